@@ -1,0 +1,144 @@
+//! Folding: compatibility decomposition (Unicode NFKD), full case folding, apostrophes and the marks of alphabets
+//! dropped, a few letters that do not decompose spelled plainly, and composition (NFC) of what remains.
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
+
+/// The form of `text` by which it is sorted and compared: `José`, `JOSE` and `jose` fold alike.
+pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        let mut folded = String::with_capacity(text.len());
+        folded.extend(text.chars().filter(|c| !is_apostrophe(*c)).map(|c| c.to_ascii_lowercase()));
+        return folded;
+    }
+    let mut folder = Folder::default();
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars() {
+        folder.fold(c, |plain| folded.push(plain));
+    }
+    folded.nfc().collect()
+}
+
+/// Folds character by character, remembering the letter that a mark belongs to.
+#[derive(Default)]
+pub(super) struct Folder {
+    drops_marks: bool,
+}
+
+impl Folder {
+    /// Passes on what becomes of `c`: nothing, one character or several, not yet composed.
+    pub(super) fn fold(&mut self, c: char, mut emit: impl FnMut(char)) {
+        if is_apostrophe(c) {
+            return;
+        }
+        if c.is_ascii() {
+            self.drops_marks = c.is_ascii_alphanumeric();
+            emit(c.to_ascii_lowercase());
+            return;
+        }
+        for part in std::iter::once(c).nfkd() {
+            if is_combining_mark(part) {
+                if !self.drops_marks {
+                    emit(part);
+                }
+                continue;
+            }
+            // Such as the one that the letter ŉ begins with.
+            if is_apostrophe(part) {
+                continue;
+            }
+            self.drops_marks = drops_marks(part);
+            for folded in std::iter::once(part).default_case_fold() {
+                // Folding an iota subscript or a dotted capital may bring a mark of its own.
+                if is_combining_mark(folded) && self.drops_marks {
+                    continue;
+                }
+                match plain_spelling(folded) {
+                    Some(spelling) => spelling.chars().for_each(&mut emit),
+                    None => emit(folded),
+                }
+            }
+        }
+    }
+}
+
+fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '’' | '‘' | 'ʼ' | '′')
+}
+
+/// Whether a mark after `base` is an accent that people leave out, rather than part of the letter.
+fn drops_marks(base: char) -> bool {
+    base.is_ascii_digit()
+        || matches!(base.script(), Script::Latin | Script::Greek | Script::Cyrillic | Script::Hebrew | Script::Arabic)
+}
+
+/// Letters that have no decomposition but that people type without their stroke.
+fn plain_spelling(c: char) -> Option<&'static str> {
+    Some(match c {
+        'đ' => "d",
+        'ł' => "l",
+        'ø' => "o",
+        'ħ' => "h",
+        'ı' => "i",
+        'æ' => "ae",
+        'œ' => "oe",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_folds_as_people_type_it() {
+        for (text, folded) in [
+            ("José", "jose"),
+            ("Straße", "strasse"),
+            ("STRASSE", "strasse"),
+            ("O'Brien", "obrien"),
+            ("O’Brien", "obrien"),
+            ("Łukasz Żółć", "lukasz zolc"),
+            ("Søren Kierkegård", "soren kierkegard"),
+            ("İstanbul ılık", "istanbul ilik"),
+            ("Nguyễn Đình", "nguyen dinh"),
+            ("Æsop Œuvre", "aesop oeuvre"),
+            ("ﬁancée", "fiancee"),
+            ("Ελλάς", "ελλασ"),
+            ("Ёлка", "елка"),
+            ("שָׁלוֹם", "שלום"),
+            ("Ｆｕｌｌ　ｗｉｄｔｈ", "full width"),
+            ("ガ", "ガ"),
+            ("ｶﾞ", "ガ"),
+            ("한국", "한국"),
+            ("हिन्दी", "हिन्दी"),
+            ("x\u{301}", "x"),
+        ] {
+            assert_eq!(fold(text), folded, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(text: String) {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once.clone());
+        }
+
+        #[test]
+        fn composed_and_decomposed_text_fold_alike(text: String) {
+            let composed: String = text.nfc().collect();
+            let decomposed: String = text.nfd().collect();
+            prop_assert_eq!(fold(&composed), fold(&decomposed));
+        }
+
+        #[test]
+        fn ascii_takes_the_same_way_as_the_rest(text in "[ -~]{0,40}") {
+            let with_more = format!("{text}é");
+            prop_assert_eq!(fold(&with_more), format!("{}e", fold(&text)));
+        }
+    }
+}

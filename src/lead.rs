@@ -1,0 +1,157 @@
+//! What a lead is: its fields, their rules and its JSON form. Depends on nothing above it, and on no storage engine.
+
+mod custom_value;
+mod deal_value;
+mod id;
+mod new_lead;
+mod patch;
+mod rule;
+mod version;
+mod violation;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rust_decimal::Decimal;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+pub use custom_value::{CustomValue, Number};
+pub use id::LeadId;
+pub use new_lead::NewLead;
+pub use patch::LeadPatch;
+pub use version::Version;
+pub use violation::{Violation, ViolationCode};
+
+pub(crate) use rule::{MAX_ENCODED_BYTES, StatusSet};
+pub(crate) use violation::Violations;
+
+/// A sales lead as the store holds it.
+///
+/// It serialises as the JSON object that the Leads API answers with: every field is a member, an absent one is
+/// `null`, times are RFC 3339 in UTC with microseconds, and `deal_value` is a number without needless zeros.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Lead {
+    /// Its identity, which never changes.
+    pub id: LeadId,
+    /// Its id in another system: 1 to 128 printable ASCII characters, unique in the store.
+    pub external_id: Option<String>,
+    /// 1 to 255 characters, none of them a control character.
+    pub name: String,
+    /// At most 254 bytes with one `@`.
+    pub email: Option<String>,
+    /// At most 64 characters with 3 digits or more.
+    pub phone: Option<String>,
+    /// 1 to 255 characters.
+    pub company: Option<String>,
+    /// 1 to 64 characters of `a-z 0-9 _ -`.
+    pub status: String,
+    /// Where the lead came from: 1 to 64 characters without a comma.
+    pub source: Option<String>,
+    /// Whose lead it is: 1 to 64 printable ASCII characters without space or comma.
+    pub owner_id: Option<String>,
+    /// What the deal is worth, exactly: 0 or more, below 10^11, at most 4 decimal places.
+    pub deal_value: Option<Decimal>,
+    /// At most 50, each 1 to 50 characters without a comma, in the order given.
+    pub tags: Vec<String>,
+    /// At most 100 named values.
+    pub custom_fields: BTreeMap<String, CustomValue>,
+    /// When it was created, in whole microseconds.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed or restored, in whole microseconds; never before `created_at`.
+    pub updated_at: DateTime<Utc>,
+    /// 1 at creation, one more at each change.
+    pub version: Version,
+}
+
+/// A lead in the trash.
+///
+/// It serialises as the lead's object with `deleted_at` and `expires_at` as two more members.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TrashedLead {
+    /// The lead as it was deleted; its version counts the deletion.
+    pub lead: Lead,
+    /// When it was deleted.
+    pub deleted_at: DateTime<Utc>,
+    /// When it can no longer be restored: the time of its deletion and the retention of that day.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Lead {
+    /// Writes the members of the lead's JSON object into `map`, for the types that add members of their own.
+    pub(crate) fn serialize_members<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("external_id", &self.external_id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("email", &self.email)?;
+        map.serialize_entry("phone", &self.phone)?;
+        map.serialize_entry("company", &self.company)?;
+        map.serialize_entry("status", &self.status)?;
+        map.serialize_entry("source", &self.source)?;
+        map.serialize_entry("owner_id", &self.owner_id)?;
+        map.serialize_entry("deal_value", &self.deal_value.map(deal_value::Json))?;
+        map.serialize_entry("tags", &self.tags)?;
+        map.serialize_entry("custom_fields", &self.custom_fields)?;
+        map.serialize_entry("created_at", &rfc3339(self.created_at))?;
+        map.serialize_entry("updated_at", &rfc3339(self.updated_at))?;
+        map.serialize_entry("version", &self.version)
+    }
+}
+
+impl Serialize for Lead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.serialize_members(&mut map)?;
+        map.end()
+    }
+}
+
+impl Serialize for TrashedLead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.lead.serialize_members(&mut map)?;
+        map.serialize_entry("deleted_at", &rfc3339(self.deleted_at))?;
+        map.serialize_entry("expires_at", &rfc3339(self.expires_at))?;
+        map.end()
+    }
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+
+    #[test]
+    fn a_lead_serialises_as_the_leads_api_writes_it() {
+        let lead = Lead {
+            id: "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+            external_id: None,
+            name: "Jane Doe".into(),
+            email: Some("jane@example.com".into()),
+            phone: None,
+            company: None,
+            status: "new".into(),
+            source: None,
+            owner_id: None,
+            deal_value: Some("25000.50".parse().unwrap()),
+            tags: vec![],
+            custom_fields: BTreeMap::from([
+                ("employees".to_owned(), "50-200".into()),
+                ("score".to_owned(), CustomValue::from(7)),
+            ]),
+            created_at: from_micros(1_700_000_000_000_000),
+            updated_at: from_micros(1_700_000_000_000_001),
+            version: Version::FIRST,
+        };
+        let json = serde_json::to_string(&lead).unwrap();
+        assert_eq!(
+            json,
+            r#"{"id":"lead_01h455vb4pex5vsknk084sn02q","external_id":null,"name":"Jane Doe","email":"jane@example.com","phone":null,"company":null,"status":"new","source":null,"owner_id":null,"deal_value":25000.5,"tags":[],"custom_fields":{"employees":"50-200","score":7},"created_at":"2023-11-14T22:13:20.000000Z","updated_at":"2023-11-14T22:13:20.000001Z","version":1}"#
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! The values of custom fields.
+
+use serde::{Serialize, Serializer};
+
+/// A value of a custom field.
+///
+/// A list holds texts, numbers and booleans, no further lists.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum CustomValue {
+    /// A text of at most 4 KiB.
+    Text(String),
+    /// A number.
+    Number(Number),
+    /// True or false.
+    Bool(bool),
+    /// Texts, numbers and booleans in order.
+    List(Vec<CustomValue>),
+}
+
+/// A number in a custom field: a whole one, or a finite one in floating point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Number {
+    /// A whole number.
+    Integer(i64),
+    /// A finite number; the store refuses infinities and NaN.
+    Float(f64),
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Integer(number) => serializer.serialize_i64(number),
+            Self::Float(number) => serializer.serialize_f64(number),
+        }
+    }
+}
+
+macro_rules! into_custom_value {
+    ($($from:ty => |$value:ident| $make:expr),+ $(,)?) => {
+        $(impl From<$from> for CustomValue {
+            fn from($value: $from) -> Self {
+                $make
+            }
+        })+
+    };
+}
+
+into_custom_value! {
+    &str => |text| Self::Text(text.to_owned()),
+    String => |text| Self::Text(text),
+    i64 => |number| Self::Number(Number::Integer(number)),
+    i32 => |number| Self::Number(Number::Integer(number.into())),
+    u32 => |number| Self::Number(Number::Integer(number.into())),
+    f64 => |number| Self::Number(Number::Float(number)),
+    bool => |truth| Self::Bool(truth),
+}
+
+impl<T: Into<CustomValue>> From<Vec<T>> for CustomValue {
+    fn from(elements: Vec<T>) -> Self {
+        Self::List(elements.into_iter().map(Into::into).collect())
+    }
+}

@@ -1,0 +1,48 @@
+//! The JSON form of a deal's value.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::ser::{Error as _, Serialize, Serializer};
+
+/// Writes a deal's value as a JSON number. A value within the rules has at most 15 digits, which a double carries
+/// exactly: its shortest decimal form is again those digits.
+pub(super) struct Json(pub(super) Decimal);
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = self.0.normalize();
+        if value.scale() == 0
+            && let Some(whole) = value.to_i64()
+        {
+            return serializer.serialize_i64(whole);
+        }
+        // Parsing the digits rounds once and correctly; `Decimal::to_f64` divides and may not.
+        let nearest: f64 = value.to_string().parse().map_err(|_| S::Error::custom("a deal value is not a number"))?;
+        serializer.serialize_f64(nearest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_allowed_value_is_written_digit_for_digit(mantissa in 0_i64..1_000_000_000_000_000, scale in 0_u32..=4) {
+            let value = Decimal::new(mantissa % 10_i64.pow(11 + scale), scale);
+            let json = serde_json::to_string(&Json(value)).unwrap();
+            prop_assert_eq!(json.parse::<Decimal>().unwrap_or_else(|_| Decimal::from_scientific(&json).unwrap()), value);
+            prop_assert!(!json.ends_with(".0"), "{}", json);
+        }
+    }
+
+    #[test]
+    fn whole_values_have_no_decimal_point() {
+        for (value, json) in
+            [("50000.00", "50000"), ("0.0", "0"), ("0.0001", "0.0001"), ("99999999999.9999", "99999999999.9999")]
+        {
+            assert_eq!(serde_json::to_string(&Json(value.parse().unwrap())).unwrap(), json);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The identity of a lead: a UUID printed as a TypeID, `lead_01h455vb4pex5vsknk084sn02q`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::{Violation, ViolationCode};
+use crate::Error;
+
+/// The identity of a lead.
+///
+/// It is a 128-bit UUID. The store makes UUIDs of version 7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562)), whose order is
+/// that of their creation; a caller may bring any. It prints as, and is parsed from, a
+/// [TypeID](https://github.com/jetify-com/typeid) with the prefix `lead`, and serialises as that string.
+///
+/// ```
+/// use leadstore::LeadId;
+///
+/// let id: LeadId = "lead_01h455vb4pex5vsknk084sn02q".parse()?;
+/// assert_eq!(id.to_string(), "lead_01h455vb4pex5vsknk084sn02q");
+/// assert!("person_01h455vb4pex5vsknk084sn02q".parse::<LeadId>().is_err());
+/// # Ok::<(), leadstore::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeadId(u128);
+
+const PREFIX: &str = "lead_";
+/// Crockford's base 32 in lower case: no i, l, o, u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS: usize = 26;
+
+impl LeadId {
+    /// The id with these bytes, most significant first, as RFC 9562 lays a UUID out.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The 16 bytes of the UUID, most significant first. Their order is the order of ids.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// A new UUIDv7 for a lead created at `time`. The 12 bits after the milliseconds hold their fraction (RFC 9562,
+    /// section 6.2, method 3), so that ids made at different microseconds sort as they were made.
+    pub(crate) fn generate(time: DateTime<Utc>) -> Self {
+        let micros = u64::try_from(time.timestamp_micros()).unwrap_or(0);
+        let (millis, fraction) = (micros / 1_000, micros % 1_000);
+        let random = Uuid::new_v4().as_u128();
+        let time_and_version = (u128::from(millis & 0xffff_ffff_ffff) << 80) | (0x7 << 76);
+        // 1,000 microseconds spread over 4,096 values.
+        let fraction = u128::from(fraction * 4_096 / 1_000) << 64;
+        // The variant bits of a version 4 UUID are those of version 7.
+        let tail = random & 0xffff_ffff_ffff_ffff;
+        Self(time_and_version | fraction | tail)
+    }
+}
+
+impl fmt::Display for LeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0_u8; DIGITS];
+        let mut rest = self.0;
+        for digit in text.iter_mut().rev() {
+            // The mask keeps the index below 32.
+            *digit = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
+            rest >>= 5;
+        }
+        let digits = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
+        f.pad(&format!("{PREFIX}{digits}"))
+    }
+}
+
+impl fmt::Debug for LeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for LeadId {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for 128 bits.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text).ok_or_else(|| {
+            Error::invalid(vec![Violation::new(
+                "id",
+                ViolationCode::InvalidFormat,
+                "a lead's id is lead_ and 26 characters of 0-9 and a-z without i, l, o, u, the first of them 0 to 7",
+            )])
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<LeadId> {
+    let digits = text.strip_prefix(PREFIX)?.as_bytes();
+    // 26 digits hold 130 bits, so the first may only use three of its five.
+    if digits.len() != DIGITS || !matches!(digits.first(), Some(b'0'..=b'7')) {
+        return None;
+    }
+    digits
+        .iter()
+        .try_fold(0_u128, |value, digit| {
+            let index = ALPHABET.iter().position(|a| a == digit)?;
+            Some((value << 5) | index as u128)
+        })
+        .map(LeadId)
+}
+
+impl Serialize for LeadId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LeadId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_id_survives_printing_and_parsing(bytes: [u8; 16]) {
+            let id = LeadId::from_bytes(bytes);
+            prop_assert_eq!(id.to_string().parse::<LeadId>().unwrap(), id);
+            prop_assert_eq!(id.to_bytes(), bytes);
+        }
+
+        #[test]
+        fn printed_order_is_id_order(a: [u8; 16], b: [u8; 16]) {
+            let (a, b) = (LeadId::from_bytes(a), LeadId::from_bytes(b));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text: String) {
+            let _ = text.parse::<LeadId>();
+        }
+    }
+
+    #[test]
+    fn generated_ids_are_version_7_and_sort_by_microsecond() {
+        let start = 1_700_000_000_000_000;
+        let ids: Vec<LeadId> = (0..3_000).map(|n| LeadId::generate(from_micros(start + n))).collect();
+        assert!(ids.is_sorted());
+        for id in ids {
+            let uuid = Uuid::from_bytes(id.to_bytes());
+            assert_eq!(uuid.get_version_num(), 7);
+            assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
+        }
+        let before_1970 = LeadId::generate(from_micros(-5));
+        assert_eq!(Uuid::from_bytes(before_1970.to_bytes()).get_version_num(), 7);
+    }
+
+    #[test]
+    fn serialises_as_its_text() {
+        let id: LeadId = "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, "\"lead_01h455vb4pex5vsknk084sn02q\"");
+        assert_eq!(serde_json::from_str::<LeadId>(&json).unwrap(), id);
+        assert!(serde_json::from_str::<LeadId>("\"lead_\"").is_err());
+    }
+}

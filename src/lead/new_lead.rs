@@ -1,0 +1,180 @@
+//! What a lead is created from.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::rule::{self, StatusSet, TextRule};
+use super::{CustomValue, Lead, LeadId, Version, ViolationCode, Violations};
+use crate::Result;
+
+/// The fields of a lead that is to be created. Only the name is required.
+///
+/// Nothing is checked before [`create`](crate::LeadStore::create), which then names everything that is wrong at once.
+/// A blank optional text counts as absent.
+///
+/// ```
+/// use leadstore::{LeadStore, NewLead};
+///
+/// let store = LeadStore::in_memory()?;
+/// let lead = store.create(
+///     NewLead::new("Jane Doe")
+///         .email("jane@example.com")
+///         .company("Example Corp")
+///         .deal_value(25_000)
+///         .tags(["vip", "trade fair"])
+///         .custom_field("industry", "Technology"),
+/// )?;
+/// assert_eq!(lead.status, "new");
+/// # Ok::<(), leadstore::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a new lead does nothing until it is passed to create"]
+pub struct NewLead {
+    id: Option<LeadId>,
+    external_id: Option<String>,
+    name: String,
+    email: Option<String>,
+    phone: Option<String>,
+    company: Option<String>,
+    status: Option<String>,
+    source: Option<String>,
+    owner_id: Option<String>,
+    deal_value: Option<Decimal>,
+    tags: Vec<String>,
+    custom_fields: BTreeMap<String, CustomValue>,
+}
+
+impl NewLead {
+    /// A lead with this name: trimmed, 1 to 255 characters, no control characters.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            external_id: None,
+            name: name.into(),
+            email: None,
+            phone: None,
+            company: None,
+            status: None,
+            source: None,
+            owner_id: None,
+            deal_value: None,
+            tags: Vec::new(),
+            custom_fields: BTreeMap::new(),
+        }
+    }
+
+    /// The lead's id, where the caller makes it; otherwise the store does.
+    pub fn id(mut self, id: LeadId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The lead's id in another system: 1 to 128 printable ASCII characters, unique in the store.
+    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
+
+    /// An e-mail address: trimmed, at most 254 bytes, one `@` with something on both sides, no white space.
+    pub fn email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// A phone number, kept as given: trimmed, at most 64 characters, at least 3 digits.
+    pub fn phone(mut self, phone: impl Into<String>) -> Self {
+        self.phone = Some(phone.into());
+        self
+    }
+
+    /// A company's name: trimmed, at most 255 characters.
+    pub fn company(mut self, company: impl Into<String>) -> Self {
+        self.company = Some(company.into());
+        self
+    }
+
+    /// The status to start in, instead of `new`: at most 64 characters of `a-z 0-9 _ -`.
+    pub fn status(mut self, status: impl Into<String>) -> Self {
+        self.status = Some(status.into());
+        self
+    }
+
+    /// Where the lead came from: trimmed, at most 64 characters, no comma or control character.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whose lead it is: at most 64 printable ASCII characters without space or comma.
+    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
+        self.owner_id = Some(owner_id.into());
+        self
+    }
+
+    /// What the deal is worth: 0 or more, below 10^11, at most 4 decimal places.
+    pub fn deal_value(mut self, deal_value: impl Into<Decimal>) -> Self {
+        self.deal_value = Some(deal_value.into());
+        self
+    }
+
+    /// All tags: at most 50, each 1 to 50 characters without comma or control characters, none twice.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One custom field: a name of 1 to 64 characters, at most 100 of them, and its value.
+    pub fn custom_field(mut self, name: impl Into<String>, value: impl Into<CustomValue>) -> Self {
+        self.custom_fields.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn wanted_id(&self) -> Option<LeadId> {
+        self.id
+    }
+
+    /// The lead that this makes at `now`, or everything that is wrong with it.
+    pub(crate) fn into_lead(self, now: DateTime<Utc>, statuses: &StatusSet) -> Result<Lead> {
+        let mut violations = Violations::default();
+        let v = &mut violations;
+        let blank_name = self.name.trim().is_empty();
+        let name = rule::NAME.normalise(self.name, v).unwrap_or_default();
+        if blank_name {
+            v.add(rule::NAME.field, ViolationCode::Required, "must not be blank");
+        }
+        let mut text = |rule: &TextRule, raw: Option<String>| raw.and_then(|raw| rule.normalise(raw, v));
+        let external_id = text(&rule::EXTERNAL_ID, self.external_id);
+        let email = text(&rule::EMAIL, self.email);
+        let phone = text(&rule::PHONE, self.phone);
+        let company = text(&rule::COMPANY, self.company);
+        let source = text(&rule::SOURCE, self.source);
+        let owner_id = text(&rule::OWNER_ID, self.owner_id);
+        let status = self.status.and_then(|raw| statuses.normalise(raw, v)).unwrap_or_else(|| statuses.initial());
+        let deal_value = self.deal_value.map(|value| rule::deal_value(value, v));
+        rule::tags(&self.tags, v);
+        rule::custom_field_count(self.custom_fields.len(), v);
+        for (name, value) in &self.custom_fields {
+            rule::custom_field(name, value, v);
+        }
+        violations.into_result()?;
+        Ok(Lead {
+            id: self.id.unwrap_or_else(|| LeadId::generate(now)),
+            external_id,
+            name,
+            email,
+            phone,
+            company,
+            status,
+            source,
+            owner_id,
+            deal_value,
+            tags: self.tags,
+            custom_fields: self.custom_fields,
+            created_at: now,
+            updated_at: now,
+            version: Version::FIRST,
+        })
+    }
+}

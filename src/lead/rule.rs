@@ -1,0 +1,266 @@
+//! The rules of a lead's fields. Each function takes a value as it came and gives the value to store, or adds what is
+//! wrong with it; new leads and patches share them.
+
+use rust_decimal::Decimal;
+
+use super::{CustomValue, Number, ViolationCode, Violations};
+
+/// The most bytes that one lead may take when it is encoded for storage.
+pub(crate) const MAX_ENCODED_BYTES: usize = 1 << 20;
+
+const MAX_TAGS: usize = 50;
+const MAX_TAG_CHARS: usize = 50;
+const MAX_CUSTOM_FIELDS: usize = 100;
+const MAX_CUSTOM_NAME_CHARS: usize = 64;
+const MAX_CUSTOM_TEXT_BYTES: usize = 4_096;
+const MAX_DEAL_SCALE: u32 = 4;
+const DEAL_VALUE_END: i64 = 100_000_000_000;
+
+/// The statuses that a store allows, and the one in which a lead starts.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusSet {
+    allowed: Option<Vec<String>>,
+    initial: String,
+}
+
+impl Default for StatusSet {
+    fn default() -> Self {
+        Self { allowed: None, initial: "new".to_owned() }
+    }
+}
+
+impl StatusSet {
+    /// The set of exactly these; a lead starts as `new` if that is among them and as the first otherwise.
+    pub(crate) fn of(allowed: Vec<String>) -> crate::Result<Self> {
+        let mut violations = Violations::default();
+        for status in &allowed {
+            // A blank one is no status either, which `text` leaves to its caller to tell.
+            if STATUS.normalise(status.clone(), &mut violations).is_none() && status.trim().is_empty() {
+                violations.add("statuses", ViolationCode::Required, "a status must not be blank");
+            }
+        }
+        let initial = match allowed.iter().find(|status| *status == "new").or(allowed.first()) {
+            Some(status) => status.clone(),
+            None => {
+                violations.add("statuses", ViolationCode::Required, "name at least one status");
+                String::new()
+            }
+        };
+        violations.into_result()?;
+        Ok(Self { allowed: Some(allowed), initial })
+    }
+
+    pub(super) fn initial(&self) -> String {
+        self.initial.clone()
+    }
+
+    /// The status to store, `None` for a blank one.
+    pub(super) fn normalise(&self, raw: String, violations: &mut Violations) -> Option<String> {
+        let status = STATUS.normalise(raw, violations)?;
+        match &self.allowed {
+            Some(allowed) if !allowed.contains(&status) => {
+                let message = format!("must be one of {}", allowed.join(", "));
+                violations.add(STATUS.field, ViolationCode::NotAllowed, message);
+                None
+            }
+            _ => Some(status),
+        }
+    }
+}
+
+/// What is wrong with a text, if anything.
+type Fault = Option<(ViolationCode, &'static str)>;
+
+/// The rule of one text field.
+pub(super) struct TextRule {
+    pub(super) field: &'static str,
+    trimmed: bool,
+    limit: Limit,
+    check: fn(&str) -> Fault,
+}
+
+enum Limit {
+    Chars(usize),
+    Bytes(usize),
+}
+
+impl TextRule {
+    /// The text to store; `None` if it is blank, or if it breaks the rule and `violations` says how.
+    pub(super) fn normalise(&self, mut raw: String, violations: &mut Violations) -> Option<String> {
+        let trimmed = raw.trim();
+        if trimmed.is_empty() {
+            return None;
+        }
+        if self.trimmed && trimmed.len() < raw.len() {
+            raw = trimmed.to_owned();
+        }
+        let too_long = match self.limit {
+            Limit::Chars(most) => (raw.chars().count() > most).then(|| format!("must have at most {most} characters")),
+            Limit::Bytes(most) => (raw.len() > most).then(|| format!("must have at most {most} bytes")),
+        };
+        let fault = (self.check)(&raw);
+        if too_long.is_none() && fault.is_none() {
+            return Some(raw);
+        }
+        if let Some(message) = too_long {
+            violations.add(self.field, ViolationCode::TooLong, message);
+        }
+        if let Some((code, message)) = fault {
+            violations.add(self.field, code, message);
+        }
+        None
+    }
+}
+
+pub(super) const NAME: TextRule = TextRule {
+    field: "name",
+    trimmed: true,
+    limit: Limit::Chars(255),
+    check: |text| forbid(text, char::is_control, "must not contain control characters"),
+};
+
+pub(super) const EMAIL: TextRule = TextRule {
+    field: "email",
+    trimmed: true,
+    limit: Limit::Bytes(254),
+    check: |text| {
+        let one_at = text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+        if one_at {
+            forbid(text, char::is_whitespace, "must not contain white space")
+        } else {
+            Some((ViolationCode::InvalidFormat, "must have one @ with something on both sides"))
+        }
+    },
+};
+
+pub(super) const PHONE: TextRule = TextRule {
+    field: "phone",
+    trimmed: true,
+    limit: Limit::Chars(64),
+    check: |text| {
+        let digits = text.chars().filter(|c| c.is_numeric()).count();
+        (digits < 3).then_some((ViolationCode::InvalidFormat, "must have at least 3 digits"))
+    },
+};
+
+pub(super) const COMPANY: TextRule =
+    TextRule { field: "company", trimmed: true, limit: Limit::Chars(255), check: |_| None };
+
+pub(super) const SOURCE: TextRule = TextRule {
+    field: "source",
+    trimmed: true,
+    limit: Limit::Chars(64),
+    check: |text| forbid(text, |c| c == ',' || c.is_control(), "must not contain a comma or control characters"),
+};
+
+pub(super) const OWNER_ID: TextRule = TextRule {
+    field: "owner_id",
+    trimmed: false,
+    limit: Limit::Chars(64),
+    check: |text| {
+        forbid(text, |c| c == ',' || !c.is_ascii_graphic(), "must be printable ASCII characters without space or comma")
+    },
+};
+
+pub(super) const EXTERNAL_ID: TextRule = TextRule {
+    field: "external_id",
+    trimmed: false,
+    limit: Limit::Chars(128),
+    check: |text| forbid(text, |c| c != ' ' && !c.is_ascii_graphic(), "must be printable ASCII characters"),
+};
+
+const STATUS: TextRule = TextRule {
+    field: "status",
+    trimmed: false,
+    limit: Limit::Chars(64),
+    check: |text| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        forbid(text, |c| !allowed(c), "must be characters of a-z 0-9 _ -")
+    },
+};
+
+fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -> Fault {
+    text.contains(forbidden).then_some((ViolationCode::InvalidCharacter, message))
+}
+
+/// The deal's value to store, without trailing zeros.
+pub(super) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal {
+    let value = value.normalize();
+    if value.is_sign_negative() && !value.is_zero() {
+        violations.add("deal_value", ViolationCode::OutOfRange, "must be 0 or more");
+    }
+    if value >= Decimal::from(DEAL_VALUE_END) {
+        violations.add("deal_value", ViolationCode::OutOfRange, "must be below 100000000000");
+    }
+    if value.scale() > MAX_DEAL_SCALE {
+        violations.add("deal_value", ViolationCode::OutOfRange, "must have at most 4 decimal places");
+    }
+    value
+}
+
+pub(super) fn tags(tags: &[String], violations: &mut Violations) {
+    if tags.len() > MAX_TAGS {
+        violations.add("tags", ViolationCode::TooLong, format!("must be at most {MAX_TAGS}"));
+        return;
+    }
+    for (index, tag) in tags.iter().enumerate() {
+        let field = || format!("tags[{index}]");
+        if tag.trim().is_empty() {
+            violations.add(field(), ViolationCode::Required, "must not be blank");
+        } else if tag.chars().count() > MAX_TAG_CHARS {
+            let message = format!("must have at most {MAX_TAG_CHARS} characters");
+            violations.add(field(), ViolationCode::TooLong, message);
+        }
+        if tag.contains(|c: char| c == ',' || c.is_control()) {
+            let message = "must not contain a comma or control characters";
+            violations.add(field(), ViolationCode::InvalidCharacter, message);
+        }
+        if tags.iter().take(index).any(|earlier| earlier == tag) {
+            violations.add(field(), ViolationCode::Duplicate, "must not come twice");
+        }
+    }
+}
+
+pub(super) fn custom_field_count(count: usize, violations: &mut Violations) {
+    if count > MAX_CUSTOM_FIELDS {
+        let message = format!("must be at most {MAX_CUSTOM_FIELDS}");
+        violations.add("custom_fields", ViolationCode::TooLong, message);
+    }
+}
+
+pub(super) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
+    // A name that is too long is not repeated in full.
+    let field: String = format!("custom_fields.{name}").chars().take(14 + MAX_CUSTOM_NAME_CHARS).collect();
+    if name.is_empty() {
+        violations.add(&field, ViolationCode::Required, "a custom field must have a name");
+    } else if name.chars().count() > MAX_CUSTOM_NAME_CHARS {
+        let message = format!("a custom field's name must have at most {MAX_CUSTOM_NAME_CHARS} characters");
+        violations.add(&field, ViolationCode::TooLong, message);
+    }
+    match value {
+        CustomValue::List(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                custom_scalar(&format!("{field}[{index}]"), element, violations);
+            }
+        }
+        scalar => custom_scalar(&field, scalar, violations),
+    }
+}
+
+fn custom_scalar(field: &str, value: &CustomValue, violations: &mut Violations) {
+    match value {
+        CustomValue::Text(text) if text.len() > MAX_CUSTOM_TEXT_BYTES => {
+            let message = format!("must have at most {MAX_CUSTOM_TEXT_BYTES} bytes");
+            violations.add(field, ViolationCode::TooLong, message);
+        }
+        CustomValue::Number(Number::Float(number)) if !number.is_finite() => {
+            violations.add(field, ViolationCode::OutOfRange, "must be a finite number");
+        }
+        CustomValue::List(_) => {
+            violations.add(field, ViolationCode::NotAllowed, "a list must not hold another list");
+        }
+        CustomValue::Text(_) | CustomValue::Number(_) | CustomValue::Bool(_) => {}
+    }
+}

@@ -1,0 +1,87 @@
+//! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does over HTTP. List, get, create,
+//! update, delete to a trash, restore, search. No server, no async runtime, no network.
+//!
+//! ```
+//! use leadstore::{Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery};
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("leads");
+//! let store = LeadStore::open(&path)?;
+//! let jane = store.create(NewLead::new("Jane Doe").email("jane@example.com").company("Example Corp").deal_value(25_000))?;
+//!
+//! let new = store.list(&ListQuery::new().filter(Filter::new().status("new")))?;
+//! assert_eq!((new.total, new.items[0].id), (1, jane.id));
+//!
+//! store.update(jane.id, LeadPatch::new().status("qualified").deal_value(50_000))?;
+//! assert_eq!(store.search(&SearchQuery::new("example.com"))?.total, 1);
+//!
+//! store.delete(jane.id)?;
+//! store.restore(jane.id)?;
+//! store.close()?;
+//! # Ok::<(), leadstore::Error>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - **Durable.** When a write returns, it survives a power cut, unless [`Durability::Within`] says otherwise. One write is one
+//!   atomic transaction over the lead, every index, the trash and the change log.
+//! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like. Readers and writers
+//!   never wait for each other.
+//! - **Search sees every write** that returned before it started, and nothing else.
+//! - **Exact totals** at any depth. A page past the end is empty.
+//! - **A trash** from which a lead comes back as it was, until it expires.
+//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is rebuilt; a damaged
+//!   store is reported.
+//!
+//! # Where to begin
+//!
+//! [`LeadStore`] has every operation. [`NewLead`], [`LeadPatch`], [`Filter`], [`ListQuery`], [`SearchQuery`] and [`TrashQuery`] are
+//! what goes in, [`Lead`], [`TrashedLead`], [`Hit`] and [`Page`] what comes out, and [`Error`] what can go wrong.
+//! [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
+//!
+//! # On disk
+//!
+//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file; `search/` is derived from it, a
+//! [tantivy](https://docs.rs/tantivy) index, and may be deleted while the store is closed; `leads.lock` keeps other processes out.
+//!
+//! # From async code
+//!
+//! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async program, run
+//! them where blocking is allowed:
+//!
+//! ```ignore
+//! let store = store.clone();
+//! let page = tokio::task::spawn_blocking(move || store.list(&ListQuery::new())).await??;
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
+)]
+#![warn(missing_debug_implementations)]
+
+mod analyzer;
+mod clock;
+mod error;
+mod index;
+mod lead;
+mod query;
+mod row;
+mod search;
+mod storage;
+mod store;
+#[cfg(feature = "unstable-testing")]
+pub mod testing;
+mod trash;
+
+pub use chrono;
+pub use rust_decimal;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{Error, ErrorKind, Result};
+pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
+pub use query::{Filter, ListQuery, Page, Sort, SortKey};
+pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus};
+pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
+pub use trash::TrashQuery;

@@ -1,0 +1,199 @@
+//! Which leads are wanted.
+
+use std::ops::{Bound, RangeBounds};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+/// Which leads are wanted: those that meet every criterion that is named.
+///
+/// Naming a criterion again widens it: `status("new").status("open")` wants either. Values are compared exactly.
+///
+/// ```
+/// use chrono::{TimeZone, Utc};
+/// use leadstore::{Filter, LeadStore};
+///
+/// let january = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
+/// let february = Utc.with_ymd_and_hms(2026, 2, 1, 0, 0, 0).unwrap();
+/// let filter = Filter::new().status("new").owner_id("ada").unassigned().created(january..february);
+/// assert_eq!(LeadStore::in_memory()?.count(&filter)?, 0);
+/// # Ok::<(), leadstore::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a filter does nothing until it is passed to a query"]
+pub struct Filter {
+    pub(super) statuses: Vec<String>,
+    pub(super) sources: Vec<String>,
+    pub(super) owners: Vec<String>,
+    pub(super) unassigned: bool,
+    pub(super) tags: Vec<String>,
+    pub(super) created: Option<TimeRange>,
+    pub(super) updated: Option<TimeRange>,
+    pub(super) deal_value: Option<DealValueRange>,
+}
+
+impl Filter {
+    /// All leads.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leads with this status.
+    pub fn status(mut self, status: impl Into<String>) -> Self {
+        self.statuses.push(status.into());
+        self
+    }
+
+    /// Leads from this source.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.sources.push(source.into());
+        self
+    }
+
+    /// Leads of this owner.
+    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
+        self.owners.push(owner_id.into());
+        self
+    }
+
+    /// Leads of nobody, beside those of the owners that are named.
+    pub fn unassigned(mut self) -> Self {
+        self.unassigned = true;
+        self
+    }
+
+    /// Leads with this tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Leads created in this range of time. A later call replaces an earlier one.
+    pub fn created(mut self, range: impl RangeBounds<DateTime<Utc>>) -> Self {
+        self.created = Some(TimeRange::of(range));
+        self
+    }
+
+    /// Leads last changed in this range of time. A later call replaces an earlier one.
+    pub fn updated(mut self, range: impl RangeBounds<DateTime<Utc>>) -> Self {
+        self.updated = Some(TimeRange::of(range));
+        self
+    }
+
+    /// Leads whose deal is worth an amount in this range; none without a value. A later call replaces an earlier one.
+    pub fn deal_value(mut self, range: impl RangeBounds<Decimal>) -> Self {
+        self.deal_value = Some(DealValueRange::of(range));
+        self
+    }
+}
+
+/// A half-open range of whole microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeRange {
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+}
+
+impl TimeRange {
+    fn of(range: impl RangeBounds<DateTime<Utc>>) -> Self {
+        Self {
+            from: match range.start_bound() {
+                Bound::Included(time) => Some(first_from(*time)),
+                Bound::Excluded(time) => Some(first_after(*time)),
+                Bound::Unbounded => None,
+            },
+            to: match range.end_bound() {
+                Bound::Included(time) => Some(first_after(*time)),
+                Bound::Excluded(time) => Some(first_from(*time)),
+                Bound::Unbounded => None,
+            },
+        }
+    }
+}
+
+/// The first whole microsecond at or after `time`.
+fn first_from(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = crate::clock::microseconds(time);
+    if whole < time { first_after(whole) } else { whole }
+}
+
+/// The first whole microsecond after `time`.
+fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = crate::clock::microseconds(time);
+    whole.checked_add_signed(TimeDelta::microseconds(1)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// A half-open range of ten-thousandths, the finest that a deal's value can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DealValueRange {
+    pub(super) from: Option<u64>,
+    pub(super) to: Option<u64>,
+}
+
+impl DealValueRange {
+    fn of(range: impl RangeBounds<Decimal>) -> Self {
+        Self {
+            from: match range.start_bound() {
+                Bound::Included(value) => Some(first_tick_from(*value)),
+                Bound::Excluded(value) => Some(first_tick_after(*value)),
+                Bound::Unbounded => None,
+            },
+            to: match range.end_bound() {
+                Bound::Included(value) => Some(first_tick_after(*value)),
+                Bound::Excluded(value) => Some(first_tick_from(*value)),
+                Bound::Unbounded => None,
+            },
+        }
+    }
+}
+
+/// The first ten-thousandth at or after `value`.
+fn first_tick_from(value: Decimal) -> u64 {
+    ticks(value, Decimal::ceil)
+}
+
+/// The first ten-thousandth after `value`.
+fn first_tick_after(value: Decimal) -> u64 {
+    if value.is_sign_negative() && !value.is_zero() {
+        return 0;
+    }
+    ticks(value, Decimal::floor).saturating_add(1)
+}
+
+fn ticks(value: Decimal, round: fn(&Decimal) -> Decimal) -> u64 {
+    if value.is_sign_negative() {
+        return 0;
+    }
+    let scaled = value.checked_mul(Decimal::from(10_000)).map(|scaled| round(&scaled));
+    scaled.and_then(|scaled| u64::try_from(scaled).ok()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_finer_than_a_microsecond_take_in_what_lies_within_them() {
+        let micros = |n| DateTime::from_timestamp_micros(n).unwrap();
+        let half = |n| micros(n) + TimeDelta::nanoseconds(500);
+        let range = |r: TimeRange| (r.from.unwrap().timestamp_micros(), r.to.unwrap().timestamp_micros());
+        assert_eq!(range(TimeRange::of(micros(1)..micros(3))), (1, 3));
+        assert_eq!(range(TimeRange::of(micros(1)..=micros(3))), (1, 4));
+        assert_eq!(range(TimeRange::of(half(1)..half(3))), (2, 4));
+        assert_eq!(range(TimeRange::of(half(1)..=half(3))), (2, 4));
+        let excluded = (Bound::Excluded(micros(1)), Bound::Excluded(micros(3)));
+        assert_eq!(range(TimeRange::of(excluded)), (2, 3));
+    }
+
+    #[test]
+    fn bounds_of_deal_values_keep_their_side() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        let range = |r: DealValueRange| (r.from.unwrap(), r.to.unwrap());
+        assert_eq!(range(DealValueRange::of(d("1")..d("2"))), (10_000, 20_000));
+        assert_eq!(range(DealValueRange::of(d("1.00005")..=d("2.00005"))), (10_001, 20_001));
+        assert_eq!(range(DealValueRange::of(d("-5")..=d("-1"))), (0, 0));
+        assert_eq!(range(DealValueRange::of(d("-5")..=Decimal::MAX)), (0, u64::MAX));
+        let zero = DealValueRange::of(d("0")..=d("0"));
+        assert_eq!(range(zero), (0, 1));
+    }
+}

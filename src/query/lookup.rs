@@ -1,0 +1,43 @@
+//! Single leads by their ids.
+
+use chrono::{DateTime, Utc};
+
+use crate::Result;
+use crate::lead::{Lead, LeadId, TrashedLead};
+use crate::row::Row;
+use crate::storage::{Reader, Stored};
+
+/// The live lead with this id.
+pub(crate) fn get(reader: &impl Reader, id: LeadId) -> Result<Option<Lead>> {
+    Ok(stored(reader, id)?.and_then(|(_, stored)| live(stored)))
+}
+
+/// The live leads with these ids, in the order of the ids.
+pub(crate) fn get_many(reader: &impl Reader, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+    ids.iter().map(|id| get(reader, *id)).collect()
+}
+
+/// The live lead with this id in another system.
+pub(crate) fn get_by_external_id(reader: &impl Reader, external_id: &str) -> Result<Option<Lead>> {
+    match reader.row_by_external_id(external_id)? {
+        Some(row) => Ok(live(reader.indexed_lead(row)?)),
+        None => Ok(None),
+    }
+}
+
+/// The lead with this id in the trash, as it is at `now`.
+pub(crate) fn get_trashed(reader: &impl Reader, id: LeadId, now: DateTime<Utc>) -> Result<Option<TrashedLead>> {
+    Ok(stored(reader, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
+}
+
+/// Whatever the store has under this id.
+pub(crate) fn stored(reader: &impl Reader, id: LeadId) -> Result<Option<(Row, Stored)>> {
+    match reader.row_by_id(id)? {
+        Some(row) => Ok(Some((row, reader.indexed_lead(row)?))),
+        None => Ok(None),
+    }
+}
+
+fn live(stored: Stored) -> Option<Lead> {
+    stored.trash.is_none().then_some(stored.lead)
+}

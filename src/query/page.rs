@@ -1,0 +1,145 @@
+//! Pages, and which part of a result they are.
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::lead::{ViolationCode, Violations};
+
+/// One page of a result, with the exact total.
+///
+/// It serialises as the Leads API answers: `{"data": […], "pagination": {…}}`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items of this page; none if it lies past the end.
+    pub items: Vec<T>,
+    /// How many items the whole result has.
+    pub total: u64,
+    /// Which page this is, from 1.
+    pub page: u64,
+    /// How many items a page has at most.
+    pub per_page: u32,
+}
+
+impl<T> Page<T> {
+    /// How many pages the whole result has.
+    pub fn total_pages(&self) -> u64 {
+        self.total.div_ceil(u64::from(self.per_page).max(1))
+    }
+
+    pub(crate) fn new(items: Vec<T>, total: u64, paging: Paging) -> Self {
+        Self { items, total, page: paging.page(), per_page: paging.limit }
+    }
+}
+
+impl<T> IntoIterator for Page<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Page<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.iter()
+    }
+}
+
+impl<T: Serialize> Serialize for Page<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Pagination {
+            page: u64,
+            per_page: u32,
+            total: u64,
+            total_pages: u64,
+            next_cursor: Option<String>,
+        }
+        let mut body = serializer.serialize_struct("Page", 2)?;
+        body.serialize_field("data", &self.items)?;
+        body.serialize_field(
+            "pagination",
+            &Pagination {
+                page: self.page,
+                per_page: self.per_page,
+                total: self.total,
+                total_pages: self.total_pages(),
+                next_cursor: None,
+            },
+        )?;
+        body.end()
+    }
+}
+
+/// The most items of a page, and of a window.
+const MAX_PER_PAGE: u32 = 100;
+const MAX_WINDOW: u32 = 1_000;
+
+/// Which part of a result is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paging {
+    start: Start,
+    limit: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Page(u64),
+    Offset(u64),
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { start: Start::Page(1), limit: 25 }
+    }
+}
+
+impl Paging {
+    pub(crate) fn at_page(self, page: u64) -> Self {
+        Self { start: Start::Page(page), ..self }
+    }
+
+    pub(crate) fn with_per_page(self, per_page: u32) -> Self {
+        Self { limit: per_page, ..self }
+    }
+
+    pub(crate) fn window(offset: u64, limit: u32) -> Self {
+        Self { start: Start::Offset(offset), limit }
+    }
+
+    pub(crate) fn check(self, violations: &mut Violations) {
+        let (limit_name, most) = match self.start {
+            Start::Page(0) => {
+                violations.add("page", ViolationCode::OutOfRange, "must be 1 or more");
+                ("per_page", MAX_PER_PAGE)
+            }
+            Start::Page(_) => ("per_page", MAX_PER_PAGE),
+            Start::Offset(_) => ("limit", MAX_WINDOW),
+        };
+        if !(1..=most).contains(&self.limit) {
+            violations.add(limit_name, ViolationCode::OutOfRange, format!("must be 1 to {most}"));
+        }
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        match self.start {
+            Start::Page(page) => page.saturating_sub(1).saturating_mul(self.limit.into()),
+            Start::Offset(offset) => offset,
+        }
+    }
+
+    pub(crate) fn limit(self) -> usize {
+        self.limit as usize
+    }
+
+    fn page(self) -> u64 {
+        match self.start {
+            Start::Page(page) => page,
+            Start::Offset(offset) => offset / u64::from(self.limit).max(1) + 1,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! From a filter to the set of rows that it wants: bitmaps for values, the ordered entries for ranges.
+
+use chrono::{DateTime, Utc};
+
+use super::filter::{DealValueRange, Filter, TimeRange};
+use crate::Result;
+use crate::row::{Direction, Row, RowSet};
+use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
+use crate::storage::{Reader, Tree, Visit};
+
+/// The live leads that `filter` wants.
+pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
+    let mut selection = Selection { reader, rows: None };
+    selection.keep_values(ValueField::Status, &filter.statuses, false)?;
+    selection.keep_values(ValueField::Source, &filter.sources, false)?;
+    selection.keep_values(ValueField::OwnerId, &filter.owners, filter.unassigned)?;
+    selection.keep_values(ValueField::Tag, &filter.tags, false)?;
+    if let Some(DealValueRange { from, to }) = filter.deal_value {
+        selection.keep_range(OrderedKey::DealValue, from.map(u64::to_be_bytes), to.map(u64::to_be_bytes))?;
+    }
+    if let Some(TimeRange { from, to }) = filter.updated {
+        selection.keep_range(OrderedKey::UpdatedAt, from.map(key::time), to.map(key::time))?;
+    }
+    let mut rows = match selection.rows {
+        Some(rows) => rows,
+        None => reader.rows(&Posting::Live)?,
+    };
+    if let Some(range) = filter.created {
+        keep_created(reader, &mut rows, range)?;
+    }
+    Ok(rows)
+}
+
+struct Selection<'r, R> {
+    reader: &'r R,
+    /// `None` as long as nothing was asked.
+    rows: Option<RowSet>,
+}
+
+impl<R: Reader> Selection<'_, R> {
+    fn keep(&mut self, wanted: RowSet) {
+        self.rows = Some(match self.rows.take() {
+            None => wanted,
+            Some(rows) => RowSet(rows.0 & wanted.0),
+        });
+    }
+
+    /// Keeps the leads that have any of these values or, with `or_none`, no value.
+    fn keep_values(&mut self, field: ValueField, values: &[String], or_none: bool) -> Result<()> {
+        if values.is_empty() && !or_none {
+            return Ok(());
+        }
+        let mut wanted = RowSet::default();
+        for value in values.iter().map(|value| Some(value.as_str())).chain(or_none.then_some(None)) {
+            wanted.0 |= self.reader.rows(&Posting::Value(field, value))?.0;
+        }
+        self.keep(wanted);
+        Ok(())
+    }
+
+    fn keep_range(&mut self, sort_key: OrderedKey, from: Option<[u8; 8]>, to: Option<[u8; 8]>) -> Result<()> {
+        let wanted = rows_between(self.reader, sort_key, from, to)?;
+        self.keep(wanted);
+        Ok(())
+    }
+}
+
+fn rows_between(
+    reader: &impl Reader,
+    sort_key: OrderedKey,
+    from: Option<[u8; 8]>,
+    to: Option<[u8; 8]>,
+) -> Result<RowSet> {
+    let mut rows = RowSet::default();
+    let range = KeyRange::ordered_between(sort_key, from, to);
+    reader.scan(Tree::Entries, &range, Direction::Ascending, |key, _| {
+        rows.insert(key::split_row(key)?.1);
+        Ok(Visit::Continue(()))
+    })?;
+    Ok(rows)
+}
+
+/// Keeps the leads of `rows` that were created in `range`.
+///
+/// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
+/// wanted, the range of time is a range of rows with one look-up at either end.
+fn keep_created(reader: &impl Reader, rows: &mut RowSet, range: TimeRange) -> Result<()> {
+    let late = reader.rows(&Posting::Late)?;
+    if rows.0.is_disjoint(&late.0) {
+        if let Some(from) = range.from {
+            match first_row_from(reader, &late, from)? {
+                Some(first) => rows.0.remove_range(..first.0),
+                None => rows.0.remove_range(..),
+            };
+        }
+        if let Some(end) = range.to.map(|to| first_row_from(reader, &late, to)).transpose()?.flatten() {
+            rows.0.remove_range(end.0..);
+        }
+        return Ok(());
+    }
+    let wanted = rows_between(reader, OrderedKey::CreatedAt, range.from.map(key::time), range.to.map(key::time))?;
+    rows.0 &= wanted.0;
+    Ok(())
+}
+
+/// The first row in creation order, late ones aside, whose lead was created at `time` or after.
+fn first_row_from(reader: &impl Reader, late: &RowSet, time: DateTime<Utc>) -> Result<Option<Row>> {
+    let mut first = None;
+    let range = KeyRange::ordered_between(OrderedKey::CreatedAt, Some(key::time(time)), None);
+    reader.scan(Tree::Entries, &range, Direction::Ascending, |key, _| {
+        let (_, row) = key::split_row(key)?;
+        if late.contains(row) {
+            return Ok(Visit::Continue(()));
+        }
+        first = Some(row);
+        Ok(Visit::Break(()))
+    })?;
+    Ok(first)
+}

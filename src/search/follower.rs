@@ -1,0 +1,342 @@
+//! The thread that keeps the index after the store. It opens or rebuilds the index, then indexes in batches what the change
+//! log names, and publishes each batch. Redb is the truth: whatever goes wrong here is mended by doing it again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tantivy::IndexWriter;
+
+use super::fault;
+use super::index_files::{IndexFiles, IndexHome};
+use super::payload::Payload;
+use super::status::{SearchState, SearchStatus};
+use super::view::{IndexView, Published, View};
+use crate::row::RowSet;
+use crate::storage::key::Posting;
+use crate::storage::{Reader, Seq};
+use crate::{Error, ErrorKind, Result};
+
+/// The follower indexes when so many leads wait for it, …
+const BATCH: u64 = 2_000;
+/// … or the first of them has waited so long.
+const DELAY: Duration = Duration::from_secs(1);
+/// How long it waits after a failure before it tries again.
+const RETRY: Duration = Duration::from_secs(5);
+/// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
+const MOST_UNINDEXED: u64 = 50_000;
+
+/// The handle of the thread.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    home: IndexHome,
+    published: Arc<Published>,
+    /// Makes every published commit durable, since the index must not run ahead of what a power cut leaves.
+    make_durable: Box<dyn Fn() -> Result<()> + Send + Sync>,
+    signal: Mutex<Signal>,
+    /// Wakes the thread.
+    work: Condvar,
+    /// Wakes those who wait for the thread.
+    progress: Condvar,
+    /// Held while a batch is indexed.
+    indexing: Mutex<()>,
+    indexed: AtomicU64,
+    total: AtomicU64,
+    log_start: AtomicU64,
+}
+
+#[derive(Default)]
+struct Signal {
+    waiting_since: Option<Instant>,
+    waiting: u64,
+    at_once: bool,
+    discard: bool,
+    stop: bool,
+    failure: Option<String>,
+}
+
+impl Follower {
+    pub(crate) fn start(
+        home: IndexHome,
+        published: Arc<Published>,
+        make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            home,
+            published,
+            make_durable: Box::new(make_durable),
+            signal: Mutex::default(),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            indexing: Mutex::default(),
+            indexed: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            log_start: AtomicU64::new(0),
+        });
+        let run = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("leadstore-search".to_owned()).spawn(move || run.run()).map_err(
+            |error| Error::new(ErrorKind::Io, format!("starting the search thread: {error}")).caused_by(error),
+        )?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Tells the thread that a commit has changed so many leads.
+    pub(crate) fn changed(&self, leads: u64) {
+        let mut signal = self.shared.signal();
+        let first = signal.waiting == 0;
+        signal.waiting += leads;
+        signal.waiting_since.get_or_insert_with(Instant::now);
+        if first || signal.waiting >= BATCH {
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// Waits while too much is not indexed.
+    pub(crate) fn wait_for_room(&self) {
+        let mut signal = self.shared.signal();
+        while !signal.stop && signal.failure.is_none() && self.shared.unindexed() > MOST_UNINDEXED {
+            signal = self.shared.hurry(signal);
+        }
+    }
+
+    /// The newest view as soon as it can be searched.
+    pub(crate) fn searchable(&self) -> Result<Arc<View>> {
+        let mut signal = self.shared.signal();
+        loop {
+            let view = self.shared.published.current()?;
+            if view.is_searchable() {
+                return Ok(view);
+            }
+            if let Some(failure) = &signal.failure {
+                return Err(Error::new(ErrorKind::Unavailable, format!("search is out of order: {failure}")));
+            }
+            if signal.stop {
+                return Err(Error::closed());
+            }
+            signal = self.shared.hurry(signal);
+        }
+    }
+
+    /// Has the index thrown away and made anew, because reading it failed.
+    pub(crate) fn distrust(&self) {
+        self.shared.published.without_index();
+        self.shared.signal().discard = true;
+        self.shared.work.notify_one();
+    }
+
+    pub(crate) fn status(&self) -> SearchStatus {
+        let failure = self.shared.signal().failure.clone();
+        let view = self.shared.published.current().ok();
+        let state = match (failure, &view) {
+            (Some(failure), _) => SearchState::Failed(failure),
+            (None, Some(view)) if view.is_searchable() => SearchState::Ready,
+            _ => SearchState::Building {
+                indexed: self.shared.indexed.load(Ordering::Relaxed),
+                total: self.shared.total.load(Ordering::Relaxed),
+            },
+        };
+        SearchStatus { state, unindexed: view.map_or(0, |view| view.unindexed()) }
+    }
+
+    /// The lowest number that the change log must keep, so that the index finds its place in it after a crash.
+    pub(crate) fn log_start(&self) -> Seq {
+        Seq(self.shared.log_start.load(Ordering::Acquire))
+    }
+
+    /// Keeps the thread from reading until the guard is dropped.
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        lock(&self.shared.indexing)
+    }
+
+    /// Indexes what is left, and ends the thread with all of tantivy's.
+    pub(crate) fn stop(&self) {
+        self.shared.signal().stop = true;
+        self.shared.work.notify_all();
+        self.shared.progress.notify_all();
+        if let Some(thread) = lock(&self.thread).take() {
+            // The thread catches its own panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The index and its writer, which is dropped with it on any failure: after a failed commit tantivy's writer loses what follows.
+struct Worker {
+    files: IndexFiles,
+    writer: Option<IndexWriter>,
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut worker = None;
+        loop {
+            self.attempt(&mut worker);
+            if !self.wait_for_work() {
+                break;
+            }
+        }
+        // What came while the last batch was indexed, unless it is hopeless.
+        if self.signal().failure.is_none() && self.unindexed() > 0 {
+            self.attempt(&mut worker);
+        }
+        if let Some(writer) = worker.and_then(|worker| worker.writer)
+            && let Err(error) = writer.wait_merging_threads()
+        {
+            log::warn!("the last merge of the search index failed: {error}");
+        }
+        self.progress.notify_all();
+    }
+
+    /// One batch. A failure costs the worker, and the next attempt begins anew.
+    fn attempt(&self, worker: &mut Option<Worker>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.catch_up(worker)));
+        let failure = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) if error.kind() == ErrorKind::Closed => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("indexing panicked".to_owned()),
+        };
+        if let Some(failure) = &failure {
+            log::error!("the search index cannot follow the store: {failure}");
+            *worker = None;
+            self.published.without_index();
+        }
+        self.signal().failure = failure;
+        self.progress.notify_all();
+    }
+
+    fn catch_up(&self, slot: &mut Option<Worker>) -> Result<()> {
+        let _indexing = lock(&self.indexing);
+        let discard = {
+            let mut signal = self.signal();
+            signal.waiting = 0;
+            signal.waiting_since = None;
+            signal.at_once = false;
+            std::mem::take(&mut signal.discard)
+        };
+        let view = self.published.freeze()?;
+        let reader = view.reader();
+        if discard {
+            *slot = None;
+        }
+        let worker = match slot {
+            Some(worker) => worker,
+            None => {
+                let files =
+                    if discard { IndexFiles::discard(&self.home)? } else { IndexFiles::open(&self.home, reader)? };
+                self.log_start.store(files.payload.as_ref().map_or(0, |payload| payload.seq().0), Ordering::Release);
+                slot.insert(Worker { files, writer: None })
+            }
+        };
+        let target = Payload::of(reader.header());
+        if worker.files.payload.as_ref() != Some(&target) {
+            (self.make_durable)()?;
+            let before = worker.files.payload.as_ref().map(Payload::seq);
+            worker.index(self, reader, &target)?;
+            // One generation later: after a power cut the index may be back at the commit before this one.
+            self.log_start.store(before.unwrap_or(Seq(0)).0, Ordering::Release);
+        }
+        self.published.indexed(IndexView::new(&worker.files.reader, worker.files.schema.clone())?);
+        Ok(())
+    }
+
+    /// Waits until there is something to do; `false` if that is to end.
+    fn wait_for_work(&self) -> bool {
+        let mut signal = self.signal();
+        loop {
+            let now = Instant::now();
+            let due = match (&signal.failure, signal.waiting_since) {
+                _ if signal.stop => return false,
+                (Some(_), _) => now + RETRY,
+                _ if signal.at_once || signal.discard || signal.waiting >= BATCH => return true,
+                (None, Some(since)) => since + DELAY,
+                (None, None) => {
+                    signal = self.work.wait(signal).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+            };
+            let Some(rest) = due.checked_duration_since(now).filter(|rest| !rest.is_zero()) else { return true };
+            let (woken, timeout) = self.work.wait_timeout(signal, rest).unwrap_or_else(PoisonError::into_inner);
+            signal = woken;
+            if timeout.timed_out() && !signal.stop {
+                return true;
+            }
+        }
+    }
+
+    /// Asks for a batch at once and waits until something has changed.
+    fn hurry<'a>(&self, mut signal: MutexGuard<'a, Signal>) -> MutexGuard<'a, Signal> {
+        signal.at_once = true;
+        self.work.notify_one();
+        // Not for ever, so that no missed signal can hang a caller.
+        let (signal, _) =
+            self.progress.wait_timeout(signal, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner);
+        signal
+    }
+
+    fn unindexed(&self) -> u64 {
+        self.published.current().map_or(0, |view| view.unindexed())
+    }
+
+    fn signal(&self) -> MutexGuard<'_, Signal> {
+        lock(&self.signal)
+    }
+}
+
+impl Worker {
+    /// Brings the index to the state of `reader`, and commits it as `target`.
+    fn index(&mut self, shared: &Shared, reader: &impl Reader, target: &Payload) -> Result<()> {
+        let since = self.files.payload.as_ref().map(Payload::seq);
+        let rows = match since {
+            Some(seq) => {
+                let mut changed = RowSet::default();
+                reader.changes_after(seq, |change| changed.insert(change.row))?;
+                changed
+            }
+            None => reader.rows(&Posting::Live)?,
+        };
+        shared.total.store(rows.len(), Ordering::Relaxed);
+        let schema = &self.files.schema;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(self.files.writer()?),
+        };
+        for (count, row) in (0_u64..).zip(rows.iter()) {
+            if count % 1_024 == 0 {
+                shared.indexed.store(count, Ordering::Relaxed);
+                // A rebuild can be begun again; what was written since is finished.
+                if since.is_none() && shared.signal().stop {
+                    return Err(Error::closed());
+                }
+            }
+            if since.is_some() {
+                writer.delete_term(schema.row_term(row));
+            }
+            if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
+                writer.add_document(schema.document(row, &stored.lead)).map_err(fault)?;
+            }
+        }
+        let mut commit = writer.prepare_commit().map_err(fault)?;
+        commit.set_payload(&target.encode()?);
+        commit.commit().map_err(fault)?;
+        self.files.payload = Some(target.clone());
+        Ok(())
+    }
+}
+
+/// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

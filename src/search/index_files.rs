@@ -1,0 +1,123 @@
+//! The files of the index: opened if they can be trusted, made anew otherwise.
+
+use std::path::{Path, PathBuf};
+
+use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy};
+
+use super::fault;
+use super::payload::{Payload, Standing};
+use super::schema::IndexSchema;
+use super::sealed_directory::SealedDirectory;
+use crate::storage::{Reader, create_private_directory};
+use crate::{Error, ErrorKind, Result};
+
+/// Where the index lies.
+#[derive(Clone, Debug)]
+pub(crate) enum IndexHome {
+    Directory(PathBuf),
+    /// A directory that is used as it is, or not at all.
+    ReadOnly(PathBuf),
+    Memory,
+}
+
+/// An open index.
+pub(super) struct IndexFiles {
+    pub(super) schema: IndexSchema,
+    pub(super) reader: IndexReader,
+    index: Index,
+    /// What the last commit goes up to; `None` if there was none.
+    pub(super) payload: Option<Payload>,
+}
+
+/// What the single indexing thread may hold before it writes a segment: enough for about 100,000 leads.
+const WRITER_BYTES: usize = 64 << 20;
+
+impl IndexFiles {
+    /// The index in `home` if it is whole and of this store, and a new empty one otherwise.
+    pub(super) fn open(home: &IndexHome, reader: &impl Reader) -> Result<Self> {
+        match home {
+            IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
+            IndexHome::Directory(path) => match Self::open_trusted(path, false, reader) {
+                Ok(files) => Ok(files),
+                Err(reason) => {
+                    log::warn!("the search index in {} is rebuilt: {reason}", path.display());
+                    Self::create_in(path)
+                }
+            },
+            IndexHome::ReadOnly(path) => match Self::open_trusted(path, true, reader) {
+                Ok(files) if files.payload == Some(Payload::of(reader.header())) => Ok(files),
+                _ => Self::create(Box::new(RamDirectory::create())),
+            },
+        }
+    }
+
+    /// An empty index in `home`, whatever is there.
+    pub(super) fn discard(home: &IndexHome) -> Result<Self> {
+        match home {
+            IndexHome::Directory(path) => Self::create_in(path),
+            IndexHome::ReadOnly(_) | IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
+        }
+    }
+
+    fn open_trusted(path: &Path, read_only: bool, reader: &impl Reader) -> Result<Self> {
+        let useless = |why: &str| Error::new(ErrorKind::Unavailable, why);
+        if !path.is_dir() {
+            return Err(useless("there is none"));
+        }
+        let inner = MmapDirectory::open(path).map_err(fault)?;
+        let directory = if read_only { SealedDirectory::read_only(inner) } else { SealedDirectory::new(inner) };
+        let index = Index::open(directory).map_err(fault)?;
+        let schema = IndexSchema::new();
+        if index.schema() != schema.schema() {
+            return Err(useless("it has other fields"));
+        }
+        let meta = index.load_metas().map_err(fault)?;
+        let payload = meta.payload.as_deref().and_then(Payload::decode);
+        match &payload {
+            None => return Err(useless("it does not say what it holds")),
+            Some(payload) => match payload.standing(reader)? {
+                Standing::Past => {}
+                Standing::Useless(why) => return Err(useless(why)),
+            },
+        }
+        let segments: Vec<String> = meta.segments.iter().map(|segment| segment.id().uuid_string()).collect();
+        for entry in std::fs::read_dir(path).map_err(fault)? {
+            let name = PathBuf::from(entry.map_err(fault)?.file_name());
+            let in_use = name.to_str().is_some_and(|name| segments.iter().any(|segment| name.starts_with(segment)));
+            // Before anything reads it: a damaged file gives wrong answers, panics or hangs.
+            if in_use && !index.directory().validate_checksum(&name).map_err(fault)? {
+                return Err(useless(&format!("{} is damaged", name.display())));
+            }
+        }
+        Self::assemble(index, schema, payload)
+    }
+
+    fn create_in(path: &Path) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            let message = format!("making the search index anew in {} failed: {error}", path.display());
+            Error::new(ErrorKind::Unavailable, message).caused_by(error)
+        };
+        if path.exists() {
+            std::fs::remove_dir_all(path).map_err(failed)?;
+        }
+        create_private_directory(path).map_err(failed)?;
+        let inner = MmapDirectory::open(path).map_err(fault)?;
+        Self::create(Box::new(SealedDirectory::new(inner)))
+    }
+
+    fn create(directory: Box<dyn Directory>) -> Result<Self> {
+        let schema = IndexSchema::new();
+        let index = Index::create(directory, schema.schema(), IndexSettings::default()).map_err(fault)?;
+        Self::assemble(index, schema, None)
+    }
+
+    fn assemble(index: Index, schema: IndexSchema, payload: Option<Payload>) -> Result<Self> {
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
+        Ok(Self { schema, reader, index, payload })
+    }
+
+    pub(super) fn writer(&self) -> Result<IndexWriter> {
+        self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)
+    }
+}

@@ -1,0 +1,152 @@
+//! One state of the store, ready to be read and searched, and the place where the newest one is published. A view changes as a
+//! whole: swapped apart, a lead would show twice or not at all.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::fault;
+use super::recent::Recent;
+use super::schema::IndexSchema;
+use super::segment::Segment;
+use crate::row::RowSet;
+use crate::storage::ReadView;
+use crate::{Error, ErrorKind, Result};
+
+/// A committed state of the index.
+pub(super) struct IndexView {
+    pub(super) searcher: tantivy::Searcher,
+    pub(super) schema: IndexSchema,
+}
+
+/// One state of the store: what is on disk, what the index has of it, and what it has not yet.
+#[derive(Clone)]
+pub(crate) struct View {
+    read: Arc<ReadView>,
+    /// `None` while the index is opened or rebuilt.
+    index: Option<Arc<IndexView>>,
+    recent: Recent,
+}
+
+impl View {
+    pub(crate) fn reader(&self) -> &ReadView {
+        &self.read
+    }
+
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// The segments of the index; `Unavailable` while there is none.
+    pub(super) fn segments(&self) -> Result<impl Iterator<Item = Result<Segment<'_>>>> {
+        let index = self.index.as_ref().ok_or_else(index_is_built)?;
+        Ok(index.searcher.segment_readers().iter().map(|reader| Segment::new(reader, &index.schema)))
+    }
+
+    /// Whether a search can be answered at once: there is an index, and few enough leads beside it.
+    pub(crate) fn is_searchable(&self) -> bool {
+        self.index.is_some() && self.recent.len() <= MOST_ANALYSED
+    }
+
+    /// Whether there is an index to search.
+    pub(crate) fn has_index(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// How many changed leads the index has not yet.
+    pub(crate) fn unindexed(&self) -> u64 {
+        self.recent.len()
+    }
+}
+
+pub(crate) fn index_is_built() -> Error {
+    Error::new(ErrorKind::Unavailable, "the search index is being made; search again once search_status() says ready")
+}
+
+/// More leads than this beside the index are not analysed for a search: it waits for the follower instead.
+const MOST_ANALYSED: u64 = 20_000;
+
+/// The newest view. There is none while the file is compacted and after the store was closed.
+pub(crate) struct Published(RwLock<Option<Arc<View>>>);
+
+impl Published {
+    pub(crate) fn new(read: ReadView) -> Self {
+        Self(RwLock::new(Some(Arc::new(View { read: Arc::new(read), index: None, recent: Recent::default() }))))
+    }
+
+    pub(crate) fn current(&self) -> Result<Arc<View>> {
+        self.read_slot().clone().ok_or_else(Error::closed)
+    }
+
+    /// Publishes the state after a commit that changed `rows`.
+    pub(crate) fn commit(&self, read: ReadView, rows: RowSet) {
+        let read = Arc::new(read);
+        self.replace(|view| {
+            let recent = view.recent.with(rows, &read);
+            View { read: Arc::clone(&read), recent, index: view.index.clone() }
+        });
+    }
+
+    /// Hands all that is not indexed yet to the follower, with the state to index.
+    pub(super) fn freeze(&self) -> Result<Arc<View>> {
+        self.replace(|view| View { recent: view.recent.frozen(), ..view.clone() }).ok_or_else(Error::closed)
+    }
+
+    /// Publishes an index that has what was frozen.
+    pub(super) fn indexed(&self, index: IndexView) {
+        let index = Some(Arc::new(index));
+        self.replace(|view| View { recent: view.recent.without_frozen(), index, read: Arc::clone(&view.read) });
+    }
+
+    /// Gives the index up: searches wait until the follower has made another.
+    pub(super) fn without_index(&self) {
+        self.replace(|view| View { index: None, recent: Recent::default(), read: Arc::clone(&view.read) });
+    }
+
+    /// Takes the view away, so that nobody reads, and keeps readers waiting while `work` runs; then publishes what `open` opens.
+    pub(crate) fn pause<T>(
+        &self,
+        work: impl FnOnce() -> Result<T>,
+        open: impl FnOnce() -> Result<ReadView>,
+    ) -> Result<T> {
+        let mut slot = self.write_slot();
+        let view = slot.take().ok_or_else(Error::closed)?;
+        let index = view.index.clone();
+        let mut unindexed = RowSet::default();
+        for layer in view.recent.newest_first() {
+            unindexed.0 |= &layer.rows().0;
+        }
+        // With the layers, which hold views of their own.
+        drop(view);
+        let result = work();
+        let read = Arc::new(open()?);
+        *slot = Some(Arc::new(View { recent: Recent::default().with(unindexed, &read), read, index }));
+        result
+    }
+
+    /// Ends publishing: nobody gets a view any more.
+    pub(crate) fn close(&self) {
+        *self.write_slot() = None;
+    }
+
+    fn replace(&self, make: impl FnOnce(&View) -> View) -> Option<Arc<View>> {
+        let mut slot = self.write_slot();
+        let view = Arc::new(make(slot.as_ref()?));
+        *slot = Some(Arc::clone(&view));
+        Some(view)
+    }
+
+    // A view is replaced in one assignment, so a panic elsewhere leaves none half made.
+    fn read_slot(&self) -> RwLockReadGuard<'_, Option<Arc<View>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_slot(&self) -> RwLockWriteGuard<'_, Option<Arc<View>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl IndexView {
+    pub(super) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
+        reader.reload().map_err(fault)?;
+        Ok(Self { searcher: reader.searcher(), schema })
+    }
+}

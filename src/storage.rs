@@ -1,0 +1,78 @@
+//! What lies on disk: the only module that names redb and bincode. It stores leads under their rows, sorted entries,
+//! row bitmaps and the change log, all within one transaction, and knows nothing of what they are for.
+//!
+//! `table` lists every table with its bytes, `key` and `record` write and read them, `file` makes and opens the file
+//! safely, `database` hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
+
+mod batch;
+mod codec;
+mod database;
+mod file;
+mod header;
+pub(crate) mod key;
+mod log;
+mod read_view;
+mod reader;
+mod record;
+mod table;
+
+pub(crate) use batch::WriteBatch;
+pub(crate) use database::{Access, Database, Durability, Medium, Pending, read_only};
+pub(crate) use file::create_private_directory;
+pub(crate) use header::{Header, Seq};
+pub(crate) use log::{LogChange, LogKind};
+pub(crate) use read_view::ReadView;
+pub(crate) use reader::{Reader, Visit};
+pub(crate) use record::{Stored, TrashStamp};
+pub(crate) use table::Tree;
+
+use crate::{Error, ErrorKind};
+
+/// The version of the layout that `table`, `key` and `record` describe.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Translates what redb reports. The message is completed with what was being done where that is known.
+fn fault(error: impl Into<redb::Error>) -> Error {
+    let error = error.into();
+    let (kind, message) = match &error {
+        redb::Error::Corrupted(what) => (ErrorKind::Corrupted, format!("the store's file is damaged: {what}")),
+        redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+            (ErrorKind::Corrupted, format!("the store's file is damaged or no store: {io}"))
+        }
+        redb::Error::Io(io) => {
+            (ErrorKind::Io, format!("reading or writing the store's file failed: {io}; free the cause, then reopen()"))
+        }
+        redb::Error::PreviousIo => {
+            (ErrorKind::Io, "an earlier failure made the store's file unusable; reopen() it".to_owned())
+        }
+        redb::Error::DatabaseClosed => return Error::closed(),
+        redb::Error::DatabaseAlreadyOpen => (
+            ErrorKind::AlreadyOpen,
+            "the store is open already, in this process or another; share its handle by clone()".to_owned(),
+        ),
+        redb::Error::RepairAborted => (
+            ErrorKind::Unavailable,
+            "the store was not closed cleanly, so it cannot be opened for reading only; open it for writing once"
+                .to_owned(),
+        ),
+        redb::Error::UpgradeRequired(version) => (
+            ErrorKind::UnsupportedFormat,
+            format!("the store's file has the container format {version}, which this version does not know"),
+        ),
+        redb::Error::LockPoisoned(_) | redb::Error::TransactionPoisoned => {
+            (ErrorKind::Io, "an earlier failure left the store's memory in doubt; reopen() it".to_owned())
+        }
+        redb::Error::TransactionInProgress => {
+            (ErrorKind::Busy, "a snapshot of the store is still held; drop it first".to_owned())
+        }
+        redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => {
+            (ErrorKind::Corrupted, format!("the store's file lacks what every store has: {error}"))
+        }
+        _ => (ErrorKind::Io, format!("the store's file could not be used: {error}")),
+    };
+    Error::new(kind, message).caused_by(error)
+}

@@ -1,0 +1,62 @@
+//! Records to bytes and back. A record is one format byte and bincode's standard encoding (little-endian, variable
+//! integers); what is longer than a record can be, or goes on after it, is refused.
+//!
+//! bincode is pinned and unmaintained (RUSTSEC-2025-0141): this file is all that depends on it, besides the `derive`s
+//! on the records, and golden vectors beside those hold the bytes fast for whatever replaces it.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::{BorrowDecode, Encode};
+
+/// No record is longer than this. The largest are lead records, whose limit is far lower.
+const LIMIT: usize = 64 << 20;
+
+const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> = bincode::config::standard().with_limit::<LIMIT>();
+
+/// Why bytes are not the record that they should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CodecError {
+    #[error("a {record} is empty")]
+    Empty { record: &'static str },
+    #[error("a {record} has the format {found}, not {expected}")]
+    Format { record: &'static str, found: u8, expected: u8 },
+    #[error("a {record} cannot be decoded")]
+    Decode { record: &'static str, source: bincode::error::DecodeError },
+    #[error("a {record} goes on for {excess} bytes after its end")]
+    Excess { record: &'static str, excess: usize },
+    #[error("a {record} cannot be encoded")]
+    Encode { record: &'static str, source: bincode::error::EncodeError },
+}
+
+impl From<CodecError> for crate::Error {
+    fn from(error: CodecError) -> Self {
+        Self::corrupted(format!("the store's file is damaged: {error}")).caused_by(error)
+    }
+}
+
+/// A kind of record: its name for messages, and its format byte.
+#[derive(Clone, Copy)]
+pub(super) struct RecordKind {
+    pub(super) name: &'static str,
+    pub(super) format: u8,
+}
+
+pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = vec![kind.format];
+    bincode::encode_into_std_write(record, &mut bytes, CONFIG)
+        .map_err(|source| CodecError::Encode { record: kind.name, source })?;
+    Ok(bytes)
+}
+
+pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(kind: RecordKind, bytes: &'a [u8]) -> Result<T, CodecError> {
+    let record = kind.name;
+    let (&found, body) = bytes.split_first().ok_or(CodecError::Empty { record })?;
+    if found != kind.format {
+        return Err(CodecError::Format { record, found, expected: kind.format });
+    }
+    let (value, used) =
+        bincode::borrow_decode_from_slice(body, CONFIG).map_err(|source| CodecError::Decode { record, source })?;
+    if used < body.len() {
+        return Err(CodecError::Excess { record, excess: body.len() - used });
+    }
+    Ok(value)
+}

@@ -1,0 +1,272 @@
+//! The record of a lead. It is separate from [`Lead`], whose fields are the API's, so that either can change alone.
+
+use std::collections::BTreeMap;
+
+use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::codec::{self, RecordKind};
+use crate::clock::from_micros;
+use crate::lead::{
+    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation, ViolationCode,
+};
+use crate::{Error, Result};
+
+/// A lead as the store knows it: live or in the trash.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) lead: Lead,
+    /// Created with a `created_at` before that of an earlier row.
+    pub(crate) late: bool,
+    pub(crate) trash: Option<TrashStamp>,
+}
+
+/// When a lead went to the trash and when it leaves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrashStamp {
+    pub(crate) deleted_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl TrashStamp {
+    pub(crate) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at <= now
+    }
+}
+
+impl Stored {
+    /// The lead in the trash that this is, if it is one that can be seen at `now`.
+    pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
+        let TrashStamp { deleted_at, expires_at } = self.trash.filter(|stamp| !stamp.is_expired(now))?;
+        Some(TrashedLead { lead: self.lead, deleted_at, expires_at })
+    }
+}
+
+const LEAD: RecordKind = RecordKind { name: "lead record", format: 1 };
+
+#[derive(Encode, BorrowDecode)]
+struct LeadRecord<'a> {
+    id: [u8; 16],
+    version: u64,
+    created_at: i64,
+    updated_at: i64,
+    late: bool,
+    /// `deleted_at`, `expires_at`
+    trash: Option<(i64, i64)>,
+    external_id: Option<&'a str>,
+    name: &'a str,
+    email: Option<&'a str>,
+    phone: Option<&'a str>,
+    company: Option<&'a str>,
+    status: &'a str,
+    source: Option<&'a str>,
+    owner_id: Option<&'a str>,
+    /// Digits and decimal places.
+    deal_value: Option<(u64, u8)>,
+    tags: Vec<&'a str>,
+    custom_fields: Vec<(&'a str, CustomRecord<'a>)>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum CustomRecord<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+    List(Vec<ScalarRecord<'a>>),
+}
+
+#[derive(Encode, BorrowDecode)]
+enum ScalarRecord<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+}
+
+/// The bytes of a lead, or `Invalid` where they are more than a lead may take.
+pub(super) fn encode(stored: &Stored) -> Result<Vec<u8>> {
+    let lead = &stored.lead;
+    let record = LeadRecord {
+        id: lead.id.to_bytes(),
+        version: lead.version.get(),
+        created_at: lead.created_at.timestamp_micros(),
+        updated_at: lead.updated_at.timestamp_micros(),
+        late: stored.late,
+        trash: stored.trash.map(|t| (t.deleted_at.timestamp_micros(), t.expires_at.timestamp_micros())),
+        external_id: lead.external_id.as_deref(),
+        name: &lead.name,
+        email: lead.email.as_deref(),
+        phone: lead.phone.as_deref(),
+        company: lead.company.as_deref(),
+        status: &lead.status,
+        source: lead.source.as_deref(),
+        owner_id: lead.owner_id.as_deref(),
+        deal_value: lead.deal_value.map(|value| (value.mantissa().unsigned_abs() as u64, value.scale() as u8)),
+        tags: lead.tags.iter().map(String::as_str).collect(),
+        custom_fields: lead.custom_fields.iter().map(|(name, value)| (name.as_str(), custom_record(value))).collect(),
+    };
+    let bytes = codec::encode(LEAD, &record)?;
+    if bytes.len() > MAX_ENCODED_BYTES {
+        return Err(Error::invalid(vec![Violation::new(
+            "custom_fields",
+            ViolationCode::TooLong,
+            format!("the whole lead takes {} bytes, but must take at most {MAX_ENCODED_BYTES}", bytes.len()),
+        )]));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
+    let record: LeadRecord<'_> = codec::decode(LEAD, bytes)?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let deal_value = record
+        .deal_value
+        .map(|(digits, scale)| Decimal::try_from_i128_with_scale(i128::from(digits), scale.into()))
+        .transpose()
+        .map_err(|error| Error::corrupted("a lead record holds an impossible deal value").caused_by(error))?;
+    let mut custom_fields = BTreeMap::new();
+    for (name, value) in record.custom_fields {
+        custom_fields.insert(name.to_owned(), custom_value(value));
+    }
+    Ok(Stored {
+        lead: Lead {
+            id: LeadId::from_bytes(record.id),
+            external_id: owned(record.external_id),
+            name: record.name.to_owned(),
+            email: owned(record.email),
+            phone: owned(record.phone),
+            company: owned(record.company),
+            status: record.status.to_owned(),
+            source: owned(record.source),
+            owner_id: owned(record.owner_id),
+            deal_value,
+            tags: record.tags.into_iter().map(str::to_owned).collect(),
+            custom_fields,
+            created_at: from_micros(record.created_at),
+            updated_at: from_micros(record.updated_at),
+            version: Version::new(record.version),
+        },
+        late: record.late,
+        trash: record.trash.map(|(deleted_at, expires_at)| TrashStamp {
+            deleted_at: from_micros(deleted_at),
+            expires_at: from_micros(expires_at),
+        }),
+    })
+}
+
+fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
+    match value {
+        CustomValue::Text(text) => CustomRecord::Text(text),
+        CustomValue::Number(Number::Integer(number)) => CustomRecord::Integer(*number),
+        CustomValue::Number(Number::Float(number)) => CustomRecord::Float(*number),
+        CustomValue::Bool(truth) => CustomRecord::Bool(*truth),
+        CustomValue::List(elements) => CustomRecord::List(elements.iter().filter_map(scalar_record).collect()),
+    }
+}
+
+/// `None` for a list within a list, which the rules of a lead refuse before anything is encoded.
+fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
+    Some(match value {
+        CustomValue::Text(text) => ScalarRecord::Text(text),
+        CustomValue::Number(Number::Integer(number)) => ScalarRecord::Integer(*number),
+        CustomValue::Number(Number::Float(number)) => ScalarRecord::Float(*number),
+        CustomValue::Bool(truth) => ScalarRecord::Bool(*truth),
+        CustomValue::List(_) => return None,
+    })
+}
+
+fn custom_value(record: CustomRecord<'_>) -> CustomValue {
+    match record {
+        CustomRecord::Text(text) => CustomValue::Text(text.to_owned()),
+        CustomRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+        CustomRecord::Float(number) => CustomValue::Number(Number::Float(number)),
+        CustomRecord::Bool(truth) => CustomValue::Bool(truth),
+        CustomRecord::List(elements) => CustomValue::List(
+            elements
+                .into_iter()
+                .map(|element| match element {
+                    ScalarRecord::Text(text) => CustomValue::Text(text.to_owned()),
+                    ScalarRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+                    ScalarRecord::Float(number) => CustomValue::Number(Number::Float(number)),
+                    ScalarRecord::Bool(truth) => CustomValue::Bool(truth),
+                })
+                .collect(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn full() -> Stored {
+        Stored {
+            lead: Lead {
+                id: "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+                external_id: Some("crm-1".into()),
+                name: "Zoë".into(),
+                email: Some("z@x.org".into()),
+                phone: Some("+1".into()),
+                company: Some("X".into()),
+                status: "new".into(),
+                source: Some("web".into()),
+                owner_id: Some("u1".into()),
+                deal_value: Some(Decimal::new(123_456, 4)),
+                tags: vec!["a".into(), "b".into()],
+                custom_fields: BTreeMap::from([
+                    ("list".to_owned(), CustomValue::List(vec!["x".into(), 1_i64.into(), 0.5.into(), true.into()])),
+                    ("n".to_owned(), (-7_i64).into()),
+                ]),
+                created_at: from_micros(1_700_000_000_000_000),
+                updated_at: from_micros(-1),
+                version: Version::new(300),
+            },
+            late: true,
+            trash: Some(TrashStamp { deleted_at: from_micros(5), expires_at: from_micros(70_000) }),
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_lead_record_stay_what_they_are() {
+        let hex: String = encode(&full()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, GOLDEN);
+    }
+
+    const GOLDEN: &str = "0101890a5dac96774bbcceb302099a8057fb2c01fd00803c3048140c000101010afce02202000105\
+        63726d2d31045a6fc3ab01077a40782e6f726701022b31010158036e657701037765620102753101fc40e20100040201\
+        61016202046c6973740404000178010202000000000000e03f0301016e010d";
+
+    proptest! {
+        #[test]
+        fn decoding_arbitrary_bytes_never_panics(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_record_decodes_to_something_or_is_refused(index in 0_usize..200, byte: u8) {
+            let mut bytes = encode(&full()).unwrap();
+            let index = index % bytes.len();
+            bytes[index] = byte;
+            let _ = decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_lead_survives_its_record_and_a_cut_or_lengthened_one_is_refused() {
+        let stored = full();
+        let bytes = encode(&stored).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), stored);
+        for cut in 0..bytes.len() {
+            assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(decode(&longer).is_err());
+        let mut other_format = bytes;
+        other_format[0] = 2;
+        assert!(decode(&other_format).is_err());
+    }
+}

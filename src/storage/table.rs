@@ -1,0 +1,70 @@
+//! Every table of the file `leads.redb`, with its keys and values.
+//!
+//! All keys and values are bytes that `key`, `record`, `header` and `log` write; redb orders them bytewise.
+//! Numbers in keys are big-endian, so that byte order is number order.
+//!
+//! ```text
+//! leads     row u32                                     -> lead record (see `record`)
+//!
+//! entries   01 uuid[16]                                 -> row u32        the row of an id, trash included
+//!           02 external id                              -> row u32        the row of an external id, trash included
+//!           10 created_at                      row u32  -> nothing        live leads by each sort key;
+//!           11 updated_at                      row u32  -> nothing        a lead without a value has no entry
+//!           12 folded name, name               row u32  -> nothing
+//!           13 folded company, company         row u32  -> nothing
+//!           14 folded email, email             row u32  -> nothing
+//!           15 deal_value * 10^4 as u64        row u32  -> nothing
+//!           20 deleted_at                      row u32  -> nothing        leads in the trash
+//!           21 expires_at                      row u32  -> nothing
+//!
+//! bitmaps   01                                 chunk u16 -> rows          live leads
+//!           02                                 chunk u16 -> rows          leads in the trash
+//!           03                                 chunk u16 -> rows          live leads created out of created_at order
+//!           04 01 folded status, status        chunk u16 -> rows          live leads with this status
+//!           05 01 folded source, source        chunk u16 -> rows          live leads with this source,
+//!           05 FF                              chunk u16 -> rows            with none
+//!           06 01 folded owner_id, owner_id    chunk u16 -> rows          live leads of this owner,
+//!           06 FF                              chunk u16 -> rows            of nobody
+//!           07 01 folded tag, tag              chunk u16 -> rows          live leads with this tag
+//!           08 sort key (13, 14, 15)           chunk u16 -> rows          live leads with a value for this sort key
+//!
+//! log       seq u64, part u32                           -> log record     what a commit changed (see `log`)
+//!
+//! meta      "format"                                    -> u32, little-endian; read before anything else
+//!           "header"                                    -> header record (see `header`)
+//! ```
+//!
+//! A text in a key has every 00 written as 00 FF and ends with 00 01, so that no text is a prefix of another and
+//! byte order is text order. Times are microseconds since 1970 as i64 with the sign bit flipped.
+//!
+//! Rows in a bitmap are those of one chunk, `row / 65,536`, as a roaring bitmap in its
+//! [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec); an empty chunk has no entry.
+
+use redb::TableDefinition;
+
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// One of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tree {
+    Leads,
+    Entries,
+    Bitmaps,
+    Log,
+    Meta,
+}
+
+impl Tree {
+    pub(super) const fn definition(self) -> Definition {
+        TableDefinition::new(match self {
+            Self::Leads => "leads",
+            Self::Entries => "entries",
+            Self::Bitmaps => "bitmaps",
+            Self::Log => "log",
+            Self::Meta => "meta",
+        })
+    }
+}
+
+pub(super) const FORMAT_KEY: &[u8] = b"format";
+pub(super) const HEADER_KEY: &[u8] = b"header";

@@ -1,0 +1,174 @@
+//! How a store is opened.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::LeadStore;
+use crate::Result;
+use crate::clock::{Clock, SystemClock};
+use crate::lead::StatusSet;
+use crate::storage::{Access, Medium};
+
+/// When a write must have reached the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Before the call returns: what was acknowledged survives a power cut.
+    #[default]
+    EveryCommit,
+    /// Within this time after the call returned: a power cut may cost the writes of that time, the newest ones first and never
+    /// a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
+    Within(Duration),
+}
+
+/// How to open a store.
+///
+/// ```
+/// use std::time::Duration;
+/// use leadstore::LeadStore;
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("leads");
+/// let store = LeadStore::options()
+///     .cache_bytes(256 << 20)
+///     .trash_retention(Duration::from_secs(7 * 86_400))
+///     .statuses(["new", "qualified", "won", "lost"])
+///     .open(&path)?;
+/// # store.close()?;
+/// # Ok::<(), leadstore::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "options do nothing until a store is opened with them"]
+pub struct OpenOptions {
+    pub(super) cache_bytes: usize,
+    pub(super) trash_retention: Duration,
+    pub(super) durability: Durability,
+    pub(super) statuses: Option<Vec<String>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) read_only: bool,
+    pub(super) create_new: bool,
+    pub(super) wait_for_search: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            trash_retention: Duration::from_secs(30 * 86_400),
+            durability: Durability::EveryCommit,
+            statuses: None,
+            clock: Arc::new(SystemClock),
+            read_only: false,
+            create_new: false,
+            wait_for_search: true,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The options that [`LeadStore::open`] opens with.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes of the store's file are kept in memory at most; 64 MiB by default.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// How long a deleted lead can be restored; 30 days by default. It holds for leads deleted from now on.
+    pub fn trash_retention(mut self, retention: Duration) -> Self {
+        self.trash_retention = retention;
+        self
+    }
+
+    /// When a write must have reached the disk; before the call returns by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// The statuses that a lead may be given; any by default. A lead starts as `new` if that is among them, and as the
+    /// first otherwise. Leads that have another status keep it.
+    pub fn statuses<T: Into<String>>(mut self, statuses: impl IntoIterator<Item = T>) -> Self {
+        self.statuses = Some(statuses.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Where the time comes from; the operating system by default.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the store for reading, without writing any file. Several processes may do so at once, while none writes.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Demands that there is no store yet.
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
+    /// Whether a search waits while the index is opened or rebuilt, as by default; otherwise it is
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) then.
+    pub fn wait_for_search(mut self, wait: bool) -> Self {
+        self.wait_for_search = wait;
+        self
+    }
+
+    /// Opens the store in this directory, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyOpen`](crate::ErrorKind::AlreadyOpen), [`Corrupted`](crate::ErrorKind::Corrupted) or
+    /// [`UnsupportedFormat`](crate::ErrorKind::UnsupportedFormat) for a store that cannot be used as it is;
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none to read, and [`Unavailable`](crate::ErrorKind::Unavailable) if it
+    /// was not closed cleanly, with [`read_only`](Self::read_only); [`Invalid`](crate::ErrorKind::Invalid) for statuses that no
+    /// lead could have; [`Io`](crate::ErrorKind::Io).
+    pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
+        LeadStore::open_with(self, Medium::Directory(path.as_ref().to_owned()))
+    }
+
+    /// Opens a new store in memory, which is gone when it is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have.
+    pub fn in_memory(self) -> Result<LeadStore> {
+        LeadStore::open_with(self, Medium::memory())
+    }
+
+    pub(super) fn access(&self) -> Access {
+        match (self.read_only, self.create_new) {
+            (true, _) => Access::ReadOnly,
+            (false, true) => Access::CreateNew,
+            (false, false) => Access::OpenOrCreate,
+        }
+    }
+
+    pub(super) fn status_set(&self) -> Result<StatusSet> {
+        self.statuses.clone().map_or_else(|| Ok(StatusSet::default()), StatusSet::of)
+    }
+}
+
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenOptions")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("trash_retention", &self.trash_retention)
+            .field("durability", &self.durability)
+            .field("statuses", &self.statuses)
+            .field("read_only", &self.read_only)
+            .field("create_new", &self.create_new)
+            .field("wait_for_search", &self.wait_for_search)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! One state of the store, held for as long as the caller likes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::engine::Core;
+use crate::lead::{Lead, LeadId, TrashedLead};
+use crate::query::{self, Filter, ListQuery, Page};
+use crate::row::{Row, RowSet};
+use crate::search::{self, Hit, SearchQuery, View};
+use crate::storage::{ReadView, Reader};
+use crate::trash::{self, TrashQuery};
+use crate::{Error, ErrorKind, Result};
+
+/// One state of the store. Its reads are those of [`LeadStore`](super::LeadStore), and whatever is written meanwhile does not show
+/// in them, so that paging through it neither skips nor repeats a lead.
+///
+/// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again while it
+/// is held. Closing the store ends it: its reads are [`Closed`](ErrorKind::Closed) then.
+pub struct Snapshot {
+    held: Held,
+}
+
+/// A view that counts as held by a caller.
+struct Held {
+    core: Arc<Core>,
+    view: Arc<View>,
+    now: DateTime<Utc>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.core.snapshot_dropped();
+    }
+}
+
+impl Held {
+    fn reader(&self) -> Result<&ReadView> {
+        if self.core.is_closed() { Err(Error::closed()) } else { Ok(self.view.reader()) }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn new(core: Arc<Core>) -> Result<Self> {
+        core.snapshot_taken();
+        let view = match core.view() {
+            Ok(view) => view,
+            Err(error) => {
+                core.snapshot_dropped();
+                return Err(error);
+            }
+        };
+        let now = core.now();
+        Ok(Self { held: Held { core, view, now } })
+    }
+
+    /// The lead with this id, see [`LeadStore::get`](super::LeadStore::get).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
+        query::get(self.held.reader()?, id)
+    }
+
+    /// The leads with these ids, see [`LeadStore::get_many`](super::LeadStore::get_many).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+        query::get_many(self.held.reader()?, ids)
+    }
+
+    /// The lead with this id in another system, see [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
+        query::get_by_external_id(self.held.reader()?, external_id)
+    }
+
+    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
+        query::get_trashed(self.held.reader()?, id, self.held.now)
+    }
+
+    /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
+        trash::list_trash(self.held.reader()?, query, self.held.now)
+    }
+
+    /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
+        query::list(self.held.reader()?, query)
+    }
+
+    /// How many leads a filter wants, see [`LeadStore::count`](super::LeadStore::count).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn count(&self, filter: &Filter) -> Result<u64> {
+        Ok(query::select(self.held.reader()?, filter)?.len())
+    }
+
+    /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).
+    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
+        let held = Self::new(Arc::clone(&self.held.core)).map(|mut snapshot| {
+            snapshot.held.view = Arc::clone(&self.held.view);
+            snapshot
+        });
+        Leads::new(held, filter)
+    }
+
+    /// A page of hits, see [`LeadStore::search`](super::LeadStore::search).
+    ///
+    /// # Errors
+    ///
+    /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was opened or rebuilt.
+    pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+        query.check()?;
+        self.held.reader()?;
+        if !self.held.view.has_index() {
+            let message = "the snapshot was taken before the search index was ready; take another";
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        search::search(&self.held.view, query)
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("taken_at", &self.held.now).finish_non_exhaustive()
+    }
+}
+
+/// Leads one after another, in creation order, all of one snapshot.
+pub(super) struct Leads {
+    snapshot: Option<Snapshot>,
+    rows: roaring::bitmap::IntoIter,
+    error: Option<Error>,
+}
+
+impl Leads {
+    pub(super) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
+        let selected = snapshot.and_then(|snapshot| Ok((query::select(snapshot.held.reader()?, filter)?, snapshot)));
+        match selected {
+            Ok((rows, snapshot)) => Self { snapshot: Some(snapshot), rows: rows.0.into_iter(), error: None },
+            Err(error) => Self { snapshot: None, rows: RowSet::default().0.into_iter(), error: Some(error) },
+        }
+    }
+}
+
+impl Iterator for Leads {
+    type Item = Result<Lead>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.error.take() {
+            return Some(Err(error));
+        }
+        let row = Row(self.rows.next()?);
+        let read = |snapshot: &Snapshot| Ok(snapshot.held.reader()?.indexed_lead(row)?.lead);
+        let lead = read(self.snapshot.as_ref()?);
+        if lead.is_err() {
+            // What failed once is not asked again.
+            self.snapshot = None;
+        }
+        Some(lead)
+    }
+}

@@ -1,0 +1,344 @@
+//! Writes on leads, and reads that see them before they are committed. Every write on the store is one of these, in a transaction
+//! of its own or in a caller's. Each makes all its checks before its first write, so that one that fails has written nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::clock::{self, Clock};
+use crate::index::{self, Change};
+use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
+use crate::query::{self, Filter, ListQuery, Page};
+use crate::row::Row;
+use crate::storage::{LogKind, Reader, Stored, TrashStamp, WriteBatch};
+use crate::trash::{self, TrashQuery};
+use crate::{Error, ErrorKind, Result};
+
+/// Several writes that happen together or not at all, see [`LeadStore::transaction`](super::LeadStore::transaction).
+///
+/// Its reads see what it has written so far. Searches and facets are not among them.
+pub struct Transaction<'a> {
+    batch: WriteBatch<'a>,
+    rules: &'a Rules,
+    /// What stopped a write half-way, after which nothing can be committed.
+    broken: Option<(ErrorKind, String)>,
+}
+
+/// What a write goes by besides the store's content.
+pub(super) struct Rules {
+    pub(super) clock: std::sync::Arc<dyn Clock>,
+    pub(super) statuses: StatusSet,
+    pub(super) trash_retention: Duration,
+}
+
+impl Rules {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        clock::microseconds(self.clock.now())
+    }
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(batch: WriteBatch<'a>, rules: &'a Rules) -> Self {
+        Self { batch, rules, broken: None }
+    }
+
+    /// What is to be committed, unless a write stopped half-way.
+    pub(super) fn into_batch(self) -> Result<WriteBatch<'a>> {
+        match self.broken {
+            None => Ok(self.batch),
+            Some((kind, cause)) => Err(Error::new(kind, format!("the transaction cannot be committed: {cause}"))),
+        }
+    }
+
+    /// Creates a lead, see [`LeadStore::create`](super::LeadStore::create).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn create(&mut self, lead: NewLead) -> Result<Lead> {
+        let now = self.rules.now();
+        let newest = self.batch.header().newest_created_at;
+        let created_at = clock::held(now, newest);
+        let wanted_id = lead.wanted_id();
+        let lead = lead.into_lead(created_at, &self.rules.statuses)?;
+        let mut expired = Vec::new();
+        if let Some(id) = wanted_id
+            && let Some((row, stored)) = query::stored(&self.batch, id)?
+        {
+            expired.push((row, expired_or(stored, now, || Error::already_exists(id, format!("the id {id}")))?));
+        }
+        self.check_external_id(&lead, now, &mut expired)?;
+        for (row, stored) in expired {
+            self.purge_row(row, &stored)?;
+        }
+        let stored = Stored { lead, late: created_at < newest, trash: None };
+        let row = self.batch.allocate_row()?;
+        self.apply(&Change { kind: LogKind::Created, row, before: None, after: Some(&stored) })?;
+        Ok(stored.lead)
+    }
+
+    /// Changes a lead, see [`LeadStore::update`](super::LeadStore::update).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn update(&mut self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
+        let now = self.rules.now();
+        let (row, before) = self.live(id, now)?;
+        check_version(&before.lead, patch.expected_version())?;
+        let mut lead = patch.apply_to(&before.lead, &self.rules.statuses)?;
+        if lead == before.lead {
+            return Ok(lead);
+        }
+        let mut expired = Vec::new();
+        if lead.external_id != before.lead.external_id {
+            self.check_external_id(&lead, now, &mut expired)?;
+        }
+        lead.updated_at = self.next_update(&before.lead, now);
+        lead.version = lead.version.next();
+        for (row, stored) in expired {
+            self.purge_row(row, &stored)?;
+        }
+        let after = Stored { lead, ..before.clone() };
+        self.apply(&Change { kind: LogKind::Updated, row, before: Some(&before), after: Some(&after) })?;
+        Ok(after.lead)
+    }
+
+    /// Moves a lead to the trash, see [`LeadStore::delete`](super::LeadStore::delete).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn delete(&mut self, id: LeadId) -> Result<TrashedLead> {
+        self.delete_expecting(id, None)
+    }
+
+    /// Moves a lead to the trash if it has this version, see [`LeadStore::delete_if`](super::LeadStore::delete_if).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn delete_if(&mut self, id: LeadId, version: Version) -> Result<TrashedLead> {
+        self.delete_expecting(id, Some(version))
+    }
+
+    /// Takes a lead out of the trash, see [`LeadStore::restore`](super::LeadStore::restore).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn restore(&mut self, id: LeadId) -> Result<Lead> {
+        self.restore_expecting(id, None)
+    }
+
+    /// Takes a lead out of the trash if it has this version, see [`LeadStore::restore_if`](super::LeadStore::restore_if).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn restore_if(&mut self, id: LeadId, version: Version) -> Result<Lead> {
+        self.restore_expecting(id, Some(version))
+    }
+
+    /// Removes a lead in the trash for good, see [`LeadStore::purge`](super::LeadStore::purge).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn purge(&mut self, id: LeadId) -> Result<()> {
+        let (row, stored) = self.trashed(id)?;
+        self.purge_row(row, &stored)
+    }
+
+    /// Removes every lead in the trash for good, see [`LeadStore::empty_trash`](super::LeadStore::empty_trash).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn empty_trash(&mut self) -> Result<u64> {
+        let rows = trash::visible_rows(&self.batch, self.rules.now())?;
+        for row in rows.iter() {
+            let stored = self.batch.indexed_lead(row)?;
+            self.purge_row(row, &stored)?;
+        }
+        Ok(rows.len())
+    }
+
+    /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
+    pub(super) fn sweep(&mut self, limit: usize) -> Result<usize> {
+        let rows = trash::expired_rows(&self.batch, self.rules.now(), limit)?;
+        for row in &rows {
+            let stored = self.batch.indexed_lead(*row)?;
+            self.purge_row(*row, &stored)?;
+        }
+        Ok(rows.len())
+    }
+
+    /// The lead with this id, see [`LeadStore::get`](super::LeadStore::get).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
+        query::get(&self.batch, id)
+    }
+
+    /// The leads with these ids, see [`LeadStore::get_many`](super::LeadStore::get_many).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+        query::get_many(&self.batch, ids)
+    }
+
+    /// The lead with this id in another system, see [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
+        query::get_by_external_id(&self.batch, external_id)
+    }
+
+    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
+        query::get_trashed(&self.batch, id, self.rules.now())
+    }
+
+    /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
+        trash::list_trash(&self.batch, query, self.rules.now())
+    }
+
+    /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
+        query::list(&self.batch, query)
+    }
+
+    /// How many leads a filter wants, see [`LeadStore::count`](super::LeadStore::count).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn count(&self, filter: &Filter) -> Result<u64> {
+        Ok(query::select(&self.batch, filter)?.len())
+    }
+
+    /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).
+    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
+        let (rows, error) = match query::select(&self.batch, filter) {
+            Ok(rows) => (rows, None),
+            Err(error) => (crate::row::RowSet::default(), Some(Err(error))),
+        };
+        let leads = rows.0.into_iter().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
+        error.into_iter().chain(leads)
+    }
+
+    fn delete_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<TrashedLead> {
+        let now = self.rules.now();
+        let (row, before) = self.live(id, now)?;
+        check_version(&before.lead, expected)?;
+        let retention = TimeDelta::from_std(self.rules.trash_retention).unwrap_or(TimeDelta::MAX);
+        let expires_at = now.checked_add_signed(retention).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let stamp = TrashStamp { deleted_at: now, expires_at: clock::microseconds(expires_at) };
+        let mut after = Stored { trash: Some(stamp), ..before.clone() };
+        after.lead.version = after.lead.version.next();
+        self.apply(&Change { kind: LogKind::Deleted, row, before: Some(&before), after: Some(&after) })?;
+        Ok(TrashedLead { lead: after.lead, deleted_at: stamp.deleted_at, expires_at: stamp.expires_at })
+    }
+
+    fn restore_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<Lead> {
+        let (row, before) = self.trashed(id)?;
+        check_version(&before.lead, expected)?;
+        let mut after = Stored { trash: None, ..before.clone() };
+        after.lead.updated_at = self.next_update(&before.lead, self.rules.now());
+        after.lead.version = after.lead.version.next();
+        self.apply(&Change { kind: LogKind::Restored, row, before: Some(&before), after: Some(&after) })?;
+        Ok(after.lead)
+    }
+
+    /// The live lead with this id and its row.
+    fn live(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, Stored)> {
+        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        match stored.trash {
+            None => Ok((row, stored)),
+            Some(stamp) if stamp.is_expired(now) => Err(Error::not_found(id)),
+            Some(stamp) => Err(Error::in_trash(id, stamp.expires_at)),
+        }
+    }
+
+    /// The lead with this id in the trash, as far as it can still be restored, and its row.
+    fn trashed(&self, id: LeadId) -> Result<(Row, Stored)> {
+        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        match stored.trash {
+            None => Err(Error::not_in_trash(id)),
+            Some(stamp) if stamp.is_expired(self.rules.now()) => Err(Error::not_found(id)),
+            Some(_) => Ok((row, stored)),
+        }
+    }
+
+    /// Refuses an external id that another lead has; one that is expired is to be purged first.
+    fn check_external_id(&self, lead: &Lead, now: DateTime<Utc>, expired: &mut Vec<(Row, Stored)>) -> Result<()> {
+        let Some(external_id) = &lead.external_id else { return Ok(()) };
+        let Some(row) = self.batch.row_by_external_id(external_id)? else { return Ok(()) };
+        if expired.iter().any(|(other, _)| *other == row) {
+            return Ok(());
+        }
+        let other = self.batch.indexed_lead(row)?;
+        let id = other.lead.id;
+        let taken = || Error::already_exists(id, format!("the external id {external_id}"));
+        expired.push((row, expired_or(other, now, taken)?));
+        Ok(())
+    }
+
+    /// When a lead that changes now is said to have changed.
+    fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
+        clock::held(now, self.batch.header().newest_created_at).max(before.updated_at).max(before.created_at)
+    }
+
+    fn purge_row(&mut self, row: Row, stored: &Stored) -> Result<()> {
+        self.apply(&Change { kind: LogKind::Purged, row, before: Some(stored), after: None })
+    }
+
+    fn apply(&mut self, change: &Change<'_>) -> Result<()> {
+        let applied = index::apply(&mut self.batch, change);
+        if let Err(error) = &applied {
+            // A lead that is too large is noticed before anything is written.
+            if error.kind() != ErrorKind::Invalid {
+                self.broken = Some((error.kind(), error.to_string()));
+            }
+        }
+        applied
+    }
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("changes", &self.batch.change_count()).finish_non_exhaustive()
+    }
+}
+
+fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
+    match expected {
+        Some(expected) if expected != lead.version => Err(Error::conflict(lead.id, expected, lead.version)),
+        _ => Ok(()),
+    }
+}
+
+/// `stored` if its time in the trash is over, so that it makes room; otherwise the error.
+fn expired_or(stored: Stored, now: DateTime<Utc>, taken: impl FnOnce() -> Error) -> Result<Stored> {
+    if stored.trash.is_some_and(|stamp| stamp.is_expired(now)) { Ok(stored) } else { Err(taken()) }
+}

@@ -1,0 +1,50 @@
+//! What tests and fuzz targets need beyond the API. Outside of semantic versioning.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{Clock, LeadStore, Result};
+
+/// A clock that stands until it is set. Clones show the same time.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<(DateTime<Utc>, Duration)>>);
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self(Arc::new(Mutex::new((now, Duration::ZERO))))
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.0 += TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        shown.1 += time;
+    }
+
+    /// Sets the time of day, forward or back, while no time passes.
+    pub fn set(&self, now: DateTime<Utc>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+/// Sweeps the trash now, as the store's own thread does from time to time, and tells how many leads were purged.
+///
+/// # Errors
+///
+/// Only those of the store itself.
+pub fn sweep(store: &LeadStore) -> Result<u64> {
+    store.sweep()
+}

@@ -1,0 +1,83 @@
+//! Listing the trash.
+
+use chrono::{DateTime, Utc};
+
+use crate::Result;
+use crate::lead::{TrashedLead, Violations};
+use crate::query::{self, Page, Paging, Sort, SortKey, page_by_fetching, page_of_entries};
+use crate::row::{Direction, RowSet};
+use crate::storage::key::{KeyRange, Posting};
+use crate::storage::{Reader, Tree, Visit};
+
+/// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a query does nothing until it is passed to list_trash"]
+pub struct TrashQuery {
+    sort: Vec<Sort>,
+    paging: Paging,
+}
+
+impl TrashQuery {
+    /// The whole trash, last deleted first, page 1 of 25 each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// By which keys to sort, at most three, [`SortKey::DeletedAt`] among them; none means last deleted first.
+    pub fn sort(mut self, sort: impl IntoIterator<Item = Sort>) -> Self {
+        self.sort = sort.into_iter().collect();
+        self
+    }
+
+    /// Which page, from 1. A page past the end is empty.
+    pub fn page(mut self, page: u64) -> Self {
+        self.paging = self.paging.at_page(page);
+        self
+    }
+
+    /// How many leads a page has, 1 to 100.
+    pub fn per_page(mut self, per_page: u32) -> Self {
+        self.paging = self.paging.with_per_page(per_page);
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut violations = Violations::default();
+        self.paging.check(&mut violations);
+        query::check_sort(&self.sort, true, &mut violations);
+        violations.into_result()
+    }
+}
+
+/// A page of what is in the trash at `now`.
+pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime<Utc>) -> Result<Page<TrashedLead>> {
+    query.check()?;
+    let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
+    let sort = if query.sort.is_empty() { last_deleted_first.as_slice() } else { &query.sort };
+    let direction = sort.first().map_or(Direction::Descending, |first| first.direction());
+    let (offset, limit) = (query.paging.offset(), query.paging.limit());
+    let rows = visible_rows(reader, now)?;
+    let total = rows.len();
+    let page = match sort {
+        [only] if only.key() == SortKey::DeletedAt => {
+            page_of_entries(reader, &KeyRange::deleted(), &rows, direction, offset, limit as u64)?
+        }
+        _ if offset >= total => Vec::new(),
+        _ => page_by_fetching(reader, &rows, sort, direction, offset, limit)?,
+    };
+    let mut items = Vec::with_capacity(page.len());
+    for row in page {
+        items.extend(reader.indexed_lead(row)?.into_trashed(now));
+    }
+    Ok(Page::new(items, total, query.paging))
+}
+
+/// The leads in the trash that can be seen and restored at `now`.
+pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<RowSet> {
+    let mut rows = reader.rows(&Posting::Trash)?;
+    reader.scan(Tree::Entries, &KeyRange::expired(now), Direction::Ascending, |key, _| {
+        rows.0.remove(crate::storage::key::split_row(key)?.1.0);
+        Ok(Visit::Continue(()))
+    })?;
+    Ok(rows)
+}

@@ -1,0 +1,336 @@
+//! Random operations on a store and on a plain map beside it. Every answer of the store must be the map's.
+
+mod oracle;
+mod values;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use leadstore::chrono::{TimeDelta, Utc};
+use leadstore::{
+    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, Version,
+};
+
+use crate::support::{self, TestStore};
+use oracle::{ListWanted, Oracle};
+use values::Fields;
+
+/// How the clock behaves while leads are created.
+#[derive(Clone, Copy, PartialEq)]
+enum Time {
+    Forward,
+    AnyWay,
+}
+
+#[test]
+fn every_answer_is_that_of_a_plain_map() {
+    run(Time::Forward, 7_000 * support::scale());
+}
+
+#[test]
+fn every_answer_is_that_of_a_plain_map_when_leads_come_in_random_order_of_creation_time() {
+    run(Time::AnyWay, 3_000 * support::scale());
+}
+
+fn run(time: Time, operations: usize) {
+    let mut driver =
+        Driver { rng: Rng::with_seed(support::seed()), test: TestStore::new(), oracle: Oracle::default(), time };
+    for step in 0..operations {
+        driver.step();
+        driver.check_something();
+        if step % 1_000 == 999 || step + 1 == operations {
+            driver.check_everything();
+        }
+    }
+    assert!(driver.oracle.live().count() > 20, "the run must have had leads to work on");
+}
+
+struct Driver {
+    rng: Rng,
+    test: TestStore,
+    oracle: Oracle,
+    time: Time,
+}
+
+impl Driver {
+    fn step(&mut self) {
+        self.pass_time();
+        // Fewer creations the more leads there are, so that their number settles.
+        let crowded = self.oracle.live().count() > 250;
+        match self.rng.u32(0..100) {
+            0..30 if !crowded => self.create(),
+            0..55 => self.update(),
+            55..70 => self.delete(),
+            70..80 => self.restore(),
+            80..84 => self.purge(),
+            84 => self.empty_trash(),
+            85..90 => self.several_in_a_transaction(),
+            90 => self.sweep(),
+            91 if self.rng.u32(0..4) == 0 => self.test.reopen(),
+            92 if self.rng.u32(0..8) == 0 => self.test.store.reopen().unwrap(),
+            93 if self.rng.u32(0..8) == 0 => self.test.store.compact().unwrap(),
+            _ => self.create(),
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let millis = match self.rng.u32(0..50) {
+            0 => 3_600_000 * 24 * self.rng.u64(1..9),
+            1..5 => 3_600_000 * self.rng.u64(1..12),
+            5..25 => 0,
+            _ => self.rng.u64(1..5_000),
+        };
+        self.test.clock.advance(Duration::from_millis(millis));
+        let now = self.now();
+        match self.time {
+            Time::Forward if self.rng.u32(0..200) == 0 => {
+                self.test.clock.set(now - TimeDelta::seconds(self.rng.i64(1..400)))
+            }
+            Time::AnyWay if self.rng.u32(0..3) > 0 => {
+                let hours = self.rng.i64(-20..20);
+                self.test.clock.set(now + TimeDelta::hours(hours));
+            }
+            _ => {}
+        }
+    }
+
+    fn now(&self) -> leadstore::chrono::DateTime<Utc> {
+        use leadstore::Clock;
+        self.test.clock.now()
+    }
+
+    fn create(&mut self) {
+        let (new, fields, id) = self.new_lead();
+        let created = self.test.store.create(new);
+        let expected = self.oracle.create(self.now(), fields, id, created.as_ref().ok().map(|lead| lead.id));
+        same(created, expected);
+    }
+
+    fn new_lead(&mut self) -> (NewLead, Fields, Option<LeadId>) {
+        let fields = Fields::random(&mut self.rng);
+        // Now and then an id that exists, or one of the caller's own.
+        let id = match self.rng.u32(0..20) {
+            0 => self.any_id(),
+            1 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
+            _ => None,
+        };
+        let new = fields.new_lead();
+        (id.into_iter().fold(new, NewLead::id), fields, id)
+    }
+
+    fn update(&mut self) {
+        let Some(id) = self.some_id() else { return };
+        let (patch, change) = self.patch();
+        same(self.test.store.update(id, patch), self.oracle.update(self.now(), id, &change.0, change.1));
+    }
+
+    fn patch(&mut self) -> (LeadPatch, (Fields, Option<Version>)) {
+        let fields = Fields::random(&mut self.rng);
+        let version = (self.rng.u32(0..10) == 0).then(|| Version::new(self.rng.u64(1..4)));
+        (version.into_iter().fold(fields.patch(), LeadPatch::if_version), (fields, version))
+    }
+
+    fn delete(&mut self) {
+        let Some(id) = self.some_id() else { return };
+        let deleted = self.test.store.delete(id).map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
+        same(deleted, self.oracle.delete(self.now(), id));
+    }
+
+    fn restore(&mut self) {
+        let Some(id) = self.trashed_or_some_id() else { return };
+        same(self.test.store.restore(id), self.oracle.restore(self.now(), id));
+    }
+
+    fn purge(&mut self) {
+        let Some(id) = self.trashed_or_some_id() else { return };
+        same(self.test.store.purge(id), self.oracle.purge(self.now(), id));
+    }
+
+    fn empty_trash(&mut self) {
+        let purged = self.test.store.empty_trash().unwrap();
+        assert_eq!(purged, self.oracle.empty_trash(self.now()));
+    }
+
+    fn sweep(&mut self) {
+        // It shows in nothing but the space it frees, whether or not the clock lets it run.
+        leadstore::testing::sweep(&self.test.store).unwrap();
+    }
+
+    /// Creations, updates and deletions in one transaction, which half of the time is given up at its end.
+    fn several_in_a_transaction(&mut self) {
+        let now = self.now();
+        let before = self.oracle.clone();
+        let mut planned = Vec::new();
+        for _ in 0..self.rng.usize(1..12) {
+            let id = self.some_id();
+            planned.push((self.rng.u32(0..3), self.new_lead(), self.patch(), id));
+        }
+        let gives_up = self.rng.bool();
+        let oracle = &mut self.oracle;
+        let outcome = self.test.store.transaction(|t| {
+            for (kind, (new, fields, wanted), (patch, change), id) in planned {
+                match (kind, id) {
+                    (1, Some(id)) => same(t.update(id, patch), oracle.update(now, id, &change.0, change.1)),
+                    (2, Some(id)) => {
+                        let deleted =
+                            t.delete(id).map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
+                        same(deleted, oracle.delete(now, id));
+                    }
+                    _ => {
+                        let created = t.create(new);
+                        let made = created.as_ref().ok().map(|lead| lead.id);
+                        same(created, oracle.create(now, fields, wanted, made));
+                    }
+                }
+            }
+            // The transaction sees what it has written.
+            let query = ListQuery::new().per_page(100);
+            let seen: Vec<Lead> = t.list(&query)?.items;
+            assert_eq!(seen, oracle.list(&ListWanted::all(), 0, 100).0);
+            assert_eq!(t.count(&Filter::new())?, oracle.live().count() as u64);
+            if gives_up { Err(Error::abort("enough")) } else { Ok(()) }
+        });
+        if gives_up {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);
+            self.oracle = before;
+        } else {
+            outcome.unwrap();
+        }
+    }
+
+    fn check_something(&mut self) {
+        match self.rng.u32(0..10) {
+            0..2 => self.check_get(),
+            2..6 => self.check_list(),
+            6 => self.check_trash(),
+            7 => self.check_count(),
+            _ => self.check_search(),
+        }
+    }
+
+    fn check_get(&mut self) {
+        let Some(id) = self.any_id() else { return };
+        assert_eq!(self.test.store.get(id).unwrap(), self.oracle.get(id));
+        let external = Fields::random(&mut self.rng).external_id;
+        if let Some(external) = external {
+            assert_eq!(
+                self.test.store.get_by_external_id(&external).unwrap(),
+                self.oracle.get_by_external_id(&external)
+            );
+        }
+        let trashed = self.test.store.get_trashed(id).unwrap().map(|t| (t.lead, t.deleted_at, t.expires_at));
+        assert_eq!(trashed, self.oracle.get_trashed(self.now(), id));
+    }
+
+    fn check_list(&mut self) {
+        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
+        let per_page = self.rng.u32(1..=40);
+        let pages = self.oracle.live().count() as u64 / u64::from(per_page) + 2;
+        let page = self.rng.u64(1..=pages);
+        let query = ListQuery::new().filter(wanted.filter()).sort(wanted.sort.clone());
+        let listed = self.test.store.list(&query.clone().page(page).per_page(per_page)).unwrap();
+        let (expected, total) = self.oracle.list(&wanted, (page - 1) * u64::from(per_page), per_page as usize);
+        assert_eq!(listed.total, total, "{wanted:?}");
+        assert_eq!(listed.items, expected, "{wanted:?} page {page} of {per_page}");
+        let window = self.test.store.list(&query.window(3, 7)).unwrap();
+        assert_eq!(window.items, self.oracle.list(&wanted, 3, 7).0, "{wanted:?}");
+    }
+
+    fn check_count(&mut self) {
+        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
+        let (_, total) = self.oracle.list(&wanted, 0, 0);
+        assert_eq!(self.test.store.count(&wanted.filter()).unwrap(), total, "{wanted:?}");
+        let in_creation_order: Vec<Lead> = self.test.store.leads(&wanted.filter()).collect::<Result<_, _>>().unwrap();
+        assert_eq!(in_creation_order, self.oracle.in_creation_order(&wanted), "{wanted:?}");
+    }
+
+    fn check_trash(&mut self) {
+        let sort = ListWanted::random_trash_sort(&mut self.rng);
+        let (page, per_page) = (self.rng.u64(1..5), self.rng.u32(1..30));
+        let query = TrashQuery::new().sort(sort.clone()).page(page).per_page(per_page);
+        let listed = self.test.store.list_trash(&query).unwrap();
+        let offset = (page - 1) * u64::from(per_page);
+        let (expected, total) = self.oracle.list_trash(self.now(), &sort, offset, per_page as usize);
+        assert_eq!(listed.total, total);
+        let items: Vec<_> = listed.into_iter().map(|t| (t.lead, t.deleted_at, t.expires_at)).collect();
+        assert_eq!(items, expected, "{sort:?}");
+    }
+
+    fn check_search(&mut self) {
+        let text = values::random_query(&mut self.rng);
+        let fields = match self.rng.u32(0..4) {
+            0 => vec![Field::Email, Field::Company],
+            1 => vec![Field::Name],
+            2 => vec![Field::CustomField("industry".to_owned())],
+            _ => vec![],
+        };
+        let mut wanted =
+            if self.rng.bool() { ListWanted::all() } else { ListWanted::random(&mut self.rng, &self.oracle) };
+        wanted.sort = vec![];
+        let query = SearchQuery::new(&*text).fields(fields.clone()).filter(wanted.filter()).per_page(100);
+        let found = self.test.store.search(&query).unwrap();
+        let expected = self.oracle.search(&text, &fields, &wanted);
+        assert_eq!(found.total, expected.len() as u64, "{text:?} in {fields:?}, {wanted:?}");
+        let leads: Vec<&Lead> = found.items.iter().map(|hit| &hit.lead).collect();
+        assert_eq!(leads, expected.iter().take(100).collect::<Vec<_>>(), "{text:?} in {fields:?}");
+        assert!(found.items.iter().all(|hit| !hit.matches.is_empty()), "a hit says where: {text:?}");
+    }
+
+    fn check_everything(&mut self) {
+        for id in self.oracle.all_ids() {
+            assert_eq!(self.test.store.get(id).unwrap(), self.oracle.get(id));
+        }
+        for sort in values::SORTS {
+            let wanted = ListWanted::all().sorted_by(sort);
+            let snapshot = self.test.store.snapshot().unwrap();
+            let mut paged = Vec::new();
+            for page in 1.. {
+                let query = ListQuery::new().sort(wanted.sort.clone()).page(page).per_page(31);
+                let listed = snapshot.list(&query).unwrap();
+                if listed.items.is_empty() {
+                    break;
+                }
+                paged.extend(listed);
+            }
+            assert_eq!(paged, self.oracle.list(&wanted, 0, usize::MAX).0, "{sort}");
+        }
+        for word in values::WORDS {
+            let found = self.test.store.search(&SearchQuery::new(*word)).unwrap();
+            assert_eq!(found.total, self.oracle.search(word, &[], &ListWanted::all()).len() as u64, "{word}");
+        }
+    }
+
+    fn any_id(&mut self) -> Option<LeadId> {
+        let ids = self.oracle.all_ids();
+        (!ids.is_empty()).then(|| ids[self.rng.usize(..ids.len())])
+    }
+
+    /// Mostly the id of a live lead, now and then one that is not there or in the trash.
+    fn some_id(&mut self) -> Option<LeadId> {
+        match self.rng.u32(0..12) {
+            0 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
+            1 => self.any_id(),
+            _ => {
+                let live: Vec<LeadId> = self.oracle.live().map(|lead| lead.id).collect();
+                (!live.is_empty()).then(|| live[self.rng.usize(..live.len())])
+            }
+        }
+    }
+
+    fn trashed_or_some_id(&mut self) -> Option<LeadId> {
+        let trashed = self.oracle.trashed_ids();
+        if trashed.is_empty() || self.rng.u32(0..6) == 0 {
+            return self.some_id();
+        }
+        Some(trashed[self.rng.usize(..trashed.len())])
+    }
+}
+
+/// Equal results, or errors of the same kind.
+fn same<T: PartialEq + std::fmt::Debug>(actual: Result<T, Error>, expected: Result<T, ErrorKind>) {
+    match (actual, expected) {
+        (Ok(actual), Ok(expected)) => assert_eq!(actual, expected),
+        (Err(error), Err(kind)) => assert_eq!(error.kind(), kind, "{error}"),
+        (actual, expected) => panic!("{actual:?} is not {expected:?}"),
+    }
+}

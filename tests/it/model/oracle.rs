@@ -1,0 +1,497 @@
+//! The plain map, and what the store must answer according to it. It shares no code with the store: even folding is its own, for
+//! the letters that `values` uses.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use leadstore::chrono::{DateTime, TimeDelta, Utc};
+use leadstore::rust_decimal::Decimal;
+use leadstore::{
+    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey, Version,
+};
+
+use super::values::{self, Fields};
+
+type Time = DateTime<Utc>;
+type Trashed = (Lead, Time, Time);
+
+#[derive(Clone, Default)]
+pub struct Oracle {
+    entries: BTreeMap<LeadId, Entry>,
+    created: u64,
+    newest: Option<Time>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    lead: Lead,
+    order: u64,
+    trash: Option<(Time, Time)>,
+}
+
+impl Entry {
+    fn is_gone(&self, now: Time) -> bool {
+        self.trash.is_some_and(|(_, expires_at)| expires_at <= now)
+    }
+}
+
+impl Oracle {
+    pub fn create(
+        &mut self,
+        now: Time,
+        fields: Fields,
+        wanted: Option<LeadId>,
+        made: Option<LeadId>,
+    ) -> Result<Lead, ErrorKind> {
+        let clash = |entry: &Entry| {
+            Some(entry.lead.id) == wanted
+                || (fields.external_id.is_some() && entry.lead.external_id == fields.external_id)
+        };
+        if self.entries.values().any(|entry| clash(entry) && !entry.is_gone(now)) {
+            return Err(ErrorKind::AlreadyExists);
+        }
+        self.entries.retain(|_, entry| !clash(entry));
+        let id = wanted.or(made).expect("the store made an id");
+        let created_at = self.held(now);
+        let mut lead = blank_lead();
+        lead.id = id;
+        lead.name = fields.name;
+        lead.external_id = fields.external_id;
+        lead.email = fields.email;
+        lead.phone = fields.phone;
+        lead.company = fields.company;
+        lead.status = fields.status.unwrap_or_else(|| "new".to_owned());
+        lead.source = fields.source;
+        lead.owner_id = fields.owner_id;
+        lead.deal_value = fields.deal_value;
+        lead.tags = fields.tags;
+        if let Some(industry) = fields.industry {
+            lead.custom_fields.insert("industry".into(), CustomValue::Text(industry));
+        }
+        if let Some(employees) = fields.employees {
+            lead.custom_fields.insert("employees".into(), CustomValue::Number(Number::Integer(employees)));
+        }
+        if !fields.marks.is_empty() {
+            let marks = fields.marks.into_iter().map(CustomValue::Bool).collect();
+            lead.custom_fields.insert("marks".into(), CustomValue::List(marks));
+        }
+        lead.created_at = created_at;
+        lead.updated_at = created_at;
+        self.created += 1;
+        self.newest = self.newest.max(Some(created_at));
+        self.entries.insert(id, Entry { lead: lead.clone(), order: self.created, trash: None });
+        Ok(lead)
+    }
+
+    pub fn update(
+        &mut self,
+        now: Time,
+        id: LeadId,
+        fields: &Fields,
+        version: Option<Version>,
+    ) -> Result<Lead, ErrorKind> {
+        let before = self.live_entry(now, id)?.lead.clone();
+        check_version(&before, version)?;
+        let mut lead = before.clone();
+        lead.name = fields.name.clone();
+        lead.tags = fields.tags.clone();
+        lead.email = fields.email.clone();
+        lead.company = fields.company.clone();
+        lead.owner_id = fields.owner_id.clone();
+        lead.external_id = fields.external_id.clone().or(lead.external_id);
+        lead.phone = fields.phone.clone().or(lead.phone);
+        lead.status = fields.status.clone().unwrap_or(lead.status);
+        lead.source = fields.source.clone().or(lead.source);
+        lead.deal_value = fields.deal_value.or(lead.deal_value);
+        lead.custom_fields.remove("industry");
+        if let Some(industry) = &fields.industry {
+            lead.custom_fields.insert("industry".into(), CustomValue::Text(industry.clone()));
+        }
+        if let Some(employees) = fields.employees {
+            lead.custom_fields.insert("employees".into(), CustomValue::Number(Number::Integer(employees)));
+        }
+        if lead == before {
+            return Ok(lead);
+        }
+        if lead.external_id != before.external_id {
+            let clash = |entry: &Entry| entry.lead.external_id == lead.external_id;
+            if self.entries.values().any(|entry| clash(entry) && !entry.is_gone(now)) {
+                return Err(ErrorKind::AlreadyExists);
+            }
+            self.entries.retain(|_, entry| !clash(entry));
+        }
+        lead.updated_at = self.held(now).max(before.updated_at);
+        lead.version = Version::new(before.version.get() + 1);
+        self.entries.get_mut(&id).unwrap().lead = lead.clone();
+        Ok(lead)
+    }
+
+    pub fn delete(&mut self, now: Time, id: LeadId) -> Result<Trashed, ErrorKind> {
+        self.live_entry(now, id)?;
+        let entry = self.entries.get_mut(&id).unwrap();
+        entry.lead.version = Version::new(entry.lead.version.get() + 1);
+        entry.trash = Some((now, now + TimeDelta::days(30)));
+        Ok((entry.lead.clone(), now, now + TimeDelta::days(30)))
+    }
+
+    pub fn restore(&mut self, now: Time, id: LeadId) -> Result<Lead, ErrorKind> {
+        self.trashed_entry(now, id)?;
+        let held = self.held(now);
+        let entry = self.entries.get_mut(&id).unwrap();
+        entry.trash = None;
+        entry.lead.version = Version::new(entry.lead.version.get() + 1);
+        entry.lead.updated_at = held.max(entry.lead.updated_at);
+        Ok(entry.lead.clone())
+    }
+
+    pub fn purge(&mut self, now: Time, id: LeadId) -> Result<(), ErrorKind> {
+        self.trashed_entry(now, id)?;
+        self.entries.remove(&id);
+        Ok(())
+    }
+
+    pub fn empty_trash(&mut self, now: Time) -> u64 {
+        let before = self.entries.len();
+        self.entries.retain(|_, entry| entry.trash.is_none() || entry.is_gone(now));
+        (before - self.entries.len()) as u64
+    }
+
+    pub fn get(&self, id: LeadId) -> Option<Lead> {
+        self.entries.get(&id).filter(|entry| entry.trash.is_none()).map(|entry| entry.lead.clone())
+    }
+
+    pub fn get_by_external_id(&self, external_id: &str) -> Option<Lead> {
+        self.live().find(|lead| lead.external_id.as_deref() == Some(external_id)).cloned()
+    }
+
+    pub fn get_trashed(&self, now: Time, id: LeadId) -> Option<Trashed> {
+        let entry = self.entries.get(&id).filter(|entry| !entry.is_gone(now))?;
+        entry.trash.map(|(deleted_at, expires_at)| (entry.lead.clone(), deleted_at, expires_at))
+    }
+
+    pub fn live(&self) -> impl Iterator<Item = &Lead> {
+        self.entries.values().filter(|entry| entry.trash.is_none()).map(|entry| &entry.lead)
+    }
+
+    pub fn all_ids(&self) -> Vec<LeadId> {
+        self.entries.keys().copied().collect()
+    }
+
+    pub fn trashed_ids(&self) -> Vec<LeadId> {
+        self.entries.iter().filter(|(_, entry)| entry.trash.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// The wanted part of a list, and its total.
+    pub fn list(&self, wanted: &ListWanted, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
+        let mut found: Vec<&Entry> =
+            self.entries.values().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+        let newest_first = vec![Sort::desc(SortKey::CreatedAt)];
+        sort(&mut found, if wanted.sort.is_empty() { &newest_first } else { &wanted.sort });
+        let total = found.len() as u64;
+        (found.into_iter().skip(offset as usize).take(limit).map(|entry| entry.lead.clone()).collect(), total)
+    }
+
+    pub fn in_creation_order(&self, wanted: &ListWanted) -> Vec<Lead> {
+        let mut found: Vec<&Entry> =
+            self.entries.values().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+        found.sort_by_key(|entry| entry.order);
+        found.into_iter().map(|entry| entry.lead.clone()).collect()
+    }
+
+    pub fn list_trash(&self, now: Time, by: &[Sort], offset: u64, limit: usize) -> (Vec<Trashed>, u64) {
+        let mut found: Vec<&Entry> =
+            self.entries.values().filter(|entry| entry.trash.is_some() && !entry.is_gone(now)).collect();
+        let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
+        sort(&mut found, if by.is_empty() { &last_deleted_first } else { by });
+        let total = found.len() as u64;
+        let trashed = |entry: &Entry| entry.trash.map(|(deleted, expires)| (entry.lead.clone(), deleted, expires));
+        (found.into_iter().skip(offset as usize).take(limit).filter_map(trashed).collect(), total)
+    }
+
+    /// What a search must find, newest first.
+    pub fn search(&self, text: &str, fields: &[Field], wanted: &ListWanted) -> Vec<Lead> {
+        let all = self.list(wanted, 0, usize::MAX).0;
+        all.into_iter().filter(|lead| is_found(lead, text, fields)).collect()
+    }
+
+    fn held(&self, now: Time) -> Time {
+        match self.newest {
+            Some(newest) if now < newest && newest - now <= TimeDelta::minutes(5) => newest,
+            _ => now,
+        }
+    }
+
+    fn live_entry(&self, now: Time, id: LeadId) -> Result<&Entry, ErrorKind> {
+        match self.entries.get(&id) {
+            Some(entry) if entry.trash.is_none() => Ok(entry),
+            Some(entry) if !entry.is_gone(now) => Err(ErrorKind::InTrash),
+            _ => Err(ErrorKind::NotFound),
+        }
+    }
+
+    fn trashed_entry(&self, now: Time, id: LeadId) -> Result<&Entry, ErrorKind> {
+        match self.entries.get(&id) {
+            Some(entry) if entry.trash.is_none() => Err(ErrorKind::NotInTrash),
+            Some(entry) if !entry.is_gone(now) => Ok(entry),
+            _ => Err(ErrorKind::NotFound),
+        }
+    }
+}
+
+fn check_version(lead: &Lead, expected: Option<Version>) -> Result<(), ErrorKind> {
+    if expected.is_none_or(|expected| expected == lead.version) { Ok(()) } else { Err(ErrorKind::Conflict) }
+}
+
+/// A lead to fill in: the type has no constructor outside of its crate.
+fn blank_lead() -> Lead {
+    static BLANK: std::sync::OnceLock<Lead> = std::sync::OnceLock::new();
+    BLANK.get_or_init(|| LeadStore::in_memory().unwrap().create(NewLead::new("x")).unwrap()).clone()
+}
+
+/// What a list query asks for.
+#[derive(Clone, Debug)]
+pub struct ListWanted {
+    statuses: Vec<String>,
+    sources: Vec<String>,
+    owners: Vec<String>,
+    unassigned: bool,
+    tags: Vec<String>,
+    created: Option<(Time, Time)>,
+    updated: Option<Time>,
+    deal_value: Option<(Decimal, Decimal)>,
+    pub sort: Vec<Sort>,
+}
+
+impl ListWanted {
+    pub fn all() -> Self {
+        Self {
+            statuses: vec![],
+            sources: vec![],
+            owners: vec![],
+            unassigned: false,
+            tags: vec![],
+            created: None,
+            updated: None,
+            deal_value: None,
+            sort: vec![],
+        }
+    }
+
+    pub fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
+        let mut wanted = Self::all();
+        for _ in 0..rng.usize(0..4) {
+            let fields = Fields::random(rng);
+            match rng.u32(0..8) {
+                0 => wanted.statuses.extend(fields.status),
+                1 => wanted.sources.extend(fields.source),
+                2 => wanted.owners.extend(fields.owner_id),
+                3 => wanted.unassigned = true,
+                4 => wanted.tags.extend(fields.tags.first().cloned()),
+                5 => wanted.created = some_time(rng, oracle).zip(some_time(rng, oracle)),
+                6 => wanted.updated = some_time(rng, oracle),
+                _ => wanted.deal_value = fields.deal_value.zip(Fields::random(rng).deal_value),
+            }
+        }
+        while wanted.sort.len() < 3 && rng.u32(0..3) > 0 {
+            let sort: Sort = values::SORTS[rng.usize(..values::SORTS.len())].parse().unwrap();
+            if wanted.sort.iter().all(|earlier| earlier.key() != sort.key()) {
+                wanted.sort.push(sort);
+            }
+        }
+        wanted
+    }
+
+    pub fn sorted_by(self, sort: &str) -> Self {
+        Self { sort: vec![sort.parse().unwrap()], ..self }
+    }
+
+    pub fn random_trash_sort(rng: &mut Rng) -> Vec<Sort> {
+        match rng.u32(0..4) {
+            0 => vec![],
+            1 => vec!["deleted_at".parse().unwrap()],
+            2 => vec!["-name".parse().unwrap(), "deleted_at".parse().unwrap()],
+            _ => vec!["-deleted_at".parse().unwrap(), "company".parse().unwrap()],
+        }
+    }
+
+    pub fn filter(&self) -> Filter {
+        let mut filter = self.statuses.iter().fold(Filter::new(), Filter::status);
+        filter = self.sources.iter().fold(filter, Filter::source);
+        filter = self.owners.iter().fold(filter, Filter::owner_id);
+        filter = self.tags.iter().fold(filter, Filter::tag);
+        if self.unassigned {
+            filter = filter.unassigned();
+        }
+        if let Some((from, to)) = self.created {
+            filter = filter.created(from..to);
+        }
+        if let Some(from) = self.updated {
+            filter = filter.updated(from..);
+        }
+        if let Some((low, high)) = self.deal_value {
+            filter = filter.deal_value(low..=high);
+        }
+        filter
+    }
+
+    fn wants(&self, lead: &Lead) -> bool {
+        let any =
+            |wanted: &[String], value: Option<&String>| wanted.is_empty() || value.is_some_and(|v| wanted.contains(v));
+        let owner = match &lead.owner_id {
+            None => self.unassigned || self.owners.is_empty(),
+            Some(owner) => (self.owners.is_empty() && !self.unassigned) || self.owners.contains(owner),
+        };
+        any(&self.statuses, Some(&lead.status))
+            && any(&self.sources, lead.source.as_ref())
+            && owner
+            && (self.tags.is_empty() || lead.tags.iter().any(|tag| self.tags.contains(tag)))
+            && self.created.is_none_or(|(from, to)| from <= lead.created_at && lead.created_at < to)
+            && self.updated.is_none_or(|from| from <= lead.updated_at)
+            && self.deal_value.is_none_or(|(low, high)| lead.deal_value.is_some_and(|v| low <= v && v <= high))
+    }
+}
+
+fn some_time(rng: &mut Rng, oracle: &Oracle) -> Option<Time> {
+    let times: Vec<Time> = oracle.live().map(|lead| lead.created_at).collect();
+    (!times.is_empty()).then(|| times[rng.usize(..times.len())] + TimeDelta::nanoseconds(rng.i64(-2_000..2_000)))
+}
+
+fn sort(entries: &mut [&Entry], by: &[Sort]) {
+    let directed = |ordering: Ordering, descending: bool| if descending { ordering.reverse() } else { ordering };
+    entries.sort_by(|a, b| {
+        for sort in by {
+            let ordering = match (key(a, sort.key()), key(b, sort.key())) {
+                (Some(a), Some(b)) => directed(a.cmp(&b), sort.is_descending()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => Ordering::Equal,
+            };
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        directed(a.order.cmp(&b.order), by[0].is_descending())
+    });
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Time(Time),
+    Text(String, String),
+    Number(Decimal),
+}
+
+fn key(entry: &Entry, by: SortKey) -> Option<Key> {
+    let lead = &entry.lead;
+    let text = |text: &String| Key::Text(fold(text), text.clone());
+    match by {
+        SortKey::CreatedAt => Some(Key::Time(lead.created_at)),
+        SortKey::UpdatedAt => Some(Key::Time(lead.updated_at)),
+        SortKey::DeletedAt => entry.trash.map(|(deleted_at, _)| Key::Time(deleted_at)),
+        SortKey::Name => Some(text(&lead.name)),
+        SortKey::Status => Some(text(&lead.status)),
+        SortKey::Company => lead.company.as_ref().map(text),
+        SortKey::Email => lead.email.as_ref().map(text),
+        SortKey::Source => lead.source.as_ref().map(text),
+        SortKey::OwnerId => lead.owner_id.as_ref().map(text),
+        SortKey::DealValue => lead.deal_value.map(Key::Number),
+        _ => unreachable!("a sort key that the model does not know"),
+    }
+}
+
+/// Folding for the letters in `values`.
+fn fold(text: &str) -> String {
+    let mut folded = String::new();
+    for c in text.to_lowercase().chars() {
+        match c {
+            'á' | 'à' | 'ä' | 'å' => folded.push('a'),
+            'é' | 'ë' => folded.push('e'),
+            'í' => folded.push('i'),
+            'ö' => folded.push('o'),
+            'ü' => folded.push('u'),
+            'ł' => folded.push('l'),
+            'ß' => folded.push_str("ss"),
+            '\'' => {}
+            plain => {
+                assert!(plain.is_ascii(), "the model cannot fold {plain}");
+                folded.push(plain);
+            }
+        }
+    }
+    folded
+}
+
+fn words(text: &str) -> Vec<String> {
+    fold(text).split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a lead has every phrase of a query in any of the fields.
+fn is_found(lead: &Lead, text: &str, fields: &[Field]) -> bool {
+    let values = searched(lead, fields);
+    let phrases = phrases(text);
+    !phrases.is_empty()
+        && phrases.iter().all(|(phrase, prefix)| {
+            values.iter().any(|value| {
+                words(value).windows(phrase.len()).any(|window| {
+                    let (last, before) = window.split_last().unwrap();
+                    let (wanted, wanted_before) = phrase.split_last().unwrap();
+                    before == wanted_before && (last == wanted || (*prefix && last.starts_with(wanted)))
+                })
+            })
+        })
+}
+
+fn phrases(text: &str) -> Vec<(Vec<String>, bool)> {
+    let mut phrases = Vec::new();
+    let mut ends_open = false;
+    for (index, part) in text.split('"').enumerate() {
+        let quoted = index % 2 == 1;
+        let parts: Vec<&str> = if quoted { vec![part] } else { part.split_whitespace().collect() };
+        for part in parts {
+            let words = words(part);
+            if !words.is_empty() {
+                phrases.push((words, false));
+                ends_open = !quoted;
+            }
+        }
+    }
+    let open = ends_open && text.ends_with(|c: char| c.is_alphanumeric());
+    if let Some(last) = phrases.last_mut() {
+        last.1 = open;
+    }
+    phrases
+}
+
+fn searched(lead: &Lead, fields: &[Field]) -> Vec<String> {
+    let asks = |field: Field| fields.is_empty() || fields.contains(&field);
+    let mut values = Vec::new();
+    if asks(Field::Name) {
+        values.push(lead.name.clone());
+    }
+    for (field, value) in [
+        (Field::Email, &lead.email),
+        (Field::Phone, &lead.phone),
+        (Field::Company, &lead.company),
+        (Field::Source, &lead.source),
+    ] {
+        values.extend(value.clone().filter(|_| asks(field)));
+    }
+    if asks(Field::Tags) {
+        values.extend(lead.tags.clone());
+    }
+    for (name, value) in &lead.custom_fields {
+        if !asks(Field::CustomFields) && !fields.contains(&Field::CustomField(name.clone())) {
+            continue;
+        }
+        match value {
+            CustomValue::Text(text) => values.push(text.clone()),
+            CustomValue::Number(Number::Integer(number)) => values.push(number.to_string()),
+            CustomValue::List(elements) => {
+                values.extend(elements.iter().map(|e| format!("{}", *e == CustomValue::Bool(true))))
+            }
+            other => unreachable!("the model makes no {other:?}"),
+        }
+    }
+    values
+}
