@@ -139,7 +139,7 @@ impl Paging {
     fn page(self) -> u64 {
         match self.start {
             Start::Page(page) => page,
-            Start::Offset(offset) => offset / u64::from(self.limit).max(1) + 1,
+            Start::Offset(offset) => (offset / u64::from(self.limit).max(1)).saturating_add(1),
         }
     }
 }

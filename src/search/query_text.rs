@@ -41,7 +41,7 @@ pub(super) fn word_count(text: &str) -> usize {
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
     let words = analyzer::words(text);
     // One Han or kana character stands for every pair that it begins.
-    let ends_in_prefix = !quoted && words.last()?.single_cjk;
+    let ends_in_prefix = words.last()?.single_cjk && !quoted;
     Some(Phrase { words: words.into_iter().map(|Word { text, .. }| text).collect(), ends_in_prefix })
 }
 
