@@ -1,4 +1,16 @@
 //! The integration tests: one binary, a module a concern.
 
+mod create_update;
+mod format;
+mod ids;
+mod imported;
+mod lifecycle;
+mod listing;
 mod model;
+mod naughty_strings;
+mod search_index;
+mod searching;
 mod support;
+mod threads;
+mod transactions;
+mod trash;

@@ -1,0 +1,308 @@
+//! Opening, closing, and what stands in the way.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use leadstore::{
+    Durability, ErrorKind, Filter, LeadId, LeadStore, ListQuery, NewLead, SearchQuery, SearchState, TrashQuery,
+};
+
+use crate::support::{self, TestStore, options};
+
+#[test]
+fn a_second_open_is_already_open() {
+    let test = TestStore::new();
+    let open = || LeadStore::open(test.path()).map(drop).unwrap_err();
+    assert_eq!(open().kind(), ErrorKind::AlreadyOpen);
+    assert!(open().to_string().contains("store in"), "{}", open());
+    let read_only = LeadStore::options().read_only(true).open(test.path()).unwrap_err();
+    assert_eq!(read_only.kind(), ErrorKind::AlreadyOpen);
+    let clone = test.store.clone();
+    drop(test.store);
+    assert_eq!(
+        LeadStore::open(test.directory.path().join("store")).map(drop).unwrap_err().kind(),
+        ErrorKind::AlreadyOpen
+    );
+    drop(clone);
+    LeadStore::open(test.directory.path().join("store")).unwrap();
+}
+
+#[test]
+fn what_is_not_a_store_is_reported_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut rng = fastrand::Rng::with_seed(support::seed());
+    let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(100_000).collect();
+    for (name, bytes) in [("noise", noise.as_slice()), ("empty", b""), ("text", b"name,email\nJane,jane@example.com\n")]
+    {
+        let path = directory.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("leads.redb"), bytes).unwrap();
+        for read_only in [false, true] {
+            let error = LeadStore::options().read_only(read_only).open(&path).map(drop).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupted, "{name}: {error}");
+        }
+        assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), bytes, "{name}");
+    }
+}
+
+#[test]
+fn another_database_and_a_newer_format_are_refused() {
+    const META: redb::TableDefinition<'static, &[u8], &[u8]> = redb::TableDefinition::new("meta");
+    let test = TestStore::new();
+    test.store.create(NewLead::new("Jane")).unwrap();
+    test.store.clone().close().unwrap();
+    let set_format = |format: Option<u32>| {
+        let db = redb::Database::open(test.path().join("leads.redb")).unwrap();
+        let transaction = db.begin_write().unwrap();
+        {
+            let mut meta = transaction.open_table(META).unwrap();
+            match format {
+                Some(format) => meta.insert(b"format".as_slice(), format.to_le_bytes().as_slice()).unwrap(),
+                None => meta.remove(b"format".as_slice()).unwrap(),
+            };
+        }
+        transaction.commit().unwrap();
+    };
+    for (format, kind) in [(Some(2), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
+        set_format(format);
+        for read_only in [false, true] {
+            let error = LeadStore::options().read_only(read_only).open(test.path()).map(drop).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
+    set_format(Some(1));
+    assert_eq!(LeadStore::open(test.path()).unwrap().count(&Filter::new()).unwrap(), 1);
+
+    let other = tempfile::tempdir().unwrap();
+    drop(redb::Database::create(other.path().join("leads.redb")).unwrap());
+    assert_eq!(LeadStore::open(other.path()).map(drop).unwrap_err().kind(), ErrorKind::Corrupted);
+}
+
+#[test]
+fn create_new_demands_that_there_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a").join("b");
+    let store = LeadStore::options().create_new(true).open(&path).unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
+    store.reopen().unwrap();
+    assert_eq!(store.count(&Filter::new()).unwrap(), 1);
+    store.close().unwrap();
+    let error = LeadStore::options().create_new(true).open(&path).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap(), 1);
+}
+
+#[test]
+fn a_creation_that_was_cut_off_is_begun_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("leads.redb.new"), b"half a file").unwrap();
+    let store = LeadStore::open(directory.path()).unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
+    assert!(!directory.path().join("leads.redb.new").exists());
+}
+
+#[test]
+fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
+    let test = TestStore::new();
+    let lead = test.store.create(NewLead::new("Jane Doe")).unwrap();
+    let trashed = test.store.create(NewLead::new("Gone")).unwrap();
+    test.store.delete(trashed.id).unwrap();
+    test.store.clone().close().unwrap();
+    for without_index in [false, true] {
+        if without_index {
+            std::fs::remove_dir_all(test.path().join("search")).unwrap();
+        }
+        let before = files(&test);
+        let open = || options(&test.clock).read_only(true).open(test.path()).unwrap();
+        let (store, second) = (open(), open());
+        assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(&lead));
+        assert_eq!(store.search(&SearchQuery::new("jane")).unwrap().items[0].lead, lead);
+        assert_eq!(second.list_trash(&TrashQuery::new()).unwrap().total, 1);
+        for error in [
+            store.create(NewLead::new("A")).map(drop),
+            store.empty_trash().map(drop),
+            store.compact(),
+            store.transaction(|_| Ok(())),
+        ] {
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::ReadOnly);
+        }
+        store.sync().unwrap();
+        store.close().unwrap();
+        second.close().unwrap();
+        assert_eq!(files(&test), before);
+    }
+    let nowhere = test.directory.path().join("nowhere");
+    let error = LeadStore::options().read_only(true).open(&nowhere).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!nowhere.exists());
+}
+
+/// Every file with its length and the time of its last change.
+fn files(test: &TestStore) -> Vec<(std::path::PathBuf, u64, std::time::SystemTime)> {
+    let mut files = Vec::new();
+    let mut directories = vec![test.path()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            }
+            files.push((entry.path(), metadata.len(), metadata.modified().unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_closed_store_and_its_snapshots_say_so() {
+    let test = TestStore::new();
+    let lead = test.store.create(NewLead::new("Jane")).unwrap();
+    let (clone, snapshot) = (test.store.clone(), test.store.snapshot().unwrap());
+    let mut leads = test.store.leads(&Filter::new());
+    test.store.clone().close().unwrap();
+    let kind = |result: leadstore::Result<()>| result.unwrap_err().kind();
+    for result in [
+        clone.get(lead.id).map(drop),
+        clone.create(NewLead::new("A")).map(drop),
+        clone.list(&ListQuery::new()).map(drop),
+        clone.search(&SearchQuery::new("jane")).map(drop),
+        clone.snapshot().map(drop),
+        clone.sync(),
+        clone.compact(),
+        snapshot.get(lead.id).map(drop),
+        snapshot.search(&SearchQuery::new("jane")).map(drop),
+        leads.next().unwrap().map(drop),
+        clone.leads(&Filter::new()).next().unwrap().map(drop),
+    ] {
+        assert_eq!(kind(result), ErrorKind::Closed);
+    }
+    assert!(leads.next().is_none());
+    assert_eq!(clone.search_status().state, SearchState::Closed);
+    clone.clone().close().unwrap();
+    // The file is free although a snapshot is held.
+    LeadStore::open(test.path()).unwrap().close().unwrap();
+    clone.reopen().unwrap();
+    assert_eq!(clone.get(lead.id).unwrap(), Some(lead.clone()));
+    assert_eq!(test.store.get(lead.id).unwrap(), Some(lead.clone()), "every handle is revived");
+    assert_eq!(kind(snapshot.get(lead.id).map(drop)), ErrorKind::Closed, "but no snapshot");
+}
+
+#[test]
+fn a_store_in_memory_keeps_its_leads_over_a_reopening() {
+    let store = LeadStore::in_memory().unwrap();
+    let lead = store.create(NewLead::new("Jane")).unwrap();
+    store.reopen().unwrap();
+    assert_eq!(store.get(lead.id).unwrap(), Some(lead));
+    assert_eq!(store.search(&SearchQuery::new("jane")).unwrap().total, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let test = TestStore::new();
+    test.store.create(NewLead::new("Jane")).unwrap();
+    test.store.search(&SearchQuery::new("jane")).unwrap();
+    let mode = |path: &str| std::fs::metadata(test.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("search"), mode("leads.redb"), mode("leads.lock")), (0o700, 0o700, 0o600, 0o600));
+}
+
+#[test]
+fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
+    let test = TestStore::new();
+    let kept = test.store.create(NewLead::new("kept")).unwrap();
+    let ids: Vec<LeadId> = test
+        .store
+        .transaction(|t| {
+            let large = |n: u32| NewLead::new(format!("n{n}")).custom_field("text", "x".repeat(4_000));
+            (0..1_000).map(|number| t.create(large(number)).map(|lead| lead.id)).collect()
+        })
+        .unwrap();
+    test.store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
+    test.store.empty_trash().unwrap();
+    let size = || std::fs::metadata(test.path().join("leads.redb")).unwrap().len();
+    let before = size();
+    let snapshot = test.store.snapshot().unwrap();
+    assert_eq!(test.store.compact().unwrap_err().kind(), ErrorKind::Busy);
+    drop(snapshot);
+    test.store.compact().unwrap();
+    println!("{before} bytes before, {} after", size());
+    assert!(size() < before / 2);
+    assert_eq!(test.store.get(kept.id).unwrap(), Some(kept));
+    assert_eq!(test.store.search(&SearchQuery::new("n1")).unwrap().total, 0);
+    assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 1);
+}
+
+#[test]
+fn writes_with_delayed_durability_are_there_after_a_clean_end() {
+    let mut test = TestStore::new();
+    test.store.clone().close().unwrap();
+    test.store =
+        options(&test.clock).durability(Durability::Within(Duration::from_millis(20))).open(test.path()).unwrap();
+    for number in 0..50 {
+        test.store.create(NewLead::new(format!("Jane {number}"))).unwrap();
+    }
+    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 50);
+    test.store.sync().unwrap();
+    test.store.create(NewLead::new("Jane last")).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    test.store.create(NewLead::new("Jane very last")).unwrap();
+    test.reopen();
+    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 52);
+    assert_eq!(test.store.count(&Filter::new()).unwrap(), 52);
+}
+
+/// Not a test of its own: the child that the next one kills. It writes until then and tells of each write that returned.
+#[test]
+fn child_that_writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os("LEADSTORE_TEST_KILLED_STORE") else { return };
+    let store = LeadStore::open(path).unwrap();
+    let mut out = std::io::stdout().lock();
+    for number in 0.. {
+        let lead = store.create(NewLead::new(format!("Jane no{number}"))).unwrap();
+        writeln!(out, "wrote {}", lead.id).unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[test]
+fn every_write_that_returned_survives_a_killed_process() {
+    let mut rng = fastrand::Rng::with_seed(support::seed());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut acknowledged: Vec<LeadId> = Vec::new();
+    for _ in 0..3 * support::scale() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lifecycle::child_that_writes_until_it_is_killed", "--nocapture"])
+            .env("LEADSTORE_TEST_KILLED_STORE", &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let writes = rng.usize(20..120);
+        let mut written = 0;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some(id) = line.split("wrote ").nth(1) {
+                acknowledged.push(id.parse().unwrap());
+                written += 1;
+                if written == writes {
+                    child.kill().unwrap();
+                }
+            }
+        }
+        child.wait().unwrap();
+        assert!(written >= writes, "the child ended by itself");
+        let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
+        assert_eq!(read_only.kind(), ErrorKind::Unavailable, "{read_only}");
+        let store = LeadStore::open(&path).unwrap();
+        let there = store.get_many(&acknowledged).unwrap();
+        assert!(there.iter().all(Option::is_some), "{} acknowledged", acknowledged.len());
+        let total = store.count(&Filter::new()).unwrap();
+        assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, total);
+        assert!(total >= acknowledged.len() as u64);
+        store.close().unwrap();
+    }
+}

@@ -1,0 +1,119 @@
+//! Pages, filters and orders, where the model does not say it plainly enough.
+
+use leadstore::{ErrorKind, Filter, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery, ViolationCode};
+
+use crate::support::TestStore;
+
+fn names(store: &LeadStore, query: ListQuery) -> Vec<String> {
+    store.list(&query).unwrap().into_iter().map(|lead| lead.name).collect()
+}
+
+#[test]
+fn without_a_value_comes_last_in_both_directions() {
+    let store = LeadStore::in_memory().unwrap();
+    for (name, company) in [("1", ""), ("2", "b"), ("3", "A"), ("4", ""), ("5", "a")] {
+        store.create(NewLead::new(name).company(company)).unwrap();
+    }
+    assert_eq!(names(&store, ListQuery::new().sort([Sort::asc(SortKey::Company)])), ["3", "5", "2", "1", "4"]);
+    assert_eq!(names(&store, ListQuery::new().sort([Sort::desc(SortKey::Company)])), ["2", "5", "3", "4", "1"]);
+}
+
+#[test]
+fn keys_compare_in_turn_and_ties_follow_the_first_ones_direction() {
+    let store = LeadStore::in_memory().unwrap();
+    for (name, status, value) in [("1", "b", 2), ("2", "a", 1), ("3", "b", 1), ("4", "b", 2), ("5", "a", 1)] {
+        store.create(NewLead::new(name).status(status).deal_value(value)).unwrap();
+    }
+    let sort = |text: &str| text.split(',').map(|key| key.parse::<Sort>().unwrap()).collect::<Vec<_>>();
+    assert_eq!(names(&store, ListQuery::new().sort(sort("status,-deal_value"))), ["2", "5", "1", "4", "3"]);
+    assert_eq!(names(&store, ListQuery::new().sort(sort("-status,deal_value"))), ["3", "4", "1", "5", "2"]);
+    assert_eq!(names(&store, ListQuery::new().sort(sort("deal_value,-status,name"))), ["3", "2", "5", "1", "4"]);
+}
+
+#[test]
+fn a_page_past_the_end_is_empty_with_the_same_total() {
+    let store = LeadStore::in_memory().unwrap();
+    for number in 0..7 {
+        store.create(NewLead::new(format!("{number}"))).unwrap();
+    }
+    let page = store.list(&ListQuery::new().per_page(3).page(3)).unwrap();
+    assert_eq!((page.items.len(), page.total, page.page, page.per_page, page.total_pages()), (1, 7, 3, 3, 3));
+    for page in [4, u64::MAX / 2, u64::MAX] {
+        let past = store.list(&ListQuery::new().per_page(3).page(page)).unwrap();
+        assert_eq!((past.items.len(), past.total), (0, 7));
+    }
+    let window = store.list(&ListQuery::new().window(5, 1_000)).unwrap();
+    assert_eq!((window.items.len(), window.total), (2, 7));
+    assert_eq!(store.list(&ListQuery::new().window(u64::MAX, 1)).unwrap().items.len(), 0);
+}
+
+#[test]
+fn wrong_queries_name_all_that_is_wrong() {
+    let store = LeadStore::in_memory().unwrap();
+    let four = [SortKey::Name, SortKey::Name, SortKey::Email, SortKey::DeletedAt].map(Sort::asc);
+    let error = store.list(&ListQuery::new().page(0).per_page(101).sort(four)).unwrap_err();
+    let broken: Vec<(&str, ViolationCode)> = error.violations().iter().map(|v| (v.field.as_str(), v.code)).collect();
+    assert_eq!(
+        broken,
+        [
+            ("page", ViolationCode::OutOfRange),
+            ("per_page", ViolationCode::OutOfRange),
+            ("sort", ViolationCode::TooLong),
+            ("sort", ViolationCode::Duplicate),
+            ("sort", ViolationCode::NotAllowed),
+        ]
+    );
+    for query in [ListQuery::new().per_page(0), ListQuery::new().window(0, 1_001), ListQuery::new().window(0, 0)] {
+        assert_eq!(store.list(&query).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    store.list_trash(&TrashQuery::new().sort([Sort::desc(SortKey::DeletedAt)])).unwrap();
+    assert_eq!("phone".parse::<Sort>().unwrap_err().violations()[0].field, "sort");
+}
+
+#[test]
+fn values_are_compared_exactly_and_several_widen_a_filter() {
+    let store = LeadStore::in_memory().unwrap();
+    for (name, source, owner) in [("1", "web", "ada"), ("2", "Web", ""), ("3", "we", "bob"), ("4", "", "ada")] {
+        store.create(NewLead::new(name).source(source).owner_id(owner)).unwrap();
+    }
+    let count = |filter: Filter| store.count(&filter).unwrap();
+    assert_eq!(count(Filter::new().source("web")), 1);
+    assert_eq!(count(Filter::new().source("web").source("Web")), 2);
+    assert_eq!(count(Filter::new().source("w")), 0);
+    assert_eq!(count(Filter::new().unassigned()), 1);
+    assert_eq!(count(Filter::new().unassigned().owner_id("bob")), 2);
+    assert_eq!(count(Filter::new().source("web").owner_id("bob")), 0);
+    assert_eq!(count(Filter::new().status("new").owner_id("ada")), 2);
+}
+
+#[test]
+fn paging_through_a_snapshot_neither_skips_nor_repeats_a_lead() {
+    let test = TestStore::new();
+    let ids: Vec<_> = (0..50).map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id).collect();
+    let snapshot = test.store.snapshot().unwrap();
+    let mut seen = Vec::new();
+    for page in 1..=5 {
+        seen.extend(snapshot.list(&ListQuery::new().per_page(10).page(page)).unwrap().into_iter().map(|lead| lead.id));
+        for _ in 0..3 {
+            test.store.create(NewLead::new("meanwhile")).unwrap();
+        }
+        test.store.delete(ids[page as usize * 3]).unwrap();
+    }
+    seen.reverse();
+    assert_eq!(seen, ids);
+    assert_eq!(test.store.count(&Filter::new()).unwrap(), 60);
+}
+
+#[test]
+fn a_page_serialises_as_the_leads_api_answers() {
+    let test = TestStore::new();
+    test.store.create(NewLead::new("Jane Doe")).unwrap();
+    let page = test.store.list(&ListQuery::new().per_page(10)).unwrap();
+    let json: serde_json::Value = serde_json::to_value(&page).unwrap();
+    assert_eq!(json["data"][0]["name"], "Jane Doe");
+    assert_eq!(json["data"][0]["created_at"], "2026-03-01T12:00:00.000000Z");
+    assert_eq!(
+        json["pagination"],
+        serde_json::json!({"page": 1, "per_page": 10, "total": 1, "total_pages": 1, "next_cursor": null})
+    );
+}

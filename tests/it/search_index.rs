@@ -1,0 +1,189 @@
+//! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
+
+use std::path::{Path, PathBuf};
+
+use leadstore::{ErrorKind, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
+
+use crate::support::{TestStore, options};
+
+fn filled() -> TestStore {
+    let test = TestStore::new();
+    test.store
+        .transaction(|t| (0..300).try_for_each(|number| t.create(NewLead::new(format!("Jane no{number}"))).map(drop)))
+        .unwrap();
+    test
+}
+
+fn check(store: &LeadStore) {
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 300);
+    assert_eq!(store.search(&SearchQuery::new("no17 ")).unwrap().items[0].lead.name, "Jane no17");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+fn index_files(test: &TestStore) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(test.path().join("search")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_none_or(|extension| extension != "lock")).collect()
+}
+
+#[test]
+fn a_missing_index_is_rebuilt() {
+    let mut test = filled();
+    test.store.clone().close().unwrap();
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    test.reopen();
+    check(&test.store);
+    test.reopen();
+    check(&test.store);
+}
+
+#[test]
+fn an_index_that_is_damaged_in_any_file_is_rebuilt() {
+    let mut test = filled();
+    test.store.clone().close().unwrap();
+    let count = index_files(&test).len();
+    assert!(count > 5);
+    for index in 0..count {
+        for damage in ["flip", "cut", "empty", "remove"] {
+            let file = index_files(&test).into_iter().nth(index).unwrap_or_else(|| index_files(&test).remove(0));
+            let mut bytes = std::fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            match damage {
+                "flip" if bytes.is_empty() => continue,
+                "flip" => bytes[middle] ^= 0x10,
+                "cut" => bytes.truncate(middle),
+                "empty" => bytes.clear(),
+                _ => {}
+            }
+            std::fs::remove_file(&file).unwrap();
+            if damage != "remove" {
+                std::fs::write(&file, bytes).unwrap();
+            }
+            test.store = options(&test.clock).open(test.path()).unwrap();
+            check(&test.store);
+            test.store.clone().close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_index_of_another_store_is_not_believed() {
+    let test = filled();
+    let other = TestStore::new();
+    for _ in 0..300 {
+        other.store.create(NewLead::new("Jane foreign")).unwrap();
+    }
+    for store in [&test.store, &other.store] {
+        store.clone().close().unwrap();
+    }
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    copy(&other.path().join("search"), &test.path().join("search"));
+    let store = options(&test.clock).open(test.path()).unwrap();
+    check(&store);
+    assert_eq!(store.search(&SearchQuery::new("foreign")).unwrap().total, 0);
+}
+
+#[test]
+fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
+    let mut test = filled();
+    test.store.clone().close().unwrap();
+    let (old, newer) = (test.directory.path().join("old"), test.directory.path().join("newer"));
+    copy(&test.path().join("search"), &old.join("search"));
+    std::fs::copy(test.path().join("leads.redb"), old.join("leads.redb")).unwrap();
+
+    // Behind: the log says what is missing.
+    test.store = options(&test.clock).open(test.path()).unwrap();
+    let lead = test.store.create(NewLead::new("added")).unwrap();
+    test.store.clone().close().unwrap();
+    copy(&test.path().join("search"), &newer);
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    copy(&old.join("search"), &test.path().join("search"));
+    test.store = options(&test.clock).open(test.path()).unwrap();
+    check(&test.store);
+    assert_eq!(test.store.search(&SearchQuery::new("added")).unwrap().items[0].lead, lead);
+    test.store.clone().close().unwrap();
+
+    // The older copy of the store under the newer index: ahead of it, then at the same number with another history.
+    for branch_off in [false, true] {
+        std::fs::copy(old.join("leads.redb"), test.path().join("leads.redb")).unwrap();
+        if branch_off {
+            std::fs::remove_dir_all(test.path().join("search")).unwrap();
+            test.store = options(&test.clock).open(test.path()).unwrap();
+            test.store.create(NewLead::new("branched")).unwrap();
+            test.store.clone().close().unwrap();
+        }
+        std::fs::remove_dir_all(test.path().join("search")).unwrap();
+        copy(&newer, &test.path().join("search"));
+        test.store = options(&test.clock).open(test.path()).unwrap();
+        check(&test.store);
+        assert_eq!(test.store.search(&SearchQuery::new("added")).unwrap().total, 0);
+        assert_eq!(test.store.search(&SearchQuery::new("branched")).unwrap().total, u64::from(branch_off));
+        test.store.clone().close().unwrap();
+    }
+}
+
+#[test]
+fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
+    let test = filled();
+    test.store.clone().close().unwrap();
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    let store = options(&test.clock).wait_for_search(false).open(test.path()).unwrap();
+    let mut refused = 0;
+    loop {
+        let status = store.search_status();
+        match store.search(&SearchQuery::new("jane ")) {
+            Ok(found) => {
+                assert_eq!(found.total, 300);
+                break;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
+                assert!(matches!(status.state, SearchState::Building { .. }), "{status:?}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} refused");
+    assert_eq!(store.search_status().state, SearchState::Ready);
+}
+
+#[test]
+fn writes_after_the_last_batch_are_found_after_a_crash() {
+    let test = filled();
+    test.store.search(&SearchQuery::new("jane")).unwrap();
+    let copied = test.directory.path().join("crashed");
+    // The copy of an open store is what a killed process leaves, as long as nobody writes meanwhile.
+    let lead = test.store.create(NewLead::new("unindexed")).unwrap();
+    let gone = test.store.search(&SearchQuery::new("no5 ")).unwrap().items[0].lead.id;
+    test.store.delete(gone).unwrap();
+    copy(&test.path(), &copied);
+    copy(&test.path().join("search"), &copied.join("search"));
+    let store = options(&test.clock).open(&copied).unwrap();
+    assert_eq!(store.search(&SearchQuery::new("unindexed")).unwrap().items[0].lead, lead);
+    assert_eq!(store.search(&SearchQuery::new("no5 ")).unwrap().total, 0);
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 299);
+}
+
+#[test]
+fn a_bulk_load_is_searched_exactly_at_once() {
+    let test = TestStore::new();
+    for batch in 0..3 {
+        test.store
+            .transaction(|t| {
+                (0..8_000).try_for_each(|number| t.create(NewLead::new(format!("bulk b{batch} n{number}"))).map(drop))
+            })
+            .unwrap();
+        assert_eq!(test.store.search(&SearchQuery::new("bulk ")).unwrap().total, 8_000 * (batch + 1));
+        assert_eq!(test.store.search(&SearchQuery::new(format!("b{batch} n77 "))).unwrap().total, 1);
+    }
+    let hit = test.store.search(&SearchQuery::new("b0 n5 ")).unwrap().items.remove(0);
+    test.store.update(hit.lead.id, LeadPatch::new().name("renamed")).unwrap();
+    assert_eq!(test.store.search(&SearchQuery::new("bulk ")).unwrap().total, 23_999);
+}

@@ -1,0 +1,158 @@
+//! What a search finds and what it says about it, where the model does not say it plainly enough.
+
+use leadstore::{CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
+
+use crate::support::TestStore;
+
+fn found(store: &LeadStore, query: SearchQuery) -> Vec<String> {
+    store.search(&query).unwrap().into_iter().map(|hit| hit.lead.name).collect()
+}
+
+fn pairs(ranges: &[std::ops::Range<usize>]) -> Vec<(usize, usize)> {
+    ranges.iter().map(|range| (range.start, range.end)).collect()
+}
+
+#[test]
+fn words_are_found_as_people_type_them() {
+    let store = LeadStore::in_memory().unwrap();
+    for (name, query) in [
+        ("José Müller", "jose muller"),
+        ("Anna Straße", "STRASSE"),
+        ("Pat O'Brien", "obrien"),
+        ("Łukasz Żółć", "lukasz zolc"),
+        ("Nguyễn Văn Đức", "nguyen duc"),
+        ("İlkay Işık", "ilkay isik"),
+        ("Ελένη Παππά", "ελενη"),
+        ("Пётр Сёмин", "петр"),
+        ("שָׁלוֹם כהן", "שלום"),
+        ("مُحَمَّد", "محمد"),
+        ("田中太郎", "太郎"),
+        ("スーパー株式会社", "スーパー"),
+        ("김민수", "김민"),
+        ("王小明", "王"),
+    ] {
+        store.create(NewLead::new(name)).unwrap();
+        assert_eq!(found(&store, SearchQuery::new(query)), [name], "{query}");
+        assert_eq!(found(&store, SearchQuery::new(name)), [name], "as it is");
+    }
+}
+
+#[test]
+fn every_word_must_be_found_and_only_the_last_is_a_beginning() {
+    let store = LeadStore::in_memory().unwrap();
+    store.create(NewLead::new("Jane Doe").company("Example Corp").email("jane@example.com")).unwrap();
+    let count = |text: &str| store.search(&SearchQuery::new(text)).unwrap().total;
+    for text in
+        ["jane corp", "corp jan", "ex", "doe jane", "example.com", "jane@example.co", "\"jane doe\"", "doe corp "]
+    {
+        assert_eq!(count(text), 1, "{text}");
+    }
+    for text in
+        ["jan corp", "jane smith", "ane", "jan ", "jan.", "\"doe jane\"", "example.jane", "\"jane do\"", "com.example"]
+    {
+        assert_eq!(count(text), 0, "{text}");
+    }
+}
+
+#[test]
+fn fields_and_filters_narrow_a_search() {
+    let store = LeadStore::in_memory().unwrap();
+    let lead = |name: &str| NewLead::new(name);
+    store.create(lead("1").email("a@example.com").status("lost")).unwrap();
+    store.create(lead("2").company("Example com")).unwrap();
+    store.create(lead("3").custom_field("site", "example.com").custom_field("industry", "web")).unwrap();
+    store.create(lead("4").custom_field("industry", vec!["example.com", "x"]).tags(["example com"])).unwrap();
+    let example = || SearchQuery::new("example.com");
+    assert_eq!(found(&store, example()), ["4", "3", "2", "1"]);
+    assert_eq!(found(&store, example().fields([Field::Email, Field::Company])), ["2", "1"]);
+    assert_eq!(found(&store, example().fields([Field::CustomFields])), ["4", "3"]);
+    assert_eq!(found(&store, example().fields([Field::CustomField("industry".into())])), ["4"]);
+    assert_eq!(found(&store, example().fields([Field::CustomField("indus".into())])), Vec::<String>::new());
+    assert_eq!(found(&store, example().filter(Filter::new().status("lost"))), ["1"]);
+    assert_eq!(found(&store, example().per_page(2).page(2)), ["2", "1"]);
+    assert_eq!(store.search(&example().per_page(1).page(9)).unwrap().total, 4);
+    for (text, field) in [("email", Field::Email), ("custom_fields.a.b", Field::CustomField("a.b".into()))] {
+        assert_eq!(text.parse::<Field>().unwrap(), field);
+        assert_eq!(field.to_string(), text);
+    }
+    assert_eq!("status".parse::<Field>().unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn numbers_and_booleans_are_found_by_their_text() {
+    let store = LeadStore::in_memory().unwrap();
+    let mixed = CustomValue::List(vec![1.5.into(), true.into(), (-42_i64).into()]);
+    store.create(NewLead::new("A").custom_field("n", 2024_i64).custom_field("mixed", mixed)).unwrap();
+    for text in ["2024", "1.5", "true", "-42"] {
+        assert_eq!(found(&store, SearchQuery::new(text)), ["A"], "{text}");
+    }
+}
+
+#[test]
+fn a_hit_says_where_it_was_found() {
+    let store = LeadStore::in_memory().unwrap();
+    let new = NewLead::new("Zoë 🦀 O’Brien").email("zoe@obrien.example").tags(["cold", "Zoes friend"]);
+    store.create(new.custom_field("notes", vec!["call zoë", "ﬁne"])).unwrap();
+    let hit = store.search(&SearchQuery::new("zoe")).unwrap().items.remove(0);
+    let places: Vec<(String, Option<usize>, Vec<(usize, usize)>)> =
+        hit.matches.iter().map(|m| (m.field.to_string(), m.item, pairs(&m.ranges))).collect();
+    assert_eq!(
+        places,
+        [
+            ("name".to_owned(), None, vec![(0, 4)]),
+            ("email".to_owned(), None, vec![(0, 3)]),
+            ("tags".to_owned(), Some(1), vec![(0, 4)]),
+            ("custom_fields.notes".to_owned(), Some(0), vec![(5, 9)]),
+        ]
+    );
+    let hit = store.search(&SearchQuery::new("obrien zoë ").fields([Field::Name])).unwrap().items.remove(0);
+    assert_eq!(hit.matches[0].ranges, [0..4, 10..19]);
+    assert_eq!(&hit.lead.name[10..19], "O’Brien");
+    let json = serde_json::to_value(&hit).unwrap();
+    assert_eq!(json["matches"], serde_json::json!([{"field": "name", "item": null, "ranges": [[0, 3], [7, 14]]}]));
+    assert_eq!(json["name"], "Zoë 🦀 O’Brien");
+    let hit = store.search(&SearchQuery::new("fine")).unwrap().items.remove(0);
+    assert_eq!(
+        (hit.matches[0].item, pairs(&hit.matches[0].ranges)),
+        (Some(1), vec![(0, 5)]),
+        "folding changed the length"
+    );
+    let joined = store.search(&SearchQuery::new("obrien.example").fields([Field::Email])).unwrap().items.remove(0);
+    assert_eq!(pairs(&joined.matches[0].ranges), [(4, 18)]);
+}
+
+#[test]
+fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
+    let store = LeadStore::in_memory().unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
+    for text in ["", "  \t", &"x".repeat(513), &"a ".repeat(33)] {
+        let error = store.search(&SearchQuery::new(text)).unwrap_err();
+        assert_eq!((error.kind(), &*error.violations()[0].field), (ErrorKind::Invalid, "query"), "{text:?}");
+    }
+    assert_eq!(store.search(&SearchQuery::new("jane").per_page(0).page(0)).unwrap_err().violations().len(), 2);
+    for text in ["...", "\"\"", "@", "🦀", &"a ".repeat(32)] {
+        assert_eq!(store.search(&SearchQuery::new(text)).unwrap().total, 0, "{text:?}");
+    }
+    assert_eq!(found(&store, SearchQuery::new("\"jane").per_page(100)), ["Jane"]);
+}
+
+#[test]
+fn a_snapshot_searches_its_own_state() {
+    let test = TestStore::new();
+    let lead = test.store.create(NewLead::new("before")).unwrap();
+    while test.store.search_status().state != SearchState::Ready {
+        std::thread::yield_now();
+    }
+    let snapshot = test.store.snapshot().unwrap();
+    test.store.update(lead.id, LeadPatch::new().name("after")).unwrap();
+    // Until the index itself has moved on.
+    while test.store.search_status().unindexed > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for _ in 0..2 {
+        assert_eq!(snapshot.search(&SearchQuery::new("before")).unwrap().total, 1);
+        assert_eq!(snapshot.search(&SearchQuery::new("after")).unwrap().total, 0);
+        assert_eq!(test.store.search(&SearchQuery::new("before")).unwrap().total, 0);
+        assert_eq!(found(&test.store, SearchQuery::new("after")), ["after"]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Many threads on one handle.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use leadstore::rust_decimal::Decimal;
+use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery};
+
+use crate::support::{self, TestStore};
+
+/// Each transaction moves an amount from one lead to another, renames both, and sometimes swaps a third for a new one; so the sum, the
+/// count and the names' agreement hold in every state between transactions and in none within one.
+#[test]
+fn no_reader_ever_sees_a_half_done_transaction() {
+    const PAIRS: usize = 8;
+    const AMOUNT: u64 = 1_000;
+    let test = TestStore::new();
+    let store = &test.store;
+    let create =
+        |name: &str, value: u64| store.create(NewLead::new(name).deal_value(value).status("paired")).unwrap().id;
+    let pairs: Vec<_> = (0..PAIRS).map(|_| (create("round0", AMOUNT), create("round0", AMOUNT))).collect();
+    store.create(NewLead::new("floating")).unwrap();
+    let stop = AtomicBool::new(false);
+    let (written, read) = (AtomicU64::new(0), AtomicU64::new(0));
+    let seconds = 2 * support::scale().min(30) as u64;
+    std::thread::scope(|scope| {
+        for writer in 0..2_u64 {
+            let (pairs, stop, written) = (&pairs, &stop, &written);
+            scope.spawn(move || {
+                let mut rng = fastrand::Rng::with_seed(writer);
+                while !stop.load(Ordering::Relaxed) {
+                    let (from, to) = pairs[rng.usize(..PAIRS)];
+                    let round = written.fetch_add(1, Ordering::Relaxed) + 1;
+                    store
+                        .transaction(|t| {
+                            let (a, b) = (t.get(from)?.unwrap(), t.get(to)?.unwrap());
+                            let moved = Decimal::from(rng.u64(0..=10)).min(a.deal_value.unwrap());
+                            let name = format!("round{round}");
+                            t.update(from, LeadPatch::new().deal_value(a.deal_value.unwrap() - moved).name(&*name))?;
+                            t.update(to, LeadPatch::new().deal_value(b.deal_value.unwrap() + moved).name(&*name))?;
+                            if rng.bool() {
+                                let floating = t.list(&ListQuery::new().filter(Filter::new().status("new")))?;
+                                t.delete(floating.items[0].id)?;
+                                t.create(NewLead::new("floating"))?;
+                            }
+                            Ok(())
+                        })
+                        .unwrap();
+                }
+            });
+        }
+        for reader in 0..4 {
+            let (pairs, stop, read) = (&pairs, &stop, &read);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let page =
+                        store.list(&ListQuery::new().filter(Filter::new().status("paired")).per_page(100)).unwrap();
+                    let sum: Decimal = page.items.iter().filter_map(|lead| lead.deal_value).sum();
+                    assert_eq!((page.total, sum), (2 * PAIRS as u64, Decimal::from(2 * PAIRS as u64 * AMOUNT)));
+                    assert_eq!(store.count(&Filter::new().status("new")).unwrap(), 1);
+                    let (from, to) = pairs[reader * 2];
+                    let both = store.get_many(&[from, to]).unwrap();
+                    let name = both[0].as_ref().unwrap().name.clone();
+                    assert_eq!(Some(&name), both[1].as_ref().map(|lead| &lead.name));
+                    let floating = store.search(&SearchQuery::new("floating ")).unwrap();
+                    assert_eq!((floating.total, floating.items.len()), (1, 1));
+                    let snapshot = store.snapshot().unwrap();
+                    let name = snapshot.get(from).unwrap().unwrap().name;
+                    if let Ok(found) = snapshot.search(&SearchQuery::new(format!("{name} "))) {
+                        assert!(found.total >= 2 && found.items.iter().all(|hit| hit.lead.name == name), "{name}");
+                    }
+                    read.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let (written, read) = (written.into_inner(), read.into_inner());
+    println!("{written} transactions, {read} rounds of reading");
+    assert!(written > 20 && read > 20);
+}
+
+#[test]
+fn a_search_sees_the_write_that_returned_before_it() {
+    let test = TestStore::new();
+    let store = &test.store;
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for number in 0..60 {
+                    let word = format!("word{thread}x{number}");
+                    let lead = store.create(NewLead::new(&*word)).unwrap();
+                    assert_eq!(store.search(&SearchQuery::new(&*word)).unwrap().items[0].lead.id, lead.id);
+                    store.update(lead.id, LeadPatch::new().name("other")).unwrap();
+                    assert_eq!(store.search(&SearchQuery::new(&*word)).unwrap().total, 0, "{word}");
+                    store.delete(lead.id).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.search(&SearchQuery::new("other")).unwrap().total, 0);
+}
+
+#[test]
+fn closing_while_others_work_ends_them_with_closed() {
+    let test = TestStore::new();
+    for number in 0..200 {
+        test.store.create(NewLead::new(format!("{number}"))).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..6)
+            .map(|worker| {
+                let store = test.store.clone();
+                scope.spawn(move || {
+                    loop {
+                        let done = match worker % 3 {
+                            0 => store.create(NewLead::new("n")).map(drop),
+                            1 => store.list(&ListQuery::new().sort(["name".parse().unwrap()])).map(drop),
+                            _ => store.search(&SearchQuery::new("1")).map(drop),
+                        };
+                        if let Err(error) = done {
+                            return error.kind();
+                        }
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(100));
+        test.store.clone().close().unwrap();
+        for worker in workers {
+            assert_eq!(worker.join().unwrap(), ErrorKind::Closed);
+        }
+    });
+}
