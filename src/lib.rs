@@ -49,7 +49,7 @@
 //! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async program, run
 //! them where blocking is allowed:
 //!
-//! ```ignore
+//! ```text
 //! let store = store.clone();
 //! let page = tokio::task::spawn_blocking(move || store.list(&ListQuery::new())).await??;
 //! ```
@@ -60,6 +60,11 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
 )]
 #![warn(missing_debug_implementations)]
+
+/// Keeps the README's example true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod analyzer;
 mod clock;

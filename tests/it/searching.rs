@@ -94,8 +94,7 @@ fn a_hit_says_where_it_was_found() {
     let new = NewLead::new("Zoë 🦀 O’Brien").email("zoe@obrien.example").tags(["cold", "Zoes friend"]);
     store.create(new.custom_field("notes", vec!["call zoë", "ﬁne"])).unwrap();
     let hit = store.search(&SearchQuery::new("zoe")).unwrap().items.remove(0);
-    let places: Vec<(String, Option<usize>, Vec<(usize, usize)>)> =
-        hit.matches.iter().map(|m| (m.field.to_string(), m.item, pairs(&m.ranges))).collect();
+    let places: Vec<_> = hit.matches.iter().map(|m| (m.field.to_string(), m.item, pairs(&m.ranges))).collect();
     assert_eq!(
         places,
         [

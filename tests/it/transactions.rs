@@ -72,8 +72,11 @@ fn a_transaction_sees_what_it_wrote_and_others_do_not() {
             assert_eq!(t.get(lead.id)?, Some(lead.clone()));
             assert_eq!(t.get_by_external_id("e")?, Some(lead.clone()));
             assert_eq!(t.count(&Filter::new().tag("x"))?, 1);
-            assert_eq!(t.list(&ListQuery::new().sort(["status".parse()?, "-source".parse()?]))?.items, [lead.clone()]);
-            assert_eq!(t.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()?, [lead.clone()]);
+            assert_eq!(
+                t.list(&ListQuery::new().sort(["status".parse()?, "-source".parse()?]))?.items,
+                std::slice::from_ref(&lead)
+            );
+            assert_eq!(t.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()?, std::slice::from_ref(&lead));
             assert_eq!(test.store.get(lead.id)?, None);
             assert_eq!(test.store.count(&Filter::new())?, 0);
             t.delete(lead.id)?;

@@ -1,0 +1,96 @@
+//! A command-line tool over a lead store: `cargo run --example leads -- --help`.
+//!
+//! `arguments` says what can be typed, `import` reads CSV files, `demo` shows the life of a lead, `show` prints, `failure` says
+//! what went wrong.
+
+mod arguments;
+mod demo;
+mod failure;
+mod import;
+mod show;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use failure::{Failure, Result};
+use leadstore::{Filter, Lead, LeadId, LeadStore};
+use show::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output { json: arguments.json };
+    match run(arguments, output) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries a command out; `false` if a part of it failed and was reported.
+fn run(arguments: Arguments, output: Output) -> Result<bool> {
+    if let Command::Demo = arguments.command {
+        return demo::run(arguments.store.as_deref(), output).map(|()| true);
+    }
+    let Some(directory) = arguments.store else {
+        return Err(Failure::new("malformed_request", "name the store with --store DIR"));
+    };
+    // Only what writes may make a store, so that a mistyped directory is told.
+    let may_create = matches!(arguments.command, Command::Import { .. } | Command::Create(_));
+    if !may_create && !directory.join("leads.redb").exists() {
+        let message = format!("there is no store in {}; import or create makes one", directory.display());
+        return Err(Failure::new("not_found", message));
+    }
+    let store = LeadStore::open(directory)?;
+    let done = carry_out(&store, arguments.command, output)?;
+    store.close()?;
+    Ok(done)
+}
+
+fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<bool> {
+    match command {
+        Command::Demo => {}
+        Command::Import { file } => return import::run(store, &file, output),
+        Command::List { filter, page } => output.leads(&store.list(&page.list_query(filter.filter()))?),
+        Command::Get { id } => match store.get(id)? {
+            Some(lead) => output.lead(&lead),
+            None => return Err(absent(store, id)?),
+        },
+        Command::Search { text, fields, filter, page } => {
+            output.hits(&store.search(&page.search_query(&text, fields, filter.filter()))?);
+        }
+        Command::Create(fields) => output.lead(&store.create(fields.new_lead()?)?),
+        Command::Update { id, fields, if_version } => output.lead(&store.update(id, fields.patch(if_version))?),
+        Command::Delete { id } => output.deleted(&store.delete(id)?),
+        Command::Restore { id } => output.lead(&store.restore(id)?),
+        Command::Trash { page } => output.trash(&store.list_trash(&page.trash_query())?),
+        Command::Stats => output.stats(store, &counts(store)?)?,
+    }
+    Ok(true)
+}
+
+/// Why a lead cannot be shown: it is in the trash, or nowhere.
+fn absent(store: &LeadStore, id: LeadId) -> Result<Failure> {
+    Ok(match store.get_trashed(id)? {
+        Some(trashed) => {
+            let until = trashed.expires_at;
+            Failure::new("in_trash", format!("lead {id} is in the trash; it can be restored until {until}"))
+        }
+        None => Failure::new("not_found", format!("there is no lead {id}")),
+    })
+}
+
+/// How many leads have each status, each source and each owner.
+fn counts(store: &LeadStore) -> leadstore::Result<show::Counts> {
+    let mut counts = show::Counts::default();
+    for lead in store.leads(&Filter::new()) {
+        let Lead { status, source, owner_id, .. } = lead?;
+        *counts.by_status.entry(status).or_default() += 1;
+        *counts.by_source.entry(source.unwrap_or_else(|| "(none)".to_owned())).or_default() += 1;
+        *counts.by_owner.entry(owner_id.unwrap_or_else(|| "(nobody)".to_owned())).or_default() += 1;
+    }
+    Ok(counts)
+}

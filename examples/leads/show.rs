@@ -1,0 +1,205 @@
+//! Printing: tables for people, or the bodies of the Leads API.
+
+use std::collections::BTreeMap;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use leadstore::chrono::{DateTime, Utc};
+use leadstore::{CustomValue, Hit, Lead, LeadStore, Page, Result, TrashQuery, TrashedLead};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How to print.
+#[derive(Clone, Copy)]
+pub struct Output {
+    pub json: bool,
+}
+
+/// How many leads there are of each.
+#[derive(Default)]
+pub struct Counts {
+    pub by_status: BTreeMap<String, u64>,
+    pub by_source: BTreeMap<String, u64>,
+    pub by_owner: BTreeMap<String, u64>,
+}
+
+impl Output {
+    pub fn lead(self, lead: &Lead) {
+        if self.json {
+            return print_json(lead);
+        }
+        let mut table = table(&["field", "value"]);
+        let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+        for (field, value) in [
+            ("id", lead.id.to_string()),
+            ("external_id", optional(&lead.external_id)),
+            ("name", lead.name.clone()),
+            ("email", optional(&lead.email)),
+            ("phone", optional(&lead.phone)),
+            ("company", optional(&lead.company)),
+            ("status", lead.status.clone()),
+            ("source", optional(&lead.source)),
+            ("owner_id", optional(&lead.owner_id)),
+            ("deal_value", lead.deal_value.map(|value| value.to_string()).unwrap_or_default()),
+            ("tags", lead.tags.join(", ")),
+            ("created_at", time(lead.created_at)),
+            ("updated_at", time(lead.updated_at)),
+            ("version", lead.version.to_string()),
+        ] {
+            if !value.is_empty() {
+                table.add_row([field.to_owned(), value]);
+            }
+        }
+        for (name, value) in &lead.custom_fields {
+            table.add_row([name.clone(), custom(value)]);
+        }
+        println!("{table}");
+    }
+
+    pub fn leads(self, page: &Page<Lead>) {
+        if self.json {
+            return print_json(page);
+        }
+        print_leads(page.items.iter());
+        print_place(page);
+    }
+
+    pub fn hits(self, page: &Page<Hit>) {
+        if self.json {
+            return print_json(page);
+        }
+        let mut table = table(&["id", "name", "company", "email", "found in"]);
+        for Hit { lead, matches, .. } in page {
+            let mut fields: Vec<String> = matches.iter().map(|found| found.field.to_string()).collect();
+            fields.dedup();
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            table.add_row([
+                lead.id.to_string(),
+                lead.name.clone(),
+                text(&lead.company),
+                text(&lead.email),
+                fields.join(", "),
+            ]);
+        }
+        println!("{table}");
+        print_place(page);
+    }
+
+    pub fn trash(self, page: &Page<TrashedLead>) {
+        if self.json {
+            return print_json(page);
+        }
+        let mut table = table(&["id", "name", "status", "deleted", "can be restored until"]);
+        for TrashedLead { lead, deleted_at, expires_at, .. } in page {
+            table.add_row([
+                lead.id.to_string(),
+                lead.name.clone(),
+                lead.status.clone(),
+                time(*deleted_at),
+                time(*expires_at),
+            ]);
+        }
+        println!("{table}");
+        print_place(page);
+    }
+
+    pub fn deleted(self, trashed: &TrashedLead) {
+        // The API answers a deletion without a body.
+        if !self.json {
+            println!("{} is in the trash until {}", trashed.lead.name, time(trashed.expires_at));
+        }
+    }
+
+    pub fn stats(self, store: &LeadStore, counts: &Counts) -> Result<()> {
+        let leads: u64 = counts.by_status.values().sum();
+        let trash = store.list_trash(&TrashQuery::new())?.total;
+        if self.json {
+            print_json(&serde_json::json!({
+                "leads": leads,
+                "trash": trash,
+                "by_status": counts.by_status,
+                "by_source": counts.by_source,
+                "by_owner": counts.by_owner,
+            }));
+            return Ok(());
+        }
+        println!("{leads} leads, {trash} in the trash");
+        for (name, counts) in
+            [("status", &counts.by_status), ("source", &counts.by_source), ("owner", &counts.by_owner)]
+        {
+            let mut table = table(&[name, "leads"]);
+            for (value, count) in counts {
+                table.add_row([value.clone(), count.to_string()]);
+            }
+            align_right(&mut table, 1);
+            println!("{table}");
+        }
+        Ok(())
+    }
+
+    pub fn failure(self, failure: &Failure) {
+        if !self.json {
+            eprintln!("error: {}", failure.message);
+            return;
+        }
+        let mut body = serde_json::json!({"error": failure.code, "message": failure.message});
+        if !failure.details.is_empty() {
+            body["details"] = serde_json::json!(failure.details);
+        }
+        eprintln!("{body:#}");
+    }
+}
+
+fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
+    let mut table = table(&["id", "name", "company", "email", "status", "deal value", "created"]);
+    for lead in leads {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        table.add_row([
+            lead.id.to_string(),
+            lead.name.clone(),
+            text(&lead.company),
+            text(&lead.email),
+            lead.status.clone(),
+            lead.deal_value.map(|value| value.to_string()).unwrap_or_default(),
+            time(lead.created_at),
+        ]);
+    }
+    align_right(&mut table, 5);
+    println!("{table}");
+}
+
+fn print_place<T>(page: &Page<T>) {
+    if page.total == 0 {
+        return println!("none found");
+    }
+    println!("page {} of {}, {} in all", page.page, page.total_pages(), page.total);
+}
+
+pub fn print_json(body: &impl Serialize) {
+    // Nothing that the store serialises can fail to be written as JSON.
+    println!("{}", serde_json::to_string_pretty(body).unwrap_or_default());
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+}
+
+fn align_right(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn custom(value: &CustomValue) -> String {
+    match value {
+        CustomValue::Text(text) => text.clone(),
+        other => serde_json::to_string(other).unwrap_or_default(),
+    }
+}
