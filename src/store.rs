@@ -2,14 +2,16 @@
 
 mod engine;
 mod keeper;
+mod nesting;
 mod options;
 mod snapshot;
 mod transaction;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use engine::{Core, Engine};
+use nesting::Nesting;
 pub use options::{Durability, OpenOptions};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
@@ -54,20 +56,32 @@ struct Shared {
     options: OpenOptions,
     medium: Medium,
     state: RwLock<State>,
+    /// Held by whoever closes or reopens. The state is not, since a transaction that they wait for may look at it.
+    turn: Mutex<()>,
+    nesting: Arc<Nesting>,
 }
 
 enum State {
     Open(Engine),
     Failed { engine: Engine, kind: ErrorKind, cause: String },
+    Reopening,
     Closed,
+}
+
+impl State {
+    fn into_engine(self) -> Option<Engine> {
+        match self {
+            Self::Open(engine) | Self::Failed { engine, .. } => Some(engine),
+            Self::Reopening | Self::Closed => None,
+        }
+    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Open(engine) | State::Failed { engine, .. } = std::mem::replace(state, State::Closed)
-            && let Err(error) = engine.close()
-        {
+        let engine = std::mem::replace(state, State::Closed).into_engine();
+        if let Some(Err(error)) = engine.map(|engine| engine.close()) {
             log::error!("closing the store failed: {error}");
         }
     }
@@ -98,8 +112,9 @@ impl LeadStore {
     }
 
     fn open_with(options: OpenOptions, medium: Medium) -> Result<Self> {
-        let engine = Engine::open(&options, &medium)?;
-        Ok(Self { shared: Arc::new(Shared { options, medium, state: RwLock::new(State::Open(engine)) }) })
+        let nesting = Arc::default();
+        let state = RwLock::new(State::Open(Engine::open(&options, &medium, &nesting)?));
+        Ok(Self { shared: Arc::new(Shared { options, medium, state, turn: Mutex::default(), nesting }) })
     }
 
     /// Creates a lead.
@@ -326,23 +341,22 @@ impl LeadStore {
     /// # Errors
     ///
     /// Those of [`OpenOptions::open`], after which the store stays closed and can be reopened again; [`Nested`](ErrorKind::Nested) within a
-    /// transaction.
+    /// transaction. Meanwhile other calls are [`Unavailable`](ErrorKind::Unavailable).
     pub fn reopen(&self) -> Result<()> {
-        let mut state = self.write_state();
-        if let State::Open(engine) | State::Failed { engine, .. } = &*state {
-            let closed = engine.close();
-            if let Err(error) = closed {
-                if error.kind() == ErrorKind::Nested {
-                    return Err(error);
-                }
-                log::warn!("closing the store before it is reopened failed: {error}");
-            }
+        self.shared.nesting.refuse()?;
+        let _turn = engine::lock(&self.shared.turn);
+        if let Some(Err(error)) = self.replace_state(State::Reopening).into_engine().map(|engine| engine.close()) {
+            log::warn!("closing the store before it is reopened failed: {error}");
         }
-        *state = State::Closed;
         // What was made with create_new exists now.
         let options = OpenOptions { create_new: false, ..self.shared.options.clone() };
-        *state = State::Open(Engine::open(&options, &self.shared.medium)?);
-        Ok(())
+        let opened = Engine::open(&options, &self.shared.medium, &self.shared.nesting);
+        let (state, result) = match opened {
+            Ok(engine) => (State::Open(engine), Ok(())),
+            Err(error) => (State::Closed, Err(error)),
+        };
+        self.replace_state(state);
+        result
     }
 
     /// Closes the store: indexes what is left, ends its threads and closes its files, and tells of what failed. Every other handle and
@@ -352,16 +366,9 @@ impl LeadStore {
     ///
     /// [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
     pub fn close(self) -> Result<()> {
-        let mut state = self.write_state();
-        if let State::Open(engine) | State::Failed { engine, .. } = &*state {
-            let closed = engine.close();
-            if closed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Nested) {
-                return closed;
-            }
-            *state = State::Closed;
-            return closed;
-        }
-        Ok(())
+        self.shared.nesting.refuse()?;
+        let _turn = engine::lock(&self.shared.turn);
+        self.replace_state(State::Closed).into_engine().map_or(Ok(()), |engine| engine.close())
     }
 
     #[cfg(feature = "unstable-testing")]
@@ -376,6 +383,9 @@ impl LeadStore {
             State::Failed { kind, cause, .. } => {
                 return Err(Error::new(*kind, format!("the store failed earlier ({cause}); reopen() it")));
             }
+            State::Reopening => {
+                return Err(Error::new(ErrorKind::Unavailable, "the store is being reopened; try again in a moment"));
+            }
             State::Closed => return Err(Error::closed()),
         };
         work(&core).inspect_err(|error| {
@@ -389,10 +399,14 @@ impl LeadStore {
         let mut state = self.write_state();
         // Another call may have reopened the store meanwhile.
         if matches!(&*state, State::Open(engine) if Arc::ptr_eq(engine.core(), core))
-            && let State::Open(engine) = std::mem::replace(&mut *state, State::Closed)
+            && let Some(engine) = std::mem::replace(&mut *state, State::Closed).into_engine()
         {
             *state = State::Failed { engine, kind: error.kind(), cause: error.to_string() };
         }
+    }
+
+    fn replace_state(&self, state: State) -> State {
+        std::mem::replace(&mut *self.write_state(), state)
     }
 
     // The state is replaced in one assignment, so a panic elsewhere leaves none half made.

@@ -7,7 +7,7 @@ use super::query_text;
 use super::view::View;
 use crate::Result;
 use crate::lead::{ViolationCode, Violations};
-use crate::query::{Filter, Page, Paging, Sort, SortKey, page_of_rows, select};
+use crate::query::{Filter, Page, Paging, Sort, SortKey, Start, page_of_rows, select};
 use crate::row::RowSet;
 use crate::storage::Reader;
 
@@ -98,7 +98,7 @@ pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
     };
     let total = rows.len();
     let newest_first = [Sort::desc(SortKey::CreatedAt)];
-    let page = page_of_rows(reader, rows, &newest_first, query.paging.offset(), query.paging.limit())?;
+    let page = page_of_rows(reader, rows, &newest_first, Start::Offset(query.paging.offset()), query.paging.limit())?;
     let hit = |row| {
         let lead = reader.indexed_lead(row)?.lead;
         let matches = matches(&lead, &phrases, &query.fields);

@@ -23,7 +23,10 @@ pub(crate) struct View {
     read: Arc<ReadView>,
     /// `None` while the index is opened or rebuilt.
     index: Option<Arc<IndexView>>,
+    /// Those that changed since; of no use, and empty, while `is_followed` is false.
     recent: Recent,
+    /// Whether the follower will hand out an index to which what is written from now on must be added.
+    is_followed: bool,
 }
 
 impl View {
@@ -69,7 +72,8 @@ pub(crate) struct Published(RwLock<Option<Arc<View>>>);
 
 impl Published {
     pub(crate) fn new(read: ReadView) -> Self {
-        Self(RwLock::new(Some(Arc::new(View { read: Arc::new(read), index: None, recent: Recent::default() }))))
+        let view = View { read: Arc::new(read), index: None, recent: Recent::default(), is_followed: false };
+        Self(RwLock::new(Some(Arc::new(view))))
     }
 
     pub(crate) fn current(&self) -> Result<Arc<View>> {
@@ -80,25 +84,33 @@ impl Published {
     pub(crate) fn commit(&self, read: ReadView, rows: RowSet) {
         let read = Arc::new(read);
         self.replace(|view| {
-            let recent = view.recent.with(rows, &read);
-            View { read: Arc::clone(&read), recent, index: view.index.clone() }
+            // A layer keeps the pages of its state from being used again: without a follower they would be kept for ever.
+            let recent = if view.is_followed { view.recent.with(rows, &read) } else { Recent::default() };
+            View { read: Arc::clone(&read), recent, ..view.clone() }
         });
     }
 
     /// Hands all that is not indexed yet to the follower, with the state to index.
     pub(super) fn freeze(&self) -> Result<Arc<View>> {
-        self.replace(|view| View { recent: view.recent.frozen(), ..view.clone() }).ok_or_else(Error::closed)
+        self.replace(|view| View { recent: view.recent.frozen(), is_followed: true, ..view.clone() })
+            .ok_or_else(Error::closed)
     }
 
-    /// Publishes an index that has what was frozen.
+    /// Publishes an index that has what was frozen, unless it was given up meanwhile: then what was written since is missing.
     pub(super) fn indexed(&self, index: IndexView) {
         let index = Some(Arc::new(index));
-        self.replace(|view| View { recent: view.recent.without_frozen(), index, read: Arc::clone(&view.read) });
+        self.replace(|view| {
+            if !view.is_followed {
+                view.clone()
+            } else {
+                View { recent: view.recent.without_frozen(), index, ..view.clone() }
+            }
+        });
     }
 
     /// Gives the index up: searches wait until the follower has made another.
     pub(super) fn without_index(&self) {
-        self.replace(|view| View { index: None, recent: Recent::default(), read: Arc::clone(&view.read) });
+        self.replace(|view| View { index: None, recent: Recent::default(), is_followed: false, ..view.clone() });
     }
 
     /// Takes the view away, so that nobody reads, and keeps readers waiting while `work` runs; then publishes what `open` opens.
@@ -109,7 +121,7 @@ impl Published {
     ) -> Result<T> {
         let mut slot = self.write_slot();
         let view = slot.take().ok_or_else(Error::closed)?;
-        let index = view.index.clone();
+        let (index, is_followed) = (view.index.clone(), view.is_followed);
         let mut unindexed = RowSet::default();
         for layer in view.recent.newest_first() {
             unindexed.0 |= &layer.rows().0;
@@ -118,7 +130,8 @@ impl Published {
         drop(view);
         let result = work();
         let read = Arc::new(open()?);
-        *slot = Some(Arc::new(View { recent: Recent::default().with(unindexed, &read), read, index }));
+        let recent = Recent::default().with(unindexed, &read);
+        *slot = Some(Arc::new(View { recent, read, index, is_followed }));
         result
     }
 

@@ -4,12 +4,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use super::keeper::Keeper;
+use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::query::Page;
@@ -37,8 +37,7 @@ pub(super) struct Core {
     wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
     file: Arc<Mutex<Option<Database>>>,
-    /// The thread that holds the lock, so that a write within a write is told rather than hang.
-    writing: Mutex<Option<ThreadId>>,
+    nesting: Arc<Nesting>,
     published: Arc<Published>,
     follower: Follower,
     patience: Mutex<Patience>,
@@ -47,7 +46,7 @@ pub(super) struct Core {
 }
 
 impl Engine {
-    pub(super) fn open(options: &OpenOptions, medium: &Medium) -> Result<Self> {
+    pub(super) fn open(options: &OpenOptions, medium: &Medium, nesting: &Arc<Nesting>) -> Result<Self> {
         let statuses = options.status_set()?;
         let database = Database::open(medium, options.cache_bytes, options.access())?;
         let read = database.read().map_err(|error| match medium {
@@ -75,7 +74,7 @@ impl Engine {
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file,
-            writing: Mutex::new(None),
+            nesting: Arc::clone(nesting),
             published,
             follower,
             patience: Mutex::new(patience),
@@ -96,7 +95,6 @@ impl Engine {
 
     /// Ends the threads, then closes the file. Whoever still reads or writes gets `Closed`.
     pub(super) fn close(&self) -> Result<()> {
-        self.core.refuse_nested()?;
         if let Some(keeper) = &self.keeper {
             keeper.stop();
         }
@@ -132,7 +130,7 @@ impl Core {
         if self.read_only {
             return Err(storage::read_only());
         }
-        self.refuse_nested()?;
+        self.nesting.refuse()?;
         self.follower.wait_for_room();
         let file = lock(&self.file);
         let database = file.as_ref().ok_or_else(Error::closed)?;
@@ -154,7 +152,10 @@ impl Core {
         };
         let rows: RowSet = changes.iter().map(|change| change.row).collect();
         let changed = rows.len();
-        self.published.commit(database.read()?, rows);
+        let read = database.read().map_err(|error| {
+            error.with_unknown_outcome().while_doing("reading what was just committed, which is there after reopen()")
+        })?;
+        self.published.commit(read, rows);
         self.follower.changed(changed);
         Ok(value)
     }
@@ -167,7 +168,7 @@ impl Core {
     ) -> Result<(T, Vec<LogChange>)> {
         let mut transaction = Transaction::new(pending.batch()?, &self.rules);
         let value = {
-            let _writing = Writing::begin(&self.writing);
+            let _within = self.nesting.enter();
             work(&mut transaction)?
         };
         let batch = transaction.into_batch()?;
@@ -209,7 +210,7 @@ impl Core {
         if self.read_only {
             return Ok(());
         }
-        self.refuse_nested()?;
+        self.nesting.refuse()?;
         with_file(&self.file, Database::sync)
     }
 
@@ -217,7 +218,7 @@ impl Core {
         if self.read_only {
             return Err(storage::read_only());
         }
-        self.refuse_nested()?;
+        self.nesting.refuse()?;
         let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
         let _indexing = self.follower.hold();
         let mut file = lock(&self.file);
@@ -261,30 +262,6 @@ impl Core {
 
     pub(super) fn snapshot_dropped(&self) {
         self.snapshots.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    fn refuse_nested(&self) -> Result<()> {
-        if *lock(&self.writing) == Some(std::thread::current().id()) {
-            let message = "a write on the store inside its own transaction; call it on the transaction";
-            return Err(Error::new(ErrorKind::Nested, message));
-        }
-        Ok(())
-    }
-}
-
-/// Says which thread is writing for as long as it lives.
-struct Writing<'a>(&'a Mutex<Option<ThreadId>>);
-
-impl<'a> Writing<'a> {
-    fn begin(writing: &'a Mutex<Option<ThreadId>>) -> Self {
-        *lock(writing) = Some(std::thread::current().id());
-        Self(writing)
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        *lock(self.0) = None;
     }
 }
 
