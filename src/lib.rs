@@ -86,7 +86,7 @@ pub use rust_decimal;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
-pub use query::{Filter, ListQuery, Page, Sort, SortKey};
+pub use query::{Cursor, Filter, ListQuery, Page, Sort, SortKey};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

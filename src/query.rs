@@ -1,14 +1,17 @@
 //! What is asked of the live leads: filters, sort orders, pages, counts. It speaks in leads and sets of rows and
 //! leaves bytes to `storage`.
 
+mod cursor;
 mod filter;
 mod list_query;
 mod lookup;
 mod order;
 mod page;
+mod position;
 mod select;
 mod sort;
 
+pub use cursor::Cursor;
 pub use filter::Filter;
 pub use list_query::ListQuery;
 pub use page::Page;
@@ -16,7 +19,7 @@ pub use sort::{Sort, SortKey};
 
 pub(crate) use list_query::list;
 pub(crate) use lookup::{get, get_by_external_id, get_many, get_trashed, stored};
-pub(crate) use order::{page_by_fetching, page_of_entries, page_of_rows};
+pub(crate) use order::{Start, page_by_fetching, page_of_entries, page_of_rows};
 pub(crate) use page::Paging;
 pub(crate) use select::select;
 pub(crate) use sort::check as check_sort;

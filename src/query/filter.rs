@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 /// assert_eq!(LeadStore::in_memory()?.count(&filter)?, 0);
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
     pub(super) statuses: Vec<String>,
@@ -88,7 +88,7 @@ impl Filter {
 }
 
 /// A half-open range of whole microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct TimeRange {
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: Option<DateTime<Utc>>,
@@ -124,7 +124,7 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A half-open range of ten-thousandths, the finest that a deal's value can be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct DealValueRange {
     pub(super) from: Option<u64>,
     pub(super) to: Option<u64>,

@@ -1,12 +1,16 @@
 //! Listing: a filter, an order and a page.
 
+use std::hash::Hash;
+
+use super::cursor::Cursor;
 use super::filter::Filter;
-use super::order::page_of_rows;
+use super::order::{Start, page_of_rows};
 use super::page::{Page, Paging};
+use super::position::Position;
 use super::select::select;
 use super::sort::{self, Sort, SortKey};
 use crate::Result;
-use crate::lead::{Lead, Violations};
+use crate::lead::{Lead, ViolationCode, Violations};
 use crate::storage::Reader;
 
 /// Which leads to list, in which order, and which page of them: by default all, newest first, 25 to a page.
@@ -29,6 +33,7 @@ pub struct ListQuery {
     filter: Filter,
     sort: Vec<Sort>,
     paging: Paging,
+    after: Option<Cursor>,
 }
 
 impl ListQuery {
@@ -68,21 +73,67 @@ impl ListQuery {
         self
     }
 
+    /// Instead of a page by its number, the one after the page that gave this cursor, see [`Page::next`]. Filter and sort keys must be
+    /// those of that page's query.
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
     fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);
         sort::check(&self.sort, false, &mut violations);
+        if let Some(cursor) = &self.after {
+            let fits = cursor.binding == self.binding() && cursor.position.values.len() == self.order().len();
+            if !fits {
+                let message = "belongs to a list with another filter or order";
+                violations.add("cursor", ViolationCode::NotAllowed, message);
+            }
+        }
         violations.into_result()
+    }
+
+    /// The sort keys that are asked for, or the default.
+    fn order(&self) -> &[Sort] {
+        const NEWEST_FIRST: &[Sort] = &[Sort::desc(SortKey::CreatedAt)];
+        if self.sort.is_empty() { NEWEST_FIRST } else { &self.sort }
+    }
+
+    /// What ties a cursor to the filter and the order.
+    fn binding(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        self.filter.hash(&mut hasher);
+        for sort in self.order() {
+            hasher.update(sort.to_string().as_bytes());
+            hasher.update(b",");
+        }
+        hasher.finalize()
     }
 }
 
 pub(crate) fn list(reader: &impl Reader, query: &ListQuery) -> Result<Page<Lead>> {
     query.check()?;
-    let newest_first = [Sort::desc(SortKey::CreatedAt)];
-    let sort = if query.sort.is_empty() { newest_first.as_slice() } else { &query.sort };
     let rows = select(reader, &query.filter)?;
     let total = rows.len();
-    let page = page_of_rows(reader, rows, sort, query.paging.offset(), query.paging.limit())?;
-    let leads = page.into_iter().map(|row| Ok(reader.indexed_lead(row)?.lead)).collect::<Result<_>>()?;
-    Ok(Page::new(leads, total, query.paging))
+    let (sort, limit) = (query.order(), query.paging.limit());
+    let (start, number) = match &query.after {
+        Some(cursor) => (Start::After(&cursor.position), cursor.page),
+        None => (Start::Offset(query.paging.offset()), query.paging.page()),
+    };
+    // One more than is wanted tells whether there is a next page.
+    let mut page = page_of_rows(reader, rows, sort, start, limit + 1)?;
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let stored = page.iter().map(|row| reader.indexed_lead(*row)).collect::<Result<Vec<_>>>()?;
+    let next = match (stored.last(), page.last()) {
+        (Some(last), Some(row)) if more => Some(Cursor {
+            binding: query.binding(),
+            page: number.saturating_add(1),
+            position: Position::of(last, *row, sort)?,
+        }),
+        _ => None,
+    };
+    let leads = stored.into_iter().map(|stored| stored.lead).collect();
+    Ok(Page { page: number, next, ..Page::new(leads, total, query.paging) })
 }

@@ -6,12 +6,13 @@
 
 use std::cmp::Ordering;
 
+use super::position::{After, Kept, Position, directed};
 use super::sort::{Sort, SortKey};
 use crate::Result;
 use crate::index::always_has;
 use crate::row::{Direction, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
-use crate::storage::{Reader, Stored, Tree, Visit};
+use crate::storage::{Reader, Tree, Visit};
 
 /// What fetching and decoding one lead costs, and looking at one entry in passing, in the same unit: measured as
 /// about 1.3 microseconds and 80 nanoseconds.
@@ -20,18 +21,31 @@ const WALK_COST: u64 = 1;
 /// Below this, fetching a set is cheaper than even the bitmaps of a field with few values.
 const FEW: u64 = 64;
 
-/// `limit` rows of `rows` after the first `offset`, sorted by `sort` and then by creation, in the direction of the first key.
+/// Where a page begins.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'p> {
+    /// After so many rows.
+    Offset(u64),
+    /// After the row that stood or stands there.
+    After(&'p Position),
+}
+
+/// `limit` rows of `rows` from `start` on, sorted by `sort` and then by creation, in the direction of the first key.
 pub(crate) fn page_of_rows(
     reader: &impl Reader,
     rows: RowSet,
     sort: &[Sort],
-    offset: u64,
+    start: Start<'_>,
     limit: usize,
 ) -> Result<Vec<Row>> {
     let tie = sort.first().map_or(Direction::Descending, |first| first.direction());
     let late = reader.rows(&Posting::Late)?;
-    let mut pager = Pager { reader, late, tie, skip: offset, limit, page: Vec::with_capacity(limit.min(1_000)) };
-    pager.take(rows, sort)?;
+    let (skip, after) = match start {
+        Start::Offset(offset) => (offset, None),
+        Start::After(position) => (0, Some(position.after())),
+    };
+    let mut pager = Pager { reader, late, tie, skip, limit, page: Vec::with_capacity(limit.min(1_001)) };
+    pager.take(rows, sort, after)?;
     Ok(pager.page)
 }
 
@@ -39,7 +53,7 @@ struct Pager<'r, R> {
     reader: &'r R,
     late: RowSet,
     tie: Direction,
-    /// How many rows to pass before the page begins.
+    /// How many rows to pass before the page begins; 0 where it begins after a position.
     skip: u64,
     limit: usize,
     page: Vec<Row>,
@@ -50,107 +64,169 @@ impl<R: Reader> Pager<'_, R> {
         self.page.len() >= self.limit
     }
 
-    /// Goes over `rows` in the order of `sort`: passes those before the page, takes those on it.
-    fn take(&mut self, rows: RowSet, sort: &[Sort]) -> Result<()> {
+    fn wanted(&self) -> usize {
+        self.limit - self.page.len()
+    }
+
+    /// Goes over `rows` in the order of `sort`: passes those before the page, takes those on it. With `after`, the page begins
+    /// within `rows`, by those sort keys.
+    fn take(&mut self, rows: RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
         if self.is_full() {
             return Ok(());
         }
-        if self.skip >= rows.len() {
+        if after.is_none() && self.skip >= rows.len() {
             self.skip -= rows.len();
             return Ok(());
         }
         let Some((first, rest)) = sort.split_first() else {
-            self.take_in_row_order(&rows);
+            self.take_in_row_order(rows, after);
             return Ok(());
         };
-        if *first == Sort::asc(SortKey::CreatedAt) || *first == Sort::desc(SortKey::CreatedAt) {
-            let in_order = rest.is_empty() && first.direction() == self.tie && rows.0.is_disjoint(&self.late.0);
-            if in_order {
-                self.take_in_row_order(&rows);
-                return Ok(());
-            }
+        let by_creation = first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
+        if by_creation && rows.0.is_disjoint(&self.late.0) {
+            self.take_in_row_order(rows, after);
+            return Ok(());
         }
         match Kept::of(first.key()) {
-            Some(Kept::Entries(sort_key)) => self.take_by_entries(rows, sort_key, first.direction(), rest, sort),
-            Some(Kept::Bitmaps(field)) if rows.len() > FEW => self.take_by_values(rows, field, first.direction(), rest),
-            _ => self.take_by_fetching(&rows, sort),
+            Kept::Entries(sort_key) => self.take_by_entries(rows, sort_key, sort, after),
+            Kept::Bitmaps(field) if rows.len() > FEW => self.take_by_values(&rows, field, sort, after),
+            Kept::Bitmaps(_) | Kept::Trash => self.take_by_fetching(&rows, sort, after),
         }
     }
 
-    fn take_in_row_order(&mut self, rows: &RowSet) {
-        let wanted = self.limit - self.page.len();
-        self.page.extend(rows.page(self.tie, self.skip, wanted));
+    fn take_in_row_order(&mut self, mut rows: RowSet, after: Option<After<'_>>) {
+        if let Some(After { row, .. }) = after {
+            match self.tie {
+                Direction::Ascending => rows.0.remove_range(..=row.0),
+                Direction::Descending => rows.0.remove_range(row.0..),
+            };
+        }
+        let page = rows.page(self.tie, self.skip, self.wanted());
+        self.page.extend(page);
         self.skip = 0;
     }
 
-    fn take_by_fetching(&mut self, rows: &RowSet, sort: &[Sort]) -> Result<()> {
-        let wanted = self.limit - self.page.len();
-        self.page.extend(page_by_fetching(self.reader, rows, sort, self.tie, self.skip, wanted)?);
+    fn take_by_fetching(&mut self, rows: &RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
+        let mut positions = positions(self.reader, rows, sort)?;
+        positions.sort_unstable_by(|a, b| a.compare(b.after(), sort, self.tie));
+        let page = positions
+            .iter()
+            .filter(|position| after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater));
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
+        let wanted = self.wanted();
+        self.page.extend(page.skip(skip).take(wanted).map(|position| position.row));
         self.skip = 0;
         Ok(())
     }
 
     /// Walks the bitmaps of a field's values in the order of the values.
-    fn take_by_values(&mut self, rows: RowSet, field: ValueField, direction: Direction, rest: &[Sort]) -> Result<()> {
-        let reader = self.reader;
-        let mut without_value = rows;
-        reader.each_value(field, direction, |value_rows| {
-            let group = RowSet(&without_value.0 & value_rows.0);
-            without_value.0 -= &group.0;
-            self.take(group, rest)?;
-            Ok(if self.is_full() { Visit::Break(()) } else { Visit::Continue(()) })
-        })?;
-        self.take(without_value, rest)
+    fn take_by_values(
+        &mut self,
+        rows: &RowSet,
+        field: ValueField,
+        sort: &[Sort],
+        after: Option<After<'_>>,
+    ) -> Result<()> {
+        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let (reader, direction) = (self.reader, first.direction());
+        let begins = after.map(After::split);
+        if !matches!(begins, Some((None, _))) {
+            reader.each_value(field, direction, |value, value_rows| {
+                let after = match begins {
+                    Some((Some(begin), after)) => match directed(value.cmp(begin), direction) {
+                        Ordering::Less => return Ok(Visit::Continue(())),
+                        Ordering::Equal => Some(after),
+                        Ordering::Greater => None,
+                    },
+                    _ => None,
+                };
+                self.take(RowSet(&rows.0 & value_rows.0), rest, after)?;
+                Ok(if self.is_full() { Visit::Break(()) } else { Visit::Continue(()) })
+            })?;
+        }
+        let without_value = RowSet(&rows.0 & reader.rows(&Posting::Value(field, None))?.0);
+        self.take(without_value, rest, after_among_those_without_value(begins))
     }
 
     fn take_by_entries(
         &mut self,
         rows: RowSet,
         sort_key: OrderedKey,
-        direction: Direction,
-        rest: &[Sort],
         sort: &[Sort],
+        after: Option<After<'_>>,
     ) -> Result<()> {
+        let Some((_, rest)) = sort.split_first() else { return Ok(()) };
         let (with_value, without_value) = if always_has(sort_key) {
             (rows, RowSet::default())
         } else {
             let having = self.reader.rows(&Posting::Has(sort_key))?;
             (RowSet(&rows.0 & &having.0), RowSet(rows.0 - having.0))
         };
-        let count = with_value.len();
-        if self.skip >= count {
-            self.skip -= count;
-        } else {
-            let wanted = (self.limit - self.page.len()) as u64;
-            let from_nearer_end = (self.skip + wanted).min(count - self.skip);
-            let all = u64::from(self.reader.header().next_row);
-            let walk = all.saturating_mul(from_nearer_end) / count.max(1) * WALK_COST;
-            if count * FETCH_COST <= walk {
-                self.take_by_fetching(&with_value, sort)?;
-            } else if rest.is_empty() && direction == self.tie {
-                let range = KeyRange::ordered(sort_key);
-                let taken = page_of_entries(self.reader, &range, &with_value, direction, self.skip, wanted)?;
-                self.page.extend(taken);
-                self.skip = 0;
-            } else {
-                self.take_groups(&with_value, sort_key, direction, rest)?;
-            }
+        let begins = after.map(After::split);
+        match begins {
+            // All that have a value come before.
+            Some((None, _)) => {}
+            None if self.skip >= with_value.len() => self.skip -= with_value.len(),
+            _ => self.take_with_value(&with_value, sort_key, sort, after)?,
         }
-        self.take(without_value, rest)
+        self.take(without_value, rest, after_among_those_without_value(begins))
+    }
+
+    /// The page, or its beginning, among `rows`, all of which have a value for the first sort key.
+    fn take_with_value(
+        &mut self,
+        rows: &RowSet,
+        sort_key: OrderedKey,
+        sort: &[Sort],
+        after: Option<After<'_>>,
+    ) -> Result<()> {
+        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let (count, wanted, direction) = (rows.len().max(1), self.wanted() as u64, first.direction());
+        let from_nearer_end = if after.is_some() { wanted } else { (self.skip + wanted).min(count - self.skip) };
+        let all = u64::from(self.reader.header().next_row);
+        let walk = all.saturating_mul(from_nearer_end) / count * WALK_COST;
+        if count * FETCH_COST <= walk {
+            return self.take_by_fetching(rows, sort, after);
+        }
+        if !rest.is_empty() || direction != self.tie {
+            return self.take_groups(rows, sort_key, sort, after);
+        }
+        let mut range = KeyRange::ordered(sort_key);
+        if let Some((Some(value), After { row, .. })) = after.map(After::split) {
+            range = range.beyond(value, row, direction);
+        }
+        let whole = after.is_none();
+        let page = page_of_entries(self.reader, &range, rows, direction, self.skip, wanted, whole)?;
+        self.page.extend(page);
+        self.skip = 0;
+        Ok(())
     }
 
     /// Walks the entries of a sort key, and orders those of one value by the rest of the keys.
-    fn take_groups(&mut self, rows: &RowSet, sort_key: OrderedKey, direction: Direction, rest: &[Sort]) -> Result<()> {
-        let reader = self.reader;
+    fn take_groups(
+        &mut self,
+        rows: &RowSet,
+        sort_key: OrderedKey,
+        sort: &[Sort],
+        after: Option<After<'_>>,
+    ) -> Result<()> {
+        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let (reader, direction) = (self.reader, first.direction());
+        let begins = after.map(After::split);
+        let mut range = KeyRange::ordered(sort_key);
+        if let Some((Some(value), _)) = begins {
+            range = range.starting_with(value, direction);
+        }
+        let after_in = |value: &[u8]| begins.filter(|(begin, _)| *begin == Some(value)).map(|(_, after)| after);
         let mut value_of_group = Vec::new();
         let mut group = RowSet::default();
-        reader.scan(Tree::Entries, &KeyRange::ordered(sort_key), direction, |key, _| {
+        reader.scan(Tree::Entries, &range, direction, |key, _| {
             let (value, row) = key::split_row(key)?;
             if !rows.contains(row) {
                 return Ok(Visit::Continue(()));
             }
             if value != value_of_group {
-                self.take(std::mem::take(&mut group), rest)?;
+                self.take(std::mem::take(&mut group), rest, after_in(&value_of_group))?;
                 if self.is_full() {
                     return Ok(Visit::Break(()));
                 }
@@ -160,34 +236,17 @@ impl<R: Reader> Pager<'_, R> {
             group.insert(row);
             Ok(Visit::Continue(()))
         })?;
-        self.take(group, rest)
+        self.take(group, rest, after_in(&value_of_group))
     }
 }
 
-/// Where the order of a sort key is kept.
-enum Kept {
-    Entries(OrderedKey),
-    Bitmaps(ValueField),
+/// Where the page begins among the rows without a value for a sort key, if it begins there.
+fn after_among_those_without_value<'p>(begins: Option<(Option<&'p [u8]>, After<'p>)>) -> Option<After<'p>> {
+    begins.filter(|(value, _)| value.is_none()).map(|(_, after)| after)
 }
 
-impl Kept {
-    fn of(sort_key: SortKey) -> Option<Self> {
-        Some(match sort_key {
-            SortKey::CreatedAt => Self::Entries(OrderedKey::CreatedAt),
-            SortKey::UpdatedAt => Self::Entries(OrderedKey::UpdatedAt),
-            SortKey::Name => Self::Entries(OrderedKey::Name),
-            SortKey::Company => Self::Entries(OrderedKey::Company),
-            SortKey::Email => Self::Entries(OrderedKey::Email),
-            SortKey::DealValue => Self::Entries(OrderedKey::DealValue),
-            SortKey::Status => Self::Bitmaps(ValueField::Status),
-            SortKey::Source => Self::Bitmaps(ValueField::Source),
-            SortKey::OwnerId => Self::Bitmaps(ValueField::OwnerId),
-            SortKey::DeletedAt => return None,
-        })
-    }
-}
-
-/// A page of the entries in `range` whose row is in `rows`, all of which must have one, walked from the nearer end.
+/// A page of the entries in `range` whose row is in `rows`. If that is the `whole` range that `rows` have an entry in, the walk begins at
+/// the nearer end.
 pub(crate) fn page_of_entries(
     reader: &impl Reader,
     range: &KeyRange,
@@ -195,13 +254,14 @@ pub(crate) fn page_of_entries(
     direction: Direction,
     offset: u64,
     limit: u64,
+    whole: bool,
 ) -> Result<Vec<Row>> {
     let wanted = limit.min(rows.len().saturating_sub(offset));
     if wanted == 0 {
         return Ok(Vec::new());
     }
     let behind = rows.len() - offset - wanted;
-    let backwards = behind < offset;
+    let backwards = whole && behind < offset;
     let mut pass = if backwards { behind } else { offset };
     let mut page = Vec::new();
     reader.scan(Tree::Entries, range, direction.reversed_if(backwards), |key, _| {
@@ -231,44 +291,11 @@ pub(crate) fn page_by_fetching(
     offset: u64,
     limit: usize,
 ) -> Result<Vec<Row>> {
-    let mut keyed = Vec::with_capacity(usize::try_from(rows.len()).unwrap_or_default());
-    for row in rows.iter() {
-        let stored = reader.indexed_lead(row)?;
-        let keys: Vec<_> = sort.iter().map(|sort| sort_bytes(&stored, sort.key())).collect();
-        keyed.push((keys, row));
-    }
-    keyed.sort_unstable_by(|(keys_a, row_a), (keys_b, row_b)| {
-        let by_keys = sort.iter().zip(keys_a.iter().zip(keys_b)).map(|(sort, (a, b))| match (a, b) {
-            (Some(a), Some(b)) => in_direction(a.cmp(b), sort.direction()),
-            // Without a value comes last in both directions.
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        });
-        by_keys.fold(Ordering::Equal, Ordering::then).then(in_direction(row_a.cmp(row_b), tie))
-    });
-    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-    Ok(keyed.into_iter().map(|(_, row)| row).skip(offset).take(limit).collect())
+    let mut pager = Pager { reader, late: RowSet::default(), tie, skip: offset, limit, page: Vec::new() };
+    pager.take_by_fetching(rows, sort, None)?;
+    Ok(pager.page)
 }
 
-fn in_direction(ordering: Ordering, direction: Direction) -> Ordering {
-    match direction {
-        Direction::Ascending => ordering,
-        Direction::Descending => ordering.reverse(),
-    }
-}
-
-/// Bytes that sort as the lead's value does; `None` without a value.
-fn sort_bytes(stored: &Stored, sort_key: SortKey) -> Option<Vec<u8>> {
-    let lead = &stored.lead;
-    let value = |field, value| Posting::Value(field, Some(value)).key();
-    match sort_key {
-        SortKey::Status => Some(value(ValueField::Status, &lead.status)),
-        SortKey::Source => lead.source.as_deref().map(|source| value(ValueField::Source, source)),
-        SortKey::OwnerId => lead.owner_id.as_deref().map(|owner| value(ValueField::OwnerId, owner)),
-        SortKey::DeletedAt => stored.trash.map(|stamp| key::time(stamp.deleted_at).to_vec()),
-        other => match Kept::of(other) {
-            // Of the same row for all, so that it plays no part in the order.
-            Some(Kept::Entries(sort_key)) => key::ordered(sort_key, lead, Row(0)),
-            _ => None,
-        },
-    }
+fn positions(reader: &impl Reader, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
+    rows.iter().map(|row| Position::of(&reader.indexed_lead(row)?, row, sort)).collect()
 }

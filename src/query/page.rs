@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use super::cursor::Cursor;
 use crate::lead::{ViolationCode, Violations};
 
 /// One page of a result, with the exact total.
@@ -18,6 +19,9 @@ pub struct Page<T> {
     pub page: u64,
     /// How many items a page has at most.
     pub per_page: u32,
+    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](super::ListQuery::after). Searches and
+    /// the trash have none yet.
+    pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
@@ -27,7 +31,7 @@ impl<T> Page<T> {
     }
 
     pub(crate) fn new(items: Vec<T>, total: u64, paging: Paging) -> Self {
-        Self { items, total, page: paging.page(), per_page: paging.limit }
+        Self { items, total, page: paging.page(), per_page: paging.limit, next: None }
     }
 }
 
@@ -52,12 +56,12 @@ impl<'a, T> IntoIterator for &'a Page<T> {
 impl<T: Serialize> Serialize for Page<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
-        struct Pagination {
+        struct Pagination<'a> {
             page: u64,
             per_page: u32,
             total: u64,
             total_pages: u64,
-            next_cursor: Option<String>,
+            next_cursor: Option<&'a Cursor>,
         }
         let mut body = serializer.serialize_struct("Page", 2)?;
         body.serialize_field("data", &self.items)?;
@@ -68,7 +72,7 @@ impl<T: Serialize> Serialize for Page<T> {
                 per_page: self.per_page,
                 total: self.total,
                 total_pages: self.total_pages(),
-                next_cursor: None,
+                next_cursor: self.next.as_ref(),
             },
         )?;
         body.end()
@@ -136,7 +140,7 @@ impl Paging {
         self.limit as usize
     }
 
-    fn page(self) -> u64 {
+    pub(super) fn page(self) -> u64 {
         match self.start {
             Start::Page(page) => page,
             Start::Offset(offset) => (offset / u64::from(self.limit).max(1)).saturating_add(1),

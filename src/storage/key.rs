@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::analyzer::fold;
 use crate::lead::{Lead, LeadId};
-use crate::row::Row;
+use crate::row::{Direction, Row};
 use crate::{Error, Result};
 
 /// The rows of one chunk of a bitmap share the upper 16 bits of their numbers.
@@ -110,6 +110,26 @@ impl KeyRange {
             range.to.extend(to);
         }
         range
+    }
+
+    /// What of this range comes after the entry of `value` and `row` in a direction.
+    pub(crate) fn beyond(mut self, value: &[u8], row: Row, direction: Direction) -> Self {
+        let entry = [value, &row_bytes(row)].concat();
+        match direction {
+            // The next key in byte order.
+            Direction::Ascending => self.from = [entry.as_slice(), &[0]].concat(),
+            Direction::Descending => self.to = entry,
+        }
+        self
+    }
+
+    /// What of this range begins with the entries of `value` in a direction.
+    pub(crate) fn starting_with(mut self, value: &[u8], direction: Direction) -> Self {
+        match direction {
+            Direction::Ascending => self.from = value.to_vec(),
+            Direction::Descending => self.to = Self::prefix(value).to,
+        }
+        self
     }
 
     /// Every bitmap of a field's values, without the one of leads that have none.

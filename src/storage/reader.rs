@@ -61,12 +61,13 @@ pub(crate) trait Reader {
         Ok(RowSet(rows))
     }
 
-    /// Shows `visit` the rows of each value of a field, in the order of the values. Leads without one are not shown.
+    /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads without one
+    /// are not shown.
     fn each_value(
         &self,
         field: ValueField,
         direction: Direction,
-        mut visit: impl FnMut(RowSet) -> Result<Visit>,
+        mut visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
         let mut stopped = false;
@@ -77,8 +78,8 @@ pub(crate) trait Reader {
                 Some((value, rows)) if value == posting => *rows |= chunk,
                 _ => {
                     let complete = current.replace((posting.to_vec(), chunk));
-                    if let Some((_, rows)) = complete {
-                        let wanted = visit(RowSet(rows))?;
+                    if let Some((value, rows)) = complete {
+                        let wanted = visit(&value, RowSet(rows))?;
                         stopped = wanted.is_break();
                         return Ok(wanted);
                     }
@@ -87,7 +88,7 @@ pub(crate) trait Reader {
             Ok(Visit::Continue(()))
         })?;
         match current {
-            Some((_, rows)) if !stopped => visit(RowSet(rows)).map(|_| ()),
+            Some((value, rows)) if !stopped => visit(&value, RowSet(rows)).map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -117,3 +117,78 @@ fn a_page_serialises_as_the_leads_api_answers() {
         serde_json::json!({"page": 1, "per_page": 10, "total": 1, "total_pages": 1, "next_cursor": null})
     );
 }
+
+#[test]
+fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
+    for sort in ["-created_at", "created_at", "name", "-company", "status,-deal_value", "owner_id", "-deal_value,name"]
+    {
+        let test = TestStore::new();
+        let mut rng = fastrand::Rng::with_seed(crate::support::seed());
+        let random = |rng: &mut fastrand::Rng| {
+            let new = NewLead::new(format!("n{}", rng.u32(..30))).status(["new", "won", "lost"][rng.usize(..3)]);
+            let new = new.company(["", "A", "B"][rng.usize(..3)]).owner_id(["", "ada", "bob"][rng.usize(..3)]);
+            if rng.bool() { new.deal_value(rng.u32(..5)) } else { new }
+        };
+        let ids: Vec<_> = (0..200).map(|_| test.store.create(random(&mut rng)).unwrap().id).collect();
+        let keys: Vec<Sort> = sort.split(',').map(|key| key.parse().unwrap()).collect();
+        let query = ListQuery::new().sort(keys).per_page(9);
+        let mut changed = std::collections::BTreeSet::new();
+        let mut seen = std::collections::BTreeMap::new();
+        let mut page = test.store.list(&query).unwrap();
+        let mut number = 1;
+        loop {
+            assert_eq!(page.page, number);
+            number += 1;
+            for lead in &page {
+                *seen.entry(lead.id).or_insert(0) += 1;
+            }
+            let Some(cursor) = page.next else { break };
+            // Among others the very lead that the cursor stands on.
+            for id in [
+                ids[rng.usize(..200)],
+                ids[rng.usize(..200)],
+                page.items[rng.usize(..page.items.len())].id,
+                page.items.last().unwrap().id,
+            ] {
+                changed.insert(id);
+                let patch =
+                    leadstore::LeadPatch::new().name(format!("n{}", rng.u32(..30))).status("won").owner_id("cleo");
+                match rng.u32(..3) {
+                    0 => drop(test.store.update(id, patch)),
+                    1 => drop(test.store.delete(id)),
+                    _ => drop(test.store.restore(id)),
+                }
+                test.store.create(random(&mut rng)).unwrap();
+            }
+            page = test.store.list(&query.clone().after(cursor)).unwrap();
+        }
+        for id in ids.iter().filter(|id| !changed.contains(id)) {
+            assert_eq!(seen.get(id), Some(&1), "{sort}: {id}");
+        }
+        assert!(ids.len() > changed.len() + 20, "some must not change");
+    }
+}
+
+#[test]
+fn a_cursor_belongs_to_its_filter_and_order() {
+    let store = LeadStore::in_memory().unwrap();
+    for number in 0..5 {
+        store.create(NewLead::new(format!("{number}")).status("won")).unwrap();
+    }
+    let won = || ListQuery::new().filter(Filter::new().status("won")).per_page(2);
+    let cursor = store.list(&won()).unwrap().next.unwrap();
+    assert_eq!(names(&store, won().after(cursor.clone())), ["2", "1"]);
+    assert_eq!(names(&store, won().per_page(4).after(cursor.clone())), ["2", "1", "0"]);
+    let newest_first = won().sort([Sort::desc(SortKey::CreatedAt)]);
+    assert_eq!(names(&store, newest_first.after(cursor.clone())), ["2", "1"], "the default by its name");
+    for other in
+        [ListQuery::new(), won().sort([Sort::asc(SortKey::Name)]), ListQuery::new().filter(Filter::new().source("won"))]
+    {
+        let error = store.list(&other.after(cursor.clone())).unwrap_err();
+        assert_eq!((error.kind(), &*error.violations()[0].field), (ErrorKind::Invalid, "cursor"));
+    }
+    assert_eq!("nonsense".parse::<leadstore::Cursor>().unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(store.list(&won().per_page(5)).unwrap().next, None);
+    let json = serde_json::to_value(store.list(&won()).unwrap()).unwrap();
+    assert_eq!(json["pagination"]["next_cursor"], cursor.to_string());
+}

@@ -136,3 +136,35 @@ fn closing_while_others_work_ends_them_with_closed() {
         }
     });
 }
+
+#[test]
+fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neither() {
+    for reopens in [false, true] {
+        let test = TestStore::new();
+        let store = test.store.clone();
+        let (begun, begins) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                store.transaction(|t| {
+                    let lead = t.create(NewLead::new("A"))?;
+                    begun.send(()).unwrap();
+                    // Until the other thread waits for this transaction.
+                    std::thread::sleep(Duration::from_millis(50));
+                    let meanwhile = store.get(lead.id).map_err(|error| error.kind());
+                    assert!(matches!(meanwhile, Err(ErrorKind::Closed | ErrorKind::Unavailable)), "{meanwhile:?}");
+                    assert_eq!(store.reopen().unwrap_err().kind(), ErrorKind::Nested);
+                    Ok(lead)
+                })
+            });
+            begins.recv().unwrap();
+            if reopens {
+                test.store.reopen().unwrap()
+            } else {
+                test.store.clone().close().unwrap()
+            }
+            let lead = writer.join().unwrap().unwrap();
+            test.store.reopen().unwrap();
+            assert_eq!(test.store.get(lead.id).unwrap(), Some(lead), "what returned is there");
+        });
+    }
+}

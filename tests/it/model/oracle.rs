@@ -182,6 +182,12 @@ impl Oracle {
         self.entries.iter().filter(|(_, entry)| entry.trash.is_some()).map(|(id, _)| *id).collect()
     }
 
+    /// Whether a lead in the trash expires after `from` and not after `to`.
+    pub fn expires_between(&self, from: Time, to: Time) -> bool {
+        let expiries = self.entries.values().filter_map(|entry| entry.trash);
+        expiries.into_iter().any(|(_, expires_at)| from < expires_at && expires_at <= to)
+    }
+
     /// The wanted part of a list, and its total.
     pub fn list(&self, wanted: &ListWanted, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
         let mut found: Vec<&Entry> =

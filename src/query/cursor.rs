@@ -1,0 +1,147 @@
+//! Cursors: where a list goes on, in a text that travels.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::position::Position;
+use crate::lead::{Violation, ViolationCode};
+use crate::row::Row;
+use crate::{Error, Result};
+
+/// Where a list goes on after a page: [`Page::next`](super::Page::next), for [`ListQuery::after`](super::ListQuery::after).
+///
+/// Following cursors costs the same on every page, and a lead that does not change meanwhile is neither skipped nor repeated, whatever
+/// happens to others. A cursor belongs to the filter and the order of the query that gave it. It prints as an opaque text that can stand in
+/// a URL, from which it is parsed and as which it serialises. It holds the sort values of a lead, so it is as confidential as that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// A checksum of the filter and the order.
+    pub(super) binding: u32,
+    /// The number of the page that it leads to, where pages have one.
+    pub(super) page: u64,
+    pub(super) position: Position,
+}
+
+/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, then each value as 0, or 1 and its length u32 and bytes; last a CRC-32
+/// of all that. Numbers are little-endian.
+const VERSION: u8 = 1;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.binding.to_le_bytes());
+        bytes.extend(self.page.to_le_bytes());
+        bytes.extend(self.position.row.0.to_le_bytes());
+        for value in &self.position.values {
+            match value {
+                None => bytes.push(0),
+                Some(value) => {
+                    bytes.push(1);
+                    bytes.extend(u32::try_from(value.len()).map_err(|_| fmt::Error)?.to_le_bytes());
+                    bytes.extend(value);
+                }
+            }
+        }
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but a cursor that this version printed.
+    fn from_str(text: &str) -> Result<Self> {
+        parse(text).ok_or_else(|| {
+            Error::invalid(vec![Violation::new(
+                "cursor",
+                ViolationCode::InvalidFormat,
+                "must be a cursor as a list gave it",
+            )])
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Cursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (body, crc) = bytes.split_last_chunk::<4>()?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let mut rest = body.strip_prefix(&[VERSION])?;
+    let binding = u32::from_le_bytes(take(&mut rest)?);
+    let page = u64::from_le_bytes(take(&mut rest)?);
+    let row = Row(u32::from_le_bytes(take(&mut rest)?));
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        values.push(match take::<1>(&mut rest)? {
+            [0] => None,
+            [1] => {
+                let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
+                let (value, after) = rest.split_at_checked(length)?;
+                rest = after;
+                Some(value.to_vec())
+            }
+            _ => return None,
+        });
+    }
+    Some(Cursor { binding, page, position: Position { values, row } })
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, values: Vec<Option<Vec<u8>>>) {
+            let cursor = Cursor { binding, page, position: Position { values, row: Row(row) } };
+            prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        }
+
+        #[test]
+        fn arbitrary_text_is_refused_without_a_panic(text: String, bytes: Vec<u8>) {
+            prop_assert!(text.parse::<Cursor>().is_err());
+            prop_assert!(URL_SAFE_NO_PAD.encode(bytes).parse::<Cursor>().is_err());
+        }
+    }
+
+    #[test]
+    fn a_changed_cursor_is_refused() {
+        let cursor =
+            Cursor { binding: 1, page: 2, position: Position { values: vec![None, Some(vec![7])], row: Row(3) } };
+        let text = cursor.to_string();
+        for index in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
+            // The last character carries bits that are not used, and must be zero.
+            assert!(String::from_utf8(changed).unwrap().parse::<Cursor>().is_err(), "at {index}");
+        }
+    }
+}
