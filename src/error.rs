@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such lead, or its time in the trash is over.
+    /// There is no such lead, or its time in the trash is over; or there is no store to open.
     NotFound,
     /// The lead is in the trash; [`Error::expires_at`] says until when it can be restored.
     InTrash,
@@ -201,6 +201,13 @@ impl Error {
         let message = format!("lead {id} is at version {current}, not {expected}: read it again and repeat the change");
         let mut error = Self::about(id, ErrorKind::Conflict, message);
         error.0.current_version = Some(current);
+        error
+    }
+
+    /// The same error for another caller, without its source.
+    pub(crate) fn repeated(&self) -> Self {
+        let mut error = Self::new(self.0.kind, self.0.message.clone());
+        error.0.outcome_unknown = self.0.outcome_unknown;
         error
     }
 

@@ -26,12 +26,13 @@
 //! - **Durable.** When a write returns, it survives a power cut, unless [`Durability::Within`] says otherwise. One write is one
 //!   atomic transaction over the lead, every index, the trash and the change log.
 //! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like. Readers and writers
-//!   never wait for each other.
+//!   do not wait for each other; only [`compact`](LeadStore::compact) has both wait, and a writer that is far ahead of the search index waits
+//!   for that.
 //! - **Search sees every write** that returned before it started, and nothing else.
 //! - **Exact totals** at any depth. A page past the end is empty.
 //! - **A trash** from which a lead comes back as it was, until it expires.
-//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is rebuilt; a damaged
-//!   store is reported.
+//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is rebuilt. Damage to the
+//!   store's file is reported where it is noticed; a check of the whole file is yet to come.
 //!
 //! # Where to begin
 //!
@@ -42,7 +43,7 @@
 //! # On disk
 //!
 //! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file; `search/` is derived from it, a
-//! [tantivy](https://docs.rs/tantivy) index, and may be deleted while the store is closed; `leads.lock` keeps other processes out.
+//! [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other processes out.
 //!
 //! # From async code
 //!

@@ -1,12 +1,14 @@
 //! The store that callers hold: handles, their life, and the calls on them. What the calls do is done elsewhere.
 
 mod engine;
+mod group_commit;
 mod keeper;
 mod nesting;
 mod options;
 mod snapshot;
 mod transaction;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -63,7 +65,6 @@ struct Shared {
 
 enum State {
     Open(Engine),
-    Failed { engine: Engine, kind: ErrorKind, cause: String },
     Reopening,
     Closed,
 }
@@ -71,7 +72,7 @@ enum State {
 impl State {
     fn into_engine(self) -> Option<Engine> {
         match self {
-            Self::Open(engine) | Self::Failed { engine, .. } => Some(engine),
+            Self::Open(engine) => Some(engine),
             Self::Reopening | Self::Closed => None,
         }
     }
@@ -113,7 +114,7 @@ impl LeadStore {
 
     fn open_with(options: OpenOptions, medium: Medium) -> Result<Self> {
         let nesting = Arc::default();
-        let state = RwLock::new(State::Open(Engine::open(&options, &medium, &nesting)?));
+        let state = RwLock::new(State::Open(Engine::open(&options, options.access(), &medium, &nesting)?));
         Ok(Self { shared: Arc::new(Shared { options, medium, state, turn: Mutex::default(), nesting }) })
     }
 
@@ -124,7 +125,7 @@ impl LeadStore {
     /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks; [`AlreadyExists`](ErrorKind::AlreadyExists) for an id
     /// or external id that a lead has, be it in the trash. An id whose lead has expired there is free again.
     pub fn create(&self, lead: NewLead) -> Result<Lead> {
-        self.transaction(|transaction| transaction.create(lead))
+        self.write(move |transaction| transaction.create(lead))
     }
 
     /// Changes a lead. A patch that changes nothing writes nothing, and gives the lead as it is.
@@ -135,7 +136,7 @@ impl LeadStore {
     /// another version; [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an external id that another lead has.
     pub fn update(&self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
-        self.transaction(|transaction| transaction.update(id, patch))
+        self.write(move |transaction| transaction.update(id, patch))
     }
 
     /// Moves a lead to the trash. Until it expires there, [`restore`](Self::restore) brings it back as it was.
@@ -144,7 +145,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash).
     pub fn delete(&self, id: LeadId) -> Result<TrashedLead> {
-        self.transaction(|transaction| transaction.delete(id))
+        self.write(move |transaction| transaction.delete(id))
     }
 
     /// Moves a lead to the trash if it has this version.
@@ -153,7 +154,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash), [`Conflict`](ErrorKind::Conflict).
     pub fn delete_if(&self, id: LeadId, version: Version) -> Result<TrashedLead> {
-        self.transaction(|transaction| transaction.delete_if(id, version))
+        self.write(move |transaction| transaction.delete_if(id, version))
     }
 
     /// Takes a lead out of the trash, with its id, its fields and its `created_at`.
@@ -162,7 +163,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn restore(&self, id: LeadId) -> Result<Lead> {
-        self.transaction(|transaction| transaction.restore(id))
+        self.write(move |transaction| transaction.restore(id))
     }
 
     /// Takes a lead out of the trash if it has this version.
@@ -172,7 +173,7 @@ impl LeadStore {
     /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash),
     /// [`Conflict`](ErrorKind::Conflict).
     pub fn restore_if(&self, id: LeadId, version: Version) -> Result<Lead> {
-        self.transaction(|transaction| transaction.restore_if(id, version))
+        self.write(move |transaction| transaction.restore_if(id, version))
     }
 
     /// Removes a lead in the trash for good.
@@ -181,7 +182,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn purge(&self, id: LeadId) -> Result<()> {
-        self.transaction(|transaction| transaction.purge(id))
+        self.write(move |transaction| transaction.purge(id))
     }
 
     /// Removes every lead in the trash for good, and tells how many that were.
@@ -219,7 +220,7 @@ impl LeadStore {
     /// the store there; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), where
     /// [`outcome_unknown`](Error::outcome_unknown) tells if the commit itself failed.
     pub fn transaction<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.with(|core| core.write(work))
+        self.core()?.write(work)
     }
 
     /// The lead with this id; `None` if there is none, or it is in the trash.
@@ -348,9 +349,9 @@ impl LeadStore {
         if let Some(Err(error)) = self.replace_state(State::Reopening).into_engine().map(|engine| engine.close()) {
             log::warn!("closing the store before it is reopened failed: {error}");
         }
-        // What was made with create_new exists now.
-        let options = OpenOptions { create_new: false, ..self.shared.options.clone() };
-        let opened = Engine::open(&options, &self.shared.medium, &self.shared.nesting);
+        let Shared { options, medium, nesting, .. } = &*self.shared;
+        // A store that is gone is not made anew.
+        let opened = Engine::open(options, options.access_again(), medium, nesting);
         let (state, result) = match opened {
             Ok(engine) => (State::Open(engine), Ok(())),
             Err(error) => (State::Closed, Err(error)),
@@ -373,36 +374,46 @@ impl LeadStore {
 
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn sweep(&self) -> Result<u64> {
-        self.with(|core| core.sweep())
+        let core = self.core()?;
+        let mut purged = 0;
+        loop {
+            match core.sweep_step()? {
+                0 => return Ok(purged),
+                step => purged += step,
+            }
+        }
     }
 
-    /// Runs `work` on the open store, and remembers a failure of input or output, after which nothing is to be trusted.
+    /// One write, which may share its commit with those of other threads.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.core()?.write_in_company(work)
+    }
+
+    /// Runs a read, or whatever else runs no code of the caller's. A failure of input or output in it is the store's own, after which
+    /// nothing is to be trusted.
     fn with<T>(&self, work: impl FnOnce(&Arc<Core>) -> Result<T>) -> Result<T> {
+        let core = self.core()?;
+        match catch_unwind(AssertUnwindSafe(|| work(&core))) {
+            Ok(result) => result.inspect_err(|error| core.note_failure(error)),
+            // redb trusts the pages that it reads, and may stumble over damaged ones.
+            Err(_) => Err(Error::corrupted("reading the store panicked, which a damaged file can cause")),
+        }
+    }
+
+    /// The open store.
+    fn core(&self) -> Result<Arc<Core>> {
         let core = match &*self.read_state() {
             State::Open(engine) => Arc::clone(engine.core()),
-            State::Failed { kind, cause, .. } => {
-                return Err(Error::new(*kind, format!("the store failed earlier ({cause}); reopen() it")));
-            }
             State::Reopening => {
                 return Err(Error::new(ErrorKind::Unavailable, "the store is being reopened; try again in a moment"));
             }
             State::Closed => return Err(Error::closed()),
         };
-        work(&core).inspect_err(|error| {
-            if error.kind() == ErrorKind::Io {
-                self.fail(&core, error);
-            }
-        })
-    }
-
-    fn fail(&self, core: &Arc<Core>, error: &Error) {
-        let mut state = self.write_state();
-        // Another call may have reopened the store meanwhile.
-        if matches!(&*state, State::Open(engine) if Arc::ptr_eq(engine.core(), core))
-            && let Some(engine) = std::mem::replace(&mut *state, State::Closed).into_engine()
-        {
-            *state = State::Failed { engine, kind: error.kind(), cause: error.to_string() };
-        }
+        core.check_failure()?;
+        Ok(core)
     }
 
     fn replace_state(&self, state: State) -> State {

@@ -26,7 +26,7 @@ pub struct Cursor {
     pub(super) position: Position,
 }
 
-/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, then each value as 0, or 1 and its length u32 and bytes; last a CRC-32
+/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, 1 or 0 for a late lead, then each value as 0, or 1 and its length u32 and bytes; last a CRC-32
 /// of all that. Numbers are little-endian.
 const VERSION: u8 = 1;
 
@@ -36,6 +36,7 @@ impl fmt::Display for Cursor {
         bytes.extend(self.binding.to_le_bytes());
         bytes.extend(self.page.to_le_bytes());
         bytes.extend(self.position.row.0.to_le_bytes());
+        bytes.push(self.position.late.into());
         for value in &self.position.values {
             match value {
                 None => bytes.push(0),
@@ -78,6 +79,11 @@ fn parse(text: &str) -> Option<Cursor> {
     let binding = u32::from_le_bytes(take(&mut rest)?);
     let page = u64::from_le_bytes(take(&mut rest)?);
     let row = Row(u32::from_le_bytes(take(&mut rest)?));
+    let late = match take(&mut rest)? {
+        [0] => false,
+        [1] => true,
+        _ => return None,
+    };
     let mut values = Vec::new();
     while !rest.is_empty() {
         values.push(match take::<1>(&mut rest)? {
@@ -91,7 +97,7 @@ fn parse(text: &str) -> Option<Cursor> {
             _ => return None,
         });
     }
-    Some(Cursor { binding, page, position: Position { values, row } })
+    Some(Cursor { binding, page, position: Position { values, row, late } })
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -120,8 +126,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, values: Vec<Option<Vec<u8>>>) {
-            let cursor = Cursor { binding, page, position: Position { values, row: Row(row) } };
+        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, late: bool, values: Vec<Option<Vec<u8>>>) {
+            let cursor = Cursor { binding, page, position: Position { values, row: Row(row), late } };
             prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
         }
 
@@ -134,8 +140,11 @@ mod tests {
 
     #[test]
     fn a_changed_cursor_is_refused() {
-        let cursor =
-            Cursor { binding: 1, page: 2, position: Position { values: vec![None, Some(vec![7])], row: Row(3) } };
+        let cursor = Cursor {
+            binding: 1,
+            page: 2,
+            position: Position { values: vec![None, Some(vec![7])], row: Row(3), late: false },
+        };
         let text = cursor.to_string();
         for index in 0..text.len() {
             let mut changed = text.clone().into_bytes();

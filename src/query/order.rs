@@ -83,7 +83,8 @@ impl<R: Reader> Pager<'_, R> {
             return Ok(());
         };
         let by_creation = first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
-        if by_creation && rows.0.is_disjoint(&self.late.0) {
+        let begins_in_order = after.is_none_or(|after| !after.late);
+        if by_creation && begins_in_order && rows.0.is_disjoint(&self.late.0) {
             self.take_in_row_order(rows, after);
             return Ok(());
         }
@@ -195,8 +196,7 @@ impl<R: Reader> Pager<'_, R> {
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
-        let whole = after.is_none();
-        let page = page_of_entries(self.reader, &range, rows, direction, self.skip, wanted, whole)?;
+        let page = page_of_entries(self.reader, &range, rows, direction, self.skip, wanted)?;
         self.page.extend(page);
         self.skip = 0;
         Ok(())
@@ -245,8 +245,8 @@ fn after_among_those_without_value<'p>(begins: Option<(Option<&'p [u8]>, After<'
     begins.filter(|(value, _)| value.is_none()).map(|(_, after)| after)
 }
 
-/// A page of the entries in `range` whose row is in `rows`. If that is the `whole` range that `rows` have an entry in, the walk begins at
-/// the nearer end.
+/// A page of the entries in `range` whose row is in `rows`, walked from the nearer end. With an offset, all of `rows` must have an
+/// entry in it.
 pub(crate) fn page_of_entries(
     reader: &impl Reader,
     range: &KeyRange,
@@ -254,14 +254,13 @@ pub(crate) fn page_of_entries(
     direction: Direction,
     offset: u64,
     limit: u64,
-    whole: bool,
 ) -> Result<Vec<Row>> {
     let wanted = limit.min(rows.len().saturating_sub(offset));
     if wanted == 0 {
         return Ok(Vec::new());
     }
     let behind = rows.len() - offset - wanted;
-    let backwards = whole && behind < offset;
+    let backwards = behind < offset;
     let mut pass = if backwards { behind } else { offset };
     let mut page = Vec::new();
     reader.scan(Tree::Entries, range, direction.reversed_if(backwards), |key, _| {

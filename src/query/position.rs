@@ -15,16 +15,18 @@ pub(crate) struct Position {
     /// without the row, or of its value's bitmap.
     pub(super) values: Vec<Option<Vec<u8>>>,
     pub(super) row: Row,
+    /// Whether the lead was created out of order, so that its row does not tell its place among the others by `created_at`.
+    pub(super) late: bool,
 }
 
 impl Position {
     pub(super) fn of(stored: &Stored, row: Row, sort: &[Sort]) -> Result<Self> {
         let values = sort.iter().map(|sort| sort_value(stored, sort.key())).collect::<Result<_>>()?;
-        Ok(Self { values, row })
+        Ok(Self { values, row, late: stored.late })
     }
 
     pub(super) fn after(&self) -> After<'_> {
-        After { values: &self.values, row: self.row }
+        After { values: &self.values, row: self.row, late: self.late }
     }
 
     /// How this compares with `other` in the order of `sort`, and in the direction of `tie` for the rest.
@@ -43,6 +45,7 @@ impl Position {
 pub(super) struct After<'p> {
     values: &'p [Option<Vec<u8>>],
     pub(super) row: Row,
+    pub(super) late: bool,
 }
 
 impl<'p> After<'p> {

@@ -155,7 +155,8 @@ impl Scope {
     }
 }
 
-/// What stands before each word of a custom field in its slot. No word holds a NUL, so the last one ends the name.
+/// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the name is
+/// told from the one that ends it by what follows.
 pub(super) fn named_prefix(name: &str) -> String {
-    format!("{name}\0")
+    format!("{}\0\u{2}", name.replace('\0', "\0\u{1}"))
 }

@@ -58,7 +58,12 @@ struct Signal {
     at_once: bool,
     discard: bool,
     stop: bool,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+struct Failure {
+    cause: String,
+    at: Instant,
 }
 
 impl Follower {
@@ -114,7 +119,7 @@ impl Follower {
                 return Ok(view);
             }
             if let Some(failure) = &signal.failure {
-                return Err(Error::new(ErrorKind::Unavailable, format!("search is out of order: {failure}")));
+                return Err(Error::new(ErrorKind::Unavailable, format!("search is out of order: {}", failure.cause)));
             }
             if signal.stop {
                 return Err(Error::closed());
@@ -123,15 +128,19 @@ impl Follower {
         }
     }
 
-    /// Has the index thrown away and made anew, because reading it failed.
-    pub(crate) fn distrust(&self) {
-        self.shared.published.without_index();
-        self.shared.signal().discard = true;
-        self.shared.work.notify_one();
+    /// Has the index of `failed` thrown away and made anew, because reading it failed; unless that was done already.
+    pub(crate) fn distrust(&self, failed: &View) {
+        let mut signal = self.shared.signal();
+        // In this order: a batch that ends meanwhile must not publish it again.
+        if self.shared.published.current().is_ok_and(|view| view.has_index_of(failed)) {
+            signal.discard = true;
+            self.shared.published.without_index();
+            self.shared.work.notify_one();
+        }
     }
 
     pub(crate) fn status(&self) -> SearchStatus {
-        let failure = self.shared.signal().failure.clone();
+        let failure = self.shared.signal().failure.as_ref().map(|failure| failure.cause.clone());
         let view = self.shared.published.current().ok();
         let state = match (failure, &view) {
             (Some(failure), _) => SearchState::Failed(failure),
@@ -199,22 +208,25 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// One batch. A failure costs the worker, and the next attempt begins anew.
+    /// One batch. A failure costs the worker, and is tried again with a new one at once: mostly the index was damaged or removed.
     fn attempt(&self, worker: &mut Option<Worker>) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.catch_up(worker)));
-        let failure = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) if error.kind() == ErrorKind::Closed => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("indexing panicked".to_owned()),
-        };
-        if let Some(failure) = &failure {
-            log::error!("the search index cannot follow the store: {failure}");
-            *worker = None;
-            self.published.without_index();
-        }
-        self.signal().failure = failure;
+        let failure = self.attempt_once(worker).and_then(|_| self.attempt_once(worker));
+        self.signal().failure = failure.map(|cause| Failure { cause, at: Instant::now() });
         self.progress.notify_all();
+    }
+
+    /// The cause if it failed.
+    fn attempt_once(&self, worker: &mut Option<Worker>) -> Option<String> {
+        let cause = match catch_unwind(AssertUnwindSafe(|| self.catch_up(worker))) {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) if error.kind() == ErrorKind::Closed => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "indexing panicked".to_owned(),
+        };
+        log::error!("the search index cannot follow the store: {cause}");
+        *worker = None;
+        self.published.without_index();
+        Some(cause)
     }
 
     fn catch_up(&self, slot: &mut Option<Worker>) -> Result<()> {
@@ -259,7 +271,7 @@ impl Shared {
             let now = Instant::now();
             let due = match (&signal.failure, signal.waiting_since) {
                 _ if signal.stop => return false,
-                (Some(_), _) => now + RETRY,
+                (Some(failure), _) => failure.at + RETRY,
                 _ if signal.at_once || signal.discard || signal.waiting >= BATCH => return true,
                 (None, Some(since)) => since + DELAY,
                 (None, None) => {

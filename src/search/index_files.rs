@@ -121,3 +121,42 @@ impl IndexFiles {
         self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Access, Database, Medium};
+    use crate::{LeadStore, NewLead};
+
+    #[test]
+    fn no_index_with_a_changed_byte_is_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LeadStore::open(directory.path()).unwrap();
+        store
+            .transaction(|t| (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop)))
+            .unwrap();
+        store.close().unwrap();
+        let medium = Medium::Directory(directory.path().to_owned());
+        let read = Database::open(&medium, 1 << 20, Access::OpenExisting).unwrap().read().unwrap();
+        let search = directory.path().join("search");
+        let trusted = || IndexFiles::open_trusted(&search, true, &read).is_ok();
+        assert!(trusted());
+        let mut changed = 0;
+        for entry in std::fs::read_dir(&search).unwrap() {
+            let path = entry.unwrap().path();
+            let whole = std::fs::read(&path).unwrap();
+            for part in 0..16 {
+                let Some(index) = (whole.len() * part).checked_div(16).filter(|index| *index < whole.len()) else {
+                    continue;
+                };
+                let mut bytes = whole.clone();
+                bytes[index] ^= 0x40;
+                std::fs::write(&path, &bytes).unwrap();
+                assert!(!trusted(), "{} at {index}", path.display());
+                changed += 1;
+            }
+            std::fs::write(&path, whole).unwrap();
+        }
+        assert!(trusted() && changed > 50);
+    }
+}

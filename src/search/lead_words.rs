@@ -67,7 +67,8 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
     Some(match value {
         CustomValue::Text(text) => text.as_str().into(),
         CustomValue::Number(Number::Integer(number)) => number.to_string().into(),
-        CustomValue::Number(Number::Float(number)) => number.to_string().into(),
+        // As JSON writes it: `1.0`, `1e21`.
+        CustomValue::Number(Number::Float(number)) => format!("{number:?}").into(),
         CustomValue::Bool(truth) => truth.to_string().into(),
         CustomValue::List(_) => return None,
     })

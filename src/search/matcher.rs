@@ -93,12 +93,16 @@ fn documents_with(source: &impl Postings, phrase: &Phrase, scope: &Scope) -> Res
     for (index, word) in phrase.words.iter().enumerate() {
         let mut next: HashMap<u32, Vec<u32>> = HashMap::new();
         source.each_position(scope, word, is_prefix(index), &candidates, |document, positions| {
-            let goes_on = |position: &&u32| index == 0 || expected.get(&document).is_some_and(|e| e.contains(position));
+            let goes_on = |position: &&u32| {
+                index == 0 || expected.get(&document).is_some_and(|e| e.binary_search(position).is_ok())
+            };
             let mut follow = positions.iter().filter(goes_on).map(|position| position.saturating_add(1)).peekable();
             if follow.peek().is_some() {
                 next.entry(document).or_default().extend(follow);
             }
         })?;
+        // A prefix gives the positions of one word after those of another.
+        next.values_mut().for_each(|positions| positions.sort_unstable());
         candidates = next.keys().copied().collect();
         expected = next;
     }

@@ -14,7 +14,7 @@ pub(super) struct Payload {
     seq: u64,
     commit_id: [u8; 16],
     schema: u32,
-    analyzer: u32,
+    analyzer: u64,
 }
 
 /// What an index is worth to a store.
@@ -33,7 +33,7 @@ impl Payload {
             seq: header.seq.0,
             commit_id: header.commit_id.0,
             schema: schema::FINGERPRINT,
-            analyzer: analyzer::FINGERPRINT,
+            analyzer: analyzer::fingerprint(),
         }
     }
 
@@ -57,7 +57,7 @@ impl Payload {
         if self.store_id != header.store_id.0 {
             return Ok(Standing::Useless("it belongs to another store"));
         }
-        if (self.schema, self.analyzer) != (schema::FINGERPRINT, analyzer::FINGERPRINT) {
+        if (self.schema, self.analyzer) != (schema::FINGERPRINT, analyzer::fingerprint()) {
             return Ok(Standing::Useless("it was made by other rules"));
         }
         if self.seq > header.seq.0 {
@@ -69,9 +69,9 @@ impl Payload {
             );
             return Ok(Standing::Useless("it is ahead of the store"));
         }
-        // Before the first commit every history is the same.
         let same = if self.seq == 0 {
-            header.log_start <= Seq(1)
+            // Before the first commit every history is the same; the log must go back that far, the whole of its first commit included.
+            header.log_start <= Seq(1) && (header.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
         } else {
             reader.logged_commit(Seq(self.seq))?.is_some_and(|commit| commit.0 == self.commit_id)
         };

@@ -1,15 +1,17 @@
 //! Searching: a text, the fields to find it in, a filter and a page.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::field::{Field, Scope};
 use super::hit::{Hit, matches};
 use super::matcher;
 use super::query_text;
 use super::view::View;
-use crate::Result;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Page, Paging, Sort, SortKey, Start, page_of_rows, select};
 use crate::row::RowSet;
 use crate::storage::Reader;
+use crate::{Error, ErrorKind, Result};
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
@@ -84,8 +86,15 @@ impl SearchQuery {
     }
 }
 
-/// The page that a checked `query` asks for, newest leads first.
+/// The page that a checked `query` asks for, newest leads first. `Unavailable` if the index fails, in which case it is not to be used again.
 pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
+    // tantivy panics over damage that its checksums do not show.
+    catch_unwind(AssertUnwindSafe(|| answer(view, query))).unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Unavailable, "searching panicked, which a damaged index can cause"))
+    })
+}
+
+fn answer(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
     let reader = view.reader();
     let phrases = query_text::phrases(&query.text);
     let scopes = Scope::of(&query.fields);

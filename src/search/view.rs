@@ -54,6 +54,11 @@ impl View {
         self.index.is_some()
     }
 
+    /// Whether this has the very index that another view has.
+    pub(super) fn has_index_of(&self, other: &Self) -> bool {
+        matches!((&self.index, &other.index), (Some(this), Some(other)) if Arc::ptr_eq(this, other))
+    }
+
     /// How many changed leads the index has not yet.
     pub(crate) fn unindexed(&self) -> u64 {
         self.recent.len()

@@ -40,6 +40,8 @@ pub(crate) struct WriteBatch<'txn> {
     chunks: RefCell<BTreeMap<Vec<u8>, Chunk>>,
     /// Whether any of `chunks` is. Without it a scan of the bitmaps within a scan of them would find the table borrowed.
     chunks_dirty: Cell<bool>,
+    /// Set while what was held back is written: if it stays, a part of it is lost and nothing may be committed.
+    half_flushed: Cell<bool>,
     log: Table<'txn, Bytes, Bytes>,
     meta: Table<'txn, Bytes, Bytes>,
 }
@@ -62,6 +64,7 @@ impl<'txn> WriteBatch<'txn> {
             bitmaps: RefCell::new(open(Tree::Bitmaps)?),
             chunks: RefCell::default(),
             chunks_dirty: Cell::new(false),
+            half_flushed: Cell::new(false),
             log: open(Tree::Log)?,
             meta: open(Tree::Meta)?,
         })
@@ -130,8 +133,11 @@ impl<'txn> WriteBatch<'txn> {
     }
 
     /// Writes what was held back, the log and the header; gives the header and what changed. `log_start` is the
-    /// lowest number that the log must keep.
-    pub(crate) fn finish(mut self, now: DateTime<Utc>, log_start: Seq) -> Result<(Header, Vec<LogChange>)> {
+    /// lowest number that the log must keep. `now` is `None` while the clock is distrusted.
+    pub(crate) fn finish(mut self, now: Option<DateTime<Utc>>, log_start: Seq) -> Result<(Header, Vec<LogChange>)> {
+        if self.half_flushed.get() {
+            return Err(Error::corrupted("an earlier failure in the transaction left a part of it unwritten"));
+        }
         self.flush_entries()?;
         self.flush_chunks()?;
         if !self.changes.is_empty() {
@@ -144,7 +150,7 @@ impl<'txn> WriteBatch<'txn> {
             }
         }
         self.trim_log(log_start)?;
-        self.header.last_commit_at = now;
+        self.header.last_commit_at = now.unwrap_or(self.header.last_commit_at);
         self.meta.insert(HEADER_KEY, self.header.encode()?.as_slice()).map_err(fault)?;
         Ok((self.header, self.changes))
     }
@@ -182,6 +188,7 @@ impl<'txn> WriteBatch<'txn> {
         if pending.is_empty() {
             return Ok(());
         }
+        self.half_flushed.set(true);
         let mut entries = self.entries.borrow_mut();
         for (key, value) in pending {
             match value {
@@ -189,6 +196,7 @@ impl<'txn> WriteBatch<'txn> {
                 None => entries.remove(key.as_slice()).map_err(fault)?,
             };
         }
+        self.half_flushed.set(false);
         Ok(())
     }
 
@@ -196,6 +204,7 @@ impl<'txn> WriteBatch<'txn> {
         if !self.chunks_dirty.replace(false) {
             return Ok(());
         }
+        self.half_flushed.set(true);
         let mut bitmaps = self.bitmaps.borrow_mut();
         let mut bytes = Vec::new();
         for (key, chunk) in self.chunks.borrow_mut().iter_mut().filter(|(_, chunk)| chunk.dirty) {
@@ -211,6 +220,7 @@ impl<'txn> WriteBatch<'txn> {
             })?;
             bitmaps.insert(key.as_slice(), bytes.as_slice()).map_err(fault)?;
         }
+        self.half_flushed.set(false);
         Ok(())
     }
 }
@@ -305,7 +315,7 @@ mod tests {
             Ok(())
         };
         fill(&mut batch).unwrap();
-        batch.finish(from_micros(0), Seq(0)).unwrap();
+        batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
         pending.commit().unwrap();
         let view = db.read().unwrap();
         assert_eq!(view.rows(&posting).unwrap().len(), 0);

@@ -7,6 +7,8 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
 
+use crate::ErrorKind;
+
 /// No record is longer than this. The largest are lead records, whose limit is far lower.
 const LIMIT: usize = 64 << 20;
 
@@ -29,7 +31,11 @@ pub(super) enum CodecError {
 
 impl From<CodecError> for crate::Error {
     fn from(error: CodecError) -> Self {
-        Self::corrupted(format!("the store's file is damaged: {error}")).caused_by(error)
+        let made = match &error {
+            CodecError::Encode { .. } => Self::new(ErrorKind::Invalid, error.to_string()),
+            _ => Self::corrupted(format!("the store's file is damaged: {error}")),
+        };
+        made.caused_by(error)
     }
 }
 

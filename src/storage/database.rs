@@ -1,6 +1,5 @@
 //! The file as a whole: opened or created, read, written, compacted, closed.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -93,7 +92,7 @@ impl Database {
         }
         let may_create = access != Access::OpenExisting;
         let lock = file::lock(directory, may_create)?;
-        let exists = path.exists();
+        let exists = file::exists(directory)?;
         if exists && access == Access::CreateNew {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a store already; open it without create_new"));
         }
@@ -105,20 +104,8 @@ impl Database {
                 db.close().map_err(fault)
             })?;
         }
-        // Opened without leave to create: redb makes a new database of an empty file, and an emptied store must
-        // be reported instead.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| file::failure("opening", &path, error))?;
-        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            return Err(Error::corrupted(
-                "leads.redb is empty, which no store's file ever is; restore it from a backup",
-            ));
-        }
-        let backend = FileBackend::new(file).map_err(fault)?;
-        let db = builder.create_with_backend(backend).map_err(fault)?;
+        // Not `create`, which makes a new database of an emptied file.
+        let db = builder.open(&path).map_err(|error| missing_or_fault(&path, error))?;
         Ok(Self { inner: Inner::Writable(db), _lock: Some(lock) })
     }
 

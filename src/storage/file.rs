@@ -14,6 +14,17 @@ pub(super) fn store_file(directory: &Path) -> PathBuf {
     directory.join(STORE_FILE)
 }
 
+/// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over one that is
+/// there.
+pub(super) fn exists(directory: &Path) -> Result<bool> {
+    let path = store_file(directory);
+    match std::fs::symlink_metadata(&path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failure("looking for", &path, error)),
+    }
+}
+
 /// Held for as long as a store is open for writing. It also covers what redb's own lock does not: the creation of the
 /// file, and the search index beside it.
 #[derive(Debug)]
@@ -28,7 +39,7 @@ pub(super) fn lock(directory: &Path, create: bool) -> Result<DirectoryLock> {
         create_private_directory(directory).map_err(|error| failed("creating the store's directory", error))?;
     }
     let path = directory.join(LOCK_FILE);
-    let file = private_file(OpenOptions::new().write(true).create(create), &path)
+    let file = private_file(OpenOptions::new().write(true).create(true), &path)
         .map_err(|error| failed("opening the store's lock file in", error))?;
     match file.try_lock() {
         Ok(()) => Ok(DirectoryLock { _file: file }),
@@ -67,8 +78,12 @@ pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        created => created,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        created => created?,
+    }
+    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
     }
 }
 

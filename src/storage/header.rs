@@ -31,7 +31,7 @@ pub(crate) struct Header {
     pub(crate) next_row: u32,
     /// The latest `created_at` that a lead was ever given.
     pub(crate) newest_created_at: DateTime<Utc>,
-    /// The time of day at the last commit, by which a clock that jumped ahead is recognised.
+    /// The time of day at the last commit at which the clock was trusted, by which one that jumped ahead is recognised.
     pub(crate) last_commit_at: DateTime<Utc>,
     /// The lowest number that the change log may still hold.
     pub(crate) log_start: Seq,

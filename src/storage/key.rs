@@ -116,9 +116,9 @@ impl KeyRange {
     pub(crate) fn beyond(mut self, value: &[u8], row: Row, direction: Direction) -> Self {
         let entry = [value, &row_bytes(row)].concat();
         match direction {
-            // The next key in byte order.
-            Direction::Ascending => self.from = [entry.as_slice(), &[0]].concat(),
-            Direction::Descending => self.to = entry,
+            // The next key in byte order. A value that is none of this range's leaves it as it is.
+            Direction::Ascending => self.from = self.from.max([entry.as_slice(), &[0]].concat()),
+            Direction::Descending => self.to = self.to.min(entry),
         }
         self
     }
@@ -126,8 +126,8 @@ impl KeyRange {
     /// What of this range begins with the entries of `value` in a direction.
     pub(crate) fn starting_with(mut self, value: &[u8], direction: Direction) -> Self {
         match direction {
-            Direction::Ascending => self.from = value.to_vec(),
-            Direction::Descending => self.to = Self::prefix(value).to,
+            Direction::Ascending => self.from = self.from.max(value.to_vec()),
+            Direction::Descending => self.to = self.to.min(Self::prefix(value).to),
         }
         self
     }

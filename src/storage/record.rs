@@ -36,6 +36,11 @@ impl TrashStamp {
 }
 
 impl Stored {
+    /// Refuses a lead that takes more bytes than a lead may.
+    pub(crate) fn check_size(&self) -> Result<()> {
+        encode(self).map(drop)
+    }
+
     /// The lead in the trash that this is, if it is one that can be seen at `now`.
     pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
         let TrashStamp { deleted_at, expires_at } = self.trash.filter(|stamp| !stamp.is_expired(now))?;

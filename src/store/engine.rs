@@ -3,19 +3,21 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::group_commit::{self, Queue};
 use super::keeper::Keeper;
 use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
+use crate::clock;
 use crate::query::Page;
 use crate::row::RowSet;
 use crate::search::{self, Follower, Hit, IndexHome, Published, SearchQuery, SearchStatus, View};
-use crate::storage::{self, Database, LogChange, Medium, Pending, Reader};
+use crate::storage::{self, Access, Database, LogChange, Medium, Pending, Reader};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
 
@@ -37,6 +39,11 @@ pub(super) struct Core {
     wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
     file: Arc<Mutex<Option<Database>>>,
+    /// Whether there are commits that the disk may not have yet.
+    unsynced: Arc<AtomicBool>,
+    queue: Queue,
+    /// What went wrong with the file, after which nothing is to be trusted until it is opened anew.
+    failure: OnceLock<Error>,
     nesting: Arc<Nesting>,
     published: Arc<Published>,
     follower: Follower,
@@ -46,9 +53,9 @@ pub(super) struct Core {
 }
 
 impl Engine {
-    pub(super) fn open(options: &OpenOptions, medium: &Medium, nesting: &Arc<Nesting>) -> Result<Self> {
+    pub(super) fn open(options: &OpenOptions, access: Access, medium: &Medium, nesting: &Arc<Nesting>) -> Result<Self> {
         let statuses = options.status_set()?;
-        let database = Database::open(medium, options.cache_bytes, options.access())?;
+        let database = Database::open(medium, options.cache_bytes, access)?;
         let read = database.read().map_err(|error| match medium {
             Medium::Directory(directory) => {
                 error.while_doing(format_args!("opening the store in {}", directory.display()))
@@ -64,9 +71,10 @@ impl Engine {
             Medium::Directory(directory) => IndexHome::Directory(directory.join("search")),
             Medium::Memory(_) => IndexHome::Memory,
         };
-        let later = options.durability != Durability::EveryCommit;
-        let synced_file = Arc::clone(&file);
-        let make_durable = move || if later { with_file(&synced_file, Database::sync) } else { Ok(()) };
+        let later = !options.read_only && options.durability != Durability::EveryCommit;
+        let unsynced = Arc::new(AtomicBool::new(false));
+        let (synced_file, synced) = (Arc::clone(&file), Arc::clone(&unsynced));
+        let make_durable = move || sync(&synced_file, &synced);
         let follower = Follower::start(home, Arc::clone(&published), make_durable)?;
         let core = Arc::new(Core {
             rules: Rules { clock: Arc::clone(&options.clock), statuses, trash_retention: options.trash_retention },
@@ -74,6 +82,9 @@ impl Engine {
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file,
+            unsynced,
+            queue: Queue::default(),
+            failure: OnceLock::new(),
             nesting: Arc::clone(nesting),
             published,
             follower,
@@ -104,10 +115,7 @@ impl Engine {
         let mut file = lock(&self.core.file);
         let Some(database) = file.take() else { return Ok(()) };
         self.core.published.close();
-        let synced = match self.core.durability {
-            storage::Durability::Later => database.sync(),
-            storage::Durability::EveryCommit => Ok(()),
-        };
+        let synced = if self.core.unsynced.swap(false, Ordering::AcqRel) { database.sync() } else { Ok(()) };
         synced.and(database.close())
     }
 }
@@ -125,37 +133,92 @@ impl Core {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Runs `work` in a transaction and publishes what it committed.
+    /// The error of a store that has failed.
+    pub(super) fn check_failure(&self) -> Result<()> {
+        match self.failure.get() {
+            None => Ok(()),
+            Some(failure) => {
+                Err(Error::new(failure.kind(), format!("the store failed earlier ({failure}); reopen() it")))
+            }
+        }
+    }
+
+    /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ.
+    pub(super) fn note_failure(&self, error: &Error) {
+        if error.kind() == ErrorKind::Io || error.outcome_unknown() {
+            // The first one is the cause of those that follow.
+            let _ = self.failure.set(error.repeated());
+        }
+    }
+
+    /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
     pub(super) fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.prepare_write()?;
+        self.commit(lock(&self.file).as_ref().ok_or_else(Error::closed)?, work)
+    }
+
+    /// Carries out one write, in one commit with those of other threads that wait for the file at the same time.
+    pub(super) fn write_in_company<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.prepare_write()?;
+        let waiting = self.queue.add(work);
+        loop {
+            // Whoever gets the file carries out what waits by then, so that it may be done already.
+            let file = lock(&self.file);
+            if let Some(result) = waiting.result() {
+                return result;
+            }
+            if waiting.was_dropped() {
+                return Err(group_commit::panicked());
+            }
+            self.queue.carry_out(|jobs| {
+                let database = file.as_ref().ok_or_else(Error::closed)?;
+                self.commit(database, |transaction| {
+                    jobs(transaction);
+                    Ok(())
+                })
+            });
+        }
+    }
+
+    fn prepare_write(&self) -> Result<()> {
         if self.read_only {
             return Err(storage::read_only());
         }
         self.nesting.refuse()?;
         self.follower.wait_for_room();
-        let file = lock(&self.file);
-        let database = file.as_ref().ok_or_else(Error::closed)?;
-        let pending = database.begin(self.durability)?;
+        Ok(())
+    }
+
+    /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
+    fn commit<T>(&self, file: &Database, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.check_failure()?;
+        let own = |result: Result<_>| result.inspect_err(|error| self.note_failure(error));
+        let pending = file.begin(self.durability).inspect_err(|error| self.note_failure(error))?;
         let (value, changes) = match catch_unwind(AssertUnwindSafe(|| self.work(&pending, work))) {
             Ok(Ok((value, changes))) if !changes.is_empty() => {
-                pending.commit()?;
+                own(pending.commit())?;
                 (value, changes)
             }
             Ok(result) => {
-                pending.abort()?;
+                own(pending.abort())?;
                 return result.map(|(value, _)| value);
             }
             Err(panic) => {
                 // The panic is what the caller must hear of.
-                let _ = pending.abort();
+                let _ = own(pending.abort());
                 resume_unwind(panic);
             }
         };
+        self.unsynced.store(self.durability == storage::Durability::Later, Ordering::Release);
         let rows: RowSet = changes.iter().map(|change| change.row).collect();
         let changed = rows.len();
-        let read = database.read().map_err(|error| {
+        let read = file.read().map_err(|error| {
             error.with_unknown_outcome().while_doing("reading what was just committed, which is there after reopen()")
-        })?;
-        self.published.commit(read, rows);
+        });
+        self.published.commit(read.inspect_err(|error| self.note_failure(error))?, rows);
         self.follower.changed(changed);
         Ok(value)
     }
@@ -175,29 +238,37 @@ impl Core {
         if batch.change_count() == 0 {
             return Ok((value, Vec::new()));
         }
-        let (_, changes) = batch.finish(self.now(), self.follower.log_start())?;
+        let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);
+        let (_, changes) = batch
+            .finish(trusted_now.map(clock::microseconds), self.follower.log_start())
+            .inspect_err(|error| self.note_failure(error))?;
         Ok((value, changes))
     }
 
     pub(super) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         query.check()?;
-        let answer = |view: &View| catch_unwind(AssertUnwindSafe(|| search::search(view, query)));
-        match answer(&*self.searchable()?) {
-            Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => {
+        let view = self.searchable()?;
+        match search::search(&view, query) {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
                 log::error!("the search index failed and is made anew: {error}");
+                self.follower.distrust(&view);
+                search::search(&*self.searchable()?, query)
             }
-            Ok(result) => return result,
-            Err(_) => log::error!("the search index panicked and is made anew"),
+            result => result,
         }
-        self.follower.distrust();
-        answer(&*self.searchable()?).unwrap_or_else(|panic| resume_unwind(panic))
     }
 
+    /// A view that can be searched, waited for if the options say so.
     fn searchable(&self) -> Result<Arc<View>> {
-        if self.wait_for_search {
+        let view = self.view()?;
+        if view.is_searchable() {
+            return Ok(view);
+        }
+        // A transaction must not wait: what it would wait for may need the file, which it holds.
+        let waits = self.wait_for_search && self.nesting.refuse().is_ok();
+        if waits {
             return self.follower.searchable();
         }
-        let view = self.view()?;
         if view.has_index() { Ok(view) } else { Err(search::index_is_built()) }
     }
 
@@ -211,7 +282,7 @@ impl Core {
             return Ok(());
         }
         self.nesting.refuse()?;
-        with_file(&self.file, Database::sync)
+        sync(&self.file, &self.unsynced)
     }
 
     pub(super) fn compact(&self) -> Result<()> {
@@ -243,17 +314,16 @@ impl Core {
         self.published.pause(compact, || database.borrow().read())
     }
 
-    /// Purges what has expired, step by step, unless the clock is not to be trusted; tells how many leads that were.
-    pub(super) fn sweep(&self) -> Result<u64> {
-        let mut purged = 0;
-        while lock(&self.patience).allows_sweep(&*self.rules.clock) {
-            // Looked for in the published view first, so that an empty step costs no write transaction.
-            if crate::trash::expired_rows(self.view()?.reader(), self.now(), 1)?.is_empty() {
-                break;
-            }
-            purged += self.write(|transaction| transaction.sweep(SWEEP_STEP))? as u64;
+    /// Purges some of what has expired, unless the clock is not to be trusted; tells how many leads that were.
+    pub(super) fn sweep_step(&self) -> Result<u64> {
+        if !lock(&self.patience).allows_sweep(&*self.rules.clock) {
+            return Ok(0);
         }
-        Ok(purged)
+        // Looked for in the published view first, so that a step for nothing costs no write transaction.
+        if crate::trash::expired_rows(self.view()?.reader(), self.now(), 1)?.is_empty() {
+            return Ok(0);
+        }
+        self.write(|transaction| transaction.sweep(SWEEP_STEP)).map(|purged| purged as u64)
     }
 
     pub(super) fn snapshot_taken(&self) {
@@ -265,8 +335,15 @@ impl Core {
     }
 }
 
-fn with_file<T>(file: &Mutex<Option<Database>>, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
-    work(lock(file).as_ref().ok_or_else(Error::closed)?)
+/// Makes every commit so far durable, if there is any that may not be.
+fn sync(file: &Mutex<Option<Database>>, unsynced: &AtomicBool) -> Result<()> {
+    let file = lock(file);
+    if !unsynced.swap(false, Ordering::AcqRel) {
+        return Ok(());
+    }
+    let synced = file.as_ref().ok_or_else(Error::closed)?.sync();
+    unsynced.fetch_or(synced.is_err(), Ordering::AcqRel);
+    synced
 }
 
 /// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.

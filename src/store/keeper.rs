@@ -1,6 +1,7 @@
 //! The thread that looks after the store when nobody does: it sweeps the trash, and with
 //! [`Durability::Within`](super::Durability::Within) makes writes durable in time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -46,15 +47,23 @@ impl Drop for Keeper {
 }
 
 fn run(core: &Core, sync_every: Option<Duration>, (stop, wake): &(Mutex<bool>, Condvar)) {
+    // A floor, so that no time means no busy loop.
+    let sync_every = sync_every.map(|time| time.max(Duration::from_millis(1)));
     let mut sweep_at = Instant::now();
     loop {
-        if Instant::now() >= sweep_at {
-            if let Err(error) = core.sweep() {
-                log::warn!("the trash could not be swept: {error}");
-            }
-            sweep_at = Instant::now() + SWEEP_EVERY;
+        if sync_every.is_some() {
+            attempt("made durable in time", || core.sync().inspect_err(|error| core.note_failure(error)));
         }
-        let pause = sweep_at.saturating_duration_since(Instant::now()).min(sync_every.unwrap_or(SWEEP_EVERY));
+        // One step a round, so that neither the sync nor the end waits for a large trash.
+        let mut purged = 0;
+        if Instant::now() >= sweep_at {
+            attempt("swept", || core.sweep_step().map(|leads| purged = leads));
+            if purged == 0 {
+                sweep_at = Instant::now() + SWEEP_EVERY;
+            }
+        }
+        let until_sweep = sweep_at.saturating_duration_since(Instant::now());
+        let pause = if purged > 0 { Duration::ZERO } else { until_sweep.min(sync_every.unwrap_or(SWEEP_EVERY)) };
         let stopped = lock(stop);
         if *stopped {
             return;
@@ -63,11 +72,14 @@ fn run(core: &Core, sync_every: Option<Duration>, (stop, wake): &(Mutex<bool>, C
         if *stopped {
             return;
         }
-        drop(stopped);
-        if sync_every.is_some()
-            && let Err(error) = core.sync()
-        {
-            log::error!("writes could not be made durable in time: {error}");
-        }
+    }
+}
+
+/// Does one thing; a failure or a panic in it must not end the others.
+fn attempt(what: &str, work: impl FnOnce() -> Result<()>) {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::error!("the store could not be {what}: {error}"),
+        Err(_) => log::error!("the store could not be {what}: a panic"),
     }
 }

@@ -154,6 +154,11 @@ impl OpenOptions {
         }
     }
 
+    /// How a store that was opened with these options is opened again.
+    pub(super) fn access_again(&self) -> Access {
+        if self.read_only { Access::ReadOnly } else { Access::OpenExisting }
+    }
+
     pub(super) fn status_set(&self) -> Result<StatusSet> {
         self.statuses.clone().map_or_else(|| Ok(StatusSet::default()), StatusSet::of)
     }

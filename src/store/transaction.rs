@@ -68,10 +68,8 @@ impl<'a> Transaction<'a> {
             expired.push((row, expired_or(stored, now, || Error::already_exists(id, format!("the id {id}")))?));
         }
         self.check_external_id(&lead, now, &mut expired)?;
-        for (row, stored) in expired {
-            self.purge_row(row, &stored)?;
-        }
         let stored = Stored { lead, late: created_at < newest, trash: None };
+        self.purge_for(&stored, expired)?;
         let row = self.batch.allocate_row()?;
         self.apply(&Change { kind: LogKind::Created, row, before: None, after: Some(&stored) })?;
         Ok(stored.lead)
@@ -96,10 +94,8 @@ impl<'a> Transaction<'a> {
         }
         lead.updated_at = self.next_update(&before.lead, now);
         lead.version = lead.version.next();
-        for (row, stored) in expired {
-            self.purge_row(row, &stored)?;
-        }
         let after = Stored { lead, ..before.clone() };
+        self.purge_for(&after, expired)?;
         self.apply(&Change { kind: LogKind::Updated, row, before: Some(&before), after: Some(&after) })?;
         Ok(after.lead)
     }
@@ -307,6 +303,14 @@ impl<'a> Transaction<'a> {
     /// When a lead that changes now is said to have changed.
     fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
         clock::held(now, self.batch.header().newest_created_at).max(before.updated_at).max(before.created_at)
+    }
+
+    /// Purges the expired leads that make room for `stored`, unless that would be refused.
+    fn purge_for(&mut self, stored: &Stored, expired: Vec<(Row, Stored)>) -> Result<()> {
+        if !expired.is_empty() {
+            stored.check_size()?;
+        }
+        expired.into_iter().try_for_each(|(row, stored)| self.purge_row(row, &stored))
     }
 
     fn purge_row(&mut self, row: Row, stored: &Stored) -> Result<()> {

@@ -62,6 +62,11 @@ impl Patience {
         self.seen_elapsed = elapsed;
         elapsed >= self.wait_until
     }
+
+    /// The time to note with a commit: none while the clock is distrusted, so that a restart does not end the wait.
+    pub(crate) fn trusted_now(&mut self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
+        self.allows_sweep(clock).then_some(self.seen)
+    }
 }
 
 #[cfg(test)]

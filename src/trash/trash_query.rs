@@ -60,7 +60,7 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
     let total = rows.len();
     let page = match sort {
         [only] if only.key() == SortKey::DeletedAt => {
-            page_of_entries(reader, &KeyRange::deleted(), &rows, direction, offset, limit as u64, true)?
+            page_of_entries(reader, &KeyRange::deleted(), &rows, direction, offset, limit as u64)?
         }
         _ if offset >= total => Vec::new(),
         _ => page_by_fetching(reader, &rows, sort, direction, offset, limit)?,
