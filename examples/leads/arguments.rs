@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use leadstore::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort, TrashQuery, Version,
+    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort, TrashQuery, Version,
 };
 
 use crate::failure::{Failure, Result};
@@ -37,6 +37,11 @@ pub enum Command {
         filter: FilterFlags,
         #[command(flatten)]
         page: PageFlags,
+        #[command(flatten)]
+        sort: SortFlag,
+        /// Go on where the page ended that gave this as its next_cursor, instead of at a page
+        #[arg(long, conflicts_with = "page")]
+        cursor: Option<Cursor>,
     },
     /// Show one lead
     Get { id: LeadId },
@@ -70,6 +75,8 @@ pub enum Command {
     Trash {
         #[command(flatten)]
         page: PageFlags,
+        #[command(flatten)]
+        sort: SortFlag,
     },
     /// Count what is in the store
     Stats,
@@ -152,22 +159,26 @@ pub struct PageFlags {
     /// How many to a page, 1 to 100
     #[arg(long, alias = "per_page", default_value_t = 25)]
     per_page: u32,
+}
+
+#[derive(Args)]
+pub struct SortFlag {
     /// Up to three keys, each with a - before it for descending, such as -created_at
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<Sort>,
 }
 
 impl PageFlags {
-    pub fn list_query(self, filter: Filter) -> ListQuery {
-        ListQuery::new().filter(filter).sort(self.sort).page(self.page).per_page(self.per_page)
+    pub fn list_query(self, filter: Filter, SortFlag { sort }: SortFlag) -> ListQuery {
+        ListQuery::new().filter(filter).sort(sort).page(self.page).per_page(self.per_page)
     }
 
     pub fn search_query(self, text: &str, fields: Vec<Field>, filter: Filter) -> SearchQuery {
         SearchQuery::new(text).fields(fields).filter(filter).page(self.page).per_page(self.per_page)
     }
 
-    pub fn trash_query(self) -> TrashQuery {
-        TrashQuery::new().sort(self.sort).page(self.page).per_page(self.per_page)
+    pub fn trash_query(self, SortFlag { sort }: SortFlag) -> TrashQuery {
+        TrashQuery::new().sort(sort).page(self.page).per_page(self.per_page)
     }
 }
 

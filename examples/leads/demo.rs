@@ -11,7 +11,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
     let temporary = tempfile::tempdir().map_err(|error| Failure::new("internal", error.to_string()))?;
     let path = directory.map_or_else(|| temporary.path().join("leads"), Path::to_owned);
     let store = LeadStore::open(&path)?;
-    step("A lead is created", "POST /v1/leads");
+    step(output, "A lead is created", "POST /v1/leads");
     let jane = store.create(
         NewLead::new("Jane Doe")
             .email("jane@example.com")
@@ -24,28 +24,33 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
     )?;
     output.lead(&jane);
 
-    step("It is listed among the new ones", "GET /v1/leads?page=1&per_page=25&status=new&sort=-created_at");
+    step(output, "It is listed among the new ones", "GET /v1/leads?page=1&per_page=25&status=new&sort=-created_at");
     let query =
         ListQuery::new().filter(Filter::new().status("new")).sort(["-created_at".parse()?]).page(1).per_page(25);
     output.leads(&store.list(&query)?);
 
-    step("It is changed: qualified, and worth 50000", &format!("PATCH /v1/leads/{}", jane.id));
+    step(output, "It is changed: qualified, and worth 50000", &format!("PATCH /v1/leads/{}", jane.id));
     output.lead(&store.update(jane.id, LeadPatch::new().status("qualified").deal_value(50_000))?);
 
-    step("It is searched by example.com in e-mail and company", "POST /v1/leads/search");
+    step(output, "It is searched by example.com in e-mail and company", "POST /v1/leads/search");
     output.hits(&store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?);
 
-    step("It is deleted", &format!("DELETE /v1/leads/{}", jane.id));
+    step(output, "It is deleted", &format!("DELETE /v1/leads/{}", jane.id));
     output.deleted(&store.delete(jane.id)?);
 
-    step("It is in the trash, and can be restored for 30 days", "GET /v1/leads/trash");
+    step(output, "It is in the trash, and can be restored for 30 days", "GET /v1/leads/trash");
     output.trash(&store.list_trash(&TrashQuery::new())?);
 
-    step("It is restored", &format!("POST /v1/leads/{}/restore", jane.id));
+    step(output, "It is restored", &format!("POST /v1/leads/{}/restore", jane.id));
     output.lead(&store.restore(jane.id)?);
     Ok(store.close()?)
 }
 
-fn step(what: &str, request: &str) {
-    println!("\n{what}: {request}");
+fn step(output: Output, what: &str, request: &str) {
+    if output.json {
+        // What is printed must stay JSON.
+        eprintln!("{what}: {request}");
+    } else {
+        println!("\n{what}: {request}");
+    }
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use failure::{Failure, Result};
-use leadstore::{Filter, Lead, LeadId, LeadStore};
+use leadstore::{Filter, Lead, LeadId, LeadStore, ListQuery};
 use show::Output;
 
 fn main() -> ExitCode {
@@ -54,7 +54,10 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<bool
     match command {
         Command::Demo => {}
         Command::Import { file } => return import::run(store, &file, output),
-        Command::List { filter, page } => output.leads(&store.list(&page.list_query(filter.filter()))?),
+        Command::List { filter, page, sort, cursor } => {
+            let query = page.list_query(filter.filter(), sort);
+            output.leads(&store.list(&cursor.into_iter().fold(query, ListQuery::after))?);
+        }
         Command::Get { id } => match store.get(id)? {
             Some(lead) => output.lead(&lead),
             None => return Err(absent(store, id)?),
@@ -66,7 +69,7 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<bool
         Command::Update { id, fields, if_version } => output.lead(&store.update(id, fields.patch(if_version))?),
         Command::Delete { id } => output.deleted(&store.delete(id)?),
         Command::Restore { id } => output.lead(&store.restore(id)?),
-        Command::Trash { page } => output.trash(&store.list_trash(&page.trash_query())?),
+        Command::Trash { page, sort } => output.trash(&store.list_trash(&page.trash_query(sort))?),
         Command::Stats => output.stats(store, &counts(store)?)?,
     }
     Ok(true)

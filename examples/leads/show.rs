@@ -1,6 +1,7 @@
 //! Printing: tables for people, or the bodies of the Leads API.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -9,6 +10,13 @@ use leadstore::{CustomValue, Hit, Lead, LeadStore, Page, Result, TrashQuery, Tra
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+/// Prints a line; that nobody reads it any more, as with `| head`, is no failure.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
 
 /// How to print.
 #[derive(Clone, Copy)]
@@ -54,7 +62,7 @@ impl Output {
         for (name, value) in &lead.custom_fields {
             table.add_row([name.clone(), custom(value)]);
         }
-        println!("{table}");
+        say!("{table}");
     }
 
     pub fn leads(self, page: &Page<Lead>) {
@@ -82,7 +90,7 @@ impl Output {
                 fields.join(", "),
             ]);
         }
-        println!("{table}");
+        say!("{table}");
         print_place(page);
     }
 
@@ -100,14 +108,14 @@ impl Output {
                 time(*expires_at),
             ]);
         }
-        println!("{table}");
+        say!("{table}");
         print_place(page);
     }
 
     pub fn deleted(self, trashed: &TrashedLead) {
         // The API answers a deletion without a body.
         if !self.json {
-            println!("{} is in the trash until {}", trashed.lead.name, time(trashed.expires_at));
+            say!("{} is in the trash until {}", trashed.lead.name, time(trashed.expires_at));
         }
     }
 
@@ -124,7 +132,7 @@ impl Output {
             }));
             return Ok(());
         }
-        println!("{leads} leads, {trash} in the trash");
+        say!("{leads} leads, {trash} in the trash");
         for (name, counts) in
             [("status", &counts.by_status), ("source", &counts.by_source), ("owner", &counts.by_owner)]
         {
@@ -133,7 +141,7 @@ impl Output {
                 table.add_row([value.clone(), count.to_string()]);
             }
             align_right(&mut table, 1);
-            println!("{table}");
+            say!("{table}");
         }
         Ok(())
     }
@@ -166,19 +174,19 @@ fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
         ]);
     }
     align_right(&mut table, 5);
-    println!("{table}");
+    say!("{table}");
 }
 
 fn print_place<T>(page: &Page<T>) {
     if page.total == 0 {
-        return println!("none found");
+        return say!("none found");
     }
-    println!("page {} of {}, {} in all", page.page, page.total_pages(), page.total);
+    say!("page {} of {}, {} in all", page.page, page.total_pages(), page.total);
 }
 
 pub fn print_json(body: &impl Serialize) {
     // Nothing that the store serialises can fail to be written as JSON.
-    println!("{}", serde_json::to_string_pretty(body).unwrap_or_default());
+    say!("{}", serde_json::to_string_pretty(body).unwrap_or_default());
 }
 
 fn table(header: &[&str]) -> Table {

@@ -114,7 +114,9 @@ fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
             std::fs::remove_dir_all(test.path().join("search")).unwrap();
         }
         let before = files(&test);
-        let open = || options(&test.clock).read_only(true).open(test.path()).unwrap();
+        // With delayed durability, which has nothing to delay here.
+        let delayed = Durability::Within(Duration::from_millis(1));
+        let open = || options(&test.clock).read_only(true).durability(delayed).open(test.path()).unwrap();
         let (store, second) = (open(), open());
         assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(&lead));
         assert_eq!(store.search(&SearchQuery::new("jane")).unwrap().items[0].lead, lead);
@@ -187,6 +189,73 @@ fn a_closed_store_and_its_snapshots_say_so() {
     assert_eq!(clone.get(lead.id).unwrap(), Some(lead.clone()));
     assert_eq!(test.store.get(lead.id).unwrap(), Some(lead.clone()), "every handle is revived");
     assert_eq!(kind(snapshot.get(lead.id).map(drop)), ErrorKind::Closed, "but no snapshot");
+}
+
+#[test]
+fn a_store_whose_files_are_gone_is_not_made_anew_by_a_reopening() {
+    let test = TestStore::new();
+    let lead = test.store.create(NewLead::new("Jane")).unwrap();
+    let aside = test.directory.path().join("aside");
+    test.store.clone().close().unwrap();
+    std::fs::rename(test.path(), &aside).unwrap();
+    assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!test.path().exists());
+    // The directory is there again, but empty.
+    std::fs::create_dir(test.path()).unwrap();
+    assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!test.path().join("leads.redb").exists());
+    assert_eq!(test.store.get(lead.id).unwrap_err().kind(), ErrorKind::Closed);
+    std::fs::remove_dir_all(test.path()).unwrap();
+    std::fs::rename(&aside, test.path()).unwrap();
+    test.store.reopen().unwrap();
+    assert_eq!(test.store.get(lead.id).unwrap(), Some(lead));
+}
+
+#[test]
+fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened() {
+    let test = TestStore::new();
+    test.store.clone().close().unwrap();
+    // Next to no cache, so that reads go to the file.
+    let store = options(&test.clock).cache_bytes(0).open(test.path()).unwrap();
+    let fill = |t: &mut leadstore::Transaction<'_>| {
+        (0..2_000).map(|n| t.create(NewLead::new(format!("Jane no{n}")))).collect::<leadstore::Result<Vec<_>>>()
+    };
+    let leads = store.transaction(fill).unwrap();
+    store.search(&SearchQuery::new("jane")).unwrap();
+    let path = test.path().join("leads.redb");
+    let whole = std::fs::read(&path).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(8_192).unwrap();
+    let failed = leads.iter().find_map(|lead| store.get(lead.id).err()).expect("a read beyond the end of the file");
+    assert_eq!(failed.kind(), ErrorKind::Io, "{failed}");
+    for error in [
+        store.get(leads[0].id).map(drop),
+        store.create(NewLead::new("A")).map(drop),
+        store.transaction(|_| Ok(())),
+        store.snapshot().map(drop),
+        store.sync(),
+    ] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("reopen()"), "{error}");
+    }
+    use std::os::unix::fs::FileExt;
+    file.write_all_at(&whole, 0).unwrap();
+    store.reopen().unwrap();
+    for lead in &leads {
+        assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));
+    }
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 2_000);
+    store.create(NewLead::new("A")).unwrap();
+}
+
+#[test]
+fn what_a_transaction_brings_from_elsewhere_is_no_failure_of_the_store() {
+    let test = TestStore::new();
+    let nowhere = test.path().join("leads.lock").join("store");
+    let error = test.store.transaction(|_| LeadStore::open(&nowhere).map(drop)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    test.store.create(NewLead::new("A")).unwrap();
 }
 
 #[test]

@@ -120,8 +120,16 @@ fn a_page_serialises_as_the_leads_api_answers() {
 
 #[test]
 fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
-    for sort in ["-created_at", "created_at", "name", "-company", "status,-deal_value", "owner_id", "-deal_value,name"]
-    {
+    for sort in [
+        "-created_at",
+        "created_at",
+        "status,created_at",
+        "name",
+        "-company",
+        "status,-deal_value",
+        "owner_id",
+        "-deal_value,name",
+    ] {
         let test = TestStore::new();
         let mut rng = fastrand::Rng::with_seed(crate::support::seed());
         let random = |rng: &mut fastrand::Rng| {
@@ -129,7 +137,14 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
             let new = new.company(["", "A", "B"][rng.usize(..3)]).owner_id(["", "ada", "bob"][rng.usize(..3)]);
             if rng.bool() { new.deal_value(rng.u32(..5)) } else { new }
         };
-        let ids: Vec<_> = (0..200).map(|_| test.store.create(random(&mut rng)).unwrap().id).collect();
+        let create = |rng: &mut fastrand::Rng| {
+            if rng.u32(..4) == 0 {
+                let hours = leadstore::chrono::TimeDelta::hours(rng.i64(-30..30));
+                test.clock.set(leadstore::Clock::now(&test.clock) + hours);
+            }
+            test.store.create(random(rng)).unwrap().id
+        };
+        let ids: Vec<_> = (0..200).map(|_| create(&mut rng)).collect();
         let keys: Vec<Sort> = sort.split(',').map(|key| key.parse().unwrap()).collect();
         let query = ListQuery::new().sort(keys).per_page(9);
         let mut changed = std::collections::BTreeSet::new();
@@ -158,7 +173,7 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
                     1 => drop(test.store.delete(id)),
                     _ => drop(test.store.restore(id)),
                 }
-                test.store.create(random(&mut rng)).unwrap();
+                create(&mut rng);
             }
             page = test.store.list(&query.clone().after(cursor)).unwrap();
         }
@@ -191,4 +206,51 @@ fn a_cursor_belongs_to_its_filter_and_order() {
     assert_eq!(store.list(&won().per_page(5)).unwrap().next, None);
     let json = serde_json::to_value(store.list(&won()).unwrap()).unwrap();
     assert_eq!(json["pagination"]["next_cursor"], cursor.to_string());
+}
+
+#[test]
+fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
+    const LEADS: usize = 70_000;
+    let clock = leadstore::testing::ManualClock::at(crate::support::day(2026, 3, 1));
+    let store = crate::support::options(&clock).in_memory().unwrap();
+    let late = 68_000;
+    store
+        .transaction(|t| {
+            for number in 0..LEADS {
+                if number == late {
+                    clock.set(crate::support::day(2026, 2, 1));
+                }
+                let status = if number % 3 == 0 { "third" } else { "other" };
+                t.create(NewLead::new(format!("{number:06}")).status(status))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    let third = || ListQuery::new().filter(Filter::new().status("third"));
+    let total = LEADS.div_ceil(3);
+    assert_eq!(store.list(&third()).unwrap().total, total as u64);
+    // By name, numbers are in order; by creation, the late ones come first, in their own order.
+    let late_thirds: Vec<usize> = (0..LEADS).filter(|number| number % 3 == 0 && *number >= late).collect();
+    let by_creation: Vec<usize> =
+        late_thirds.iter().copied().chain((0..late).filter(|number| number % 3 == 0)).collect();
+    for (offset, limit) in [(0, 1_000), (total - 1_000, 1_000), (total / 2, 50), (late_thirds.len() - 3, 6)] {
+        let window = |sort: &str| {
+            let query = third().sort([sort.parse().unwrap()]).window(offset as u64, limit as u32);
+            names(&store, query).iter().map(|name| name.parse::<usize>().unwrap()).collect::<Vec<_>>()
+        };
+        let expected: Vec<usize> = (0..LEADS).filter(|number| number % 3 == 0).skip(offset).take(limit).collect();
+        assert_eq!(window("name"), expected);
+        assert_eq!(window("created_at"), by_creation[offset..(offset + limit).min(total)]);
+        let backwards: Vec<usize> = by_creation.iter().rev().copied().skip(offset).take(limit).collect();
+        assert_eq!(window("-created_at"), backwards);
+    }
+    for (sort, first, last) in [("status", "other", "third"), ("-status", "third", "other")] {
+        let at = |offset: u64| {
+            let query = ListQuery::new().sort([sort.parse().unwrap()]).window(offset, 1);
+            store.list(&query).unwrap().items.remove(0).status
+        };
+        assert_eq!((at(0).as_str(), at(LEADS as u64 - 1).as_str()), (first, last));
+        let boundary = if first == "third" { total } else { LEADS - total } as u64;
+        assert_eq!((at(boundary - 1).as_str(), at(boundary).as_str()), (first, last), "{sort}");
+    }
 }

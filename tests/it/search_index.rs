@@ -155,6 +155,65 @@ fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
 }
 
 #[test]
+fn an_index_removed_while_it_is_used_is_made_anew() {
+    let test = filled();
+    check(&test.store);
+    // Again, where the index put a file into it meanwhile.
+    while std::fs::remove_dir_all(test.path().join("search")).is_err() {}
+    for number in 0..20 {
+        test.store.create(NewLead::new(format!("later {number}"))).unwrap();
+        assert_eq!(test.store.search(&SearchQuery::new("later ")).unwrap().total, number + 1);
+    }
+    // The batch that follows fails for want of its directory, and the next one makes the index anew.
+    while test.store.search_status().unindexed > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    check(&test.store);
+    assert_eq!(test.store.search(&SearchQuery::new("later ")).unwrap().total, 20);
+}
+
+#[test]
+fn an_index_that_cannot_be_made_leaves_everything_else_working_until_it_can() {
+    let mut test = filled();
+    test.store.clone().close().unwrap();
+    let search = test.path().join("search");
+    std::fs::remove_dir_all(&search).unwrap();
+    std::fs::write(&search, b"in the way").unwrap();
+    test.store = options(&test.clock).open(test.path()).unwrap();
+    let error = test.store.search(&SearchQuery::new("jane ")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(matches!(test.store.search_status().state, SearchState::Failed(_)));
+    let lead = test.store.create(NewLead::new("meanwhile")).unwrap();
+    assert_eq!(test.store.get(lead.id).unwrap().as_ref(), Some(&lead));
+    std::fs::remove_file(&search).unwrap();
+    while test.store.search_status().state != SearchState::Ready {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    check(&test.store);
+    assert_eq!(test.store.search(&SearchQuery::new("meanwhile")).unwrap().items[0].lead, lead);
+}
+
+#[test]
+fn a_search_within_a_transaction_does_not_wait_for_what_the_transaction_holds_up() {
+    let test = TestStore::new();
+    test.store.clone().close().unwrap();
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    let delayed = leadstore::Durability::Within(std::time::Duration::from_secs(3_600));
+    let store = options(&test.clock).durability(delayed).open(test.path()).unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
+    store
+        .transaction(|_| {
+            match store.search(&SearchQuery::new("jane")) {
+                Ok(found) => assert_eq!(found.total, 1),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(store.search(&SearchQuery::new("jane")).unwrap().total, 1);
+}
+
+#[test]
 fn writes_after_the_last_batch_are_found_after_a_crash() {
     let test = filled();
     test.store.search(&SearchQuery::new("jane")).unwrap();

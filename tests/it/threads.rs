@@ -66,9 +66,8 @@ fn no_reader_ever_sees_a_half_done_transaction() {
                     assert_eq!((floating.total, floating.items.len()), (1, 1));
                     let snapshot = store.snapshot().unwrap();
                     let name = snapshot.get(from).unwrap().unwrap().name;
-                    if let Ok(found) = snapshot.search(&SearchQuery::new(format!("{name} "))) {
-                        assert!(found.total >= 2 && found.items.iter().all(|hit| hit.lead.name == name), "{name}");
-                    }
+                    let found = snapshot.search(&SearchQuery::new(format!("{name} "))).unwrap();
+                    assert!(found.total >= 2 && found.items.iter().all(|hit| hit.lead.name == name), "{name}");
                     read.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -135,6 +134,45 @@ fn closing_while_others_work_ends_them_with_closed() {
             assert_eq!(worker.join().unwrap(), ErrorKind::Closed);
         }
     });
+}
+
+#[test]
+fn writers_in_company_keep_their_own_errors() {
+    let test = TestStore::new();
+    let store = &test.store;
+    let taken = store.create(NewLead::new("taken").external_id("taken")).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            scope.spawn(move || {
+                for round in 0..30 {
+                    match (thread + round) % 4 {
+                        0 => {
+                            let error = store.create(NewLead::new("")).unwrap_err();
+                            assert_eq!(error.kind(), ErrorKind::Invalid);
+                        }
+                        1 => {
+                            let error = store.create(NewLead::new("x").external_id("taken")).unwrap_err();
+                            assert_eq!((error.kind(), error.lead_id()), (ErrorKind::AlreadyExists, Some(taken.id)));
+                        }
+                        2 => {
+                            let outdated = LeadPatch::new().company("x").if_version(leadstore::Version::new(9));
+                            assert_eq!(store.update(taken.id, outdated).unwrap_err().kind(), ErrorKind::Conflict);
+                        }
+                        _ => {
+                            let name = format!("t{thread} r{round}");
+                            let lead = store.create(NewLead::new(&*name)).unwrap();
+                            assert_eq!(store.get(lead.id).unwrap().unwrap().name, name);
+                            assert_eq!(store.delete(lead.id).unwrap().lead.id, lead.id);
+                            assert_eq!(store.restore(lead.id).unwrap().version, leadstore::Version::new(3));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    // 240 rounds, of which each kind is a quarter.
+    assert_eq!(store.count(&Filter::new()).unwrap(), 61);
+    assert_eq!(store.get(taken.id).unwrap(), Some(taken));
 }
 
 #[test]

@@ -183,6 +183,23 @@ fn nothing_is_swept_within_an_hour_of_a_clock_that_jumped_ahead() {
 }
 
 #[test]
+fn a_restart_does_not_end_the_wait_after_a_clock_that_jumped_ahead() {
+    let mut test = TestStore::new();
+    let lead = test.store.create(NewLead::new("A")).unwrap();
+    test.store.delete(lead.id).unwrap();
+    let right = test.clock.now();
+    test.clock.set(right + TimeDelta::days(365));
+    test.reopen();
+    assert_eq!(sweep(&test.store).unwrap(), 0);
+    test.store.create(NewLead::new("written under the wrong time")).unwrap();
+    test.clock.advance(Duration::from_secs(60));
+    test.reopen();
+    assert_eq!(sweep(&test.store).unwrap(), 0);
+    test.clock.set(right);
+    test.store.restore(lead.id).unwrap();
+}
+
+#[test]
 fn an_unswept_lead_in_the_trash_is_in_no_total() {
     let store = LeadStore::options().trash_retention(Duration::ZERO).in_memory().unwrap();
     let lead = store.create(NewLead::new("A")).unwrap();
