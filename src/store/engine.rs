@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::group_commit::{self, Queue};
+use super::group_commit::Queue;
 use super::keeper::Keeper;
 use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
@@ -163,24 +163,12 @@ impl Core {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.prepare_write()?;
-        let waiting = self.queue.add(work);
-        loop {
-            // Whoever gets the file carries out what waits by then, so that it may be done already.
-            let file = lock(&self.file);
-            if let Some(result) = waiting.result() {
-                return result;
-            }
-            if waiting.was_dropped() {
-                return Err(group_commit::panicked());
-            }
-            self.queue.carry_out(|jobs| {
-                let database = file.as_ref().ok_or_else(Error::closed)?;
-                self.commit(database, |transaction| {
-                    jobs(transaction);
-                    Ok(())
-                })
-            });
-        }
+        self.queue.carry_out(work, |jobs| {
+            self.commit(lock(&self.file).as_ref().ok_or_else(Error::closed)?, |transaction| {
+                jobs(transaction);
+                Ok(())
+            })
+        })
     }
 
     fn prepare_write(&self) -> Result<()> {

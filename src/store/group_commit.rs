@@ -1,7 +1,10 @@
 //! Writers in company: writes that wait for the file at the same time share one commit. Each keeps its own result: one that is
 //! refused has written nothing, and the others are committed without it.
+//!
+//! One of the waiting threads leads: it carries out all that waits once it has the file. The others sleep until their result is there,
+//! rather than queue for the file, which the leader would get again before any of them woke up.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::engine::lock;
 use super::transaction::Transaction;
@@ -10,9 +13,20 @@ use crate::{Error, ErrorKind, Result};
 /// How many writes share a commit at most.
 const MOST: usize = 256;
 
-/// The writes that wait. Whoever gets the file next carries them out, its own among them.
+/// The writes that wait for a commit.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<Vec<Box<dyn Job>>>);
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Wakes the waiting threads when a commit is done.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Box<dyn Job>>,
+    /// Whether a thread is about to carry out what waits.
+    is_led: bool,
+}
 
 /// One write that waits for its turn.
 trait Job: Send {
@@ -21,20 +35,22 @@ trait Job: Send {
     fn fail(&mut self, error: &Error);
 }
 
+type Slot<T> = Arc<Mutex<Option<Result<T>>>>;
+
 struct Write<T, W> {
     work: Option<W>,
-    result: Arc<Mutex<Option<Result<T>>>>,
+    slot: Slot<T>,
 }
 
 impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write<T, W> {
     fn run(&mut self, transaction: &mut Transaction<'_>) {
         if let Some(work) = self.work.take() {
-            *lock(&self.result) = Some(work(transaction));
+            *lock(&self.slot) = Some(work(transaction));
         }
     }
 
     fn fail(&mut self, error: &Error) {
-        let mut result = lock(&self.result);
+        let mut result = lock(&self.slot);
         // A write that was refused stays refused for its own reason.
         if !matches!(&*result, Some(Err(_))) {
             *result = Some(Err(error.repeated()));
@@ -42,50 +58,68 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
     }
 }
 
-/// The result of a write that was queued.
-pub(super) struct Waiting<T>(Arc<Mutex<Option<Result<T>>>>);
-
-impl<T> Waiting<T> {
-    /// The result, once somebody has carried the write out.
-    pub(super) fn result(&self) -> Option<Result<T>> {
-        lock(&self.0).take()
-    }
-
-    /// Whether the write is gone without a result.
-    pub(super) fn was_dropped(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-}
-
 impl Queue {
-    pub(super) fn add<T: Send + 'static>(
+    /// Carries `work` out, with what else waits, by `commit`, which runs a piece of work in a transaction on the file.
+    pub(super) fn carry_out<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> Waiting<T> {
-        let result = Arc::new(Mutex::new(None));
-        lock(&self.0).push(Box::new(Write { work: Some(work), result: Arc::clone(&result) }));
-        Waiting(result)
+        commit: impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>,
+    ) -> Result<T> {
+        let slot: Slot<T> = Arc::default();
+        let mut state = lock(&self.state);
+        state.waiting.push(Box::new(Write { work: Some(work), slot: Arc::clone(&slot) }));
+        loop {
+            // While it is waiting or carried out, the write holds the slot, too: what is in it then is not committed yet.
+            if Arc::strong_count(&slot) == 1 {
+                return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
+            }
+            if state.is_led {
+                state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.is_led = true;
+            drop(state);
+            let leading = Leading(self);
+            self.lead(&commit);
+            drop(leading);
+            state = lock(&self.state);
+        }
     }
 
-    /// Carries out what waits by `commit`, which runs a piece of work in a transaction.
-    pub(super) fn carry_out(&self, commit: impl FnOnce(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
-        let mut jobs: Vec<Box<dyn Job>> = {
-            let mut waiting = lock(&self.0);
-            let count = waiting.len().min(MOST);
-            waiting.drain(..count).collect()
-        };
+    fn lead(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
+        let mut jobs = Vec::new();
         let done = commit(&mut |transaction| {
+            // Only now, so that whatever came while the file was busy takes part.
+            jobs = self.take();
             for job in &mut jobs {
                 job.run(transaction);
             }
         });
         if let Err(error) = done {
+            if jobs.is_empty() {
+                jobs = self.take();
+            }
             jobs.iter_mut().for_each(|job| job.fail(&error));
         }
     }
+
+    fn take(&self) -> Vec<Box<dyn Job>> {
+        let mut state = lock(&self.state);
+        let count = state.waiting.len().min(MOST);
+        state.waiting.drain(..count).collect()
+    }
 }
 
-/// The error of a write whose company was given up by a panic.
-pub(super) fn panicked() -> Error {
+/// Ends the lead, also when the leader panics.
+struct Leading<'a>(&'a Queue);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).is_led = false;
+        self.0.done.notify_all();
+    }
+}
+
+fn panicked() -> Error {
     Error::new(ErrorKind::Aborted, "another write in the same commit panicked, so nothing of it was written; try again")
 }
