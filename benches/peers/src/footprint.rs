@@ -1,0 +1,114 @@
+//! What the stores take on disk and in memory, and how long they take to open.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use fastrand::Rng;
+use leadstore::LeadStore;
+
+use crate::generated::{BATCH, Fields};
+use crate::measure::{Report, row_of};
+use crate::ours::Ours;
+use crate::peer::{ListCase, Peer, SearchCase, SortBy};
+use crate::rows::CACHE_BYTES;
+use crate::sqlite::Sqlite;
+
+/// Everything below a directory, in millions of bytes.
+pub fn megabytes(directory: &Path) -> f64 {
+    let size = |entry: std::fs::DirEntry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { megabytes(&entry.path()) } else { metadata.len() as f64 / 1e6 }
+    };
+    std::fs::read_dir(directory).unwrap().map(|entry| size(entry.unwrap())).sum()
+}
+
+fn open_ours(path: &Path) -> f64 {
+    let begun = Instant::now();
+    let store = LeadStore::options().cache_bytes(CACHE_BYTES).open(path).unwrap();
+    let time = begun.elapsed().as_secs_f64() * 1e6;
+    store.close().unwrap();
+    time
+}
+
+/// Until the first trivial answer, since SQLite opens its file then.
+fn open_theirs(path: &Path) -> f64 {
+    let begun = Instant::now();
+    let mut sqlite = Sqlite::open(path, CACHE_BYTES);
+    sqlite.get(0);
+    let time = begun.elapsed().as_secs_f64() * 1e6;
+    Box::new(sqlite).close();
+    time
+}
+
+pub fn open_after_a_clean_close(report: &mut Report, leads: usize, rounds: usize, ours: &Path, theirs: &Path) {
+    let samples = (0..rounds).map(|_| (open_ours(ours), open_theirs(theirs))).collect();
+    report.rows.push(row_of("open after a clean close", leads, "SQLite", samples));
+}
+
+/// Opens copies of the stores' files, made while they are open: what a killed process leaves.
+pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs: &Path, directory: &Path) {
+    let samples = (0..3).map(|_| {
+        let crashed = directory.join("crashed");
+        let copies = (crashed.join("ours"), crashed.join("sqlite"));
+        copy(ours, &copies.0);
+        copy(theirs, &copies.1);
+        let times = (open_ours(&copies.0), open_theirs(&copies.1));
+        std::fs::remove_dir_all(crashed).unwrap();
+        times
+    });
+    report.rows.push(row_of("open after a crash", leads, "SQLite", samples.collect()));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The most memory that a process of its own ever held while it imported, listed and searched. Linux only.
+pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
+    let peak = |peer: &str| {
+        let itself = std::env::current_exe().unwrap();
+        let path = directory.join("peak").join(peer);
+        let mut command = Command::new(itself);
+        let child = command.args(["--child", peer, "--leads", &leads.to_string(), "--directory"]).arg(&path);
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().parse::<f64>().unwrap()
+    };
+    let sample = (peak("ours"), peak("sqlite"));
+    report.rows.push(row_of("peak memory of import, lists and searches, MB", leads, "SQLite", vec![sample]));
+}
+
+/// What such a process does: the same work, then its peak in megabytes on standard output.
+pub fn child(peer: &str, directory: &Path, leads: usize) {
+    let mut store: Box<dyn Peer> = match peer {
+        "ours" => Box::new(Ours::open(directory, CACHE_BYTES)),
+        _ => Box::new(Sqlite::open(directory, CACHE_BYTES)),
+    };
+    let mut rng = Rng::with_seed(1);
+    for start in (0..leads).step_by(BATCH) {
+        let batch: Vec<_> =
+            (start..leads.min(start + BATCH)).map(|number| (number, Fields::random(&mut rng, number))).collect();
+        store.import(&batch);
+    }
+    let word = |word: &str| SearchCase { words: vec![word.to_owned()], field: None, phrase: false, prefix: true };
+    for round in 0..20 {
+        for sort in [SortBy::NewestFirst, SortBy::Name, SortBy::DealValue] {
+            let offset = leads as u64 / 20 * round;
+            store.list(&ListCase { status: Some("new"), sort, offset, ..ListCase::default() });
+        }
+        store.search(&word(["ma", "sys", "jan", "exa"][round as usize % 4]));
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("{}", kib * 1_024.0 / 1e6);
+}

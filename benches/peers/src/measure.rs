@@ -1,0 +1,131 @@
+//! Interleaved timing, and the report of it.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// One line of the table: what a peer takes, over what we take.
+#[derive(Serialize)]
+pub struct Row {
+    pub row: String,
+    pub leads: usize,
+    pub peer: &'static str,
+    pub ours_us: f64,
+    pub peer_us: f64,
+    pub ratio: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Default)]
+pub struct Report {
+    pub rows: Vec<Row>,
+    /// What the machine does at best: name and figure.
+    pub limits: Vec<(String, String)>,
+}
+
+/// How long one sample should take, so that the clock's grain and a single interruption count little.
+const SAMPLE: Duration = Duration::from_millis(5);
+const MOST_REPEATS: u32 = 2_000;
+
+/// Microseconds that `work` takes, repeated until a sample is long enough; `work` gets a number that grows over all calls.
+pub struct Sampler {
+    repeats: u32,
+    calls: usize,
+}
+
+impl Sampler {
+    pub fn calibrated(work: &mut dyn FnMut(usize)) -> Self {
+        let begun = Instant::now();
+        work(0);
+        let once = begun.elapsed().max(Duration::from_nanos(100));
+        let repeats = (SAMPLE.as_secs_f64() / once.as_secs_f64()).clamp(1.0, f64::from(MOST_REPEATS)) as u32;
+        Self { repeats, calls: 1 }
+    }
+
+    pub fn sample(&mut self, work: &mut dyn FnMut(usize)) -> f64 {
+        let begun = Instant::now();
+        for _ in 0..self.repeats {
+            work(self.calls);
+            self.calls += 1;
+        }
+        begun.elapsed().as_secs_f64() * 1e6 / f64::from(self.repeats)
+    }
+}
+
+/// Measures ours and a peer's work in turn, the order changing from round to round.
+pub fn compare(
+    row: &str,
+    leads: usize,
+    peer: &'static str,
+    rounds: usize,
+    ours: &mut dyn FnMut(usize),
+    theirs: &mut dyn FnMut(usize),
+) -> Row {
+    let (mut our_sampler, mut their_sampler) = (Sampler::calibrated(ours), Sampler::calibrated(theirs));
+    let samples = (0..rounds).map(|round| {
+        if round % 2 == 0 {
+            let our = our_sampler.sample(ours);
+            (our, their_sampler.sample(theirs))
+        } else {
+            let their = their_sampler.sample(theirs);
+            (our_sampler.sample(ours), their)
+        }
+    });
+    row_of(row, leads, peer, samples.collect())
+}
+
+/// The row that pairs of samples make: medians, and the spread of the ratio from its first to its last tenth.
+pub fn row_of(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f64)>) -> Row {
+    let sorted = |values: Vec<f64>| {
+        let mut values = values;
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let at = |values: &[f64], part: f64| values[((values.len() - 1) as f64 * part).round() as usize];
+    let ratios = sorted(samples.iter().map(|(our, their)| their / our).collect());
+    let row = Row {
+        row: row.to_owned(),
+        leads,
+        peer,
+        ours_us: at(&sorted(samples.iter().map(|(our, _)| *our).collect()), 0.5),
+        peer_us: at(&sorted(samples.iter().map(|(_, their)| *their).collect()), 0.5),
+        ratio: at(&ratios, 0.5),
+        low: at(&ratios, 0.1),
+        high: at(&ratios, 0.9),
+    };
+    eprintln!("{}: {:.2} ({:.2} to {:.2}) against {}", row.row, row.ratio, row.low, row.high, row.peer);
+    row
+}
+
+impl Report {
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.rows).expect("rows are plain data") + "\n"
+    }
+
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        let leads = self.rows.first().map_or(0, |row| row.leads);
+        let _ = writeln!(text, "| {leads} leads | leadstore | peer | | times faster | spread |");
+        let _ = writeln!(text, "|---|---|---|---|---|---|");
+        for Row { row, peer, ours_us, peer_us, ratio, low, high, .. } in &self.rows {
+            let (ours, theirs) = (figure(row, *ours_us), figure(row, *peer_us));
+            let _ = writeln!(text, "| {row} | {ours} | {theirs} | {peer} | **{ratio:.2}** | {low:.2} to {high:.2} |");
+        }
+        for (name, figure) in &self.limits {
+            let _ = writeln!(text, "| limit: {name} | {figure} | | | | |");
+        }
+        text
+    }
+}
+
+/// A figure in its unit: rows of bytes say so in their names.
+fn figure(row: &str, value: f64) -> String {
+    match value {
+        _ if row.ends_with("MB") => format!("{value:.0} MB"),
+        v if v >= 1e6 => format!("{:.2} s", v / 1e6),
+        v if v >= 1e3 => format!("{:.2} ms", v / 1e3),
+        v => format!("{v:.1} µs"),
+    }
+}

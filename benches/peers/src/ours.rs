@@ -1,0 +1,149 @@
+//! leadstore.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use leadstore::chrono::{DateTime, Utc};
+use leadstore::rust_decimal::Decimal;
+use leadstore::{Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort, SortKey};
+
+use crate::generated::Fields;
+use crate::peer::{Answer, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+
+/// A clock that each creation sets, so that every engine's leads have the same times.
+#[derive(Clone)]
+struct SetClock(Arc<AtomicI64>);
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+}
+
+pub struct Ours {
+    store: LeadStore,
+    clock: SetClock,
+    ids: Vec<LeadId>,
+}
+
+impl Ours {
+    pub fn open(directory: &Path, cache_bytes: usize) -> Self {
+        let clock = SetClock(Arc::new(AtomicI64::new(created_at(0))));
+        let store = LeadStore::options().cache_bytes(cache_bytes).clock(clock.clone()).open(directory).unwrap();
+        let mut ids: Vec<(usize, LeadId)> =
+            store.leads(&Filter::new()).map(Result::unwrap).map(|lead| (number(&lead), lead.id)).collect();
+        ids.sort_unstable();
+        Self { store, clock, ids: ids.into_iter().map(|(_, id)| id).collect() }
+    }
+
+    /// How many leads there are: the next one's number.
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn keep(&mut self, number: usize, id: LeadId) {
+        assert_eq!(number, self.ids.len(), "leads are created in the order of their numbers");
+        self.ids.push(id);
+    }
+}
+
+/// The number of a lead, which its e-mail carries.
+fn number(lead: &Lead) -> usize {
+    let local = lead.email.as_deref().and_then(|email| email.split_once('@')).map_or("", |(local, _)| local);
+    local.rsplit('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX)
+}
+
+impl Peer for Ours {
+    fn name(&self) -> &'static str {
+        "leadstore"
+    }
+
+    fn import(&mut self, leads: &[(usize, Fields)]) {
+        let clock = self.clock.clone();
+        let ids = self.store.transaction(|t| {
+            let create = |(number, fields): &(usize, Fields)| {
+                clock.0.store(created_at(*number), Ordering::Relaxed);
+                t.create(fields.new_lead()).map(|lead| lead.id)
+            };
+            leads.iter().map(create).collect::<leadstore::Result<Vec<_>>>()
+        });
+        for ((number, _), id) in leads.iter().zip(ids.unwrap()) {
+            self.keep(*number, id);
+        }
+    }
+
+    fn create(&mut self, number: usize, fields: &Fields) {
+        self.clock.0.store(created_at(number), Ordering::Relaxed);
+        let id = self.store.create(fields.new_lead()).unwrap().id;
+        self.keep(number, id);
+    }
+
+    fn create_in_threads(&mut self, of_threads: &[Vec<(usize, Fields)>]) {
+        let (store, clock) = (&self.store, &self.clock);
+        let mut made: Vec<(usize, LeadId)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = of_threads
+                .iter()
+                .map(|leads| {
+                    scope.spawn(move || {
+                        let create = |(number, fields): &(usize, Fields)| {
+                            clock.0.store(created_at(*number), Ordering::Relaxed);
+                            (*number, store.create(fields.new_lead()).unwrap().id)
+                        };
+                        leads.iter().map(create).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        made.sort_unstable();
+        for (number, id) in made {
+            self.keep(number, id);
+        }
+    }
+
+    fn update(&mut self, number: usize, value: i64) {
+        self.store.update(self.ids[number], LeadPatch::new().deal_value(Decimal::new(value, 2))).unwrap();
+    }
+
+    fn delete(&mut self, number: usize) {
+        self.store.delete(self.ids[number]).unwrap();
+    }
+
+    fn restore(&mut self, number: usize) {
+        self.store.restore(self.ids[number]).unwrap();
+    }
+
+    fn get(&mut self, number: usize) -> String {
+        self.store.get(self.ids[number]).unwrap().unwrap().name
+    }
+
+    fn list(&mut self, case: &ListCase) -> Answer {
+        let mut filter = case.status.into_iter().fold(Filter::new(), Filter::status);
+        filter = case.source.into_iter().fold(filter, Filter::source);
+        filter = case.owner_id.into_iter().fold(filter, Filter::owner_id);
+        if let Some((from, to)) = case.created {
+            let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+            filter = filter.created(time(from)..time(to));
+        }
+        let sort = match case.sort {
+            SortBy::NewestFirst => Sort::desc(SortKey::CreatedAt),
+            SortBy::Name => Sort::asc(SortKey::Name),
+            SortBy::DealValue => Sort::asc(SortKey::DealValue),
+        };
+        let page =
+            self.store.list(&ListQuery::new().filter(filter).sort([sort]).window(case.offset, PER_PAGE)).unwrap();
+        Answer { numbers: page.items.iter().map(number).collect(), total: page.total }
+    }
+
+    fn search(&mut self, case: &SearchCase) -> Answer {
+        let text = case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
+        let fields = case.field.map(|field| field.parse::<Field>().unwrap());
+        let page = self.store.search(&SearchQuery::new(text).fields(fields).per_page(PER_PAGE)).unwrap();
+        Answer { numbers: page.items.iter().map(|hit| number(&hit.lead)).collect(), total: page.total }
+    }
+
+    fn close(self: Box<Self>) {
+        self.store.close().unwrap();
+    }
+}

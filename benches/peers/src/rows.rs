@@ -1,0 +1,353 @@
+//! The rows of the table: what is done, and in which order.
+
+use std::path::Path;
+use std::time::Instant;
+
+use fastrand::Rng;
+
+use crate::generated::{BATCH, Fields};
+use crate::measure::{Report, compare, row_of};
+use crate::native::Native;
+use crate::ours::Ours;
+use crate::peer::{ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::sqlite::Sqlite;
+use crate::{footprint, limits};
+
+/// What both engines may keep in memory of their files.
+pub const CACHE_BYTES: usize = 256 << 20;
+
+/// Both engines and how they are measured.
+struct Bench<'a> {
+    ours: Box<dyn Peer>,
+    theirs: Box<dyn Peer>,
+    leads: usize,
+    rounds: usize,
+    wanted: &'a dyn Fn(&str) -> bool,
+    report: Report,
+    rng: Rng,
+    /// The number of the next lead, the same in both engines.
+    next: usize,
+}
+
+pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) -> bool) -> Report {
+    let (our_path, their_path) = (directory.join("ours"), directory.join("sqlite"));
+    let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
+    let mut bench = Bench {
+        ours: Box::new(Ours::open(&our_path, CACHE_BYTES)),
+        theirs: Box::new(sqlite),
+        leads,
+        rounds,
+        wanted,
+        report: Report::default(),
+        rng: Rng::with_seed(1),
+        next: 0,
+    };
+    bench.load();
+    // Opened anew, so that both start from what is on disk, and SQLite's planner knows its tables.
+    bench.ours.close();
+    bench.theirs.close();
+    let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
+    sqlite.analyse();
+    bench.theirs = Box::new(sqlite);
+    bench.ours = Box::new(Ours::open(&our_path, CACHE_BYTES));
+    bench.sizes(&our_path, &their_path);
+    bench.lists();
+    bench.searches();
+    bench.gets();
+    bench.writes();
+    if wanted("open") {
+        footprint::open_after_a_crash(&mut bench.report, leads, &our_path, &their_path, directory);
+    }
+    bench.ours.close();
+    bench.theirs.close();
+    let mut report = bench.report;
+    if wanted("open") {
+        footprint::open_after_a_clean_close(&mut report, leads, rounds, &our_path, &their_path);
+    }
+    if wanted("native") {
+        native(&mut report, directory, leads, rounds, &our_path);
+    }
+    if wanted("peak") {
+        footprint::peak_memory(&mut report, leads, directory);
+    }
+    if wanted("limit") {
+        report.limits = limits::measure(directory, leads);
+    }
+    report
+}
+
+impl Bench<'_> {
+    fn compare(&mut self, row: &str, ours: &mut dyn FnMut(&mut dyn Peer, usize)) {
+        if !(self.wanted)(row) {
+            return;
+        }
+        let Self { ours: our_store, theirs, .. } = self;
+        // Both do the same work; a cell lets the two closures share the description of it.
+        let work = std::cell::RefCell::new(ours);
+        let name = theirs.name();
+        let measured = compare(
+            row,
+            self.leads,
+            name,
+            self.rounds,
+            &mut |call| work.borrow_mut()(&mut **our_store, call),
+            &mut |call| work.borrow_mut()(&mut **theirs, call),
+        );
+        self.report.rows.push(measured);
+    }
+
+    fn some_leads(&mut self, count: usize) -> Vec<(usize, Fields)> {
+        let first = self.next;
+        self.next += count;
+        (first..self.next).map(|number| (number, Fields::random(&mut self.rng, number))).collect()
+    }
+
+    fn load(&mut self) {
+        let (mut samples, mut totals) = (Vec::new(), (0.0, 0.0));
+        while self.next < self.leads {
+            let leads = self.some_leads(BATCH.min(self.leads - self.next));
+            let time = |peer: &mut dyn Peer, last: bool| {
+                let begun = Instant::now();
+                peer.import(&leads);
+                if last {
+                    // Until search has it all.
+                    peer.search(&words(&[&leads[0].1.email], Some("email")));
+                }
+                begun.elapsed().as_secs_f64() * 1e6 / leads.len() as f64
+            };
+            let last = self.next == self.leads;
+            let sample = (time(&mut *self.ours, last), time(&mut *self.theirs, last));
+            totals = (totals.0 + sample.0, totals.1 + sample.1);
+            samples.push(sample);
+        }
+        if (self.wanted)("bulk load") {
+            let count = samples.len() as f64;
+            let mut row = row_of("bulk load, search included, per lead", self.leads, "SQLite", samples);
+            (row.ours_us, row.peer_us, row.ratio) = (totals.0 / count, totals.1 / count, totals.1 / totals.0);
+            self.report.rows.push(row);
+        }
+    }
+
+    fn sizes(&mut self, our_path: &Path, their_path: &Path) {
+        if (self.wanted)("on disk") {
+            let sizes = (footprint::megabytes(our_path), footprint::megabytes(their_path));
+            self.report.rows.push(row_of("on disk, MB", self.leads, "SQLite", vec![sizes]));
+        }
+    }
+
+    fn lists(&mut self) {
+        let all = ListCase::default;
+        let one = || ListCase { status: Some("new"), ..all() };
+        let three = || ListCase { source: Some("website"), owner_id: Some("user-7"), ..one() };
+        let range = || {
+            let (from, to) = (self.leads / 3, self.leads / 2);
+            ListCase { created: Some((created_at(from), created_at(to))), ..one() }
+        };
+        let by = |sort: SortBy, case: ListCase| ListCase { sort, ..case };
+        let rare = || ListCase { status: Some("disputed"), ..all() };
+        let cases = [
+            ("newest first, no filter", all(), &["first"][..]),
+            ("newest first, one filter", one(), &["first", "middle", "last"]),
+            ("newest first, three filters", three(), &["first"]),
+            ("newest first, one filter and a range of dates", range(), &["first"]),
+            ("by name, no filter", by(SortBy::Name, all()), &["first", "middle"]),
+            ("by name, one filter", by(SortBy::Name, one()), &["first", "middle"]),
+            ("by deal value, no filter", by(SortBy::DealValue, all()), &["first", "middle"]),
+            ("by deal value, one filter", by(SortBy::DealValue, one()), &["first", "middle"]),
+            ("rare value, newest first", rare(), &["first"]),
+            ("rare value, by name", by(SortBy::Name, rare()), &["first", "middle"]),
+        ];
+        for (name, case, pages) in cases {
+            for page in pages {
+                let row = format!("list {name}, {page} page");
+                if !(self.wanted)(&row) {
+                    continue;
+                }
+                let total = self.ours.list(&case).total;
+                let last = total.saturating_sub(1) / u64::from(PER_PAGE) * u64::from(PER_PAGE);
+                let offset = match *page {
+                    "middle" => last / 2 / u64::from(PER_PAGE) * u64::from(PER_PAGE),
+                    "last" => last,
+                    _ => 0,
+                };
+                let case = ListCase { offset, ..case.clone() };
+                let answer = self.ours.list(&case);
+                assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
+                assert_eq!(answer, self.theirs.list(&case), "{row}: {case:?}");
+                self.compare(&row, &mut |peer, _| drop(peer.list(&case)));
+            }
+        }
+    }
+
+    fn searches(&mut self) {
+        let mut rng = Rng::with_seed(1);
+        let some: Vec<Fields> = (0..200).map(|number| Fields::random(&mut rng, number)).collect();
+        let email = some[100].email.clone();
+        let company = some.iter().find_map(|fields| fields.company.clone()).expect("most leads have a company");
+        let company = company.split(' ').next().unwrap_or_default().to_lowercase();
+        let prefix = |text: &str| SearchCase { prefix: true, ..words(&[text], None) };
+        for (name, case) in [
+            ("exact e-mail", words(&[&email], Some("email"))),
+            ("company word", words(&[&company], Some("company"))),
+            ("common first name", words(&["mary"], None)),
+            ("prefix of 2 letters", prefix("sm")),
+            ("prefix of 3 letters", prefix("smi")),
+            ("two words", words(&["jane", "systems"], None)),
+        ] {
+            let row = format!("search {name}");
+            if !(self.wanted)(&row) {
+                continue;
+            }
+            let answer = self.ours.search(&case);
+            assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
+            assert_eq!(answer, self.theirs.search(&case), "{row}: {case:?}");
+            self.compare(&row, &mut |peer, _| drop(peer.search(&case)));
+        }
+    }
+
+    fn gets(&mut self) {
+        let mut rng = Rng::with_seed(5);
+        let numbers: Vec<usize> = (0..10_000).map(|_| rng.usize(..self.leads)).collect();
+        for number in &numbers[..100] {
+            assert_eq!(self.ours.get(*number), self.theirs.get(*number));
+        }
+        self.compare("get, at random", &mut |peer, call| drop(peer.get(numbers[call % numbers.len()])));
+    }
+
+    fn writes(&mut self) {
+        // The engines take leads in turn from the same list, each at its own pace.
+        let fresh = self.some_leads(20_000);
+        let mut created = (0, 0);
+        self.compare("write: durable create", &mut |peer, _| {
+            let done = if peer.name() == "SQLite" { &mut created.1 } else { &mut created.0 };
+            let (number, fields) = &fresh[*done];
+            peer.create(*number, fields);
+            *done += 1;
+        });
+        // Both have the same leads again.
+        for (number, fields) in &fresh[created.0..created.0.max(created.1)] {
+            self.ours.create(*number, fields);
+        }
+        for (number, fields) in &fresh[created.1..created.0.max(created.1)] {
+            self.theirs.create(*number, fields);
+        }
+        self.next = fresh[0].0 + created.0.max(created.1);
+        let mut rng = Rng::with_seed(6);
+        let numbers: Vec<usize> = (0..10_000).map(|_| rng.usize(..self.leads)).collect();
+        self.compare("write: durable update", &mut |peer, call| {
+            peer.update(numbers[call % numbers.len()], call as i64 % 1_000_000);
+        });
+        self.compare("write: durable delete, then restore", &mut |peer, call| {
+            peer.delete(numbers[call % numbers.len()]);
+            peer.restore(numbers[call % numbers.len()]);
+        });
+        self.write_then_search();
+        self.eight_threads();
+    }
+
+    fn write_then_search(&mut self) {
+        let row = "write: durable create, then a search for it";
+        if !(self.wanted)(row) {
+            return;
+        }
+        let mut samples = Vec::new();
+        for round in 0..self.rounds * 5 {
+            let leads = self.some_leads(1);
+            let (number, fields) = &leads[0];
+            let case = words(&[&fields.email], Some("email"));
+            let time = |peer: &mut dyn Peer| {
+                let begun = Instant::now();
+                peer.create(*number, fields);
+                let found = peer.search(&case);
+                assert_eq!(found.numbers, [*number]);
+                begun.elapsed().as_secs_f64() * 1e6
+            };
+            let sample = if round % 2 == 0 {
+                let ours = time(&mut *self.ours);
+                (ours, time(&mut *self.theirs))
+            } else {
+                let theirs = time(&mut *self.theirs);
+                (time(&mut *self.ours), theirs)
+            };
+            samples.push(sample);
+        }
+        self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
+    }
+
+    fn eight_threads(&mut self) {
+        const THREADS: usize = 8;
+        const EACH: usize = 25;
+        let row = "write: durable create from 8 threads";
+        if !(self.wanted)(row) {
+            return;
+        }
+        let mut samples = Vec::new();
+        for round in 0..self.rounds {
+            let leads = self.some_leads(THREADS * EACH);
+            let of_threads: Vec<Vec<(usize, Fields)>> = leads.chunks(EACH).map(<[_]>::to_vec).collect();
+            let time = |peer: &mut dyn Peer| {
+                let begun = Instant::now();
+                peer.create_in_threads(&of_threads);
+                begun.elapsed().as_secs_f64() * 1e6 / leads.len() as f64
+            };
+            let sample = if round % 2 == 0 {
+                let ours = time(&mut *self.ours);
+                (ours, time(&mut *self.theirs))
+            } else {
+                let theirs = time(&mut *self.theirs);
+                (time(&mut *self.ours), theirs)
+            };
+            samples.push(sample);
+        }
+        self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
+    }
+}
+
+fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
+    let split = |word: &&str| word.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
+    let phrase = words.len() == 1;
+    SearchCase { words: words.iter().flat_map(split).collect(), field, phrase, prefix: false }
+}
+
+/// The rows that native_db can do.
+fn native(report: &mut Report, directory: &Path, leads: usize, rounds: usize, our_path: &Path) {
+    let native = Native::open(&directory.join("native"));
+    let mut rng = Rng::with_seed(1);
+    let all: Vec<(usize, Fields)> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    for batch in all.chunks(BATCH) {
+        native.import(batch);
+    }
+    let mut ours = Ours::open(our_path, CACHE_BYTES);
+    let numbers: Vec<usize> = (0..10_000).map(|_| rng.usize(..leads)).collect();
+    for number in &numbers[..100] {
+        assert_eq!(ours.get(*number), native.get(*number));
+    }
+    let row = compare(
+        "native: get, at random",
+        leads,
+        "native_db",
+        rounds,
+        &mut |call| drop(ours.get(numbers[call % numbers.len()])),
+        &mut |call| drop(native.get(numbers[call % numbers.len()])),
+    );
+    report.rows.push(row);
+    let fresh: Vec<Fields> = (0..5_000).map(|number| Fields::random(&mut rng, leads + number)).collect();
+    let first = ours.count();
+    let (mut our_next, mut their_next) = (first, leads);
+    let row = compare(
+        "native: durable create",
+        leads,
+        "native_db",
+        rounds,
+        &mut |call| {
+            ours.create(our_next, &fresh[call % fresh.len()]);
+            our_next += 1;
+        },
+        &mut |call| {
+            native.create(their_next, &fresh[call % fresh.len()]);
+            their_next += 1;
+        },
+    );
+    report.rows.push(row);
+    Box::new(ours).close();
+}
