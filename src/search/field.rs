@@ -110,6 +110,11 @@ impl Slot {
         Self::NamedCustomField,
     ];
 
+    /// How the beginning of a word, after `prefix`, stands among those of all slots.
+    pub(super) fn beginning(self, prefix: &str, beginning: &str) -> String {
+        format!("{}{prefix}{beginning}", self as u8)
+    }
+
     /// The name of the slot in the index.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -133,7 +138,18 @@ pub(super) struct Scope {
     pub(super) prefix: String,
 }
 
+/// The short beginnings of a word that have postings of their own: its first one, two and three letters. A beginning of few letters
+/// is that of many words, and reading the postings of each takes long.
+pub(super) fn beginnings(word: &str) -> impl Iterator<Item = &str> {
+    word.char_indices().take(3).filter_map(|(index, letter)| word.get(..index + letter.len_utf8()))
+}
+
 impl Scope {
+    /// How the beginning of a word in this scope stands among those of all.
+    pub(super) fn beginning(&self, beginning: &str) -> String {
+        self.slot.beginning(&self.prefix, beginning)
+    }
+
     /// The scopes of these fields, or of all if none is named.
     pub(super) fn of(fields: &[Field]) -> Vec<Self> {
         let whole = |slot| Self { slot, prefix: String::new() };

@@ -3,7 +3,7 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use super::field::{Field, Slot, named_prefix};
+use super::field::{Field, Slot, beginnings, named_prefix};
 
 /// One searched value of a lead.
 pub(super) struct Value<'a> {
@@ -79,7 +79,18 @@ pub(super) struct PlacedWord {
     pub(super) slot: Slot,
     /// Its place in the slot. Words side by side in one value have places side by side; between values there is a gap.
     pub(super) position: u32,
+    /// The word, after its custom field's name where that is the slot's way.
     pub(super) text: String,
+    /// How much of `text` is before the word itself, in bytes.
+    prefix_length: usize,
+}
+
+impl PlacedWord {
+    /// The word's short beginnings, as they are indexed.
+    pub(super) fn beginnings(&self) -> impl Iterator<Item = String> {
+        let (prefix, word) = self.text.split_at_checked(self.prefix_length).unwrap_or(("", &self.text));
+        beginnings(word).map(move |beginning| self.slot.beginning(prefix, beginning))
+    }
 }
 
 /// Every word of a lead, slot by slot.
@@ -97,9 +108,9 @@ pub(super) fn placed_words(lead: &Lead) -> Vec<PlacedWord> {
             next.1 += 1;
             if let Some(prefix) = &prefix {
                 let text = format!("{prefix}{}", word.text);
-                named.push(PlacedWord { slot: Slot::NamedCustomField, position, text });
+                named.push(PlacedWord { slot: Slot::NamedCustomField, position, text, prefix_length: prefix.len() });
             }
-            placed.push(PlacedWord { slot: value.slot, position, text: word.text });
+            placed.push(PlacedWord { slot: value.slot, position, text: word.text, prefix_length: 0 });
         }
         next.1 += 1;
     }

@@ -11,6 +11,14 @@ pub(super) struct Phrase {
     pub(super) ends_in_prefix: bool,
 }
 
+impl Phrase {
+    /// The words, each with whether it is only the beginning of one.
+    pub(super) fn with_prefixes(&self) -> impl Iterator<Item = (&str, bool)> {
+        let last = self.words.len().saturating_sub(1);
+        self.words.iter().enumerate().map(move |(index, word)| (word.as_str(), index == last && self.ends_in_prefix))
+    }
+}
+
 /// The phrases of a query, all of which a lead must have.
 pub(super) fn phrases(text: &str) -> Vec<Phrase> {
     let mut phrases = Vec::new();

@@ -85,9 +85,25 @@ impl LayerWords {
 }
 
 impl Postings for LayerWords {
-    fn each_document(&self, scope: &Scope, word: &str, prefix: bool, mut visit: impl FnMut(u32)) -> Result<()> {
-        self.each_term(scope, word, prefix, |documents| documents.keys().copied().for_each(&mut visit));
-        Ok(())
+    fn frequency(&self, scope: &Scope, word: &str, prefix: bool) -> Result<u64> {
+        let mut frequency = 0;
+        self.each_term(scope, word, prefix, |documents| frequency += documents.len() as u64);
+        Ok(frequency)
+    }
+
+    fn documents(
+        &self,
+        scope: &Scope,
+        word: &str,
+        prefix: bool,
+        among: Option<&RoaringBitmap>,
+    ) -> Result<RoaringBitmap> {
+        let mut found = RoaringBitmap::new();
+        self.each_term(scope, word, prefix, |documents| found.extend(documents.keys()));
+        if let Some(among) = among {
+            found &= among;
+        }
+        Ok(found)
     }
 
     fn each_position(

@@ -6,12 +6,12 @@ use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
-use super::lead_words::placed_words;
+use super::lead_words::{PlacedWord, placed_words};
 use crate::lead::Lead;
 use crate::row::Row;
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(super) const FINGERPRINT: u32 = 1;
+pub(super) const FINGERPRINT: u32 = 2;
 
 const ROW: &str = "row";
 
@@ -20,19 +20,23 @@ pub(super) struct IndexSchema {
     schema: Schema,
     row: IndexField,
     slots: [IndexField; Slot::ALL.len()],
+    /// The beginnings of the words of all slots, without positions.
+    beginnings: IndexField,
 }
 
 impl IndexSchema {
     pub(super) fn new() -> Self {
         let mut builder = SchemaBuilder::new();
         let row = builder.add_u64_field(ROW, INDEXED | FAST);
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer("raw")
-            .set_fieldnorms(false)
-            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
-        let options = TextOptions::default().set_indexing_options(indexing);
-        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), options.clone()));
-        Self { schema: builder.build(), row, slots }
+        let options = |option: IndexRecordOption| {
+            let indexing =
+                TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false).set_index_option(option);
+            TextOptions::default().set_indexing_options(indexing)
+        };
+        let with_positions = options(IndexRecordOption::WithFreqsAndPositions);
+        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), with_positions.clone()));
+        let beginnings = builder.add_text_field("beginnings", options(IndexRecordOption::Basic));
+        Self { schema: builder.build(), row, slots, beginnings }
     }
 
     pub(super) fn schema(&self) -> Schema {
@@ -48,6 +52,10 @@ impl IndexSchema {
         self.slots.get(slot as usize).copied().unwrap_or(self.row)
     }
 
+    pub(super) fn beginnings(&self) -> IndexField {
+        self.beginnings
+    }
+
     /// The term by which a row's document is found and deleted.
     pub(super) fn row_term(&self, row: Row) -> Term {
         Term::from_field_u64(self.row, row.0.into())
@@ -59,7 +67,7 @@ impl IndexSchema {
         let words = placed_words(lead);
         for of_slot in words.chunk_by(|a, b| a.slot == b.slot) {
             let Some(first) = of_slot.first() else { continue };
-            let token = |word: &super::lead_words::PlacedWord| Token {
+            let token = |word: &PlacedWord| Token {
                 position: word.position as usize,
                 text: word.text.clone(),
                 ..Token::default()
@@ -68,6 +76,11 @@ impl IndexSchema {
             let text = PreTokenizedString { text: String::new(), tokens };
             document.add_pre_tokenized_text(self.slot(first.slot), text);
         }
+        let mut beginnings: Vec<String> = words.iter().flat_map(PlacedWord::beginnings).collect();
+        beginnings.sort_unstable();
+        beginnings.dedup();
+        let tokens = beginnings.into_iter().map(|text| Token { text, position: 0, ..Token::default() }).collect();
+        document.add_pre_tokenized_text(self.beginnings, PreTokenizedString { text: String::new(), tokens });
         document
     }
 }
