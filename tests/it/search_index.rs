@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use leadstore::{ErrorKind, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
 
-use crate::support::{TestStore, options};
+use crate::support::{TestStore, options, wait_until};
 
 fn filled() -> TestStore {
     let test = TestStore::new();
@@ -136,20 +136,21 @@ fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
     std::fs::remove_dir_all(test.path().join("search")).unwrap();
     let store = options(&test.clock).wait_for_search(false).open(test.path()).unwrap();
     let mut refused = 0;
-    loop {
+    wait_until("the index", || {
         let status = store.search_status();
         match store.search(&SearchQuery::new("jane ")) {
             Ok(found) => {
                 assert_eq!(found.total, 300);
-                break;
+                true
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Unavailable);
                 assert!(matches!(status.state, SearchState::Building { .. }), "{status:?}");
                 refused += 1;
+                false
             }
         }
-    }
+    });
     println!("{refused} refused");
     assert_eq!(store.search_status().state, SearchState::Ready);
 }
@@ -159,15 +160,13 @@ fn an_index_removed_while_it_is_used_is_made_anew() {
     let test = filled();
     check(&test.store);
     // Again, where the index put a file into it meanwhile.
-    while std::fs::remove_dir_all(test.path().join("search")).is_err() {}
+    wait_until("removing the index", || std::fs::remove_dir_all(test.path().join("search")).is_ok());
     for number in 0..20 {
         test.store.create(NewLead::new(format!("later {number}"))).unwrap();
         assert_eq!(test.store.search(&SearchQuery::new("later ")).unwrap().total, number + 1);
     }
     // The batch that follows fails for want of its directory, and the next one makes the index anew.
-    while test.store.search_status().unindexed > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("indexing", || test.store.search_status().unindexed == 0);
     check(&test.store);
     assert_eq!(test.store.search(&SearchQuery::new("later ")).unwrap().total, 20);
 }
@@ -186,9 +185,7 @@ fn an_index_that_cannot_be_made_leaves_everything_else_working_until_it_can() {
     let lead = test.store.create(NewLead::new("meanwhile")).unwrap();
     assert_eq!(test.store.get(lead.id).unwrap().as_ref(), Some(&lead));
     std::fs::remove_file(&search).unwrap();
-    while test.store.search_status().state != SearchState::Ready {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
     check(&test.store);
     assert_eq!(test.store.search(&SearchQuery::new("meanwhile")).unwrap().items[0].lead, lead);
 }

@@ -2,7 +2,7 @@
 
 use leadstore::{CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
 
-use crate::support::TestStore;
+use crate::support::{TestStore, wait_until};
 
 fn found(store: &LeadStore, query: SearchQuery) -> Vec<String> {
     store.search(&query).unwrap().into_iter().map(|hit| hit.lead.name).collect()
@@ -139,15 +139,11 @@ fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
 fn a_snapshot_searches_its_own_state() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("before")).unwrap();
-    while test.store.search_status().state != SearchState::Ready {
-        std::thread::yield_now();
-    }
+    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
     let snapshot = test.store.snapshot().unwrap();
     test.store.update(lead.id, LeadPatch::new().name("after")).unwrap();
     // Until the index itself has moved on.
-    while test.store.search_status().unindexed > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("indexing", || test.store.search_status().unindexed == 0);
     for _ in 0..2 {
         assert_eq!(snapshot.search(&SearchQuery::new("before")).unwrap().total, 1);
         assert_eq!(snapshot.search(&SearchQuery::new("after")).unwrap().total, 0);

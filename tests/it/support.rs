@@ -64,3 +64,12 @@ impl TestStore {
 pub fn options(clock: &ManualClock) -> OpenOptions {
     LeadStore::options().clock(clock.clone())
 }
+
+/// Waits until something is so, and fails after half a minute.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 30, "{what} took too long");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
