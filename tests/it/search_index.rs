@@ -159,6 +159,7 @@ fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
 fn an_index_removed_while_it_is_used_is_made_anew() {
     let test = filled();
     check(&test.store);
+    wait_until("indexing", || test.store.search_status().unindexed == 0);
     // Again, where the index put a file into it meanwhile.
     wait_until("removing the index", || std::fs::remove_dir_all(test.path().join("search")).is_ok());
     for number in 0..20 {
