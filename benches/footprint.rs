@@ -1,5 +1,5 @@
-//! What a process that holds a store takes: `cargo bench --bench footprint`. It fills a store, then starts itself anew on it, so that
-//! nothing of the filling is counted. Linux only, since it asks `/proc`.
+//! What a process that holds a store takes: `cargo bench --bench footprint`. It fills a store, then starts itself anew
+//! on it, so that nothing of the filling is counted. Linux only, since it asks `/proc`.
 
 mod generated;
 

@@ -9,11 +9,11 @@ mod words;
 pub(crate) use fold::fold;
 pub(crate) use words::{Word, words};
 
-/// The rules by which text is split into words: an index made under others is rebuilt. What is a letter follows the Unicode version of
-/// the standard library.
+/// The rules by which text is split into words: an index made under others is rebuilt. What is a letter follows the
+/// Unicode version of the standard library.
 ///
-/// Folding must never change on its own: sort keys and filters on disk are made of it, so another folding is another format. Hence
-/// the crates with its tables are pinned, and a test below holds its results fast.
+/// Folding must never change on its own: sort keys and filters on disk are made of it, so another folding is another
+/// format. Hence the crates with its tables are pinned, and a test below holds its results fast.
 pub(crate) fn fingerprint() -> u64 {
     const RULES: u64 = 1;
     let (major, minor, update) = char::UNICODE_VERSION;

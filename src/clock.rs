@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A source of the time of day and of elapsed time.
 ///
-/// The store truncates [`now`](Self::now) to microseconds. It is called once or more for each write, so it should be cheap.
+/// The store truncates [`now`](Self::now) to microseconds. It is called once or more for each write, so it should be
+/// cheap.
 pub trait Clock: Send + Sync + 'static {
     /// The time of day, which may jump in either direction.
     fn now(&self) -> DateTime<Utc>;
@@ -38,7 +39,8 @@ pub(crate) fn microseconds(now: DateTime<Utc>) -> DateTime<Utc> {
     from_micros(now.timestamp_micros())
 }
 
-/// The time that `micros` since 1970 stand for; a figure outside of what chrono can represent becomes the nearest one it can.
+/// The time that `micros` since 1970 stand for; a figure outside of what chrono can represent becomes the nearest one
+/// it can.
 pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(if micros < 0 {
         DateTime::<Utc>::MIN_UTC

@@ -46,13 +46,13 @@ pub struct Lead {
     pub company: Option<String>,
     /// 1 to 64 characters of `a-z 0-9 _ -`.
     pub status: String,
-    /// Where the lead came from: 1 to 64 characters without a comma.
+    /// Where the lead came from: 1 to 64 characters without comma or control characters.
     pub source: Option<String>,
     /// Whose lead it is: 1 to 64 printable ASCII characters without space or comma.
     pub owner_id: Option<String>,
     /// What the deal is worth, exactly: 0 or more, below 10^11, at most 4 decimal places.
     pub deal_value: Option<Decimal>,
-    /// At most 50, each 1 to 50 characters without a comma, in the order given.
+    /// At most 50, each 1 to 50 characters without comma or control characters, in the order given.
     pub tags: Vec<String>,
     /// At most 100 named values.
     pub custom_fields: BTreeMap<String, CustomValue>,

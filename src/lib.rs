@@ -1,5 +1,5 @@
-//! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does over HTTP. List, get, create,
-//! update, delete to a trash, restore, search. No server, no async runtime, no network.
+//! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does over HTTP. List, get,
+//! create, update, delete to a trash, restore, search. No server, no async runtime, no network.
 //!
 //! ```
 //! use leadstore::{Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery};
@@ -7,7 +7,9 @@
 //! # let directory = tempfile::tempdir().unwrap();
 //! # let path = directory.path().join("leads");
 //! let store = LeadStore::open(&path)?;
-//! let jane = store.create(NewLead::new("Jane Doe").email("jane@example.com").company("Example Corp").deal_value(25_000))?;
+//! let jane = store.create(
+//!     NewLead::new("Jane Doe").email("jane@example.com").company("Example Corp").deal_value(25_000),
+//! )?;
 //!
 //! let new = store.list(&ListQuery::new().filter(Filter::new().status("new")))?;
 //! assert_eq!((new.total, new.items[0].id), (1, jane.id));
@@ -23,32 +25,33 @@
 //!
 //! # What it promises
 //!
-//! - **Durable.** When a write returns, it survives a power cut, unless [`Durability::Within`] says otherwise. One write is one
-//!   atomic transaction over the lead, every index, the trash and the change log.
-//! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like. Readers and writers
-//!   do not wait for each other; only [`compact`](LeadStore::compact) has both wait, and a writer that is far ahead of the search index waits
-//!   for that.
+//! - **Durable.** When a write returns, it survives a power cut, unless [`Durability::Within`] says otherwise. One
+//!   write is one atomic transaction over the lead, every index, the trash and the change log.
+//! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like.
+//!   Readers and writers do not wait for each other; only [`compact`](LeadStore::compact) has both wait, and a writer
+//!   that is far ahead of the search index waits for that.
 //! - **Search sees every write** that returned before it started, and nothing else.
 //! - **Exact totals** at any depth. A page past the end is empty.
 //! - **A trash** from which a lead comes back as it was, until it expires.
-//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is rebuilt. Damage to the
-//!   store's file is reported where it is noticed; a check of the whole file is yet to come.
+//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is
+//!   rebuilt. Damage to the store's file is reported where it is noticed; a check of the whole file is yet to come.
 //!
 //! # Where to begin
 //!
-//! [`LeadStore`] has every operation. [`NewLead`], [`LeadPatch`], [`Filter`], [`ListQuery`], [`SearchQuery`] and [`TrashQuery`] are
-//! what goes in, [`Lead`], [`TrashedLead`], [`Hit`] and [`Page`] what comes out, and [`Error`] what can go wrong.
-//! [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
+//! [`LeadStore`] has every operation. [`NewLead`], [`LeadPatch`], [`Filter`], [`ListQuery`], [`SearchQuery`] and
+//! [`TrashQuery`] are what goes in, [`Lead`], [`TrashedLead`], [`Hit`] and [`Page`] what comes out, and [`Error`] what
+//! can go wrong. [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
 //!
 //! # On disk
 //!
-//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file; `search/` is derived from it, a
-//! [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other processes out.
+//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file; `search/` is derived from
+//! it, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other processes
+//! out.
 //!
 //! # From async code
 //!
-//! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async program, run
-//! them where blocking is allowed:
+//! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async
+//! program, run them where blocking is allowed:
 //!
 //! ```text
 //! let store = store.clone();

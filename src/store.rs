@@ -30,8 +30,8 @@ use crate::{Error, ErrorKind, Result};
 /// A handle: clones share one store, from any number of threads. A store is open once at a time. It closes when
 /// [`close`](Self::close) is called on any handle, or silently when the last one is dropped.
 ///
-/// After an input or output failure it refuses everything but [`close`](Self::close) and [`reopen`](Self::reopen), with the failure's
-/// kind.
+/// After an input or output failure it refuses everything but [`close`](Self::close) and [`reopen`](Self::reopen), with
+/// the failure's kind.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, ListQuery, NewLead};
@@ -98,7 +98,7 @@ impl LeadStore {
         OpenOptions::new().open(path)
     }
 
-    /// Opens a new store in memory, which is gone when it is closed.
+    /// Opens a new store in memory, which is gone with its last handle.
     ///
     /// # Errors
     ///
@@ -122,8 +122,9 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks; [`AlreadyExists`](ErrorKind::AlreadyExists) for an id
-    /// or external id that a lead has, be it in the trash. An id whose lead has expired there is free again.
+    /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an id or external id that a lead has, be it in the trash. An id
+    /// whose lead has expired there is free again.
     pub fn create(&self, lead: NewLead) -> Result<Lead> {
         self.write(move |transaction| transaction.create(lead))
     }
@@ -132,8 +133,8 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash); [`Conflict`](ErrorKind::Conflict) if the patch demands
-    /// another version; [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
+    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash); [`Conflict`](ErrorKind::Conflict) if the
+    /// patch demands another version; [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an external id that another lead has.
     pub fn update(&self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
         self.write(move |transaction| transaction.update(id, patch))
@@ -194,11 +195,11 @@ impl LeadStore {
         self.transaction(|transaction| transaction.empty_trash())
     }
 
-    /// Runs `work` in a transaction: what it writes is committed together if it gives `Ok`, and not at all if it gives an error or
-    /// panics. Transactions run one after another, so other writers wait; readers do not.
+    /// Runs `work` in a transaction: what it writes is committed together if it gives `Ok`, and not at all if it gives
+    /// an error or panics. Transactions run one after another, so other writers wait; readers do not.
     ///
-    /// A write that fails has written nothing, so `work` may go on after it. An error of the application's own is carried out by
-    /// [`Error::abort`].
+    /// A write that fails has written nothing, so `work` may go on after it. An error of the application's own is
+    /// carried out by [`Error::abort`].
     ///
     /// ```
     /// use leadstore::{LeadPatch, LeadStore, NewLead};
@@ -216,8 +217,8 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// Those of `work`; [`Nested`](ErrorKind::Nested) for a transaction within another on the same thread, and for any other write on
-    /// the store there; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), where
+    /// Those of `work`; [`Nested`](ErrorKind::Nested) for a transaction within another on the same thread, and for any
+    /// other write on the store there; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), where
     /// [`outcome_unknown`](Error::outcome_unknown) tells if the commit itself failed.
     pub fn transaction<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         self.core()?.write(work)
@@ -227,13 +228,14 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// Only those of the store itself: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). So
-    /// do all reads.
+    /// Only those of the store itself: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
+    /// [`Io`](ErrorKind::Io). So do all reads.
     pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
         self.with(|core| query::get(core.view()?.reader(), id))
     }
 
-    /// The leads with these ids, in their order, all of one state of the store; `None` where [`get`](Self::get) gives it.
+    /// The leads with these ids, in their order, all of one state of the store; `None` where [`get`](Self::get) gives
+    /// it.
     ///
     /// # Errors
     ///
@@ -287,7 +289,8 @@ impl LeadStore {
         self.with(|core| Ok(query::select(core.view()?.reader(), filter)?.len()))
     }
 
-    /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first error.
+    /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first
+    /// error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
         snapshot::Leads::new(self.snapshot(), filter)
     }
@@ -296,8 +299,9 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32 words, or a page out of range;
-    /// [`Unavailable`](ErrorKind::Unavailable) while the index is rebuilt, if the options say not to wait, or cannot be.
+    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32 words, or a page out of
+    /// range; [`Unavailable`](ErrorKind::Unavailable) while the index is rebuilt, if the options say not to wait, or
+    /// cannot be.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with(|core| core.search(query))
     }
@@ -325,24 +329,25 @@ impl LeadStore {
         self.with(|core| core.sync())
     }
 
-    /// Gives the space of deleted leads back to the file system. Reads and writes wait until it is done, about a second for
-    /// 100,000 leads.
+    /// Gives the space of deleted leads back to the file system. Reads and writes wait until it is done, about a second
+    /// for 100,000 leads.
     ///
     /// # Errors
     ///
-    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`] or an iterator over leads is held; [`Nested`](ErrorKind::Nested) within a transaction;
-    /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io).
+    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`] or an iterator over leads is held; [`Nested`](ErrorKind::Nested)
+    /// within a transaction; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io).
     pub fn compact(&self) -> Result<()> {
         self.with(|core| core.compact())
     }
 
-    /// Closes the store's file and opens it again, for every handle: after a failure whose cause is gone, or to hand the file to
-    /// another process for a moment. Everything that had been acknowledged is there. Snapshots end.
+    /// Closes the store's file and opens it again, for every handle: after a failure whose cause is gone, or to hand
+    /// the file to another process for a moment. Everything that had been acknowledged is there. Snapshots end.
     ///
     /// # Errors
     ///
-    /// Those of [`OpenOptions::open`], after which the store stays closed and can be reopened again; [`Nested`](ErrorKind::Nested) within a
-    /// transaction. Meanwhile other calls are [`Unavailable`](ErrorKind::Unavailable).
+    /// Those of [`OpenOptions::open`], after which the store stays closed and can be reopened again;
+    /// [`Nested`](ErrorKind::Nested) within a transaction. Meanwhile other calls are
+    /// [`Unavailable`](ErrorKind::Unavailable).
     pub fn reopen(&self) -> Result<()> {
         self.shared.nesting.refuse()?;
         let _turn = engine::lock(&self.shared.turn);
@@ -360,8 +365,9 @@ impl LeadStore {
         result
     }
 
-    /// Closes the store: indexes what is left, ends its threads and closes its files, and tells of what failed. Every other handle and
-    /// every snapshot is [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does nothing.
+    /// Closes the store: indexes what is left, ends its threads and closes its files, and tells of what failed. Every
+    /// other handle and every snapshot is [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -392,8 +398,8 @@ impl LeadStore {
         self.core()?.write_in_company(work)
     }
 
-    /// Runs a read, or whatever else runs no code of the caller's. A failure of input or output in it is the store's own, after which
-    /// nothing is to be trusted.
+    /// Runs a read, or whatever else runs no code of the caller's. A failure of input or output in it is the store's
+    /// own, after which nothing is to be trusted.
     fn with<T>(&self, work: impl FnOnce(&Arc<Core>) -> Result<T>) -> Result<T> {
         let core = self.core()?;
         match catch_unwind(AssertUnwindSafe(|| work(&core))) {

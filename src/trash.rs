@@ -1,4 +1,5 @@
-//! The trash: listing it, and purging what has expired. Moving leads into it and out of it are writes, and live in `store`.
+//! The trash: listing it, and purging what has expired. Moving leads into it and out of it are writes, and live in
+//! `store`.
 
 mod sweep;
 mod trash_query;

@@ -1,4 +1,5 @@
-//! Leads made up from a seed, the same on every machine: names and companies with the spread of real ones, a unique e-mail each.
+//! Leads made up from a seed, the same on every machine: names and companies with the spread of real ones, a unique
+//! e-mail each.
 #![allow(dead_code, reason = "each bench uses a part of this module")]
 
 use std::path::Path;

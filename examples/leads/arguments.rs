@@ -82,6 +82,13 @@ pub enum Command {
     Stats,
 }
 
+impl Command {
+    /// Whether the command leaves the store as it is.
+    pub fn only_reads(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Get { .. } | Self::Search { .. } | Self::Trash { .. } | Self::Stats)
+    }
+}
+
 #[derive(Args)]
 pub struct FilterFlags {
     /// With any of these statuses
@@ -163,7 +170,8 @@ pub struct PageFlags {
 
 #[derive(Args)]
 pub struct SortFlag {
-    /// Up to three keys, each with a - before it for descending, such as -created_at
+    /// Up to three of created_at, updated_at, name, company, email, status, source, owner_id, deal_value (in the trash
+    /// deleted_at, too), each with a - before it for descending, as in --sort=-created_at
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<Sort>,
 }

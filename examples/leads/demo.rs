@@ -51,6 +51,6 @@ fn step(output: Output, what: &str, request: &str) {
         // What is printed must stay JSON.
         eprintln!("{what}: {request}");
     } else {
-        println!("\n{what}: {request}");
+        say!("\n{what}: {request}");
     }
 }

@@ -2,7 +2,8 @@
 
 use leadstore::{Error, ErrorKind, Violation};
 
-/// A failure, as the Leads API tells of one: a code for programs, a message for people, and what is wrong with the input.
+/// A failure, as the Leads API tells of one: a code for programs, a message for people, and what is wrong with the
+/// input.
 pub struct Failure {
     pub code: &'static str,
     pub message: String,

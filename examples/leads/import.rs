@@ -1,6 +1,6 @@
-//! Importing a CSV file: its columns are matched by their names, and a row that breaks a rule is reported while the others go in.
+//! Importing a CSV file: its columns are matched by their names, and a row that breaks a rule is reported while the
+//! others go in.
 
-use std::fs::File;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,44 +38,55 @@ struct BadRow {
     reason: String,
 }
 
-/// Imports a file; `false` if rows of it were refused.
-pub fn run(store: &LeadStore, path: &Path, output: Output) -> Result<bool> {
-    let named =
-        |error: &dyn std::fmt::Display| Failure::new("malformed_request", format!("{}: {error}", path.display()));
-    let file = File::open(path).map_err(|error| named(&error))?;
-    let size = file.metadata().map_err(|error| named(&error))?.len();
-    // Rows of other lengths than the header's are reported one by one.
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-    let columns = columns(reader.headers().map_err(|error| named(&error))?);
-    if !columns.iter().any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName)) {
-        return Err(named(&"there is no column name, first_name or last_name in its header"));
+/// A CSV file that was read, whose header says what its columns are.
+pub struct CsvFile {
+    bytes: Vec<u8>,
+    columns: Vec<Column>,
+}
+
+impl CsvFile {
+    /// Reads a file and its header, so that one that is no list of leads is told before a store is made for it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed =
+            |what: &dyn std::fmt::Display| Failure::new("malformed_request", format!("{}: {what}", path.display()));
+        let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
+        let columns = columns(reader.headers().map_err(|error| failed(&error))?);
+        if !columns.iter().any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName)) {
+            return Err(failed(&"its header, separated by commas, names no column name, first_name or last_name"));
+        }
+        Ok(Self { bytes, columns })
     }
-    let bar = if output.json { ProgressBar::hidden() } else { progress_bar(size) };
+}
+
+/// Imports a file; `false` if rows of it were refused.
+pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
+    let CsvFile { bytes, columns } = file;
+    // Rows of other lengths than the header's are reported one by one.
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
+    let bar = if output.json { ProgressBar::hidden() } else { progress_bar(bytes.len() as u64) };
+    let mut lines = Lines { bytes, byte: 0, line: 1 };
     let (mut imported, mut bad) = (0_u64, Vec::new());
     let mut records = reader.records();
-    loop {
-        let mut batch = Vec::with_capacity(BATCH);
-        for record in records.by_ref().take(BATCH) {
-            match record {
-                Ok(record) => batch.push(record),
-                Err(error) if error.is_io_error() => return Err(named(&error)),
-                Err(error) => {
-                    let line = error.position().map_or(0, csv::Position::line);
-                    bad.push(BadRow { line, reason: error.to_string() });
-                }
-            }
-        }
-        if batch.is_empty() && records.reader().is_done() {
-            break;
-        }
+    while !records.reader().is_done() {
+        let batch: Vec<_> = records.by_ref().take(BATCH).collect();
         imported += store.transaction(|transaction| {
             let mut imported = 0;
             for record in &batch {
-                let created =
-                    new_lead(&columns, record).and_then(|lead| transaction.create(lead).map_err(|e| e.to_string()));
-                match created {
+                let lead = match record {
+                    Ok(record) => new_lead(columns, record),
+                    Err(error) => Err(error.to_string()),
+                };
+                match lead.and_then(|lead| transaction.create(lead).map_err(|error| error.to_string())) {
                     Ok(_) => imported += 1,
-                    Err(reason) => bad.push(BadRow { line: record.position().map_or(0, csv::Position::line), reason }),
+                    Err(reason) => {
+                        let position = match record {
+                            Ok(record) => record.position(),
+                            Err(error) => error.position(),
+                        };
+                        let line = lines.line_of(position.map_or(0, csv::Position::byte));
+                        bad.push(BadRow { line, reason });
+                    }
                 }
             }
             Ok(imported)
@@ -85,6 +96,28 @@ pub fn run(store: &LeadStore, path: &Path, output: Output) -> Result<bool> {
     bar.finish_and_clear();
     report(imported, &bad, output);
     Ok(bad.is_empty())
+}
+
+/// Counts lines. The CSV reader's own count is that before the line ends and blank lines that it has yet to pass.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which the row begins that is read from this byte on; rows are asked for in order.
+    fn line_of(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(next) = self.bytes.get(self.byte) {
+            if self.byte >= byte && !matches!(next, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*next == b'\n');
+            self.byte += 1;
+        }
+        self.line
+    }
 }
 
 fn report(imported: u64, bad: &[BadRow], output: Output) {
@@ -105,18 +138,21 @@ fn progress_bar(size: u64) -> ProgressBar {
     ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What each column means. Of several for one field the first is taken; the others become custom fields.
+/// What each column means. Of several for one field the first is taken; the others become custom fields, like those of
+/// other titles. A custom field whose title is blank or comes again is named by its column's number.
 fn columns(header: &csv::StringRecord) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
-    for title in header {
-        let column = column(title);
-        columns.push(if columns.contains(&column) { Column::Custom(title.trim().to_owned()) } else { column });
+    for (index, title) in header.iter().enumerate() {
+        let title = title.trim_start_matches('\u{feff}').trim();
+        let numbered = || Column::Custom(format!("{title} column {}", index + 1).trim().to_owned());
+        let meant = if title.is_empty() { numbered() } else { column(title) };
+        let custom = Column::Custom(title.to_owned());
+        columns.push([meant, custom].into_iter().find(|column| !columns.contains(column)).unwrap_or_else(numbered));
     }
     columns
 }
 
 fn column(title: &str) -> Column {
-    let title = title.trim_start_matches('\u{feff}').trim();
     let plain: String = title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     match plain.as_str() {
         "name" | "fullname" | "leadname" | "contactname" => Column::Name,
@@ -151,7 +187,8 @@ fn new_lead(columns: &[Column], record: &csv::StringRecord) -> std::result::Resu
             Column::Email => new.email(value),
             Column::Phone => new.phone(value),
             Column::Company => new.company(value),
-            Column::Status => new.status(value.trim()),
+            // Exports often capitalise what statuses write small.
+            Column::Status => new.status(value.trim().to_lowercase()),
             Column::Source => new.source(value),
             Column::OwnerId => new.owner_id(value.trim()),
             Column::DealValue => {
@@ -160,7 +197,15 @@ fn new_lead(columns: &[Column], record: &csv::StringRecord) -> std::result::Resu
                     Decimal::from_str_exact(digits).map_err(|_| format!("deal_value: {digits} is no number"))?;
                 new.deal_value(amount)
             }
-            Column::Tags => new.tags(value.split(',').map(str::trim).filter(|tag| !tag.is_empty())),
+            Column::Tags => {
+                let mut tags: Vec<&str> = Vec::new();
+                for tag in value.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                    if !tags.contains(&tag) {
+                        tags.push(tag);
+                    }
+                }
+                new.tags(tags)
+            }
             Column::ExternalId => new.external_id(value.trim()),
             Column::Custom(name) => new.custom_field(name.as_str(), value),
         };

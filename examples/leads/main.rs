@@ -1,7 +1,15 @@
 //! A command-line tool over a lead store: `cargo run --example leads -- --help`.
 //!
-//! `arguments` says what can be typed, `import` reads CSV files, `demo` shows the life of a lead, `show` prints, `failure` says
-//! what went wrong.
+//! `arguments` says what can be typed, `import` reads CSV files, `demo` shows the life of a lead, `show` prints,
+//! `failure` says what went wrong.
+
+/// Prints a line; that nobody reads it any more, as with `| head`, is no failure.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
 
 mod arguments;
 mod demo;
@@ -9,12 +17,13 @@ mod failure;
 mod import;
 mod show;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
 use failure::{Failure, Result};
-use leadstore::{Filter, Lead, LeadId, LeadStore, ListQuery};
+use leadstore::{ErrorKind, Filter, Lead, LeadId, LeadStore, ListQuery};
 use show::Output;
 
 fn main() -> ExitCode {
@@ -38,22 +47,38 @@ fn run(arguments: Arguments, output: Output) -> Result<bool> {
     let Some(directory) = arguments.store else {
         return Err(Failure::new("malformed_request", "name the store with --store DIR"));
     };
+    let imported = match &arguments.command {
+        Command::Import { file } => Some(import::CsvFile::open(file)?),
+        _ => None,
+    };
     // Only what writes may make a store, so that a mistyped directory is told.
     let may_create = matches!(arguments.command, Command::Import { .. } | Command::Create(_));
     if !may_create && !directory.join("leads.redb").exists() {
         let message = format!("there is no store in {}; import or create makes one", directory.display());
         return Err(Failure::new("not_found", message));
     }
-    let store = LeadStore::open(directory)?;
-    let done = carry_out(&store, arguments.command, output)?;
+    let store = open(&directory, arguments.command.only_reads())?;
+    let done = match imported {
+        Some(file) => import::run(&store, &file, output)?,
+        None => carry_out(&store, arguments.command, output).map(|()| true)?,
+    };
     store.close()?;
     Ok(done)
 }
 
-fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<bool> {
+/// Opens the store, for reading only where that will do, so that several commands can read at once. A store that was
+/// not closed cleanly must be opened for writing.
+fn open(directory: &Path, only_reads: bool) -> leadstore::Result<LeadStore> {
+    match LeadStore::options().read_only(only_reads).open(directory) {
+        Err(error) if only_reads && error.kind() == ErrorKind::Unavailable => LeadStore::open(directory),
+        opened => opened,
+    }
+}
+
+fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> {
     match command {
-        Command::Demo => {}
-        Command::Import { file } => return import::run(store, &file, output),
+        // Done by their own functions.
+        Command::Demo | Command::Import { .. } => {}
         Command::List { filter, page, sort, cursor } => {
             let query = page.list_query(filter.filter(), sort);
             output.leads(&store.list(&cursor.into_iter().fold(query, ListQuery::after))?);
@@ -72,7 +97,7 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<bool
         Command::Trash { page, sort } => output.trash(&store.list_trash(&page.trash_query(sort))?),
         Command::Stats => output.stats(store, &counts(store)?)?,
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Why a lead cannot be shown: it is in the trash, or nowhere.

@@ -1,7 +1,6 @@
 //! Printing: tables for people, or the bodies of the Leads API.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -10,13 +9,6 @@ use leadstore::{CustomValue, Hit, Lead, LeadStore, Page, Result, TrashQuery, Tra
 use serde::Serialize;
 
 use crate::failure::Failure;
-
-/// Prints a line; that nobody reads it any more, as with `| head`, is no failure.
-macro_rules! say {
-    ($($line:tt)*) => {{
-        let _ = writeln!(std::io::stdout(), $($line)*);
-    }};
-}
 
 /// How to print.
 #[derive(Clone, Copy)]
@@ -56,11 +48,11 @@ impl Output {
             ("version", lead.version.to_string()),
         ] {
             if !value.is_empty() {
-                table.add_row([field.to_owned(), value]);
+                table.add_row(row([field.to_owned(), value]));
             }
         }
         for (name, value) in &lead.custom_fields {
-            table.add_row([name.clone(), custom(value)]);
+            table.add_row(row([name.clone(), custom(value)]));
         }
         say!("{table}");
     }
@@ -82,13 +74,13 @@ impl Output {
             let mut fields: Vec<String> = matches.iter().map(|found| found.field.to_string()).collect();
             fields.dedup();
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
-            table.add_row([
+            table.add_row(row([
                 lead.id.to_string(),
                 lead.name.clone(),
                 text(&lead.company),
                 text(&lead.email),
                 fields.join(", "),
-            ]);
+            ]));
         }
         say!("{table}");
         print_place(page);
@@ -100,13 +92,13 @@ impl Output {
         }
         let mut table = table(&["id", "name", "status", "deleted", "can be restored until"]);
         for TrashedLead { lead, deleted_at, expires_at, .. } in page {
-            table.add_row([
+            table.add_row(row([
                 lead.id.to_string(),
                 lead.name.clone(),
                 lead.status.clone(),
                 time(*deleted_at),
                 time(*expires_at),
-            ]);
+            ]));
         }
         say!("{table}");
         print_place(page);
@@ -138,7 +130,7 @@ impl Output {
         {
             let mut table = table(&[name, "leads"]);
             for (value, count) in counts {
-                table.add_row([value.clone(), count.to_string()]);
+                table.add_row(row([value.clone(), count.to_string()]));
             }
             align_right(&mut table, 1);
             say!("{table}");
@@ -163,7 +155,7 @@ fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
     let mut table = table(&["id", "name", "company", "email", "status", "deal value", "created"]);
     for lead in leads {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        table.add_row([
+        table.add_row(row([
             lead.id.to_string(),
             lead.name.clone(),
             text(&lead.company),
@@ -171,7 +163,7 @@ fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
             lead.status.clone(),
             lead.deal_value.map(|value| value.to_string()).unwrap_or_default(),
             time(lead.created_at),
-        ]);
+        ]));
     }
     align_right(&mut table, 5);
     say!("{table}");
@@ -199,6 +191,12 @@ fn align_right(table: &mut Table, column: usize) {
     if let Some(column) = table.column_mut(column) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+}
+
+/// A row of cells. Control characters are shown as escapes, so that what is stored cannot command the terminal.
+fn row(cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    cells.into_iter().map(|cell| cell.chars().map(shown).collect()).collect()
 }
 
 fn time(time: DateTime<Utc>) -> String {

@@ -12,8 +12,8 @@ use crate::Error;
 
 /// The identity of a lead.
 ///
-/// It is a 128-bit UUID. The store makes UUIDs of version 7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562)), whose order is
-/// that of their creation; a caller may bring any. It prints as, and is parsed from, a
+/// It is a 128-bit UUID. The store makes UUIDs of version 7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562)), whose
+/// order is that of their creation; a caller may bring any. It prints as, and is parsed from, a
 /// [TypeID](https://github.com/jetify-com/typeid) with the prefix `lead`, and serialises as that string.
 ///
 /// ```
@@ -83,7 +83,8 @@ impl FromStr for LeadId {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for 128 bits.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
+    /// 128 bits.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).ok_or_else(|| {
             Error::invalid(vec![Violation::new(

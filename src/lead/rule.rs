@@ -33,11 +33,14 @@ impl StatusSet {
     /// The set of exactly these; a lead starts as `new` if that is among them and as the first otherwise.
     pub(crate) fn of(allowed: Vec<String>) -> crate::Result<Self> {
         let mut violations = Violations::default();
-        for status in &allowed {
-            // A blank one is no status either, which `text` leaves to its caller to tell.
-            if STATUS.normalise(status.clone(), &mut violations).is_none() && status.trim().is_empty() {
-                violations.add("statuses", ViolationCode::Required, "a status must not be blank");
+        for (index, status) in allowed.iter().enumerate() {
+            let field = format!("statuses[{index}]");
+            if status.trim().is_empty() {
+                violations.add(&field, ViolationCode::Required, "must not be blank");
             }
+            let mut broken = Violations::default();
+            STATUS.normalise(status.clone(), &mut broken);
+            violations.add_under(&field, broken);
         }
         let initial = match allowed.iter().find(|status| *status == "new").or(allowed.first()) {
             Some(status) => status.clone(),

@@ -58,6 +58,11 @@ impl Violations {
         self.0.push(Violation::new(field, code, message));
     }
 
+    /// Adds what is wrong with a part of the input, under the part's name.
+    pub(crate) fn add_under(&mut self, field: &str, part: Self) {
+        self.0.extend(part.0.into_iter().map(|violation| Violation { field: field.to_owned(), ..violation }));
+    }
+
     /// `Ok` if nothing was added, and otherwise the error that names it all.
     pub(crate) fn into_result(self) -> crate::Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(crate::Error::invalid(self.0)) }

@@ -12,11 +12,13 @@ use crate::lead::{Violation, ViolationCode};
 use crate::row::Row;
 use crate::{Error, Result};
 
-/// Where a list goes on after a page: [`Page::next`](super::Page::next), for [`ListQuery::after`](super::ListQuery::after).
+/// Where a list goes on after a page: [`Page::next`](super::Page::next), for
+/// [`ListQuery::after`](super::ListQuery::after).
 ///
-/// Following cursors costs the same on every page, and a lead that does not change meanwhile is neither skipped nor repeated, whatever
-/// happens to others. A cursor belongs to the filter and the order of the query that gave it. It prints as an opaque text that can stand in
-/// a URL, from which it is parsed and as which it serialises. It holds the sort values of a lead, so it is as confidential as that.
+/// Following cursors costs the same on every page, and a lead that does not change meanwhile is neither skipped nor
+/// repeated, whatever happens to others. A cursor belongs to the filter and the order of the query that gave it. It
+/// prints as an opaque text that can stand in a URL, from which it is parsed and as which it serialises. It holds the
+/// sort values of a lead, so it is as confidential as that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// A checksum of the filter and the order.
@@ -26,8 +28,8 @@ pub struct Cursor {
     pub(super) position: Position,
 }
 
-/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, 1 or 0 for a late lead, then each value as 0, or 1 and its length u32 and bytes; last a CRC-32
-/// of all that. Numbers are little-endian.
+/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, 1 or 0 for a late lead, then each value as
+/// 0, or 1 and its length u32 and bytes; last a CRC-32 of all that. Numbers are little-endian.
 const VERSION: u8 = 1;
 
 impl fmt::Display for Cursor {

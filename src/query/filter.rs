@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 /// assert_eq!(LeadStore::in_memory()?.count(&filter)?, 0);
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
     pub(super) statuses: Vec<String>,
@@ -36,6 +36,16 @@ impl Filter {
     /// All leads.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same text for filters that want the same, whatever the order in which their values were named.
+    pub(super) fn canonical(&self) -> String {
+        let mut filter = self.clone();
+        for values in [&mut filter.statuses, &mut filter.sources, &mut filter.owners, &mut filter.tags] {
+            values.sort_unstable();
+            values.dedup();
+        }
+        format!("{filter:?}")
     }
 
     /// Leads with this status.
@@ -88,7 +98,7 @@ impl Filter {
 }
 
 /// A half-open range of whole microseconds.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct TimeRange {
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: Option<DateTime<Utc>>,
@@ -124,7 +134,7 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A half-open range of ten-thousandths, the finest that a deal's value can be.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct DealValueRange {
     pub(super) from: Option<u64>,
     pub(super) to: Option<u64>,

@@ -1,7 +1,5 @@
 //! Listing: a filter, an order and a page.
 
-use std::hash::Hash;
-
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::order::{Start, page_of_rows};
@@ -67,14 +65,15 @@ impl ListQuery {
         self
     }
 
-    /// Instead of a page, `limit` leads (1 to 1,000) after the first `offset`: what a scrolled list shows.
+    /// Instead of [`page`](Self::page) and [`per_page`](Self::per_page), which of them comes last deciding, `limit`
+    /// leads (1 to 1,000) after the first `offset`: what a scrolled list shows.
     pub fn window(mut self, offset: u64, limit: u32) -> Self {
         self.paging = Paging::window(offset, limit);
         self
     }
 
-    /// Instead of a page by its number, the one after the page that gave this cursor, see [`Page::next`]. Filter and sort keys must be
-    /// those of that page's query.
+    /// Instead of a page by its number, the one after the page that gave this cursor, see [`Page::next`]. Filter and
+    /// sort keys must be those of that page's query.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
@@ -103,7 +102,7 @@ impl ListQuery {
     /// What ties a cursor to the filter and the order.
     fn binding(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        self.filter.hash(&mut hasher);
+        hasher.update(self.filter.canonical().as_bytes());
         for sort in self.order() {
             hasher.update(sort.to_string().as_bytes());
             hasher.update(b",");

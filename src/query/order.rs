@@ -1,8 +1,8 @@
 //! One page of a set of rows in a wanted order.
 //!
 //! Three ways lead to it, and the cheapest is taken. Creation order is row order, so a page of it is a `select` on the
-//! set. Other sort keys have their order in `entries` or in the order of their bitmaps, which is walked from the nearer end
-//! with a look at the set for each. A small set is fetched and sorted.
+//! set. Other sort keys have their order in `entries` or in the order of their bitmaps, which is walked from the nearer
+//! end with a look at the set for each. A small set is fetched and sorted.
 
 use std::cmp::Ordering;
 
@@ -68,8 +68,8 @@ impl<R: Reader> Pager<'_, R> {
         self.limit - self.page.len()
     }
 
-    /// Goes over `rows` in the order of `sort`: passes those before the page, takes those on it. With `after`, the page begins
-    /// within `rows`, by those sort keys.
+    /// Goes over `rows` in the order of `sort`: passes those before the page, takes those on it. With `after`, the page
+    /// begins within `rows`, by those sort keys.
     fn take(&mut self, rows: RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
         if self.is_full() {
             return Ok(());
@@ -245,8 +245,8 @@ fn after_among_those_without_value<'p>(begins: Option<(Option<&'p [u8]>, After<'
     begins.filter(|(value, _)| value.is_none()).map(|(_, after)| after)
 }
 
-/// A page of the entries in `range` whose row is in `rows`, walked from the nearer end. With an offset, all of `rows` must have an
-/// entry in it.
+/// A page of the entries in `range` whose row is in `rows`, walked from the nearer end. With an offset, all of `rows`
+/// must have an entry in it.
 pub(crate) fn page_of_entries(
     reader: &impl Reader,
     range: &KeyRange,

@@ -19,8 +19,8 @@ pub struct Page<T> {
     pub page: u64,
     /// How many items a page has at most.
     pub per_page: u32,
-    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](super::ListQuery::after). Searches and
-    /// the trash have none yet.
+    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](super::ListQuery::after).
+    /// Searches and the trash have none yet.
     pub next: Option<Cursor>,
 }
 

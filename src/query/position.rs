@@ -11,11 +11,12 @@ use crate::storage::key::{self, OrderedKey, Posting, ValueField};
 /// A lead's place in a sort order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// For each sort key bytes that sort as the lead's value does, or `None` without a value. They are those of its entry's key
-    /// without the row, or of its value's bitmap.
+    /// For each sort key bytes that sort as the lead's value does, or `None` without a value. They are those of its
+    /// entry's key without the row, or of its value's bitmap.
     pub(super) values: Vec<Option<Vec<u8>>>,
     pub(super) row: Row,
-    /// Whether the lead was created out of order, so that its row does not tell its place among the others by `created_at`.
+    /// Whether the lead was created out of order, so that its row does not tell its place among the others by
+    /// `created_at`.
     pub(super) late: bool,
 }
 

@@ -84,8 +84,8 @@ impl Serialize for Field {
     }
 }
 
-/// Where the words of a lead are indexed: one slot a field, and one more in which the words of custom fields stand under
-/// their field's name.
+/// Where the words of a lead are indexed: one slot a field, and one more in which the words of custom fields stand
+/// under their field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Slot {
     Name,
@@ -138,8 +138,8 @@ pub(super) struct Scope {
     pub(super) prefix: String,
 }
 
-/// The short beginnings of a word that have postings of their own: its first one, two and three letters. A beginning of few letters
-/// is that of many words, and reading the postings of each takes long.
+/// The short beginnings of a word that have postings of their own: its first one, two and three letters. A beginning of
+/// few letters is that of many words, and reading the postings of each takes long.
 pub(super) fn beginnings(word: &str) -> impl Iterator<Item = &str> {
     word.char_indices().take(3).filter_map(|(index, letter)| word.get(..index + letter.len_utf8()))
 }
@@ -171,8 +171,8 @@ impl Scope {
     }
 }
 
-/// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the name is
-/// told from the one that ends it by what follows.
+/// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
+/// name is told from the one that ends it by what follows.
 pub(super) fn named_prefix(name: &str) -> String {
     format!("{}\0\u{2}", name.replace('\0', "\0\u{1}"))
 }

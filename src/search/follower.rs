@@ -1,5 +1,5 @@
-//! The thread that keeps the index after the store. It opens or rebuilds the index, then indexes in batches what the change
-//! log names, and publishes each batch. Redb is the truth: whatever goes wrong here is mended by doing it again.
+//! The thread that keeps the index after the store. It opens or rebuilds the index, then indexes in batches what the
+//! change log names, and publishes each batch. Redb is the truth: whatever goes wrong here is mended by doing it again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -181,7 +181,8 @@ impl Drop for Follower {
     }
 }
 
-/// The index and its writer, which is dropped with it on any failure: after a failed commit tantivy's writer loses what follows.
+/// The index and its writer, which is dropped with it on any failure: after a failed commit tantivy's writer loses what
+/// follows.
 struct Worker {
     files: IndexFiles,
     writer: Option<IndexWriter>,
@@ -208,7 +209,8 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// One batch. A failure costs the worker, and is tried again with a new one at once: mostly the index was damaged or removed.
+    /// One batch. A failure costs the worker, and is tried again with a new one at once: mostly the index was damaged
+    /// or removed.
     fn attempt(&self, worker: &mut Option<Worker>) {
         let failure = self.attempt_once(worker).and_then(|_| self.attempt_once(worker));
         self.signal().failure = failure.map(|cause| Failure { cause, at: Instant::now() });

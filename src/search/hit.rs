@@ -32,7 +32,8 @@ pub struct Match {
     pub field: Field,
     /// The value's place in the list, for tags and custom fields that are lists.
     pub item: Option<usize>,
-    /// The places, as bytes of the value's text, in order and without overlap. A number's or boolean's text is as JSON writes it.
+    /// The places, as bytes of the value's text, in order and without overlap. A number's or boolean's text is as JSON
+    /// writes it.
     pub ranges: Vec<Range<usize>>,
     utf16_ranges: Vec<Range<usize>>,
 }
@@ -86,7 +87,8 @@ fn value_match(value: &Value<'_>, phrases: &[Phrase]) -> Option<Match> {
     Some(Match { field: value.field(), item: value.item, ranges: joined, utf16_ranges })
 }
 
-/// The places in which the words of a phrase stand side by side, each from the first word's start to the last one's end.
+/// The places in which the words of a phrase stand side by side, each from the first word's start to the last one's
+/// end.
 fn places<'a>(words: &'a [Word], phrase: &'a Phrase) -> impl Iterator<Item = Range<usize>> + 'a {
     let count = phrase.words.len().max(1);
     words.windows(count).filter_map(move |window| {

@@ -1,5 +1,5 @@
-//! Matching: which leads have all phrases of a query. One way of matching for every source of postings, so that a lead is found
-//! alike whether it is in the index or not yet.
+//! Matching: which leads have all phrases of a query. One way of matching for every source of postings, so that a lead
+//! is found alike whether it is in the index or not yet.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,12 @@ use crate::row::RowSet;
 
 /// Where postings come from: one segment of the index, or the leads since. Documents are numbered as the source likes.
 pub(super) trait Postings {
-    /// In about how many documents a word is; with `prefix`, a word that begins so. It decides the order of work, not the answer.
+    /// In about how many documents a word is; with `prefix`, a word that begins so. It decides the order of work, not
+    /// the answer.
     fn frequency(&self, scope: &Scope, word: &str, prefix: bool) -> Result<u64>;
 
-    /// The documents that have a word, or with `prefix` a word that begins so; with `among`, those of them that have it.
+    /// The documents that have a word, or with `prefix` a word that begins so; with `among`, those of them that have
+    /// it.
     fn documents(
         &self,
         scope: &Scope,

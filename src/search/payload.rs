@@ -70,7 +70,8 @@ impl Payload {
             return Ok(Standing::Useless("it is ahead of the store"));
         }
         let same = if self.seq == 0 {
-            // Before the first commit every history is the same; the log must go back that far, the whole of its first commit included.
+            // Before the first commit every history is the same; the log must go back that far, the whole of its first
+            // commit included.
             header.log_start <= Seq(1) && (header.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
         } else {
             reader.logged_commit(Seq(self.seq))?.is_some_and(|commit| commit.0 == self.commit_id)

@@ -2,8 +2,8 @@
 
 use crate::analyzer::{self, Word};
 
-/// Words that must stand side by side in one field: a single word, several joined by punctuation as in `jane@example.com`, or
-/// what stands in double quotes.
+/// Words that must stand side by side in one field: a single word, several joined by punctuation as in
+/// `jane@example.com`, or what stands in double quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Phrase {
     pub(super) words: Vec<String>,

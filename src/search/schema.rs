@@ -1,4 +1,5 @@
-//! The schema of the index, and a lead as a document of it. Nothing is stored but what is searched: a document leads to a row.
+//! The schema of the index, and a lead as a document of it. Nothing is stored but what is searched: a document leads to
+//! a row.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field as IndexField, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};

@@ -1,5 +1,5 @@
-//! A directory of index files that notices damage. tantivy puts a checksum at the end of each segment file, but none on the two
-//! JSON files that name them; this adds one to those.
+//! A directory of index files that notices damage. tantivy puts a checksum at the end of each segment file, but none on
+//! the two JSON files that name them; this adds one to those.
 
 use std::io;
 use std::path::Path;

@@ -15,8 +15,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
-/// Every word must be found, each in any of the fields; the last one may be the beginning of a word, unless something other
-/// than a letter or digit follows it. Case, accents and apostrophes play no part.
+/// Every word must be found, each in any of the fields; the last one may be the beginning of a word, unless something
+/// other than a letter or digit follows it. Case, accents and apostrophes play no part.
 ///
 /// ```
 /// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
@@ -86,7 +86,8 @@ impl SearchQuery {
     }
 }
 
-/// The page that a checked `query` asks for, newest leads first. `Unavailable` if the index fails, in which case it is not to be used again.
+/// The page that a checked `query` asks for, newest leads first. `Unavailable` if the index fails, in which case it is
+/// not to be used again.
 pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
     // tantivy panics over damage that its checksums do not show.
     catch_unwind(AssertUnwindSafe(|| answer(view, query))).unwrap_or_else(|_| {

@@ -54,8 +54,8 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
-    /// The postings of what stands for a word where positions do not matter, or for a short beginning of one. `None` for a long beginning,
-    /// which has no postings of its own.
+    /// The postings of what stands for a word where positions do not matter, or for a short beginning of one. `None`
+    /// for a long beginning, which has no postings of its own.
     fn single_term(
         &self,
         scope: &Scope,

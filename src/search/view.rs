@@ -1,5 +1,5 @@
-//! One state of the store, ready to be read and searched, and the place where the newest one is published. A view changes as a
-//! whole: swapped apart, a lead would show twice or not at all.
+//! One state of the store, ready to be read and searched, and the place where the newest one is published. A view
+//! changes as a whole: swapped apart, a lead would show twice or not at all.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -89,7 +89,8 @@ impl Published {
     pub(crate) fn commit(&self, read: ReadView, rows: RowSet) {
         let read = Arc::new(read);
         self.replace(|view| {
-            // A layer keeps the pages of its state from being used again: without a follower they would be kept for ever.
+            // A layer keeps the pages of its state from being used again: without a follower they would be kept for
+            // ever.
             let recent = if view.is_followed { view.recent.with(rows, &read) } else { Recent::default() };
             View { read: Arc::clone(&read), recent, ..view.clone() }
         });
@@ -101,7 +102,8 @@ impl Published {
             .ok_or_else(Error::closed)
     }
 
-    /// Publishes an index that has what was frozen, unless it was given up meanwhile: then what was written since is missing.
+    /// Publishes an index that has what was frozen, unless it was given up meanwhile: then what was written since is
+    /// missing.
     pub(super) fn indexed(&self, index: IndexView) {
         let index = Some(Arc::new(index));
         self.replace(|view| {
@@ -118,7 +120,8 @@ impl Published {
         self.replace(|view| View { index: None, recent: Recent::default(), is_followed: false, ..view.clone() });
     }
 
-    /// Takes the view away, so that nobody reads, and keeps readers waiting while `work` runs; then publishes what `open` opens.
+    /// Takes the view away, so that nobody reads, and keeps readers waiting while `work` runs; then publishes what
+    /// `open` opens.
     pub(crate) fn pause<T>(
         &self,
         work: impl FnOnce() -> Result<T>,

@@ -38,7 +38,8 @@ pub(crate) struct WriteBatch<'txn> {
     pending: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
     bitmaps: RefCell<Table<'txn, Bytes, Bytes>>,
     chunks: RefCell<BTreeMap<Vec<u8>, Chunk>>,
-    /// Whether any of `chunks` is. Without it a scan of the bitmaps within a scan of them would find the table borrowed.
+    /// Whether any of `chunks` is. Without it a scan of the bitmaps within a scan of them would find the table
+    /// borrowed.
     chunks_dirty: Cell<bool>,
     /// Set while what was held back is written: if it stays, a part of it is lost and nothing may be committed.
     half_flushed: Cell<bool>,

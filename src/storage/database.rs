@@ -156,8 +156,8 @@ impl Database {
     }
 }
 
-/// A write that has begun. It must be ended by [`commit`](Self::commit) or [`abort`](Self::abort): redb leaks the pages of a
-/// transaction that is dropped while unwinding, and then checks the whole file at the next open.
+/// A write that has begun. It must be ended by [`commit`](Self::commit) or [`abort`](Self::abort): redb leaks the pages
+/// of a transaction that is dropped while unwinding, and then checks the whole file at the next open.
 pub(crate) struct Pending {
     transaction: redb::WriteTransaction,
     header: Header,

@@ -14,8 +14,8 @@ pub(super) fn store_file(directory: &Path) -> PathBuf {
     directory.join(STORE_FILE)
 }
 
-/// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over one that is
-/// there.
+/// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over
+/// one that is there.
 pub(super) fn exists(directory: &Path) -> Result<bool> {
     let path = store_file(directory);
     match std::fs::symlink_metadata(&path) {

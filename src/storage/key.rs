@@ -216,7 +216,8 @@ pub(crate) fn time(time: DateTime<Utc>) -> [u8; 8] {
     (time.timestamp_micros() ^ i64::MIN).to_be_bytes()
 }
 
-/// A deal's value in bytes that sort as it does. One above what a lead may have, as a bound may be, becomes the highest.
+/// A deal's value in bytes that sort as it does. One above what a lead may have, as a bound may be, becomes the
+/// highest.
 pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
     let scaled = value.checked_mul(Decimal::from(10_000)).and_then(|scaled| u64::try_from(scaled.trunc()).ok());
     let beyond = if value.is_sign_negative() { 0 } else { u64::MAX };

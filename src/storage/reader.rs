@@ -61,8 +61,8 @@ pub(crate) trait Reader {
         Ok(RowSet(rows))
     }
 
-    /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads without one
-    /// are not shown.
+    /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads
+    /// without one are not shown.
     fn each_value(
         &self,
         field: ValueField,

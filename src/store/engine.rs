@@ -1,5 +1,5 @@
-//! An open store: the file, the published view, the threads. It lives from open to close or until the store fails; what survives
-//! that is in [`LeadStore`](super::LeadStore).
+//! An open store: the file, the published view, the threads. It lives from open to close or until the store fails; what
+//! survives that is in [`LeadStore`](super::LeadStore).
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
-//! Writers in company: writes that wait for the file at the same time share one commit. Each keeps its own result: one that is
-//! refused has written nothing, and the others are committed without it.
+//! Writers in company: writes that wait for the file at the same time share one commit. Each keeps its own result: one
+//! that is refused has written nothing, and the others are committed without it.
 //!
-//! One of the waiting threads leads: it carries out all that waits once it has the file. The others sleep until their result is there,
-//! rather than queue for the file, which the leader would get again before any of them woke up.
+//! One of the waiting threads leads: it carries out all that waits once it has the file. The others sleep until their
+//! result is there, rather than queue for the file, which the leader would get again before any of them woke up.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -69,7 +69,8 @@ impl Queue {
         let mut state = lock(&self.state);
         state.waiting.push(Box::new(Write { work: Some(work), slot: Arc::clone(&slot) }));
         loop {
-            // While it is waiting or carried out, the write holds the slot, too: what is in it then is not committed yet.
+            // While it is waiting or carried out, the write holds the slot, too: what is in it then is not committed
+            // yet.
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }

@@ -18,8 +18,8 @@ pub enum Durability {
     /// Before the call returns: what was acknowledged survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returned: a power cut may cost the writes of that time, the newest ones first and never
-    /// a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
+    /// Within this time after the call returned: a power cut may cost the writes of that time, the newest ones first
+    /// and never a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
     Within(Duration),
 }
 
@@ -130,14 +130,15 @@ impl OpenOptions {
     /// [`AlreadyOpen`](crate::ErrorKind::AlreadyOpen), [`Corrupted`](crate::ErrorKind::Corrupted) or
     /// [`UnsupportedFormat`](crate::ErrorKind::UnsupportedFormat) for a store that cannot be used as it is;
     /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none to read, and [`Unavailable`](crate::ErrorKind::Unavailable) if it
-    /// was not closed cleanly, with [`read_only`](Self::read_only); [`Invalid`](crate::ErrorKind::Invalid) for statuses that no
-    /// lead could have; [`Io`](crate::ErrorKind::Io).
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none to read, and
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if it was not closed cleanly, with
+    /// [`read_only`](Self::read_only); [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have;
+    /// [`Io`](crate::ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
         LeadStore::open_with(self, Medium::Directory(path.as_ref().to_owned()))
     }
 
-    /// Opens a new store in memory, which is gone when it is closed.
+    /// Opens a new store in memory, which is gone with its last handle; until then a closed one can be reopened.
     ///
     /// # Errors
     ///

@@ -13,11 +13,11 @@ use crate::storage::{ReadView, Reader};
 use crate::trash::{self, TrashQuery};
 use crate::{Error, ErrorKind, Result};
 
-/// One state of the store. Its reads are those of [`LeadStore`](super::LeadStore), and whatever is written meanwhile does not show
-/// in them, so that paging through it neither skips nor repeats a lead.
+/// One state of the store. Its reads are those of [`LeadStore`](super::LeadStore), and whatever is written meanwhile
+/// does not show in them, so that paging through it neither skips nor repeats a lead.
 ///
-/// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again while it
-/// is held. Closing the store ends it: its reads are [`Closed`](ErrorKind::Closed) then.
+/// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again
+/// while it is held. Closing the store ends it: its reads are [`Closed`](ErrorKind::Closed) then.
 pub struct Snapshot {
     held: Held,
 }
@@ -73,7 +73,8 @@ impl Snapshot {
         query::get_many(self.held.reader()?, ids)
     }
 
-    /// The lead with this id in another system, see [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    /// The lead with this id in another system, see
+    /// [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
     ///
     /// # Errors
     ///
@@ -131,7 +132,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was opened or rebuilt.
+    /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was
+    /// opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         query.check()?;
         self.held.reader()?;

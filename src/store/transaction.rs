@@ -1,5 +1,6 @@
-//! Writes on leads, and reads that see them before they are committed. Every write on the store is one of these, in a transaction
-//! of its own or in a caller's. Each makes all its checks before its first write, so that one that fails has written nothing.
+//! Writes on leads, and reads that see them before they are committed. Every write on the store is one of these, in a
+//! transaction of its own or in a caller's. Each makes all its checks before its first write, so that one that fails
+//! has written nothing.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Several writes that happen together or not at all, see [`LeadStore::transaction`](super::LeadStore::transaction).
 ///
-/// Its reads see what it has written so far. Searches and facets are not among them.
+/// Its reads see what it has written so far. Searches are not among them. Whatever waits for another thread that writes
+/// waits for ever here.
 pub struct Transaction<'a> {
     batch: WriteBatch<'a>,
     rules: &'a Rules,
@@ -127,7 +129,8 @@ impl<'a> Transaction<'a> {
         self.restore_expecting(id, None)
     }
 
-    /// Takes a lead out of the trash if it has this version, see [`LeadStore::restore_if`](super::LeadStore::restore_if).
+    /// Takes a lead out of the trash if it has this version, see
+    /// [`LeadStore::restore_if`](super::LeadStore::restore_if).
     ///
     /// # Errors
     ///
@@ -188,7 +191,8 @@ impl<'a> Transaction<'a> {
         query::get_many(&self.batch, ids)
     }
 
-    /// The lead with this id in another system, see [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    /// The lead with this id in another system, see
+    /// [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
     ///
     /// # Errors
     ///
@@ -240,7 +244,13 @@ impl<'a> Transaction<'a> {
             Err(error) => (crate::row::RowSet::default(), Some(Err(error))),
         };
         let leads = rows.0.into_iter().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
-        error.into_iter().chain(leads)
+        error.into_iter().chain(leads).scan(false, |failed, lead| {
+            if *failed {
+                return None;
+            }
+            *failed = lead.is_err();
+            Some(lead)
+        })
     }
 
     fn delete_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<TrashedLead> {

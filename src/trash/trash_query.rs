@@ -23,7 +23,7 @@ impl TrashQuery {
         Self::default()
     }
 
-    /// By which keys to sort, at most three, [`SortKey::DeletedAt`] among them; none means last deleted first.
+    /// By which keys to sort, at most three; [`SortKey::DeletedAt`] is one here. None means last deleted first.
     pub fn sort(mut self, sort: impl IntoIterator<Item = Sort>) -> Self {
         self.sort = sort.into_iter().collect();
         self

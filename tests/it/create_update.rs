@@ -247,8 +247,9 @@ fn statuses_can_be_limited() {
         LeadStore::options().statuses(["won", "new"]).in_memory().unwrap().create(NewLead::new("A")).unwrap().status,
         "new"
     );
-    for wrong in [vec![], vec!["Won"], vec![" "]] {
-        assert_eq!(LeadStore::options().statuses(wrong).in_memory().unwrap_err().kind(), ErrorKind::Invalid);
+    for (wrong, field) in [(vec![], "statuses"), (vec!["new", "Won"], "statuses[1]"), (vec![" "], "statuses[0]")] {
+        let error = LeadStore::options().statuses(wrong).in_memory().unwrap_err();
+        assert_eq!(broken(&error)[0].0, field);
     }
 }
 

@@ -45,7 +45,8 @@ fn describe(store: &LeadStore) -> String {
     serde_json::to_string_pretty(&all).unwrap() + "\n"
 }
 
-/// Makes the fixture anew: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features format::writes`. Only while no version has been released.
+/// Makes the fixture anew: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features format::writes`. Only while no
+/// version has been released.
 #[test]
 fn writes_the_fixture_when_asked() {
     if std::env::var_os("LEADSTORE_TEST_WRITE_FIXTURE").is_none() {

@@ -323,7 +323,8 @@ fn writes_with_delayed_durability_are_there_after_a_clean_end() {
     assert_eq!(test.store.count(&Filter::new()).unwrap(), 52);
 }
 
-/// Not a test of its own: the child that the next one kills. It writes until then and tells of each write that returned.
+/// Not a test of its own: the child that the next one kills. It writes until then and tells of each write that
+/// returned.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os("LEADSTORE_TEST_KILLED_STORE") else { return };

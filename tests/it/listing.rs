@@ -202,6 +202,10 @@ fn a_cursor_belongs_to_its_filter_and_order() {
         let error = store.list(&other.after(cursor.clone())).unwrap_err();
         assert_eq!((error.kind(), &*error.violations()[0].field), (ErrorKind::Invalid, "cursor"));
     }
+    let either =
+        |first: &str, second: &str| ListQuery::new().filter(Filter::new().status(first).status(second)).per_page(2);
+    let cursor_of_either = store.list(&either("won", "new")).unwrap().next.unwrap();
+    assert_eq!(names(&store, either("new", "won").after(cursor_of_either)), ["2", "1"], "in whatever order");
     assert_eq!("nonsense".parse::<leadstore::Cursor>().unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(store.list(&won().per_page(5)).unwrap().next, None);
     let json = serde_json::to_value(store.list(&won()).unwrap()).unwrap();

@@ -8,8 +8,8 @@ use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery};
 
 use crate::support::{self, TestStore};
 
-/// Each transaction moves an amount from one lead to another, renames both, and sometimes swaps a third for a new one; so the sum, the
-/// count and the names' agreement hold in every state between transactions and in none within one.
+/// Each transaction moves an amount from one lead to another, renames both, and sometimes swaps a third for a new one;
+/// so the sum, the count and the names' agreement hold in every state between transactions and in none within one.
 #[test]
 fn no_reader_ever_sees_a_half_done_transaction() {
     const PAIRS: usize = 8;

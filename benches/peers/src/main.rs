@@ -1,5 +1,6 @@
-//! The same work on leadstore, on SQLite with FTS5, and on native_db for what it can do, in one run: engines are interleaved round by round,
-//! every answer is compared before it is timed, and each row reports the median ratio with its spread.
+//! The same work on leadstore, on SQLite with FTS5, and on native_db for what it can do, in one run: engines are
+//! interleaved round by round, every answer is compared before it is timed, and each row reports the median ratio with
+//! its spread.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows list,search] [--json FILE]`
 

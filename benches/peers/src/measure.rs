@@ -29,7 +29,8 @@ pub struct Report {
 const SAMPLE: Duration = Duration::from_millis(5);
 const MOST_REPEATS: u32 = 2_000;
 
-/// Microseconds that `work` takes, repeated until a sample is long enough; `work` gets a number that grows over all calls.
+/// Microseconds that `work` takes, repeated until a sample is long enough; `work` gets a number that grows over all
+/// calls.
 pub struct Sampler {
     repeats: u32,
     calls: usize,

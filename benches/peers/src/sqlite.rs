@@ -1,5 +1,6 @@
-//! SQLite as a good developer would set it up for this: WAL with full sync, prepared and cached statements, partial indexes on live leads, deep pages
-//! by a deferred join, an external-content FTS5 table kept by triggers with prefix indexes for what is typed.
+//! SQLite as a good developer would set it up for this: WAL with full sync, prepared and cached statements, partial
+//! indexes on live leads, deep pages by a deferred join, an external-content FTS5 table kept by triggers with prefix
+//! indexes for what is typed.
 
 use std::path::{Path, PathBuf};
 

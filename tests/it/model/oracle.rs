@@ -1,5 +1,5 @@
-//! The plain map, and what the store must answer according to it. It shares no code with the store: even folding is its own, for
-//! the letters that `values` uses.
+//! The plain map, and what the store must answer according to it. It shares no code with the store: even folding is its
+//! own, for the letters that `values` uses.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

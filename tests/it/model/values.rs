@@ -169,7 +169,8 @@ impl Fields {
         if self.marks.is_empty() { new } else { new.custom_field("marks", self.marks.clone()) }
     }
 
-    /// A patch that sets what is there, and clears some of what is not: the e-mail, the company, the owner, the industry.
+    /// A patch that sets what is there, and clears some of what is not: the e-mail, the company, the owner, the
+    /// industry.
     pub fn patch(&self) -> LeadPatch {
         let mut patch = LeadPatch::new().name(&*self.name).tags(self.tags.clone());
         patch = self.external_id.iter().fold(patch, LeadPatch::external_id);
