@@ -21,6 +21,7 @@ mod search_query;
 mod segment;
 mod status;
 mod view;
+mod word_lines;
 
 pub use field::Field;
 pub use hit::{Hit, Match};

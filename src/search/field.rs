@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::word_lines::SEPARATOR;
 use crate::lead::{Violation, ViolationCode};
 use crate::{Error, Result};
 
@@ -110,9 +111,16 @@ impl Slot {
         Self::NamedCustomField,
     ];
 
-    /// How the beginning of a word, after `prefix`, stands among those of all slots.
-    pub(super) fn beginning(self, prefix: &str, beginning: &str) -> String {
-        format!("{}{prefix}{beginning}", self as u8)
+    /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words.
+    pub(super) fn has_beginnings(self) -> bool {
+        self != Self::NamedCustomField
+    }
+
+    /// Appends the beginning of a word, after `prefix`, as it stands among those of all slots.
+    pub(super) fn push_beginning(self, prefix: &str, beginning: &str, text: &mut String) {
+        text.push(char::from(b'0' + self as u8));
+        text.push_str(prefix);
+        text.push_str(beginning);
     }
 
     /// The name of the slot in the index.
@@ -147,7 +155,9 @@ pub(super) fn beginnings(word: &str) -> impl Iterator<Item = &str> {
 impl Scope {
     /// How the beginning of a word in this scope stands among those of all.
     pub(super) fn beginning(&self, beginning: &str) -> String {
-        self.slot.beginning(&self.prefix, beginning)
+        let mut text = String::new();
+        self.slot.push_beginning(&self.prefix, beginning, &mut text);
+        text
     }
 
     /// The scopes of these fields, or of all if none is named.
@@ -174,5 +184,15 @@ impl Scope {
 /// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
 /// name is told from the one that ends it by what follows.
 pub(super) fn named_prefix(name: &str) -> String {
-    format!("{}\0\u{2}", name.replace('\0', "\0\u{1}"))
+    let mut prefix = String::with_capacity(name.len() + 2);
+    for c in name.chars() {
+        match c {
+            '\0' => prefix.push_str("\0\u{1}"),
+            // Words are handed over a line each.
+            SEPARATOR => prefix.push_str("\0\u{3}"),
+            other => prefix.push(other),
+        }
+    }
+    prefix.push_str("\0\u{2}");
+    prefix
 }

@@ -9,6 +9,7 @@ use super::fault;
 use super::payload::{Payload, Standing};
 use super::schema::IndexSchema;
 use super::sealed_directory::SealedDirectory;
+use super::word_lines::{self, WordLines};
 use crate::storage::{Reader, create_private_directory};
 use crate::{Error, ErrorKind, Result};
 
@@ -113,6 +114,7 @@ impl IndexFiles {
     }
 
     fn assemble(index: Index, schema: IndexSchema, payload: Option<Payload>) -> Result<Self> {
+        index.tokenizers().register(word_lines::NAME, WordLines::default());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
         Ok(Self { schema, reader, index, payload })
     }

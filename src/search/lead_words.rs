@@ -4,6 +4,7 @@ use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
 use super::field::{Field, Slot, beginnings, named_prefix};
+use super::word_lines::SEPARATOR;
 
 /// One searched value of a lead.
 pub(super) struct Value<'a> {
@@ -86,10 +87,13 @@ pub(super) struct PlacedWord {
 }
 
 impl PlacedWord {
-    /// The word's short beginnings, as they are indexed.
-    pub(super) fn beginnings(&self) -> impl Iterator<Item = String> {
+    /// Appends the word's short beginnings, as they are indexed, a line each.
+    pub(super) fn push_beginnings(&self, lines: &mut String) {
         let (prefix, word) = self.text.split_at_checked(self.prefix_length).unwrap_or(("", &self.text));
-        beginnings(word).map(move |beginning| self.slot.beginning(prefix, beginning))
+        for beginning in beginnings(word) {
+            self.slot.push_beginning(prefix, beginning, lines);
+            lines.push(SEPARATOR);
+        }
     }
 }
 

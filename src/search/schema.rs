@@ -3,16 +3,16 @@
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field as IndexField, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
-use super::lead_words::{PlacedWord, placed_words};
+use super::lead_words::placed_words;
+use super::word_lines::{self, SEPARATOR};
 use crate::lead::Lead;
 use crate::row::Row;
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(super) const FINGERPRINT: u32 = 2;
+pub(super) const FINGERPRINT: u32 = 3;
 
 const ROW: &str = "row";
 
@@ -30,8 +30,10 @@ impl IndexSchema {
         let mut builder = SchemaBuilder::new();
         let row = builder.add_u64_field(ROW, INDEXED | FAST);
         let options = |option: IndexRecordOption| {
-            let indexing =
-                TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false).set_index_option(option);
+            let indexing = TextFieldIndexing::default()
+                .set_tokenizer(word_lines::NAME)
+                .set_fieldnorms(false)
+                .set_index_option(option);
             TextOptions::default().set_indexing_options(indexing)
         };
         let with_positions = options(IndexRecordOption::WithFreqsAndPositions);
@@ -66,22 +68,25 @@ impl IndexSchema {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
         let words = placed_words(lead);
+        let mut lines = String::new();
         for of_slot in words.chunk_by(|a, b| a.slot == b.slot) {
             let Some(first) = of_slot.first() else { continue };
-            let token = |word: &PlacedWord| Token {
-                position: word.position as usize,
-                text: word.text.clone(),
-                ..Token::default()
-            };
-            let tokens = of_slot.iter().map(token).collect();
-            let text = PreTokenizedString { text: String::new(), tokens };
-            document.add_pre_tokenized_text(self.slot(first.slot), text);
+            lines.clear();
+            let mut position = 0;
+            for word in of_slot {
+                while position < word.position {
+                    lines.push(SEPARATOR);
+                    position += 1;
+                }
+                lines.push_str(&word.text);
+            }
+            document.add_text(self.slot(first.slot), &lines);
         }
-        let mut beginnings: Vec<String> = words.iter().flat_map(PlacedWord::beginnings).collect();
-        beginnings.sort_unstable();
-        beginnings.dedup();
-        let tokens = beginnings.into_iter().map(|text| Token { text, position: 0, ..Token::default() }).collect();
-        document.add_pre_tokenized_text(self.beginnings, PreTokenizedString { text: String::new(), tokens });
+        lines.clear();
+        for word in words.iter().filter(|word| word.slot.has_beginnings()) {
+            word.push_beginnings(&mut lines);
+        }
+        document.add_text(self.beginnings, &lines);
         document
     }
 }

@@ -63,6 +63,9 @@ impl<'a> Segment<'a> {
         prefix: bool,
     ) -> Result<Option<(Arc<InvertedIndexReader>, Option<TermInfo>)>> {
         let (field, text) = if prefix {
+            if !scope.slot.has_beginnings() {
+                return Ok(None);
+            }
             match beginnings(word).find(|beginning| *beginning == word) {
                 Some(beginning) => (self.schema.beginnings(), scope.beginning(beginning)),
                 None => return Ok(None),
