@@ -4,6 +4,8 @@
 //! - `query_text` is what a person typed, taken apart; `field` and `lead_words` are what of a lead it is held against.
 //! - `matcher` finds rows, the same way in `segment` (the index) and in `recent` (the leads since).
 //! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`.
+//! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
+//!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found.
 
 mod field;
