@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_is_held_back_can_be_read_before_the_commit() {
-        let db = Database::open(&Medium::memory(), 1 << 20, Access::create()).unwrap();
+        let db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
         let posting = Posting::Value(ValueField::Tag, Some("x"));
         let pending = db.begin(Durability::EveryCommit).unwrap();
         let mut batch = pending.batch().unwrap();

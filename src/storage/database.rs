@@ -39,13 +39,6 @@ pub(crate) enum Access {
     OpenExisting,
 }
 
-#[cfg(test)]
-impl Access {
-    pub(crate) fn create() -> Self {
-        Self::OpenOrCreate
-    }
-}
-
 /// When a commit must have reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {

@@ -88,19 +88,22 @@ impl Queue {
     }
 
     fn lead(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
-        let mut jobs = Vec::new();
+        let mut company = Company::default();
         let done = commit(&mut |transaction| {
             // Only now, so that whatever came while the file was busy takes part.
-            jobs = self.take();
-            for job in &mut jobs {
+            company.jobs = self.take();
+            for job in &mut company.jobs {
                 job.run(transaction);
             }
         });
-        if let Err(error) = done {
-            if jobs.is_empty() {
-                jobs = self.take();
+        match done {
+            Ok(()) => company.jobs.clear(),
+            Err(error) => {
+                if company.jobs.is_empty() {
+                    company.jobs = self.take();
+                }
+                company.fail(&error);
             }
-            jobs.iter_mut().for_each(|job| job.fail(&error));
         }
     }
 
@@ -108,6 +111,26 @@ impl Queue {
         let mut state = lock(&self.state);
         let count = state.waiting.len().min(MOST);
         state.waiting.drain(..count).collect()
+    }
+}
+
+/// The writes of one commit. Dropped by a panic, none of them was committed, whatever their results say.
+#[derive(Default)]
+struct Company {
+    jobs: Vec<Box<dyn Job>>,
+}
+
+impl Company {
+    fn fail(&mut self, error: &Error) {
+        for mut job in self.jobs.drain(..) {
+            job.fail(error);
+        }
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        self.fail(&panicked());
     }
 }
 

@@ -206,3 +206,45 @@ fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neith
         });
     }
 }
+
+/// A clock that panics at a given call, once.
+#[derive(Clone)]
+struct PanickingClock(std::sync::Arc<AtomicU64>);
+
+impl leadstore::Clock for PanickingClock {
+    fn now(&self) -> leadstore::chrono::DateTime<leadstore::chrono::Utc> {
+        let armed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |calls| calls.checked_sub(1));
+        assert_ne!(armed, Ok(1), "the clock is broken");
+        support::day(2026, 3, 1)
+    }
+}
+
+#[test]
+fn a_panic_acknowledges_no_write_that_shared_the_commit() {
+    let clock = PanickingClock(std::sync::Arc::default());
+    let store = leadstore::LeadStore::options().clock(clock.clone()).in_memory().unwrap();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let (store, clock) = (&store, &clock);
+        let (begun, begins) = std::sync::mpsc::channel();
+        let holder = scope.spawn(move || {
+            store.transaction(|_| {
+                begun.send(()).unwrap();
+                // Until the others wait for the file; the third of them finds the clock broken.
+                std::thread::sleep(Duration::from_millis(200));
+                clock.0.store(3, Ordering::Relaxed);
+                Ok(())
+            })
+        });
+        begins.recv().unwrap();
+        let writers: Vec<_> = (0..3).map(|n| scope.spawn(move || store.create(NewLead::new(format!("{n}"))))).collect();
+        let outcomes = writers.into_iter().map(|writer| writer.join()).collect();
+        holder.join().unwrap().unwrap();
+        outcomes
+    });
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1, "the leader panics");
+    for outcome in outcomes.into_iter().flatten() {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);
+    }
+    assert_eq!(store.count(&Filter::new()).unwrap(), 0);
+    store.create(NewLead::new("after")).unwrap();
+}
