@@ -1,5 +1,5 @@
 //! The one write path. Every write, whatever it is called, comes here as a lead before and after it; this turns the
-//! pair into the record, every index entry, every bitmap and the change log. It decides nothing about leads.
+//! pair into the record, its ids, every sorted key, every bitmap and the change log. It decides nothing about leads.
 
 use crate::Result;
 use crate::lead::Lead;
@@ -25,8 +25,17 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
     }
     let old = before.map(|stored| Derived::of(stored, row)).unwrap_or_default();
     let new = after.map(|stored| Derived::of(stored, row)).unwrap_or_default();
-    for (key, _) in old.entries.iter().filter(|entry| !new.entries.contains(entry)) {
-        batch.remove_entry(key.clone())?;
+    for id in old.ids.iter().filter(|id| !new.ids.contains(id)) {
+        batch.set_id(id, None)?;
+    }
+    for id in new.ids.iter().filter(|id| !old.ids.contains(id)) {
+        batch.set_id(id, Some(row))?;
+    }
+    for key in old.keys.iter().filter(|key| !new.keys.contains(key)) {
+        batch.set_key(key, false)?;
+    }
+    for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
+        batch.set_key(key, true)?;
     }
     for posting in old.postings.iter().filter(|posting| !new.postings.contains(posting)) {
         batch.set_row(posting, row, false)?;
@@ -34,14 +43,8 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
     for posting in new.postings.iter().filter(|posting| !old.postings.contains(posting)) {
         batch.set_row(posting, row, true)?;
     }
-    for entry in new.entries {
-        if !old.entries.contains(&entry) {
-            batch.put_entry(entry.0, entry.1)?;
-        }
-    }
     batch.note_created_at(subject.lead.created_at);
-    batch.log(LogChange { kind, row, id: subject.lead.id, version: subject.lead.version });
-    Ok(())
+    batch.log(LogChange { kind, row, id: subject.lead.id, version: subject.lead.version })
 }
 
 /// Every sort key whose order is kept.
@@ -62,7 +65,8 @@ pub(crate) fn always_has(sort_key: OrderedKey) -> bool {
 /// All that is derived from one lead: what is not named here is in no index.
 #[derive(Default)]
 struct Derived {
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
+    ids: Vec<Vec<u8>>,
+    keys: Vec<Vec<u8>>,
     postings: Vec<Vec<u8>>,
 }
 
@@ -70,14 +74,12 @@ impl Derived {
     fn of(stored: &Stored, row: Row) -> Self {
         let lead = &stored.lead;
         let mut derived = Self::default();
-        derived.entries.push((key::id(lead.id), key::row_bytes(row).to_vec()));
-        if let Some(external_id) = &lead.external_id {
-            derived.entries.push((key::external_id(external_id), key::row_bytes(row).to_vec()));
-        }
+        derived.ids.push(key::id(lead.id));
+        derived.ids.extend(lead.external_id.as_deref().map(key::external_id));
         match stored.trash {
             Some(stamp) => {
-                derived.entries.push((key::deleted_at(stamp.deleted_at, row), Vec::new()));
-                derived.entries.push((key::expires_at(stamp.expires_at, row), Vec::new()));
+                derived.keys.push(key::deleted_at(stamp.deleted_at, row));
+                derived.keys.push(key::expires_at(stamp.expires_at, row));
                 derived.postings.push(Posting::Trash.key());
             }
             None => derived.add_live(lead, row, stored.late),
@@ -92,7 +94,7 @@ impl Derived {
         }
         for sort_key in ORDERED_KEYS {
             if let Some(key) = key::ordered(sort_key, lead, row) {
-                self.entries.push((key, Vec::new()));
+                self.keys.push(key);
                 if !always_has(sort_key) {
                     self.postings.push(Posting::Has(sort_key).key());
                 }

@@ -1,22 +1,29 @@
-//! What lies on disk: the only module that names redb and bincode. It stores leads under their rows, sorted entries,
-//! row bitmaps and the change log, all within one transaction, and knows nothing of what they are for.
+//! What lies on disk: the only module that names redb and bincode. It stores leads under their rows, their ids, sorted
+//! keys, row bitmaps and the change log, all within one transaction, and knows nothing of what they are for.
 //!
-//! `table` lists every table with its bytes, `key` and `record` write and read them, `file` makes and opens the file
-//! safely, `database` hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
+//! A commit is appended to the `journal` and kept in an `overlay`, which hides what the tables have; a `checkpoint`
+//! brings it there. `table` lists every table with its bytes, `key` and `record` write and read them, `tables` opens
+//! them, `file` makes and opens the files safely. `database` is all that as one: it hands out `ReadView`s and
+//! `WriteBatch`es, which share the `Reader` trait.
 
 mod batch;
+mod checkpoint;
 mod codec;
 mod database;
 mod file;
 mod header;
+mod journal;
 pub(crate) mod key;
 mod log;
+mod merge;
+mod overlay;
 mod read_view;
 mod reader;
 mod record;
 mod table;
+mod tables;
 
-pub(crate) use batch::WriteBatch;
+pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use database::{Access, Database, Durability, Medium, Pending, read_only};
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
@@ -24,12 +31,11 @@ pub(crate) use log::{LogChange, LogKind};
 pub(crate) use read_view::ReadView;
 pub(crate) use reader::{Reader, Visit};
 pub(crate) use record::{Stored, TrashStamp};
-pub(crate) use table::Tree;
 
 use crate::{Error, ErrorKind};
 
 /// The version of the layout that `table`, `key` and `record` describe.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Translates what redb reports. The message is completed with what was being done where that is known.
 fn fault(error: impl Into<redb::Error>) -> Error {
@@ -50,11 +56,7 @@ fn fault(error: impl Into<redb::Error>) -> Error {
             ErrorKind::AlreadyOpen,
             "the store is open already, in this process or another; share its handle by clone()".to_owned(),
         ),
-        redb::Error::RepairAborted => (
-            ErrorKind::Unavailable,
-            "the store was not closed cleanly, so it cannot be opened for reading only; open it for writing once"
-                .to_owned(),
-        ),
+        redb::Error::RepairAborted => return not_closed_cleanly(),
         redb::Error::UpgradeRequired(version) => (
             ErrorKind::UnsupportedFormat,
             format!("the store's file has the container format {version}, which this version does not know"),
@@ -75,4 +77,11 @@ fn fault(error: impl Into<redb::Error>) -> Error {
         _ => (ErrorKind::Io, format!("the store's file could not be used: {error}")),
     };
     Error::new(kind, message).caused_by(error)
+}
+
+fn not_closed_cleanly() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the store was not closed cleanly, so it cannot be opened for reading only; open it for writing once",
+    )
 }

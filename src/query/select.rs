@@ -6,7 +6,7 @@ use super::filter::{DealValueRange, Filter, TimeRange};
 use crate::Result;
 use crate::row::{Direction, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
-use crate::storage::{Reader, Tree, Visit};
+use crate::storage::{Reader, Visit};
 
 /// The live leads that `filter` wants.
 pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
@@ -73,7 +73,7 @@ fn rows_between(
 ) -> Result<RowSet> {
     let mut rows = RowSet::default();
     let range = KeyRange::ordered_between(sort_key, from, to);
-    reader.scan(Tree::Entries, &range, Direction::Ascending, |key, _| {
+    reader.scan_keys(&range, Direction::Ascending, |key| {
         rows.insert(key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
@@ -107,7 +107,7 @@ fn keep_created(reader: &impl Reader, rows: &mut RowSet, range: TimeRange) -> Re
 fn first_row_from(reader: &impl Reader, late: &RowSet, time: DateTime<Utc>) -> Result<Option<Row>> {
     let mut first = None;
     let range = KeyRange::ordered_between(OrderedKey::CreatedAt, Some(key::time(time)), None);
-    reader.scan(Tree::Entries, &range, Direction::Ascending, |key, _| {
+    reader.scan_keys(&range, Direction::Ascending, |key| {
         let (_, row) = key::split_row(key)?;
         if late.contains(row) {
             return Ok(Visit::Continue(()));

@@ -96,6 +96,12 @@ impl Published {
         });
     }
 
+    /// Publishes the same state, read from other tables.
+    pub(crate) fn rebase(&self, read: ReadView) {
+        let read = Arc::new(read);
+        self.replace(|view| View { read: Arc::clone(&read), ..view.clone() });
+    }
+
     /// Hands all that is not indexed yet to the follower, with the state to index.
     pub(super) fn freeze(&self) -> Result<Arc<View>> {
         self.replace(|view| View { recent: view.recent.frozen(), is_followed: true, ..view.clone() })

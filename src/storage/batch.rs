@@ -1,74 +1,68 @@
 //! The writes of one transaction, readable before they are committed.
 //!
-//! Entries and bitmaps are held back: a transaction that creates many leads then writes its entries in key order, and
-//! each bitmap once. Reading them flushes them first, or looks at what is held back.
+//! They gather in an overlay of the transaction's own. A transaction that outgrows memory writes it to the tables, in
+//! key order, and goes on; such a one is committed there, past the journal.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use redb::{ReadableTable, Table, WriteTransaction};
-use roaring::RoaringBitmap;
 
-use super::fault;
+use super::database::Pending;
 use super::header::{CommitId, Header, Seq, random_bytes};
-use super::key::{self, KeyRange};
+use super::journal::Op;
+use super::key::KeyRange;
 use super::log::{self, LogChange};
-use super::read_view::scan_table;
-use super::reader::{Reader, Visit, decode_chunk};
+use super::overlay::Overlay;
+use super::read_view::ReadView;
+use super::reader::{Reader, Visit, scan_log};
 use super::record::{self, Stored};
-use super::table::{HEADER_KEY, Tree};
-use crate::row::{Direction, Row};
+use super::tables::{CommittedTables, OpenTables, ReadTables};
+use crate::row::{Row, RowSet};
 use crate::{Error, ErrorKind, Result};
 
-/// How many entries are held back before they are written, so that a large transaction needs bounded memory.
-const MOST_PENDING: usize = 100_000;
 /// How many log records one commit removes, so that trimming is spread over commits.
 const LOG_RECORDS_TRIMMED: usize = 16;
 
-type Bytes = &'static [u8];
-
 /// The writes of one transaction.
-pub(crate) struct WriteBatch<'txn> {
+pub(crate) struct WriteBatch<'p> {
+    pending: &'p Pending,
     header: Header,
+    overlay: Overlay,
+    tables: Base<'p>,
+    /// What the journal gets; nothing once the tables were written.
+    ops: Vec<Op>,
     changes: Vec<LogChange>,
-    leads: Table<'txn, Bytes, Bytes>,
-    entries: RefCell<Table<'txn, Bytes, Bytes>>,
-    /// Entries to write (`Some`) or to remove (`None`).
-    pending: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
-    bitmaps: RefCell<Table<'txn, Bytes, Bytes>>,
-    chunks: RefCell<BTreeMap<Vec<u8>, Chunk>>,
-    /// Whether any of `chunks` is. Without it a scan of the bitmaps within a scan of them would find the table
-    /// borrowed.
-    chunks_dirty: Cell<bool>,
-    /// Set while what was held back is written: if it stays, a part of it is lost and nothing may be committed.
-    half_flushed: Cell<bool>,
-    log: Table<'txn, Bytes, Bytes>,
-    meta: Table<'txn, Bytes, Bytes>,
+    /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
+    half_written: bool,
 }
 
-/// One chunk of a bitmap that this transaction has touched.
-struct Chunk {
-    rows: RoaringBitmap,
-    dirty: bool,
+/// The tables under the overlay.
+enum Base<'p> {
+    Committed(Arc<CommittedTables>),
+    /// Those of this transaction, which has written to them.
+    Open(Box<OpenTables<'p>>),
 }
 
-impl<'txn> WriteBatch<'txn> {
-    pub(super) fn new(transaction: &'txn WriteTransaction, header: Header) -> Result<Self> {
-        let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
-        Ok(Self {
-            header,
+/// A transaction that has been carried out.
+pub(super) enum Finished {
+    /// To be written to the journal: the state after it, and what it changed.
+    InMemory(Box<ReadView>, Vec<Op>),
+    /// Written to the tables.
+    InTables,
+}
+
+impl<'p> WriteBatch<'p> {
+    pub(super) fn new(pending: &'p Pending) -> Self {
+        let view = pending.view();
+        Self {
+            pending,
+            header: view.header.clone(),
+            overlay: view.overlay.clone(),
+            tables: Base::Committed(Arc::clone(&view.tables)),
+            ops: Vec::new(),
             changes: Vec::new(),
-            leads: open(Tree::Leads)?,
-            entries: RefCell::new(open(Tree::Entries)?),
-            pending: RefCell::default(),
-            bitmaps: RefCell::new(open(Tree::Bitmaps)?),
-            chunks: RefCell::default(),
-            chunks_dirty: Cell::new(false),
-            half_flushed: Cell::new(false),
-            log: open(Tree::Log)?,
-            meta: open(Tree::Meta)?,
-        })
+            half_written: false,
+        }
     }
 
     /// The row for a new lead.
@@ -86,46 +80,33 @@ impl<'txn> WriteBatch<'txn> {
     }
 
     pub(crate) fn put_lead(&mut self, row: Row, stored: &Stored) -> Result<()> {
-        let bytes = record::encode(stored)?;
-        self.leads.insert(key::row_bytes(row).as_slice(), bytes.as_slice()).map_err(fault)?;
-        Ok(())
+        let record = record::encode(stored)?;
+        self.change(Op::Lead(row.0, Some(record.into())))
     }
 
     pub(crate) fn remove_lead(&mut self, row: Row) -> Result<()> {
-        self.leads.remove(key::row_bytes(row).as_slice()).map_err(fault)?;
-        Ok(())
+        self.change(Op::Lead(row.0, None))
     }
 
-    pub(crate) fn put_entry(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
-        self.pending.get_mut().insert(key, Some(value));
-        self.bound_pending()
+    /// Gives an id its row, or takes it away.
+    pub(crate) fn set_id(&mut self, id: &[u8], row: Option<Row>) -> Result<()> {
+        self.change(Op::Id(id.into(), row.map(|row| row.0)))
     }
 
-    pub(crate) fn remove_entry(&mut self, key: Vec<u8>) -> Result<()> {
-        self.pending.get_mut().insert(key, None);
-        self.bound_pending()
+    /// Puts a sorted key in or takes it out.
+    pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
+        self.change(Op::Key(key.into(), present))
     }
 
-    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`].
+    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](super::key::Posting).
     pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
-        let mut key = posting.to_vec();
-        key.extend(((row.0 >> 16) as u16).to_be_bytes());
-        let chunks = self.chunks.get_mut();
-        if !chunks.contains_key(&key) {
-            let stored = self.bitmaps.get_mut().get(key.as_slice()).map_err(fault)?;
-            let rows = stored.map(|bytes| decode_chunk(bytes.value())).transpose()?.unwrap_or_default();
-            chunks.insert(key.clone(), Chunk { rows, dirty: false });
-        }
-        if let Some(chunk) = chunks.get_mut(&key) {
-            chunk.dirty |= if present { chunk.rows.insert(row.0) } else { chunk.rows.remove(row.0) };
-            self.chunks_dirty.set(self.chunks_dirty.get() | chunk.dirty);
-        }
-        Ok(())
+        self.change(Op::Row { posting: posting.into(), row: row.0, present })
     }
 
-    /// Notes a change for the change log.
-    pub(crate) fn log(&mut self, change: LogChange) {
+    /// Notes for the change log that a lead has been changed, all of which has been written.
+    pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
         self.changes.push(change);
+        if self.overlay.bytes() > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
     }
 
     /// How many changes were noted so far.
@@ -133,27 +114,34 @@ impl<'txn> WriteBatch<'txn> {
         self.changes.len()
     }
 
-    /// Writes what was held back, the log and the header; gives the header and what changed. `log_start` is the
-    /// lowest number that the log must keep. `now` is `None` while the clock is distrusted.
-    pub(crate) fn finish(mut self, now: Option<DateTime<Utc>>, log_start: Seq) -> Result<(Header, Vec<LogChange>)> {
-        if self.half_flushed.get() {
+    /// Completes the transaction with its records in the log and the header. `log_start` is the lowest number that the
+    /// log must keep. `now` is `None` while the clock is distrusted.
+    pub(crate) fn finish(mut self, now: Option<DateTime<Utc>>, log_start: Seq) -> Result<FinishedBatch> {
+        if self.half_written {
             return Err(Error::corrupted("an earlier failure in the transaction left a part of it unwritten"));
         }
-        self.flush_entries()?;
-        self.flush_chunks()?;
-        if !self.changes.is_empty() {
-            self.header.seq = Seq(self.header.seq.0.saturating_add(1));
-            self.header.commit_id = CommitId(random_bytes());
-            for (part, changes) in self.changes.chunks(log::CHANGES_PER_RECORD).enumerate() {
-                let key = log::key(self.header.seq, u32::try_from(part).unwrap_or(u32::MAX));
-                let record = log::encode(self.header.commit_id, changes)?;
-                self.log.insert(key.as_slice(), record.as_slice()).map_err(fault)?;
-            }
+        let changes = std::mem::take(&mut self.changes);
+        self.header.seq = Seq(self.header.seq.0.saturating_add(1));
+        self.header.commit_id = CommitId(random_bytes());
+        for (part, changes) in changes.chunks(log::CHANGES_PER_RECORD).enumerate() {
+            let key = log::key(self.header.seq, u32::try_from(part).unwrap_or(u32::MAX));
+            let record = log::encode(self.header.commit_id, changes)?;
+            self.change(Op::Log(key.as_slice().into(), Some(record.into())))?;
         }
         self.trim_log(log_start)?;
         self.header.last_commit_at = now.unwrap_or(self.header.last_commit_at);
-        self.meta.insert(HEADER_KEY, self.header.encode()?.as_slice()).map_err(fault)?;
-        Ok((self.header, self.changes))
+        let finished = match self.tables {
+            Base::Open(mut tables) => {
+                tables.write(&self.overlay)?;
+                tables.write_header(&self.header)?;
+                Finished::InTables
+            }
+            Base::Committed(tables) => {
+                let view = ReadView { header: self.header, tables, overlay: self.overlay };
+                Finished::InMemory(Box::new(view), self.ops)
+            }
+        };
+        Ok(FinishedBatch { finished, changes })
     }
 
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
@@ -163,66 +151,60 @@ impl<'txn> WriteBatch<'txn> {
         let range = KeyRange { from: Vec::new(), to: log::key(log_start, 0).to_vec() };
         let mut obsolete = Vec::new();
         let mut reached = log_start;
-        scan_table(&self.log, &range, Direction::Ascending, |key, _| {
+        scan_log(self, &range, |key, _| {
             if obsolete.len() == LOG_RECORDS_TRIMMED {
                 if let Some(number) = key.first_chunk::<8>() {
                     reached = Seq(u64::from_be_bytes(*number));
                 }
                 return Ok(Visit::Break(()));
             }
-            obsolete.push(key.to_vec());
+            obsolete.push(key.into());
             Ok(Visit::Continue(()))
         })?;
         for key in obsolete {
-            self.log.remove(key.as_slice()).map_err(fault)?;
+            self.change(Op::Log(key, None))?;
         }
         self.header.log_start = reached;
         Ok(())
     }
 
-    fn bound_pending(&mut self) -> Result<()> {
-        if self.pending.get_mut().len() < MOST_PENDING { Ok(()) } else { self.flush_entries() }
-    }
-
-    fn flush_entries(&self) -> Result<()> {
-        let pending = std::mem::take(&mut *self.pending.borrow_mut());
-        if pending.is_empty() {
-            return Ok(());
+    fn change(&mut self, op: Op) -> Result<()> {
+        let tables: &dyn ReadTables = match &self.tables {
+            Base::Committed(tables) => &**tables,
+            Base::Open(tables) => &**tables,
+        };
+        self.overlay.apply(&op, tables)?;
+        if matches!(self.tables, Base::Committed(_)) {
+            self.ops.push(op);
         }
-        self.half_flushed.set(true);
-        let mut entries = self.entries.borrow_mut();
-        for (key, value) in pending {
-            match value {
-                Some(value) => entries.insert(key.as_slice(), value.as_slice()).map_err(fault)?,
-                None => entries.remove(key.as_slice()).map_err(fault)?,
-            };
-        }
-        self.half_flushed.set(false);
         Ok(())
     }
 
-    fn flush_chunks(&self) -> Result<()> {
-        if !self.chunks_dirty.replace(false) {
-            return Ok(());
+    /// Writes what has gathered to the tables.
+    fn write_tables(&mut self) -> Result<()> {
+        self.half_written = true;
+        if matches!(self.tables, Base::Committed(_)) {
+            self.tables = Base::Open(Box::new(OpenTables::of(self.pending.transaction()?)?));
+            self.ops = Vec::new();
         }
-        self.half_flushed.set(true);
-        let mut bitmaps = self.bitmaps.borrow_mut();
-        let mut bytes = Vec::new();
-        for (key, chunk) in self.chunks.borrow_mut().iter_mut().filter(|(_, chunk)| chunk.dirty) {
-            chunk.dirty = false;
-            if chunk.rows.is_empty() {
-                bitmaps.remove(key.as_slice()).map_err(fault)?;
-                continue;
-            }
-            chunk.rows.optimize();
-            bytes.clear();
-            chunk.rows.serialize_into(&mut bytes).map_err(|error| {
-                Error::new(ErrorKind::Io, "a bitmap could not be written to memory").caused_by(error)
-            })?;
-            bitmaps.insert(key.as_slice(), bytes.as_slice()).map_err(fault)?;
+        if let Base::Open(tables) = &mut self.tables {
+            tables.write(&std::mem::take(&mut self.overlay))?;
         }
-        self.half_flushed.set(false);
+        self.half_written = false;
         Ok(())
+    }
+}
+
+/// A transaction that only needs to be committed.
+pub(crate) struct FinishedBatch {
+    pub(super) finished: Finished,
+    changes: Vec<LogChange>,
+}
+
+impl FinishedBatch {
+    /// The rows of the leads that it changed.
+    pub(crate) fn changed_rows(&self) -> RowSet {
+        self.changes.iter().map(|change| change.row).collect()
     }
 }
 
@@ -231,96 +213,82 @@ impl Reader for WriteBatch<'_> {
         &self.header
     }
 
-    fn value<T>(&self, tree: Tree, key: &[u8], read: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>> {
-        if tree == Tree::Entries {
-            match self.pending.borrow().get(key) {
-                Some(Some(held_back)) => return read(held_back).map(Some),
-                Some(None) => return Ok(None),
-                None => {}
-            }
-        }
-        let get = |table: &Table<'_, Bytes, Bytes>| table.get(key).map_err(fault)?.map(|v| read(v.value())).transpose();
-        match tree {
-            Tree::Leads => get(&self.leads),
-            Tree::Entries => get(&self.entries.borrow()),
-            Tree::Bitmaps => {
-                self.flush_chunks()?;
-                get(&self.bitmaps.borrow())
-            }
-            Tree::Log => get(&self.log),
-            Tree::Meta => get(&self.meta),
+    fn tables(&self) -> &dyn ReadTables {
+        match &self.tables {
+            Base::Committed(tables) => &**tables,
+            Base::Open(tables) => &**tables,
         }
     }
 
-    fn scan(
-        &self,
-        tree: Tree,
-        range: &KeyRange,
-        direction: Direction,
-        visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
-    ) -> Result<()> {
-        match tree {
-            Tree::Leads => scan_table(&self.leads, range, direction, visit),
-            Tree::Entries => {
-                self.flush_entries()?;
-                scan_table(&*self.entries.borrow(), range, direction, visit)
-            }
-            Tree::Bitmaps => {
-                self.flush_chunks()?;
-                scan_table(&*self.bitmaps.borrow(), range, direction, visit)
-            }
-            Tree::Log => scan_table(&self.log, range, direction, visit),
-            Tree::Meta => scan_table(&self.meta, range, direction, visit),
-        }
+    fn overlay(&self) -> &Overlay {
+        &self.overlay
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::LogKind;
     use super::super::database::{Access, Database, Durability, Medium};
     use super::*;
     use crate::clock::from_micros;
+    use crate::row::Direction;
     use crate::storage::key::{Posting, ValueField};
 
-    #[test]
-    fn what_is_held_back_can_be_read_before_the_commit() {
-        let db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
-        let posting = Posting::Value(ValueField::Tag, Some("x"));
-        let pending = db.begin(Durability::EveryCommit).unwrap();
-        let mut batch = pending.batch().unwrap();
-        let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
-            batch.put_entry(b"\x11b".to_vec(), vec![1])?;
-            batch.put_entry(b"\x11a".to_vec(), vec![2])?;
-            assert_eq!(batch.value(Tree::Entries, b"\x11a", |v| Ok(v.to_vec()))?, Some(vec![2]));
-            let mut seen = Vec::new();
-            batch.scan(Tree::Entries, &KeyRange::prefix(&[0x11]), Direction::Descending, |key, _| {
+    fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
+        let mut seen = Vec::new();
+        let all = KeyRange { from: vec![0x10], to: vec![0x20] };
+        reader
+            .scan_keys(&all, direction, |key| {
                 seen.push(key.to_vec());
                 Ok(Visit::Continue(()))
-            })?;
-            assert_eq!(seen, [b"\x11b", b"\x11a"]);
-            batch.remove_entry(b"\x11a".to_vec())?;
-            assert_eq!(batch.value(Tree::Entries, b"\x11a", |_| Ok(()))?, None);
-            for row in [1, 70_000] {
-                batch.set_row(&posting.key(), Row(row), true)?;
-            }
-            assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1), Row(70_000)]);
-            batch.set_row(&posting.key(), Row(1), false)?;
-            assert_eq!(batch.rows(&posting)?.len(), 1);
-            batch.set_row(&posting.key(), Row(70_000), false)?;
-            batch.log(LogChange {
-                kind: super::super::LogKind::Created,
-                row: Row(0),
-                id: crate::LeadId::from_bytes([0; 16]),
-                version: crate::Version::FIRST,
-            });
-            Ok(())
-        };
-        fill(&mut batch).unwrap();
-        batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
-        pending.commit().unwrap();
-        let view = db.read().unwrap();
-        assert_eq!(view.rows(&posting).unwrap().len(), 0);
-        assert_eq!(view.value(Tree::Entries, b"\x11b", |v| Ok(v.to_vec())).unwrap(), Some(vec![1]));
-        assert_eq!(view.value(Tree::Bitmaps, &[&posting.key()[..], &[0, 0]].concat(), |_| Ok(())).unwrap(), None);
+            })
+            .unwrap();
+        seen
+    }
+
+    fn change() -> LogChange {
+        let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+        LogChange { kind: LogKind::Created, row: Row(0), id, version }
+    }
+
+    /// In memory, and written to the tables after every change.
+    #[test]
+    fn what_is_written_can_be_read_before_the_commit_and_after_it() {
+        let posting = Posting::Value(ValueField::Tag, Some("x"));
+        for cache_bytes in [8 << 20, 0] {
+            let mut db = Database::open(&Medium::memory(), cache_bytes, Access::OpenOrCreate).unwrap();
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
+                for key in [b"\x11b", b"\x11a", b"\x11c"] {
+                    batch.set_key(key, true)?;
+                    batch.log(change())?;
+                }
+                batch.set_key(b"\x11a", false)?;
+                batch.log(change())?;
+                assert_eq!(keys(batch, Direction::Ascending), [b"\x11b", b"\x11c"]);
+                assert_eq!(keys(batch, Direction::Descending), [b"\x11c", b"\x11b"]);
+                for row in [1, 70_000] {
+                    batch.set_row(&posting.key(), Row(row), true)?;
+                    batch.log(change())?;
+                }
+                assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1), Row(70_000)]);
+                batch.set_row(&posting.key(), Row(70_000), false)?;
+                batch.log(change())?;
+                assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1)]);
+                Ok(())
+            };
+            fill(&mut batch).unwrap();
+            assert_eq!(matches!(batch.tables, Base::Open(_)), cache_bytes == 0);
+            let finished = batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
+            assert_eq!(finished.changed_rows().len(), 1);
+            db.commit(pending, finished, Durability::EveryCommit).unwrap();
+            let view = db.read().unwrap();
+            assert_eq!(view.rows(&posting).unwrap().len(), 1);
+            assert_eq!(keys(&view, Direction::Descending), [b"\x11c", b"\x11b"]);
+            let mut logged = 0;
+            view.changes_after(Seq(0), |_| logged += 1).unwrap();
+            assert_eq!(logged, 7);
+        }
     }
 }

@@ -1,29 +1,36 @@
-//! The file as a whole: opened or created, read, written, compacted, closed.
+//! The store's files as a whole: opened or created, read, written, compacted, closed.
+//!
+//! A commit goes to the journal and into the overlay. A [`Checkpoint`] brings what has gathered there into the tables,
+//! many commits at once, while others go on.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
-use super::batch::WriteBatch;
+use super::batch::{Finished, FinishedBatch, WriteBatch};
+use super::checkpoint::Checkpoint;
+use super::fault;
 use super::file::{self, DirectoryLock};
 use super::header::Header;
+use super::journal::{Journal, Recovery};
+use super::overlay::Overlay;
 use super::read_view::ReadView;
-use super::table::{FORMAT_KEY, HEADER_KEY, Tree};
-use super::{FORMAT, fault};
+use super::tables::{CommittedTables, OpenTables};
 use crate::{Error, ErrorKind, Result};
 
 /// Where a store lies.
 #[derive(Clone, Debug)]
 pub(crate) enum Medium {
     Directory(PathBuf),
-    Memory(SharedMemory),
+    Memory(MemoryFiles),
 }
 
 impl Medium {
     pub(crate) fn memory() -> Self {
-        Self::Memory(SharedMemory(Arc::new(InMemoryBackend::new())))
+        Self::Memory(MemoryFiles::default())
     }
 }
 
@@ -48,40 +55,61 @@ pub(crate) enum Durability {
     Later,
 }
 
-/// An open store file.
+/// The part of the cache that holds what the tables have not yet, and bounds for it in bytes.
+const OVERLAY_PART: usize = 4;
+const MOST_OVERLAY_BYTES: usize = 64 << 20;
+/// A checkpoint begins when so many leads have changed: after a crash, all that is done again takes about 10
+/// microseconds a lead.
+const CHECKPOINT_LEADS: usize = 10_000;
+
+/// An open store.
 pub(crate) struct Database {
-    inner: Inner,
-    _lock: Option<DirectoryLock>,
+    files: Files,
+    /// The newest state; none while the file is compacted.
+    view: Option<ReadView>,
+    /// The most that the overlay should take.
+    overlay_bytes: usize,
 }
 
-enum Inner {
-    Writable(redb::Database),
+enum Files {
+    Writable(Box<Writable>),
     ReadOnly(redb::ReadOnlyDatabase),
 }
 
+struct Writable {
+    db: Arc<redb::Database>,
+    journal: Journal,
+    /// What has been committed since a checkpoint began, while it goes on.
+    since: Option<Overlay>,
+    _lock: Option<DirectoryLock>,
+}
+
+type Backends = [Box<dyn StorageBackend>; 2];
+
 impl Database {
+    /// Opens the store, and makes it first if `access` says so. `cache_bytes` is what it may keep in memory.
     pub(crate) fn open(medium: &Medium, cache_bytes: usize, access: Access) -> Result<Self> {
+        let overlay_bytes = (cache_bytes / OVERLAY_PART).min(MOST_OVERLAY_BYTES);
         let mut builder = Builder::new();
-        builder.set_cache_size(cache_bytes);
-        let opened = match medium {
-            Medium::Directory(directory) => Self::open_directory(&builder, directory, access)
-                .map_err(|error| error.while_doing(format_args!("opening the store in {}", directory.display())))?,
+        builder.set_cache_size(cache_bytes - overlay_bytes);
+        match medium {
+            Medium::Directory(directory) => Self::open_directory(&builder, directory, access, overlay_bytes)
+                .map_err(|error| error.while_doing(format_args!("opening the store in {}", directory.display()))),
             Medium::Memory(memory) => {
-                let db = builder.create_with_backend(memory.clone()).map_err(fault)?;
+                let db = builder.create_with_backend(memory.store.clone()).map_err(fault)?;
                 if is_blank(&db)? {
                     initialise(&db)?;
                 }
-                Self { inner: Inner::Writable(db), _lock: None }
+                let journal = memory.journal.each_ref().map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
+                Self::recover(db, journal, None, overlay_bytes)
             }
-        };
-        Ok(opened)
+        }
     }
 
-    fn open_directory(builder: &Builder, directory: &Path, access: Access) -> Result<Self> {
+    fn open_directory(builder: &Builder, directory: &Path, access: Access, overlay_bytes: usize) -> Result<Self> {
         let path = file::store_file(directory);
         if access == Access::ReadOnly {
-            let db = builder.open_read_only(&path).map_err(|error| missing_or_fault(&path, error))?;
-            return Ok(Self { inner: Inner::ReadOnly(db), _lock: None });
+            return Self::open_read_only(builder, directory, &path);
         }
         let may_create = access != Access::OpenExisting;
         let lock = file::lock(directory, may_create)?;
@@ -90,6 +118,7 @@ impl Database {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a store already; open it without create_new"));
         }
         if !exists && may_create {
+            file::remove_journal(directory)?;
             file::create_whole(directory, |file| {
                 let backend = FileBackend::new(file).map_err(fault)?;
                 let db = builder.create_with_backend(backend).map_err(fault)?;
@@ -99,80 +128,220 @@ impl Database {
         }
         // Not `create`, which makes a new database of an emptied file.
         let db = builder.open(&path).map_err(|error| missing_or_fault(&path, error))?;
-        Ok(Self { inner: Inner::Writable(db), _lock: Some(lock) })
+        let [first, second] = file::open_journal(directory)?;
+        let backend =
+            |file| -> Result<Box<dyn StorageBackend>> { Ok(Box::new(FileBackend::new(file).map_err(fault)?)) };
+        Self::recover(db, [backend(first)?, backend(second)?], Some(lock), overlay_bytes)
     }
 
+    /// What is in the journal cannot be done again without writing, so it must be in the tables already.
+    fn open_read_only(builder: &Builder, directory: &Path, path: &Path) -> Result<Self> {
+        let db = builder.open_read_only(path).map_err(|error| missing_or_fault(path, error))?;
+        let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        if !Recovery::of(file::read_journal(directory)?).after(&header)?.commits.is_empty() {
+            return Err(super::not_closed_cleanly());
+        }
+        let view = ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() };
+        Ok(Self { files: Files::ReadOnly(db), view: Some(view), overlay_bytes: 0 })
+    }
+
+    /// The store as the tables have it, with what only the journal has.
+    fn recover(db: redb::Database, files: Backends, lock: Option<DirectoryLock>, overlay_bytes: usize) -> Result<Self> {
+        let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let recovery = Recovery::read(&files)?;
+        let mut recovered = recovery.after(&header)?;
+        let commits = std::mem::take(&mut recovered.commits);
+        let mut overlay = Overlay::default();
+        if !commits.is_empty() {
+            recovery.secure(&files)?;
+            log::info!("the store was not closed cleanly; {} commits are taken from its journal", commits.len());
+        }
+        for commit in commits {
+            commit.ops.iter().try_for_each(|op| overlay.apply(op, &tables))?;
+            header = commit.header;
+        }
+        let journal = Journal::new(files, &recovered, &header)?;
+        let view = ReadView { header, tables: Arc::new(tables), overlay };
+        let writable = Writable { db: Arc::new(db), journal, since: None, _lock: lock };
+        let mut database = Self { files: Files::Writable(Box::new(writable)), view: Some(view), overlay_bytes };
+        if recovered.in_both {
+            database.checkpoint()?;
+        }
+        Ok(database)
+    }
+
+    /// The newest state.
     pub(crate) fn read(&self) -> Result<ReadView> {
-        let transaction = match &self.inner {
-            Inner::Writable(db) => db.begin_read(),
-            Inner::ReadOnly(db) => db.begin_read(),
-        };
-        ReadView::new(&transaction.map_err(fault)?)
+        self.view.clone().ok_or_else(Error::closed)
     }
 
-    /// Begins a write. There is one at a time: another waits until it has ended.
-    pub(crate) fn begin(&self, durability: Durability) -> Result<Pending> {
-        let header = self.read()?.header;
-        Ok(Pending { transaction: self.begin_write(durability)?, header })
+    /// Begins a write. The caller sees to it that there is one at a time.
+    pub(crate) fn begin(&self) -> Result<Pending> {
+        let Files::Writable(writable) = &self.files else { return Err(read_only()) };
+        Ok(Pending {
+            view: self.read()?,
+            db: Arc::clone(&writable.db),
+            transaction: OnceCell::new(),
+            most_bytes: self.overlay_bytes,
+        })
+    }
+
+    /// Commits a finished transaction. After an error it may or may not be in the store once that is reopened.
+    pub(crate) fn commit(&mut self, pending: Pending, batch: FinishedBatch, durability: Durability) -> Result<()> {
+        let unknown = |error: Error| {
+            error
+                .with_unknown_outcome()
+                .while_doing("committing a write, which may or may not be in the store after reopen()")
+        };
+        let Files::Writable(writable) = &mut self.files else { return Err(read_only()) };
+        match batch.finished {
+            Finished::InMemory(view, ops) => {
+                let previous = pending.view.header.commit_id;
+                writable.journal.append(previous, &view.header, &ops).map_err(unknown)?;
+                if durability == Durability::EveryCommit {
+                    writable.journal.sync().map_err(unknown)?;
+                }
+                if let Some(since) = &mut writable.since {
+                    since.take_over(&ops, &view.overlay);
+                }
+                self.view = Some(*view);
+            }
+            Finished::InTables => {
+                if let Some(transaction) = pending.transaction.into_inner() {
+                    transaction.commit().map_err(|error| unknown(fault(error)))?;
+                }
+                let (tables, header) = CommittedTables::of(&writable.db.begin_read().map_err(fault).map_err(unknown)?)?;
+                // A checkpoint that goes on has nothing left to do.
+                writable.since = None;
+                writable.journal.restart(header.seq)?;
+                self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
+            }
+        }
+        Ok(())
     }
 
     /// Makes every commit so far durable.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.begin_write(Durability::EveryCommit)?.commit().map_err(fault)
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        match &mut self.files {
+            Files::Writable(writable) => writable.journal.sync(),
+            Files::ReadOnly(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is so much beside the tables that a checkpoint should begin.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        let is_running = matches!(&self.files, Files::Writable(writable) if writable.since.is_some());
+        !is_running && self.holds_back(1)
+    }
+
+    /// Whether there is so much beside the tables that writers should wait for a checkpoint.
+    pub(crate) fn needs_checkpoint(&self) -> bool {
+        self.holds_back(2)
+    }
+
+    fn holds_back(&self, times: usize) -> bool {
+        self.view.as_ref().is_some_and(|view| {
+            view.overlay.bytes() >= self.overlay_bytes / 2 * times
+                || view.overlay.changed_leads() >= CHECKPOINT_LEADS * times
+        })
+    }
+
+    /// Begins to bring into the tables what they have not, unless there is nothing.
+    pub(crate) fn begin_checkpoint(&mut self) -> Result<Option<Checkpoint>> {
+        let (Files::Writable(writable), Some(view)) = (&mut self.files, &self.view) else { return Ok(None) };
+        if view.overlay.is_empty() || writable.since.is_some() {
+            return Ok(None);
+        }
+        writable.journal.switch()?;
+        writable.since = Some(Overlay::default());
+        Ok(Some(Checkpoint::new(Arc::clone(&writable.db), view.clone())))
+    }
+
+    /// Goes on with the tables that a checkpoint has written; `None` if it found nothing to do.
+    pub(crate) fn end_checkpoint(&mut self, written: Option<(CommittedTables, Header)>) {
+        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else { return };
+        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else { return };
+        writable.journal.checkpointed(header.seq);
+        *view = ReadView { header: view.header.clone(), tables: Arc::new(tables), overlay: since };
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        if let Some(checkpoint) = self.begin_checkpoint()? {
+            let written = checkpoint.write()?;
+            self.end_checkpoint(written);
+        }
+        Ok(())
     }
 
     /// Gives free pages back to the file system; `Busy` while anybody reads.
     pub(crate) fn compact(&mut self) -> Result<()> {
-        match &mut self.inner {
-            Inner::Writable(db) => db.compact().map(|_| ()).map_err(fault),
-            Inner::ReadOnly(_) => Err(read_only()),
-        }
+        self.checkpoint()?;
+        let busy = || Error::new(ErrorKind::Busy, "the store is being written; try again");
+        let Files::Writable(writable) = &mut self.files else { return Err(read_only()) };
+        let db = Arc::get_mut(&mut writable.db).ok_or_else(busy)?;
+        let view = self.view.take_if(|view| view.overlay.is_empty()).ok_or_else(busy)?;
+        let header = view.header.clone();
+        drop(view);
+        let compacted = db.compact().map(|_| ()).map_err(fault);
+        let (tables, _) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
+        compacted
     }
 
-    /// Closes the file. Views that are still held can read no more.
-    pub(crate) fn close(self) -> Result<()> {
-        match self.inner {
-            Inner::Writable(db) => db.close().map_err(fault),
-            Inner::ReadOnly(db) => db.close().map_err(fault),
+    /// Brings everything into the tables and closes the files. Views that are still held can read no more.
+    pub(crate) fn close(mut self) -> Result<()> {
+        let written = self.checkpoint();
+        let is_written = self.view.take().is_some_and(|view| view.overlay.is_empty());
+        match self.files {
+            Files::ReadOnly(db) => db.close().map_err(fault),
+            Files::Writable(writable) => {
+                let Writable { db, mut journal, _lock, .. } = *writable;
+                let closed = match Arc::try_unwrap(db) {
+                    Ok(db) => db.close().map_err(fault),
+                    Err(_) => Ok(()),
+                };
+                written.and(closed)?;
+                // Otherwise it is all there is of the last commits.
+                if is_written { journal.clear() } else { Ok(()) }
+            }
         }
-    }
-
-    fn begin_write(&self, durability: Durability) -> Result<redb::WriteTransaction> {
-        let Inner::Writable(db) = &self.inner else { return Err(read_only()) };
-        let mut transaction = db.begin_write().map_err(fault)?;
-        if durability == Durability::Later {
-            transaction
-                .set_durability(redb::Durability::None)
-                .map_err(|error| Error::new(ErrorKind::Io, format!("preparing a write: {error}")))?;
-        }
-        Ok(transaction)
     }
 }
 
-/// A write that has begun. It must be ended by [`commit`](Self::commit) or [`abort`](Self::abort): redb leaks the pages
-/// of a transaction that is dropped while unwinding, and then checks the whole file at the next open.
+/// A write that has begun. It must be ended by [`Database::commit`] or [`abort`](Self::abort): redb leaks the pages of a
+/// transaction that is dropped while unwinding, and then checks the whole file at the next open.
 pub(crate) struct Pending {
-    transaction: redb::WriteTransaction,
-    header: Header,
+    view: ReadView,
+    db: Arc<redb::Database>,
+    /// Begun when the write outgrows memory.
+    transaction: OnceCell<redb::WriteTransaction>,
+    most_bytes: usize,
 }
 
 impl Pending {
     /// What this write reads and writes.
-    pub(crate) fn batch(&self) -> Result<WriteBatch<'_>> {
-        WriteBatch::new(&self.transaction, self.header.clone())
-    }
-
-    /// Commits a finished batch.
-    pub(crate) fn commit(self) -> Result<()> {
-        self.transaction.commit().map_err(|error| {
-            fault(error)
-                .with_unknown_outcome()
-                .while_doing("committing a write, which may or may not be in the store after reopen()")
-        })
+    pub(crate) fn batch(&self) -> WriteBatch<'_> {
+        WriteBatch::new(self)
     }
 
     pub(crate) fn abort(self) -> Result<()> {
-        self.transaction.abort().map_err(fault)
+        self.transaction.into_inner().map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
+    }
+
+    pub(super) fn view(&self) -> &ReadView {
+        &self.view
+    }
+
+    pub(super) fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
+    pub(super) fn transaction(&self) -> Result<&redb::WriteTransaction> {
+        if let Some(transaction) = self.transaction.get() {
+            return Ok(transaction);
+        }
+        let transaction = super::checkpoint::begin_write(&self.db)?;
+        Ok(self.transaction.get_or_init(|| transaction))
     }
 }
 
@@ -197,19 +366,20 @@ fn is_blank(db: &redb::Database) -> Result<bool> {
 /// Writes the tables of a store that holds nothing.
 fn initialise(db: &redb::Database) -> Result<()> {
     let transaction = db.begin_write().map_err(fault)?;
-    for tree in [Tree::Leads, Tree::Entries, Tree::Bitmaps, Tree::Log, Tree::Meta] {
-        let mut table = transaction.open_table(tree.definition()).map_err(fault)?;
-        if tree == Tree::Meta {
-            table.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice()).map_err(fault)?;
-            table.insert(HEADER_KEY, Header::new().encode()?.as_slice()).map_err(fault)?;
-        }
-    }
+    OpenTables::of(&transaction)?.initialise()?;
     transaction.commit().map_err(fault)
 }
 
-/// A store's file in memory, which outlives the [`Database`] so that it can be opened again.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedMemory(Arc<InMemoryBackend>);
+/// A store's files in memory, which outlive the [`Database`] so that it can be opened again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryFiles {
+    store: SharedMemory,
+    journal: [SharedMemory; 2],
+}
+
+/// A file in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedMemory(pub(super) Arc<InMemoryBackend>);
 
 impl StorageBackend for SharedMemory {
     fn len(&self) -> std::io::Result<u64> {

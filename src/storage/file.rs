@@ -9,6 +9,7 @@ use crate::{Error, ErrorKind, Result};
 const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
 const LOCK_FILE: &str = "leads.lock";
+const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
 pub(super) fn store_file(directory: &Path) -> PathBuf {
     directory.join(STORE_FILE)
@@ -67,6 +68,46 @@ pub(super) fn create_whole(directory: &Path, fill: impl FnOnce(File) -> Result<(
     synced.sync_all().map_err(failed)?;
     std::fs::rename(&new, store_file(directory)).map_err(failed)?;
     sync_directory(directory).map_err(failed)
+}
+
+/// Opens the files of the journal, which are made if they are missing.
+pub(super) fn open_journal(directory: &Path) -> Result<[File; 2]> {
+    let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
+        let path = directory.join(name);
+        let made = !path.exists();
+        let file = private_file(OpenOptions::new().read(true).write(true).create(true), &path)
+            .map_err(|error| failure("opening", &path, error))?;
+        Ok((file, made))
+    });
+    let ((first, first_made), (second, second_made)) = (first?, second?);
+    if first_made || second_made {
+        // What is written to a file is lost with its name.
+        sync_directory(directory).map_err(|error| failure("syncing", directory, error))?;
+    }
+    Ok([first, second])
+}
+
+/// The bytes of the journal; none of files that are missing.
+pub(super) fn read_journal(directory: &Path) -> Result<[Vec<u8>; 2]> {
+    let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
+        let path = directory.join(name);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.map_err(|error| failure("reading", &path, error)),
+        }
+    });
+    Ok([first?, second?])
+}
+
+/// Removes a journal that has outlived its store.
+pub(super) fn remove_journal(directory: &Path) -> Result<()> {
+    for path in JOURNAL_FILES.map(|name| directory.join(name)) {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failure("removing", &path, error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Creates a directory that only its owner may enter, with those above it as usual.

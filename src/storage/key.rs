@@ -1,4 +1,4 @@
-//! The keys of `entries` and `bitmaps`, in bytes whose order is the order of what they stand for. `table` shows their
+//! The keys of `ids`, `keys` and `bitmaps`, in bytes whose order is the order of what they stand for. `table` shows their
 //! layout.
 
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ const EXPIRES_AT: u8 = 0x21;
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
 
-/// A sort key whose order is kept in `entries`. The figures are the tags on disk.
+/// A sort key whose order is kept in `keys`. The figures are the tags on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderedKey {
     CreatedAt = 0x10,
@@ -94,12 +94,12 @@ impl KeyRange {
         Self { from: prefix.to_vec(), to }
     }
 
-    /// All entries of a sort key.
+    /// All keys of a sort key.
     pub(crate) fn ordered(sort_key: OrderedKey) -> Self {
         Self::prefix(&[sort_key as u8])
     }
 
-    /// The entries of a sort key from the value `from` on (from its start for `None`) and before the value `to`.
+    /// The keys of a sort key from the value `from` on (from its start for `None`) and before the value `to`.
     pub(crate) fn ordered_between(sort_key: OrderedKey, from: Option<[u8; 8]>, to: Option<[u8; 8]>) -> Self {
         let mut range = Self::ordered(sort_key);
         if let Some(from) = from {
@@ -199,6 +199,11 @@ pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
     let damaged = || Error::corrupted("the store's file is damaged: an entry has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(damaged)?;
     Ok((value, Row(u32::from_be_bytes(*row))))
+}
+
+/// The key of the chunk of a bitmap that has a row in it.
+pub(super) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
+    [posting, &((row.0 >> 16) as u16).to_be_bytes()].concat()
 }
 
 /// A value's bitmap key without its chunk: equal for the chunks of one value.

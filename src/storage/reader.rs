@@ -1,5 +1,6 @@
 //! What can be read, whether from a snapshot or from a transaction that has not committed yet.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use roaring::RoaringBitmap;
@@ -7,8 +8,11 @@ use roaring::RoaringBitmap;
 use super::header::{CommitId, Header, Seq};
 use super::key::{self, KeyRange, Posting, ValueField};
 use super::log::{self, LogChange};
+use super::merge::{Found, merged};
+use super::overlay::Overlay;
 use super::record::{self, Stored};
 use super::table::Tree;
+use super::tables::ReadTables;
 use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowSet};
 use crate::{Error, Result};
@@ -16,25 +20,39 @@ use crate::{Error, Result};
 /// Whether a visitor wants to see more.
 pub(crate) type Visit = ControlFlow<()>;
 
-/// Reading, over two primitives: one value, and a range of keys.
+/// Who is shown keys and values, until it breaks.
+pub(crate) type Visitor<'v> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'v;
+
+/// Reading what the tables have, under what was changed since.
 pub(crate) trait Reader {
     fn header(&self) -> &Header;
 
-    /// What `read` makes of the value under `key`, if there is one.
-    fn value<T>(&self, tree: Tree, key: &[u8], read: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>>;
+    /// What the tables have.
+    fn tables(&self) -> &dyn ReadTables;
 
-    /// Shows `visit` the keys of a range with their values until it breaks.
-    fn scan(
+    /// What hides it.
+    fn overlay(&self) -> &Overlay;
+
+    /// Shows `visit` the keys of a range until it breaks.
+    fn scan_keys(
         &self,
-        tree: Tree,
         range: &KeyRange,
         direction: Direction,
-        visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
-    ) -> Result<()>;
+        mut visit: impl FnMut(&[u8]) -> Result<Visit>,
+    ) -> Result<()> {
+        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Keys, range, direction, visit);
+        merged(self.overlay().keys(), range, direction, scan, |key, found| match found {
+            Found::Changed(false) => Ok(Visit::Continue(())),
+            Found::Changed(true) | Found::Stored(_) => visit(key),
+        })
+    }
 
     /// The lead in a row, live or in the trash.
     fn lead(&self, row: Row) -> Result<Option<Stored>> {
-        self.value(Tree::Leads, &key::row_bytes(row), record::decode)
+        match self.overlay().leads().get(&row.0) {
+            Some(changed) => changed.as_deref().map(record::decode).transpose(),
+            None => stored_value(self.tables(), Tree::Leads, &key::row_bytes(row), record::decode),
+        }
     }
 
     /// The lead in a row that an index names: that it is missing means that the file is damaged.
@@ -44,18 +62,18 @@ pub(crate) trait Reader {
     }
 
     fn row_by_id(&self, id: LeadId) -> Result<Option<Row>> {
-        self.value(Tree::Entries, &key::id(id), decode_row)
+        row_of(self, &key::id(id))
     }
 
     fn row_by_external_id(&self, external_id: &str) -> Result<Option<Row>> {
-        self.value(Tree::Entries, &key::external_id(external_id), decode_row)
+        row_of(self, &key::external_id(external_id))
     }
 
     /// The rows of one bitmap.
     fn rows(&self, posting: &Posting<'_>) -> Result<RowSet> {
         let mut rows = RoaringBitmap::new();
-        self.scan(Tree::Bitmaps, &KeyRange::prefix(&posting.key()), Direction::Ascending, |_, bytes| {
-            rows |= decode_chunk(bytes)?;
+        scan_chunks(self, &KeyRange::prefix(&posting.key()), Direction::Ascending, |_, chunk| {
+            rows |= &*chunk;
             Ok(Visit::Continue(()))
         })?;
         Ok(RowSet(rows))
@@ -71,13 +89,12 @@ pub(crate) trait Reader {
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
         let mut stopped = false;
-        self.scan(Tree::Bitmaps, &KeyRange::values(field), direction, |chunk_key, bytes| {
+        scan_chunks(self, &KeyRange::values(field), direction, |chunk_key, chunk| {
             let posting = key::split_chunk(chunk_key)?;
-            let chunk = decode_chunk(bytes)?;
             match &mut current {
-                Some((value, rows)) if value == posting => *rows |= chunk,
+                Some((value, rows)) if value == posting => *rows |= &*chunk,
                 _ => {
-                    let complete = current.replace((posting.to_vec(), chunk));
+                    let complete = current.replace((posting.to_vec(), chunk.into_owned()));
                     if let Some((value, rows)) = complete {
                         let wanted = visit(&value, RowSet(rows))?;
                         stopped = wanted.is_break();
@@ -95,13 +112,18 @@ pub(crate) trait Reader {
 
     /// The id of the commit with this number, if the log still holds it.
     fn logged_commit(&self, seq: Seq) -> Result<Option<CommitId>> {
-        self.value(Tree::Log, &log::key(seq, 0), |bytes| log::decode(bytes).map(|(commit, _)| commit))
+        let key = log::key(seq, 0);
+        let decode = |bytes: &[u8]| log::decode(bytes).map(|(commit, _)| commit);
+        match self.overlay().log().get(key.as_slice()) {
+            Some(changed) => changed.as_deref().map(decode).transpose(),
+            None => stored_value(self.tables(), Tree::Log, &key, decode),
+        }
     }
 
     /// Shows `visit` the changes of the commits after `seq`, oldest first.
     fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LogChange)) -> Result<()> {
         let range = KeyRange { from: log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(), to: vec![0xff; 13] };
-        self.scan(Tree::Log, &range, Direction::Ascending, |_, bytes| {
+        scan_log(self, &range, |_, bytes| {
             let (_, changes) = log::decode(bytes)?;
             changes.into_iter().for_each(&mut visit);
             Ok(Visit::Continue(()))
@@ -109,12 +131,68 @@ pub(crate) trait Reader {
     }
 }
 
+/// Shows `visit` the records of a range of the change log, oldest first.
+pub(super) fn scan_log(
+    reader: &(impl Reader + ?Sized),
+    range: &KeyRange,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
+) -> Result<()> {
+    let scan = |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Log, range, Direction::Ascending, visit);
+    merged(reader.overlay().log(), range, Direction::Ascending, scan, |key, found| match found {
+        Found::Stored(record) => visit(key, record),
+        Found::Changed(Some(record)) => visit(key, record),
+        Found::Changed(None) => Ok(Visit::Continue(())),
+    })
+}
+
+/// Shows `visit` the chunks of bitmaps in a range of their keys.
+fn scan_chunks(
+    reader: &(impl Reader + ?Sized),
+    range: &KeyRange,
+    direction: Direction,
+    mut visit: impl FnMut(&[u8], Cow<'_, RoaringBitmap>) -> Result<Visit>,
+) -> Result<()> {
+    let scan = |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Bitmaps, range, direction, visit);
+    merged(reader.overlay().chunks(), range, direction, scan, |key, found| match found {
+        Found::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
+        Found::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
+        Found::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
+    })
+}
+
+/// The chunk of a bitmap that the tables have; an empty one if there is none.
+pub(super) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
+    Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
+}
+
+fn row_of(reader: &(impl Reader + ?Sized), id: &[u8]) -> Result<Option<Row>> {
+    match reader.overlay().ids().get(id) {
+        Some(changed) => Ok(*changed),
+        None => stored_value(reader.tables(), Tree::Ids, id, decode_row),
+    }
+}
+
+/// What `read` makes of the value that the tables have under a key.
+fn stored_value<T>(
+    tables: &dyn ReadTables,
+    tree: Tree,
+    key: &[u8],
+    read: impl Fn(&[u8]) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut value = None;
+    tables.get(tree, key, &mut |bytes| {
+        value = Some(read(bytes)?);
+        Ok(())
+    })?;
+    Ok(value)
+}
+
 fn decode_row(bytes: &[u8]) -> Result<Row> {
     let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
     bytes.try_into().map(|bytes| Row(u32::from_be_bytes(bytes))).map_err(damaged)
 }
 
-pub(super) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
+fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
     RoaringBitmap::deserialize_from(bytes)
         .map_err(|error| Error::corrupted("the store's file is damaged: a bitmap cannot be read").caused_by(error))
 }

@@ -6,10 +6,11 @@
 //! ```text
 //! leads     row u32                                     -> lead record (see `record`)
 //!
-//! entries   01 uuid[16]                                 -> row u32        the row of an id, trash included
+//! ids       01 uuid[16]                                 -> row u32        the row of an id, trash included
 //!           02 external id                              -> row u32        the row of an external id, trash included
-//!           10 created_at                      row u32  -> nothing        live leads by each sort key;
-//!           11 updated_at                      row u32  -> nothing        a lead without a value has no entry
+//!
+//! keys      10 created_at                      row u32  -> nothing        live leads by each sort key;
+//!           11 updated_at                      row u32  -> nothing        a lead without a value has no key
 //!           12 folded name, name               row u32  -> nothing
 //!           13 folded company, company         row u32  -> nothing
 //!           14 folded email, email             row u32  -> nothing
@@ -39,16 +40,20 @@
 //!
 //! Rows in a bitmap are those of one chunk, `row / 65,536`, as a roaring bitmap in its
 //! [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec); an empty chunk has no entry.
+//!
+//! What was committed since the last checkpoint is not in the tables yet: see `journal` and `overlay`.
 
 use redb::TableDefinition;
 
-pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) type Bytes = &'static [u8];
+pub(super) type Definition = TableDefinition<'static, Bytes, Bytes>;
 
 /// One of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tree {
     Leads,
-    Entries,
+    Ids,
+    Keys,
     Bitmaps,
     Log,
     Meta,
@@ -58,7 +63,8 @@ impl Tree {
     pub(super) const fn definition(self) -> Definition {
         TableDefinition::new(match self {
             Self::Leads => "leads",
-            Self::Entries => "entries",
+            Self::Ids => "ids",
+            Self::Keys => "keys",
             Self::Bitmaps => "bitmaps",
             Self::Log => "log",
             Self::Meta => "meta",

@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::group_commit::Queue;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Signal};
 use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::clock;
 use crate::query::Page;
-use crate::row::RowSet;
 use crate::search::{self, Follower, Hit, IndexHome, Published, SearchQuery, SearchStatus, View};
-use crate::storage::{self, Access, Database, LogChange, Medium, Pending, Reader};
+use crate::storage::{self, Access, Database, FinishedBatch, Medium, Pending, Reader};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
 
@@ -39,8 +38,11 @@ pub(super) struct Core {
     wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
     file: Arc<Mutex<Option<Database>>>,
-    /// Whether there are commits that the disk may not have yet.
-    unsynced: Arc<AtomicBool>,
+    /// Held while a checkpoint is made, before the file is locked.
+    checkpointing: Mutex<()>,
+    /// Whether writers wait for a checkpoint.
+    crowded: AtomicBool,
+    signal: Arc<Signal>,
     queue: Queue,
     /// What went wrong with the file, after which nothing is to be trusted until it is opened anew.
     failure: OnceLock<Error>,
@@ -72,17 +74,17 @@ impl Engine {
             Medium::Memory(_) => IndexHome::Memory,
         };
         let later = !options.read_only && options.durability != Durability::EveryCommit;
-        let unsynced = Arc::new(AtomicBool::new(false));
-        let (synced_file, synced) = (Arc::clone(&file), Arc::clone(&unsynced));
-        let make_durable = move || sync(&synced_file, &synced);
-        let follower = Follower::start(home, Arc::clone(&published), make_durable)?;
+        let synced_file = Arc::clone(&file);
+        let follower = Follower::start(home, Arc::clone(&published), move || sync(&synced_file))?;
         let core = Arc::new(Core {
             rules: Rules { clock: Arc::clone(&options.clock), statuses, trash_retention: options.trash_retention },
             durability: if later { storage::Durability::Later } else { storage::Durability::EveryCommit },
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file,
-            unsynced,
+            checkpointing: Mutex::default(),
+            crowded: AtomicBool::new(false),
+            signal: Arc::default(),
             queue: Queue::default(),
             failure: OnceLock::new(),
             nesting: Arc::clone(nesting),
@@ -94,8 +96,8 @@ impl Engine {
         });
         let keeper = match (options.read_only, options.durability) {
             (true, _) => None,
-            (false, Durability::EveryCommit) => Some(Keeper::start(Arc::clone(&core), None)?),
-            (false, Durability::Within(time)) => Some(Keeper::start(Arc::clone(&core), Some(time))?),
+            (false, Durability::EveryCommit) => Some(Keeper::start(&core, None)?),
+            (false, Durability::Within(time)) => Some(Keeper::start(&core, Some(time))?),
         };
         Ok(Self { core, keeper })
     }
@@ -112,11 +114,11 @@ impl Engine {
         // The follower indexes what is left, for which it needs the file and the view.
         self.core.follower.stop();
         self.core.closed.store(true, Ordering::Release);
+        let _no_checkpoint = lock(&self.core.checkpointing);
         let mut file = lock(&self.core.file);
         let Some(database) = file.take() else { return Ok(()) };
         self.core.published.close();
-        let synced = if self.core.unsynced.swap(false, Ordering::AcqRel) { database.sync() } else { Ok(()) };
-        synced.and(database.close())
+        database.close()
     }
 }
 
@@ -131,6 +133,11 @@ impl Core {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// By which the keeper is woken.
+    pub(super) fn signal(&self) -> &Arc<Signal> {
+        &self.signal
     }
 
     /// The error of a store that has failed.
@@ -154,7 +161,7 @@ impl Core {
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
     pub(super) fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         self.prepare_write()?;
-        self.commit(lock(&self.file).as_ref().ok_or_else(Error::closed)?, work)
+        self.commit(lock(&self.file).as_mut().ok_or_else(Error::closed)?, work)
     }
 
     /// Carries out one write, in one commit with those of other threads that wait for the file at the same time.
@@ -164,7 +171,7 @@ impl Core {
     ) -> Result<T> {
         self.prepare_write()?;
         self.queue.carry_out(work, |jobs| {
-            self.commit(lock(&self.file).as_ref().ok_or_else(Error::closed)?, |transaction| {
+            self.commit(lock(&self.file).as_mut().ok_or_else(Error::closed)?, |transaction| {
                 jobs(transaction);
                 Ok(())
             })
@@ -177,18 +184,57 @@ impl Core {
         }
         self.nesting.refuse()?;
         self.follower.wait_for_room();
+        if self.crowded.load(Ordering::Acquire) {
+            let _alone = lock(&self.checkpointing);
+            // Another writer may have made room meanwhile.
+            if self.crowded.load(Ordering::Acquire) {
+                self.checkpoint_alone()?;
+            }
+        }
         Ok(())
     }
 
+    /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
+    pub(super) fn checkpoint(&self) -> Result<()> {
+        let _alone = lock(&self.checkpointing);
+        self.checkpoint_alone()
+    }
+
+    fn checkpoint_alone(&self) -> Result<()> {
+        self.check_failure()?;
+        let write = || {
+            let checkpoint = lock(&self.file).as_mut().ok_or_else(Error::closed)?.begin_checkpoint()?;
+            let Some(checkpoint) = checkpoint else { return Ok(()) };
+            let written = checkpoint.write()?;
+            let mut file = lock(&self.file);
+            let file = file.as_mut().ok_or_else(Error::closed)?;
+            file.end_checkpoint(written);
+            self.crowded.store(file.needs_checkpoint(), Ordering::Release);
+            self.published.rebase(file.read()?);
+            Ok(())
+        };
+        let panicked = |_| Err(Error::corrupted("a checkpoint panicked, which a damaged file can cause"));
+        catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked).map_err(|error| {
+            let error =
+                error.while_doing("bringing writes from the journal, where they are safe, into the store's tables");
+            if error.kind() != ErrorKind::Closed {
+                // Memory would grow without bound.
+                let _ = self.failure.set(error.repeated());
+            }
+            error
+        })
+    }
+
     /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
-    fn commit<T>(&self, file: &Database, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn commit<T>(&self, file: &mut Database, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         self.check_failure()?;
         let own = |result: Result<_>| result.inspect_err(|error| self.note_failure(error));
-        let pending = file.begin(self.durability).inspect_err(|error| self.note_failure(error))?;
-        let (value, changes) = match catch_unwind(AssertUnwindSafe(|| self.work(&pending, work))) {
-            Ok(Ok((value, changes))) if !changes.is_empty() => {
-                own(pending.commit())?;
-                (value, changes)
+        let pending = file.begin().inspect_err(|error| self.note_failure(error))?;
+        let (value, changed) = match catch_unwind(AssertUnwindSafe(|| self.work(&pending, work))) {
+            Ok(Ok((value, Some(finished)))) => {
+                let changed = finished.changed_rows();
+                own(file.commit(pending, finished, self.durability))?;
+                (value, changed)
             }
             Ok(result) => {
                 own(pending.abort())?;
@@ -200,37 +246,34 @@ impl Core {
                 resume_unwind(panic);
             }
         };
-        self.unsynced.store(self.durability == storage::Durability::Later, Ordering::Release);
-        let rows: RowSet = changes.iter().map(|change| change.row).collect();
-        let changed = rows.len();
-        let read = file.read().map_err(|error| {
-            error.with_unknown_outcome().while_doing("reading what was just committed, which is there after reopen()")
-        });
-        self.published.commit(read.inspect_err(|error| self.note_failure(error))?, rows);
-        self.follower.changed(changed);
+        let count = changed.len();
+        self.published.commit(file.read()?, changed);
+        self.follower.changed(count);
+        self.crowded.store(file.needs_checkpoint(), Ordering::Release);
+        self.signal.written(file.wants_checkpoint());
         Ok(value)
     }
 
-    /// What `work` gives, and what it changed, written but not committed.
+    /// What `work` gives, and what it changed, if anything, ready to be committed.
     fn work<T>(
         &self,
         pending: &Pending,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
-    ) -> Result<(T, Vec<LogChange>)> {
-        let mut transaction = Transaction::new(pending.batch()?, &self.rules);
+    ) -> Result<(T, Option<FinishedBatch>)> {
+        let mut transaction = Transaction::new(pending.batch(), &self.rules);
         let value = {
             let _within = self.nesting.enter();
             work(&mut transaction)?
         };
         let batch = transaction.into_batch()?;
         if batch.change_count() == 0 {
-            return Ok((value, Vec::new()));
+            return Ok((value, None));
         }
         let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);
-        let (_, changes) = batch
+        let finished = batch
             .finish(trusted_now.map(clock::microseconds), self.follower.log_start())
             .inspect_err(|error| self.note_failure(error))?;
-        Ok((value, changes))
+        Ok((value, Some(finished)))
     }
 
     pub(super) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
@@ -270,7 +313,7 @@ impl Core {
             return Ok(());
         }
         self.nesting.refuse()?;
-        sync(&self.file, &self.unsynced)
+        sync(&self.file)
     }
 
     pub(super) fn compact(&self) -> Result<()> {
@@ -280,6 +323,7 @@ impl Core {
         self.nesting.refuse()?;
         let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
         let _indexing = self.follower.hold();
+        let _no_checkpoint = lock(&self.checkpointing);
         let mut file = lock(&self.file);
         if self.snapshots.load(Ordering::Acquire) > 0 {
             return Err(busy());
@@ -323,15 +367,9 @@ impl Core {
     }
 }
 
-/// Makes every commit so far durable, if there is any that may not be.
-fn sync(file: &Mutex<Option<Database>>, unsynced: &AtomicBool) -> Result<()> {
-    let file = lock(file);
-    if !unsynced.swap(false, Ordering::AcqRel) {
-        return Ok(());
-    }
-    let synced = file.as_ref().ok_or_else(Error::closed)?.sync();
-    unsynced.fetch_or(synced.is_err(), Ordering::AcqRel);
-    synced
+/// Makes every commit so far durable.
+fn sync(file: &Mutex<Option<Database>>) -> Result<()> {
+    lock(file).as_mut().ok_or_else(Error::closed)?.sync()
 }
 
 /// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.

@@ -8,12 +8,12 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::row::{Direction, Row};
 use crate::storage::key::{self, KeyRange};
-use crate::storage::{Reader, Tree, Visit};
+use crate::storage::{Reader, Visit};
 
 /// At most `limit` leads whose time in the trash is over at `now`, longest over first.
 pub(crate) fn expired_rows(reader: &impl Reader, now: DateTime<Utc>, limit: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    reader.scan(Tree::Entries, &KeyRange::expired(now), Direction::Ascending, |key, _| {
+    reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         if rows.len() == limit {
             return Ok(Visit::Break(()));
         }

@@ -7,7 +7,7 @@ use crate::lead::{TrashedLead, Violations};
 use crate::query::{self, Page, Paging, Sort, SortKey, page_by_fetching, page_of_entries};
 use crate::row::{Direction, RowSet};
 use crate::storage::key::{KeyRange, Posting};
-use crate::storage::{Reader, Tree, Visit};
+use crate::storage::{Reader, Visit};
 
 /// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,7 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
 /// The leads in the trash that can be seen and restored at `now`.
 pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<RowSet> {
     let mut rows = reader.rows(&Posting::Trash)?;
-    reader.scan(Tree::Entries, &KeyRange::expired(now), Direction::Ascending, |key, _| {
+    reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         rows.0.remove(crate::storage::key::split_row(key)?.1.0);
         Ok(Visit::Continue(()))
     })?;

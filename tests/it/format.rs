@@ -8,10 +8,10 @@ use leadstore::{CustomValue, Filter, LeadPatch, LeadStore, ListQuery, NewLead, S
 
 use crate::support::{TestStore, day, options};
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-1");
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-2");
 
 #[test]
-fn a_store_of_format_1_opens_with_all_that_is_in_it() {
+fn a_store_of_format_2_opens_with_all_that_is_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     std::fs::create_dir(&path).unwrap();

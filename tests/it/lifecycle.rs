@@ -64,14 +64,14 @@ fn another_database_and_a_newer_format_are_refused() {
         }
         transaction.commit().unwrap();
     };
-    for (format, kind) in [(Some(2), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
+    for (format, kind) in [(Some(3), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
         set_format(format);
         for read_only in [false, true] {
             let error = LeadStore::options().read_only(read_only).open(test.path()).map(drop).unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
         }
     }
-    set_format(Some(1));
+    set_format(Some(2));
     assert_eq!(LeadStore::open(test.path()).unwrap().count(&Filter::new()).unwrap(), 1);
 
     let other = tempfile::tempdir().unwrap();
@@ -280,7 +280,7 @@ fn files_are_for_their_owner_only() {
 
 #[test]
 fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
-    let test = TestStore::new();
+    let mut test = TestStore::new();
     let kept = test.store.create(NewLead::new("kept")).unwrap();
     let ids: Vec<LeadId> = test
         .store
@@ -289,9 +289,12 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
             (0..1_000).map(|number| t.create(large(number)).map(|lead| lead.id)).collect()
         })
         .unwrap();
+    // Which brings them into the file.
+    test.reopen();
     test.store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
     test.store.empty_trash().unwrap();
-    let size = || std::fs::metadata(test.path().join("leads.redb")).unwrap().len();
+    let path = test.path();
+    let size = || std::fs::metadata(path.join("leads.redb")).unwrap().len();
     let before = size();
     let snapshot = test.store.snapshot().unwrap();
     assert_eq!(test.store.compact().unwrap_err().kind(), ErrorKind::Busy);
@@ -328,7 +331,8 @@ fn writes_with_delayed_durability_are_there_after_a_clean_end() {
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os("LEADSTORE_TEST_KILLED_STORE") else { return };
-    let store = LeadStore::open(path).unwrap();
+    // Little memory, so that checkpoints are made all the time.
+    let store = LeadStore::options().cache_bytes(256 << 10).open(path).unwrap();
     let mut out = std::io::stdout().lock();
     for number in 0.. {
         let lead = store.create(NewLead::new(format!("Jane no{number}"))).unwrap();

@@ -4,6 +4,7 @@ mod create_update;
 mod format;
 mod ids;
 mod imported;
+mod journal;
 mod lifecycle;
 mod listing;
 mod model;

@@ -1,0 +1,307 @@
+//! The journal: what each commit changed, appended and synced before the commit returns. The tables get it later, many
+//! commits at once, by a checkpoint; after a crash it is read back.
+//!
+//! Two files take turns. A checkpoint begins with a switch: what is committed meanwhile goes to the other file, and
+//! once the tables have what the first one holds, that is written over. Both are filled with zeros ahead of the
+//! entries, because syncing a file that need not grow is a quarter faster.
+//!
+//! `entry` has the bytes, `recovery` reads them back and tells a torn end from damage.
+
+mod entry;
+mod recovery;
+
+use redb::StorageBackend;
+
+pub(super) use entry::Op;
+pub(super) use recovery::{Recovered, Recovery};
+
+use super::header::{CommitId, Header, Seq};
+use crate::{Error, ErrorKind, Result};
+
+/// A file grows by so many bytes at once.
+const GROWTH: u64 = 1 << 20;
+/// A file that is written over keeps at most so many bytes.
+const KEPT: u64 = 4 << 20;
+
+/// The journal of a store that is open for writing.
+pub(super) struct Journal {
+    active: JournalFile,
+    resting: JournalFile,
+    /// Drawn anew each time that a file is begun from its start: where entries of another use follow, the file ends.
+    usage: u64,
+    /// Where the next entry goes.
+    end: u64,
+    /// The last commit that is known to survive a power cut, and with it all before it.
+    synced: Seq,
+    last: Seq,
+}
+
+struct JournalFile {
+    backend: Box<dyn StorageBackend>,
+    length: u64,
+    /// Whether anything was written since the last sync.
+    dirty: bool,
+}
+
+impl Journal {
+    /// The journal in two files, to go on after what was recovered from them.
+    pub(super) fn new(files: [Box<dyn StorageBackend>; 2], recovered: &Recovered, state: &Header) -> Result<Self> {
+        let [first, second] = files.map(JournalFile::new);
+        let (mut active, mut resting) = (first?, second?);
+        if recovered.ends_in_second {
+            std::mem::swap(&mut active, &mut resting);
+        }
+        let (usage, end) = recovered.goes_on_at.unwrap_or_else(|| (random_usage(), 0));
+        Ok(Self { active, resting, usage, end, synced: state.seq, last: state.seq })
+    }
+
+    /// Appends what a commit changed; `header` is the state after it, `previous` the commit before it.
+    pub(super) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
+        let bytes = entry::encode(self.usage, self.synced, previous, header, ops)?;
+        self.active.write(self.end, &bytes).map_err(|error| failure("writing", error))?;
+        self.end += bytes.len() as u64;
+        self.last = header.seq;
+        Ok(())
+    }
+
+    /// Makes every entry so far survive a power cut.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        for file in [&mut self.resting, &mut self.active] {
+            file.sync().map_err(|error| failure("syncing", error))?;
+        }
+        self.synced = self.last;
+        Ok(())
+    }
+
+    /// Begins the other file, which must hold nothing that the tables have not.
+    pub(super) fn switch(&mut self) -> Result<()> {
+        std::mem::swap(&mut self.active, &mut self.resting);
+        self.begin()
+    }
+
+    /// Begins the file anew, because the tables have all that is in it.
+    pub(super) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
+        self.checkpointed(checkpoint);
+        self.begin()
+    }
+
+    /// Notes that the tables have every commit up to this one.
+    pub(super) fn checkpointed(&mut self, seq: Seq) {
+        self.synced = self.synced.max(seq);
+        self.last = self.last.max(seq);
+    }
+
+    /// Empties both files, because the tables have all that is in them.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        for file in [&mut self.active, &mut self.resting] {
+            file.truncate(0).map_err(|error| failure("emptying", error))?;
+        }
+        self.end = 0;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.usage = random_usage();
+        self.end = 0;
+        self.active.truncate(KEPT).map_err(|error| failure("shortening", error))
+    }
+}
+
+impl JournalFile {
+    fn new(backend: Box<dyn StorageBackend>) -> Result<Self> {
+        let length = backend.len().map_err(|error| failure("opening", error))?;
+        Ok(Self { backend, length, dirty: false })
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        let end = offset + bytes.len() as u64;
+        if end > self.length {
+            let length = end.next_multiple_of(GROWTH);
+            self.backend.set_len(length)?;
+            // Zeros that are only promised by the length would have to be made at each sync.
+            let zeros = vec![0; usize::try_from(length - self.length).unwrap_or_default()];
+            self.backend.write(self.length, &zeros)?;
+            self.length = length;
+        }
+        self.dirty = true;
+        self.backend.write(offset, bytes)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        if self.dirty {
+            self.backend.sync_data()?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, most: u64) -> std::io::Result<()> {
+        if self.length > most {
+            self.backend.set_len(most)?;
+            self.length = most;
+        }
+        Ok(())
+    }
+}
+
+fn random_usage() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+fn failure(what: &str, error: std::io::Error) -> Error {
+    let message = format!("{what} the store's journal failed: {error}; free the cause, then reopen()");
+    Error::new(ErrorKind::Io, message).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::storage::database::SharedMemory;
+
+    struct Files([Arc<InMemoryBackend>; 2]);
+
+    impl Files {
+        fn new() -> Self {
+            Self([Arc::default(), Arc::default()])
+        }
+
+        fn backends(&self) -> [Box<dyn StorageBackend>; 2] {
+            self.0.each_ref().map(|file| Box::new(SharedMemory(Arc::clone(file))) as Box<dyn StorageBackend>)
+        }
+
+        fn bytes(&self, file: usize) -> Vec<u8> {
+            let mut bytes = vec![0; self.0[file].len().unwrap() as usize];
+            self.0[file].read(0, &mut bytes).unwrap();
+            bytes
+        }
+
+        fn recover(&self, state: &Header) -> Result<Vec<u64>> {
+            let recovery = Recovery::read(&self.backends())?;
+            let recovered = recovery.after(state)?;
+            Ok(recovered.commits.iter().map(|commit| commit.header.seq.0).collect())
+        }
+
+        fn open(&self, state: &Header) -> Journal {
+            let recovery = Recovery::read(&self.backends()).unwrap();
+            Journal::new(self.backends(), &recovery.after(state).unwrap(), state).unwrap()
+        }
+    }
+
+    /// Appends commits with a change each; gives the state after every one.
+    fn append(journal: &mut Journal, state: &mut Header, count: u64) {
+        for _ in 0..count {
+            let previous = state.commit_id;
+            state.seq = Seq(state.seq.0 + 1);
+            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
+            let op = Op::Lead(state.seq.0 as u32, Some(vec![7; state.seq.0 as usize * 10].into()));
+            journal.append(previous, state, &[op]).unwrap();
+            journal.sync().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_appended_is_recovered_after_the_state_that_the_tables_have() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        let mut journal = files.open(&new);
+        append(&mut journal, &mut state, 3);
+        let checkpoint = state.clone();
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
+        journal.switch().unwrap();
+        append(&mut journal, &mut state, 2);
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(files.recover(&checkpoint).unwrap(), [4, 5]);
+        assert_eq!(files.recover(&state).unwrap(), [] as [u64; 0]);
+        let mut journal = files.open(&checkpoint);
+        append(&mut journal, &mut state, 1);
+        assert_eq!(files.recover(&checkpoint).unwrap(), [4, 5, 6], "it goes on where it ended");
+    }
+
+    #[test]
+    fn entries_of_an_earlier_use_of_a_file_are_not_read() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        let mut journal = files.open(&new);
+        append(&mut journal, &mut state, 20);
+        let checkpoint = state.clone();
+        journal.restart(checkpoint.seq).unwrap();
+        append(&mut journal, &mut state, 1);
+        assert_eq!(files.recover(&checkpoint).unwrap(), [21]);
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_and_damage_before_it_is_reported() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        append(&mut files.open(&new), &mut state, 4);
+        // Without most of the zeros, through which the search for more would go each time.
+        let length = files.bytes(0).iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        files.0[0].set_len(length as u64 + 100).unwrap();
+        let bytes = files.bytes(0);
+        for (at, byte) in bytes[..length].iter().enumerate() {
+            files.0[0].write(at as u64, &[byte ^ 0x40]).unwrap();
+            match files.recover(&new) {
+                Ok(commits) => assert_eq!(commits, [1, 2, 3], "byte {at} of {length}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "byte {at} of {length}"),
+            }
+            files.0[0].write(at as u64, &[*byte]).unwrap();
+        }
+        for length in 0..length {
+            files.0[0].write(length as u64, &vec![0; bytes.len() - length]).unwrap();
+            let commits = files.recover(&new).unwrap();
+            assert!(commits.iter().copied().eq(1..=commits.len() as u64) && commits.len() < 4);
+            files.0[0].write(0, &bytes).unwrap();
+        }
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn commits_that_were_never_synced_may_be_lost_from_any_place() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        let mut journal = files.open(&new);
+        append(&mut journal, &mut state, 2);
+        let synced = journal.end;
+        for _ in 0..3 {
+            let previous = state.commit_id;
+            state.seq = Seq(state.seq.0 + 1);
+            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
+            journal.append(previous, &state, &[Op::Lead(1, None)]).unwrap();
+        }
+        files.0[0].write(synced, &[0; 8]).unwrap();
+        assert_eq!(files.recover(&new).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn the_journal_of_another_history_is_reported() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        append(&mut files.open(&new), &mut state, 3);
+        let other = Header { commit_id: CommitId([1; 16]), ..new.clone() };
+        assert_eq!(files.recover(&other).map(drop).unwrap_err().kind(), ErrorKind::Corrupted);
+        let ahead = Header { commit_id: CommitId([1; 16]), seq: Seq(3), ..new };
+        assert_eq!(files.recover(&ahead).unwrap(), [] as [u64; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_no_journal_and_no_panic(first: Vec<u8>, second: Vec<u8>) {
+            let files = Files::new();
+            for (file, bytes) in files.0.iter().zip([first, second]) {
+                file.set_len(bytes.len() as u64).unwrap();
+                file.write(0, &bytes).unwrap();
+            }
+            prop_assert_eq!(files.recover(&Header::new()).unwrap(), [] as [u64; 0]);
+        }
+    }
+}

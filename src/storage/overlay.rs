@@ -1,0 +1,143 @@
+//! What was committed since the last checkpoint, in memory: the final value of everything that changed, which hides
+//! what the tables have. The journal has the same on disk.
+//!
+//! The maps are persistent: a copy costs nothing and stays as it is while the original goes on, so every view of the
+//! store has its own.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use roaring::RoaringBitmap;
+
+use super::journal::Op;
+use super::key::chunk_key;
+use super::reader::stored_chunk;
+use super::tables::ReadTables;
+use crate::Result;
+use crate::row::Row;
+
+pub(super) type Key = Arc<[u8]>;
+
+/// Final values by key; where one is absent, the tables' holds.
+#[derive(Clone, Default)]
+pub(crate) struct Overlay {
+    /// The record of each changed lead, `None` for one that is gone.
+    leads: OrdMap<u32, Option<Key>>,
+    ids: OrdMap<Key, Option<Row>>,
+    /// Whether a key is there.
+    keys: OrdMap<Key, bool>,
+    /// The rows of each changed chunk of a bitmap, perhaps none.
+    chunks: OrdMap<Key, Arc<RoaringBitmap>>,
+    log: OrdMap<Key, Option<Key>>,
+    /// About how much memory all that takes.
+    bytes: usize,
+}
+
+/// What an entry takes besides its key and value, about: its place in a node, and the counts of what it shares.
+const PER_ENTRY: usize = 64;
+
+impl Overlay {
+    pub(super) fn leads(&self) -> &OrdMap<u32, Option<Key>> {
+        &self.leads
+    }
+
+    pub(super) fn ids(&self) -> &OrdMap<Key, Option<Row>> {
+        &self.ids
+    }
+
+    pub(super) fn keys(&self) -> &OrdMap<Key, bool> {
+        &self.keys
+    }
+
+    pub(super) fn chunks(&self) -> &OrdMap<Key, Arc<RoaringBitmap>> {
+        &self.chunks
+    }
+
+    pub(super) fn log(&self) -> &OrdMap<Key, Option<Key>> {
+        &self.log
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many leads have changed, and so how much is to be done when it is read from the journal.
+    pub(super) fn changed_leads(&self) -> usize {
+        self.leads.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.leads.is_empty() && self.log.is_empty()
+    }
+
+    /// Applies a change; `tables` have what it hides.
+    pub(super) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
+        if let Op::Row { posting, row, present } = op {
+            return self.set_row(&chunk_key(posting, Row(*row)), Row(*row), *present, tables);
+        }
+        self.set(op);
+        Ok(())
+    }
+
+    /// Takes over what `ops` changed, whose outcome is in `full`.
+    pub(super) fn take_over(&mut self, ops: &[Op], full: &Self) {
+        for op in ops {
+            if let Op::Row { posting, row, .. } = op {
+                let chunk = chunk_key(posting, Row(*row));
+                if let Some(rows) = full.chunks.get(chunk.as_slice()) {
+                    self.set_chunk(chunk.into(), Arc::clone(rows));
+                }
+            } else {
+                self.set(op);
+            }
+        }
+    }
+
+    fn set(&mut self, op: &Op) {
+        let size = |value: &Option<Key>| value.as_ref().map_or(0, |value| value.len());
+        let (new, old) = match op {
+            Op::Lead(row, record) => {
+                let old = self.leads.insert(*row, record.clone());
+                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+            }
+            Op::Id(id, row) => {
+                let old = self.ids.insert(Arc::clone(id), row.map(Row));
+                (PER_ENTRY + id.len(), old.map(|_| PER_ENTRY + id.len()))
+            }
+            Op::Key(key, present) => {
+                let old = self.keys.insert(Arc::clone(key), *present);
+                (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
+            }
+            Op::Log(key, record) => {
+                let old = self.log.insert(Arc::clone(key), record.clone());
+                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+            }
+            Op::Row { .. } => return,
+        };
+        self.bytes = (self.bytes + new).saturating_sub(old.unwrap_or(0));
+    }
+
+    fn set_row(&mut self, chunk: &[u8], row: Row, present: bool, tables: &dyn ReadTables) -> Result<()> {
+        if self.chunks.get(chunk).is_none() {
+            self.set_chunk(chunk.into(), Arc::new(stored_chunk(tables, chunk)?));
+        }
+        if let Some(rows) = self.chunks.get_mut(chunk) {
+            let rows = Arc::make_mut(rows);
+            let before = rows.serialized_size();
+            if present {
+                rows.insert(row.0);
+            } else {
+                rows.remove(row.0);
+            }
+            self.bytes = (self.bytes + rows.serialized_size()).saturating_sub(before);
+        }
+        Ok(())
+    }
+
+    fn set_chunk(&mut self, chunk: Key, rows: Arc<RoaringBitmap>) {
+        let size = |key: usize, rows: &RoaringBitmap| PER_ENTRY + key + rows.serialized_size();
+        let (key, new) = (chunk.len(), size(chunk.len(), &rows));
+        let old = self.chunks.insert(chunk, rows).map_or(0, |rows| size(key, &rows));
+        self.bytes = (self.bytes + new).saturating_sub(old);
+    }
+}

@@ -1,0 +1,178 @@
+//! The tables of the file, opened: for reading, which costs more than a look-up and so is done once for many, or for
+//! writing, at a checkpoint and by large transactions.
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
+
+use super::codec::CodecError;
+use super::header::Header;
+use super::key::{self, KeyRange};
+use super::overlay::Overlay;
+use super::reader::Visitor;
+use super::table::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
+use super::{FORMAT, fault};
+use crate::row::{Direction, Row};
+use crate::{Error, ErrorKind, Result};
+
+/// All tables, of one state or of one transaction.
+pub(crate) struct Tables<T> {
+    leads: T,
+    ids: T,
+    keys: T,
+    bitmaps: T,
+    log: T,
+    meta: T,
+}
+
+pub(super) type CommittedTables = Tables<ReadOnlyTable<Bytes, Bytes>>;
+pub(super) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
+
+/// Reading from the tables, whoever opened them.
+pub(crate) trait ReadTables {
+    /// Shows `read` the value under a key, if there is one.
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+
+    /// Shows `visit` the keys of a range with their values until it breaks.
+    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()>;
+}
+
+impl<T> Tables<T> {
+    fn open(mut open: impl FnMut(Tree) -> Result<T>) -> Result<Self> {
+        Ok(Self {
+            leads: open(Tree::Leads)?,
+            ids: open(Tree::Ids)?,
+            keys: open(Tree::Keys)?,
+            bitmaps: open(Tree::Bitmaps)?,
+            log: open(Tree::Log)?,
+            meta: open(Tree::Meta)?,
+        })
+    }
+
+    fn table(&self, tree: Tree) -> &T {
+        match tree {
+            Tree::Leads => &self.leads,
+            Tree::Ids => &self.ids,
+            Tree::Keys => &self.keys,
+            Tree::Bitmaps => &self.bitmaps,
+            Tree::Log => &self.log,
+            Tree::Meta => &self.meta,
+        }
+    }
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match self.table(tree).get(key).map_err(fault)? {
+            Some(value) => read(value.value()),
+            None => Ok(()),
+        }
+    }
+
+    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()> {
+        if range.from >= range.to {
+            return Ok(());
+        }
+        let mut entries = self.table(tree).range::<&[u8]>(range.from.as_slice()..range.to.as_slice()).map_err(fault)?;
+        loop {
+            let entry = match direction {
+                Direction::Ascending => entries.next(),
+                Direction::Descending => entries.next_back(),
+            };
+            let Some(entry) = entry else { return Ok(()) };
+            let (key, value) = entry.map_err(fault)?;
+            if visit(key.value(), value.value())?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl CommittedTables {
+    /// The tables as a commit left them, with the header. A format that this version does not know is refused before
+    /// anything else is read.
+    pub(super) fn of(transaction: &ReadTransaction) -> Result<(Self, Header)> {
+        let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
+        check_format(&open(Tree::Meta)?)?;
+        let tables = Self::open(open)?;
+        let header = tables.header()?;
+        Ok((tables, header))
+    }
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
+    pub(super) fn header(&self) -> Result<Header> {
+        let header = self.meta.get(HEADER_KEY).map_err(fault)?.ok_or(CodecError::Empty { record: "header" })?;
+        Header::decode(header.value())
+    }
+}
+
+fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
+    let value = meta.get(FORMAT_KEY).map_err(fault)?;
+    let bytes = value.as_ref().and_then(|value| <[u8; 4]>::try_from(value.value()).ok());
+    match bytes.map(u32::from_le_bytes) {
+        Some(FORMAT) => Ok(()),
+        Some(other) => Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            format!(
+                "the store has the format {other}, and this version of leadstore knows only {FORMAT}; \
+                 use the version that wrote it, or a newer one"
+            ),
+        )),
+        None => Err(Error::corrupted("the store's file is damaged: it does not say which format it has")),
+    }
+}
+
+impl<'t> OpenTables<'t> {
+    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self> {
+        Self::open(|tree| transaction.open_table(tree.definition()).map_err(fault))
+    }
+
+    /// Writes the tables of a store that holds nothing.
+    pub(super) fn initialise(&mut self) -> Result<()> {
+        self.meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice()).map_err(fault)?;
+        self.write_header(&Header::new())
+    }
+
+    pub(super) fn write_header(&mut self, header: &Header) -> Result<()> {
+        self.meta.insert(HEADER_KEY, header.encode()?.as_slice()).map_err(fault)?;
+        Ok(())
+    }
+
+    /// Writes everything that `overlay` has, in the order of its keys.
+    pub(super) fn write(&mut self, overlay: &Overlay) -> Result<()> {
+        for (row, record) in overlay.leads() {
+            set(&mut self.leads, &key::row_bytes(Row(*row)), record.as_deref())?;
+        }
+        for (id, row) in overlay.ids() {
+            set(&mut self.ids, id, row.map(key::row_bytes).as_ref().map(<[u8; 4]>::as_slice))?;
+        }
+        for (key, present) in overlay.keys() {
+            set(&mut self.keys, key, present.then_some(&[]))?;
+        }
+        let mut bytes = Vec::new();
+        for (chunk, rows) in overlay.chunks() {
+            if rows.is_empty() {
+                set(&mut self.bitmaps, chunk, None)?;
+                continue;
+            }
+            let mut rows = roaring::RoaringBitmap::clone(rows);
+            rows.optimize();
+            bytes.clear();
+            rows.serialize_into(&mut bytes).map_err(|error| {
+                Error::new(ErrorKind::Io, "a bitmap could not be written to memory").caused_by(error)
+            })?;
+            set(&mut self.bitmaps, chunk, Some(&bytes))?;
+        }
+        for (key, record) in overlay.log() {
+            set(&mut self.log, key, record.as_deref())?;
+        }
+        Ok(())
+    }
+}
+
+fn set(table: &mut Table<'_, Bytes, Bytes>, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    match value {
+        Some(value) => table.insert(key, value).map_err(fault)?,
+        None => table.remove(key).map_err(fault)?,
+    };
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What the journal holds and the store's tables have not yet: it survives, it is read back exactly, and it is never
+//! taken for that of another store.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use leadstore::{ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey};
+
+use crate::support::{TestStore, options, wait_until};
+
+/// Copies the files of a store, but not its search index. Of an open store, the copy is what a killed process leaves,
+/// as long as nobody writes meanwhile.
+fn copy(test: &TestStore, name: &str) -> PathBuf {
+    copy_of(&test.path(), name)
+}
+
+fn copy_of(path: &Path, name: &str) -> PathBuf {
+    let copied = path.with_file_name(name);
+    std::fs::create_dir(&copied).unwrap();
+    for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap) {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), copied.join(entry.file_name())).unwrap();
+        }
+    }
+    copied
+}
+
+fn journal_bytes(path: &Path) -> u64 {
+    ["leads.journal.0", "leads.journal.1"].map(|name| std::fs::metadata(path.join(name)).unwrap().len()).iter().sum()
+}
+
+/// Everything that can be seen of a store, in one text.
+fn contents(store: &LeadStore) -> String {
+    let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
+    let by_name = store.list(&ListQuery::new().sort([Sort::asc(SortKey::Name)]).per_page(100)).unwrap();
+    let names: Vec<_> = by_name.items.iter().map(|lead| &lead.name).collect();
+    let trash = store.list_trash(&leadstore::TrashQuery::new().per_page(100)).unwrap();
+    let counts: Vec<_> = ["new", "won"].map(|status| store.count(&Filter::new().status(status)).unwrap()).into();
+    let found = store.search(&SearchQuery::new("lead ").per_page(100)).unwrap();
+    format!("{leads:?} {names:?} {trash:?} {counts:?} {} {:?}", found.total, found.items)
+}
+
+fn write_some(store: &LeadStore, count: u32) -> Vec<LeadId> {
+    let create =
+        |n| store.create(NewLead::new(format!("lead {n:03}")).external_id(format!("x{n}")).tags(["a"])).unwrap().id;
+    let ids: Vec<LeadId> = (0..count).map(create).collect();
+    store.update(ids[1], LeadPatch::new().status("won").name("renamed lead")).unwrap();
+    store.delete(ids[2]).unwrap();
+    store.delete(ids[3]).unwrap();
+    store.restore(ids[3]).unwrap();
+    store.delete(ids[4]).unwrap();
+    store.purge(ids[4]).unwrap();
+    ids
+}
+
+#[test]
+fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
+    let test = TestStore::new();
+    write_some(&test.store, 40);
+    let expected = contents(&test.store);
+    let crashed = copy(&test, "crashed");
+    let store = options(&test.clock).open(&crashed).unwrap();
+    assert_eq!(contents(&store), expected);
+    // Killed again, right after it was read back, and once more after another write.
+    let again = options(&test.clock).open(copy_of(&crashed, "again")).unwrap();
+    assert_eq!(contents(&again), expected);
+    store.create(NewLead::new("lead after")).unwrap();
+    let expected = contents(&store);
+    let path = copy_of(&crashed, "once more");
+    let store = options(&test.clock).open(&path).unwrap();
+    assert_eq!(contents(&store), expected);
+    store.close().unwrap();
+    assert_eq!(journal_bytes(&path), 0, "a closed store is whole in leads.redb");
+    assert_eq!(contents(&options(&test.clock).open(&path).unwrap()), expected);
+}
+
+#[test]
+fn leads_go_to_the_tables_by_themselves_when_nothing_is_written() {
+    let test = TestStore::new();
+    write_some(&test.store, 20);
+    let expected = contents(&test.store);
+    let mut copies = 0;
+    wait_until("a checkpoint", || {
+        copies += 1;
+        let copied = copy(&test, &format!("copy {copies}"));
+        std::fs::write(copied.join("leads.journal.0"), b"").unwrap();
+        std::fs::write(copied.join("leads.journal.1"), b"").unwrap();
+        contents(&options(&test.clock).open(&copied).unwrap()) == expected
+    });
+    assert_eq!(contents(&test.store), expected, "the open store goes on with the new tables");
+}
+
+#[test]
+fn a_journal_is_never_taken_for_that_of_another_store() {
+    let test = TestStore::new();
+    let older = copy(&test, "older");
+    write_some(&test.store, 10);
+    let crashed = copy(&test, "crashed");
+    // Another store's file beside it.
+    let other = TestStore::new();
+    write_some(&other.store, 10);
+    other.store.clone().close().unwrap();
+    std::fs::copy(other.path().join("leads.redb"), crashed.join("leads.redb")).unwrap();
+    options(&test.clock).open(&crashed).expect("a journal that ends before the store's state has nothing to add");
+
+    // An older copy of the same store with another history since.
+    let store = options(&test.clock).open(&older).unwrap();
+    store.create(NewLead::new("another")).unwrap();
+    store.close().unwrap();
+    for file in ["leads.journal.0", "leads.journal.1"] {
+        std::fs::copy(test.path().join(file), older.join(file)).unwrap();
+    }
+    for read_only in [true, false] {
+        let error = options(&test.clock).read_only(read_only).open(&older).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+    }
+
+    // A new store where there was one.
+    let removed = copy(&test, "removed");
+    std::fs::remove_file(removed.join("leads.redb")).unwrap();
+    assert_eq!(options(&test.clock).open(&removed).unwrap().count(&Filter::new()).unwrap(), 0);
+}
+
+#[test]
+fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
+    let test = TestStore::new();
+    write_some(&test.store, 10);
+    for at in [12, 300, 2_000] {
+        let crashed = copy(&test, &format!("damaged at {at}"));
+        let path = crashed.join("leads.journal.0");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = options(&test.clock).open(&crashed).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is written to it");
+    }
+}
+
+#[test]
+fn checkpoints_disturb_neither_writers_nor_readers() {
+    let test = TestStore::new();
+    test.store.clone().close().unwrap();
+    // Little memory, so that a checkpoint is made for every few leads.
+    let open = || options(&test.clock).cache_bytes(256 << 10).open(test.path()).unwrap();
+    let store = open();
+    let done = AtomicBool::new(false);
+    let written: Vec<Vec<LeadId>> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                let store = &store;
+                scope.spawn(move || {
+                    let mut ids = Vec::new();
+                    for number in 0..150 {
+                        let id = store.create(NewLead::new(format!("lead {writer} {number}"))).unwrap().id;
+                        match number % 5 {
+                            0 => drop(store.delete(id).unwrap()),
+                            1 => drop(store.update(id, LeadPatch::new().status("won")).unwrap()),
+                            _ => {}
+                        }
+                        ids.push(id);
+                        if number % 40 == 39 {
+                            // One that outgrows memory, and is written to the tables at once.
+                            let large =
+                                |n: u32| NewLead::new(format!("large {n}")).custom_field("x", "y".repeat(1_000));
+                            store.transaction(|t| (0..100).try_for_each(|n| t.create(large(n)).map(drop))).unwrap();
+                        }
+                    }
+                    ids
+                })
+            })
+            .collect();
+        let reader = scope.spawn(|| {
+            let mut last = 0;
+            while !done.load(Ordering::Relaxed) {
+                let snapshot = store.snapshot().unwrap();
+                let listed = snapshot.leads(&Filter::new()).map(Result::unwrap).count() as u64;
+                assert_eq!(listed, snapshot.count(&Filter::new()).unwrap());
+                let by_name =
+                    snapshot.list(&ListQuery::new().sort([Sort::desc(SortKey::Name)]).window(listed, 10)).unwrap();
+                assert_eq!((by_name.total, by_name.items.len()), (listed, 0));
+                // Each thread has at most one lead that it is about to delete.
+                assert!(listed + 3 >= last, "{last} leads, then {listed}");
+                last = listed;
+            }
+        });
+        let written = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+        written
+    });
+    let check = |store: &LeadStore| {
+        for (number, id) in written.iter().flat_map(|ids| ids.iter().enumerate()) {
+            match (number % 5, store.get(*id).unwrap()) {
+                (0, found) => assert!(found.is_none() && store.get_trashed(*id).unwrap().is_some()),
+                (1, found) => assert_eq!(found.unwrap().status, "won"),
+                (_, found) => assert_eq!(found.unwrap().status, "new"),
+            }
+        }
+        assert_eq!(store.count(&Filter::new()).unwrap(), 3 * (150 - 30 + 300));
+        assert_eq!(store.count(&Filter::new().status("won")).unwrap(), 90);
+        assert_eq!(store.search(&SearchQuery::new("lead ")).unwrap().total, 360);
+    };
+    check(&store);
+    store.close().unwrap();
+    check(&open());
+}
