@@ -7,6 +7,7 @@
 //! `WriteBatch`es, which share the `Reader` trait.
 
 mod batch;
+mod block;
 mod checkpoint;
 mod codec;
 mod database;
@@ -14,6 +15,7 @@ mod file;
 mod header;
 mod journal;
 pub(crate) mod key;
+mod key_blocks;
 mod log;
 mod merge;
 mod overlay;

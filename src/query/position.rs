@@ -12,7 +12,7 @@ use crate::storage::key::{self, OrderedKey, Posting, ValueField};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// For each sort key bytes that sort as the lead's value does, or `None` without a value. They are those of its
-    /// entry's key without the row, or of its value's bitmap.
+    /// sorted key without the row, or of its value's bitmap.
     pub(super) values: Vec<Option<Vec<u8>>>,
     pub(super) row: Row,
     /// Whether the lead was created out of order, so that its row does not tell its place among the others by
@@ -68,7 +68,7 @@ pub(super) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
 
 /// Where the order of a sort key is kept.
 pub(super) enum Kept {
-    Entries(OrderedKey),
+    Keys(OrderedKey),
     Bitmaps(ValueField),
     /// Only with the leads in the trash.
     Trash,
@@ -77,12 +77,12 @@ pub(super) enum Kept {
 impl Kept {
     pub(super) fn of(sort_key: SortKey) -> Self {
         match sort_key {
-            SortKey::CreatedAt => Self::Entries(OrderedKey::CreatedAt),
-            SortKey::UpdatedAt => Self::Entries(OrderedKey::UpdatedAt),
-            SortKey::Name => Self::Entries(OrderedKey::Name),
-            SortKey::Company => Self::Entries(OrderedKey::Company),
-            SortKey::Email => Self::Entries(OrderedKey::Email),
-            SortKey::DealValue => Self::Entries(OrderedKey::DealValue),
+            SortKey::CreatedAt => Self::Keys(OrderedKey::CreatedAt),
+            SortKey::UpdatedAt => Self::Keys(OrderedKey::UpdatedAt),
+            SortKey::Name => Self::Keys(OrderedKey::Name),
+            SortKey::Company => Self::Keys(OrderedKey::Company),
+            SortKey::Email => Self::Keys(OrderedKey::Email),
+            SortKey::DealValue => Self::Keys(OrderedKey::DealValue),
             SortKey::Status => Self::Bitmaps(ValueField::Status),
             SortKey::Source => Self::Bitmaps(ValueField::Source),
             SortKey::OwnerId => Self::Bitmaps(ValueField::OwnerId),
@@ -95,7 +95,7 @@ fn sort_value(stored: &Stored, sort_key: SortKey) -> Result<Option<Vec<u8>>> {
     let lead = &stored.lead;
     let value = match Kept::of(sort_key) {
         Kept::Trash => stored.trash.map(|stamp| key::time(stamp.deleted_at).to_vec()),
-        Kept::Entries(ordered) => match key::ordered(ordered, lead, Row(0)) {
+        Kept::Keys(ordered) => match key::ordered(ordered, lead, Row(0)) {
             Some(key) => Some(key::split_row(&key)?.0.to_vec()),
             None => None,
         },

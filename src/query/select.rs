@@ -1,4 +1,4 @@
-//! From a filter to the set of rows that it wants: bitmaps for values, the ordered entries for ranges.
+//! From a filter to the set of rows that it wants: bitmaps for values, the sorted keys for ranges.
 
 use chrono::{DateTime, Utc};
 

@@ -112,18 +112,18 @@ impl KeyRange {
         range
     }
 
-    /// What of this range comes after the entry of `value` and `row` in a direction.
+    /// What of this range comes after the key of `value` and `row` in a direction.
     pub(crate) fn beyond(mut self, value: &[u8], row: Row, direction: Direction) -> Self {
-        let entry = [value, &row_bytes(row)].concat();
+        let key = [value, &row_bytes(row)].concat();
         match direction {
             // The next key in byte order. A value that is none of this range's leaves it as it is.
-            Direction::Ascending => self.from = self.from.max([entry.as_slice(), &[0]].concat()),
-            Direction::Descending => self.to = self.to.min(entry),
+            Direction::Ascending => self.from = self.from.max([key.as_slice(), &[0]].concat()),
+            Direction::Descending => self.to = self.to.min(key),
         }
         self
     }
 
-    /// What of this range begins with the entries of `value` in a direction.
+    /// What of this range begins with the keys of `value` in a direction.
     pub(crate) fn starting_with(mut self, value: &[u8], direction: Direction) -> Self {
         match direction {
             Direction::Ascending => self.from = self.from.max(value.to_vec()),
@@ -179,7 +179,7 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
     key
 }
 
-/// The entry of `lead` under a sort key; `None` if it has no value for it.
+/// The key of `lead` under a sort key; `None` if it has no value for it.
 pub(crate) fn ordered(sort_key: OrderedKey, lead: &Lead, row: Row) -> Option<Vec<u8>> {
     let mut key = vec![sort_key as u8];
     match sort_key {
@@ -194,9 +194,9 @@ pub(crate) fn ordered(sort_key: OrderedKey, lead: &Lead, row: Row) -> Option<Vec
     Some(key)
 }
 
-/// The row at the end of an entry's key, and what comes before it: the sort key's tag and value.
+/// The row at the end of a sorted key, and what comes before it: the sort key's tag and value.
 pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
-    let damaged = || Error::corrupted("the store's file is damaged: an entry has no row");
+    let damaged = || Error::corrupted("the store's file is damaged: a sorted key has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(damaged)?;
     Ok((value, Row(u32::from_be_bytes(*row))))
 }

@@ -1,13 +1,16 @@
 //! Reading a range of keys from the tables and from what hides them, as one.
 
 use std::cmp::Ordering;
+use std::iter::Peekable;
 use std::ops::Bound;
 
 use imbl::OrdMap;
 
 use super::key::KeyRange;
+use super::key_blocks::KeyVisitor;
 use super::overlay::Key;
 use super::reader::{Visit, Visitor};
+use super::tables::ReadTables;
 use crate::Result;
 use crate::row::Direction;
 
@@ -61,6 +64,77 @@ pub(super) fn merged<V>(
         }
     }
     Ok(())
+}
+
+/// Shows `visit` the sorted keys of a range that `tables` and `changed` make together, after the first `skip`.
+pub(super) fn merged_keys(
+    changed: &OrdMap<Key, bool>,
+    tables: &dyn ReadTables,
+    range: &KeyRange,
+    direction: Direction,
+    skip: u64,
+    visit: impl FnMut(&[u8]) -> Result<Visit>,
+) -> Result<()> {
+    let changed = within(changed, range, direction).peekable();
+    let mut merge = KeyMerge { changed, direction, skip, visit, stopped: false };
+    tables.scan_keys(range, direction, &mut merge)?;
+    while !merge.stopped
+        && let Some((key, present)) = merge.changed.next()
+    {
+        if *present && merge.show(key)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
+    changed: Peekable<I>,
+    direction: Direction,
+    /// How many keys are still to be passed over.
+    skip: u64,
+    visit: F,
+    stopped: bool,
+}
+
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyMerge<'m, I, F> {
+    fn show(&mut self, key: &[u8]) -> Result<Visit> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(Visit::Continue(()));
+        }
+        let visited = (self.visit)(key)?;
+        self.stopped = visited.is_break();
+        Ok(visited)
+    }
+}
+
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor for KeyMerge<'m, I, F> {
+    fn pass(&mut self, from: &[u8], to: &[u8], count: u64) -> bool {
+        // With a change in the block, or one before it that has not been shown, the count is not what it says.
+        let unchanged = self.changed.peek().is_none_or(|(key, _)| match self.direction {
+            Direction::Ascending => &***key >= to,
+            Direction::Descending => &***key < from,
+        });
+        let passes = unchanged && count <= self.skip;
+        if passes {
+            self.skip -= count;
+        }
+        passes
+    }
+
+    fn visit(&mut self, key: &[u8]) -> Result<Visit> {
+        while let Some((changed, present)) = self.changed.next_if(|(next, _)| match self.direction {
+            Direction::Ascending => &***next <= key,
+            Direction::Descending => &***next >= key,
+        }) {
+            let shown = if *present { self.show(changed)? } else { Visit::Continue(()) };
+            if shown.is_break() || **changed == *key {
+                return Ok(shown);
+            }
+        }
+        self.show(key)
+    }
 }
 
 /// What of a map lies in a range.

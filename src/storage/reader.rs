@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use super::header::{CommitId, Header, Seq};
 use super::key::{self, KeyRange, Posting, ValueField};
 use super::log::{self, LogChange};
-use super::merge::{Found, merged};
+use super::merge::{Found, merged, merged_keys};
 use super::overlay::Overlay;
 use super::record::{self, Stored};
 use super::table::Tree;
@@ -33,18 +33,25 @@ pub(crate) trait Reader {
     /// What hides it.
     fn overlay(&self) -> &Overlay;
 
-    /// Shows `visit` the keys of a range until it breaks.
+    /// Shows `visit` the sorted keys of a range until it breaks.
     fn scan_keys(
         &self,
         range: &KeyRange,
         direction: Direction,
-        mut visit: impl FnMut(&[u8]) -> Result<Visit>,
+        visit: impl FnMut(&[u8]) -> Result<Visit>,
     ) -> Result<()> {
-        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Keys, range, direction, visit);
-        merged(self.overlay().keys(), range, direction, scan, |key, found| match found {
-            Found::Changed(false) => Ok(Visit::Continue(())),
-            Found::Changed(true) | Found::Stored(_) => visit(key),
-        })
+        self.scan_keys_after(range, direction, 0, visit)
+    }
+
+    /// Shows `visit` the sorted keys of a range after the first `skip`, which cost less than to be seen.
+    fn scan_keys_after(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        skip: u64,
+        visit: impl FnMut(&[u8]) -> Result<Visit>,
+    ) -> Result<()> {
+        merged_keys(self.overlay().keys(), self.tables(), range, direction, skip, visit)
     }
 
     /// The lead in a row, live or in the trash.

@@ -9,14 +9,15 @@
 //! ids       01 uuid[16]                                 -> row u32        the row of an id, trash included
 //!           02 external id                              -> row u32        the row of an external id, trash included
 //!
-//! keys      10 created_at                      row u32  -> nothing        live leads by each sort key;
-//!           11 updated_at                      row u32  -> nothing        a lead without a value has no key
-//!           12 folded name, name               row u32  -> nothing
-//!           13 folded company, company         row u32  -> nothing
-//!           14 folded email, email             row u32  -> nothing
-//!           15 deal_value * 10^4 as u64        row u32  -> nothing
-//!           20 deleted_at                      row u32  -> nothing        leads in the trash
-//!           21 expires_at                      row u32  -> nothing
+//! keys      the begin of a block                        -> sorted keys    see `block` and `key_blocks`
+//!           10 created_at                      row u32                    live leads by each sort key;
+//!           11 updated_at                      row u32                    a lead without a value has no key
+//!           12 folded name, name               row u32
+//!           13 folded company, company         row u32
+//!           14 folded email, email             row u32
+//!           15 deal_value * 10^4 as u64        row u32
+//!           20 deleted_at                      row u32                    leads in the trash
+//!           21 expires_at                      row u32
 //!
 //! bitmaps   01                                 chunk u16 -> rows          live leads
 //!           02                                 chunk u16 -> rows          leads in the trash

@@ -6,6 +6,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransactio
 use super::codec::CodecError;
 use super::header::Header;
 use super::key::{self, KeyRange};
+use super::key_blocks::{self, KeyVisitor};
 use super::overlay::Overlay;
 use super::reader::Visitor;
 use super::table::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
@@ -31,7 +32,10 @@ pub(crate) trait ReadTables {
     /// Shows `read` the value under a key, if there is one.
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
-    /// Shows `visit` the keys of a range with their values until it breaks.
+    /// Shows `visitor` the sorted keys of a range until it breaks.
+    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()>;
+
+    /// Shows `visit` the keys of a range of another table, with their values, until it breaks.
     fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()>;
 }
 
@@ -65,6 +69,10 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
             Some(value) => read(value.value()),
             None => Ok(()),
         }
+    }
+
+    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+        key_blocks::scan(&self.keys, range, direction, visitor)
     }
 
     fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()> {
@@ -145,9 +153,7 @@ impl<'t> OpenTables<'t> {
         for (id, row) in overlay.ids() {
             set(&mut self.ids, id, row.map(key::row_bytes).as_ref().map(<[u8; 4]>::as_slice))?;
         }
-        for (key, present) in overlay.keys() {
-            set(&mut self.keys, key, present.then_some(&[]))?;
-        }
+        key_blocks::write(&mut self.keys, overlay.keys())?;
         let mut bytes = Vec::new();
         for (chunk, rows) in overlay.chunks() {
             if rows.is_empty() {

@@ -1,0 +1,215 @@
+//! A block of sorted keys, each written as what differs from the one before it.
+//!
+//! ```text
+//! count u16, little-endian
+//! for each key:   bytes shared with the key before   varint
+//!                 length of the rest                 varint
+//!                 the rest
+//! ```
+//!
+//! A varint has seven bits a byte, lowest first; the highest bit says that more follow.
+
+use crate::{Error, Result};
+
+/// The keys of a block, in order.
+pub(super) struct Keys<'b> {
+    left: u16,
+    rest: &'b [u8],
+    key: Vec<u8>,
+}
+
+impl<'b> Keys<'b> {
+    pub(super) fn of(block: &'b [u8]) -> Result<Self> {
+        let (count, rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
+        Ok(Self { left: u16::from_le_bytes(*count), rest, key: Vec::with_capacity(128) })
+    }
+
+    /// How many are still to come.
+    pub(super) fn left(&self) -> u16 {
+        self.left
+    }
+
+    /// The next key, valid until the one after it.
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        let (shared, rest) = varint(self.rest)?;
+        let (length, rest) = varint(rest)?;
+        let (own, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        if shared > self.key.len() {
+            return Err(damaged());
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(own);
+        (self.left, self.rest) = (left, rest);
+        Ok(Some(&self.key))
+    }
+}
+
+/// The most that the two lengths before a key take.
+const LENGTHS: usize = 6;
+
+/// Sorted keys, gathered to be written as blocks.
+#[derive(Default)]
+pub(super) struct Gathered {
+    bytes: Vec<u8>,
+    /// Where each key ends in `bytes`.
+    ends: Vec<usize>,
+    /// What they take in a block.
+    written: usize,
+}
+
+impl Gathered {
+    pub(super) fn push(&mut self, key: &[u8]) {
+        self.written += written_length(self.last(), key);
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+
+    fn last(&self) -> &[u8] {
+        let end =
+            |from_last: usize| self.ends.len().checked_sub(from_last).and_then(|index| self.ends.get(index)).copied();
+        self.bytes.get(end(2).unwrap_or(0)..end(1).unwrap_or(0)).unwrap_or_default()
+    }
+
+    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        (0..self.ends.len()).map(|index| {
+            let end_of = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied().unwrap_or(0);
+            self.bytes.get(end_of(index.checked_sub(1))..end_of(Some(index))).unwrap_or_default()
+        })
+    }
+
+    /// The keys as blocks of about `target` bytes each, and of more than `most` only for a single key; with where each
+    /// but the first begins: a text above every key of the one before, and not above its own.
+    pub(super) fn blocks(&self, target: usize, most: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut blocks = Vec::new();
+        let (mut begin, mut block, mut count) = (Vec::new(), vec![0, 0], 0_u16);
+        let mut last: &[u8] = &[];
+        for key in self.keys() {
+            let full = block.len() >= target || block.len() + LENGTHS + key.len() > most || count == u16::MAX;
+            if full && count > 0 {
+                let shared = shared_length(last, key);
+                let next_begin = key.get(..=shared).unwrap_or(key).to_vec();
+                finish(&mut block, count);
+                blocks.push((std::mem::replace(&mut begin, next_begin), std::mem::replace(&mut block, vec![0, 0])));
+                (count, last) = (0, &[]);
+            }
+            let shared = if count == 0 { 0 } else { shared_length(last, key) };
+            let rest = key.get(shared..).unwrap_or_default();
+            push_varint(&mut block, shared);
+            push_varint(&mut block, rest.len());
+            block.extend_from_slice(rest);
+            count += 1;
+            last = key;
+        }
+        finish(&mut block, count);
+        blocks.push((begin, block));
+        blocks
+    }
+}
+
+fn finish(block: &mut [u8], count: u16) {
+    if let Some(head) = block.first_chunk_mut::<2>() {
+        *head = count.to_le_bytes();
+    }
+}
+
+fn written_length(last: &[u8], key: &[u8]) -> usize {
+    let shared = shared_length(last, key);
+    let rest = key.len() - shared;
+    1 + usize::from(shared >= 0x80) + 1 + usize::from(rest >= 0x80) + rest
+}
+
+fn shared_length(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn push_varint(bytes: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn varint(bytes: &[u8]) -> Result<(usize, &[u8])> {
+    let (&first, mut rest) = bytes.split_first().ok_or_else(damaged)?;
+    let mut value = usize::from(first & 0x7f);
+    let (mut more, mut shift) = (first >= 0x80, 7);
+    while more {
+        let (&byte, after) = rest.split_first().ok_or_else(damaged)?;
+        // No key is longer than a lead, so three bytes will do.
+        if shift > 14 {
+            return Err(damaged());
+        }
+        value |= usize::from(byte & 0x7f) << shift;
+        (more, rest, shift) = (byte >= 0x80, after, shift + 7);
+    }
+    Ok((value, rest))
+}
+
+fn damaged() -> Error {
+    Error::corrupted("the store's file is damaged: a block of keys cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    fn read(block: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut keys = Keys::of(block)?;
+        let mut read = Vec::new();
+        while let Some(key) = keys.next()? {
+            read.push(key.to_vec());
+        }
+        Ok(read)
+    }
+
+    proptest! {
+        #[test]
+        fn keys_survive_their_blocks(keys in btree_set(vec(0_u8..4, 0..200), 0..60), target in 1_usize..2_000, most in 2_000_usize..3_000) {
+            let mut gathered = Gathered::default();
+            keys.iter().for_each(|key| gathered.push(key));
+            let blocks = gathered.blocks(target, most);
+            let mut back = Vec::new();
+            for (index, (begin, block)) in blocks.iter().enumerate() {
+                let keys = read(block).unwrap();
+                prop_assert!(keys.iter().all(|key| key >= begin));
+                prop_assert!(index == 0 || back.iter().all(|key| key < begin));
+                prop_assert!(block.len() <= most || keys.len() == 1);
+                back.extend(keys);
+            }
+            prop_assert!(back.iter().eq(&keys));
+            prop_assert!(blocks.iter().map(|(_, block)| block.len()).sum::<usize>() >= gathered.written() + 2);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+            let _ = read(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_block_stay_what_they_are() {
+        let mut gathered = Gathered::default();
+        let long = [b"abd".as_slice(), &[b'x'; 200]].concat();
+        for key in [b"abc".as_slice(), b"abd", &long] {
+            gathered.push(key);
+        }
+        let expected = [b"\x03\0\0\x03abc\x02\x01d\x03\xc8\x01".as_slice(), &[b'x'; 200]].concat();
+        assert_eq!(gathered.blocks(4_000, 4_000), [(Vec::new(), expected.clone())]);
+        assert_eq!(gathered.written(), expected.len() - 2);
+        for length in 0..expected.len() {
+            assert!(read(&expected[..length]).is_err(), "cut at {length}");
+        }
+    }
+}
