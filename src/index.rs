@@ -1,5 +1,6 @@
 //! The one write path. Every write, whatever it is called, comes here as a lead before and after it; this turns the
-//! pair into the record, its ids, every sorted key, every bitmap and the change log. It decides nothing about leads.
+//! pair into the record, its ids, every sorted key, every bitmap, the column of deal values and
+//! the change log. It decides nothing about leads.
 
 use crate::Result;
 use crate::lead::Lead;
@@ -43,6 +44,9 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
     for posting in new.postings.iter().filter(|posting| !old.postings.contains(posting)) {
         batch.set_row(posting, row, true)?;
     }
+    if old.deal_value != new.deal_value {
+        batch.set_deal_value(row, new.deal_value)?;
+    }
     batch.note_created_at(subject.lead.created_at);
     batch.log(LogChange { kind, row, id: subject.lead.id, version: subject.lead.version })
 }
@@ -68,6 +72,8 @@ struct Derived {
     ids: Vec<Vec<u8>>,
     keys: Vec<Vec<u8>>,
     postings: Vec<Vec<u8>>,
+    /// In ten-thousandths.
+    deal_value: Option<u64>,
 }
 
 impl Derived {
@@ -92,6 +98,7 @@ impl Derived {
         if late {
             self.postings.push(Posting::Late.key());
         }
+        self.deal_value = lead.deal_value.map(|value| u64::from_be_bytes(key::deal_value(value)));
         for sort_key in ORDERED_KEYS {
             if let Some(key) = key::ordered(sort_key, lead, row) {
                 self.keys.push(key);

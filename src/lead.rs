@@ -22,6 +22,7 @@ pub use patch::LeadPatch;
 pub use version::Version;
 pub use violation::{Violation, ViolationCode};
 
+pub(crate) use deal_value::serialize as serialize_deal_value;
 pub(crate) use rule::{MAX_ENCODED_BYTES, StatusSet};
 pub(crate) use violation::Violations;
 

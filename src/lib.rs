@@ -39,14 +39,15 @@
 //! # Where to begin
 //!
 //! [`LeadStore`] has every operation. [`NewLead`], [`LeadPatch`], [`Filter`], [`ListQuery`], [`SearchQuery`] and
-//! [`TrashQuery`] are what goes in, [`Lead`], [`TrashedLead`], [`Hit`] and [`Page`] what comes out, and [`Error`] what
+//! [`TrashQuery`] are what goes in, [`Lead`], [`TrashedLead`], [`Hit`], [`Page`] and [`Facets`] what comes out, and [`Error`] what
 //! can go wrong. [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
 //!
 //! # On disk
 //!
-//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file; `search/` is derived from
-//! it, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other processes
-//! out.
+//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file, together with
+//! `leads.journal.0` and `leads.journal.1` as long as the store is open; once it is closed those are empty. `search/`
+//! is derived, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other
+//! processes out.
 //!
 //! # From async code
 //!
@@ -90,7 +91,7 @@ pub use rust_decimal;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
-pub use query::{Cursor, Filter, ListQuery, Page, Sort, SortKey};
+pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

@@ -1,7 +1,8 @@
-//! What is asked of the live leads: filters, sort orders, pages, counts. It speaks in leads and sets of rows and
+//! What is asked of the live leads: filters, sort orders, pages, counts, facets. It speaks in leads and sets of rows and
 //! leaves bytes to `storage`.
 
 mod cursor;
+mod facets;
 mod filter;
 mod list_query;
 mod lookup;
@@ -12,11 +13,13 @@ mod select;
 mod sort;
 
 pub use cursor::Cursor;
+pub use facets::{Facets, StatusFacet, ValueFacet};
 pub use filter::Filter;
 pub use list_query::ListQuery;
 pub use page::Page;
 pub use sort::{Sort, SortKey};
 
+pub(crate) use facets::facets;
 pub(crate) use list_query::list;
 pub(crate) use lookup::{get, get_by_external_id, get_many, get_trashed, stored};
 pub(crate) use order::{Start, page_by_fetching, page_of_keys, page_of_rows};

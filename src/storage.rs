@@ -10,6 +10,7 @@ mod batch;
 mod block;
 mod checkpoint;
 mod codec;
+mod column;
 mod database;
 mod file;
 mod header;
@@ -26,6 +27,7 @@ mod table;
 mod tables;
 
 pub(crate) use batch::{FinishedBatch, WriteBatch};
+pub(crate) use column::DealValues;
 pub(crate) use database::{Access, Database, Durability, Medium, Pending, read_only};
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};

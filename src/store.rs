@@ -19,7 +19,7 @@ pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, TrashedLead, Version};
-use crate::query::{self, Filter, ListQuery, Page};
+use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::search::{Hit, SearchQuery, SearchState, SearchStatus};
 use crate::storage::Medium;
 use crate::trash::{self, TrashQuery};
@@ -287,6 +287,16 @@ impl LeadStore {
     /// Only those of the store itself.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
         self.with(|core| Ok(query::select(core.view()?.reader(), filter)?.len()))
+    }
+
+    /// How the leads that a filter wants divide by status, source, owner and tag, and what their deals are worth by
+    /// status, all exact and of one state.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    pub fn facets(&self, filter: &Filter) -> Result<Facets> {
+        self.with(|core| query::facets(core.view()?.reader(), filter))
     }
 
     /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first

@@ -78,14 +78,20 @@ pub enum Command {
         #[command(flatten)]
         sort: SortFlag,
     },
-    /// Count what is in the store
-    Stats,
+    /// How many leads there are by status, source, owner and tag, and what their deals are worth
+    Stats {
+        #[command(flatten)]
+        filter: FilterFlags,
+    },
 }
 
 impl Command {
     /// Whether the command leaves the store as it is.
     pub fn only_reads(&self) -> bool {
-        matches!(self, Self::List { .. } | Self::Get { .. } | Self::Search { .. } | Self::Trash { .. } | Self::Stats)
+        matches!(
+            self,
+            Self::List { .. } | Self::Get { .. } | Self::Search { .. } | Self::Trash { .. } | Self::Stats { .. }
+        )
     }
 }
 

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use failure::{Failure, Result};
-use leadstore::{ErrorKind, Filter, Lead, LeadId, LeadStore, ListQuery};
+use leadstore::{ErrorKind, LeadId, LeadStore, ListQuery, TrashQuery};
 use show::Output;
 
 fn main() -> ExitCode {
@@ -95,7 +95,10 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
         Command::Delete { id } => output.deleted(&store.delete(id)?),
         Command::Restore { id } => output.lead(&store.restore(id)?),
         Command::Trash { page, sort } => output.trash(&store.list_trash(&page.trash_query(sort))?),
-        Command::Stats => output.stats(store, &counts(store)?)?,
+        Command::Stats { filter } => {
+            let snapshot = store.snapshot()?;
+            output.stats(&snapshot.facets(&filter.filter())?, snapshot.list_trash(&TrashQuery::new())?.total);
+        }
     }
     Ok(())
 }
@@ -109,16 +112,4 @@ fn absent(store: &LeadStore, id: LeadId) -> Result<Failure> {
         }
         None => Failure::new("not_found", format!("there is no lead {id}")),
     })
-}
-
-/// How many leads have each status, each source and each owner.
-fn counts(store: &LeadStore) -> leadstore::Result<show::Counts> {
-    let mut counts = show::Counts::default();
-    for lead in store.leads(&Filter::new()) {
-        let Lead { status, source, owner_id, .. } = lead?;
-        *counts.by_status.entry(status).or_default() += 1;
-        *counts.by_source.entry(source.unwrap_or_else(|| "(none)".to_owned())).or_default() += 1;
-        *counts.by_owner.entry(owner_id.unwrap_or_else(|| "(nobody)".to_owned())).or_default() += 1;
-    }
-    Ok(counts)
 }

@@ -1,11 +1,9 @@
 //! Printing: tables for people, or the bodies of the Leads API.
 
-use std::collections::BTreeMap;
-
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use leadstore::chrono::{DateTime, Utc};
-use leadstore::{CustomValue, Hit, Lead, LeadStore, Page, Result, TrashQuery, TrashedLead};
+use leadstore::{CustomValue, Facets, Hit, Lead, Page, StatusFacet, TrashedLead, ValueFacet};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -14,14 +12,6 @@ use crate::failure::Failure;
 #[derive(Clone, Copy)]
 pub struct Output {
     pub json: bool,
-}
-
-/// How many leads there are of each.
-#[derive(Default)]
-pub struct Counts {
-    pub by_status: BTreeMap<String, u64>,
-    pub by_source: BTreeMap<String, u64>,
-    pub by_owner: BTreeMap<String, u64>,
 }
 
 impl Output {
@@ -111,31 +101,30 @@ impl Output {
         }
     }
 
-    pub fn stats(self, store: &LeadStore, counts: &Counts) -> Result<()> {
-        let leads: u64 = counts.by_status.values().sum();
-        let trash = store.list_trash(&TrashQuery::new())?.total;
+    /// What a pipeline board shows, and how many leads are in the trash.
+    pub fn stats(self, facets: &Facets, trash: u64) {
         if self.json {
-            print_json(&serde_json::json!({
-                "leads": leads,
-                "trash": trash,
-                "by_status": counts.by_status,
-                "by_source": counts.by_source,
-                "by_owner": counts.by_owner,
-            }));
-            return Ok(());
+            return print_json(&serde_json::json!({"trash": trash, "facets": facets}));
         }
-        say!("{leads} leads, {trash} in the trash");
-        for (name, counts) in
-            [("status", &counts.by_status), ("source", &counts.by_source), ("owner", &counts.by_owner)]
-        {
-            let mut table = table(&[name, "leads"]);
-            for (value, count) in counts {
-                table.add_row(row([value.clone(), count.to_string()]));
+        say!("{} leads, {trash} in the trash", facets.total);
+        let mut table = table(&["status", "leads", "deals", "deal value"]);
+        for StatusFacet { status, leads, deals, deal_value, .. } in &facets.statuses {
+            table.add_row(row([status.clone(), leads.to_string(), deals.to_string(), deal_value.to_string()]));
+        }
+        (1..=3).for_each(|column| align_right(&mut table, column));
+        say!("{table}");
+        for (name, values, none) in [
+            ("source", &facets.sources, "(none)"),
+            ("owner", &facets.owners, "(nobody)"),
+            ("tag", &facets.tags, "(none)"),
+        ] {
+            let mut table = self::table(&[name, "leads"]);
+            for ValueFacet { value, leads, .. } in values {
+                table.add_row(row([value.as_deref().unwrap_or(none).to_owned(), leads.to_string()]));
             }
             align_right(&mut table, 1);
             say!("{table}");
         }
-        Ok(())
     }
 
     pub fn failure(self, failure: &Failure) {

@@ -22,6 +22,11 @@ impl Serialize for Json {
     }
 }
 
+/// The same for sums of deal values, which may have more digits than a double: those are rounded.
+pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    Json(*value).serialize(serializer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,6 +103,11 @@ impl<'p> WriteBatch<'p> {
         self.change(Op::Row { posting: posting.into(), row: row.0, present })
     }
 
+    /// Sets a row's deal value, in ten-thousandths.
+    pub(crate) fn set_deal_value(&mut self, row: Row, value: Option<u64>) -> Result<()> {
+        self.change(Op::DealValue(row.0, value))
+    }
+
     /// Notes for the change log that a lead has been changed, all of which has been written.
     pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
         self.changes.push(change);

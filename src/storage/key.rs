@@ -18,6 +18,8 @@ const EXTERNAL_ID: u8 = 0x02;
 const DELETED_AT: u8 = 0x20;
 const EXPIRES_AT: u8 = 0x21;
 
+const DEAL_VALUES: u8 = 0x01;
+
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
 
@@ -137,6 +139,11 @@ impl KeyRange {
         Self::prefix(&[field as u8, SOME])
     }
 
+    /// Every block of the column of deal values.
+    pub(super) fn deal_values() -> Self {
+        Self::prefix(&[DEAL_VALUES])
+    }
+
     /// The leads in the trash in the order of their deletion.
     pub(crate) fn deleted() -> Self {
         Self::prefix(&[DELETED_AT])
@@ -179,6 +186,16 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
     key
 }
 
+/// The value that a bitmap's key names; `None` for those that have none.
+pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
+    let damaged = || Error::corrupted("the store's file is damaged: a bitmap's key has no value");
+    let (_, rest) = posting.split_first().ok_or_else(damaged)?;
+    let Some(texts) = rest.strip_prefix(&[SOME]) else { return Ok(None) };
+    let (_, rest) = split_text(texts).ok_or_else(damaged)?;
+    let (value, _) = split_text(rest).ok_or_else(damaged)?;
+    String::from_utf8(value).map(Some).map_err(|_| damaged())
+}
+
 /// The key of `lead` under a sort key; `None` if it has no value for it.
 pub(crate) fn ordered(sort_key: OrderedKey, lead: &Lead, row: Row) -> Option<Vec<u8>> {
     let mut key = vec![sort_key as u8];
@@ -199,6 +216,16 @@ pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
     let damaged = || Error::corrupted("the store's file is damaged: a sorted key has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(damaged)?;
     Ok((value, Row(u32::from_be_bytes(*row))))
+}
+
+/// The key of the block of deal values that begins with a row.
+pub(super) fn deal_value_block(first_row: u32) -> Vec<u8> {
+    [&[DEAL_VALUES], first_row.to_be_bytes().as_slice()].concat()
+}
+
+/// The first row of a block of a column.
+pub(super) fn first_row(key: &[u8]) -> Result<u32> {
+    Ok(split_row(key)?.1.0)
 }
 
 /// The key of the chunk of a bitmap that has a row in it.
@@ -245,6 +272,26 @@ fn push_text(key: &mut Vec<u8>, text: &str) {
     key.extend([0, 1]);
 }
 
+/// The text that `bytes` begin with, and what follows it.
+fn split_text(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut text = Vec::new();
+    let mut rest = bytes;
+    loop {
+        let (&byte, after) = rest.split_first()?;
+        rest = after;
+        if byte != 0 {
+            text.push(byte);
+            continue;
+        }
+        let (&mark, after) = rest.split_first()?;
+        rest = after;
+        match mark {
+            0xff => text.push(0),
+            _ => return Some((text, rest)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +323,12 @@ mod tests {
             if a != b {
                 prop_assert!(!text_key(&a).starts_with(&text_key(&b)));
             }
+        }
+
+        #[test]
+        fn a_bitmap_s_key_gives_its_value_back(value: String) {
+            prop_assert_eq!(posting_value(&Posting::Value(ValueField::Tag, Some(&value)).key()).unwrap(), Some(value));
+            prop_assert_eq!(posting_value(&Posting::Value(ValueField::Tag, None).key()).unwrap(), None);
         }
 
         #[test]

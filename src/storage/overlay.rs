@@ -28,6 +28,8 @@ pub(crate) struct Overlay {
     keys: OrdMap<Key, bool>,
     /// The rows of each changed chunk of a bitmap, perhaps none.
     chunks: OrdMap<Key, Arc<RoaringBitmap>>,
+    /// The changed deal values, by their rows.
+    deal_values: OrdMap<u32, Option<u64>>,
     log: OrdMap<Key, Option<Key>>,
     /// About how much memory all that takes.
     bytes: usize,
@@ -51,6 +53,10 @@ impl Overlay {
 
     pub(super) fn chunks(&self) -> &OrdMap<Key, Arc<RoaringBitmap>> {
         &self.chunks
+    }
+
+    pub(super) fn deal_values(&self) -> &OrdMap<u32, Option<u64>> {
+        &self.deal_values
     }
 
     pub(super) fn log(&self) -> &OrdMap<Key, Option<Key>> {
@@ -107,6 +113,10 @@ impl Overlay {
             Op::Key(key, present) => {
                 let old = self.keys.insert(Arc::clone(key), *present);
                 (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
+            }
+            Op::DealValue(row, value) => {
+                let old = self.deal_values.insert(*row, *value);
+                (PER_ENTRY, old.map(|_| PER_ENTRY))
             }
             Op::Log(key, record) => {
                 let old = self.log.insert(Arc::clone(key), record.clone());

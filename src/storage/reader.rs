@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use roaring::RoaringBitmap;
 
+use super::column::{self, DealValues};
 use super::header::{CommitId, Header, Seq};
 use super::key::{self, KeyRange, Posting, ValueField};
 use super::log::{self, LogChange};
@@ -115,6 +116,11 @@ pub(crate) trait Reader {
             Some((value, rows)) if !stopped => visit(&value, RowSet(rows)).map(|_| ()),
             _ => Ok(()),
         }
+    }
+
+    /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
+    fn each_deal_values(&self, visit: impl FnMut(&DealValues)) -> Result<()> {
+        column::each_block(self.tables(), self.overlay(), visit)
     }
 
     /// The id of the commit with this number, if the log still holds it.

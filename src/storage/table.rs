@@ -30,6 +30,8 @@
 //!           07 01 folded tag, tag              chunk u16 -> rows          live leads with this tag
 //!           08 sort key (13, 14, 15)           chunk u16 -> rows          live leads with a value for this sort key
 //!
+//! columns   01                                 row u32  -> deal values    of 512 rows from this one on (see `column`)
+//!
 //! log       seq u64, part u32                           -> log record     what a commit changed (see `log`)
 //!
 //! meta      "format"                                    -> u32, little-endian; read before anything else
@@ -56,6 +58,7 @@ pub(crate) enum Tree {
     Ids,
     Keys,
     Bitmaps,
+    Columns,
     Log,
     Meta,
 }
@@ -67,6 +70,7 @@ impl Tree {
             Self::Ids => "ids",
             Self::Keys => "keys",
             Self::Bitmaps => "bitmaps",
+            Self::Columns => "columns",
             Self::Log => "log",
             Self::Meta => "meta",
         })

@@ -4,6 +4,7 @@
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::codec::CodecError;
+use super::column::{self, BLOCK_ROWS, DealValues};
 use super::header::Header;
 use super::key::{self, KeyRange};
 use super::key_blocks::{self, KeyVisitor};
@@ -20,6 +21,7 @@ pub(crate) struct Tables<T> {
     ids: T,
     keys: T,
     bitmaps: T,
+    columns: T,
     log: T,
     meta: T,
 }
@@ -46,6 +48,7 @@ impl<T> Tables<T> {
             ids: open(Tree::Ids)?,
             keys: open(Tree::Keys)?,
             bitmaps: open(Tree::Bitmaps)?,
+            columns: open(Tree::Columns)?,
             log: open(Tree::Log)?,
             meta: open(Tree::Meta)?,
         })
@@ -57,6 +60,7 @@ impl<T> Tables<T> {
             Tree::Ids => &self.ids,
             Tree::Keys => &self.keys,
             Tree::Bitmaps => &self.bitmaps,
+            Tree::Columns => &self.columns,
             Tree::Log => &self.log,
             Tree::Meta => &self.meta,
         }
@@ -168,10 +172,30 @@ impl<'t> OpenTables<'t> {
             })?;
             set(&mut self.bitmaps, chunk, Some(&bytes))?;
         }
+        let mut block: Option<DealValues> = None;
+        for (row, value) in overlay.deal_values() {
+            if block.as_ref().is_none_or(|block| row / BLOCK_ROWS != block.first_row / BLOCK_ROWS) {
+                self.write_deal_values(block.take())?;
+                block = Some(column::stored_block(self, *row)?);
+            }
+            if let Some(block) = &mut block {
+                block.set(*row, *value);
+            }
+        }
+        self.write_deal_values(block)?;
         for (key, record) in overlay.log() {
             set(&mut self.log, key, record.as_deref())?;
         }
         Ok(())
+    }
+}
+
+impl OpenTables<'_> {
+    fn write_deal_values(&mut self, block: Option<DealValues>) -> Result<()> {
+        let Some(block) = block else { return Ok(()) };
+        let bytes = block.encode();
+        let value = Some(bytes.as_slice()).filter(|bytes| !bytes.is_empty());
+        set(&mut self.columns, &key::deal_value_block(block.first_row), value)
     }
 }
 

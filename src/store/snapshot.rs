@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::engine::Core;
 use crate::lead::{Lead, LeadId, TrashedLead};
-use crate::query::{self, Filter, ListQuery, Page};
+use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::search::{self, Hit, SearchQuery, View};
 use crate::storage::{ReadView, Reader};
@@ -117,6 +117,15 @@ impl Snapshot {
     /// The same.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
         Ok(query::select(self.held.reader()?, filter)?.len())
+    }
+
+    /// How the leads that a filter wants divide, see [`LeadStore::facets`](super::LeadStore::facets).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn facets(&self, filter: &Filter) -> Result<Facets> {
+        query::facets(self.held.reader()?, filter)
     }
 
     /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).

@@ -35,14 +35,18 @@ fn contents(store: &LeadStore) -> String {
     let by_name = store.list(&ListQuery::new().sort([Sort::asc(SortKey::Name)]).per_page(100)).unwrap();
     let names: Vec<_> = by_name.items.iter().map(|lead| &lead.name).collect();
     let trash = store.list_trash(&leadstore::TrashQuery::new().per_page(100)).unwrap();
-    let counts: Vec<_> = ["new", "won"].map(|status| store.count(&Filter::new().status(status)).unwrap()).into();
+    let facets = store.facets(&Filter::new()).unwrap();
     let found = store.search(&SearchQuery::new("lead ").per_page(100)).unwrap();
-    format!("{leads:?} {names:?} {trash:?} {counts:?} {} {:?}", found.total, found.items)
+    format!("{leads:?} {names:?} {trash:?} {facets:?} {} {:?}", found.total, found.items)
 }
 
 fn write_some(store: &LeadStore, count: u32) -> Vec<LeadId> {
-    let create =
-        |n| store.create(NewLead::new(format!("lead {n:03}")).external_id(format!("x{n}")).tags(["a"])).unwrap().id;
+    let create = |n| {
+        store
+            .create(NewLead::new(format!("lead {n:03}")).external_id(format!("x{n}")).tags(["a"]).deal_value(n))
+            .unwrap()
+            .id
+    };
     let ids: Vec<LeadId> = (0..count).map(create).collect();
     store.update(ids[1], LeadPatch::new().status("won").name("renamed lead")).unwrap();
     store.delete(ids[2]).unwrap();

@@ -1,5 +1,6 @@
 //! Pages, filters and orders, where the model does not say it plainly enough.
 
+use leadstore::rust_decimal::Decimal;
 use leadstore::{ErrorKind, Filter, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery, ViolationCode};
 
 use crate::support::TestStore;
@@ -257,4 +258,43 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
         let boundary = if first == "third" { total } else { LEADS - total } as u64;
         assert_eq!((at(boundary - 1).as_str(), at(boundary).as_str()), (first, last), "{sort}");
     }
+}
+
+#[test]
+fn facets_are_exact_over_many_rows_before_and_after_they_reach_the_tables() {
+    let mut test = TestStore::new();
+    let create = |store: &LeadStore, from: u32, to: u32| {
+        store
+            .transaction(|t| {
+                (from..to).try_for_each(|n| {
+                    let lead = NewLead::new(format!("{n}")).status(["new", "won"][n as usize % 2]);
+                    // Long stretches without a value, so that some blocks of them are missing.
+                    let lead = if n % 2_000 < 600 { lead.deal_value(Decimal::new(i64::from(n), 2)) } else { lead };
+                    t.create(lead).map(drop)
+                })
+            })
+            .unwrap();
+    };
+    let check = |store: &LeadStore, count: u32| {
+        let facets = store.facets(&Filter::new()).unwrap();
+        for (index, status) in facets.statuses.iter().enumerate() {
+            let valued = || (0..count).filter(|n| n % 2_000 < 600 && *n as usize % 2 == index);
+            assert_eq!((status.leads, status.deals), (u64::from(count / 2), valued().count() as u64));
+            assert_eq!(status.deal_value, Decimal::new(valued().map(i64::from).sum(), 2));
+        }
+        assert_eq!(facets.statuses.len(), 2);
+        assert_eq!((facets.owners[0].value.as_deref(), facets.owners[0].leads), (None, facets.total));
+    };
+    create(&test.store, 0, 3_000);
+    check(&test.store, 3_000);
+    test.reopen();
+    check(&test.store, 3_000);
+    create(&test.store, 3_000, 7_000);
+    check(&test.store, 7_000);
+    let first = test.store.list(&ListQuery::new().sort([Sort::asc(SortKey::CreatedAt)])).unwrap().items[2].id;
+    test.store.update(first, leadstore::LeadPatch::new().clear_deal_value().status("won")).unwrap();
+    let won = &test.store.facets(&Filter::new().status("won")).unwrap().statuses;
+    assert_eq!((won.len(), won[0].leads, won[0].deals), (1, 3_501, 1_200));
+    test.reopen();
+    assert_eq!(&test.store.facets(&Filter::new().status("won")).unwrap().statuses, won);
 }

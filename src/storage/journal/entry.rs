@@ -30,6 +30,8 @@ pub(in crate::storage) enum Op {
     Key(Arc<[u8]>, bool),
     /// Whether a row is in a bitmap.
     Row { posting: Arc<[u8]>, row: u32, present: bool },
+    /// A row's deal value in ten-thousandths, or none any more.
+    DealValue(u32, Option<u64>),
     /// A record of the change log, or none any more.
     Log(Arc<[u8]>, Option<Arc<[u8]>>),
 }
@@ -124,13 +126,14 @@ mod tests {
             Op::Id([4].into(), None),
             Op::Key([5].into(), true),
             Op::Row { posting: [6].into(), row: 7, present: false },
+            Op::DealValue(10, Some(11)),
             Op::Log([8].into(), Some([9].into())),
         ];
         let bytes = encode(0x0102, Seq(8), CommitId([3; 16]), &header, &ops).unwrap();
         let header_bytes = header.encode().unwrap();
         let mut record = vec![1, header_bytes.len() as u8];
         record.extend(header_bytes);
-        record.extend([5, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 1, 8, 1, 1, 9]);
+        record.extend([6, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1, 1, 9]);
         let mut expected = b"lead".to_vec();
         expected.extend((record.len() as u32).to_le_bytes());
         let mut rest = vec![2, 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0];

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::chrono::{TimeDelta, Utc};
+use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, Version,
+    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, ValueFacet,
+    Version,
 };
 
 use crate::support::{self, TestStore};
@@ -216,12 +218,13 @@ impl Driver {
     }
 
     fn check_something(&mut self) {
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..11) {
             0..2 => self.check_get(),
             2..5 => self.check_list(),
             5 => self.check_cursors(),
             6 => self.check_trash(),
             7 => self.check_count(),
+            8 => self.check_facets(),
             _ => self.check_search(),
         }
     }
@@ -276,6 +279,22 @@ impl Driver {
         assert_eq!(self.test.store.count(&wanted.filter()).unwrap(), total, "{wanted:?}");
         let in_creation_order: Vec<Lead> = self.test.store.leads(&wanted.filter()).collect::<Result<_, _>>().unwrap();
         assert_eq!(in_creation_order, self.oracle.in_creation_order(&wanted), "{wanted:?}");
+    }
+
+    fn check_facets(&mut self) {
+        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
+        let facets = self.test.store.facets(&wanted.filter()).unwrap();
+        assert_eq!(facets.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
+        let values = |facets: Vec<ValueFacet>| -> Vec<_> {
+            facets.into_iter().map(|facet| (facet.value, facet.leads, 0, Decimal::ZERO)).collect()
+        };
+        let statuses = facets.statuses.into_iter().map(|f| (Some(f.status), f.leads, f.deals, f.deal_value)).collect();
+        let divided = [statuses, values(facets.sources), values(facets.owners), values(facets.tags)];
+        let expected = self.oracle.facets(&wanted).map(|facet| -> Vec<_> {
+            let value = |(without, _, value): (bool, String, String)| (!without).then_some(value);
+            facet.into_iter().map(|(key, (leads, deals, worth))| (value(key), leads, deals, worth)).collect()
+        });
+        assert_eq!(divided, expected, "{wanted:?}");
     }
 
     fn check_trash(&mut self) {

@@ -36,6 +36,10 @@ impl Entry {
     }
 }
 
+/// For each facet its values, those without one last, by their folded form and then as they are: how many leads, how
+/// many deals, what they are worth.
+pub type Divided = [BTreeMap<(bool, String, String), (u64, u64, Decimal)>; 4];
+
 impl Oracle {
     pub fn create(
         &mut self,
@@ -213,6 +217,25 @@ impl Oracle {
         let total = found.len() as u64;
         let trashed = |entry: &Entry| entry.trash.map(|(deleted, expires)| (entry.lead.clone(), deleted, expires));
         (found.into_iter().skip(offset as usize).take(limit).filter_map(trashed).collect(), total)
+    }
+
+    /// How the wanted leads divide: by status with the sum of their deals, by source, owner and tag.
+    pub fn facets(&self, wanted: &ListWanted) -> Divided {
+        let leads = self.list(wanted, 0, usize::MAX).0;
+        let mut divided: Divided = Default::default();
+        let [statuses, sources, owners, tags] = &mut divided;
+        let key = |value: &str| (false, fold(value), value.to_owned());
+        let without = || (true, String::new(), String::new());
+        for lead in &leads {
+            let status = statuses.entry(key(&lead.status)).or_default();
+            status.0 += 1;
+            status.1 += u64::from(lead.deal_value.is_some());
+            status.2 += lead.deal_value.unwrap_or_default();
+            sources.entry(lead.source.as_deref().map_or_else(without, key)).or_default().0 += 1;
+            owners.entry(lead.owner_id.as_deref().map_or_else(without, key)).or_default().0 += 1;
+            lead.tags.iter().for_each(|tag| tags.entry(key(tag)).or_default().0 += 1);
+        }
+        divided
     }
 
     /// What a search must find, newest first.
