@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::rust_decimal::Decimal;
-use leadstore::{Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort, SortKey};
+use leadstore::{
+    Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort, SortKey, ValueFacet,
+};
 
 use crate::generated::Fields;
-use crate::peer::{Answer, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::peer::{Answer, Divided, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
 /// A clock that each creation sets, so that every engine's leads have the same times.
 #[derive(Clone)]
@@ -134,6 +136,19 @@ impl Peer for Ours {
         let page =
             self.store.list(&ListQuery::new().filter(filter).sort([sort]).window(case.offset, PER_PAGE)).unwrap();
         Answer { numbers: page.items.iter().map(number).collect(), total: page.total }
+    }
+
+    fn facets(&mut self, status: Option<&'static str>) -> Divided {
+        let facets = self.store.facets(&status.into_iter().fold(Filter::new(), Filter::status)).unwrap();
+        let ticks = |value: Decimal| (value * Decimal::from(10_000)).trunc().mantissa();
+        let statuses = facets.statuses.into_iter().map(|s| (s.status, s.leads, s.deals, ticks(s.deal_value)));
+        let values = |facets: Vec<ValueFacet>| facets.into_iter().map(|facet| (facet.value, facet.leads)).collect();
+        Divided {
+            statuses: statuses.collect(),
+            sources: values(facets.sources),
+            owners: values(facets.owners),
+            tags: values(facets.tags),
+        }
     }
 
     fn search(&mut self, case: &SearchCase) -> Answer {

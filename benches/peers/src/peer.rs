@@ -16,6 +16,16 @@ pub struct Answer {
     pub total: u64,
 }
 
+/// How leads divide: by status with how many deals there are and their sum in ten-thousandths, then by source, owner
+/// and tag. In the order of the values, those without one last.
+#[derive(Debug, Default, PartialEq)]
+pub struct Divided {
+    pub statuses: Vec<(String, u64, u64, i128)>,
+    pub sources: Vec<(Option<String>, u64)>,
+    pub owners: Vec<(Option<String>, u64)>,
+    pub tags: Vec<(Option<String>, u64)>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ListCase {
     pub status: Option<&'static str>,
@@ -62,6 +72,7 @@ pub trait Peer {
     /// The name of a lead, all of whose fields are read.
     fn get(&mut self, number: usize) -> String;
     fn list(&mut self, case: &ListCase) -> Answer;
+    fn facets(&mut self, status: Option<&'static str>) -> Divided;
     fn search(&mut self, case: &SearchCase) -> Answer;
     /// Ends, with everything indexed and on disk.
     fn close(self: Box<Self>);

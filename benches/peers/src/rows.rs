@@ -31,27 +31,25 @@ struct Bench<'a> {
 
 pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) -> bool) -> Report {
     let (our_path, their_path) = (directory.join("ours"), directory.join("sqlite"));
+    let mut report = Report::default();
+    let mut rng = Rng::with_seed(1);
+    let next = load(&mut report, &mut rng, [&our_path, &their_path], leads, wanted);
+    // SQLite's planner knows its tables.
     let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
+    sqlite.analyse();
     let mut bench = Bench {
         ours: Box::new(Ours::open(&our_path, CACHE_BYTES)),
         theirs: Box::new(sqlite),
         leads,
         rounds,
         wanted,
-        report: Report::default(),
-        rng: Rng::with_seed(1),
-        next: 0,
+        report,
+        rng,
+        next,
     };
-    bench.load();
-    // Opened anew, so that both start from what is on disk, and SQLite's planner knows its tables.
-    bench.ours.close();
-    bench.theirs.close();
-    let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
-    sqlite.analyse();
-    bench.theirs = Box::new(sqlite);
-    bench.ours = Box::new(Ours::open(&our_path, CACHE_BYTES));
     bench.sizes(&our_path, &their_path);
     bench.lists();
+    bench.facets();
     bench.searches();
     bench.gets();
     bench.writes();
@@ -102,32 +100,6 @@ impl Bench<'_> {
         (first..self.next).map(|number| (number, Fields::random(&mut self.rng, number))).collect()
     }
 
-    fn load(&mut self) {
-        let (mut samples, mut totals) = (Vec::new(), (0.0, 0.0));
-        while self.next < self.leads {
-            let leads = self.some_leads(BATCH.min(self.leads - self.next));
-            let time = |peer: &mut dyn Peer, last: bool| {
-                let begun = Instant::now();
-                peer.import(&leads);
-                if last {
-                    // Until search has it all.
-                    peer.search(&words(&[&leads[0].1.email], Some("email")));
-                }
-                begun.elapsed().as_secs_f64() * 1e6 / leads.len() as f64
-            };
-            let last = self.next == self.leads;
-            let sample = (time(&mut *self.ours, last), time(&mut *self.theirs, last));
-            totals = (totals.0 + sample.0, totals.1 + sample.1);
-            samples.push(sample);
-        }
-        if (self.wanted)("bulk load") {
-            let count = samples.len() as f64;
-            let mut row = row_of("bulk load, search included, per lead", self.leads, "SQLite", samples);
-            (row.ours_us, row.peer_us, row.ratio) = (totals.0 / count, totals.1 / count, totals.1 / totals.0);
-            self.report.rows.push(row);
-        }
-    }
-
     fn sizes(&mut self, our_path: &Path, their_path: &Path) {
         if (self.wanted)("on disk") {
             let sizes = (footprint::megabytes(our_path), footprint::megabytes(their_path));
@@ -175,6 +147,17 @@ impl Bench<'_> {
                 assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
                 assert_eq!(answer, self.theirs.list(&case), "{row}: {case:?}");
                 self.compare(&row, &mut |peer, _| drop(peer.list(&case)));
+            }
+        }
+    }
+
+    fn facets(&mut self) {
+        for (row, status) in [("facets of all leads", None), ("facets of one status", Some("new"))] {
+            if (self.wanted)(row) {
+                let divided = self.ours.facets(status);
+                assert!(!divided.statuses.is_empty());
+                assert_eq!(divided, self.theirs.facets(status), "{row}");
+                self.compare(row, &mut |peer, _| drop(peer.facets(status)));
             }
         }
     }
@@ -301,6 +284,44 @@ impl Bench<'_> {
         }
         self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
     }
+}
+
+/// Loads both engines in parts, each until it can be searched and is closed, so that nothing of one engine's work goes
+/// on while the other's is timed. Gives the number of the next lead.
+fn load(report: &mut Report, rng: &mut Rng, paths: [&Path; 2], leads: usize, wanted: &dyn Fn(&str) -> bool) -> usize {
+    const PARTS: usize = 5;
+    let (mut samples, mut totals, mut next) = (Vec::new(), (0.0, 0.0), 0);
+    while next < leads {
+        let end = leads.min(next + leads.div_ceil(PARTS));
+        let part: Vec<_> = (next..end).map(|number| (number, Fields::random(rng, number))).collect();
+        let time = |mut peer: Box<dyn Peer>| {
+            let begun = Instant::now();
+            part.chunks(BATCH).for_each(|batch| peer.import(batch));
+            peer.search(&words(&[&part[0].1.email], Some("email")));
+            peer.close();
+            begun.elapsed().as_secs_f64() * 1e6
+        };
+        let ours = || Box::new(Ours::open(paths[0], CACHE_BYTES));
+        let theirs = || Box::new(Sqlite::open(paths[1], CACHE_BYTES));
+        let sample = if samples.len() % 2 == 0 {
+            let our_time = time(ours());
+            (our_time, time(theirs()))
+        } else {
+            let their_time = time(theirs());
+            (time(ours()), their_time)
+        };
+        totals = (totals.0 + sample.0, totals.1 + sample.1);
+        let count = part.len() as f64;
+        samples.push((sample.0 / count, sample.1 / count));
+        next = end;
+    }
+    if wanted("bulk load") {
+        let count = leads as f64;
+        let mut row = row_of("bulk load, search included, per lead", leads, "SQLite", samples);
+        (row.ours_us, row.peer_us, row.ratio) = (totals.0 / count, totals.1 / count, totals.1 / totals.0);
+        report.rows.push(row);
+    }
+    next
 }
 
 fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::generated::Fields;
-use crate::peer::{Answer, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::peer::{Answer, Divided, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
 pub struct Sqlite {
     connection: Connection,
@@ -276,6 +276,34 @@ impl Peer for Sqlite {
         values.push((case.offset as i64).into());
         let leads = page.query_map(params_from_iter(&values), lead).unwrap();
         Answer { numbers: leads.map(|lead| lead.unwrap().number as usize).collect(), total: total as u64 }
+    }
+
+    fn facets(&mut self, status: Option<&'static str>) -> Divided {
+        let transaction = self.connection.transaction().unwrap();
+        let wanted = if status.is_some() { "deleted_at IS NULL AND status = ?" } else { "deleted_at IS NULL" };
+        let by = |column: &str| -> Vec<(Option<String>, u64)> {
+            // A lead has at most one tag here, which saves SQLite a table of them.
+            let sql = format!(
+                "SELECT {column}, count(*) FROM leads WHERE {wanted} AND {column} IS NOT '' GROUP BY {column} ORDER BY {column} NULLS LAST"
+            );
+            let mut statement = transaction.prepare_cached(&sql).unwrap();
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64));
+            statement.query_map(params_from_iter(status), row).unwrap().map(|row| row.unwrap()).collect()
+        };
+        let sql = format!(
+            "SELECT status, count(*), count(deal_value), sum(deal_value) FROM leads WHERE {wanted} GROUP BY status ORDER BY status"
+        );
+        let mut statement = transaction.prepare_cached(&sql).unwrap();
+        let row = |row: &Row<'_>| {
+            Ok((
+                row.get(0)?,
+                row.get::<_, i64>(1)? as u64,
+                row.get::<_, i64>(2)? as u64,
+                row.get::<_, Option<i64>>(3)?.unwrap_or(0).into(),
+            ))
+        };
+        let statuses = statement.query_map(params_from_iter(status), row).unwrap().map(|row| row.unwrap()).collect();
+        Divided { statuses, sources: by("source"), owners: by("owner_id"), tags: by("tags") }
     }
 
     fn search(&mut self, case: &SearchCase) -> Answer {
