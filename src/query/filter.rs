@@ -38,6 +38,13 @@ impl Filter {
         Self::default()
     }
 
+    /// Whether every lead is wanted.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { statuses, sources, owners, unassigned, tags, created, updated, deal_value } = self;
+        let no_values = [statuses, sources, owners, tags].iter().all(|values| values.is_empty());
+        no_values && !unassigned && created.is_none() && updated.is_none() && deal_value.is_none()
+    }
+
     /// The same text for filters that want the same, whatever the order in which their values were named.
     pub(super) fn canonical(&self) -> String {
         let mut filter = self.clone();

@@ -20,7 +20,7 @@ const NONE: u64 = (1 << (8 * WIDTH)) - 1;
 
 /// The values of the rows from one on, `None` for a row without.
 pub(crate) struct DealValues {
-    pub(super) first_row: u32,
+    first_row: u32,
     values: Vec<u64>,
 }
 
@@ -43,14 +43,14 @@ impl DealValues {
         bytes.collect()
     }
 
-    pub(crate) fn last_row(&self) -> u32 {
-        self.first_row.saturating_add(BLOCK_ROWS - 1)
+    /// The row of the first value.
+    pub(crate) fn first_row(&self) -> u32 {
+        self.first_row
     }
 
-    /// The value in ten-thousandths of the deal in a row of this block.
-    pub(crate) fn get(&self, row: u32) -> Option<u64> {
-        let index = row.checked_sub(self.first_row)? as usize;
-        self.values.get(index).copied().filter(|value| *value != NONE)
+    /// The values of one row after the other, in ten-thousandths; rows behind the end have none.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<u64>> {
+        self.values.iter().map(|value| Some(*value).filter(|value| *value != NONE))
     }
 
     pub(super) fn set(&mut self, row: u32, value: Option<u64>) {
@@ -127,10 +127,11 @@ mod tests {
                 block.set(5 * BLOCK_ROWS + row, *value);
             }
             let back = DealValues::decode(block.first_row, &block.encode()).unwrap();
-            for row in 0..BLOCK_ROWS {
-                prop_assert_eq!(back.get(5 * BLOCK_ROWS + row), values.get(&row).copied().flatten());
+            prop_assert_eq!(back.first_row(), 5 * BLOCK_ROWS);
+            let all = back.iter().chain(std::iter::repeat(None));
+            for (row, value) in (0..BLOCK_ROWS).zip(all) {
+                prop_assert_eq!(value, values.get(&row).copied().flatten());
             }
-            prop_assert_eq!((back.get(4 * BLOCK_ROWS), back.get(6 * BLOCK_ROWS)), (None, None));
         }
     }
 

@@ -139,6 +139,11 @@ impl KeyRange {
         Self::prefix(&[field as u8, SOME])
     }
 
+    /// Every bitmap of a field, last the one of leads that have no value.
+    pub(super) fn values_and_none(field: ValueField) -> Self {
+        Self::prefix(&[field as u8])
+    }
+
     /// Every block of the column of deal values.
     pub(super) fn deal_values() -> Self {
         Self::prefix(&[DEAL_VALUES])

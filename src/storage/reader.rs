@@ -118,6 +118,41 @@ pub(crate) trait Reader {
         }
     }
 
+    /// Shows `visit` how many leads have each value of a field, of all or `among` some, in the order of the values; last
+    /// those without one. Values that none has are not shown.
+    fn count_values(
+        &self,
+        field: ValueField,
+        among: Option<&RowSet>,
+        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+    ) -> Result<()> {
+        let mut current: Option<(Vec<u8>, u64)> = None;
+        let mut count = |chunk_key: &[u8], rows: u64| {
+            let posting = key::split_chunk(chunk_key)?;
+            match &mut current {
+                Some((value, sum)) if value == posting => *sum += rows,
+                _ => {
+                    let complete = current.replace((posting.to_vec(), rows)).filter(|(_, sum)| *sum > 0);
+                    complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))?;
+                }
+            }
+            Ok(Visit::Continue(()))
+        };
+        let range = KeyRange::values_and_none(field);
+        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Bitmaps, &range, Direction::Ascending, visit);
+        merged(self.overlay().chunks(), &range, Direction::Ascending, scan, |chunk_key, found| {
+            let rows = match (found, among) {
+                (Found::Stored(bytes), None) => chunk_length(bytes)?,
+                (Found::Stored(bytes), Some(among)) => among.0.intersection_len(&decode_chunk(bytes)?),
+                (Found::Changed(rows), None) => rows.len(),
+                (Found::Changed(rows), Some(among)) => among.0.intersection_len(rows),
+            };
+            count(chunk_key, rows)
+        })?;
+        let complete = current.filter(|(_, sum)| *sum > 0);
+        complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))
+    }
+
     /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
     fn each_deal_values(&self, visit: impl FnMut(&DealValues)) -> Result<()> {
         column::each_block(self.tables(), self.overlay(), visit)
@@ -208,4 +243,46 @@ fn decode_row(bytes: &[u8]) -> Result<Row> {
 fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
     RoaringBitmap::deserialize_from(bytes)
         .map_err(|error| Error::corrupted("the store's file is damaged: a bitmap cannot be read").caused_by(error))
+}
+
+/// How many rows a chunk has, from what its head says: of its one container, the number of entries less one.
+fn chunk_length(bytes: &[u8]) -> Result<u64> {
+    const WITH_RUNS: u16 = 12_347;
+    let u16_at = |at: usize| {
+        let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
+        bytes
+            .map(|bytes| u16::from_le_bytes(*bytes))
+            .ok_or_else(|| Error::corrupted("the store's file is damaged: a bitmap is cut off"))
+    };
+    // The cookie, then a count or a byte that says which containers have runs, then the key and the length.
+    let at = if u16_at(0)? == WITH_RUNS { 4 + 1 + 2 } else { 4 + 4 + 2 };
+    Ok(u64::from(u16_at(at)?) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_chunk_is_read_from_its_head() {
+        let sets: [Vec<u32>; 5] = [
+            vec![7],
+            (0..65_536).collect(),
+            (0..4_000).map(|n| n * 3).collect(),
+            (5..60_000).collect(),
+            (0..9_000).map(|n| n * 7).collect(),
+        ];
+        for rows in sets {
+            for run_optimised in [false, true] {
+                let mut chunk: RoaringBitmap = rows.iter().map(|row| row + (3 << 16)).collect();
+                if run_optimised {
+                    chunk.optimize();
+                }
+                let mut bytes = Vec::new();
+                chunk.serialize_into(&mut bytes).unwrap();
+                assert_eq!(chunk_length(&bytes).unwrap(), rows.len() as u64);
+            }
+        }
+        assert!(chunk_length(&[0; 11]).is_err());
+    }
 }

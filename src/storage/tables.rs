@@ -174,7 +174,7 @@ impl<'t> OpenTables<'t> {
         }
         let mut block: Option<DealValues> = None;
         for (row, value) in overlay.deal_values() {
-            if block.as_ref().is_none_or(|block| row / BLOCK_ROWS != block.first_row / BLOCK_ROWS) {
+            if block.as_ref().is_none_or(|block| row / BLOCK_ROWS != block.first_row() / BLOCK_ROWS) {
                 self.write_deal_values(block.take())?;
                 block = Some(column::stored_block(self, *row)?);
             }
@@ -195,7 +195,7 @@ impl OpenTables<'_> {
         let Some(block) = block else { return Ok(()) };
         let bytes = block.encode();
         let value = Some(bytes.as_slice()).filter(|bytes| !bytes.is_empty());
-        set(&mut self.columns, &key::deal_value_block(block.first_row), value)
+        set(&mut self.columns, &key::deal_value_block(block.first_row()), value)
     }
 }
 
