@@ -1,6 +1,9 @@
 //! Row numbers, and sets of them. Every lead has a dense row number, in creation order, for as long as it is in the
 //! store; listing, searching and counting are operations on sets of rows.
 
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
 /// The place of a lead in creation order. A row is never given twice.
@@ -24,11 +27,68 @@ impl Direction {
     }
 }
 
-/// A set of rows.
+/// A set of rows. A copy costs nothing until either is changed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct RowSet(pub(crate) RoaringBitmap);
+pub(crate) struct RowSet(Arc<RoaringBitmap>);
 
 impl RowSet {
+    pub(crate) fn shared(rows: Arc<RoaringBitmap>) -> Self {
+        Self(rows)
+    }
+
+    pub(crate) fn bitmap(&self) -> &RoaringBitmap {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The row after the last one, as far as there is one.
+    pub(crate) fn end(&self) -> usize {
+        self.0.max().map_or(0, |row| row as usize + 1)
+    }
+
+    pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
+        self.0.is_disjoint(&other.0)
+    }
+
+    /// The rows that are in both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self::from(&*self.0 & &*other.0)
+    }
+
+    /// The rows that are not in the other.
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        if self.is_disjoint(other) { self.clone() } else { Self::from(&*self.0 - &*other.0) }
+    }
+
+    /// Takes in all rows of another set.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        if self.is_empty() {
+            *self = other.clone();
+        } else if !other.is_empty() {
+            *self.change() |= &*other.0;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, row: Row) {
+        self.change().remove(row.0);
+    }
+
+    pub(crate) fn remove_range(&mut self, rows: impl RangeBounds<u32>) {
+        self.change().remove_range(rows);
+    }
+
+    /// The rows in ascending order, one after another.
+    pub(crate) fn into_rows(self) -> roaring::bitmap::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+
+    fn change(&mut self) -> &mut RoaringBitmap {
+        Arc::make_mut(&mut self.0)
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.0.len()
     }
@@ -38,7 +98,7 @@ impl RowSet {
     }
 
     pub(crate) fn insert(&mut self, row: Row) {
-        self.0.insert(row.0);
+        self.change().insert(row.0);
     }
 
     /// The rows in ascending order.
@@ -156,7 +216,13 @@ mod portable {
 
 impl FromIterator<Row> for RowSet {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
-        Self(rows.into_iter().map(|row| row.0).collect())
+        Self::from(rows.into_iter().map(|row| row.0).collect::<RoaringBitmap>())
+    }
+}
+
+impl From<RoaringBitmap> for RowSet {
+    fn from(rows: RoaringBitmap) -> Self {
+        Self(Arc::new(rows))
     }
 }
 
@@ -195,10 +261,11 @@ mod tests {
         ];
         for rows in sets {
             for run_optimised in [false, true] {
-                let mut set = RowSet(rows.iter().copied().collect());
+                let mut set: RoaringBitmap = rows.iter().copied().collect();
                 if run_optimised {
-                    set.0.optimize();
+                    set.optimize();
                 }
+                let set = RowSet::from(set);
                 let mut seen = Vec::new();
                 let bits =
                     |first: u32, word: u64| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit);

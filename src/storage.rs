@@ -7,6 +7,7 @@
 //! `WriteBatch`es, which share the `Reader` trait.
 
 mod batch;
+mod bitmap_cache;
 mod block;
 mod checkpoint;
 mod codec;

@@ -93,7 +93,7 @@ fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     let mut facets = Vec::new();
     let mut sums = Sums::default();
     reader.each_value(ValueField::Status, Direction::Ascending, |posting, status_rows| {
-        let of_status = RowSet(&rows.0 & status_rows.0);
+        let of_status = rows.and(&status_rows);
         let leads = of_status.len();
         if leads > 0 {
             let status = key::posting_value(posting)?.unwrap_or_default();
@@ -130,7 +130,7 @@ struct Sum {
 
 impl Sums {
     fn add_group(&mut self, rows: &RowSet) -> Result<()> {
-        let (group, end) = (self.of_groups.len() as u32, rows.0.max().map_or(0, |row| row as usize + 1));
+        let (group, end) = (self.of_groups.len() as u32, rows.end());
         if end > self.group_of.len() {
             self.group_of.resize(end, NO_GROUP);
         }

@@ -84,7 +84,7 @@ impl<R: Reader> Pager<'_, R> {
         };
         let by_creation = first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
         let begins_in_order = after.is_none_or(|after| !after.late);
-        if by_creation && begins_in_order && rows.0.is_disjoint(&self.late.0) {
+        if by_creation && begins_in_order && rows.is_disjoint(&self.late) {
             self.take_in_row_order(rows, after);
             return Ok(());
         }
@@ -98,8 +98,8 @@ impl<R: Reader> Pager<'_, R> {
     fn take_in_row_order(&mut self, mut rows: RowSet, after: Option<After<'_>>) {
         if let Some(After { row, .. }) = after {
             match self.tie {
-                Direction::Ascending => rows.0.remove_range(..=row.0),
-                Direction::Descending => rows.0.remove_range(row.0..),
+                Direction::Ascending => rows.remove_range(..=row.0),
+                Direction::Descending => rows.remove_range(row.0..),
             };
         }
         let page = rows.page(self.tie, self.skip, self.wanted());
@@ -141,11 +141,11 @@ impl<R: Reader> Pager<'_, R> {
                     },
                     _ => None,
                 };
-                self.take(RowSet(&rows.0 & value_rows.0), rest, after)?;
+                self.take(rows.and(&value_rows), rest, after)?;
                 Ok(if self.is_full() { Visit::Break(()) } else { Visit::Continue(()) })
             })?;
         }
-        let without_value = RowSet(&rows.0 & reader.rows(&Posting::Value(field, None))?.0);
+        let without_value = rows.and(&reader.rows(&Posting::Value(field, None))?);
         self.take(without_value, rest, after_among_those_without_value(begins))
     }
 
@@ -161,7 +161,7 @@ impl<R: Reader> Pager<'_, R> {
             (rows, RowSet::default())
         } else {
             let having = self.reader.rows(&Posting::Has(sort_key))?;
-            (RowSet(&rows.0 & &having.0), RowSet(rows.0 - having.0))
+            (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
         match begins {

@@ -41,7 +41,7 @@ impl<R: Reader> Selection<'_, R> {
     fn keep(&mut self, wanted: RowSet) {
         self.rows = Some(match self.rows.take() {
             None => wanted,
-            Some(rows) => RowSet(rows.0 & wanted.0),
+            Some(rows) => rows.and(&wanted),
         });
     }
 
@@ -52,7 +52,7 @@ impl<R: Reader> Selection<'_, R> {
         }
         let mut wanted = RowSet::default();
         for value in values.iter().map(|value| Some(value.as_str())).chain(or_none.then_some(None)) {
-            wanted.0 |= self.reader.rows(&Posting::Value(field, value))?.0;
+            wanted.add_all(&self.reader.rows(&Posting::Value(field, value))?);
         }
         self.keep(wanted);
         Ok(())
@@ -86,20 +86,20 @@ fn rows_between(
 /// wanted, the range of time is a range of rows with one look-up at either end.
 fn keep_created(reader: &impl Reader, rows: &mut RowSet, range: TimeRange) -> Result<()> {
     let late = reader.rows(&Posting::Late)?;
-    if rows.0.is_disjoint(&late.0) {
+    if rows.is_disjoint(&late) {
         if let Some(from) = range.from {
             match first_row_from(reader, &late, from)? {
-                Some(first) => rows.0.remove_range(..first.0),
-                None => rows.0.remove_range(..),
+                Some(first) => rows.remove_range(..first.0),
+                None => rows.remove_range(..),
             };
         }
         if let Some(end) = range.to.map(|to| first_row_from(reader, &late, to)).transpose()?.flatten() {
-            rows.0.remove_range(end.0..);
+            rows.remove_range(end.0..);
         }
         return Ok(());
     }
     let wanted = rows_between(reader, OrderedKey::CreatedAt, range.from.map(key::time), range.to.map(key::time))?;
-    rows.0 &= wanted.0;
+    *rows = rows.and(&wanted);
     Ok(())
 }
 

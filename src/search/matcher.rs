@@ -48,12 +48,12 @@ pub(super) fn find(view: &View, phrases: &[Phrase], scopes: &[Scope]) -> Result<
     let mut outdated = RowSet::default();
     for layer in view.recent().newest_first() {
         let rows = rows_in(layer.words()?, phrases, scopes)?;
-        found.0 |= rows.0 - &outdated.0;
-        outdated.0 |= &layer.rows().0;
+        found.add_all(&rows.minus(&outdated));
+        outdated.add_all(layer.rows());
     }
     for segment in view.segments()? {
         let rows = rows_in(&segment?, phrases, scopes)?;
-        found.0 |= rows.0 - &outdated.0;
+        found.add_all(&rows.minus(&outdated));
     }
     Ok(found)
 }

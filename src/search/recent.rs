@@ -123,7 +123,7 @@ impl Postings for LayerWords {
     }
 
     fn rows_of(&self, documents: &RoaringBitmap) -> Result<RowSet> {
-        Ok(RowSet(documents.clone()))
+        Ok(RowSet::from(documents.clone()))
     }
 }
 
@@ -151,7 +151,7 @@ impl Recent {
     pub(super) fn with(&self, mut rows: RowSet, read: &Arc<ReadView>) -> Self {
         let mut recent = self.clone();
         while let Some(last) = recent.fresh.pop_if(|last| last.rows.len() <= rows.len()) {
-            rows.0 |= &last.rows.0;
+            rows.add_all(&last.rows);
         }
         recent.fresh.push(Layer::new(rows, Arc::clone(read)));
         recent

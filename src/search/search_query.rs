@@ -104,7 +104,7 @@ fn answer(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
         RowSet::default()
     } else {
         let found = matcher::find(view, &phrases, &scopes)?;
-        RowSet(found.0 & select(reader, &query.filter)?.0)
+        found.and(&select(reader, &query.filter)?)
     };
     let total = rows.len();
     let newest_first = [Sort::desc(SortKey::CreatedAt)];

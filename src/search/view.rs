@@ -138,7 +138,7 @@ impl Published {
         let (index, is_followed) = (view.index.clone(), view.is_followed);
         let mut unindexed = RowSet::default();
         for layer in view.recent.newest_first() {
-            unindexed.0 |= &layer.rows().0;
+            unindexed.add_all(layer.rows());
         }
         // With the layers, which hold views of their own.
         drop(view);

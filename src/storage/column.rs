@@ -99,7 +99,7 @@ pub(super) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValu
 pub(super) fn each_block(tables: &dyn ReadTables, overlay: &Overlay, mut visit: impl FnMut(&DealValues)) -> Result<()> {
     let mut changed = overlay.deal_values().iter().map(|(row, value)| (*row, *value)).peekable();
     tables.scan(Tree::Columns, &KeyRange::deal_values(), Direction::Ascending, &mut |key, bytes| {
-        let mut block = DealValues::decode(key::first_row(key)?, bytes)?;
+        let mut block = DealValues::decode(key::row(key)?, bytes)?;
         while let Some(missing) = DealValues::missing(&mut changed, block.first_row) {
             visit(&missing);
         }

@@ -1,6 +1,8 @@
 //! The keys of `ids`, `keys` and `bitmaps`, in bytes whose order is the order of what they stand for. `table` shows their
 //! layout.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -22,6 +24,11 @@ const DEAL_VALUES: u8 = 0x01;
 
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
+
+/// How a text compares with its folded form.
+const BELOW_FOLDED: u8 = 0x01;
+const AS_FOLDED: u8 = 0x02;
+const ABOVE_FOLDED: u8 = 0x03;
 
 /// A sort key whose order is kept in `keys`. The figures are the tags on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +101,11 @@ impl KeyRange {
             *last += 1;
         }
         Self { from: prefix.to_vec(), to }
+    }
+
+    /// The records of the leads from one row to another.
+    pub(super) fn rows(first: Row, last: Row) -> Self {
+        Self { from: row_bytes(first).to_vec(), to: [row_bytes(last).as_slice(), &[0]].concat() }
     }
 
     /// All keys of a sort key.
@@ -196,8 +208,11 @@ pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap's key has no value");
     let (_, rest) = posting.split_first().ok_or_else(damaged)?;
     let Some(texts) = rest.strip_prefix(&[SOME]) else { return Ok(None) };
-    let (_, rest) = split_text(texts).ok_or_else(damaged)?;
-    let (value, _) = split_text(rest).ok_or_else(damaged)?;
+    let (folded, rest) = split_text(texts).ok_or_else(damaged)?;
+    let value = match rest.split_first().ok_or_else(damaged)? {
+        (&AS_FOLDED, _) => folded,
+        (_, rest) => split_text(rest).ok_or_else(damaged)?.0,
+    };
     String::from_utf8(value).map(Some).map_err(|_| damaged())
 }
 
@@ -228,14 +243,20 @@ pub(super) fn deal_value_block(first_row: u32) -> Vec<u8> {
     [&[DEAL_VALUES], first_row.to_be_bytes().as_slice()].concat()
 }
 
-/// The first row of a block of a column.
-pub(super) fn first_row(key: &[u8]) -> Result<u32> {
+/// The row that a key ends with: of a lead, or the first one of a block of a column.
+pub(super) fn row(key: &[u8]) -> Result<u32> {
     Ok(split_row(key)?.1.0)
 }
 
 /// The key of the chunk of a bitmap that has a row in it.
 pub(super) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
     [posting, &((row.0 >> 16) as u16).to_be_bytes()].concat()
+}
+
+/// Which chunk of a bitmap a key names.
+pub(super) fn chunk_number(key: &[u8]) -> Result<u16> {
+    let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
+    key.last_chunk::<CHUNK_SUFFIX>().map(|number| u16::from_be_bytes(*number)).ok_or_else(damaged)
 }
 
 /// A value's bitmap key without its chunk: equal for the chunks of one value.
@@ -261,10 +282,18 @@ pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
     scaled.unwrap_or(beyond).to_be_bytes()
 }
 
-/// The folded form, then the text as it is: the order in which texts sort.
+/// The folded form, then the text as it is: the order in which texts sort. What is its own folded form, as most e-mail
+/// addresses are, is written once.
 fn push_sorted_text(key: &mut Vec<u8>, text: &str) {
-    push_text(key, &fold(text));
-    push_text(key, text);
+    let folded = fold(text);
+    push_text(key, &folded);
+    match text.cmp(&folded) {
+        Ordering::Equal => key.push(AS_FOLDED),
+        order => {
+            key.push(if order == Ordering::Less { BELOW_FOLDED } else { ABOVE_FOLDED });
+            push_text(key, text);
+        }
+    }
 }
 
 fn push_text(key: &mut Vec<u8>, text: &str) {
@@ -359,12 +388,13 @@ mod tests {
     fn the_bytes_of_keys_stay_what_they_are() {
         assert_eq!(id(LeadId::from_bytes([3; 16])), [[1].as_slice(), &[3; 16]].concat());
         assert_eq!(external_id("a-1"), b"\x02a-1");
-        assert_eq!(Posting::Value(ValueField::Source, Some("Web")).key(), b"\x05\x01web\0\x01Web\0\x01");
+        assert_eq!(Posting::Value(ValueField::Source, Some("Web")).key(), b"\x05\x01web\0\x01\x01Web\0\x01");
+        assert_eq!(Posting::Value(ValueField::Source, Some("web")).key(), b"\x05\x01web\0\x01\x02");
         assert_eq!(Posting::Value(ValueField::Source, None).key(), b"\x05\xff");
         assert_eq!(Posting::Has(OrderedKey::Email).key(), b"\x08\x14");
         assert_eq!(expires_at(from_micros(1), Row(2)), b"\x21\x80\0\0\0\0\0\0\x01\0\0\0\x02");
         assert_eq!(deal_value(Decimal::new(15, 1)), 15_000_u64.to_be_bytes());
-        assert_eq!(text_key("É\0"), b"e\0\xff\0\x01\xc3\x89\0\xff\0\x01");
+        assert_eq!(text_key("É\0"), b"e\0\xff\0\x01\x03\xc3\x89\0\xff\0\x01");
     }
 
     #[test]

@@ -39,7 +39,8 @@
 //! ```
 //!
 //! A text in a key has every 00 written as 00 FF and ends with 00 01, so that no text is a prefix of another and
-//! byte order is text order. Times are microseconds since 1970 as i64 with the sign bit flipped.
+//! byte order is text order. Between a folded text and the text itself stands 01 if that is lower, 03 if it is higher;
+//! 02 stands for a text that is its own folded form. Times are microseconds since 1970 as i64 with the sign bit flipped.
 //!
 //! Rows in a bitmap are those of one chunk, `row / 65,536`, as a roaring bitmap in its
 //! [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec); an empty chunk has no entry.

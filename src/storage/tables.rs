@@ -1,15 +1,19 @@
 //! The tables of the file, opened: for reading, which costs more than a look-up and so is done once for many, or for
 //! writing, at a checkpoint and by large transactions.
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
+use std::sync::Arc;
 
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
+use roaring::RoaringBitmap;
+
+use super::bitmap_cache::BitmapCache;
 use super::codec::CodecError;
 use super::column::{self, BLOCK_ROWS, DealValues};
 use super::header::Header;
 use super::key::{self, KeyRange};
 use super::key_blocks::{self, KeyVisitor};
 use super::overlay::Overlay;
-use super::reader::Visitor;
+use super::reader::{Visit, Visitor, decode_chunk};
 use super::table::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
 use super::{FORMAT, fault};
 use crate::row::{Direction, Row};
@@ -26,13 +30,29 @@ pub(crate) struct Tables<T> {
     meta: T,
 }
 
-pub(super) type CommittedTables = Tables<ReadOnlyTable<Bytes, Bytes>>;
+/// The tables as a commit left them.
+pub(crate) struct CommittedTables {
+    tables: Tables<ReadOnlyTable<Bytes, Bytes>>,
+    /// What was decoded, since most lists ask for the same few bitmaps.
+    bitmaps: BitmapCache,
+}
+
 pub(super) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
 
 /// Reading from the tables, whoever opened them.
 pub(crate) trait ReadTables {
     /// Shows `read` the value under a key, if there is one.
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+
+    /// The rows of a bitmap, by the key that its chunks share.
+    fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
+        let mut rows = RoaringBitmap::new();
+        self.scan(Tree::Bitmaps, &KeyRange::prefix(posting), Direction::Ascending, &mut |_, bytes| {
+            rows |= decode_chunk(bytes)?;
+            Ok(Visit::Continue(()))
+        })?;
+        Ok(Arc::new(rows))
+    }
 
     /// Shows `visitor` the sorted keys of a range until it breaks.
     fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()>;
@@ -104,9 +124,27 @@ impl CommittedTables {
     pub(super) fn of(transaction: &ReadTransaction) -> Result<(Self, Header)> {
         let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
         check_format(&open(Tree::Meta)?)?;
-        let tables = Self::open(open)?;
+        let tables = Tables::open(open)?;
         let header = tables.header()?;
-        Ok((tables, header))
+        Ok((Self { tables, bitmaps: BitmapCache::default() }, header))
+    }
+}
+
+impl ReadTables for CommittedTables {
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.tables.get(tree, key, read)
+    }
+
+    fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
+        self.bitmaps.get_or_insert(posting, || self.tables.bitmap(posting))
+    }
+
+    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+        self.tables.scan_keys(range, direction, visitor)
+    }
+
+    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()> {
+        self.tables.scan(tree, range, direction, visit)
     }
 }
 
@@ -164,7 +202,7 @@ impl<'t> OpenTables<'t> {
                 set(&mut self.bitmaps, chunk, None)?;
                 continue;
             }
-            let mut rows = roaring::RoaringBitmap::clone(rows);
+            let mut rows = RoaringBitmap::clone(rows);
             rows.optimize();
             bytes.clear();
             rows.serialize_into(&mut bytes).map_err(|error| {

@@ -171,8 +171,8 @@ impl Leads {
     pub(super) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
         let selected = snapshot.and_then(|snapshot| Ok((query::select(snapshot.held.reader()?, filter)?, snapshot)));
         match selected {
-            Ok((rows, snapshot)) => Self { snapshot: Some(snapshot), rows: rows.0.into_iter(), error: None },
-            Err(error) => Self { snapshot: None, rows: RowSet::default().0.into_iter(), error: Some(error) },
+            Ok((rows, snapshot)) => Self { snapshot: Some(snapshot), rows: rows.into_rows(), error: None },
+            Err(error) => Self { snapshot: None, rows: RowSet::default().into_rows(), error: Some(error) },
         }
     }
 }

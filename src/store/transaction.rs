@@ -243,7 +243,7 @@ impl<'a> Transaction<'a> {
             Ok(rows) => (rows, None),
             Err(error) => (crate::row::RowSet::default(), Some(Err(error))),
         };
-        let leads = rows.0.into_iter().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
+        let leads = rows.into_rows().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
             if *failed {
                 return None;

@@ -76,7 +76,7 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
 pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<RowSet> {
     let mut rows = reader.rows(&Posting::Trash)?;
     reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
-        rows.0.remove(crate::storage::key::split_row(key)?.1.0);
+        rows.remove(crate::storage::key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
     Ok(rows)

@@ -106,9 +106,9 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
-/// A UUIDv7 of the lead's time, so that ids come in order as ours do.
+/// A UUIDv7 of the lead's time, so that ids come in order as ours do; always the same for a number.
 fn id(number: usize) -> [u8; 16] {
-    let mut id = uuid::Uuid::new_v4().into_bytes();
+    let mut id = fastrand::Rng::with_seed(number as u64).u128(..).to_be_bytes();
     let millis = (created_at(number) / 1_000) as u64;
     id[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
     id[6] = 0x70 | (id[6] & 0x0f);
@@ -240,10 +240,10 @@ impl Peer for Sqlite {
     }
 
     fn get(&mut self, number: usize) -> String {
-        // By its own primary key, although callers have the id: that favours SQLite.
-        let sql = format!("SELECT {COLUMNS} FROM leads WHERE number = ? AND deleted_at IS NULL");
+        // By its public id, as a caller has it; a number is only known within.
+        let sql = format!("SELECT {COLUMNS} FROM leads WHERE id = ? AND deleted_at IS NULL");
         let mut statement = self.connection.prepare_cached(&sql).unwrap();
-        statement.query_row([number as i64], lead).unwrap().name
+        statement.query_row([id(number)], lead).unwrap().name
     }
 
     fn list(&mut self, case: &ListCase) -> Answer {
