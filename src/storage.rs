@@ -24,6 +24,7 @@ mod overlay;
 mod read_view;
 mod reader;
 mod record;
+mod shared_key;
 mod table;
 mod tables;
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::database::Pending;
 use super::header::{CommitId, Header, Seq, random_bytes};
 use super::journal::Op;
-use super::key::KeyRange;
+use super::key::{KeyRange, chunk_key};
 use super::log::{self, LogChange};
 use super::overlay::Overlay;
 use super::read_view::ReadView;
@@ -100,7 +100,7 @@ impl<'p> WriteBatch<'p> {
 
     /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](super::key::Posting).
     pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
-        self.change(Op::Row { posting: posting.into(), row: row.0, present })
+        self.change(Op::Row { chunk: chunk_key(posting, row).as_slice().into(), row: row.0, present })
     }
 
     /// Sets a row's deal value, in ten-thousandths.
@@ -111,7 +111,8 @@ impl<'p> WriteBatch<'p> {
     /// Notes for the change log that a lead has been changed, all of which has been written.
     pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
         self.changes.push(change);
-        if self.overlay.bytes() > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
+        let own_bytes = self.overlay.bytes().saturating_sub(self.pending.view().overlay.bytes());
+        if own_bytes > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
     }
 
     /// How many changes were noted so far.

@@ -52,15 +52,22 @@ impl Journal {
             std::mem::swap(&mut active, &mut resting);
         }
         let (usage, end) = recovered.goes_on_at.unwrap_or_else(|| (random_usage(), 0));
-        Ok(Self { active, resting, usage, end, synced: state.seq, last: state.seq })
+        let mut journal = Self { active, resting, usage, end, synced: state.seq, last: state.seq };
+        recovered.carried.iter().try_for_each(|entry| journal.append_bytes(entry))?;
+        journal.sync()?;
+        Ok(journal)
     }
 
     /// Appends what a commit changed; `header` is the state after it, `previous` the commit before it.
     pub(super) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
-        let bytes = entry::encode(self.usage, self.synced, previous, header, ops)?;
-        self.active.write(self.end, &bytes).map_err(|error| failure("writing", error))?;
-        self.end += bytes.len() as u64;
+        self.append_bytes(&entry::encode(self.usage, self.synced, previous, header, ops)?)?;
         self.last = header.seq;
+        Ok(())
+    }
+
+    fn append_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.active.write(self.end, bytes).map_err(|error| failure("writing", error))?;
+        self.end += bytes.len() as u64;
         Ok(())
     }
 
@@ -221,6 +228,27 @@ mod tests {
         let mut journal = files.open(&checkpoint);
         append(&mut journal, &mut state, 1);
         assert_eq!(files.recover(&checkpoint).unwrap(), [4, 5, 6], "it goes on where it ended");
+    }
+
+    #[test]
+    fn after_a_crash_during_a_checkpoint_all_that_is_needed_is_in_one_file() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        let mut journal = files.open(&new);
+        append(&mut journal, &mut state, 3);
+        journal.switch().unwrap();
+        append(&mut journal, &mut state, 2);
+        for _ in 0..2 {
+            let mut journal = files.open(&new);
+            append(&mut journal, &mut state, 1);
+        }
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5, 6, 7]);
+        // The next checkpoint begins the other file.
+        let mut journal = files.open(&new);
+        journal.switch().unwrap();
+        append(&mut journal, &mut state, 1);
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl Posting<'_> {
             Self::Late => vec![0x03],
             Self::Value(field, None) => vec![field as u8, NONE],
             Self::Value(field, Some(value)) => {
-                let mut key = vec![field as u8, SOME];
+                let mut key = Vec::with_capacity(64);
+                key.extend([field as u8, SOME]);
                 push_sorted_text(&mut key, value);
                 key
             }
@@ -218,7 +219,9 @@ pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
 
 /// The key of `lead` under a sort key; `None` if it has no value for it.
 pub(crate) fn ordered(sort_key: OrderedKey, lead: &Lead, row: Row) -> Option<Vec<u8>> {
-    let mut key = vec![sort_key as u8];
+    // Most keys fit; one that grew would be moved at each step.
+    let mut key = Vec::with_capacity(128);
+    key.push(sort_key as u8);
     match sort_key {
         OrderedKey::CreatedAt => key.extend(time(lead.created_at)),
         OrderedKey::UpdatedAt => key.extend(time(lead.updated_at)),

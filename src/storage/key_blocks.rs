@@ -6,7 +6,6 @@
 //! block fills a page of redb, unless a single key is longer.
 
 use std::iter::Peekable;
-use std::ops::Bound;
 
 use imbl::OrdMap;
 use redb::{AccessGuard, ReadableTable, Table};
@@ -14,8 +13,8 @@ use redb::{AccessGuard, ReadableTable, Table};
 use super::block::{Gathered, Keys};
 use super::fault;
 use super::key::KeyRange;
-use super::overlay::Key;
 use super::reader::Visit;
+use super::shared_key::SharedKey as Key;
 use super::table::Bytes;
 use crate::row::Direction;
 use crate::{Error, Result};
@@ -128,94 +127,141 @@ fn block_of<'t>(table: &'t impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Resu
     table.range::<&[u8]>(..=key).map_err(fault)?.next_back().transpose().map_err(fault)
 }
 
+/// How many blocks are read before they are written: the table cannot be gone through while it is changed.
+const BLOCKS_AT_ONCE: usize = 64;
+/// How many blocks without a change are passed over to get to the next that has one; it is looked up anew after more.
+const BLOCKS_PASSED: usize = 4;
+
 /// Puts keys in and takes them out.
 pub(super) fn write(table: &mut Table<'_, Bytes, Bytes>, changes: &OrdMap<Key, bool>) -> Result<()> {
     let mut changes = changes.iter().map(|(key, present)| (&**key, *present)).peekable();
-    while let Some((first, _)) = changes.peek() {
-        let Some(tag) = first.first().copied() else { return Err(Error::corrupted("a key of the store is empty")) };
-        let block = block_of(table, first)?.map(|(begin, block)| (begin.value().to_vec(), block.value().to_vec()));
-        let of_tag = block.filter(|(begin, _)| begin.first() == Some(&tag));
-        let (begin, block) = of_tag.unwrap_or_else(|| (vec![tag], Vec::new()));
-        let mut gathered = Gathered::default();
-        let mut end = block_after(table, &begin, tag)?;
-        let mut appended = merge(&block, tag, end.as_deref(), &mut changes, &mut gathered)?;
-        // What shrinks, as keys of times do that move on with each change, takes in what follows.
-        while gathered.written() < FEW_BYTES
-            && let Some(next) = end
-        {
-            let block = table.remove(next.as_slice()).map_err(fault)?.map(|block| block.value().to_vec());
-            end = block_after(table, &next, tag)?;
-            appended = merge(&block.unwrap_or_default(), tag, end.as_deref(), &mut changes, &mut gathered)?;
+    while let Some((first, _)) = changes.peek().copied() {
+        for group in rewritten(table, first, &mut changes)? {
+            group.write(table)?;
         }
-        write_blocks(table, &begin, &gathered, appended)?;
     }
     Ok(())
 }
 
-/// Where the next block of a tag begins.
-fn block_after(table: &Table<'_, Bytes, Bytes>, begin: &[u8], tag: u8) -> Result<Option<Vec<u8>>> {
-    let after = (Bound::Excluded(begin), Bound::Unbounded);
-    let next = table.range::<&[u8]>(after).map_err(fault)?.next().transpose().map_err(fault)?;
-    Ok(next.map(|(begin, _)| begin.value().to_vec()).filter(|begin| begin.first() == Some(&tag)))
+/// Blocks that are written anew together: one that is changed and, while they are small, those after it.
+#[derive(Default)]
+struct Group {
+    /// Where its blocks begin that are in the table.
+    stored: Vec<Vec<u8>>,
+    begin: Vec<u8>,
+    gathered: Gathered,
+    /// Whether all that is new came after the keys of the last of them.
+    appended: bool,
 }
 
-/// Gathers the keys of a block with the changes of its tag before `end`; tells whether all that is new came after the
-/// others.
-fn merge<'c>(
-    block: &[u8],
-    tag: u8,
-    end: Option<&[u8]>,
+/// The blocks that some of the next changes make, from that of `first` on.
+fn rewritten<'c>(
+    table: &Table<'_, Bytes, Bytes>,
+    first: &[u8],
     changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
-    gathered: &mut Gathered,
-) -> Result<bool> {
-    let mut appended = true;
-    if !block.is_empty() {
-        let mut keys = Keys::of(block)?;
-        while let Some(key) = keys.next()? {
-            let mut stays = true;
-            while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key) {
-                if changed == key {
-                    stays = present;
-                } else if present {
-                    gathered.push(changed);
-                    appended = false;
+) -> Result<Vec<Group>> {
+    let Some(tag) = first.first().copied() else { return Err(Error::corrupted("a key of the store is empty")) };
+    let of_tag = KeyRange::prefix(&[tag]);
+    let first_block = block_of(table, first)?;
+    let start = first_block.as_ref().map(|(begin, _)| begin.value()).filter(|begin| begin.first() == Some(&tag));
+    let mut blocks = table.range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice()).map_err(fault)?;
+    let mut next = blocks.next().transpose().map_err(fault)?;
+    let (mut groups, mut passed) = (Vec::new(), 0);
+    let mut group = None;
+    if start.is_none() {
+        // Before all blocks of the tag.
+        let end = next.as_ref().map(|(begin, _)| begin.value());
+        let mut new = Group { begin: vec![tag], ..Group::default() };
+        new.merge(&[], tag, end, changes)?;
+        group = Some(new);
+    }
+    loop {
+        let has_more = next.is_some();
+        if let Some(full) = group.take_if(|group| !has_more || group.gathered.written() >= FEW_BYTES) {
+            groups.push(full);
+        }
+        let Some((begin, block)) = next else { break };
+        next = blocks.next().transpose().map_err(fault)?;
+        let end = next.as_ref().map(|(begin, _)| begin.value());
+        let is_changed = changes.peek().is_some_and(|(key, _)| is_before(key, tag, end));
+        let is_pending = group.is_some();
+        if !is_pending && (groups.len() >= BLOCKS_AT_ONCE || passed > BLOCKS_PASSED) {
+            break;
+        }
+        if !is_pending && !is_changed {
+            passed += 1;
+            continue;
+        }
+        passed = 0;
+        let group = group.get_or_insert_with(|| Group { begin: begin.value().to_vec(), ..Group::default() });
+        group.stored.push(begin.value().to_vec());
+        group.merge(block.value(), tag, end, changes)?;
+    }
+    Ok(groups)
+}
+
+fn is_before(key: &[u8], tag: u8, end: Option<&[u8]>) -> bool {
+    key.first() == Some(&tag) && end.is_none_or(|end| key < end)
+}
+
+impl Group {
+    /// Gathers the keys of a block with the changes of its tag before `end`.
+    fn merge<'c>(
+        &mut self,
+        block: &[u8],
+        tag: u8,
+        end: Option<&[u8]>,
+        changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
+    ) -> Result<()> {
+        self.appended = true;
+        if !block.is_empty() {
+            let mut keys = Keys::of(block)?;
+            while let Some(key) = keys.next()? {
+                let mut stays = true;
+                while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key) {
+                    if changed == key {
+                        stays = present;
+                    } else if present {
+                        self.gathered.push(changed);
+                        self.appended = false;
+                    }
+                }
+                if stays {
+                    self.gathered.push(key);
                 }
             }
-            if stays {
-                gathered.push(key);
+        }
+        while let Some((changed, present)) = changes.next_if(|(key, _)| is_before(key, tag, end)) {
+            if present {
+                self.gathered.push(changed);
             }
         }
+        Ok(())
     }
-    let belongs = |key: &[u8]| key.first() == Some(&tag) && end.is_none_or(|end| key < end);
-    while let Some((changed, present)) = changes.next_if(|(key, _)| belongs(key)) {
-        if present {
-            gathered.push(changed);
-        }
-    }
-    Ok(appended)
-}
 
-/// Writes blocks in place of the one that begins at `begin`.
-fn write_blocks(table: &mut Table<'_, Bytes, Bytes>, begin: &[u8], gathered: &Gathered, appended: bool) -> Result<()> {
-    let written = gathered.written();
-    // Keys that only ever come last leave full blocks behind; others leave room for more.
-    let target = if written <= MOST_BYTES {
-        usize::MAX
-    } else if appended {
-        MOST_BYTES - 100
-    } else {
-        let blocks = written.div_ceil(MOST_BYTES * 3 / 4).max(2);
-        written / blocks
-    };
-    if gathered.len() == 0 {
-        table.remove(begin).map_err(fault)?;
-        return Ok(());
+    fn write(&self, table: &mut Table<'_, Bytes, Bytes>) -> Result<()> {
+        let written = self.gathered.written();
+        // Keys that only ever come last leave full blocks behind; others leave room for more.
+        let target = if written <= MOST_BYTES {
+            usize::MAX
+        } else if self.appended {
+            MOST_BYTES - 100
+        } else {
+            written / written.div_ceil(MOST_BYTES * 3 / 4).max(2)
+        };
+        let is_kept = |begin: &Vec<u8>| *begin == self.begin && self.gathered.len() > 0;
+        for begin in self.stored.iter().filter(|begin| !is_kept(begin)) {
+            table.remove(begin.as_slice()).map_err(fault)?;
+        }
+        if self.gathered.len() == 0 {
+            return Ok(());
+        }
+        for (index, (begin, block)) in self.gathered.blocks(target, MOST_BYTES).into_iter().enumerate() {
+            let begin = if index == 0 { &self.begin } else { &begin };
+            table.insert(begin.as_slice(), block.as_slice()).map_err(fault)?;
+        }
+        Ok(())
     }
-    for (index, (block_begin, block)) in gathered.blocks(target, MOST_BYTES).into_iter().enumerate() {
-        let begin = if index == 0 { begin } else { &block_begin };
-        table.insert(begin, block.as_slice()).map_err(fault)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -274,7 +320,7 @@ mod tests {
             let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
             let mut model = BTreeSet::new();
             for commit in commits {
-                let changes: OrdMap<Key, bool> = commit.into_iter().map(|(key, present)| (Key::from(key), present)).collect();
+                let changes: OrdMap<Key, bool> = commit.into_iter().map(|(key, present)| (Key::from(key.as_slice()), present)).collect();
                 for (key, present) in &changes {
                     if *present { model.insert(key.to_vec()); } else { model.remove(&**key); }
                 }
@@ -308,7 +354,7 @@ mod tests {
         let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
         let transaction = db.begin_write().unwrap();
         let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
-        let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat());
+        let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat().as_slice());
         for commit in 0..100 {
             write(&mut table, &(commit * 100..commit * 100 + 100).map(|n| (key(n), true)).collect()).unwrap();
         }

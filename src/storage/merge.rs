@@ -8,8 +8,8 @@ use imbl::OrdMap;
 
 use super::key::KeyRange;
 use super::key_blocks::KeyVisitor;
-use super::overlay::Key;
 use super::reader::{Visit, Visitor};
+use super::shared_key::SharedKey as Key;
 use super::tables::ReadTables;
 use crate::Result;
 use crate::row::Direction;

@@ -10,19 +10,17 @@ use imbl::OrdMap;
 use roaring::RoaringBitmap;
 
 use super::journal::Op;
-use super::key::chunk_key;
 use super::reader::stored_chunk;
+use super::shared_key::SharedKey as Key;
 use super::tables::ReadTables;
 use crate::Result;
 use crate::row::Row;
-
-pub(super) type Key = Arc<[u8]>;
 
 /// Final values by key; where one is absent, the tables' holds.
 #[derive(Clone, Default)]
 pub(crate) struct Overlay {
     /// The record of each changed lead, `None` for one that is gone.
-    leads: OrdMap<u32, Option<Key>>,
+    leads: OrdMap<u32, Option<Arc<[u8]>>>,
     ids: OrdMap<Key, Option<Row>>,
     /// Whether a key is there.
     keys: OrdMap<Key, bool>,
@@ -30,7 +28,7 @@ pub(crate) struct Overlay {
     chunks: OrdMap<Key, Arc<RoaringBitmap>>,
     /// The changed deal values, by their rows.
     deal_values: OrdMap<u32, Option<u64>>,
-    log: OrdMap<Key, Option<Key>>,
+    log: OrdMap<Key, Option<Arc<[u8]>>>,
     /// About how much memory all that takes.
     bytes: usize,
 }
@@ -39,7 +37,7 @@ pub(crate) struct Overlay {
 const PER_ENTRY: usize = 64;
 
 impl Overlay {
-    pub(super) fn leads(&self) -> &OrdMap<u32, Option<Key>> {
+    pub(super) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {
         &self.leads
     }
 
@@ -59,17 +57,12 @@ impl Overlay {
         &self.deal_values
     }
 
-    pub(super) fn log(&self) -> &OrdMap<Key, Option<Key>> {
+    pub(super) fn log(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
         &self.log
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// How many leads have changed, and so how much is to be done when it is read from the journal.
-    pub(super) fn changed_leads(&self) -> usize {
-        self.leads.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -78,8 +71,8 @@ impl Overlay {
 
     /// Applies a change; `tables` have what it hides.
     pub(super) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
-        if let Op::Row { posting, row, present } = op {
-            return self.set_row(&chunk_key(posting, Row(*row)), Row(*row), *present, tables);
+        if let Op::Row { chunk, row, present } = op {
+            return self.set_row(chunk, *row, *present, tables);
         }
         self.set(op);
         Ok(())
@@ -88,10 +81,9 @@ impl Overlay {
     /// Takes over what `ops` changed, whose outcome is in `full`.
     pub(super) fn take_over(&mut self, ops: &[Op], full: &Self) {
         for op in ops {
-            if let Op::Row { posting, row, .. } = op {
-                let chunk = chunk_key(posting, Row(*row));
-                if let Some(rows) = full.chunks.get(chunk.as_slice()) {
-                    self.set_chunk(chunk.into(), Arc::clone(rows));
+            if let Op::Row { chunk, .. } = op {
+                if let Some(rows) = full.chunks.get(chunk) {
+                    self.set_chunk(chunk.clone(), Arc::clone(rows));
                 }
             } else {
                 self.set(op);
@@ -100,18 +92,18 @@ impl Overlay {
     }
 
     fn set(&mut self, op: &Op) {
-        let size = |value: &Option<Key>| value.as_ref().map_or(0, |value| value.len());
+        let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let (new, old) = match op {
             Op::Lead(row, record) => {
                 let old = self.leads.insert(*row, record.clone());
                 (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
             }
             Op::Id(id, row) => {
-                let old = self.ids.insert(Arc::clone(id), row.map(Row));
+                let old = self.ids.insert(id.clone(), row.map(Row));
                 (PER_ENTRY + id.len(), old.map(|_| PER_ENTRY + id.len()))
             }
             Op::Key(key, present) => {
-                let old = self.keys.insert(Arc::clone(key), *present);
+                let old = self.keys.insert(key.clone(), *present);
                 (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
             }
             Op::DealValue(row, value) => {
@@ -119,7 +111,7 @@ impl Overlay {
                 (PER_ENTRY, old.map(|_| PER_ENTRY))
             }
             Op::Log(key, record) => {
-                let old = self.log.insert(Arc::clone(key), record.clone());
+                let old = self.log.insert(key.clone(), record.clone());
                 (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
             }
             Op::Row { .. } => return,
@@ -127,20 +119,17 @@ impl Overlay {
         self.bytes = (self.bytes + new).saturating_sub(old.unwrap_or(0));
     }
 
-    fn set_row(&mut self, chunk: &[u8], row: Row, present: bool, tables: &dyn ReadTables) -> Result<()> {
-        if self.chunks.get(chunk).is_none() {
-            self.set_chunk(chunk.into(), Arc::new(stored_chunk(tables, chunk)?));
-        }
-        if let Some(rows) = self.chunks.get_mut(chunk) {
-            let rows = Arc::make_mut(rows);
-            let before = rows.serialized_size();
-            if present {
-                rows.insert(row.0);
-            } else {
-                rows.remove(row.0);
-            }
-            self.bytes = (self.bytes + rows.serialized_size()).saturating_sub(before);
-        }
+    fn set_row(&mut self, chunk: &Key, row: u32, present: bool, tables: &dyn ReadTables) -> Result<()> {
+        let Some(rows) = self.chunks.get_mut(chunk) else {
+            let mut rows = stored_chunk(tables, chunk)?;
+            set(&mut rows, row, present);
+            self.set_chunk(chunk.clone(), Arc::new(rows));
+            return Ok(());
+        };
+        let rows = Arc::make_mut(rows);
+        let before = rows.serialized_size();
+        set(rows, row, present);
+        self.bytes = (self.bytes + rows.serialized_size()).saturating_sub(before);
         Ok(())
     }
 
@@ -149,5 +138,13 @@ impl Overlay {
         let (key, new) = (chunk.len(), size(chunk.len(), &rows));
         let old = self.chunks.insert(chunk, rows).map_or(0, |rows| size(key, &rows));
         self.bytes = (self.bytes + new).saturating_sub(old);
+    }
+}
+
+fn set(rows: &mut RoaringBitmap, row: u32, present: bool) {
+    if present {
+        rows.insert(row);
+    } else {
+        rows.remove(row);
     }
 }

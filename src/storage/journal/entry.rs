@@ -17,6 +17,7 @@ use bincode::{BorrowDecode, Encode};
 
 use super::super::codec::{self, RecordKind};
 use super::super::header::{CommitId, Header, Seq};
+use super::super::shared_key::SharedKey;
 use crate::Result;
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
@@ -25,15 +26,15 @@ pub(in crate::storage) enum Op {
     /// A row's lead record, or none any more.
     Lead(u32, Option<Arc<[u8]>>),
     /// The row of an id, or none any more.
-    Id(Arc<[u8]>, Option<u32>),
+    Id(SharedKey, Option<u32>),
     /// Whether a key is there.
-    Key(Arc<[u8]>, bool),
-    /// Whether a row is in a bitmap.
-    Row { posting: Arc<[u8]>, row: u32, present: bool },
+    Key(SharedKey, bool),
+    /// Whether a row is in a bitmap, by the key of its chunk.
+    Row { chunk: SharedKey, row: u32, present: bool },
     /// A row's deal value in ten-thousandths, or none any more.
     DealValue(u32, Option<u64>),
     /// A record of the change log, or none any more.
-    Log(Arc<[u8]>, Option<Arc<[u8]>>),
+    Log(SharedKey, Option<Arc<[u8]>>),
 }
 
 const ENTRY: RecordKind = RecordKind { name: "journal entry", format: 1 };
@@ -66,12 +67,16 @@ pub(super) struct Entry<'a> {
 
 pub(super) fn encode(usage: u64, synced: Seq, previous: CommitId, header: &Header, ops: &[Op]) -> Result<Vec<u8>> {
     let record = codec::encode(ENTRY, &Written { header: header.encode()?, ops })?;
+    frame(usage, header.seq, synced, previous, &record)
+}
+
+fn frame(usage: u64, seq: Seq, synced: Seq, previous: CommitId, record: &[u8]) -> Result<Vec<u8>> {
     let length = u32::try_from(record.len()).map_err(|_| {
         crate::Error::new(crate::ErrorKind::Io, "a commit is too large for the journal; commit less at once")
     })?;
     let mut rest = Vec::with_capacity(HEAD + record.len());
     rest.extend(usage.to_le_bytes());
-    rest.extend(header.seq.0.to_le_bytes());
+    rest.extend(seq.0.to_le_bytes());
     rest.extend(synced.0.to_le_bytes());
     rest.extend(previous.0);
     rest.extend(record);
@@ -93,6 +98,11 @@ impl<'a> Entry<'a> {
         let synced = Seq(u64::from_le_bytes(take(&mut rest)?));
         let previous = CommitId(take(&mut rest)?);
         Some(Self { usage, seq, synced, previous, record: rest.get(..length)? })
+    }
+
+    /// The same entry for another use of a file.
+    pub(super) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
+        frame(usage, self.seq, self.synced, self.previous, self.record)
     }
 
     pub(super) fn length(&self) -> usize {
@@ -123,11 +133,11 @@ mod tests {
         header.seq = Seq(9);
         let ops = [
             Op::Lead(1, Some([2, 3].into())),
-            Op::Id([4].into(), None),
-            Op::Key([5].into(), true),
-            Op::Row { posting: [6].into(), row: 7, present: false },
+            Op::Id([4].as_slice().into(), None),
+            Op::Key([5].as_slice().into(), true),
+            Op::Row { chunk: [6].as_slice().into(), row: 7, present: false },
             Op::DealValue(10, Some(11)),
-            Op::Log([8].into(), Some([9].into())),
+            Op::Log([8].as_slice().into(), Some([9].into())),
         ];
         let bytes = encode(0x0102, Seq(8), CommitId([3; 16]), &header, &ops).unwrap();
         let header_bytes = header.encode().unwrap();

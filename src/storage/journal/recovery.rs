@@ -1,6 +1,8 @@
 //! What the journal has after the state that the tables have. A file ends where an entry is torn; that is told from
 //! damage by what the entries after it say of those before them.
 
+use std::collections::HashSet;
+
 use redb::StorageBackend;
 
 use super::super::header::{Header, Seq};
@@ -19,8 +21,8 @@ pub(in crate::storage) struct Recovered {
     pub(super) ends_in_second: bool,
     /// The use of the file that ends it, and its end; `None` if there is nothing to go on from.
     pub(super) goes_on_at: Option<(u64, u64)>,
-    /// Whether both files have something that the tables have not.
-    pub(in crate::storage) in_both: bool,
+    /// Entries of the other file, to be written to this one, so that the other can be begun anew.
+    pub(super) carried: Vec<Vec<u8>>,
 }
 
 /// One commit that the tables have not.
@@ -54,11 +56,16 @@ impl Recovery {
         entries.retain(|(entry, _)| entry.seq > state.seq);
         entries.sort_by_key(|(entry, _)| entry.seq);
 
-        let mut recovered = Recovered { commits: Vec::new(), ends_in_second: false, goes_on_at: None, in_both: false };
+        let mut recovered =
+            Recovered { commits: Vec::new(), ends_in_second: false, goes_on_at: None, carried: Vec::new() };
         let (mut last, mut last_id) = (state.seq, state.commit_id);
-        let mut in_files = [false; 2];
+        let mut reached: Vec<(&Entry<'_>, bool)> = Vec::new();
         let mut unreached = Vec::new();
         for (entry, in_second) in entries {
+            // One that was carried over is in both files.
+            if entry.seq <= last {
+                continue;
+            }
             if !unreached.is_empty() || Some(entry.seq.0) != last.0.checked_add(1) {
                 unreached.push(entry);
                 continue;
@@ -69,18 +76,20 @@ impl Recovery {
             let (header, ops) = entry.decode()?;
             (last, last_id) = (header.seq, header.commit_id);
             recovered.commits.push(Commit { header, ops });
-            recovered.ends_in_second = in_second;
-            let [in_first, in_second_file] = &mut in_files;
-            *(if in_second { in_second_file } else { in_first }) = true;
+            reached.push((entry, in_second));
         }
         let beyond = first.beyond.iter().chain(&second.beyond);
         if unreached.into_iter().chain(beyond).any(|entry| entry.synced > last) {
             return Err(damaged(last));
         }
-        recovered.in_both = in_files == [true; 2];
-        if in_files != [false; 2] {
-            let end = if recovered.ends_in_second { &second } else { &first };
-            recovered.goes_on_at = end.usage.map(|usage| (usage, end.end as u64));
+        if let Some((_, ends_in_second)) = reached.last().copied() {
+            let end = if ends_in_second { &second } else { &first };
+            let usage = end.usage.unwrap_or_default();
+            recovered.ends_in_second = ends_in_second;
+            recovered.goes_on_at = Some((usage, end.end as u64));
+            let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.seq).collect();
+            let others = reached.iter().filter(|(entry, _)| !there.contains(&entry.seq));
+            recovered.carried = others.map(|(entry, _)| entry.encode_for(usage)).collect::<Result<_>>()?;
         }
         Ok(recovered)
     }
