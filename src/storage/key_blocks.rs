@@ -51,9 +51,7 @@ pub(super) fn scan(
             while let Some((begin, block)) = next {
                 next = blocks.next().transpose().map_err(fault)?;
                 let end = next.as_ref().map(|(begin, _)| begin.value());
-                if !pass(visitor, range, begin.value(), end, block.value())?
-                    && scan_block(block.value(), range, visitor)?.is_break()
-                {
+                if scan_block(range, direction, (begin.value(), end, block.value()), visitor)?.is_break() {
                     break;
                 }
             }
@@ -62,9 +60,7 @@ pub(super) fn scan(
             let mut after: Option<AccessGuard<'_, Bytes>> = None;
             while let Some((begin, block)) = blocks.next_back().transpose().map_err(fault)? {
                 let end = after.as_ref().map(AccessGuard::value);
-                if !pass(visitor, range, begin.value(), end, block.value())?
-                    && scan_block_back(block.value(), range, visitor)?.is_break()
-                {
+                if scan_block(range, direction, (begin.value(), end, block.value()), visitor)?.is_break() {
                     break;
                 }
                 after = Some(begin);
@@ -74,46 +70,55 @@ pub(super) fn scan(
     Ok(())
 }
 
-/// Whether a block has been passed over. The first and the last of a range may have keys outside of it, and are not.
-fn pass(
-    visitor: &mut dyn KeyVisitor,
+/// Shows the keys of a block, given with its begin and that of the next block in the range.
+fn scan_block(
     range: &KeyRange,
-    begin: &[u8],
-    end: Option<&[u8]>,
-    block: &[u8],
-) -> Result<bool> {
-    match end {
-        Some(end) if begin >= range.from.as_slice() => Ok(visitor.pass(begin, end, Keys::of(block)?.left().into())),
-        _ => Ok(false),
+    direction: Direction,
+    (begin, end, block): (&[u8], Option<&[u8]>, &[u8]),
+    visitor: &mut dyn KeyVisitor,
+) -> Result<Visit> {
+    // Only the first and the last block of a range may have keys outside of it.
+    let within = match end {
+        Some(end) if begin >= range.from.as_slice() => {
+            if visitor.pass(begin, end, Keys::of(block)?.left().into()) {
+                return Ok(Visit::Continue(()));
+            }
+            None
+        }
+        _ => Some(range),
+    };
+    match direction {
+        Direction::Ascending => show(block, within, |key| visitor.visit(key)),
+        Direction::Descending => {
+            let mut gathered = Gathered::default();
+            show(block, within, |key| {
+                gathered.push(key);
+                Ok(Visit::Continue(()))
+            })
+            .map(drop)?;
+            for key in gathered.keys().rev() {
+                if visitor.visit(key)?.is_break() {
+                    return Ok(Visit::Break(()));
+                }
+            }
+            Ok(Visit::Continue(()))
+        }
     }
 }
 
-fn scan_block(block: &[u8], range: &KeyRange, visitor: &mut dyn KeyVisitor) -> Result<Visit> {
+/// Shows the keys of a block that lie within a range, or all.
+fn show(block: &[u8], within: Option<&KeyRange>, mut visit: impl FnMut(&[u8]) -> Result<Visit>) -> Result<Visit> {
     let mut keys = Keys::of(block)?;
     while let Some(key) = keys.next()? {
-        if key >= range.to.as_slice() {
-            return Ok(Visit::Break(()));
+        if let Some(range) = within {
+            if key >= range.to.as_slice() {
+                return Ok(Visit::Break(()));
+            }
+            if key < range.from.as_slice() {
+                continue;
+            }
         }
-        if key >= range.from.as_slice() && visitor.visit(key)?.is_break() {
-            return Ok(Visit::Break(()));
-        }
-    }
-    Ok(Visit::Continue(()))
-}
-
-fn scan_block_back(block: &[u8], range: &KeyRange, visitor: &mut dyn KeyVisitor) -> Result<Visit> {
-    let mut gathered = Gathered::default();
-    let mut keys = Keys::of(block)?;
-    while let Some(key) = keys.next()? {
-        if key >= range.to.as_slice() {
-            break;
-        }
-        if key >= range.from.as_slice() {
-            gathered.push(key);
-        }
-    }
-    for key in gathered.keys().rev() {
-        if visitor.visit(key)?.is_break() {
+        if visit(key)?.is_break() {
             return Ok(Visit::Break(()));
         }
     }

@@ -14,11 +14,16 @@ use crate::peer::{ListCase, Peer, SearchCase, SortBy};
 use crate::rows::CACHE_BYTES;
 use crate::sqlite::Sqlite;
 
-/// Everything below a directory, in millions of bytes.
+/// What everything below a directory takes of the disk, in millions of bytes. On Unix that is what `du` says: a file
+/// that was lengthened but not written yet takes less than its length.
 pub fn megabytes(directory: &Path) -> f64 {
+    #[cfg(unix)]
+    let taken = |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+    #[cfg(not(unix))]
+    let taken = |metadata: std::fs::Metadata| metadata.len();
     let size = |entry: std::fs::DirEntry| {
         let metadata = entry.metadata().unwrap();
-        if metadata.is_dir() { megabytes(&entry.path()) } else { metadata.len() as f64 / 1e6 }
+        if metadata.is_dir() { megabytes(&entry.path()) } else { taken(metadata) as f64 / 1e6 }
     };
     std::fs::read_dir(directory).unwrap().map(|entry| size(entry.unwrap())).sum()
 }

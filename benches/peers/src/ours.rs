@@ -45,8 +45,10 @@ impl Ours {
     }
 
     fn keep(&mut self, number: usize, id: LeadId) {
-        assert_eq!(number, self.ids.len(), "leads are created in the order of their numbers");
-        self.ids.push(id);
+        if number >= self.ids.len() {
+            self.ids.resize(number + 1, id);
+        }
+        self.ids[number] = id;
     }
 }
 

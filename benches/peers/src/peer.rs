@@ -2,11 +2,14 @@
 
 use crate::generated::Fields;
 
-/// When the first lead was created, in microseconds since 1970; each later one a second after the one before.
-pub const START: i64 = 1_700_000_000_000_000;
+/// When the first lead was created, in microseconds since 1970.
+const START: i64 = 1_700_000_000_000_000;
+/// How long after the one before a lead was created: longer than leadstore holds a clock that goes back, so that leads
+/// can be imported in any order of their times.
+const SPACING: i64 = 601_000_000;
 
 pub fn created_at(number: usize) -> i64 {
-    START + number as i64 * 1_000_000
+    START + number as i64 * SPACING
 }
 
 /// A page of leads, by their numbers, and the exact total.
@@ -61,7 +64,7 @@ pub const PER_PAGE: u32 = 25;
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// Creates leads in one transaction, at the times that `created_at` gives.
+    /// Creates leads in one transaction, at the times that `created_at` gives, in any order.
     fn import(&mut self, leads: &[(usize, Fields)]);
     fn create(&mut self, number: usize, fields: &Fields);
     /// Creates each thread's leads in that thread, one durable write a lead.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use fastrand::Rng;
 
 use crate::generated::{BATCH, Fields};
-use crate::measure::{Report, compare, row_of};
+use crate::measure::{Report, Row, compare, row_of};
 use crate::native::Native;
 use crate::ours::Ours;
 use crate::peer::{ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
@@ -61,6 +61,9 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
     let mut report = bench.report;
     if wanted("open") {
         footprint::open_after_a_clean_close(&mut report, leads, rounds, &our_path, &their_path);
+    }
+    if wanted("list of leads imported") {
+        report.rows.append(&mut shuffled(directory, leads, rounds, wanted));
     }
     if wanted("native") {
         native(&mut report, directory, leads, rounds, &our_path);
@@ -130,24 +133,28 @@ impl Bench<'_> {
             ("rare value, by name", by(SortBy::Name, rare()), &["first", "middle"]),
         ];
         for (name, case, pages) in cases {
-            for page in pages {
-                let row = format!("list {name}, {page} page");
-                if !(self.wanted)(&row) {
-                    continue;
-                }
-                let total = self.ours.list(&case).total;
-                let last = total.saturating_sub(1) / u64::from(PER_PAGE) * u64::from(PER_PAGE);
-                let offset = match *page {
-                    "middle" => last / 2 / u64::from(PER_PAGE) * u64::from(PER_PAGE),
-                    "last" => last,
-                    _ => 0,
-                };
-                let case = ListCase { offset, ..case.clone() };
-                let answer = self.ours.list(&case);
-                assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
-                assert_eq!(answer, self.theirs.list(&case), "{row}: {case:?}");
-                self.compare(&row, &mut |peer, _| drop(peer.list(&case)));
+            self.list(name, &case, pages);
+        }
+    }
+
+    fn list(&mut self, name: &str, case: &ListCase, pages: &[&str]) {
+        for page in pages {
+            let row = format!("list {name}, {page} page");
+            if !(self.wanted)(&row) {
+                continue;
             }
+            let total = self.ours.list(case).total;
+            let last = total.saturating_sub(1) / u64::from(PER_PAGE) * u64::from(PER_PAGE);
+            let offset = match *page {
+                "middle" => last / 2 / u64::from(PER_PAGE) * u64::from(PER_PAGE),
+                "last" => last,
+                _ => 0,
+            };
+            let case = ListCase { offset, ..case.clone() };
+            let answer = self.ours.list(&case);
+            assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
+            assert_eq!(answer, self.theirs.list(&case), "{row}: {case:?}");
+            self.compare(&row, &mut |peer, _| drop(peer.list(&case)));
         }
     }
 
@@ -332,6 +339,36 @@ fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
     let split = |word: &&str| word.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
     let phrase = words.len() == 1;
     SearchCase { words: words.iter().flat_map(split).collect(), field, phrase, prefix: false }
+}
+
+/// Lists of leads that were imported in random order of their creation.
+fn shuffled(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) -> bool) -> Vec<Row> {
+    let (our_path, their_path) = (directory.join("ours-shuffled"), directory.join("sqlite-shuffled"));
+    let mut rng = Rng::with_seed(1);
+    let mut all: Vec<_> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    rng.shuffle(&mut all);
+    for mut peer in [
+        Box::new(Ours::open(&our_path, CACHE_BYTES)) as Box<dyn Peer>,
+        Box::new(Sqlite::open(&their_path, CACHE_BYTES)),
+    ] {
+        all.chunks(BATCH).for_each(|batch| peer.import(batch));
+        peer.close();
+    }
+    let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
+    sqlite.analyse();
+    let ours = Box::new(Ours::open(&our_path, CACHE_BYTES));
+    let theirs = Box::new(sqlite);
+    let mut bench = Bench { ours, theirs, leads, rounds, wanted, report: Report::default(), rng, next: leads };
+    let one = || ListCase { status: Some("new"), ..ListCase::default() };
+    bench.list(
+        "of leads imported in random order, newest first, no filter",
+        &ListCase::default(),
+        &["first", "middle"],
+    );
+    bench.list("of leads imported in random order, newest first, one filter", &one(), &["first", "middle"]);
+    bench.ours.close();
+    bench.theirs.close();
+    bench.report.rows
 }
 
 /// The rows that native_db can do.
