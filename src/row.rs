@@ -36,10 +36,6 @@ impl RowSet {
         Self(rows)
     }
 
-    pub(crate) fn bitmap(&self) -> &RoaringBitmap {
-        &self.0
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -157,6 +153,25 @@ impl RowSet {
 pub(crate) struct RowBits(Vec<u64>);
 
 impl RowBits {
+    /// How many of the rows of a set in roaring's portable format are in this one; `None` where the bytes are no set.
+    pub(crate) fn count_of(&self, portable: &[u8]) -> Option<u64> {
+        let mut count = 0;
+        portable::for_each_word(portable, &mut |first, word| {
+            count += u64::from((word & self.word(first)).count_ones())
+        })?;
+        Some(count)
+    }
+
+    /// How many of some rows are in this set.
+    pub(crate) fn count_among(&self, rows: &RoaringBitmap) -> u64 {
+        rows.iter().filter(|row| self.contains(Row(*row))).count() as u64
+    }
+
+    /// The bits of 64 rows.
+    fn word(&self, first_row: u32) -> u64 {
+        self.0.get(first_row as usize / 64).copied().unwrap_or_default()
+    }
+
     pub(crate) fn contains(&self, row: Row) -> bool {
         self.0.get(row.0 as usize / 64).is_some_and(|word| word >> (row.0 % 64) & 1 == 1)
     }
@@ -293,6 +308,11 @@ mod tests {
                 assert_eq!(seen, rows);
                 if set.end() < 1 << 21 {
                     let bits = set.to_bits().unwrap();
+                    let mut bytes = Vec::new();
+                    let other: RoaringBitmap = (0..500_000).step_by(3).collect();
+                    other.serialize_into(&mut bytes).unwrap();
+                    let common = other.intersection_len(&set.0);
+                    assert_eq!((bits.count_of(&bytes), bits.count_among(&other)), (Some(common), common));
                     assert!((0..410_000).all(|row| bits.contains(Row(row)) == set.contains(Row(row))));
                 }
             }

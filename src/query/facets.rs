@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::filter::Filter;
 use super::select::select;
 use crate::lead::serialize_deal_value;
-use crate::row::{Direction, RowSet};
+use crate::row::{Direction, RowBits, RowSet};
 use crate::storage::key::{self, ValueField};
 use crate::storage::{DealValues, Reader, Visit};
 use crate::{Error, Result};
@@ -70,7 +70,8 @@ pub struct ValueFacet {
 pub(crate) fn facets(reader: &impl Reader, filter: &Filter) -> Result<Facets> {
     let rows = select(reader, filter)?;
     // What all leads have is counted without a look at their rows.
-    let among = (!filter.is_empty()).then_some(&rows);
+    let bits = if filter.is_empty() { None } else { Some(rows.to_bits().ok_or_else(unreadable)?) };
+    let among = bits.as_ref();
     Ok(Facets {
         total: rows.len(),
         statuses: by_status(reader, &rows)?,
@@ -80,7 +81,7 @@ pub(crate) fn facets(reader: &impl Reader, filter: &Filter) -> Result<Facets> {
     })
 }
 
-fn by_value(reader: &impl Reader, among: Option<&RowSet>, field: ValueField) -> Result<Vec<ValueFacet>> {
+fn by_value(reader: &impl Reader, among: Option<&RowBits>, field: ValueField) -> Result<Vec<ValueFacet>> {
     let mut facets = Vec::new();
     reader.count_values(field, among, |posting, leads| {
         facets.push(ValueFacet { value: key::posting_value(posting)?, leads });
@@ -145,7 +146,7 @@ impl Sums {
                 word &= word - 1;
             }
         };
-        rows.for_each_word(set).ok_or_else(|| Error::corrupted("a set of rows could not be read"))
+        rows.for_each_word(set).ok_or_else(unreadable)
     }
 
     fn add(&mut self, values: &DealValues) {
@@ -157,4 +158,8 @@ impl Sums {
             }
         }
     }
+}
+
+fn unreadable() -> Error {
+    Error::corrupted("a set of rows could not be read")
 }

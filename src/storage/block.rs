@@ -48,42 +48,51 @@ impl<'b> Keys<'b> {
 /// The most that the two lengths before a key take.
 const LENGTHS: usize = 6;
 
-/// Sorted keys, gathered to be written as blocks.
+/// Sorted keys, one after the other in memory.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(super) struct KeyList {
     bytes: Vec<u8>,
     /// Where each key ends in `bytes`.
     ends: Vec<usize>,
+}
+
+impl KeyList {
+    pub(super) fn push(&mut self, key: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let end_of = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied().unwrap_or(0);
+        let key = move |index: usize| self.bytes.get(end_of(index.checked_sub(1))..end_of(Some(index)));
+        (0..self.ends.len()).map(move |index| key(index).unwrap_or_default())
+    }
+
+    fn last(&self) -> &[u8] {
+        self.keys().next_back().unwrap_or_default()
+    }
+}
+
+/// Sorted keys, gathered to be written as blocks.
+#[derive(Default)]
+pub(super) struct Gathered {
+    keys: KeyList,
     /// What they take in a block.
     written: usize,
 }
 
 impl Gathered {
     pub(super) fn push(&mut self, key: &[u8]) {
-        self.written += written_length(self.last(), key);
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+        self.written += written_length(self.keys.last(), key);
+        self.keys.push(key);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.ends.is_empty()
     }
 
     pub(super) fn written(&self) -> usize {
         self.written
-    }
-
-    fn last(&self) -> &[u8] {
-        let end =
-            |from_last: usize| self.ends.len().checked_sub(from_last).and_then(|index| self.ends.get(index)).copied();
-        self.bytes.get(end(2).unwrap_or(0)..end(1).unwrap_or(0)).unwrap_or_default()
-    }
-
-    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|index| {
-            let end_of = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied().unwrap_or(0);
-            self.bytes.get(end_of(index.checked_sub(1))..end_of(Some(index))).unwrap_or_default()
-        })
     }
 
     /// The keys as blocks of about `target` bytes each, and of more than `most` only for a single key; with where each
@@ -92,7 +101,7 @@ impl Gathered {
         let mut blocks = Vec::new();
         let (mut begin, mut block, mut count) = (Vec::new(), vec![0, 0], 0_u16);
         let mut last: &[u8] = &[];
-        for key in self.keys() {
+        for key in self.keys.keys() {
             let full = block.len() >= target || block.len() + LENGTHS + key.len() > most || count == u16::MAX;
             if full && count > 0 {
                 let shared = shared_length(last, key);

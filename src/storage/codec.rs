@@ -47,10 +47,17 @@ pub(super) struct RecordKind {
 }
 
 pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = vec![kind.format];
-    bincode::encode_into_std_write(record, &mut bytes, CONFIG)
-        .map_err(|source| CodecError::Encode { record: kind.name, source })?;
+    let mut bytes = Vec::new();
+    encode_to(&mut bytes, kind, record)?;
     Ok(bytes)
+}
+
+/// Appends a record to `bytes`.
+pub(super) fn encode_to(bytes: &mut Vec<u8>, kind: RecordKind, record: &impl Encode) -> Result<(), CodecError> {
+    bytes.push(kind.format);
+    bincode::encode_into_std_write(record, bytes, CONFIG)
+        .map_err(|source| CodecError::Encode { record: kind.name, source })?;
+    Ok(())
 }
 
 pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(kind: RecordKind, bytes: &'a [u8]) -> Result<T, CodecError> {

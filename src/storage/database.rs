@@ -56,8 +56,8 @@ pub(crate) enum Durability {
 }
 
 /// The part of the cache that holds what the tables have not yet, and bounds for it in bytes.
-const OVERLAY_PART: usize = 4;
-const MOST_OVERLAY_BYTES: usize = 64 << 20;
+const OVERLAY_PART: usize = 6;
+const MOST_OVERLAY_BYTES: usize = 40 << 20;
 /// A checkpoint begins after so many commits at the latest: a crash costs the time to read them back, some 15
 /// microseconds a lead.
 const CHECKPOINT_COMMITS: u64 = 4_000;

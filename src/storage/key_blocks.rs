@@ -10,7 +10,7 @@ use std::iter::Peekable;
 use imbl::OrdMap;
 use redb::{AccessGuard, ReadableTable, Table};
 
-use super::block::{Gathered, Keys};
+use super::block::{Gathered, KeyList, Keys};
 use super::fault;
 use super::key::KeyRange;
 use super::reader::Visit;
@@ -90,13 +90,13 @@ fn scan_block(
     match direction {
         Direction::Ascending => show(block, within, |key| visitor.visit(key)),
         Direction::Descending => {
-            let mut gathered = Gathered::default();
+            let mut list = KeyList::default();
             show(block, within, |key| {
-                gathered.push(key);
+                list.push(key);
                 Ok(Visit::Continue(()))
             })
             .map(drop)?;
-            for key in gathered.keys().rev() {
+            for key in list.keys().rev() {
                 if visitor.visit(key)?.is_break() {
                     return Ok(Visit::Break(()));
                 }
@@ -254,11 +254,11 @@ impl Group {
         } else {
             written / written.div_ceil(MOST_BYTES * 3 / 4).max(2)
         };
-        let is_kept = |begin: &Vec<u8>| *begin == self.begin && self.gathered.len() > 0;
+        let is_kept = |begin: &Vec<u8>| *begin == self.begin && !self.gathered.is_empty();
         for begin in self.stored.iter().filter(|begin| !is_kept(begin)) {
             table.remove(begin.as_slice()).map_err(fault)?;
         }
-        if self.gathered.len() == 0 {
+        if self.gathered.is_empty() {
             return Ok(());
         }
         for (index, (begin, block)) in self.gathered.blocks(target, MOST_BYTES).into_iter().enumerate() {

@@ -34,7 +34,7 @@ pub(crate) struct Overlay {
 }
 
 /// What an entry takes besides its key and value, about: its place in a node, and the counts of what it shares.
-const PER_ENTRY: usize = 64;
+const PER_ENTRY: usize = 96;
 
 impl Overlay {
     pub(super) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {

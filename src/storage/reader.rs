@@ -17,7 +17,7 @@ use super::record::{self, Stored};
 use super::table::Tree;
 use super::tables::ReadTables;
 use crate::lead::LeadId;
-use crate::row::{Direction, Row, RowSet};
+use crate::row::{Direction, Row, RowBits, RowSet};
 use crate::{Error, Result};
 
 /// Whether a visitor wants to see more.
@@ -153,7 +153,7 @@ pub(crate) trait Reader {
     fn count_values(
         &self,
         field: ValueField,
-        among: Option<&RowSet>,
+        among: Option<&RowBits>,
         mut visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, u64)> = None;
@@ -173,9 +173,9 @@ pub(crate) trait Reader {
         merged(self.overlay().chunks(), &range, Direction::Ascending, scan, |chunk_key, found| {
             let rows = match (found, among) {
                 (Found::Stored(bytes), None) => chunk_length(bytes)?,
-                (Found::Stored(bytes), Some(among)) => among.bitmap().intersection_len(&decode_chunk(bytes)?),
+                (Found::Stored(bytes), Some(among)) => among.count_of(bytes).ok_or_else(damaged_chunk)?,
                 (Found::Changed(rows), None) => rows.len(),
-                (Found::Changed(rows), Some(among)) => among.bitmap().intersection_len(rows),
+                (Found::Changed(rows), Some(among)) => among.count_among(rows),
             };
             count(chunk_key, rows)
         })?;
@@ -271,8 +271,11 @@ fn decode_row(bytes: &[u8]) -> Result<Row> {
 }
 
 pub(super) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
-    RoaringBitmap::deserialize_from(bytes)
-        .map_err(|error| Error::corrupted("the store's file is damaged: a bitmap cannot be read").caused_by(error))
+    RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged_chunk().caused_by(error))
+}
+
+fn damaged_chunk() -> Error {
+    Error::corrupted("the store's file is damaged: a bitmap cannot be read")
 }
 
 /// How many rows a chunk has, from what its head says: of its one container, the number of entries less one.
@@ -280,9 +283,7 @@ fn chunk_length(bytes: &[u8]) -> Result<u64> {
     const WITH_RUNS: u16 = 12_347;
     let u16_at = |at: usize| {
         let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
-        bytes
-            .map(|bytes| u16::from_le_bytes(*bytes))
-            .ok_or_else(|| Error::corrupted("the store's file is damaged: a bitmap is cut off"))
+        bytes.map(|bytes| u16::from_le_bytes(*bytes)).ok_or_else(damaged_chunk)
     };
     // The cookie, then a count or a byte that says which containers have runs, then the key and the length.
     let at = if u16_at(0)? == WITH_RUNS { 4 + 1 + 2 } else { 4 + 4 + 2 };

@@ -1,4 +1,4 @@
-//! An open store: the file, the published view, the threads. It lives from open to close or until the store fails; what
+//! An open store: the files, the published view, the threads. It lives from open to close or until the store fails; what
 //! survives that is in [`LeadStore`](super::LeadStore).
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -73,7 +73,9 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// How many bytes of the store's file are kept in memory at most; 64 MiB by default.
+    /// About how many bytes of the store are kept in memory at most; 64 MiB by default. A sixth of it, but no more than
+    /// 40 MiB, is for what was written and is only in the journal yet; a transaction that needs more is written to the
+    /// store's file at once.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self

@@ -51,40 +51,32 @@ pub fn open_after_a_clean_close(report: &mut Report, leads: usize, rounds: usize
     report.rows.push(row_of("open after a clean close", leads, "SQLite", samples));
 }
 
-/// Opens copies of the stores' files, made while they are open: what a killed process leaves.
-pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs: &Path, directory: &Path) {
-    let samples = (0..3).map(|_| {
-        let crashed = directory.join("crashed");
-        let copies = (crashed.join("ours"), crashed.join("sqlite"));
-        copy(ours, &copies.0);
-        copy(theirs, &copies.1);
-        let times = (open_ours(&copies.0), open_theirs(&copies.1));
-        std::fs::remove_dir_all(crashed).unwrap();
-        times
+/// Opens stores after a process that wrote leads to them, one durable write each, was aborted.
+pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs: &Path) {
+    let crash = |peer: &str, path: &Path| {
+        let output = process(peer, leads, path).output().unwrap();
+        assert!(!output.status.success(), "the process was to be aborted");
+    };
+    let samples = (0..5).map(|_| {
+        crash("ours-crashes", ours);
+        let our_time = open_ours(ours);
+        crash("sqlite-crashes", theirs);
+        (our_time, open_theirs(theirs))
     });
     report.rows.push(row_of("open after a crash", leads, "SQLite", samples.collect()));
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
+/// This program again, for one engine.
+fn process(peer: &str, leads: usize, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--child", peer, "--leads", &leads.to_string(), "--directory"]).arg(path);
+    command
 }
 
 /// The most memory that a process of its own ever held while it imported, listed and searched. Linux only.
 pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
     let peak = |peer: &str| {
-        let itself = std::env::current_exe().unwrap();
-        let path = directory.join("peak").join(peer);
-        let mut command = Command::new(itself);
-        let child = command.args(["--child", peer, "--leads", &leads.to_string(), "--directory"]).arg(&path);
-        let output = child.output().unwrap();
+        let output = process(peer, leads, &directory.join("peak").join(peer)).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().parse::<f64>().unwrap()
     };
@@ -92,13 +84,25 @@ pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
     report.rows.push(row_of("peak memory of import, lists and searches, MB", leads, "SQLite", vec![sample]));
 }
 
-/// What such a process does: the same work, then its peak in megabytes on standard output.
+/// How many leads a process writes before it is aborted.
+const WRITTEN: usize = 3_000;
+
+/// What such a process does: it writes and ends at once, or does the same work as the other engine's and prints its
+/// peak in megabytes.
 pub fn child(peer: &str, directory: &Path, leads: usize) {
     let mut store: Box<dyn Peer> = match peer {
-        "ours" => Box::new(Ours::open(directory, CACHE_BYTES)),
+        "ours" | "ours-crashes" => Box::new(Ours::open(directory, CACHE_BYTES)),
         _ => Box::new(Sqlite::open(directory, CACHE_BYTES)),
     };
     let mut rng = Rng::with_seed(1);
+    if peer.ends_with("-crashes") {
+        // With numbers that no other lead has, or it would be a great chance.
+        let first = 2 * leads + Rng::new().usize(..4_000_000);
+        for number in first..first + WRITTEN {
+            store.create(number, &Fields::random(&mut rng, number));
+        }
+        std::process::abort();
+    }
     for start in (0..leads).step_by(BATCH) {
         let batch: Vec<_> =
             (start..leads.min(start + BATCH)).map(|number| (number, Fields::random(&mut rng, number))).collect();

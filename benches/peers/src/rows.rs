@@ -53,13 +53,11 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
     bench.searches();
     bench.gets();
     bench.writes();
-    if wanted("open") {
-        footprint::open_after_a_crash(&mut bench.report, leads, &our_path, &their_path, directory);
-    }
     bench.ours.close();
     bench.theirs.close();
     let mut report = bench.report;
     if wanted("open") {
+        footprint::open_after_a_crash(&mut report, leads, &our_path, &their_path);
         footprint::open_after_a_clean_close(&mut report, leads, rounds, &our_path, &their_path);
     }
     if wanted("list of leads imported") {

@@ -18,7 +18,7 @@ use bincode::{BorrowDecode, Encode};
 use super::super::codec::{self, RecordKind};
 use super::super::header::{CommitId, Header, Seq};
 use super::super::shared_key::SharedKey;
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]
@@ -66,21 +66,22 @@ pub(super) struct Entry<'a> {
 }
 
 pub(super) fn encode(usage: u64, synced: Seq, previous: CommitId, header: &Header, ops: &[Op]) -> Result<Vec<u8>> {
-    let record = codec::encode(ENTRY, &Written { header: header.encode()?, ops })?;
-    frame(usage, header.seq, synced, previous, &record)
+    let mut bytes = vec![0; HEAD];
+    codec::encode_to(&mut bytes, ENTRY, &Written { header: header.encode()?, ops })?;
+    fill_head(&mut bytes, usage, header.seq, synced, previous)?;
+    Ok(bytes)
 }
 
-fn frame(usage: u64, seq: Seq, synced: Seq, previous: CommitId, record: &[u8]) -> Result<Vec<u8>> {
-    let length = u32::try_from(record.len()).map_err(|_| {
-        crate::Error::new(crate::ErrorKind::Io, "a commit is too large for the journal; commit less at once")
-    })?;
-    let mut rest = Vec::with_capacity(HEAD + record.len());
-    rest.extend(usage.to_le_bytes());
-    rest.extend(seq.0.to_le_bytes());
-    rest.extend(synced.0.to_le_bytes());
-    rest.extend(previous.0);
-    rest.extend(record);
-    Ok([MAGIC.as_slice(), &length.to_le_bytes(), &crc32fast::hash(&rest).to_le_bytes(), &rest].concat())
+/// Fills the head of an entry, before its record.
+fn fill_head(entry: &mut [u8], usage: u64, seq: Seq, synced: Seq, previous: CommitId) -> Result<()> {
+    let too_large = || Error::new(ErrorKind::Io, "a commit is too large for the journal; commit less at once");
+    let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
+    let (head, checked) = entry.split_at_mut_checked(CHECKED_FROM).ok_or_else(too_large)?;
+    let fields = [&usage.to_le_bytes(), &seq.0.to_le_bytes(), &synced.0.to_le_bytes(), previous.0.as_slice()].concat();
+    checked.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
+    let start = [MAGIC.as_slice(), &length.to_le_bytes(), &crc32fast::hash(checked).to_le_bytes()].concat();
+    head.iter_mut().zip(start).for_each(|(place, byte)| *place = byte);
+    Ok(())
 }
 
 impl<'a> Entry<'a> {
@@ -102,7 +103,9 @@ impl<'a> Entry<'a> {
 
     /// The same entry for another use of a file.
     pub(super) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
-        frame(usage, self.seq, self.synced, self.previous, self.record)
+        let mut bytes = [[0; HEAD].as_slice(), self.record].concat();
+        fill_head(&mut bytes, usage, self.seq, self.synced, self.previous)?;
+        Ok(bytes)
     }
 
     pub(super) fn length(&self) -> usize {
