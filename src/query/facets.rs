@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::filter::Filter;
 use super::select::select;
 use crate::lead::serialize_deal_value;
-use crate::row::{Direction, RowBits, RowSet};
+use crate::row::{Direction, Part, RowBits, RowSet};
 use crate::storage::key::{self, ValueField};
 use crate::storage::{DealValues, Reader, Visit};
 use crate::{Error, Result};
@@ -104,7 +104,7 @@ fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
         Ok(Visit::Continue(()))
     })?;
     reader.each_deal_values(|values| sums.add(values))?;
-    for (facet, sum) in facets.iter_mut().zip(sums.of_groups) {
+    for (facet, sum) in facets.iter_mut().zip(sums.of_groups.into_iter().skip(1)) {
         facet.deals = sum.deals;
         facet.deal_value = Decimal::from_i128_with_scale(sum.ticks, 4).normalize();
     }
@@ -112,15 +112,19 @@ fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
 }
 
 /// What the deals in some groups of rows are worth.
-#[derive(Default)]
 struct Sums {
-    /// The number of each row's group, [`NO_GROUP`] for none. Looking it up for each value costs a third of going through
-    /// the groups for each block of values.
+    /// The number of each row's group. Looking it up for each value costs a third of going through the groups for each
+    /// block of values.
     group_of: Vec<u32>,
+    /// The first is that of the rows in no group: to add to it costs less than a branch that cannot be foreseen.
     of_groups: Vec<Sum>,
 }
 
-const NO_GROUP: u32 = u32::MAX;
+impl Default for Sums {
+    fn default() -> Self {
+        Self { group_of: Vec::new(), of_groups: vec![Sum::default()] }
+    }
+}
 
 /// In ten-thousandths.
 #[derive(Clone, Copy, Default)]
@@ -133,12 +137,14 @@ impl Sums {
     fn add_group(&mut self, rows: &RowSet) -> Result<()> {
         let (group, end) = (self.of_groups.len() as u32, rows.end());
         if end > self.group_of.len() {
-            self.group_of.resize(end, NO_GROUP);
+            self.group_of.resize(end, 0);
         }
         self.of_groups.push(Sum::default());
         let group_of = &mut self.group_of;
-        let set = |first: u32, mut word: u64| {
-            let Some(groups) = group_of.get_mut(first as usize..) else { return };
+        let set = |part: Part| {
+            let (Part::Row(first) | Part::Word(first, _)) = part;
+            let mut word = if let Part::Word(_, word) = part { word } else { 1 };
+            let Some(groups) = group_of.get_mut(first.0 as usize..) else { return };
             while word != 0 {
                 if let Some(place) = groups.get_mut(word.trailing_zeros() as usize) {
                     *place = group;
@@ -146,15 +152,15 @@ impl Sums {
                 word &= word - 1;
             }
         };
-        rows.for_each_word(set).ok_or_else(unreadable)
+        rows.for_each_part(set).ok_or_else(unreadable)
     }
 
     fn add(&mut self, values: &DealValues) {
         let groups = self.group_of.get(values.first_row() as usize..).unwrap_or_default();
         for (group, ticks) in groups.iter().zip(values.iter()) {
-            if let (Some(sum), Some(ticks)) = (self.of_groups.get_mut(*group as usize), ticks) {
-                sum.deals += 1;
-                sum.ticks += i128::from(ticks);
+            if let Some(sum) = self.of_groups.get_mut(*group as usize) {
+                sum.deals += u64::from(ticks.is_some());
+                sum.ticks += i128::from(ticks.unwrap_or(0));
             }
         }
     }

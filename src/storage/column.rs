@@ -30,11 +30,14 @@ impl DealValues {
         if !rest.is_empty() || values.len() > BLOCK_ROWS as usize {
             return Err(Error::corrupted("the store's file is damaged: a block of deal values cannot be read"));
         }
-        let value = |bytes: &[u8; WIDTH]| {
-            let [a, b, c, d, e, f, g] = *bytes;
-            u64::from_le_bytes([a, b, c, d, e, f, g, 0])
+        let value = |index: usize| match bytes.get(index * WIDTH..).and_then(|rest| rest.first_chunk()) {
+            // One byte too many is read in one go, and then left out.
+            Some(eight) => u64::from_le_bytes(*eight) & NONE,
+            None => {
+                values.last().map_or(NONE, |[a, b, c, d, e, f, g]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0]))
+            }
         };
-        Ok(Self { first_row, values: values.iter().map(value).collect() })
+        Ok(Self { first_row, values: (0..values.len()).map(value).collect() })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
