@@ -29,7 +29,7 @@
 //!   write is one atomic transaction over the lead, every index, the trash and the change log.
 //! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like.
 //!   Readers and writers do not wait for each other; only [`compact`](LeadStore::compact) has both wait, and a writer
-//!   that is far ahead of the search index waits for that.
+//!   that is far ahead of the search index, or of the store's file, waits for that.
 //! - **Search sees every write** that returned before it started, and nothing else.
 //! - **Exact totals** at any depth. A page past the end is empty.
 //! - **A trash** from which a lead comes back as it was, until it expires.

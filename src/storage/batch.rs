@@ -31,6 +31,7 @@ pub(crate) struct WriteBatch<'p> {
     tables: Base<'p>,
     /// What the journal gets; nothing once the tables were written.
     ops: Vec<Op>,
+    ops_bytes: usize,
     changes: Vec<LogChange>,
     /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
     half_written: bool,
@@ -60,6 +61,7 @@ impl<'p> WriteBatch<'p> {
             overlay: view.overlay.clone(),
             tables: Base::Committed(Arc::clone(&view.tables)),
             ops: Vec::new(),
+            ops_bytes: 0,
             changes: Vec::new(),
             half_written: false,
         }
@@ -111,7 +113,11 @@ impl<'p> WriteBatch<'p> {
     /// Notes for the change log that a lead has been changed, all of which has been written.
     pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
         self.changes.push(change);
-        let own_bytes = self.overlay.bytes().saturating_sub(self.pending.view().overlay.bytes());
+        // A lead that is changed again and again takes the journal's room, though not the overlay's.
+        let own_bytes = match self.tables {
+            Base::Committed(_) => self.ops_bytes.max(self.overlay.bytes().saturating_sub(self.view_bytes())),
+            Base::Open(_) => self.overlay.bytes(),
+        };
         if own_bytes > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
     }
 
@@ -150,6 +156,10 @@ impl<'p> WriteBatch<'p> {
         Ok(FinishedBatch { finished, changes })
     }
 
+    fn view_bytes(&self) -> usize {
+        self.pending.view().overlay.bytes()
+    }
+
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
         if log_start <= self.header.log_start {
             return Ok(());
@@ -181,6 +191,7 @@ impl<'p> WriteBatch<'p> {
         };
         self.overlay.apply(&op, tables)?;
         if matches!(self.tables, Base::Committed(_)) {
+            self.ops_bytes += op.size();
             self.ops.push(op);
         }
         Ok(())

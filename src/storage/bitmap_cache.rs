@@ -10,6 +10,9 @@ use crate::Result;
 /// How many bytes of bitmaps are kept. At a million leads one takes at most 128 KiB.
 const MOST_BYTES: usize = 8 << 20;
 
+/// What a bitmap takes besides its key and rows, about.
+const PER_BITMAP: usize = 200;
+
 /// Decoded bitmaps by their keys. They never change: neither do the tables of a commit.
 #[derive(Default)]
 pub(super) struct BitmapCache(Mutex<Kept>);
@@ -30,7 +33,10 @@ impl BitmapCache {
             return Ok(Arc::clone(rows));
         }
         let rows = read()?;
-        let size = posting.len() + rows.serialized_size();
+        if rows.is_empty() {
+            return Ok(rows);
+        }
+        let size = PER_BITMAP + posting.len() + rows.serialized_size();
         let mut kept = self.lock();
         if kept.bytes + size > MOST_BYTES {
             // The next ones will be those that are asked for now.

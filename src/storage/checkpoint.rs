@@ -1,5 +1,6 @@
 //! Bringing what the journal holds into the tables.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::ReadableDatabase;
@@ -8,7 +9,7 @@ use super::fault;
 use super::header::Header;
 use super::read_view::ReadView;
 use super::tables::{CommittedTables, OpenTables};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A checkpoint that has begun: the state to be brought into the tables. Others may commit meanwhile.
 pub(crate) struct Checkpoint {
@@ -25,7 +26,8 @@ impl Checkpoint {
     pub(crate) fn write(self) -> Result<Option<(CommittedTables, Header)>> {
         let Self { db, view } = self;
         let transaction = begin_write(&db)?;
-        let written: Result<bool> = (|| {
+        // redb leaks the pages of a transaction that is dropped while unwinding.
+        let written: Result<bool> = catch_unwind(AssertUnwindSafe(|| {
             let mut tables = OpenTables::of(&transaction)?;
             // A large transaction may have written them while this one waited for its turn.
             if tables.header()?.seq >= view.header.seq {
@@ -34,7 +36,8 @@ impl Checkpoint {
             tables.write(&view.overlay)?;
             tables.write_header(&view.header)?;
             Ok(true)
-        })();
+        }))
+        .unwrap_or_else(|_| Err(Error::corrupted("a checkpoint panicked, which a damaged file can cause")));
         match written {
             Ok(true) => transaction.commit().map_err(fault)?,
             other => {

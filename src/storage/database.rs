@@ -58,6 +58,8 @@ pub(crate) enum Durability {
 /// The part of the cache that holds what the tables have not yet, and bounds for it in bytes.
 const OVERLAY_PART: usize = 6;
 const MOST_OVERLAY_BYTES: usize = 40 << 20;
+/// A checkpoint begins once the journal has so many bytes: after a crash all of it is read.
+const JOURNAL_BYTES: u64 = 64 << 20;
 /// A checkpoint begins after so many commits at the latest: a crash costs the time to read them back, some 15
 /// microseconds a lead.
 const CHECKPOINT_COMMITS: u64 = 4_000;
@@ -120,7 +122,12 @@ impl Database {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a store already; open it without create_new"));
         }
         if !exists && may_create {
-            file::remove_journal(directory)?;
+            if !Recovery::of(file::read_journal(directory)?).is_empty() {
+                return Err(Error::corrupted(
+                    "leads.redb is missing, and its journal is there, which holds what was written last; put it back, or \
+                     remove leads.journal.0 and leads.journal.1 to begin a new store",
+                ));
+            }
             file::create_whole(directory, |file| {
                 let backend = FileBackend::new(file).map_err(fault)?;
                 let db = builder.create_with_backend(backend).map_err(fault)?;
@@ -140,7 +147,7 @@ impl Database {
     fn open_read_only(builder: &Builder, directory: &Path, path: &Path) -> Result<Self> {
         let db = builder.open_read_only(path).map_err(|error| missing_or_fault(path, error))?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
-        if !Recovery::of(file::read_journal(directory)?).after(&header)?.commits.is_empty() {
+        if Recovery::of(file::read_journal(directory)?).after(&header)?.count() > 0 {
             return Err(super::not_closed_cleanly());
         }
         let checkpoint = header.seq;
@@ -153,14 +160,14 @@ impl Database {
         let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         let checkpoint = header.seq;
         let recovery = Recovery::read(&files)?;
-        let mut recovered = recovery.after(&header)?;
-        let commits = std::mem::take(&mut recovered.commits);
+        let recovered = recovery.after(&header)?;
         let mut overlay = Overlay::default();
-        if !commits.is_empty() {
-            recovery.secure(&files)?;
-            log::info!("the store was not closed cleanly; {} commits are taken from its journal", commits.len());
+        if recovered.count() > 0 {
+            recovery.secure(&files, &header)?;
+            log::info!("the store was not closed cleanly; {} commits are taken from its journal", recovered.count());
         }
-        for commit in commits {
+        for commit in recovered.commits() {
+            let commit = commit?;
             commit.ops.iter().try_for_each(|op| overlay.apply(op, &tables))?;
             header = commit.header;
         }
@@ -207,13 +214,17 @@ impl Database {
                 self.view = Some(*view);
             }
             Finished::InTables => {
-                if let Some(transaction) = pending.transaction.into_inner() {
-                    transaction.commit().map_err(|error| unknown(fault(error)))?;
-                }
-                let (tables, header) = CommittedTables::of(&writable.db.begin_read().map_err(fault).map_err(unknown)?)?;
+                let commit = || {
+                    if let Some(transaction) = pending.transaction.into_inner() {
+                        transaction.commit().map_err(fault)?;
+                    }
+                    let (tables, header) = CommittedTables::of(&writable.db.begin_read().map_err(fault)?)?;
+                    writable.journal.restart(header.seq)?;
+                    Ok((tables, header))
+                };
+                let (tables, header) = commit().map_err(unknown)?;
                 // A checkpoint that goes on has nothing left to do.
                 writable.since = None;
-                writable.journal.restart(header.seq)?;
                 self.checkpoint = header.seq;
                 self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
             }
@@ -241,10 +252,17 @@ impl Database {
     }
 
     fn holds_back(&self, times: usize) -> bool {
+        let Files::Writable(writable) = &self.files else { return false };
         self.view.as_ref().is_some_and(|view| {
             view.overlay.bytes() >= self.overlay_bytes / 2 * times
+                || writable.journal.bytes() >= JOURNAL_BYTES * times as u64
                 || view.header.seq.0 - self.checkpoint.0 >= CHECKPOINT_COMMITS * times as u64
         })
+    }
+
+    /// Whether the tables have not everything.
+    pub(crate) fn is_ahead_of_tables(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| !view.overlay.is_empty())
     }
 
     /// Begins to bring into the tables what they have not, unless there is nothing.
@@ -259,18 +277,18 @@ impl Database {
     }
 
     /// Goes on with the tables that a checkpoint has written; `None` if it found nothing to do.
-    pub(crate) fn end_checkpoint(&mut self, written: Option<(CommittedTables, Header)>) {
-        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else { return };
-        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else { return };
-        writable.journal.checkpointed(header.seq);
+    pub(crate) fn end_checkpoint(&mut self, written: Option<(CommittedTables, Header)>) -> Result<()> {
+        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else { return Ok(()) };
+        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else { return Ok(()) };
         self.checkpoint = header.seq;
         *view = ReadView { header: view.header.clone(), tables: Arc::new(tables), overlay: since };
+        writable.journal.checkpointed(self.checkpoint)
     }
 
     fn checkpoint(&mut self) -> Result<()> {
         if let Some(checkpoint) = self.begin_checkpoint()? {
             let written = checkpoint.write()?;
-            self.end_checkpoint(written);
+            self.end_checkpoint(written)?;
         }
         Ok(())
     }
@@ -284,7 +302,9 @@ impl Database {
         let view = self.view.take_if(|view| view.overlay.is_empty()).ok_or_else(busy)?;
         let header = view.header.clone();
         drop(view);
-        let compacted = db.compact().map(|_| ()).map_err(fault);
+        // The last commits of a compaction are such that after a crash all of the file would be verified.
+        let compacted = db.compact().map_err(fault);
+        let compacted = compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
         let (tables, _) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
         compacted
@@ -298,13 +318,15 @@ impl Database {
             Files::ReadOnly(db) => db.close().map_err(fault),
             Files::Writable(writable) => {
                 let Writable { db, mut journal, _lock, .. } = *writable;
+                // What the tables could not be given is only there.
+                let synced = if is_written { Ok(()) } else { journal.sync() };
                 let closed = match Arc::try_unwrap(db) {
                     Ok(db) => db.close().map_err(fault),
                     Err(_) => Ok(()),
                 };
-                written.and(closed)?;
+                written.and(synced).and(closed)?;
                 // Otherwise it is all there is of the last commits.
-                if is_written { journal.clear() } else { Ok(()) }
+                if is_written { journal.clear() } else { Err(only_in_journal()) }
             }
         }
     }
@@ -345,6 +367,10 @@ impl Pending {
         let transaction = super::checkpoint::begin_write(&self.db)?;
         Ok(self.transaction.get_or_init(|| transaction))
     }
+}
+
+fn only_in_journal() -> Error {
+    Error::new(ErrorKind::Io, "the last writes are in the store's journal only; they are there when it is opened again")
 }
 
 pub(crate) fn read_only() -> Error {

@@ -99,17 +99,6 @@ pub(super) fn read_journal(directory: &Path) -> Result<[Vec<u8>; 2]> {
     Ok([first?, second?])
 }
 
-/// Removes a journal that has outlived its store.
-pub(super) fn remove_journal(directory: &Path) -> Result<()> {
-    for path in JOURNAL_FILES.map(|name| directory.join(name)) {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failure("removing", &path, error)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Creates a directory that only its owner may enter, with those above it as usual.
 pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
     if let Some(parent) = directory.parent() {

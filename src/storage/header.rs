@@ -1,4 +1,5 @@
-//! The header: what a store knows of itself, rewritten by each commit.
+//! The header: what a store knows of itself. Each commit has its own, in the journal; the tables that of the last
+//! checkpoint.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};

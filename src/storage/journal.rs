@@ -34,6 +34,9 @@ pub(super) struct Journal {
     /// The last commit that is known to survive a power cut, and with it all before it.
     synced: Seq,
     last: Seq,
+    /// Set by the first failure. What the files hold is in doubt then, and a sync that is tried again succeeds although
+    /// the kernel has given up what it could not write.
+    failed: bool,
 }
 
 struct JournalFile {
@@ -44,16 +47,23 @@ struct JournalFile {
 }
 
 impl Journal {
-    /// The journal in two files, to go on after what was recovered from them.
-    pub(super) fn new(files: [Box<dyn StorageBackend>; 2], recovered: &Recovered, state: &Header) -> Result<Self> {
+    /// The journal in two files, to go on after what was recovered from them. All else that they hold is removed: it
+    /// would seem to follow on what is written next.
+    pub(super) fn new(files: [Box<dyn StorageBackend>; 2], recovered: &Recovered<'_>, state: &Header) -> Result<Self> {
         let [first, second] = files.map(JournalFile::new);
         let (mut active, mut resting) = (first?, second?);
         if recovered.ends_in_second {
             std::mem::swap(&mut active, &mut resting);
         }
         let (usage, end) = recovered.goes_on_at.unwrap_or_else(|| (random_usage(), 0));
-        let mut journal = Self { active, resting, usage, end, synced: state.seq, last: state.seq };
+        let mut journal = Self { active, resting, usage, end, synced: state.seq, last: state.seq, failed: false };
         recovered.carried.iter().try_for_each(|entry| journal.append_bytes(entry))?;
+        journal.sync()?;
+        let end = journal.end;
+        journal.attempt("shortening", |journal| {
+            journal.active.truncate(end)?;
+            journal.resting.truncate(0)
+        })?;
         journal.sync()?;
         Ok(journal)
     }
@@ -66,51 +76,71 @@ impl Journal {
     }
 
     fn append_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.active.write(self.end, bytes).map_err(|error| failure("writing", error))?;
+        self.attempt("writing", |journal| journal.active.write(journal.end, bytes))?;
         self.end += bytes.len() as u64;
         Ok(())
     }
 
     /// Makes every entry so far survive a power cut.
     pub(super) fn sync(&mut self) -> Result<()> {
-        for file in [&mut self.resting, &mut self.active] {
-            file.sync().map_err(|error| failure("syncing", error))?;
-        }
+        self.attempt("syncing", |journal| {
+            journal.resting.sync()?;
+            journal.active.sync()
+        })?;
         self.synced = self.last;
         Ok(())
     }
 
+    /// How many bytes of entries there are since the last switch.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end
+    }
+
     /// Begins the other file, which must hold nothing that the tables have not.
     pub(super) fn switch(&mut self) -> Result<()> {
+        self.attempt("shortening", |journal| journal.resting.truncate(KEPT))?;
         std::mem::swap(&mut self.active, &mut self.resting);
-        self.begin()
+        self.begin();
+        Ok(())
     }
 
     /// Begins the file anew, because the tables have all that is in it.
     pub(super) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
-        self.checkpointed(checkpoint);
-        self.begin()
+        self.attempt("shortening", |journal| journal.active.truncate(KEPT))?;
+        self.begin();
+        self.checkpointed(checkpoint)
     }
 
-    /// Notes that the tables have every commit up to this one.
-    pub(super) fn checkpointed(&mut self, seq: Seq) {
+    /// Notes that the tables have every commit up to this one, and all that is in the other file.
+    pub(super) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
+        // Without its beginning it cannot be taken for the rest of a copy of the store that is put back later.
+        self.attempt("marking", |journal| journal.resting.erase_start())
     }
 
     /// Empties both files, because the tables have all that is in them.
     pub(super) fn clear(&mut self) -> Result<()> {
-        for file in [&mut self.active, &mut self.resting] {
-            file.truncate(0).map_err(|error| failure("emptying", error))?;
-        }
         self.end = 0;
-        Ok(())
+        self.attempt("emptying", |journal| {
+            journal.active.truncate(0)?;
+            journal.resting.truncate(0)
+        })
     }
 
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&mut self) {
         self.usage = random_usage();
         self.end = 0;
-        self.active.truncate(KEPT).map_err(|error| failure("shortening", error))
+    }
+
+    fn attempt(&mut self, what: &str, work: impl FnOnce(&mut Self) -> std::io::Result<()>) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Io, "the store's journal failed earlier; reopen() the store"));
+        }
+        work(self).map_err(|error| {
+            self.failed = true;
+            failure(what, error)
+        })
     }
 }
 
@@ -122,6 +152,7 @@ impl JournalFile {
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
         let end = offset + bytes.len() as u64;
+        self.dirty = true;
         if end > self.length {
             let length = end.next_multiple_of(GROWTH);
             self.backend.set_len(length)?;
@@ -130,7 +161,6 @@ impl JournalFile {
             self.backend.write(self.length, &zeros)?;
             self.length = length;
         }
-        self.dirty = true;
         self.backend.write(offset, bytes)
     }
 
@@ -144,10 +174,16 @@ impl JournalFile {
 
     fn truncate(&mut self, most: u64) -> std::io::Result<()> {
         if self.length > most {
+            self.dirty = true;
             self.backend.set_len(most)?;
             self.length = most;
         }
         Ok(())
+    }
+
+    fn erase_start(&mut self) -> std::io::Result<()> {
+        let start = [0; 64];
+        if self.length >= start.len() as u64 { self.backend.write(0, &start) } else { Ok(()) }
     }
 }
 
@@ -190,7 +226,7 @@ mod tests {
         fn recover(&self, state: &Header) -> Result<Vec<u64>> {
             let recovery = Recovery::read(&self.backends())?;
             let recovered = recovery.after(state)?;
-            Ok(recovered.commits.iter().map(|commit| commit.header.seq.0).collect())
+            Ok(recovered.commits().map(|commit| commit.unwrap().header.seq.0).collect())
         }
 
         fn open(&self, state: &Header) -> Journal {
@@ -307,6 +343,130 @@ mod tests {
         }
         files.0[0].write(synced, &[0; 8]).unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2]);
+        // What comes next has the length of what was lost, so that the rest would follow on it.
+        let mut journal = files.open(&new);
+        state.seq = Seq(2);
+        state.commit_id = {
+            let recovery = Recovery::read(&files.backends()).unwrap();
+            let last = recovery.after(&new).unwrap().commits().last().unwrap().unwrap();
+            last.header.commit_id
+        };
+        let previous = state.commit_id;
+        state.seq = Seq(3);
+        state.commit_id = CommitId([9; 16]);
+        journal.append(previous, &state, &[Op::Lead(2, None)]).unwrap();
+        journal.sync().unwrap();
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_commit_whose_file_was_lost_does_not_come_back_with_the_next_ones() {
+        let files = Files::new();
+        let new = Header::new();
+        let mut state = new.clone();
+        let mut journal = files.open(&new);
+        append(&mut journal, &mut state, 2);
+        let kept = state.clone();
+        journal.synced = Seq(2);
+        let unsynced = |journal: &mut Journal, state: &mut Header| {
+            let previous = state.commit_id;
+            state.seq = Seq(state.seq.0 + 1);
+            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
+            journal.append(previous, state, &[Op::Lead(1, None)]).unwrap();
+        };
+        let end = journal.end;
+        unsynced(&mut journal, &mut state);
+        journal.switch().unwrap();
+        unsynced(&mut journal, &mut state);
+        // A power cut costs the third commit, but not the fourth.
+        files.0[0].write(end, &[0; 8]).unwrap();
+        assert_eq!(files.recover(&new).unwrap(), [1, 2]);
+        let mut journal = files.open(&new);
+        let mut state = kept;
+        append(&mut journal, &mut state, 1);
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
+        append(&mut journal, &mut state, 2);
+        assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5]);
+    }
+
+    #[derive(Debug)]
+    struct Failing {
+        file: SharedMemory,
+        left: std::sync::atomic::AtomicI64,
+    }
+
+    impl Failing {
+        fn count(&self) -> std::io::Result<()> {
+            match self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
+                0 => Err(std::io::Error::other("injected")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    impl StorageBackend for Failing {
+        fn len(&self) -> std::io::Result<u64> {
+            self.file.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            self.file.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.count()?;
+            self.file.set_len(len)
+        }
+
+        fn sync_data(&self) -> std::io::Result<()> {
+            self.count()?;
+            self.file.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+            self.count()?;
+            self.file.write(offset, data)
+        }
+    }
+
+    /// One operation of a file fails, once; afterwards the disk works again.
+    #[test]
+    fn after_any_failure_nothing_more_is_acknowledged_and_nothing_that_was_is_lost() {
+        let new = Header::new();
+        for fails_at in 0..40 {
+            for which in 0..2 {
+                let files = Files::new();
+                let mut backends = files.backends();
+                let left = std::sync::atomic::AtomicI64::new(fails_at);
+                backends[which] = Box::new(Failing { file: SharedMemory(Arc::clone(&files.0[which])), left });
+                let recovery = Recovery::read(&files.backends()).unwrap();
+                let Ok(mut journal) = Journal::new(backends, &recovery.after(&new).unwrap(), &new) else { continue };
+                let (mut state, mut acknowledged, mut failed) = (new.clone(), 0, false);
+                // Without a checkpoint nothing may be switched over a second time.
+                for round in 0..7 {
+                    let before = (state.clone(), acknowledged);
+                    let done = (|| {
+                        if round % 4 == 3 {
+                            return journal.switch();
+                        }
+                        let previous = state.commit_id;
+                        state.seq = Seq(state.seq.0 + 1);
+                        state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
+                        journal.append(previous, &state, &[Op::Lead(1, Some(vec![1; 200_000].into()))])?;
+                        journal.sync()?;
+                        acknowledged = state.seq.0;
+                        Ok(())
+                    })();
+                    assert!(!failed || done.is_err(), "acknowledged after a failure");
+                    failed |= done.is_err();
+                    if failed {
+                        (state, acknowledged) = before;
+                    }
+                }
+                let recovered = files.recover(&new).unwrap();
+                assert!(recovered.len() as u64 >= acknowledged, "{recovered:?} of {acknowledged}, {fails_at} {which}");
+            }
+        }
     }
 
     #[test]

@@ -151,3 +151,105 @@ pub(super) fn within<'m, V>(
         Direction::Descending => entries.next_back(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::{btree_map, btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::table::Tree;
+
+    /// Sorted keys in blocks of three.
+    struct Blocks(Vec<Vec<u8>>);
+
+    impl ReadTables for Blocks {
+        fn get(&self, _: Tree, _: &[u8], _: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+            Ok(())
+        }
+
+        fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+            let mut blocks: Vec<&[Vec<u8>]> = self.0.chunks(3).collect();
+            if direction == Direction::Descending {
+                blocks.reverse();
+            }
+            for block in blocks {
+                let (first, last) = (block[0].clone(), [block[block.len() - 1].as_slice(), &[0]].concat());
+                let whole = first >= range.from && last <= range.to;
+                if whole && visitor.pass(&first, &last, block.len() as u64) {
+                    continue;
+                }
+                let mut keys: Vec<_> = block.iter().filter(|key| **key >= range.from && **key < range.to).collect();
+                if direction == Direction::Descending {
+                    keys.reverse();
+                }
+                for key in keys {
+                    if visitor.visit(key)?.is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        }
+
+        fn scan(&self, _: Tree, _: &KeyRange, _: Direction, _: &mut Visitor<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tables_and_changes_are_read_as_one_sorted_set(
+            stored in btree_set(vec(0_u8..4, 1..4), 0..40),
+            changes in btree_map(vec(0_u8..4, 1..4), any::<bool>(), 0..20),
+            from in vec(0_u8..4, 0..3), to in vec(0_u8..4, 0..3),
+            skip in 0_u64..20, limit in 1_usize..30,
+        ) {
+            let mut expected: BTreeSet<Vec<u8>> = stored.clone();
+            for (key, present) in &changes {
+                if *present { expected.insert(key.clone()); } else { expected.remove(key); }
+            }
+            let range = KeyRange { from: from.clone(), to: to.clone() };
+            let mut expected: Vec<_> = expected.into_iter().filter(|key| *key >= from && *key < to).collect();
+            let changed: OrdMap<Key, bool> = changes.iter().map(|(key, present)| (Key::from(key.as_slice()), *present)).collect();
+            let values: OrdMap<Key, Option<u8>> = changed.iter().map(|(key, present)| (key.clone(), present.then_some(1))).collect();
+            let tables = Blocks(stored.into_iter().collect());
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let mut seen = Vec::new();
+                merged_keys(&changed, &tables, &range, direction, skip, |key| {
+                    seen.push(key.to_vec());
+                    Ok(if seen.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
+                }).unwrap();
+                let page: Vec<_> = expected.iter().skip(skip as usize).take(limit).cloned().collect();
+                prop_assert_eq!(&seen, &page);
+
+                let mut seen = BTreeMap::new();
+                let mut order = Vec::new();
+                let scan = |visit: &mut Visitor<'_>| {
+                    let mut keys: Vec<_> = tables.0.iter().filter(|key| **key >= range.from && **key < range.to).collect();
+                    if direction == Direction::Descending {
+                        keys.reverse();
+                    }
+                    for key in keys {
+                        if visit(key, &[])?.is_break() {
+                            break;
+                        }
+                    }
+                    Ok(())
+                };
+                merged(&values, &range, direction, scan, |key, found| {
+                    if !matches!(found, Found::Changed(None)) {
+                        order.push(key.to_vec());
+                        seen.insert(key.to_vec(), matches!(found, Found::Changed(_)));
+                    }
+                    Ok(if order.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
+                }).unwrap();
+                prop_assert_eq!(&order, &expected[..expected.len().min(limit)]);
+                prop_assert!(seen.iter().all(|(key, is_changed)| *is_changed == changes.contains_key(key)));
+                expected.reverse();
+            }
+        }
+    }
+}

@@ -94,6 +94,9 @@ impl Engine {
             closed: AtomicBool::new(false),
             snapshots: AtomicUsize::new(0),
         });
+        if lock(&core.file).as_ref().is_some_and(Database::is_ahead_of_tables) {
+            core.signal.written(false);
+        }
         let keeper = match (options.read_only, options.durability) {
             (true, _) => None,
             (false, Durability::EveryCommit) => Some(Keeper::start(&core, None)?),
@@ -118,7 +121,8 @@ impl Engine {
         let mut file = lock(&self.core.file);
         let Some(database) = file.take() else { return Ok(()) };
         self.core.published.close();
-        database.close()
+        catch_unwind(AssertUnwindSafe(|| database.close()))
+            .unwrap_or_else(|_| Err(Error::corrupted("closing the store panicked, which a damaged file can cause")))
     }
 }
 
@@ -208,7 +212,7 @@ impl Core {
             let written = checkpoint.write()?;
             let mut file = lock(&self.file);
             let file = file.as_mut().ok_or_else(Error::closed)?;
-            file.end_checkpoint(written);
+            file.end_checkpoint(written)?;
             self.crowded.store(file.needs_checkpoint(), Ordering::Release);
             self.published.rebase(file.read()?);
             Ok(())
@@ -324,6 +328,7 @@ impl Core {
         let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
         let _indexing = self.follower.hold();
         let _no_checkpoint = lock(&self.checkpointing);
+        self.checkpoint_alone()?;
         let mut file = lock(&self.file);
         if self.snapshots.load(Ordering::Acquire) > 0 {
             return Err(busy());
@@ -343,7 +348,12 @@ impl Core {
                 }
             }
         };
-        self.published.pause(compact, || database.borrow().read())
+        self.published.pause(compact, || database.borrow().read()).inspect_err(|error| {
+            if error.kind() != ErrorKind::Busy {
+                // Checkpoints may be stuck, and memory would grow without bound.
+                let _ = self.failure.set(error.repeated());
+            }
+        })
     }
 
     /// Purges some of what has expired, unless the clock is not to be trusted; tells how many leads that were.

@@ -1,5 +1,5 @@
-//! The thread that looks after the store when nobody does: it brings writes from the journal into the tables, sweeps
-//! the trash, and with [`Durability::Within`](super::Durability::Within) makes writes durable in time.
+//! The threads that look after the store when nobody does: one brings writes from the journal into the tables, the
+//! other sweeps the trash, and with [`Durability::Within`](super::Durability::Within) makes writes durable in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,15 +11,17 @@ use crate::{Error, ErrorKind, Result};
 
 /// How often the trash is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// When nothing has been written for so long, what was written is brought into the tables.
+/// When nothing has been written for so long, what was written is brought into the tables …
 const IDLE: Duration = Duration::from_secs(1);
+/// … and after so long in any case.
+const LONGEST: Duration = Duration::from_secs(30);
 
 pub(super) struct Keeper {
     signal: Arc<Signal>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the keeper is told.
+/// What the threads are told.
 #[derive(Default)]
 pub(super) struct Signal {
     told: Mutex<Told>,
@@ -29,18 +31,20 @@ pub(super) struct Signal {
 #[derive(Default)]
 struct Told {
     stop: bool,
-    /// When something was last written that the tables may not have.
-    written_at: Option<Instant>,
+    /// When something was first and last written that the tables may not have.
+    written: Option<(Instant, Instant)>,
     wants_checkpoint: bool,
 }
 
 impl Signal {
-    /// Tells of a write; the keeper makes a checkpoint soon, or at once if it is wanted.
+    /// Tells of a write; a checkpoint follows soon, or at once if it is wanted.
     pub(super) fn written(&self, wants_checkpoint: bool) {
         let mut told = lock(&self.told);
-        let first = told.written_at.replace(Instant::now()).is_none();
+        let now = Instant::now();
+        let is_first = told.written.is_none();
+        told.written = Some((told.written.map_or(now, |(first, _)| first), now));
         told.wants_checkpoint |= wants_checkpoint;
-        if first || wants_checkpoint {
+        if is_first || wants_checkpoint {
             self.wake.notify_all();
         }
     }
@@ -49,32 +53,57 @@ impl Signal {
         lock(&self.told).stop = true;
         self.wake.notify_all();
     }
+
+    /// Waits until `due` says that it is time; `false` when the threads are to end.
+    fn wait(&self, due: impl Fn(&mut Told) -> Option<Instant>) -> bool {
+        let mut told = lock(&self.told);
+        loop {
+            if told.stop {
+                return false;
+            }
+            told = match due(&mut told).map(|at| at.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return true,
+                Some(rest) => self.wake.wait_timeout(told, rest).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(told).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
 }
 
 impl Told {
-    /// When the next checkpoint is due.
-    fn checkpoint_at(&self) -> Option<Instant> {
-        let written_at = self.written_at?;
-        Some(if self.wants_checkpoint { written_at } else { written_at + IDLE })
+    /// When the next checkpoint is due. Once that is now, it is taken as begun.
+    fn take_checkpoint(&mut self) -> Option<Instant> {
+        let (first, last) = self.written?;
+        let at = if self.wants_checkpoint { last } else { (last + IDLE).min(first + LONGEST) };
+        if at <= Instant::now() {
+            (self.written, self.wants_checkpoint) = (None, false);
+        }
+        Some(at)
     }
 }
 
 impl Keeper {
     pub(super) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
-        let (core, signal) = (Arc::clone(core), Arc::clone(core.signal()));
-        let thread = std::thread::Builder::new()
-            .name("leadstore-keeper".to_owned())
-            .spawn(move || run(&core, sync_every))
-            .map_err(|error| {
-                Error::new(ErrorKind::Io, format!("starting the store's thread: {error}")).caused_by(error)
-            })?;
-        Ok(Self { signal, thread: Mutex::new(Some(thread)) })
+        let keeper = Self { signal: Arc::clone(core.signal()), threads: Mutex::default() };
+        let checkpoints = Arc::clone(core);
+        keeper.spawn("leadstore-checkpoint", move || make_checkpoints(&checkpoints))?;
+        let core = Arc::clone(core);
+        keeper.spawn("leadstore-keeper", move || sync_and_sweep(&core, sync_every))?;
+        Ok(keeper)
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("starting the store's threads: {error}")).caused_by(error)
+        })?;
+        lock(&self.threads).push(thread);
+        Ok(())
     }
 
     pub(super) fn stop(&self) {
         self.signal.stop();
-        if let Some(thread) = lock(&self.thread).take() {
-            // It does nothing that could panic but to call the store, whose panics are its own.
+        for thread in lock(&self.threads).drain(..) {
+            // They do nothing that could panic but to call the store, whose panics are its own.
             let _ = thread.join();
         }
     }
@@ -86,12 +115,17 @@ impl Drop for Keeper {
     }
 }
 
-fn run(core: &Core, sync_every: Option<Duration>) {
+fn make_checkpoints(core: &Core) {
+    while core.signal().wait(Told::take_checkpoint) {
+        attempt("brought up to date", || core.checkpoint());
+    }
+}
+
+fn sync_and_sweep(core: &Core, sync_every: Option<Duration>) {
     // A floor, so that no time means no busy loop.
     let sync_every = sync_every.map(|time| time.max(Duration::from_millis(1)));
-    let signal = core.signal();
     let (mut sweep_at, mut sync_at) = (Instant::now(), Instant::now());
-    loop {
+    while core.signal().wait(|_| Some(sync_every.map_or(sweep_at, |_| sweep_at.min(sync_at)))) {
         if let Some(time) = sync_every.filter(|_| Instant::now() >= sync_at) {
             attempt("made durable in time", || core.sync().inspect_err(|error| core.note_failure(error)));
             sync_at = Instant::now() + time;
@@ -103,23 +137,6 @@ fn run(core: &Core, sync_every: Option<Duration>) {
             if purged == 0 {
                 sweep_at = Instant::now() + SWEEP_EVERY;
             }
-        }
-        let mut told = lock(&signal.told);
-        loop {
-            let now = Instant::now();
-            if told.stop {
-                return;
-            }
-            if told.checkpoint_at().is_some_and(|at| at <= now) {
-                (told.written_at, told.wants_checkpoint) = (None, false);
-                drop(told);
-                attempt("brought up to date", || core.checkpoint());
-                break;
-            }
-            let due = [Some(sweep_at), sync_every.map(|_| sync_at), told.checkpoint_at()];
-            let due = due.into_iter().flatten().min().unwrap_or(now);
-            let Some(rest) = due.checked_duration_since(now).filter(|rest| !rest.is_zero()) else { break };
-            told = signal.wake.wait_timeout(told, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -105,7 +105,8 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
     write_some(&other.store, 10);
     other.store.clone().close().unwrap();
     std::fs::copy(other.path().join("leads.redb"), crashed.join("leads.redb")).unwrap();
-    options(&test.clock).open(&crashed).expect("a journal that ends before the store's state has nothing to add");
+    let error = options(&test.clock).open(&crashed).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
 
     // An older copy of the same store with another history since.
     let store = options(&test.clock).open(&older).unwrap();
@@ -122,6 +123,11 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
     // A new store where there was one.
     let removed = copy(&test, "removed");
     std::fs::remove_file(removed.join("leads.redb")).unwrap();
+    let error = options(&test.clock).open(&removed).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+    assert!(journal_bytes(&removed) > 0, "what was written last is still there");
+    std::fs::remove_file(removed.join("leads.journal.0")).unwrap();
+    std::fs::remove_file(removed.join("leads.journal.1")).unwrap();
     assert_eq!(options(&test.clock).open(&removed).unwrap().count(&Filter::new()).unwrap(), 0);
 }
 
@@ -129,7 +135,7 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
 fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
     let test = TestStore::new();
     write_some(&test.store, 10);
-    for at in [12, 300, 2_000] {
+    for at in [30, 300, 2_000] {
         let crashed = copy(&test, &format!("damaged at {at}"));
         let path = crashed.join("leads.journal.0");
         let mut bytes = std::fs::read(&path).unwrap();
@@ -139,6 +145,22 @@ fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
         assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is written to it");
     }
+}
+
+#[test]
+fn a_transaction_that_changes_a_large_lead_again_and_again_survives_a_crash() {
+    let test = TestStore::new();
+    let text = |n: u32| format!("{n:04}").repeat(1_000);
+    let large = (0..90).fold(NewLead::new("large"), |lead, n| lead.custom_field(format!("f{n}"), text(n)));
+    let id = test.store.create(large).unwrap().id;
+    test.store
+        .transaction(|t| {
+            (0..200).try_for_each(|n| t.update(id, LeadPatch::new().custom_field("f0", text(n))).map(drop))
+        })
+        .unwrap();
+    let expected = test.store.get(id).unwrap();
+    let store = options(&test.clock).open(copy(&test, "crashed")).unwrap();
+    assert_eq!(store.get(id).unwrap(), expected);
 }
 
 #[test]

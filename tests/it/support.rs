@@ -40,14 +40,20 @@ pub struct TestStore {
     pub store: LeadStore,
     pub clock: ManualClock,
     pub directory: TempDir,
+    cache_bytes: usize,
 }
 
 impl TestStore {
     pub fn new() -> Self {
+        Self::with_cache_bytes(64 << 20)
+    }
+
+    /// With little memory, checkpoints are made all the time.
+    pub fn with_cache_bytes(cache_bytes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(day(2026, 3, 1));
-        let store = options(&clock).open(directory.path().join("store")).unwrap();
-        Self { store, clock, directory }
+        let store = options(&clock).cache_bytes(cache_bytes).open(directory.path().join("store")).unwrap();
+        Self { store, clock, directory, cache_bytes }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -57,7 +63,7 @@ impl TestStore {
     /// Closes the store and opens it again.
     pub fn reopen(&mut self) {
         self.store.clone().close().unwrap();
-        self.store = options(&self.clock).open(self.path()).unwrap();
+        self.store = options(&self.clock).cache_bytes(self.cache_bytes).open(self.path()).unwrap();
     }
 }
 

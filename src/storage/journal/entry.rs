@@ -4,11 +4,13 @@
 //!  0  "lead"                          by which entries are found behind one that is damaged
 //!  4  length of the record    u32     numbers are little-endian
 //!  8  CRC-32 of the rest      u32
-//! 12  use of the file         u64     as in the file's first entry
-//! 20  seq                     u64     the number of this commit
-//! 28  synced                  u64     every commit up to this one was on disk when this was written
-//! 36  previous commit id      [16]
-//! 52  record                          header record, then the changes
+//! 12  store                   u64     the beginning of the store's id, which nobody who can choose a text knows
+//! 20  use of the file         u64     as in the file's first entry
+//! 28  seq                     u64     the number of this commit
+//! 36  synced                  u64     every commit up to this one was on disk when this was written
+//! 44  previous commit id      [16]
+//! 60  commit id               [16]
+//! 76  record                          header record, then the changes
 //! ```
 
 use std::sync::Arc;
@@ -37,9 +39,23 @@ pub(in crate::storage) enum Op {
     Log(SharedKey, Option<Arc<[u8]>>),
 }
 
+impl Op {
+    /// What it takes in memory and in the journal, at most.
+    pub(in crate::storage) fn size(&self) -> usize {
+        let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+        let bytes = match self {
+            Self::Lead(_, record) => value(record),
+            Self::Id(key, _) | Self::Key(key, _) | Self::Row { chunk: key, .. } => key.len(),
+            Self::DealValue(..) => 0,
+            Self::Log(key, record) => key.len() + value(record),
+        };
+        size_of::<Self>() + bytes
+    }
+}
+
 const ENTRY: RecordKind = RecordKind { name: "journal entry", format: 1 };
 pub(super) const MAGIC: [u8; 4] = *b"lead";
-const HEAD: usize = 52;
+const HEAD: usize = 76;
 /// What the checksum covers begins here.
 const CHECKED_FROM: usize = 12;
 
@@ -55,56 +71,74 @@ struct Read {
     ops: Vec<Op>,
 }
 
-/// An entry's head, and where its record lies.
-#[derive(Clone, Debug)]
-pub(super) struct Entry<'a> {
+/// What an entry says of its commit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Head {
+    pub(super) store: u64,
     pub(super) usage: u64,
     pub(super) seq: Seq,
     pub(super) synced: Seq,
     pub(super) previous: CommitId,
+    pub(super) commit_id: CommitId,
+}
+
+/// An entry's head, and where its record lies.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) head: Head,
     record: &'a [u8],
+}
+
+/// The beginning of a store's id.
+pub(super) fn store_tag(header: &Header) -> u64 {
+    header.store_id.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 pub(super) fn encode(usage: u64, synced: Seq, previous: CommitId, header: &Header, ops: &[Op]) -> Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD];
     codec::encode_to(&mut bytes, ENTRY, &Written { header: header.encode()?, ops })?;
-    fill_head(&mut bytes, usage, header.seq, synced, previous)?;
+    let (store, seq, commit_id) = (store_tag(header), header.seq, header.commit_id);
+    Head { store, usage, seq, synced, previous, commit_id }.fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Fills the head of an entry, before its record.
-fn fill_head(entry: &mut [u8], usage: u64, seq: Seq, synced: Seq, previous: CommitId) -> Result<()> {
-    let too_large = || Error::new(ErrorKind::Io, "a commit is too large for the journal; commit less at once");
-    let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
-    let (head, checked) = entry.split_at_mut_checked(CHECKED_FROM).ok_or_else(too_large)?;
-    let fields = [&usage.to_le_bytes(), &seq.0.to_le_bytes(), &synced.0.to_le_bytes(), previous.0.as_slice()].concat();
-    checked.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
-    let start = [MAGIC.as_slice(), &length.to_le_bytes(), &crc32fast::hash(checked).to_le_bytes()].concat();
-    head.iter_mut().zip(start).for_each(|(place, byte)| *place = byte);
-    Ok(())
+impl Head {
+    /// Fills the head of an entry, before its record.
+    fn fill(&self, entry: &mut [u8]) -> Result<()> {
+        let too_large = || Error::new(ErrorKind::Io, "a commit is too large for the journal; commit less at once");
+        let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
+        let (head, checked) = entry.split_at_mut_checked(CHECKED_FROM).ok_or_else(too_large)?;
+        let numbers = [self.store, self.usage, self.seq.0, self.synced.0].map(u64::to_le_bytes).concat();
+        let fields = [numbers.as_slice(), &self.previous.0, &self.commit_id.0].concat();
+        checked.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
+        let start = [MAGIC.as_slice(), &length.to_le_bytes(), &crc32fast::hash(checked).to_le_bytes()].concat();
+        head.iter_mut().zip(start).for_each(|(place, byte)| *place = byte);
+        Ok(())
+    }
 }
 
 impl<'a> Entry<'a> {
-    /// The entry at the start of `bytes`, if there is a whole one.
-    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+    /// The entry at the start of `bytes`, if there is a whole one. One of another store than that of `tag` is told by
+    /// its head before its checksum is made.
+    pub(super) fn parse(bytes: &'a [u8], tag: Option<u64>) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&MAGIC)?;
         let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
         let crc = u32::from_le_bytes(take(&mut rest)?);
         let checked = rest.get(..(HEAD - CHECKED_FROM).checked_add(length)?)?;
-        if crc32fast::hash(checked) != crc {
+        let mut number = || take(&mut rest).map(u64::from_le_bytes);
+        let (store, usage, seq, synced) = (number()?, number()?, Seq(number()?), Seq(number()?));
+        if tag.is_some_and(|tag| tag != store) || crc32fast::hash(checked) != crc {
             return None;
         }
-        let usage = u64::from_le_bytes(take(&mut rest)?);
-        let seq = Seq(u64::from_le_bytes(take(&mut rest)?));
-        let synced = Seq(u64::from_le_bytes(take(&mut rest)?));
-        let previous = CommitId(take(&mut rest)?);
-        Some(Self { usage, seq, synced, previous, record: rest.get(..length)? })
+        let (previous, commit_id) = (CommitId(take(&mut rest)?), CommitId(take(&mut rest)?));
+        let head = Head { store, usage, seq, synced, previous, commit_id };
+        Some(Self { head, record: rest.get(..length)? })
     }
 
     /// The same entry for another use of a file.
     pub(super) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
         let mut bytes = [[0; HEAD].as_slice(), self.record].concat();
-        fill_head(&mut bytes, usage, self.seq, self.synced, self.previous)?;
+        Head { usage, ..self.head }.fill(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -128,12 +162,14 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::header::Header;
+    use crate::storage::header::{Header, StoreId};
 
     #[test]
     fn the_bytes_of_an_entry_stay_what_they_are() {
         let mut header = Header::new();
         header.seq = Seq(9);
+        header.commit_id = CommitId([5; 16]);
+        header.store_id = StoreId([4; 16]);
         let ops = [
             Op::Lead(1, Some([2, 3].into())),
             Op::Id([4].as_slice().into(), None),
@@ -149,15 +185,20 @@ mod tests {
         record.extend([6, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1, 1, 9]);
         let mut expected = b"lead".to_vec();
         expected.extend((record.len() as u32).to_le_bytes());
-        let mut rest = vec![2, 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0];
+        let mut rest = vec![4; 8];
+        rest.extend([2, 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
         rest.extend([3; 16]);
+        rest.extend([5; 16]);
         rest.extend(record);
         expected.extend(crc32fast::hash(&rest).to_le_bytes());
         expected.extend(rest);
         assert_eq!(bytes, expected);
-        let entry = Entry::parse(&bytes).unwrap();
-        assert_eq!((entry.usage, entry.seq, entry.synced, entry.length()), (0x0102, Seq(9), Seq(8), bytes.len()));
-        assert_eq!(entry.previous, CommitId([3; 16]));
+        let entry = Entry::parse(&bytes, Some(0x0404_0404_0404_0404)).unwrap();
+        let (previous, commit_id) = (CommitId([3; 16]), CommitId([5; 16]));
+        let head =
+            Head { store: 0x0404_0404_0404_0404, usage: 0x0102, seq: Seq(9), synced: Seq(8), previous, commit_id };
+        assert_eq!((entry.head, entry.length()), (head, bytes.len()));
+        assert!(Entry::parse(&bytes, Some(0)).is_none());
         assert_eq!(entry.decode().unwrap(), (header, ops.to_vec()));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use redb::StorageBackend;
 
 use super::super::header::{Header, Seq};
-use super::entry::{Entry, MAGIC, Op};
+use super::entry::{Entry, MAGIC, Op, store_tag};
 use super::failure;
 use crate::{Error, Result};
 
@@ -16,8 +16,8 @@ pub(in crate::storage) struct Recovery {
 }
 
 /// What is to be done again, and where the journal goes on.
-pub(in crate::storage) struct Recovered {
-    pub(in crate::storage) commits: Vec<Commit>,
+pub(in crate::storage) struct Recovered<'a> {
+    commits: Vec<Entry<'a>>,
     pub(super) ends_in_second: bool,
     /// The use of the file that ends it, and its end; `None` if there is nothing to go on from.
     pub(super) goes_on_at: Option<(u64, u64)>,
@@ -29,6 +29,18 @@ pub(in crate::storage) struct Recovered {
 pub(in crate::storage) struct Commit {
     pub(in crate::storage) header: Header,
     pub(in crate::storage) ops: Vec<Op>,
+}
+
+impl Recovered<'_> {
+    /// How many commits the tables have not.
+    pub(in crate::storage) fn count(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Those commits, one after the other.
+    pub(in crate::storage) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
+        self.commits.iter().map(|entry| entry.decode().map(|(header, ops)| Commit { header, ops }))
+    }
 }
 
 impl Recovery {
@@ -47,57 +59,65 @@ impl Recovery {
         Self { files }
     }
 
+    /// Whether there is any entry, of whatever store.
+    pub(in crate::storage) fn is_empty(&self) -> bool {
+        self.files.iter().all(|bytes| Entry::parse(bytes, None).is_none())
+    }
+
     /// The commits after `state`.
-    pub(in crate::storage) fn after(&self, state: &Header) -> Result<Recovered> {
-        let [first, second] = self.files.each_ref().map(|bytes| Content::of(bytes));
+    pub(in crate::storage) fn after(&self, state: &Header) -> Result<Recovered<'_>> {
+        let tag = store_tag(state);
+        let is_foreign = |bytes: &Vec<u8>| Entry::parse(bytes, None).is_some_and(|entry| entry.head.store != tag);
+        if self.files.iter().any(is_foreign) {
+            return Err(another_history());
+        }
+        let [first, second] = self.files.each_ref().map(|bytes| Content::of(bytes, tag));
         let mut entries: Vec<(&Entry<'_>, bool)> = Vec::new();
         entries.extend(first.entries.iter().map(|entry| (entry, false)));
         entries.extend(second.entries.iter().map(|entry| (entry, true)));
-        entries.retain(|(entry, _)| entry.seq > state.seq);
-        entries.sort_by_key(|(entry, _)| entry.seq);
+        entries.retain(|(entry, _)| entry.head.seq > state.seq);
+        entries.sort_by_key(|(entry, _)| entry.head.seq);
 
-        let mut recovered =
-            Recovered { commits: Vec::new(), ends_in_second: false, goes_on_at: None, carried: Vec::new() };
         let (mut last, mut last_id) = (state.seq, state.commit_id);
         let mut reached: Vec<(&Entry<'_>, bool)> = Vec::new();
         let mut unreached = Vec::new();
         for (entry, in_second) in entries {
             // One that was carried over is in both files.
-            if entry.seq <= last {
+            if entry.head.seq <= last {
                 continue;
             }
-            if !unreached.is_empty() || Some(entry.seq.0) != last.0.checked_add(1) {
+            if !unreached.is_empty() || Some(entry.head.seq.0) != last.0.checked_add(1) {
                 unreached.push(entry);
                 continue;
             }
-            if entry.previous != last_id {
+            if entry.head.previous != last_id {
                 return Err(another_history());
             }
-            let (header, ops) = entry.decode()?;
-            (last, last_id) = (header.seq, header.commit_id);
-            recovered.commits.push(Commit { header, ops });
+            (last, last_id) = (entry.head.seq, entry.head.commit_id);
             reached.push((entry, in_second));
         }
         let beyond = first.beyond.iter().chain(&second.beyond);
-        if unreached.into_iter().chain(beyond).any(|entry| entry.synced > last) {
-            return Err(damaged(last));
+        if unreached.into_iter().chain(beyond).any(|entry| entry.head.synced > last) {
+            return Err(if reached.is_empty() { another_history() } else { damaged(last) });
         }
+        let commits = reached.iter().map(|(entry, _)| (*entry).clone()).collect();
+        let mut recovered = Recovered { commits, ends_in_second: false, goes_on_at: None, carried: Vec::new() };
         if let Some((_, ends_in_second)) = reached.last().copied() {
             let end = if ends_in_second { &second } else { &first };
             let usage = end.usage.unwrap_or_default();
             recovered.ends_in_second = ends_in_second;
             recovered.goes_on_at = Some((usage, end.end as u64));
-            let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.seq).collect();
-            let others = reached.iter().filter(|(entry, _)| !there.contains(&entry.seq));
+            let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.head.seq).collect();
+            let others = reached.iter().filter(|(entry, _)| !there.contains(&entry.head.seq));
             recovered.carried = others.map(|(entry, _)| entry.encode_for(usage)).collect::<Result<_>>()?;
         }
         Ok(recovered)
     }
 
     /// Writes back what was read, so that it is on disk even if a sync of it failed before.
-    pub(in crate::storage) fn secure(&self, files: &[Box<dyn StorageBackend>; 2]) -> Result<()> {
+    pub(in crate::storage) fn secure(&self, files: &[Box<dyn StorageBackend>; 2], state: &Header) -> Result<()> {
         for (file, bytes) in files.iter().zip(&self.files) {
-            let end = Content::of(bytes).end;
+            let end = Content::of(bytes, store_tag(state)).end;
             file.write(0, bytes.get(..end).unwrap_or_default())
                 .and_then(|()| file.sync_data())
                 .map_err(|error| failure("syncing", error))?;
@@ -117,24 +137,24 @@ struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
+    fn of(bytes: &'a [u8], tag: u64) -> Self {
         let mut content = Self { usage: None, entries: Vec::new(), end: 0, beyond: Vec::new() };
-        while let Some(entry) = bytes.get(content.end..).and_then(Entry::parse) {
-            if *content.usage.get_or_insert(entry.usage) != entry.usage {
+        while let Some(entry) = bytes.get(content.end..).and_then(|rest| Entry::parse(rest, Some(tag))) {
+            if *content.usage.get_or_insert(entry.head.usage) != entry.head.usage {
                 break;
             }
             content.end += entry.length();
             content.entries.push(entry);
         }
-        content.look_beyond(bytes);
+        content.look_beyond(bytes, tag);
         content
     }
 
     /// What follows may be of an earlier use of the file. That does no harm: the tables have all of it.
-    fn look_beyond(&mut self, bytes: &'a [u8]) {
+    fn look_beyond(&mut self, bytes: &'a [u8], tag: u64) {
         let mut at = self.end;
         while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= MAGIC.len()) {
-            match Entry::parse(rest) {
+            match Entry::parse(rest, Some(tag)) {
                 Some(entry) => {
                     at += entry.length();
                     self.beyond.push(entry);
@@ -150,8 +170,8 @@ impl<'a> Content<'a> {
 
 fn another_history() -> Error {
     Error::corrupted(
-        "the store's journal goes on from another state than that of leads.redb; if an older copy of that was put \
-         back, remove leads.journal.0 and leads.journal.1, and with them what was written after the copy",
+        "the store's journal goes on from another state than that of leads.redb; if that was put back from a copy, \
+         remove leads.journal.0 and leads.journal.1, and with them what was written after the copy",
     )
 }
 

@@ -26,18 +26,23 @@ enum Time {
 
 #[test]
 fn every_answer_is_that_of_a_plain_map() {
-    run(Time::Forward, 7_000 * support::scale());
+    run(TestStore::new(), Time::Forward, 7_000 * support::scale());
+}
+
+#[test]
+fn every_answer_is_that_of_a_plain_map_while_checkpoints_go_on() {
+    run(TestStore::with_cache_bytes(512 << 10), Time::Forward, 2_000 * support::scale());
 }
 
 #[test]
 fn every_answer_is_that_of_a_plain_map_when_leads_come_in_random_order_of_creation_time() {
-    run(Time::AnyWay, 3_000 * support::scale());
+    run(TestStore::new(), Time::AnyWay, 2_000 * support::scale());
 }
 
-fn run(time: Time, operations: usize) {
+fn run(test: TestStore, time: Time, operations: usize) {
     let mut driver = Driver {
         rng: Rng::with_seed(support::seed()),
-        test: TestStore::new(),
+        test,
         oracle: Oracle::default(),
         time,
         latest: support::day(2026, 3, 1),
