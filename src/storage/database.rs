@@ -203,6 +203,7 @@ impl Database {
         let Files::Writable(writable) = &mut self.files else { return Err(read_only()) };
         match batch.finished {
             Finished::InMemory(view, ops) => {
+                writable.journal.check()?;
                 let previous = pending.view.header.commit_id;
                 writable.journal.append(previous, &view.header, &ops).map_err(unknown)?;
                 if durability == Durability::EveryCommit {
@@ -312,21 +313,29 @@ impl Database {
 
     /// Brings everything into the tables and closes the files. Views that are still held can read no more.
     pub(crate) fn close(mut self) -> Result<()> {
-        let written = self.checkpoint();
-        let is_written = self.view.take().is_some_and(|view| view.overlay.is_empty());
+        let view = self.view.take();
         match self.files {
             Files::ReadOnly(db) => db.close().map_err(fault),
             Files::Writable(writable) => {
                 let Writable { db, mut journal, _lock, .. } = *writable;
-                // What the tables could not be given is only there.
-                let synced = if is_written { Ok(()) } else { journal.sync() };
+                // Nobody commits any more, so the journal need not be switched, which it may refuse.
+                let written = match view.filter(|view| !view.overlay.is_empty()) {
+                    Some(view) => Checkpoint::new(Arc::clone(&db), view).write().map(|_| ()),
+                    None => Ok(()),
+                };
+                if written.is_err() {
+                    // Then it is all there is of the last commits.
+                    journal.sync()?;
+                }
                 let closed = match Arc::try_unwrap(db) {
                     Ok(db) => db.close().map_err(fault),
                     Err(_) => Ok(()),
                 };
-                written.and(synced).and(closed)?;
-                // Otherwise it is all there is of the last commits.
-                if is_written { journal.clear() } else { Err(only_in_journal()) }
+                written.and(closed)?;
+                if let Err(error) = journal.clear() {
+                    log::warn!("what the journal holds is not needed any more, but could not be removed: {error}");
+                }
+                Ok(())
             }
         }
     }
@@ -367,10 +376,6 @@ impl Pending {
         let transaction = super::checkpoint::begin_write(&self.db)?;
         Ok(self.transaction.get_or_init(|| transaction))
     }
-}
-
-fn only_in_journal() -> Error {
-    Error::new(ErrorKind::Io, "the last writes are in the store's journal only; they are there when it is opened again")
 }
 
 pub(crate) fn read_only() -> Error {

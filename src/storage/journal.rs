@@ -83,11 +83,21 @@ impl Journal {
 
     /// Makes every entry so far survive a power cut.
     pub(super) fn sync(&mut self) -> Result<()> {
-        self.attempt("syncing", |journal| {
-            journal.resting.sync()?;
-            journal.active.sync()
-        })?;
+        self.attempt("syncing", Self::sync_files)?;
         self.synced = self.last;
+        Ok(())
+    }
+
+    fn sync_files(&mut self) -> std::io::Result<()> {
+        self.resting.sync()?;
+        self.active.sync()
+    }
+
+    /// The error of a journal that has failed.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Io, "the store's journal failed earlier; reopen() the store"));
+        }
         Ok(())
     }
 
@@ -106,7 +116,10 @@ impl Journal {
 
     /// Begins the file anew, because the tables have all that is in it.
     pub(super) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
-        self.attempt("shortening", |journal| journal.active.truncate(KEPT))?;
+        self.attempt("shortening", |journal| {
+            journal.active.erase_start()?;
+            journal.active.truncate(KEPT)
+        })?;
         self.begin();
         self.checkpointed(checkpoint)
     }
@@ -124,7 +137,8 @@ impl Journal {
         self.end = 0;
         self.attempt("emptying", |journal| {
             journal.active.truncate(0)?;
-            journal.resting.truncate(0)
+            journal.resting.truncate(0)?;
+            journal.sync_files()
         })
     }
 
@@ -134,11 +148,11 @@ impl Journal {
     }
 
     fn attempt(&mut self, what: &str, work: impl FnOnce(&mut Self) -> std::io::Result<()>) -> Result<()> {
-        if self.failed {
-            return Err(Error::new(ErrorKind::Io, "the store's journal failed earlier; reopen() the store"));
-        }
+        self.check()?;
         work(self).map_err(|error| {
             self.failed = true;
+            // What was acknowledged before without a sync can still be made durable, unless it was a sync that failed.
+            let _ = self.sync_files();
             failure(what, error)
         })
     }

@@ -1,5 +1,5 @@
-//! The threads that look after the store when nobody does: one brings writes from the journal into the tables, the
-//! other sweeps the trash, and with [`Durability::Within`](super::Durability::Within) makes writes durable in time.
+//! The threads that look after the store when nobody does: one brings writes from the journal into the tables and
+//! sweeps the trash; with [`Durability::Within`](super::Durability::Within) another makes writes durable in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -55,40 +55,43 @@ impl Signal {
     }
 
     /// Waits until `due` says that it is time; `false` when the threads are to end.
-    fn wait(&self, due: impl Fn(&mut Told) -> Option<Instant>) -> bool {
+    fn wait(&self, mut due: impl FnMut(&mut Told, Instant) -> Instant) -> bool {
         let mut told = lock(&self.told);
         loop {
             if told.stop {
                 return false;
             }
-            told = match due(&mut told).map(|at| at.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return true,
-                Some(rest) => self.wake.wait_timeout(told, rest).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.wake.wait(told).unwrap_or_else(PoisonError::into_inner),
-            };
+            let now = Instant::now();
+            let rest = due(&mut told, now).saturating_duration_since(now);
+            if rest.is_zero() {
+                return true;
+            }
+            told = self.wake.wait_timeout(told, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
 impl Told {
-    /// When the next checkpoint is due. Once that is now, it is taken as begun.
-    fn take_checkpoint(&mut self) -> Option<Instant> {
+    /// When the next checkpoint is due.
+    fn checkpoint_at(&self) -> Option<Instant> {
         let (first, last) = self.written?;
-        let at = if self.wants_checkpoint { last } else { (last + IDLE).min(first + LONGEST) };
-        if at <= Instant::now() {
-            (self.written, self.wants_checkpoint) = (None, false);
-        }
-        Some(at)
+        Some(if self.wants_checkpoint { last } else { (last + IDLE).min(first + LONGEST) })
+    }
+
+    fn checkpoint_begins(&mut self) {
+        (self.written, self.wants_checkpoint) = (None, false);
     }
 }
 
 impl Keeper {
     pub(super) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
         let keeper = Self { signal: Arc::clone(core.signal()), threads: Mutex::default() };
-        let checkpoints = Arc::clone(core);
-        keeper.spawn("leadstore-checkpoint", move || make_checkpoints(&checkpoints))?;
-        let core = Arc::clone(core);
-        keeper.spawn("leadstore-keeper", move || sync_and_sweep(&core, sync_every))?;
+        let kept = Arc::clone(core);
+        keeper.spawn("leadstore-keeper", move || checkpoint_and_sweep(&kept))?;
+        if let Some(time) = sync_every {
+            let synced = Arc::clone(core);
+            keeper.spawn("leadstore-sync", move || sync(&synced, time))?;
+        }
         Ok(keeper)
     }
 
@@ -115,20 +118,23 @@ impl Drop for Keeper {
     }
 }
 
-fn make_checkpoints(core: &Core) {
-    while core.signal().wait(Told::take_checkpoint) {
-        attempt("brought up to date", || core.checkpoint());
-    }
-}
-
-fn sync_and_sweep(core: &Core, sync_every: Option<Duration>) {
-    // A floor, so that no time means no busy loop.
-    let sync_every = sync_every.map(|time| time.max(Duration::from_millis(1)));
-    let (mut sweep_at, mut sync_at) = (Instant::now(), Instant::now());
-    while core.signal().wait(|_| Some(sync_every.map_or(sweep_at, |_| sweep_at.min(sync_at)))) {
-        if let Some(time) = sync_every.filter(|_| Instant::now() >= sync_at) {
-            attempt("made durable in time", || core.sync().inspect_err(|error| core.note_failure(error)));
-            sync_at = Instant::now() + time;
+fn checkpoint_and_sweep(core: &Core) {
+    let mut sweep_at = Instant::now();
+    loop {
+        let mut is_due = false;
+        let goes_on = core.signal().wait(|told, now| match told.checkpoint_at() {
+            Some(at) if at <= now => {
+                told.checkpoint_begins();
+                is_due = true;
+                now
+            }
+            at => at.unwrap_or(sweep_at).min(sweep_at),
+        });
+        if !goes_on {
+            return;
+        }
+        if is_due {
+            attempt("brought up to date", || core.checkpoint());
         }
         if Instant::now() >= sweep_at {
             // One step a round, so that nothing else waits for a large trash.
@@ -138,6 +144,18 @@ fn sync_and_sweep(core: &Core, sync_every: Option<Duration>) {
                 sweep_at = Instant::now() + SWEEP_EVERY;
             }
         }
+    }
+}
+
+fn sync(core: &Core, time: Duration) {
+    // A floor, so that no time means no busy loop.
+    let time = time.max(Duration::from_millis(1));
+    let mut sync_at = Instant::now() + time;
+    while core.signal().wait(|_, _| sync_at) {
+        if core.check_failure().is_ok() {
+            attempt("made durable in time", || core.sync().inspect_err(|error| core.note_failure(error)));
+        }
+        sync_at = Instant::now() + time;
     }
 }
 

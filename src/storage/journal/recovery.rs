@@ -170,8 +170,8 @@ impl<'a> Content<'a> {
 
 fn another_history() -> Error {
     Error::corrupted(
-        "the store's journal goes on from another state than that of leads.redb; if that was put back from a copy, \
-         remove leads.journal.0 and leads.journal.1, and with them what was written after the copy",
+        "the store's journal does not go on from the state of leads.redb: either that was put back from a copy, and \
+         leads.journal.0 and leads.journal.1 are to be removed with what was written after the copy, or they are damaged",
     )
 }
 
