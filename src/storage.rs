@@ -13,6 +13,8 @@ mod checkpoint;
 mod codec;
 mod column;
 mod database;
+#[cfg(test)]
+mod failing;
 mod file;
 mod header;
 mod journal;

@@ -435,3 +435,57 @@ impl StorageBackend for SharedMemory {
         self.0.write(offset, data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::failing::Failing;
+    use super::super::header::Seq;
+    use super::super::key::{Posting, ValueField};
+    use super::super::{LogChange, LogKind, Reader};
+    use super::*;
+    use crate::row::Row;
+
+    /// The store in memory, with the first file of its journal replaced.
+    fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
+        let db = Builder::new().create_with_backend(files.store.clone()).map_err(fault)?;
+        if is_blank(&db)? {
+            initialise(&db)?;
+        }
+        Database::recover(db, [first, Box::new(files.journal[1].clone())], None, 1 << 20)
+    }
+
+    fn tagged() -> Posting<'static> {
+        Posting::Value(ValueField::Tag, Some("x"))
+    }
+
+    fn write(db: &mut Database, row: u32, durability: Durability) -> Result<()> {
+        let pending = db.begin()?;
+        let mut batch = pending.batch();
+        batch.set_row(&tagged().key(), Row(row), true)?;
+        let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+        batch.log(LogChange { kind: LogKind::Created, row: Row(row), id, version })?;
+        let finished = batch.finish(None, Seq(0))?;
+        db.commit(pending, finished, durability)
+    }
+
+    #[test]
+    fn what_was_acknowledged_before_the_journal_failed_is_in_the_tables_after_closing() {
+        for durability in [Durability::EveryCommit, Durability::Later] {
+            let files = MemoryFiles::default();
+            let failing = Failing::at(-1, files.journal[0].clone());
+            let mut db = open(&files, Box::new(failing.clone())).unwrap();
+            (0..5).for_each(|row| write(&mut db, row, durability).unwrap());
+            failing.fail();
+            let error = write(&mut db, 5, durability).unwrap_err();
+            assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Io, true));
+            let error = write(&mut db, 6, durability).unwrap_err();
+            assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Io, false), "nothing was written");
+            assert!(db.sync().is_err());
+            db.close().unwrap();
+            // The journal's files are gone.
+            let without = MemoryFiles { journal: Default::default(), ..files };
+            let db = open(&without, Box::new(without.journal[0].clone())).unwrap();
+            assert_eq!(db.read().unwrap().rows(&tagged()).unwrap().len(), 5);
+        }
+    }
+}

@@ -219,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::storage::database::SharedMemory;
+    use crate::storage::failing::Failing;
 
     struct Files([Arc<InMemoryBackend>; 2]);
 
@@ -403,46 +404,6 @@ mod tests {
         assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5]);
     }
 
-    #[derive(Debug)]
-    struct Failing {
-        file: SharedMemory,
-        left: std::sync::atomic::AtomicI64,
-    }
-
-    impl Failing {
-        fn count(&self) -> std::io::Result<()> {
-            match self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
-                0 => Err(std::io::Error::other("injected")),
-                _ => Ok(()),
-            }
-        }
-    }
-
-    impl StorageBackend for Failing {
-        fn len(&self) -> std::io::Result<u64> {
-            self.file.len()
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-            self.file.read(offset, out)
-        }
-
-        fn set_len(&self, len: u64) -> std::io::Result<()> {
-            self.count()?;
-            self.file.set_len(len)
-        }
-
-        fn sync_data(&self) -> std::io::Result<()> {
-            self.count()?;
-            self.file.sync_data()
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-            self.count()?;
-            self.file.write(offset, data)
-        }
-    }
-
     /// One operation of a file fails, once; afterwards the disk works again.
     #[test]
     fn after_any_failure_nothing_more_is_acknowledged_and_nothing_that_was_is_lost() {
@@ -451,8 +412,7 @@ mod tests {
             for which in 0..2 {
                 let files = Files::new();
                 let mut backends = files.backends();
-                let left = std::sync::atomic::AtomicI64::new(fails_at);
-                backends[which] = Box::new(Failing { file: SharedMemory(Arc::clone(&files.0[which])), left });
+                backends[which] = Box::new(Failing::at(fails_at, SharedMemory(Arc::clone(&files.0[which]))));
                 let recovery = Recovery::read(&files.backends()).unwrap();
                 let Ok(mut journal) = Journal::new(backends, &recovery.after(&new).unwrap(), &new) else { continue };
                 let (mut state, mut acknowledged, mut failed) = (new.clone(), 0, false);
