@@ -250,24 +250,33 @@ mod tests {
         }
     }
 
-    /// Appends commits with a change each; gives the state after every one.
+    /// Appends a commit that writes so many bytes; `state` is then the one after it.
+    fn append_unsynced(journal: &mut Journal, state: &mut Header, bytes: usize) -> Result<()> {
+        let previous = state.commit_id;
+        state.seq = Seq(state.seq.0 + 1);
+        state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
+        journal.append(previous, state, &[Op::Lead(1, Some(vec![7; bytes].into()))])
+    }
+
+    /// Appends commits of growing size.
     fn append(journal: &mut Journal, state: &mut Header, count: u64) {
         for _ in 0..count {
-            let previous = state.commit_id;
-            state.seq = Seq(state.seq.0 + 1);
-            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
-            let op = Op::Lead(state.seq.0 as u32, Some(vec![7; state.seq.0 as usize * 10].into()));
-            journal.append(previous, state, &[op]).unwrap();
+            append_unsynced(journal, state, state.seq.0 as usize * 10).unwrap();
             journal.sync().unwrap();
         }
     }
 
+    /// A new journal, with the state before its first commit.
+    fn begun() -> (Files, Header, Journal) {
+        let (files, new) = (Files::new(), Header::new());
+        let journal = files.open(&new);
+        (files, new, journal)
+    }
+
     #[test]
     fn what_was_appended_is_recovered_after_the_state_that_the_tables_have() {
-        let files = Files::new();
-        let new = Header::new();
+        let (files, new, mut journal) = begun();
         let mut state = new.clone();
-        let mut journal = files.open(&new);
         append(&mut journal, &mut state, 3);
         let checkpoint = state.clone();
         assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
@@ -283,10 +292,8 @@ mod tests {
 
     #[test]
     fn after_a_crash_during_a_checkpoint_all_that_is_needed_is_in_one_file() {
-        let files = Files::new();
-        let new = Header::new();
+        let (files, new, mut journal) = begun();
         let mut state = new.clone();
-        let mut journal = files.open(&new);
         append(&mut journal, &mut state, 3);
         journal.switch().unwrap();
         append(&mut journal, &mut state, 2);
@@ -304,10 +311,8 @@ mod tests {
 
     #[test]
     fn entries_of_an_earlier_use_of_a_file_are_not_read() {
-        let files = Files::new();
-        let new = Header::new();
+        let (files, new, mut journal) = begun();
         let mut state = new.clone();
-        let mut journal = files.open(&new);
         append(&mut journal, &mut state, 20);
         let checkpoint = state.clone();
         journal.restart(checkpoint.seq).unwrap();
@@ -317,10 +322,8 @@ mod tests {
 
     #[test]
     fn a_torn_end_is_cut_off_and_damage_before_it_is_reported() {
-        let files = Files::new();
-        let new = Header::new();
-        let mut state = new.clone();
-        append(&mut files.open(&new), &mut state, 4);
+        let (files, new, mut journal) = begun();
+        append(&mut journal, &mut new.clone(), 4);
         // Without most of the zeros, through which the search for more would go each time.
         let length = files.bytes(0).iter().rposition(|byte| *byte != 0).unwrap() + 1;
         files.0[0].set_len(length as u64 + 100).unwrap();
@@ -344,55 +347,29 @@ mod tests {
 
     #[test]
     fn commits_that_were_never_synced_may_be_lost_from_any_place() {
-        let files = Files::new();
-        let new = Header::new();
+        let (files, new, mut journal) = begun();
         let mut state = new.clone();
-        let mut journal = files.open(&new);
         append(&mut journal, &mut state, 2);
-        let synced = journal.end;
-        for _ in 0..3 {
-            let previous = state.commit_id;
-            state.seq = Seq(state.seq.0 + 1);
-            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
-            journal.append(previous, &state, &[Op::Lead(1, None)]).unwrap();
-        }
-        files.0[0].write(synced, &[0; 8]).unwrap();
+        let (kept, end) = (state.clone(), journal.end);
+        (0..3).for_each(|_| append_unsynced(&mut journal, &mut state, 9).unwrap());
+        files.0[0].write(end, &[0; 8]).unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2]);
         // What comes next has the length of what was lost, so that the rest would follow on it.
-        let mut journal = files.open(&new);
-        state.seq = Seq(2);
-        state.commit_id = {
-            let recovery = Recovery::read(&files.backends()).unwrap();
-            let last = recovery.after(&new).unwrap().commits().last().unwrap().unwrap();
-            last.header.commit_id
-        };
-        let previous = state.commit_id;
-        state.seq = Seq(3);
-        state.commit_id = CommitId([9; 16]);
-        journal.append(previous, &state, &[Op::Lead(2, None)]).unwrap();
+        let (mut journal, mut state) = (files.open(&new), kept);
+        append_unsynced(&mut journal, &mut state, 9).unwrap();
         journal.sync().unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
     }
 
     #[test]
     fn a_commit_whose_file_was_lost_does_not_come_back_with_the_next_ones() {
-        let files = Files::new();
-        let new = Header::new();
+        let (files, new, mut journal) = begun();
         let mut state = new.clone();
-        let mut journal = files.open(&new);
         append(&mut journal, &mut state, 2);
-        let kept = state.clone();
-        journal.synced = Seq(2);
-        let unsynced = |journal: &mut Journal, state: &mut Header| {
-            let previous = state.commit_id;
-            state.seq = Seq(state.seq.0 + 1);
-            state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
-            journal.append(previous, state, &[Op::Lead(1, None)]).unwrap();
-        };
-        let end = journal.end;
-        unsynced(&mut journal, &mut state);
+        let (kept, end) = (state.clone(), journal.end);
+        append_unsynced(&mut journal, &mut state, 9).unwrap();
         journal.switch().unwrap();
-        unsynced(&mut journal, &mut state);
+        append_unsynced(&mut journal, &mut state, 9).unwrap();
         // A power cut costs the third commit, but not the fourth.
         files.0[0].write(end, &[0; 8]).unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2]);
@@ -423,10 +400,7 @@ mod tests {
                         if round % 4 == 3 {
                             return journal.switch();
                         }
-                        let previous = state.commit_id;
-                        state.seq = Seq(state.seq.0 + 1);
-                        state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
-                        journal.append(previous, &state, &[Op::Lead(1, Some(vec![1; 200_000].into()))])?;
+                        append_unsynced(&mut journal, &mut state, 200_000)?;
                         journal.sync()?;
                         acknowledged = state.seq.0;
                         Ok(())
@@ -445,10 +419,8 @@ mod tests {
 
     #[test]
     fn the_journal_of_another_history_is_reported() {
-        let files = Files::new();
-        let new = Header::new();
-        let mut state = new.clone();
-        append(&mut files.open(&new), &mut state, 3);
+        let (files, new, mut journal) = begun();
+        append(&mut journal, &mut new.clone(), 3);
         let other = Header { commit_id: CommitId([1; 16]), ..new.clone() };
         assert_eq!(files.recover(&other).map(drop).unwrap_err().kind(), ErrorKind::Corrupted);
         let ahead = Header { commit_id: CommitId([1; 16]), seq: Seq(3), ..new };

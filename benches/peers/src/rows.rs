@@ -237,6 +237,17 @@ impl Bench<'_> {
         self.eight_threads();
     }
 
+    /// What something costs ours and theirs, the order changing from round to round.
+    fn in_turn(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
+        if round % 2 == 0 {
+            let ours = time(&mut *self.ours);
+            (ours, time(&mut *self.theirs))
+        } else {
+            let theirs = time(&mut *self.theirs);
+            (time(&mut *self.ours), theirs)
+        }
+    }
+
     fn write_then_search(&mut self) {
         let row = "write: durable create, then a search for it";
         if !(self.wanted)(row) {
@@ -254,14 +265,7 @@ impl Bench<'_> {
                 assert_eq!(found.numbers, [*number]);
                 begun.elapsed().as_secs_f64() * 1e6
             };
-            let sample = if round % 2 == 0 {
-                let ours = time(&mut *self.ours);
-                (ours, time(&mut *self.theirs))
-            } else {
-                let theirs = time(&mut *self.theirs);
-                (time(&mut *self.ours), theirs)
-            };
-            samples.push(sample);
+            samples.push(self.in_turn(round, time));
         }
         self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
     }
@@ -282,14 +286,7 @@ impl Bench<'_> {
                 peer.create_in_threads(&of_threads);
                 begun.elapsed().as_secs_f64() * 1e6 / leads.len() as f64
             };
-            let sample = if round % 2 == 0 {
-                let ours = time(&mut *self.ours);
-                (ours, time(&mut *self.theirs))
-            } else {
-                let theirs = time(&mut *self.theirs);
-                (time(&mut *self.ours), theirs)
-            };
-            samples.push(sample);
+            samples.push(self.in_turn(round, time));
         }
         self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
     }
