@@ -66,7 +66,7 @@ pub fn compare(
 ) -> Row {
     let (mut our_sampler, mut their_sampler) = (Sampler::calibrated(ours), Sampler::calibrated(theirs));
     let samples = (0..rounds).map(|round| {
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             let our = our_sampler.sample(ours);
             (our, their_sampler.sample(theirs))
         } else {

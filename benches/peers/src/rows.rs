@@ -239,7 +239,7 @@ impl Bench<'_> {
 
     /// What something costs ours and theirs, the order changing from round to round.
     fn in_turn(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             let ours = time(&mut *self.ours);
             (ours, time(&mut *self.theirs))
         } else {
