@@ -1,7 +1,6 @@
 //! What can be read, whether from a snapshot or from a transaction that has not committed yet.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -74,19 +73,27 @@ pub(crate) trait Reader {
         if (last.0 - first.0) as usize > rows.len() * ROWS_PASSED {
             return rows.iter().map(|row| self.indexed_lead(*row)).collect();
         }
-        let mut near: BTreeMap<u32, Option<Stored>> = rows.iter().map(|row| (row.0, None)).collect();
+        // Places rather than leads are sorted, since leads are large.
+        let mut places: Vec<(u32, usize)> = rows.iter().enumerate().map(|(place, row)| (row.0, place)).collect();
+        places.sort_unstable();
+        let mut places = places.into_iter().peekable();
+        let mut leads: Vec<Option<Stored>> = rows.iter().map(|_| None).collect();
         self.tables().scan(Tree::Leads, &KeyRange::rows(*first, *last), Direction::Ascending, &mut |key, record| {
-            if let Some(place) = near.get_mut(&key::row(key)?) {
-                *place = Some(record::decode(record)?);
+            let row = key::row(key)?;
+            while places.next_if(|(wanted, _)| *wanted < row).is_some() {}
+            while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == row) {
+                if let Some(lead) = leads.get_mut(place) {
+                    *lead = Some(record::decode(record)?);
+                }
             }
             Ok(Visit::Continue(()))
         })?;
-        rows.iter()
-            .map(|row| match near.get_mut(&row.0).and_then(Option::take) {
-                Some(stored) if self.overlay().leads().get(&row.0).is_none() => Ok(stored),
-                _ => self.indexed_lead(*row),
-            })
-            .collect()
+        let changed = self.overlay().leads();
+        let leads = leads.into_iter().zip(rows).map(|(lead, row)| match lead {
+            Some(stored) if changed.is_empty() || changed.get(&row.0).is_none() => Ok(stored),
+            _ => self.indexed_lead(*row),
+        });
+        leads.collect()
     }
 
     /// The lead in a row that an index names: that it is missing means that the file is damaged.
