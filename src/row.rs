@@ -1,9 +1,12 @@
 //! Row numbers, and sets of them. Every lead has a dense row number, in creation order, for as long as it is in the
 //! store; listing, searching and counting are operations on sets of rows.
 
+mod portable;
+
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+pub(crate) use portable::chunk_length;
 use roaring::RoaringBitmap;
 
 /// The place of a lead in creation order. A row is never given twice.
@@ -188,68 +191,6 @@ impl RowBits {
 
     pub(crate) fn contains(&self, row: Row) -> bool {
         self.0.get(row.0 as usize / 64).is_some_and(|word| word >> (row.0 % 64) & 1 == 1)
-    }
-}
-
-/// Reading roaring's portable format.
-mod portable {
-    use super::{Part, Row};
-
-    const WITHOUT_RUNS: u32 = 12_346;
-    const WITH_RUNS: u16 = 12_347;
-    /// From so many containers on, or without runs, there is a table of where they begin.
-    const OFFSETS_FROM: usize = 4;
-    /// A container of more rows than this is a bitmap.
-    const MOST_IN_ARRAY: usize = 4_096;
-
-    /// Shows `visit` a set; `None` where the bytes are none.
-    pub(super) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> Option<()> {
-        let bytes = &mut bytes;
-        let cookie = u32::from_le_bytes(take(bytes)?);
-        let (count, run_flags) = if cookie as u16 == WITH_RUNS {
-            let count = (cookie >> 16) as usize + 1;
-            (count, take_slice(bytes, count.div_ceil(8))?)
-        } else if cookie == WITHOUT_RUNS {
-            (u32::from_le_bytes(take(bytes)?) as usize, [].as_slice())
-        } else {
-            return None;
-        };
-        let heads = take_slice(bytes, count * 4)?;
-        if run_flags.is_empty() || count >= OFFSETS_FROM {
-            take_slice(bytes, count * 4)?;
-        }
-        for (index, [key_low, key_high, last_low, last_high]) in heads.as_chunks().0.iter().enumerate() {
-            let first_row = u32::from(u16::from_le_bytes([*key_low, *key_high])) << 16;
-            let length = usize::from(u16::from_le_bytes([*last_low, *last_high])) + 1;
-            if run_flags.get(index / 8).is_some_and(|flags| flags >> (index % 8) & 1 == 1) {
-                let runs = usize::from(u16::from_le_bytes(take(bytes)?));
-                let runs = take_slice(bytes, runs * 4)?.as_chunks().0;
-                let runs = runs.iter().map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])));
-                let rows = runs.flat_map(|(start, more)| start..=start.saturating_add(more));
-                rows.for_each(|row| visit(Part::Row(Row(first_row + u32::from(row)))));
-            } else if length > MOST_IN_ARRAY {
-                let words = take_slice(bytes, 8_192)?.as_chunks().0;
-                for (index, word) in (0_u32..).zip(words) {
-                    visit(Part::Word(Row(first_row + index * 64), u64::from_le_bytes(*word)));
-                }
-            } else {
-                let rows = take_slice(bytes, length * 2)?.as_chunks().0;
-                rows.iter().for_each(|row| visit(Part::Row(Row(first_row + u32::from(u16::from_le_bytes(*row))))));
-            }
-        }
-        Some(())
-    }
-
-    fn take_slice<'b>(bytes: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
-        let (taken, rest) = bytes.split_at_checked(length)?;
-        *bytes = rest;
-        Some(taken)
-    }
-
-    fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-        let (taken, rest) = bytes.split_first_chunk::<N>()?;
-        *bytes = rest;
-        Some(*taken)
     }
 }
 

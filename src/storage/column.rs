@@ -65,9 +65,7 @@ impl DealValues {
             *place = value.unwrap_or(NONE).min(NONE);
         }
     }
-}
 
-impl DealValues {
     fn empty(row: u32) -> Self {
         Self { first_row: row - row % BLOCK_ROWS, values: Vec::new() }
     }

@@ -60,8 +60,8 @@ const OVERLAY_PART: usize = 6;
 const MOST_OVERLAY_BYTES: usize = 40 << 20;
 /// A checkpoint begins once the journal has so many bytes: after a crash all of it is read.
 const JOURNAL_BYTES: u64 = 64 << 20;
-/// A checkpoint begins after so many commits at the latest: a crash costs the time to read them back, some 15
-/// microseconds a lead.
+/// A checkpoint begins after so many commits at the latest: a crash costs the time to read them back, some 8
+/// microseconds each.
 const CHECKPOINT_COMMITS: u64 = 4_000;
 
 /// An open store.

@@ -122,13 +122,13 @@ impl Overlay {
     fn set_row(&mut self, chunk: &Key, row: u32, present: bool, tables: &dyn ReadTables) -> Result<()> {
         let Some(rows) = self.chunks.get_mut(chunk) else {
             let mut rows = stored_chunk(tables, chunk)?;
-            set(&mut rows, row, present);
+            put(&mut rows, row, present);
             self.set_chunk(chunk.clone(), Arc::new(rows));
             return Ok(());
         };
         let rows = Arc::make_mut(rows);
         let before = rows.serialized_size();
-        set(rows, row, present);
+        put(rows, row, present);
         self.bytes = (self.bytes + rows.serialized_size()).saturating_sub(before);
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Overlay {
     }
 }
 
-fn set(rows: &mut RoaringBitmap, row: u32, present: bool) {
+fn put(rows: &mut RoaringBitmap, row: u32, present: bool) {
     if present {
         rows.insert(row);
     } else {

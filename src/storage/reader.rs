@@ -16,7 +16,7 @@ use super::record::{self, Stored};
 use super::table::Tree;
 use super::tables::ReadTables;
 use crate::lead::LeadId;
-use crate::row::{Direction, Row, RowBits, RowSet};
+use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
 use crate::{Error, Result};
 
 /// Whether a visitor wants to see more.
@@ -179,7 +179,7 @@ pub(crate) trait Reader {
         let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Bitmaps, &range, Direction::Ascending, visit);
         merged(self.overlay().chunks(), &range, Direction::Ascending, scan, |chunk_key, found| {
             let rows = match (found, among) {
-                (Found::Stored(bytes), None) => chunk_length(bytes)?,
+                (Found::Stored(bytes), None) => chunk_length(bytes).ok_or_else(damaged_chunk)?,
                 (Found::Stored(bytes), Some(among)) => among.count_of(bytes).ok_or_else(damaged_chunk)?,
                 (Found::Changed(rows), None) => rows.len(),
                 (Found::Changed(rows), Some(among)) => among.count_among(rows),
@@ -283,44 +283,4 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
 
 fn damaged_chunk() -> Error {
     Error::corrupted("the store's file is damaged: a bitmap cannot be read")
-}
-
-/// How many rows a chunk has, from what its head says: of its one container, the number of entries less one.
-fn chunk_length(bytes: &[u8]) -> Result<u64> {
-    const WITH_RUNS: u16 = 12_347;
-    let u16_at = |at: usize| {
-        let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
-        bytes.map(|bytes| u16::from_le_bytes(*bytes)).ok_or_else(damaged_chunk)
-    };
-    // The cookie, then a count or a byte that says which containers have runs, then the key and the length.
-    let at = if u16_at(0)? == WITH_RUNS { 4 + 1 + 2 } else { 4 + 4 + 2 };
-    Ok(u64::from(u16_at(at)?) + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_length_of_a_chunk_is_read_from_its_head() {
-        let sets: [Vec<u32>; 5] = [
-            vec![7],
-            (0..65_536).collect(),
-            (0..4_000).map(|n| n * 3).collect(),
-            (5..60_000).collect(),
-            (0..9_000).map(|n| n * 7).collect(),
-        ];
-        for rows in sets {
-            for run_optimised in [false, true] {
-                let mut chunk: RoaringBitmap = rows.iter().map(|row| row + (3 << 16)).collect();
-                if run_optimised {
-                    chunk.optimize();
-                }
-                let mut bytes = Vec::new();
-                chunk.serialize_into(&mut bytes).unwrap();
-                assert_eq!(chunk_length(&bytes).unwrap(), rows.len() as u64);
-            }
-        }
-        assert!(chunk_length(&[0; 11]).is_err());
-    }
 }
