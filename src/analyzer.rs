@@ -1,11 +1,13 @@
-//! How text is compared: folded to plain letters, and split into words with their places in the original.
+//! How text is compared: folded to plain letters, and split into words, or digits, with their places in the original.
 //!
 //! The search index, the leads that are not in it yet, queries and sort keys all use this one analyser, so
 //! that both sides of every comparison are treated alike. It knows nothing of leads or of any index.
 
+mod digits;
 mod fold;
 mod words;
 
+pub(crate) use digits::{Digit, digits};
 pub(crate) use fold::fold;
 pub(crate) use words::{Word, words};
 

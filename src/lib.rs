@@ -92,6 +92,6 @@ pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
-pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus};
+pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, Typos};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

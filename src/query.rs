@@ -19,7 +19,7 @@ pub use list_query::ListQuery;
 pub use page::Page;
 pub use sort::{Sort, SortKey};
 
-pub(crate) use facets::facets;
+pub(crate) use facets::{facets, facets_of};
 pub(crate) use list_query::list;
 pub(crate) use lookup::{get, get_by_external_id, get_many, get_trashed, stored};
 pub(crate) use order::{Start, page_by_fetching, page_of_keys, page_of_rows};

@@ -13,6 +13,9 @@ use roaring::RoaringBitmap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Row(pub(crate) u32);
 
+/// For so many look-ups a set is worth being spread out.
+const MANY: usize = 10_000;
+
 /// Which end to begin at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -130,6 +133,12 @@ impl RowSet {
         Some(RowBits(words))
     }
 
+    /// The set in the form in which rows are best looked for so many times.
+    pub(crate) fn lookup(&self, times: usize) -> Lookup {
+        let bits = if times >= MANY && !self.is_empty() { self.to_bits() } else { None };
+        bits.map_or_else(|| Lookup::Set(self.clone()), Lookup::Bits)
+    }
+
     /// `limit` rows after the first `offset`, counted from the end that `direction` begins at.
     pub(crate) fn page(&self, direction: Direction, offset: u64, limit: usize) -> Vec<Row> {
         let len = self.len();
@@ -161,6 +170,21 @@ impl RowSet {
 pub(crate) enum Part {
     Row(Row),
     Word(Row, u64),
+}
+
+/// Where rows are looked for, see [`RowSet::lookup`].
+pub(crate) enum Lookup {
+    Set(RowSet),
+    Bits(RowBits),
+}
+
+impl Lookup {
+    pub(crate) fn contains(&self, row: Row) -> bool {
+        match self {
+            Self::Set(rows) => rows.contains(row),
+            Self::Bits(bits) => bits.contains(row),
+        }
+    }
 }
 
 /// A bit for each row.

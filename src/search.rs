@@ -1,38 +1,50 @@
 //! Search: the only module that names tantivy. Matching reads postings, from the index and from the leads that are not
 //! in it yet, and answers with sets of rows; everything else (filters, order, pages) is listing.
 //!
-//! - `query_text` is what a person typed, taken apart; `field` and `lead_words` are what of a lead it is held against.
-//! - `matcher` finds rows, the same way in `segment` (the index) and in `recent` (the leads since).
+//! - `query_text` is what a person typed, taken apart, with `typos` and `phone` for what is understood of it; `field` and
+//!   `lead_words` are what of a lead it is held against.
+//! - `matcher` finds rows and ranks them, the same way in `segment` (the index) and in `recent` (the leads since), which it
+//!   reads as `postings`: `terms` looks words up, `best_ways` and `runs` find documents and words side by side, `hits` joins
+//!   them; `rank` is the order of hits, `ranked` what was found.
 //! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`.
 //! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found.
 
+mod best_ways;
 mod field;
 mod follower;
 mod hit;
+mod hits;
 mod index_files;
 mod lead_words;
 mod matcher;
 mod payload;
+mod phone;
+mod postings;
 mod query_text;
+mod rank;
+mod ranked;
 mod recent;
+mod runs;
 mod schema;
 mod sealed_directory;
 mod search_query;
 mod segment;
 mod status;
+mod terms;
+mod typos;
 mod view;
 mod word_lines;
 
 pub use field::Field;
 pub use hit::{Hit, Match};
-pub use search_query::SearchQuery;
+pub use search_query::{SearchQuery, Typos};
 pub use status::{SearchState, SearchStatus};
 
 pub(crate) use follower::Follower;
 pub(crate) use index_files::IndexHome;
-pub(crate) use search_query::search;
+pub(crate) use search_query::{facets, search};
 pub(crate) use view::{Published, View, index_is_built};
 
 use crate::{Error, ErrorKind};

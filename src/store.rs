@@ -305,7 +305,7 @@ impl LeadStore {
         snapshot::Leads::new(self.snapshot(), filter)
     }
 
-    /// A page of hits, newest leads first, with the exact total. It sees every write that returned before it began.
+    /// A page of hits, the best first, with the exact total. It sees every write that returned before it began.
     ///
     /// # Errors
     ///
@@ -314,6 +314,15 @@ impl LeadStore {
     /// cannot be.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with(|core| core.search(query))
+    }
+
+    /// How all that a search finds divides, by status, source, owner and tag; the query's page plays no part.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](Self::search).
+    pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+        self.with(|core| core.search_facets(query))
     }
 
     /// The store as it is now, held for as long as the snapshot lives.

@@ -48,3 +48,8 @@ impl Clock for ManualClock {
 pub fn sweep(store: &LeadStore) -> Result<u64> {
     store.sweep()
 }
+
+/// The words of a text as search compares them, in order.
+pub fn words(text: &str) -> Vec<String> {
+    crate::analyzer::words(text).into_iter().map(|word| word.text).collect()
+}

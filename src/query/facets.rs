@@ -70,11 +70,18 @@ pub struct ValueFacet {
 pub(crate) fn facets(reader: &impl Reader, filter: &Filter) -> Result<Facets> {
     let rows = select(reader, filter)?;
     // What all leads have is counted without a look at their rows.
-    let bits = if filter.is_empty() { None } else { Some(rows.to_bits().ok_or_else(unreadable)?) };
-    let among = bits.as_ref();
+    if filter.is_empty() { divide(reader, &rows, None) } else { facets_of(reader, &rows) }
+}
+
+/// How some leads divide.
+pub(crate) fn facets_of(reader: &impl Reader, rows: &RowSet) -> Result<Facets> {
+    divide(reader, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
+}
+
+fn divide(reader: &impl Reader, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
     Ok(Facets {
         total: rows.len(),
-        statuses: by_status(reader, &rows)?,
+        statuses: by_status(reader, rows)?,
         sources: by_value(reader, among, ValueField::Source)?,
         owners: by_value(reader, among, ValueField::OwnerId)?,
         tags: by_value(reader, among, ValueField::Tag)?,

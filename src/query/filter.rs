@@ -39,7 +39,7 @@ impl Filter {
     }
 
     /// Whether every lead is wanted.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let Self { statuses, sources, owners, unassigned, tags, created, updated, deal_value } = self;
         let no_values = [statuses, sources, owners, tags].iter().all(|values| values.is_empty());
         no_values && !unassigned && created.is_none() && updated.is_none() && deal_value.is_none()

@@ -20,8 +20,6 @@ const FETCH_COST: u64 = 64;
 const WALK_COST: u64 = 1;
 /// Below this, fetching a set is cheaper than even the bitmaps of a field with few values.
 const FEW: u64 = 64;
-/// From so many rows on, a set is worth being spread out.
-const MANY: u64 = 10_000;
 
 /// Where a page begins.
 #[derive(Clone, Copy)]
@@ -273,12 +271,11 @@ pub(crate) fn page_of_keys(
     let mut pass = if backwards { behind } else { offset };
     let skip = if all { std::mem::take(&mut pass) } else { 0 };
     // For a look at many rows each costs less once all have a bit of their own.
-    let bits = if pass >= MANY { rows.to_bits() } else { None };
-    let is_wanted = |row: Row| bits.as_ref().map_or_else(|| rows.contains(row), |bits| bits.contains(row));
+    let lookup = rows.lookup(usize::try_from(pass).unwrap_or(usize::MAX));
     let mut page = Vec::new();
     reader.scan_keys_after(range, direction.reversed_if(backwards), skip, |key| {
         let (_, row) = key::split_row(key)?;
-        if !is_wanted(row) {
+        if !lookup.contains(row) {
             return Ok(Visit::Continue(()));
         }
         if pass > 0 {

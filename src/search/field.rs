@@ -85,8 +85,8 @@ impl Serialize for Field {
     }
 }
 
-/// Where the words of a lead are indexed: one slot a field, and one more in which the words of custom fields stand
-/// under their field's name.
+/// Where the words of a lead are indexed: one slot a field, in the order in which a hit in them ranks, and one more in
+/// which the words of custom fields stand under their field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Slot {
     Name,
@@ -111,16 +111,10 @@ impl Slot {
         Self::NamedCustomField,
     ];
 
-    /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words.
+    /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
+    /// and phones are not searched by the beginnings of theirs.
     pub(super) fn has_beginnings(self) -> bool {
-        self != Self::NamedCustomField
-    }
-
-    /// Appends the beginning of a word, after `prefix`, as it stands among those of all slots.
-    pub(super) fn push_beginning(self, prefix: &str, beginning: &str, text: &mut String) {
-        text.push(char::from(b'0' + self as u8));
-        text.push_str(prefix);
-        text.push_str(beginning);
+        !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
     /// The name of the slot in the index.
@@ -146,49 +140,53 @@ pub(super) struct Scope {
     pub(super) prefix: String,
 }
 
-/// The short beginnings of a word that have postings of their own: its first one, two and three letters. A beginning of
-/// few letters is that of many words, and reading the postings of each takes long.
-pub(super) fn beginnings(word: &str) -> impl Iterator<Item = &str> {
-    word.char_indices().take(3).filter_map(|(index, letter)| word.get(..index + letter.len_utf8()))
-}
-
 impl Scope {
-    /// How the beginning of a word in this scope stands among those of all.
-    pub(super) fn beginning(&self, beginning: &str) -> String {
-        let mut text = String::new();
-        self.slot.push_beginning(&self.prefix, beginning, &mut text);
-        text
+    /// All of a slot.
+    pub(super) const fn whole(slot: Slot) -> Self {
+        Self { slot, prefix: String::new() }
     }
 
     /// The scopes of these fields, or of all if none is named.
     pub(super) fn of(fields: &[Field]) -> Vec<Self> {
-        let whole = |slot| Self { slot, prefix: String::new() };
         if fields.is_empty() {
             let slots = Slot::ALL.into_iter().filter(|slot| *slot != Slot::NamedCustomField);
-            return slots.map(whole).collect();
+            return slots.map(Self::whole).collect();
         }
         let scope = |field: &Field| match field {
-            Field::Name => whole(Slot::Name),
-            Field::Company => whole(Slot::Company),
-            Field::Email => whole(Slot::Email),
-            Field::Phone => whole(Slot::Phone),
-            Field::Tags => whole(Slot::Tags),
-            Field::Source => whole(Slot::Source),
-            Field::CustomFields => whole(Slot::CustomFields),
+            Field::Name => Self::whole(Slot::Name),
+            Field::Company => Self::whole(Slot::Company),
+            Field::Email => Self::whole(Slot::Email),
+            Field::Phone => Self::whole(Slot::Phone),
+            Field::Tags => Self::whole(Slot::Tags),
+            Field::Source => Self::whole(Slot::Source),
+            Field::CustomFields => Self::whole(Slot::CustomFields),
             Field::CustomField(name) => Self { slot: Slot::NamedCustomField, prefix: named_prefix(name) },
         };
-        fields.iter().map(scope).collect()
+        let mut scopes: Vec<Self> = Vec::with_capacity(fields.len());
+        for scope in fields.iter().map(scope) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
+    /// A word as it stands in the slot.
+    pub(super) fn term(&self, word: &str) -> String {
+        format!("{}{word}", self.prefix)
     }
 }
 
 /// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
 /// name is told from the one that ends it by what follows.
 pub(super) fn named_prefix(name: &str) -> String {
-    let mut prefix = String::with_capacity(name.len() + 2);
+    let mut prefix = String::with_capacity(name.len() + 3);
+    // So that no name makes the term of another kind.
+    prefix.push('.');
     for c in name.chars() {
         match c {
             '\0' => prefix.push_str("\0\u{1}"),
-            // Words are handed over a line each.
+            // Terms are handed over a line each.
             SEPARATOR => prefix.push_str("\0\u{3}"),
             other => prefix.push(other),
         }

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::field::Field;
+use super::field::{Field, Slot};
 use super::lead_words::{Value, values};
-use super::query_text::Phrase;
+use super::phone::Number;
+use super::query_text::{Phrase, QueryText};
 use crate::analyzer::{self, Word};
 use crate::lead::Lead;
 
@@ -58,49 +59,92 @@ impl Serialize for Match {
     }
 }
 
-/// Where `phrases` are in `lead`, looking only into `fields` unless there are none.
-pub(super) fn matches(lead: &Lead, phrases: &[Phrase], fields: &[Field]) -> Vec<Match> {
+/// Where what was typed is in `lead`, looking only into `fields` unless there are none.
+pub(super) fn matches(lead: &Lead, query: &QueryText, fields: &[Field], forgiving: bool) -> Vec<Match> {
     let asked = |value: &Value<'_>| {
         let field = value.field();
         fields.is_empty()
             || fields.contains(&field)
             || (matches!(field, Field::CustomField(_)) && fields.contains(&Field::CustomFields))
     };
-    values(lead).iter().filter(|value| asked(value)).filter_map(|value| value_match(value, phrases)).collect()
-}
-
-fn value_match(value: &Value<'_>, phrases: &[Phrase]) -> Option<Match> {
-    let words = analyzer::words(&value.text);
-    let mut ranges: Vec<Range<usize>> = phrases.iter().flat_map(|phrase| places(&words, phrase)).collect();
-    if ranges.is_empty() {
-        return None;
-    }
-    ranges.sort_by_key(|range| (range.start, range.end));
-    let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match joined.last_mut() {
-            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-            _ => joined.push(range),
+    let values: Vec<SearchedValue<'_>> = values(lead).into_iter().filter(asked).map(SearchedValue::new).collect();
+    let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
+    for group in &query.groups {
+        let phrases: Vec<Vec<Place>> =
+            group.phrases.iter().map(|phrase| nearest_places(&values, phrase, forgiving)).collect();
+        let in_words = if phrases.iter().all(|places| !places.is_empty()) { phrases.concat() } else { Vec::new() };
+        let as_number = group.number.iter().flat_map(|number| number_places(&values, number));
+        for Place { value, range } in in_words.into_iter().chain(as_number) {
+            places.get_mut(value).into_iter().for_each(|places| places.push(range.clone()));
         }
     }
-    let utf16_ranges = joined.iter().map(|range| utf16(&value.text, range)).collect();
-    Some(Match { field: value.field(), item: value.item, ranges: joined, utf16_ranges })
+    let found = values.iter().zip(places).filter(|(_, places)| !places.is_empty());
+    found.map(|(value, places)| value.matched(places)).collect()
 }
 
-/// The places in which the words of a phrase stand side by side, each from the first word's start to the last one's
-/// end.
-fn places<'a>(words: &'a [Word], phrase: &'a Phrase) -> impl Iterator<Item = Range<usize>> + 'a {
-    let count = phrase.words.len().max(1);
-    words.windows(count).filter_map(move |window| {
-        let last = count - 1;
-        let fits = window.iter().zip(&phrase.words).enumerate().all(|(index, (word, wanted))| {
-            word.text == *wanted || (index == last && phrase.ends_in_prefix && word.text.starts_with(wanted.as_str()))
-        });
-        if !fits {
-            return None;
+/// A place in one of several values.
+#[derive(Clone)]
+struct Place {
+    value: usize,
+    range: Range<usize>,
+}
+
+struct SearchedValue<'a> {
+    value: Value<'a>,
+    words: Vec<Word>,
+}
+
+impl<'a> SearchedValue<'a> {
+    fn new(value: Value<'a>) -> Self {
+        // Phones are compared as numbers only.
+        let words = if value.slot == Slot::Phone { Vec::new() } else { analyzer::words(&value.text) };
+        Self { value, words }
+    }
+
+    fn matched(&self, mut places: Vec<Range<usize>>) -> Match {
+        places.sort_by_key(|range| (range.start, range.end));
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(places.len());
+        for range in places {
+            match ranges.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => ranges.push(range),
+            }
         }
-        Some(window.first()?.start..window.last()?.end)
-    })
+        let Value { item, text, .. } = &self.value;
+        let utf16_ranges = ranges.iter().map(|range| utf16(text, range)).collect();
+        Match { field: self.value.field(), item: *item, ranges, utf16_ranges }
+    }
+}
+
+/// The places with the fewest typos in which the words of a phrase stand side by side, each from the first word's start to
+/// the last one's end.
+fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool) -> Vec<Place> {
+    let (mut fewest, mut places) = (u8::MAX, Vec::new());
+    for (value, searched) in values.iter().enumerate() {
+        for window in searched.words.windows(phrase.words.len().max(1)) {
+            let typos = window.iter().zip(&phrase.words).map(|(word, wanted)| wanted.meant(&word.text, forgiving));
+            let typos =
+                typos.map(|meant| meant.map(|(typos, _)| typos)).try_fold(0, |sum: u8, t| Some(sum.saturating_add(t?)));
+            let (Some(typos), Some(first), Some(last)) = (typos, window.first(), window.last()) else { continue };
+            if typos < fewest {
+                fewest = typos;
+                places.clear();
+            }
+            if typos == fewest {
+                places.push(Place { value, range: first.start..last.end });
+            }
+        }
+    }
+    places
+}
+
+fn number_places(values: &[SearchedValue<'_>], number: &Number) -> Vec<Place> {
+    let phones = values.iter().enumerate().filter(|(_, searched)| searched.value.slot == Slot::Phone);
+    let places = phones.flat_map(|(value, searched)| {
+        let digits = analyzer::digits(&searched.value.text);
+        number.places(&digits).into_iter().map(move |(range, _)| Place { value, range })
+    });
+    places.collect()
 }
 
 fn utf16(text: &str, range: &Range<usize>) -> Range<usize> {

@@ -3,8 +3,9 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use super::field::{Field, Slot, beginnings, named_prefix};
-use super::word_lines::SEPARATOR;
+use super::field::{Field, Slot, named_prefix};
+use super::phone;
+use super::search_query::MAX_WORDS;
 
 /// One searched value of a lead.
 pub(super) struct Value<'a> {
@@ -29,6 +30,15 @@ impl Value<'_> {
             (Slot::CustomFields | Slot::NamedCustomField, Some(name)) => Field::CustomField(name.to_owned()),
             (Slot::CustomFields | Slot::NamedCustomField, None) => Field::CustomFields,
         }
+    }
+
+    /// The words that are indexed of it, and from which of them on it is compared as a whole.
+    fn words(&self) -> (Vec<String>, usize) {
+        if self.slot == Slot::Phone {
+            let digits = analyzer::digits(&self.text);
+            return (phone::words(&digits), phone::zeros(&digits));
+        }
+        (analyzer::words(&self.text).into_iter().map(|word| word.text).collect(), 0)
     }
 }
 
@@ -75,49 +85,69 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
     })
 }
 
-/// A word of a lead as it is indexed.
-pub(super) struct PlacedWord {
+/// The words of a lead in one slot.
+pub(super) struct SlotWords {
     pub(super) slot: Slot,
-    /// Its place in the slot. Words side by side in one value have places side by side; between values there is a gap.
+    /// What stands before each of the words.
+    pub(super) prefix: String,
+    pub(super) values: Vec<ValueWords>,
+}
+
+/// The words of one value, which have places side by side.
+pub(super) struct ValueWords {
+    /// The place of the first one in its slot. Between values there is a gap.
     pub(super) position: u32,
-    /// The word, after its custom field's name where that is the slot's way.
-    pub(super) text: String,
-    /// How much of `text` is before the word itself, in bytes.
-    prefix_length: usize,
+    pub(super) words: Vec<String>,
+    /// From which of them on the value is compared as a whole.
+    pub(super) first: usize,
 }
 
-impl PlacedWord {
-    /// Appends the word's short beginnings, as they are indexed, a line each.
-    pub(super) fn push_beginnings(&self, lines: &mut String) {
-        let (prefix, word) = self.text.split_at_checked(self.prefix_length).unwrap_or(("", &self.text));
-        for beginning in beginnings(word) {
-            self.slot.push_beginning(prefix, beginning, lines);
-            lines.push(SEPARATOR);
-        }
+impl ValueWords {
+    /// The words with their places.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &str)> {
+        (self.position..).zip(self.words.iter().map(String::as_str))
+    }
+
+    /// The term that says of what word the value begins with, and how many words it is, with the place of that word.
+    pub(super) fn opening(&self) -> Option<(u32, String)> {
+        let (position, word) = self.placed().nth(self.first)?;
+        Some((position, opening(self.words.len() - self.first, word)?))
     }
 }
 
-/// Every word of a lead, slot by slot.
-pub(super) fn placed_words(lead: &Lead) -> Vec<PlacedWord> {
-    let mut placed = Vec::new();
-    let mut named = Vec::new();
-    let mut next = (Slot::Name, 0);
+/// How the first word of a value of so many words stands among the words, so that a value that is equal to some words is
+/// found where they are side by side. `None` for more words than a query has.
+pub(super) fn opening(words: usize, first: &str) -> Option<String> {
+    let count = char::from_u32(u32::try_from(words).ok().filter(|_| words <= MAX_WORDS)? + u32::from(b'0'))?;
+    // No word begins so.
+    Some(format!("\u{1}{count}{first}"))
+}
+
+/// The words of a lead, slot by slot.
+pub(super) fn slot_words(lead: &Lead) -> Vec<SlotWords> {
+    let mut slots: Vec<SlotWords> = Vec::new();
+    let mut named: Vec<SlotWords> = Vec::new();
     for value in values(lead) {
-        if value.slot != next.0 {
-            next = (value.slot, 0);
-        }
-        let prefix = value.custom_name.map(named_prefix);
-        for word in analyzer::words(&value.text) {
-            let position = next.1;
-            next.1 += 1;
-            if let Some(prefix) = &prefix {
-                let text = format!("{prefix}{}", word.text);
-                named.push(PlacedWord { slot: Slot::NamedCustomField, position, text, prefix_length: prefix.len() });
+        let (words, first) = value.words();
+        let position_in = |slot: Option<&SlotWords>| {
+            let last = slot.filter(|last| last.slot == value.slot).and_then(|slot| slot.values.last());
+            last.map_or(0, |last| last.position + u32::try_from(last.words.len()).unwrap_or(u32::MAX) + 1)
+        };
+        let position = position_in(slots.last());
+        if let Some(name) = value.custom_name {
+            let prefix = named_prefix(name);
+            let values = ValueWords { position, words: words.clone(), first };
+            match named.last_mut().filter(|last| last.prefix == prefix) {
+                Some(last) => last.values.push(values),
+                None => named.push(SlotWords { slot: Slot::NamedCustomField, prefix, values: vec![values] }),
             }
-            placed.push(PlacedWord { slot: value.slot, position, text: word.text, prefix_length: 0 });
         }
-        next.1 += 1;
+        let values = ValueWords { position, words, first };
+        match slots.last_mut().filter(|last| last.slot == value.slot) {
+            Some(last) => last.values.push(values),
+            None => slots.push(SlotWords { slot: value.slot, prefix: String::new(), values: vec![values] }),
+        }
     }
-    placed.extend(named);
-    placed
+    slots.append(&mut named);
+    slots
 }

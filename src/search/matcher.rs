@@ -1,144 +1,223 @@
-//! Matching: which leads have all phrases of a query. One way of matching for every source of postings, so that a lead
-//! is found alike whether it is in the index or not yet.
+//! Matching: which leads have all that was typed, and how well. One way of matching for every source of postings, so that
+//! a lead is found and ranked alike whether it is in the index or not yet.
 
-use std::collections::HashMap;
-
-use roaring::RoaringBitmap;
-
-use super::field::Scope;
-use super::query_text::Phrase;
+use super::best_ways::{Note, Noted, Way, collect};
+use super::field::{Scope, Slot};
+use super::hits::{GroupWay, Hits};
+use super::postings::Postings;
+use super::query_text::QueryText;
+use super::rank::{Class, Places, place};
+use super::ranked::Ranked;
+use super::runs::side_by_side;
+use super::terms::{GroupTerms, Lookup, Opening, PhraseTerms, RunTerms, Sequence, Variant, WordTerms, frequency};
 use super::view::View;
 use crate::Result;
-use crate::row::RowSet;
+use crate::row::{Row, RowSet};
 
-/// Where postings come from: one segment of the index, or the leads since. Documents are numbered as the source likes.
-pub(super) trait Postings {
-    /// In about how many documents a word is; with `prefix`, a word that begins so. It decides the order of work, not
-    /// the answer.
-    fn frequency(&self, scope: &Scope, word: &str, prefix: bool) -> Result<u64>;
-
-    /// The documents that have a word, or with `prefix` a word that begins so; with `among`, those of them that have
-    /// it.
-    fn documents(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: Option<&RoaringBitmap>,
-    ) -> Result<RoaringBitmap>;
-
-    /// Shows `visit` the word's positions in each of the documents in `among` that have it.
-    fn each_position(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: &RoaringBitmap,
-        visit: impl FnMut(u32, &[u32]),
-    ) -> Result<()>;
-
-    /// The rows of documents, without those that are deleted.
-    fn rows_of(&self, documents: &RoaringBitmap) -> Result<RowSet>;
+/// What leads are held against.
+pub(super) struct Wanted<'q> {
+    pub(super) query: &'q QueryText,
+    pub(super) scopes: &'q [Scope],
+    /// Whether typos are forgiven.
+    pub(super) forgiving: bool,
+    /// Which leads are wanted at all; `None` for any.
+    pub(super) filter: Option<&'q RowSet>,
 }
 
-/// The rows of the leads that have every phrase, each in any of the scopes.
-pub(super) fn find(view: &View, phrases: &[Phrase], scopes: &[Scope]) -> Result<RowSet> {
-    let mut found = RowSet::default();
+/// The leads that have every group of the query, each in any of the scopes.
+pub(super) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
+    let mut ranked = Ranked::default();
     // What a newer source knows of a row outdates all older ones.
     let mut outdated = RowSet::default();
     for layer in view.recent().newest_first() {
-        let rows = rows_in(layer.words()?, phrases, scopes)?;
-        found.add_all(&rows.minus(&outdated));
+        Matching { source: &layer.words()?, wanted }.rank(&outdated, &mut ranked)?;
         outdated.add_all(layer.rows());
     }
     for segment in view.segments()? {
-        let rows = rows_in(&segment?, phrases, scopes)?;
-        found.add_all(&rows.minus(&outdated));
+        Matching { source: &segment?, wanted }.rank(&outdated, &mut ranked)?;
     }
-    Ok(found)
+    Ok(ranked)
 }
 
-/// The rows of one source: the rarest phrase first, so that the others are looked for in few documents.
-fn rows_in(source: &impl Postings, phrases: &[Phrase], scopes: &[Scope]) -> Result<RowSet> {
-    let mut by_frequency = Vec::with_capacity(phrases.len());
-    for phrase in phrases {
-        let mut frequency = 0_u64;
-        // With a single phrase there is nothing to choose.
-        for scope in scopes.iter().take(if phrases.len() > 1 { scopes.len() } else { 0 }) {
-            frequency = frequency.saturating_add(rarest(source, phrase, scope)?);
-        }
-        by_frequency.push((frequency, phrase));
-    }
-    by_frequency.sort_by_key(|(frequency, _)| *frequency);
-    let mut common: Option<RoaringBitmap> = None;
-    for (_, phrase) in by_frequency {
-        let mut documents = RoaringBitmap::new();
-        for scope in scopes {
-            documents |= documents_with(source, phrase, scope, common.as_ref())?;
-        }
-        if documents.is_empty() {
-            return Ok(RowSet::default());
-        }
-        common = Some(documents);
-    }
-    source.rows_of(&common.unwrap_or_default())
+/// The wanted leads of one source.
+struct Matching<'a, P> {
+    source: &'a P,
+    wanted: &'a Wanted<'a>,
 }
 
-/// How often the rarest word of a phrase comes.
-fn rarest(source: &impl Postings, phrase: &Phrase, scope: &Scope) -> Result<u64> {
-    let frequencies = phrase.with_prefixes().map(|(word, prefix)| source.frequency(scope, word, prefix));
-    Ok(frequencies.collect::<Result<Vec<_>>>()?.into_iter().min().unwrap_or(0))
-}
-
-/// The documents in which the words of a phrase stand side by side; only those `among` others, if that is given.
-fn documents_with(
-    source: &impl Postings,
-    phrase: &Phrase,
-    scope: &Scope,
-    among: Option<&RoaringBitmap>,
-) -> Result<RoaringBitmap> {
-    let mut words: Vec<(u64, &str, bool)> = Vec::with_capacity(phrase.words.len());
-    for (word, prefix) in phrase.with_prefixes() {
-        let frequency = if phrase.words.len() > 1 { source.frequency(scope, word, prefix)? } else { 0 };
-        words.push((frequency, word, prefix));
-    }
-    words.sort_by_key(|(frequency, ..)| *frequency);
-    let mut candidates: Option<RoaringBitmap> = None;
-    for (_, word, prefix) in words {
-        let documents = source.documents(scope, word, prefix, candidates.as_ref().or(among))?;
-        if documents.is_empty() {
-            return Ok(documents);
+impl<P: Postings> Matching<'_, P> {
+    /// Adds the leads of this source to those that are found, but for the rows that are outdated.
+    fn rank(&self, outdated: &RowSet, ranked: &mut Ranked) -> Result<()> {
+        let query = &self.wanted.query.groups;
+        let mut groups = Vec::with_capacity(query.len());
+        for group in query {
+            let group = self.lookup().group(group, query.len() == 1)?;
+            if group.is_nowhere() {
+                return Ok(());
+            }
+            groups.push(group);
         }
-        candidates = Some(documents);
+        if let [GroupTerms { phrases, number, .. }] = groups.as_slice()
+            && let ([phrase], []) = (phrases.as_slice(), number.as_slice())
+        {
+            return self.rank_phrase(phrase, outdated, ranked);
+        }
+        let mut hits = self.hits(&groups)?;
+        self.keep_wanted(&mut hits, outdated)?;
+        self.improve_side_by_side(&groups, &mut hits)?;
+        self.source.each_row(&hits.documents, |index, row| {
+            if let Some(way) = hits.ways.get(index) {
+                ranked.add(row, way.class);
+            }
+        })
     }
-    let candidates = candidates.unwrap_or_default();
-    if phrase.words.len() < 2 { Ok(candidates) } else { side_by_side(source, phrase, scope, candidates) }
-}
 
-/// Those of the documents, all of which have all words of a phrase, in which they stand side by side.
-fn side_by_side(
-    source: &impl Postings,
-    phrase: &Phrase,
-    scope: &Scope,
-    mut candidates: RoaringBitmap,
-) -> Result<RoaringBitmap> {
-    // For each document the positions at which a next word would go on with what was found so far, in order.
-    let mut expected: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (index, (word, prefix)) in phrase.with_prefixes().enumerate() {
-        let mut next: HashMap<u32, Vec<u32>> = HashMap::new();
-        source.each_position(scope, word, prefix, &candidates, |document, positions| {
-            let goes_on = |position: &&u32| {
-                index == 0 || expected.get(&document).is_some_and(|expected| expected.binary_search(position).is_ok())
-            };
-            let mut follow = positions.iter().filter(goes_on).map(|position| position.saturating_add(1)).peekable();
-            if follow.peek().is_some() {
-                next.entry(document).or_default().extend(follow);
+    /// A query of a single phrase: how a lead has it is its class.
+    fn rank_phrase(&self, phrase: &PhraseTerms<P::Term>, outdated: &RowSet, ranked: &mut Ranked) -> Result<()> {
+        let Noted { documents, notes } = self.phrase(phrase, None, true)?;
+        let is_wanted = self.is_wanted(documents.len(), outdated);
+        self.source.each_row(&documents, |index, row| {
+            if let Some(note) = notes.get(index).filter(|_| is_wanted(row)) {
+                let Way { typos, partial, unequal } = note.way();
+                ranked.add(row, Class { typos, partial, unequal, apart: false, place: note.places().best() });
+            }
+        })
+    }
+
+    /// The documents that have all groups: the rarest first, so that the others are looked for in few.
+    fn hits(&self, groups: &[GroupTerms<P::Term>]) -> Result<Hits> {
+        let mut order: Vec<(usize, &GroupTerms<P::Term>)> = groups.iter().enumerate().collect();
+        order.sort_by_key(|(_, group)| group.frequency);
+        let mut all: Option<Hits> = None;
+        for (index, group) in order {
+            let among = all.as_ref().map(|hits| hits.documents.as_slice());
+            let hits = self.group(group, among, index + 1 == groups.len(), groups.len() == 1)?;
+            all = Some(Hits::joined(all, hits, index == 0));
+        }
+        Ok(all.unwrap_or_default())
+    }
+
+    /// The documents that have a group, by its phrases or as a number.
+    fn group(&self, group: &GroupTerms<P::Term>, among: Option<&[u32]>, is_last: bool, is_all: bool) -> Result<Hits> {
+        let count = group.phrases.len();
+        let mut order: Vec<(usize, &PhraseTerms<P::Term>)> = group.phrases.iter().enumerate().collect();
+        order.sort_by_key(|(_, phrase)| phrase.frequency);
+        let mut words: Option<Hits> = None;
+        for (index, phrase) in order {
+            let among = words.as_ref().map(|hits| hits.documents.as_slice()).or(among);
+            let noted = self.phrase(phrase, among, is_last && index + 1 == count)?;
+            words = Some(Hits::joined(words, Hits::of(noted, is_all && count == 1), index == 0));
+        }
+        let words = words.unwrap_or_default();
+        if group.number.is_empty() {
+            return Ok(words);
+        }
+        Ok(words.or(self.number(&group.number, among, is_last, is_all)?))
+    }
+
+    /// The documents that have a phrase, which may be the last one.
+    fn phrase(&self, phrase: &PhraseTerms<P::Term>, among: Option<&[u32]>, is_last: bool) -> Result<Noted> {
+        let mut terms: Vec<(&P::Term, Note)> = Vec::new();
+        let mut found = Vec::new();
+        for sequence in &phrase.scopes {
+            let slot = sequence.scope.slot;
+            let note = |way: Way| Note::new(Way { partial: way.partial && is_last, ..way }, Places::only(slot));
+            match sequence.words.as_slice() {
+                // The openings of a custom field are those of all, and told apart by their positions.
+                [word] if slot != Slot::NamedCustomField || sequence.openings.is_empty() => {
+                    terms.extend(word.iter().map(|Variant { term, typos, partial }| {
+                        (term, note(Way { typos: *typos, partial: *partial, unequal: true }))
+                    }));
+                    terms.extend(sequence.openings.iter().map(|Opening { term, typos }| {
+                        (term, note(Way { typos: *typos, partial: false, unequal: false }))
+                    }));
+                }
+                _ => found.extend(self.ways(sequence, among)?.into_iter().map(|(document, way)| (document, note(way)))),
+            }
+        }
+        collect(self.source, &terms, found, among)
+    }
+
+    /// The documents that have a phone of this number.
+    fn number(&self, runs: &[RunTerms<P::Term>], among: Option<&[u32]>, is_last: bool, is_all: bool) -> Result<Hits> {
+        let mut found = Vec::new();
+        for RunTerms { sequence, is_whole } in runs {
+            for (document, way) in self.ways(sequence, among)? {
+                if !way.unequal || !is_whole {
+                    let way = Way { partial: way.unequal && is_last, ..way };
+                    found.push((document, Note::new(way, Places::only(Slot::Phone))));
+                }
+            }
+        }
+        let mut hits = Hits::of(collect(self.source, &[], found, among)?, is_all);
+        // Its digits are no words that others could stand beside.
+        hits.ways.iter_mut().for_each(|way| way.common = Places::default());
+        Ok(hits)
+    }
+
+    /// The documents in which the words of a phrase stand side by side.
+    fn ways(&self, sequence: &Sequence<P::Term>, among: Option<&[u32]>) -> Result<Vec<(u32, Way)>> {
+        let mut order: Vec<&WordTerms<P::Term>> = sequence.words.iter().collect();
+        order.sort_by_key(|word| frequency(self.source, word));
+        let mut documents: Option<Vec<u32>> = None;
+        for word in order {
+            let any = Note::new(Way { typos: 0, partial: false, unequal: false }, Places::default());
+            let terms: Vec<(&P::Term, Note)> = word.iter().map(|variant| (&variant.term, any)).collect();
+            documents = Some(collect(self.source, &terms, Vec::new(), documents.as_deref().or(among))?.documents);
+        }
+        let words: Vec<&[Variant<P::Term>]> = sequence.words.iter().map(Vec::as_slice).collect();
+        side_by_side(self.source, &words, &sequence.openings, &documents.unwrap_or_default())
+    }
+
+    /// Keeps the hits whose leads are as they are here, and wanted.
+    fn keep_wanted(&self, hits: &mut Hits, outdated: &RowSet) -> Result<()> {
+        let is_wanted = self.is_wanted(hits.documents.len(), outdated);
+        let mut kept = Hits::default();
+        self.source.each_row(&hits.documents, |index, row| {
+            if let (Some(document), Some(way)) = (hits.documents.get(index), hits.ways.get(index))
+                && is_wanted(row)
+            {
+                kept.push(*document, *way);
             }
         })?;
-        // A prefix gives the positions of one word after those of another.
-        next.values_mut().for_each(|positions| positions.sort_unstable());
-        candidates = next.keys().copied().collect();
-        expected = next;
+        *hits = kept;
+        Ok(())
     }
-    Ok(candidates)
+
+    /// Whether a row is not outdated, and wanted; to be asked so many times.
+    fn is_wanted(&self, times: usize, outdated: &RowSet) -> impl Fn(Row) -> bool {
+        let outdated = outdated.lookup(times);
+        let filter = self.wanted.filter.map(|filter| filter.lookup(times));
+        move |row| !outdated.contains(row) && filter.as_ref().is_none_or(|filter| filter.contains(row))
+    }
+
+    /// Finds the hits in which all words stand side by side, which is better than wherever.
+    fn improve_side_by_side(&self, groups: &[GroupTerms<P::Term>], hits: &mut Hits) -> Result<()> {
+        let Some(first) = self.wanted.query.words().next() else { return Ok(()) };
+        for scope in self.wanted.scopes {
+            let place = place(scope.slot);
+            let at_best = Class { typos: 0, partial: false, unequal: false, apart: false, place };
+            let improves = |way: &GroupWay| way.common.has(scope.slot) && at_best < way.class;
+            let candidates = hits.documents.iter().zip(&hits.ways).filter(|(_, way)| improves(way));
+            let documents: Vec<u32> = candidates.map(|(document, _)| *document).collect();
+            if documents.is_empty() {
+                continue;
+            }
+            let phrases = groups.iter().flat_map(|group| &group.phrases);
+            let here = phrases.map(|phrase| phrase.scopes.iter().find(|sequence| sequence.scope == *scope));
+            let Some(here) = here.collect::<Option<Vec<_>>>() else { continue };
+            let words: Vec<&[Variant<P::Term>]> =
+                here.iter().flat_map(|sequence| &sequence.words).map(Vec::as_slice).collect();
+            let openings = self.lookup().openings(scope, first, words.len())?;
+            for (document, way) in side_by_side(self.source, &words, &openings, &documents)? {
+                let Way { typos, partial, unequal } = way;
+                hits.improve(document, Class { typos, partial, unequal, apart: false, place });
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup(&self) -> Lookup<'_, P> {
+        Lookup { source: self.source, scopes: self.wanted.scopes, forgiving: self.wanted.forgiving }
+    }
 }

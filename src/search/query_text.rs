@@ -1,44 +1,78 @@
 //! What a person typed, taken apart. It is not a query language: no input is a syntax error.
 
-use crate::analyzer::{self, Word};
+use super::phone::{self, Number};
+use super::typos::Mistyped;
+use crate::analyzer;
 
-/// Words that must stand side by side in one field: a single word, several joined by punctuation as in
+/// A query: groups of words, all of which a lead must have.
+#[derive(Debug, Default)]
+pub(super) struct QueryText {
+    pub(super) groups: Vec<Group>,
+}
+
+/// A part of a query that is found as one: a phrase, or phrases that are a phone number if they are read together.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Each of them is to be found, …
+    pub(super) phrases: Vec<Phrase>,
+    /// … or this.
+    pub(super) number: Option<Number>,
+}
+
+/// Words that must stand side by side in one value: a single word, several joined by punctuation as in
 /// `jane@example.com`, or what stands in double quotes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Phrase {
-    pub(super) words: Vec<String>,
-    /// Whether the last word is only the beginning of one.
-    pub(super) ends_in_prefix: bool,
+    pub(super) words: Vec<QueryWord>,
 }
 
-impl Phrase {
-    /// The words, each with whether it is only the beginning of one.
-    pub(super) fn with_prefixes(&self) -> impl Iterator<Item = (&str, bool)> {
-        let last = self.words.len().saturating_sub(1);
-        self.words.iter().enumerate().map(move |(index, word)| (word.as_str(), index == last && self.ends_in_prefix))
-    }
+/// A word of a query.
+#[derive(Debug)]
+pub(super) struct QueryWord {
+    pub(super) text: String,
+    /// Whether it may be only the beginning of a word.
+    pub(super) is_beginning: bool,
+    /// What is forgiven of it, if anything.
+    pub(super) mistyped: Option<Mistyped>,
 }
 
-/// The phrases of a query, all of which a lead must have.
-pub(super) fn phrases(text: &str) -> Vec<Phrase> {
-    let mut phrases = Vec::new();
-    // Outside of quotes first, then inside, and so on: a quote that is not closed goes on to the end.
-    for (index, part) in text.split('"').enumerate() {
-        if index % 2 == 1 {
-            phrases.extend(phrase(part, true));
-        } else {
-            phrases.extend(part.split_whitespace().filter_map(|typed| phrase(typed, false)));
+impl QueryText {
+    pub(super) fn parse(text: &str) -> Self {
+        let mut groups = Vec::new();
+        // Outside of quotes first, then inside, and so on: a quote that is not closed goes on to the end.
+        for (index, part) in text.split('"').enumerate() {
+            if index % 2 == 1 {
+                groups.extend(quoted(part));
+            } else {
+                groups.extend(unquoted(part));
+            }
         }
+        let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
+        let goes_on = text.chars().last().is_some_and(char::is_alphanumeric);
+        let last = groups.last_mut().and_then(|group| group.phrases.last_mut());
+        if let Some(last) = last.filter(|_| goes_on && !quoted_last).and_then(|phrase| phrase.words.last_mut()) {
+            last.is_beginning = true;
+        }
+        Self { groups }
     }
-    let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
-    let goes_on = text.chars().last().is_some_and(char::is_alphanumeric);
-    if goes_on
-        && !quoted_last
-        && let Some(last) = phrases.last_mut()
-    {
-        last.ends_in_prefix = true;
+
+    /// All words in the typed order.
+    pub(super) fn words(&self) -> impl Iterator<Item = &QueryWord> {
+        self.groups.iter().flat_map(|group| &group.phrases).flat_map(|phrase| &phrase.words)
     }
-    phrases
+}
+
+impl QueryWord {
+    /// How many typos it has if `stored` was meant, with whether it is only a beginning of that; `None` if it was not.
+    pub(super) fn meant(&self, stored: &str, forgiving: bool) -> Option<(u8, bool)> {
+        if self.text == stored {
+            return Some((0, false));
+        }
+        if self.is_beginning && stored.starts_with(self.text.as_str()) {
+            return Some((0, true));
+        }
+        self.mistyped.as_ref().filter(|_| forgiving)?.distance(stored)?.least(self.is_beginning)
+    }
 }
 
 /// How many words a query has.
@@ -46,40 +80,97 @@ pub(super) fn word_count(text: &str) -> usize {
     analyzer::words(text).len()
 }
 
+fn quoted(part: &str) -> Option<Group> {
+    let number = if is_dialled(part) { Number::read(part) } else { None };
+    Some(Group { phrases: vec![phrase(part, true)?], number })
+}
+
+fn unquoted(part: &str) -> Vec<Group> {
+    let typed: Vec<&str> = part.split_whitespace().collect();
+    let mut groups = Vec::new();
+    for stretch in typed.chunk_by(|a, b| is_dialled(a) && is_dialled(b)) {
+        let phrases: Vec<Phrase> = stretch.iter().filter_map(|typed| phrase(typed, false)).collect();
+        let number = if stretch.iter().copied().all(is_dialled) { Number::read(&stretch.join(" ")) } else { None };
+        if number.is_some() {
+            groups.push(Group { phrases, number });
+        } else {
+            groups.extend(phrases.into_iter().map(|phrase| Group { phrases: vec![phrase], number: None }));
+        }
+    }
+    groups
+}
+
+/// Whether a part of a query may be one of a phone number.
+fn is_dialled(typed: &str) -> bool {
+    typed.chars().all(phone::is_dialled)
+}
+
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
-    let words = analyzer::words(text);
-    // One Han or kana character stands for every pair that it begins.
-    let ends_in_prefix = words.last()?.single_cjk && !quoted;
-    Some(Phrase { words: words.into_iter().map(|Word { text, .. }| text).collect(), ends_in_prefix })
+    let word = |word: analyzer::Word| QueryWord {
+        mistyped: if quoted { None } else { Mistyped::new(&word.text) },
+        // One Han or kana character stands for every pair that it begins.
+        is_beginning: word.single_cjk,
+        text: word.text,
+    };
+    let words: Vec<QueryWord> = analyzer::words(text).into_iter().map(word).collect();
+    (!words.is_empty()).then_some(Phrase { words })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Vec<(Vec<String>, bool)> {
-        phrases(text).into_iter().map(|phrase| (phrase.words, phrase.ends_in_prefix)).collect()
-    }
-
-    fn expected(phrases: &[(&[&str], bool)]) -> Vec<(Vec<String>, bool)> {
-        phrases.iter().map(|(words, prefix)| (words.iter().map(|word| (*word).to_owned()).collect(), *prefix)).collect()
+    /// `|` between groups, a space between phrases, `.` between words, `*` after a beginning, `#` after a group that may
+    /// be a number.
+    fn parsed(text: &str) -> String {
+        let word = |word: &QueryWord| format!("{}{}", word.text, if word.is_beginning { "*" } else { "" });
+        let phrase = |phrase: &Phrase| phrase.words.iter().map(word).collect::<Vec<_>>().join(".");
+        let group = |group: &Group| {
+            let phrases = group.phrases.iter().map(phrase).collect::<Vec<_>>().join(" ");
+            phrases + if group.number.is_some() { "#" } else { "" }
+        };
+        QueryText::parse(text).groups.iter().map(group).collect::<Vec<_>>().join("|")
     }
 
     #[test]
     fn words_quotes_and_punctuation_make_phrases() {
-        for (text, phrases) in [
-            ("jane doe", &[(&["jane"][..], false), (&["doe"][..], true)][..]),
-            ("jane doe ", &[(&["jane"], false), (&["doe"], false)]),
-            ("jane@example.com", &[(&["jane", "example", "com"], true)]),
-            ("example.com.", &[(&["example", "com"], false)]),
-            ("\"new york\" bagel", &[(&["new", "york"], false), (&["bagel"], true)]),
-            ("\"new york\"", &[(&["new", "york"], false)]),
-            ("bagel \"new yo", &[(&["bagel"], false), (&["new", "yo"], false)]),
-            ("東", &[(&["東"], true)]),
-            ("東京都", &[(&["東京", "京都"], true)]),
-            ("... \" \" ?", &[]),
+        for (text, expected) in [
+            ("jane doe", "jane|doe*"),
+            ("jane doe ", "jane|doe"),
+            ("jane@example.com", "jane.example.com*"),
+            ("example.com.", "example.com"),
+            ("\"new york\" bagel", "new.york|bagel*"),
+            ("\"new york\"", "new.york"),
+            ("bagel \"new yo", "bagel|new.yo"),
+            ("東", "東*"),
+            ("東京都", "東京.京都*"),
+            ("東 Tower ", "東*|tower"),
+            ("... \" \" ?", ""),
         ] {
-            assert_eq!(parsed(text), expected(phrases), "{text}");
+            assert_eq!(parsed(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn stretches_of_digits_may_be_phone_numbers() {
+        for (text, expected) in [
+            ("504-621-8927", "504.621.8927*#"),
+            ("jane (504) 621 8927 doe", "jane|504 621 8927#|doe*"),
+            ("+1 504", "1 504*#"),
+            ("50 4", "50|4*"),
+            ("- 50 -", "50"),
+            ("\"504 621\"", "504.621#"),
+            ("a5046218927", "a5046218927*"),
+            ("tel:5046218927", "tel.5046218927*"),
+        ] {
+            assert_eq!(parsed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn typos_are_forgiven_outside_of_quotes() {
+        let forgiven = |text: &str| QueryText::parse(text).words().all(|word| word.mistyped.is_some());
+        assert!(forgiven("jane doeling.company"));
+        assert!(!forgiven("\"jane\"") && !forgiven("doe") && !forgiven("jane1"));
     }
 }

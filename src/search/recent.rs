@@ -3,17 +3,16 @@
 //! A layer holds only rows. Their words are analysed when the first search asks, and shared by all views that hold the
 //! layer, so that a bulk load nobody searches costs nothing here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use roaring::RoaringBitmap;
-
 use super::field::{Scope, Slot};
-use super::lead_words::placed_words;
-use super::matcher::Postings;
+use super::lead_words::slot_words;
+use super::postings::{Meant, Postings};
+use super::typos::Mistyped;
 use crate::Result;
-use crate::row::RowSet;
+use crate::row::{Row, RowSet};
 use crate::storage::{ReadView, Reader};
 
 /// The changed leads of one or more commits.
@@ -51,79 +50,105 @@ impl Layer {
 /// The words of a layer's live leads; documents are rows.
 #[derive(Default)]
 pub(super) struct LayerWords {
-    postings: BTreeMap<(Slot, String), HashMap<u32, Vec<u32>>>,
+    terms: BTreeMap<(Slot, String), Vec<Posting>>,
+    end: u32,
+}
+
+/// A lead that has a term, and where.
+pub(super) struct Posting {
+    row: u32,
+    positions: Vec<u32>,
 }
 
 impl LayerWords {
     fn analyse(rows: &RowSet, reader: &impl Reader) -> Result<Self> {
-        let mut words = Self::default();
+        let mut words = Self { end: u32::try_from(rows.end()).unwrap_or(u32::MAX), ..Self::default() };
         for row in rows.iter() {
             let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else { continue };
-            for word in placed_words(&stored.lead) {
-                let documents = words.postings.entry((word.slot, word.text)).or_default();
-                documents.entry(row.0).or_default().push(word.position);
+            for of_slot in slot_words(&stored.lead) {
+                for value in &of_slot.values {
+                    let opening = value.opening().filter(|_| of_slot.slot != Slot::NamedCustomField);
+                    if let Some((position, term)) = opening {
+                        words.add(row, of_slot.slot, term, position);
+                    }
+                    for (position, word) in value.placed() {
+                        words.add(row, of_slot.slot, format!("{}{word}", of_slot.prefix), position);
+                    }
+                }
             }
         }
         Ok(words)
     }
 
-    fn each_term(&self, scope: &Scope, word: &str, prefix: bool, mut visit: impl FnMut(&HashMap<u32, Vec<u32>>)) {
-        let first = (scope.slot, format!("{}{word}", scope.prefix));
-        if !prefix {
-            if let Some(documents) = self.postings.get(&first) {
-                visit(documents);
-            }
-            return;
+    /// Rows come in ascending order, and so do the positions of a term in one.
+    fn add(&mut self, row: Row, slot: Slot, term: String, position: u32) {
+        let postings = self.terms.entry((slot, term)).or_default();
+        match postings.last_mut().filter(|last| last.row == row.0) {
+            Some(last) => last.positions.push(position),
+            None => postings.push(Posting { row: row.0, positions: vec![position] }),
         }
-        for ((slot, term), documents) in self.postings.range((Bound::Included(&first), Bound::Unbounded)) {
-            if *slot != scope.slot || !term.starts_with(first.1.as_str()) {
-                break;
-            }
-            visit(documents);
-        }
+    }
+
+    /// The terms of a slot that begin so.
+    fn terms_from(&self, slot: Slot, beginning: String) -> impl Iterator<Item = (&str, &Vec<Posting>)> {
+        let first = (slot, beginning);
+        let terms = self.terms.range((Bound::Included(&first), Bound::Unbounded));
+        let terms = terms.map(|((slot, term), postings)| (*slot, term.as_str(), postings));
+        terms
+            .take_while(move |(slot, term, _)| *slot == first.0 && term.starts_with(first.1.as_str()))
+            .map(|(_, term, postings)| (term, postings))
     }
 }
 
-impl Postings for LayerWords {
-    fn frequency(&self, scope: &Scope, word: &str, prefix: bool) -> Result<u64> {
-        let mut frequency = 0;
-        self.each_term(scope, word, prefix, |documents| frequency += documents.len() as u64);
-        Ok(frequency)
+impl<'a> Postings for &'a LayerWords {
+    type Term = &'a Vec<Posting>;
+
+    fn end(&self) -> u32 {
+        self.end
     }
 
-    fn documents(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: Option<&RoaringBitmap>,
-    ) -> Result<RoaringBitmap> {
-        let mut found = RoaringBitmap::new();
-        self.each_term(scope, word, prefix, |documents| found.extend(documents.keys()));
-        if let Some(among) = among {
-            found &= among;
-        }
-        Ok(found)
+    fn term(&self, slot: Slot, text: &str) -> Result<Option<Self::Term>> {
+        Ok(self.terms.get(&(slot, text.to_owned())))
     }
 
-    fn each_position(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: &RoaringBitmap,
-        mut visit: impl FnMut(u32, &[u32]),
-    ) -> Result<()> {
-        self.each_term(scope, word, prefix, |documents| {
-            for (document, positions) in documents.iter().filter(|(document, _)| among.contains(**document)) {
-                visit(*document, positions);
-            }
-        });
+    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>> {
+        Ok(self.terms_from(scope.slot, scope.term(beginning)).map(|(_, postings)| postings).collect())
+    }
+
+    fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, _: bool) -> Result<Vec<Meant<Self::Term>>> {
+        let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
+        let meant = |(term, postings): (&str, _)| {
+            let word = term.get(scope.prefix.len()..)?.to_owned();
+            Some(Meant { term: postings, distance: mistyped.distance(&word)?, word })
+        };
+        let from = scope.term(first_letter.encode_utf8(&mut [0; 4]));
+        Ok(self.terms_from(scope.slot, from).filter_map(meant).collect())
+    }
+
+    fn frequency(&self, term: &Self::Term) -> u32 {
+        u32::try_from(term.len()).unwrap_or(u32::MAX)
+    }
+
+    fn each_document(&self, term: &Self::Term, mut visit: impl FnMut(&[u32])) -> Result<()> {
+        term.iter().for_each(|posting| visit(&[posting.row]));
         Ok(())
     }
 
-    fn rows_of(&self, documents: &RoaringBitmap) -> Result<RowSet> {
-        Ok(RowSet::from(documents.clone()))
+    fn each_among(&self, term: &Self::Term, among: &[u32], mut visit: impl FnMut(usize)) -> Result<()> {
+        term.iter().filter_map(|posting| among.binary_search(&posting.row).ok()).for_each(&mut visit);
+        Ok(())
+    }
+
+    fn each_position(&self, term: &Self::Term, among: &[u32], mut visit: impl FnMut(u32, &[u32])) -> Result<()> {
+        for posting in term.iter().filter(|posting| among.binary_search(&posting.row).is_ok()) {
+            visit(posting.row, &posting.positions);
+        }
+        Ok(())
+    }
+
+    fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
+        documents.iter().enumerate().for_each(|(place, row)| visit(place, Row(*row)));
+        Ok(())
     }
 }
 

@@ -2,17 +2,17 @@
 //! a row.
 
 use tantivy::TantivyDocument;
-use tantivy::schema::{FAST, Field as IndexField, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{Field as IndexField, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
-use super::lead_words::placed_words;
-use super::word_lines::{self, SEPARATOR};
+use super::lead_words::{SlotWords, ValueWords, slot_words};
+use super::word_lines::{self, Lines};
 use crate::lead::Lead;
 use crate::row::Row;
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(super) const FINGERPRINT: u32 = 3;
+pub(super) const FINGERPRINT: u32 = 4;
 
 const ROW: &str = "row";
 
@@ -21,25 +21,20 @@ pub(super) struct IndexSchema {
     schema: Schema,
     row: IndexField,
     slots: [IndexField; Slot::ALL.len()],
-    /// The beginnings of the words of all slots, without positions.
-    beginnings: IndexField,
 }
 
 impl IndexSchema {
     pub(super) fn new() -> Self {
         let mut builder = SchemaBuilder::new();
-        let row = builder.add_u64_field(ROW, INDEXED | FAST);
-        let options = |option: IndexRecordOption| {
-            let indexing = TextFieldIndexing::default()
-                .set_tokenizer(word_lines::NAME)
-                .set_fieldnorms(false)
-                .set_index_option(option);
-            TextOptions::default().set_indexing_options(indexing)
-        };
-        let with_positions = options(IndexRecordOption::WithFreqsAndPositions);
-        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), with_positions.clone()));
-        let beginnings = builder.add_text_field("beginnings", options(IndexRecordOption::Basic));
-        Self { schema: builder.build(), row, slots, beginnings }
+        // Without field norms, which `INDEXED` would bring.
+        let row = builder.add_u64_field(ROW, NumericOptions::default().set_indexed().set_fast());
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(word_lines::NAME)
+            .set_fieldnorms(false)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), options.clone()));
+        Self { schema: builder.build(), row, slots }
     }
 
     pub(super) fn schema(&self) -> Schema {
@@ -55,10 +50,6 @@ impl IndexSchema {
         self.slots.get(slot as usize).copied().unwrap_or(self.row)
     }
 
-    pub(super) fn beginnings(&self) -> IndexField {
-        self.beginnings
-    }
-
     /// The term by which a row's document is found and deleted.
     pub(super) fn row_term(&self, row: Row) -> Term {
         Term::from_field_u64(self.row, row.0.into())
@@ -67,26 +58,48 @@ impl IndexSchema {
     pub(super) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
-        let words = placed_words(lead);
-        let mut lines = String::new();
-        for of_slot in words.chunk_by(|a, b| a.slot == b.slot) {
+        let slots = slot_words(lead);
+        for of_slot in slots.chunk_by(|a, b| a.slot == b.slot) {
             let Some(first) = of_slot.first() else { continue };
-            lines.clear();
-            let mut position = 0;
-            for word in of_slot {
-                while position < word.position {
-                    lines.push(SEPARATOR);
-                    position += 1;
-                }
-                lines.push_str(&word.text);
+            let mut lines = Lines::default();
+            for words in of_slot {
+                lines.restart();
+                words.values.iter().for_each(|value| push_value(&mut lines, words, value));
             }
-            document.add_text(self.slot(first.slot), &lines);
+            document.add_text(self.slot(first.slot), lines.text());
         }
-        lines.clear();
-        for word in words.iter().filter(|word| word.slot.has_beginnings()) {
-            word.push_beginnings(&mut lines);
-        }
-        document.add_text(self.beginnings, &lines);
         document
     }
+}
+
+fn push_value(lines: &mut Lines, slot: &SlotWords, value: &ValueWords) {
+    // Under a custom field's name the place is that of the same word among those of all custom fields.
+    let opening = if slot.slot == Slot::NamedCustomField { None } else { value.opening() };
+    for (position, word) in value.placed() {
+        if let Some((_, opening)) = opening.as_ref().filter(|(opens_at, _)| *opens_at == position) {
+            lines.push(position, opening);
+        }
+        if slot.slot.has_beginnings() {
+            for beginning in beginnings(word) {
+                lines.push(position, &beginning_term(beginning.chars().count(), beginning));
+            }
+        }
+        lines.push_after(position, &slot.prefix, word);
+    }
+}
+
+/// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading the
+/// postings of each word that begins so takes long where the beginning is short. A single letter is looked for as all
+/// pairs that begin with it.
+fn beginnings(word: &str) -> impl Iterator<Item = &str> {
+    let mut ends = word.char_indices().map(|(index, letter)| index + letter.len_utf8());
+    let (_, second, third, fourth) = (ends.next(), ends.next(), ends.next(), ends.next());
+    let third = third.filter(|_| fourth.is_some());
+    second.into_iter().chain(third).filter_map(|end| word.get(..end))
+}
+
+/// How a beginning of so many letters stands among the words of a slot; or how those begin that begin so.
+pub(super) fn beginning_term(letters: usize, beginning: &str) -> String {
+    // No word begins so.
+    format!("\u{2}{letters}{beginning}")
 }

@@ -4,19 +4,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::field::{Field, Scope};
 use super::hit::{Hit, matches};
-use super::matcher;
-use super::query_text;
+use super::matcher::{self, Wanted};
+use super::query_text::{QueryText, word_count};
+use super::ranked::Ranked;
 use super::view::View;
 use crate::lead::{ViolationCode, Violations};
-use crate::query::{Filter, Page, Paging, Sort, SortKey, Start, page_of_rows, select};
-use crate::row::RowSet;
+use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
 use crate::storage::Reader;
 use crate::{Error, ErrorKind, Result};
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
 /// Every word must be found, each in any of the fields; the last one may be the beginning of a word, unless something
-/// other than a letter or digit follows it. Case, accents and apostrophes play no part.
+/// other than a letter or digit follows it. Words joined by punctuation, as in an e-mail address, must stand side by side.
+/// Case, accents and apostrophes play no part. A phone is found by any 4 digits or more of it in a row, however either side
+/// is spelled.
+///
+/// Hits come in this order: fewer typos; the last word whole before its being a beginning; a value equal to all that was
+/// typed; all words side by side, as typed; by the field in which the first word is: name, company, e-mail, phone, tags,
+/// source, custom fields; the newest lead first. A lead that was found in several ways counts by its best.
 ///
 /// ```
 /// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
@@ -33,23 +39,51 @@ use crate::{Error, ErrorKind, Result};
 pub struct SearchQuery {
     text: String,
     fields: Vec<Field>,
+    typos: Typos,
     filter: Filter,
     paging: Paging,
 }
 
+/// Whether typos are forgiven: one in a word of 4 letters or more, two in one of 8 or more. A typo is a letter too many,
+/// too few or wrong, or two neighbours swapped; not in the first letter, nor in words with digits, in quotes, or in
+/// Chinese, Japanese or Korean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Typos {
+    /// Where the query as typed finds nothing under its filter.
+    #[default]
+    Auto,
+    /// In any case; leads that have what was typed come first.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// The longest query, in bytes and in words.
 const MAX_BYTES: usize = 512;
-const MAX_WORDS: usize = 32;
+pub(super) const MAX_WORDS: usize = 32;
 
 impl SearchQuery {
     /// A search for this text, at most 512 bytes and 32 words, in all fields, page 1 of 25 hits each.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), fields: Vec::new(), filter: Filter::new(), paging: Paging::default() }
+        Self {
+            text: text.into(),
+            fields: Vec::new(),
+            typos: Typos::Auto,
+            filter: Filter::new(),
+            paging: Paging::default(),
+        }
     }
 
     /// Which fields to search; none means all.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Whether typos are forgiven.
+    pub fn typos(mut self, typos: Typos) -> Self {
+        self.typos = typos;
         self
     }
 
@@ -78,7 +112,7 @@ impl SearchQuery {
             violations.add("query", ViolationCode::Required, "must not be blank");
         } else if self.text.len() > MAX_BYTES {
             violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_BYTES} bytes"));
-        } else if query_text::word_count(&self.text) > MAX_WORDS {
+        } else if word_count(&self.text) > MAX_WORDS {
             violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_WORDS} words"));
         }
         self.paging.check(&mut violations);
@@ -86,33 +120,51 @@ impl SearchQuery {
     }
 }
 
-/// The page that a checked `query` asks for, newest leads first. `Unavailable` if the index fails, in which case it is
-/// not to be used again.
+/// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
 pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
-    // tantivy panics over damage that its checksums do not show.
-    catch_unwind(AssertUnwindSafe(|| answer(view, query))).unwrap_or_else(|_| {
+    guarded(|| {
+        let reader = view.reader();
+        let text = QueryText::parse(&query.text);
+        let (ranked, forgiving) = find(view, query, &text)?;
+        let rows = ranked.page(reader, query.paging.offset(), query.paging.limit())?;
+        let hit = |row| {
+            let lead = reader.indexed_lead(row)?.lead;
+            let matches = matches(&lead, &text, &query.fields, forgiving);
+            Ok(Hit { lead, matches })
+        };
+        Ok(Page::new(rows.into_iter().map(hit).collect::<Result<_>>()?, ranked.total(), query.paging))
+    })
+}
+
+/// How all that a checked `query` finds divides.
+pub(crate) fn facets(view: &View, query: &SearchQuery) -> Result<Facets> {
+    let found = guarded(|| find(view, query, &QueryText::parse(&query.text)))?.0;
+    facets_of(view.reader(), &found.rows())
+}
+
+/// tantivy panics over damage that its checksums do not show.
+fn guarded<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Unavailable, "searching panicked, which a damaged index can cause"))
     })
 }
 
-fn answer(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
-    let reader = view.reader();
-    let phrases = query_text::phrases(&query.text);
-    let scopes = Scope::of(&query.fields);
+/// What is found, and whether typos had to be forgiven for it.
+fn find(view: &View, query: &SearchQuery, text: &QueryText) -> Result<(Ranked, bool)> {
     // A query without letter or digit finds nothing.
-    let rows = if phrases.is_empty() {
-        RowSet::default()
-    } else {
-        let found = matcher::find(view, &phrases, &scopes)?;
-        found.and(&select(reader, &query.filter)?)
+    if text.groups.is_empty() {
+        return Ok((Ranked::default(), false));
+    }
+    let scopes = Scope::of(&query.fields);
+    let filter = if query.filter.is_empty() { None } else { Some(select(view.reader(), &query.filter)?) };
+    let find = |forgiving| {
+        let wanted = Wanted { query: text, scopes: &scopes, forgiving, filter: filter.as_ref() };
+        Ok((matcher::find(view, &wanted)?, forgiving))
     };
-    let total = rows.len();
-    let newest_first = [Sort::desc(SortKey::CreatedAt)];
-    let page = page_of_rows(reader, rows, &newest_first, Start::Offset(query.paging.offset()), query.paging.limit())?;
-    let hit = |row| {
-        let lead = reader.indexed_lead(row)?.lead;
-        let matches = matches(&lead, &phrases, &query.fields);
-        Ok(Hit { lead, matches })
-    };
-    Ok(Page::new(page.into_iter().map(hit).collect::<Result<_>>()?, total, query.paging))
+    if query.typos == Typos::Always {
+        return find(true);
+    }
+    let as_typed = find(false)?;
+    let can_forgive = query.typos == Typos::Auto && text.words().any(|word| word.mistyped.is_some());
+    if as_typed.0.total() == 0 && can_forgive { find(true) } else { Ok(as_typed) }
 }

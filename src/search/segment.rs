@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
 use tantivy::columnar::Column;
 use tantivy::postings::{Postings as _, TermInfo};
 use tantivy::schema::{IndexRecordOption, Term};
-use tantivy::{DocSet, InvertedIndexReader, SegmentReader, TERMINATED};
+use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
 
 use super::fault;
-use super::field::{Scope, beginnings};
-use super::matcher::Postings;
-use super::schema::IndexSchema;
+use super::field::{Scope, Slot};
+use super::postings::{Meant, Postings};
+use super::schema::{IndexSchema, beginning_term};
+use super::typos::Mistyped;
 use crate::Result;
-use crate::row::{Row, RowSet};
+use crate::row::Row;
 
 pub(super) struct Segment<'a> {
     reader: &'a SegmentReader,
@@ -21,168 +21,155 @@ pub(super) struct Segment<'a> {
     rows: Column<u64>,
 }
 
+/// A term with the dictionary that it is from.
+pub(super) struct SegmentTerm {
+    inverted: Arc<InvertedIndexReader>,
+    info: TermInfo,
+}
+
+/// Beginnings of so many letters have postings of their own.
+const SHORT: usize = 3;
+/// Seeking in postings pays where so many fewer documents are looked for.
+const SEEK_PAYS: usize = 8;
+/// How many rows are looked up at once.
+const ROWS_AT_ONCE: usize = 512;
+
 impl<'a> Segment<'a> {
     pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema) -> Result<Self> {
         let rows = reader.fast_fields().u64(schema.row_name()).map_err(fault)?;
         Ok(Self { reader, schema, rows })
     }
 
-    /// Shows `visit` the postings of a word, or of every word that begins so.
-    fn each_term(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        mut visit: impl FnMut(&InvertedIndexReader, &TermInfo) -> Result<()>,
-    ) -> Result<()> {
-        let field = self.schema.slot(scope.slot);
-        let inverted = self.reader.inverted_index(field).map_err(fault)?;
-        let word = format!("{}{word}", scope.prefix);
-        if !prefix {
-            if let Some(info) = inverted.get_term_info(&Term::from_field_text(field, &word)).map_err(fault)? {
-                visit(&inverted, &info)?;
-            }
-            return Ok(());
+    fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
+        self.reader.inverted_index(self.schema.slot(slot)).map_err(fault)
+    }
+
+    /// All terms of a slot that begin so.
+    fn terms_from(&self, slot: Slot, beginning: &str) -> Result<Vec<SegmentTerm>> {
+        let inverted = self.inverted(slot)?;
+        let mut found = Vec::new();
+        let mut terms = inverted.terms().range().ge(beginning.as_bytes()).into_stream().map_err(fault)?;
+        while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
+            found.push(SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() });
         }
-        let mut terms = inverted.terms().range().ge(word.as_bytes()).into_stream().map_err(fault)?;
-        while terms.advance() {
-            if !terms.key().starts_with(word.as_bytes()) {
-                break;
+        Ok(found)
+    }
+}
+
+impl Postings for Segment<'_> {
+    type Term = SegmentTerm;
+
+    fn end(&self) -> u32 {
+        self.reader.max_doc()
+    }
+
+    fn term(&self, slot: Slot, text: &str) -> Result<Option<SegmentTerm>> {
+        let inverted = self.inverted(slot)?;
+        let info = inverted.get_term_info(&Term::from_field_text(self.schema.slot(slot), text)).map_err(fault)?;
+        Ok(info.map(|info| SegmentTerm { inverted, info }))
+    }
+
+    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<SegmentTerm>> {
+        let letters = beginning.chars().count();
+        if letters > SHORT || !scope.slot.has_beginnings() {
+            return self.terms_from(scope.slot, &scope.term(beginning));
+        }
+        // A letter begins what the pairs do that it begins; a word of that letter alone, or of these three, is found as
+        // one.
+        if letters == 1 {
+            return self.terms_from(scope.slot, &beginning_term(2, beginning));
+        }
+        Ok(self.term(scope.slot, &beginning_term(letters, beginning))?.into_iter().collect())
+    }
+
+    fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, beginnings: bool) -> Result<Vec<Meant<SegmentTerm>>> {
+        let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
+        let automaton = mistyped.automaton(self.schema.slot(scope.slot), &scope.prefix, beginnings).map_err(fault)?;
+        let inverted = self.inverted(scope.slot)?;
+        let from = scope.term(first_letter.encode_utf8(&mut [0; 4]));
+        let mut found = Vec::new();
+        let mut terms = inverted.terms().search(automaton).ge(from.as_bytes()).into_stream().map_err(fault)?;
+        while terms.advance() && terms.key().starts_with(from.as_bytes()) {
+            let word = terms.key().get(scope.prefix.len()..).and_then(|word| std::str::from_utf8(word).ok());
+            if let Some(word) = word
+                && let Some(distance) = mistyped.distance(word)
+            {
+                let term = SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() };
+                found.push(Meant { term, word: word.to_owned(), distance });
             }
-            visit(&inverted, terms.value())?;
+        }
+        Ok(found)
+    }
+
+    fn frequency(&self, term: &SegmentTerm) -> u32 {
+        term.info.doc_freq
+    }
+
+    fn each_document(&self, term: &SegmentTerm, mut visit: impl FnMut(&[u32])) -> Result<()> {
+        let basic = IndexRecordOption::Basic;
+        let mut postings = term.inverted.read_block_postings_from_terminfo(&term.info, basic).map_err(fault)?;
+        while !postings.docs().is_empty() {
+            visit(postings.docs());
+            postings.advance();
         }
         Ok(())
     }
 
-    /// The postings of what stands for a word where positions do not matter, or for a short beginning of one. `None`
-    /// for a long beginning, which has no postings of its own.
-    fn single_term(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-    ) -> Result<Option<(Arc<InvertedIndexReader>, Option<TermInfo>)>> {
-        let (field, text) = if prefix {
-            if !scope.slot.has_beginnings() {
-                return Ok(None);
-            }
-            match beginnings(word).find(|beginning| *beginning == word) {
-                Some(beginning) => (self.schema.beginnings(), scope.beginning(beginning)),
-                None => return Ok(None),
-            }
-        } else {
-            (self.schema.slot(scope.slot), format!("{}{word}", scope.prefix))
-        };
-        let inverted = self.reader.inverted_index(field).map_err(fault)?;
-        let info = inverted.get_term_info(&Term::from_field_text(field, &text)).map_err(fault)?;
-        Ok(Some((inverted, info)))
-    }
-}
-
-/// Seeking in postings pays where so many fewer documents are looked for.
-const SEEK_PAYS: u64 = 8;
-
-/// The documents of one term, in order; only those `among` others, if that is given.
-fn documents_of(
-    inverted: &InvertedIndexReader,
-    info: &TermInfo,
-    among: Option<&RoaringBitmap>,
-) -> Result<RoaringBitmap> {
-    let mut postings = inverted.read_postings_from_terminfo(info, IndexRecordOption::Basic).map_err(fault)?;
-    let mut documents = RoaringBitmap::new();
-    match among {
-        Some(among) if among.len() * SEEK_PAYS < u64::from(info.doc_freq) => {
-            for document in among {
-                if postings.doc() < document {
-                    postings.seek(document);
+    fn each_among(&self, term: &SegmentTerm, among: &[u32], mut visit: impl FnMut(usize)) -> Result<()> {
+        if among.len().saturating_mul(SEEK_PAYS) < term.info.doc_freq as usize {
+            let basic = IndexRecordOption::Basic;
+            let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
+            for (place, document) in among.iter().enumerate() {
+                if postings.doc() < *document {
+                    postings.seek(*document);
                 }
-                if postings.doc() == document {
-                    push(&mut documents, document)?;
+                if postings.doc() == *document {
+                    visit(place);
                 }
             }
+            return Ok(());
         }
-        _ => {
-            while postings.doc() != TERMINATED {
-                push(&mut documents, postings.doc())?;
-                postings.advance();
+        let mut looked_for = among.iter().copied().enumerate().peekable();
+        self.each_document(term, |documents| {
+            for document in documents {
+                while looked_for.next_if(|(_, next)| next < document).is_some() {}
+                if let Some((place, _)) = looked_for.next_if(|(_, next)| next == document) {
+                    visit(place);
+                }
             }
-            if let Some(among) = among {
-                documents &= among;
-            }
-        }
-    }
-    Ok(documents)
-}
-
-fn push(documents: &mut RoaringBitmap, document: u32) -> Result<()> {
-    let out_of_order = |_| fault(tantivy::TantivyError::InternalError("postings are out of order".to_owned()));
-    documents.try_push(document).map_err(out_of_order)
-}
-
-impl Postings for Segment<'_> {
-    fn frequency(&self, scope: &Scope, word: &str, prefix: bool) -> Result<u64> {
-        Ok(match self.single_term(scope, word, prefix)? {
-            Some((_, info)) => info.map_or(0, |info| info.doc_freq.into()),
-            // A long beginning is rare, but takes long to find.
-            None => u64::from(self.reader.max_doc()),
         })
     }
 
-    fn documents(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: Option<&RoaringBitmap>,
-    ) -> Result<RoaringBitmap> {
-        if let Some((inverted, info)) = self.single_term(scope, word, prefix)? {
-            return info.map_or(Ok(RoaringBitmap::new()), |info| documents_of(&inverted, &info, among));
-        }
-        let mut documents = RoaringBitmap::new();
-        self.each_term(scope, word, prefix, |inverted, info| {
-            documents |= documents_of(inverted, info, among)?;
-            Ok(())
-        })?;
-        Ok(documents)
-    }
-
-    fn each_position(
-        &self,
-        scope: &Scope,
-        word: &str,
-        prefix: bool,
-        among: &RoaringBitmap,
-        mut visit: impl FnMut(u32, &[u32]),
-    ) -> Result<()> {
+    fn each_position(&self, term: &SegmentTerm, among: &[u32], mut visit: impl FnMut(u32, &[u32])) -> Result<()> {
+        let option = IndexRecordOption::WithFreqsAndPositions;
+        let mut postings = term.inverted.read_postings_from_terminfo(&term.info, option).map_err(fault)?;
         let mut positions = Vec::new();
-        self.each_term(scope, word, prefix, |inverted, info| {
-            let option = IndexRecordOption::WithFreqsAndPositions;
-            let mut postings = inverted.read_postings_from_terminfo(info, option).map_err(fault)?;
-            for document in among {
-                if postings.doc() < document {
-                    postings.seek(document);
-                }
-                if postings.doc() == document {
-                    postings.positions(&mut positions);
-                    visit(document, &positions);
-                }
+        for document in among {
+            if postings.doc() < *document {
+                postings.seek(*document);
             }
-            Ok(())
-        })
-    }
-
-    fn rows_of(&self, documents: &RoaringBitmap) -> Result<RowSet> {
-        let alive = self.reader.alive_bitset();
-        let mut rows = RowSet::default();
-        for document in documents {
-            if alive.is_some_and(|alive| alive.is_deleted(document)) {
-                continue;
-            }
-            let row = self.rows.first(document).and_then(|row| u32::try_from(row).ok());
-            if let Some(row) = row {
-                rows.insert(Row(row));
+            if postings.doc() == *document {
+                postings.positions(&mut positions);
+                visit(*document, &positions);
             }
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
+        let alive = self.reader.alive_bitset();
+        let mut rows = [None; ROWS_AT_ONCE];
+        for (index, documents) in documents.chunks(ROWS_AT_ONCE).enumerate() {
+            let Some(rows) = rows.get_mut(..documents.len()) else { continue };
+            self.rows.first_vals(documents, rows);
+            for (place, (document, row)) in documents.iter().zip(rows).enumerate() {
+                if let Some(row) = row.and_then(|row| u32::try_from(row).ok())
+                    && alive.is_none_or(|alive| alive.is_alive(*document))
+                {
+                    visit(index * ROWS_AT_ONCE + place, Row(row));
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::clock;
-use crate::query::Page;
+use crate::query::{Facets, Page};
 use crate::search::{self, Follower, Hit, IndexHome, Published, SearchQuery, SearchStatus, View};
 use crate::storage::{self, Access, Database, FinishedBatch, Medium, Pending, Reader};
 use crate::trash::Patience;
@@ -281,13 +281,22 @@ impl Core {
     }
 
     pub(super) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+        self.searched(query, search::search)
+    }
+
+    pub(super) fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+        self.searched(query, search::facets)
+    }
+
+    /// The answer of the index; if that fails, of the one that is made anew.
+    fn searched<T>(&self, query: &SearchQuery, answer: fn(&View, &SearchQuery) -> Result<T>) -> Result<T> {
         query.check()?;
         let view = self.searchable()?;
-        match search::search(&view, query) {
+        match answer(&view, query) {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 log::error!("the search index failed and is made anew: {error}");
                 self.follower.distrust(&view);
-                search::search(&*self.searchable()?, query)
+                answer(&*self.searchable()?, query)
             }
             result => result,
         }

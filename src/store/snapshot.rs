@@ -144,13 +144,26 @@ impl Snapshot {
     /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was
     /// opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+        search::search(self.searchable(query)?, query)
+    }
+
+    /// How all that a search finds divides, see [`LeadStore::search_facets`](super::LeadStore::search_facets).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](Self::search).
+    pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+        search::facets(self.searchable(query)?, query)
+    }
+
+    fn searchable(&self, query: &SearchQuery) -> Result<&View> {
         query.check()?;
         self.held.reader()?;
         if !self.held.view.has_index() {
             let message = "the snapshot was taken before the search index was ready; take another";
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
-        search::search(&self.held.view, query)
+        Ok(&self.held.view)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module a concern.
 
+mod brute_force;
 mod create_update;
 mod format;
 mod ids;
@@ -9,6 +10,7 @@ mod lifecycle;
 mod listing;
 mod model;
 mod naughty_strings;
+mod ranking;
 mod search_index;
 mod searching;
 mod support;

@@ -63,13 +63,13 @@ fn fields_and_filters_narrow_a_search() {
     store.create(lead("3").custom_field("site", "example.com").custom_field("industry", "web")).unwrap();
     store.create(lead("4").custom_field("industry", vec!["example.com", "x"]).tags(["example com"])).unwrap();
     let example = || SearchQuery::new("example.com");
-    assert_eq!(found(&store, example()), ["4", "3", "2", "1"]);
+    assert_eq!(found(&store, example()), ["2", "4", "3", "1"]);
     assert_eq!(found(&store, example().fields([Field::Email, Field::Company])), ["2", "1"]);
     assert_eq!(found(&store, example().fields([Field::CustomFields])), ["4", "3"]);
     assert_eq!(found(&store, example().fields([Field::CustomField("industry".into())])), ["4"]);
     assert_eq!(found(&store, example().fields([Field::CustomField("indus".into())])), Vec::<String>::new());
     assert_eq!(found(&store, example().filter(Filter::new().status("lost"))), ["1"]);
-    assert_eq!(found(&store, example().per_page(2).page(2)), ["2", "1"]);
+    assert_eq!(found(&store, example().per_page(2).page(2)), ["3", "1"]);
     assert_eq!(store.search(&example().per_page(1).page(9)).unwrap().total, 4);
     for (text, field) in [("email", Field::Email), ("custom_fields.a.b", Field::CustomField("a.b".into()))] {
         assert_eq!(text.parse::<Field>().unwrap(), field);
@@ -150,4 +150,27 @@ fn a_snapshot_searches_its_own_state() {
         assert_eq!(test.store.search(&SearchQuery::new("before")).unwrap().total, 0);
         assert_eq!(found(&test.store, SearchQuery::new("after")), ["after"]);
     }
+}
+
+#[test]
+fn facets_of_a_search_divide_what_it_finds() {
+    let test = TestStore::new();
+    for (name, status, tag) in [("Jane Doe", "new", "vip"), ("Jane Roe", "won", "vip"), ("John Doe", "new", "eu")] {
+        test.store.create(NewLead::new(name).status(status).tags([tag]).deal_value(10)).unwrap();
+    }
+    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
+    let counts = |query: &SearchQuery| {
+        let facets = test.store.search_facets(query).unwrap();
+        assert_eq!(facets, test.store.snapshot().unwrap().search_facets(query).unwrap());
+        assert_eq!(facets.total, test.store.search(query).unwrap().total);
+        let statuses = facets.statuses.into_iter().map(|facet| (facet.status, facet.leads, facet.deals));
+        let tags = facets.tags.into_iter().map(|facet| (facet.value.unwrap(), facet.leads));
+        (statuses.collect::<Vec<_>>(), tags.collect::<Vec<_>>())
+    };
+    let (new, won) = (|n| ("new".to_owned(), n, n), |n| ("won".to_owned(), n, n));
+    assert_eq!(counts(&SearchQuery::new("jane")), (vec![new(1), won(1)], vec![("vip".to_owned(), 2)]));
+    let filtered = SearchQuery::new("doe").filter(Filter::new().status("new")).page(9);
+    assert_eq!(counts(&filtered), (vec![new(2)], vec![("eu".to_owned(), 1), ("vip".to_owned(), 1)]));
+    assert_eq!(counts(&SearchQuery::new("nobody")), (vec![], vec![]));
+    assert_eq!(test.store.search_facets(&SearchQuery::new(" ")).unwrap_err().kind(), ErrorKind::Invalid);
 }

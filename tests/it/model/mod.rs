@@ -9,8 +9,8 @@ use fastrand::Rng;
 use leadstore::chrono::{TimeDelta, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, ValueFacet,
-    Version,
+    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, Typos,
+    ValueFacet, Version,
 };
 
 use crate::support::{self, TestStore};
@@ -325,9 +325,10 @@ impl Driver {
         let mut wanted =
             if self.rng.bool() { ListWanted::all() } else { ListWanted::random(&mut self.rng, &self.oracle) };
         wanted.sort = vec![];
-        let query = SearchQuery::new(&*text).fields(fields.clone()).filter(wanted.filter()).per_page(100);
+        let typos = [Typos::Auto, Typos::Always, Typos::Never][self.rng.usize(0..3)];
+        let query = SearchQuery::new(&*text).fields(fields.clone()).typos(typos).filter(wanted.filter()).per_page(100);
         let found = self.test.store.search(&query).unwrap();
-        let expected = self.oracle.search(&text, &fields, &wanted);
+        let expected = self.oracle.search(&text, &fields, typos, &wanted);
         assert_eq!(found.total, expected.len() as u64, "{text:?} in {fields:?}, {wanted:?}");
         let leads: Vec<&Lead> = found.items.iter().map(|hit| &hit.lead).collect();
         assert_eq!(leads, expected.iter().take(100).collect::<Vec<_>>(), "{text:?} in {fields:?}");
@@ -354,7 +355,11 @@ impl Driver {
         }
         for word in values::WORDS {
             let found = self.test.store.search(&SearchQuery::new(*word)).unwrap();
-            assert_eq!(found.total, self.oracle.search(word, &[], &ListWanted::all()).len() as u64, "{word}");
+            assert_eq!(
+                found.total,
+                self.oracle.search(word, &[], Typos::Auto, &ListWanted::all()).len() as u64,
+                "{word}"
+            );
         }
     }
 

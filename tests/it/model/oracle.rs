@@ -1,5 +1,5 @@
-//! The plain map, and what the store must answer according to it. It shares no code with the store: even folding is its
-//! own, for the letters that `values` uses.
+//! The plain map, and what the store must answer according to it. It shares no code with the store but what makes words
+//! of text for searches: even the folding of sort keys is its own, for the letters that `values` uses.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,10 +8,11 @@ use fastrand::Rng;
 use leadstore::chrono::{DateTime, TimeDelta, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey, Version,
+    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey, Typos, Version,
 };
 
 use super::values::{self, Fields};
+use crate::brute_force::Searched;
 
 type Time = DateTime<Utc>;
 type Trashed = (Lead, Time, Time);
@@ -238,10 +239,11 @@ impl Oracle {
         divided
     }
 
-    /// What a search must find, newest first.
-    pub fn search(&self, text: &str, fields: &[Field], wanted: &ListWanted) -> Vec<Lead> {
-        let all = self.list(wanted, 0, usize::MAX).0;
-        all.into_iter().filter(|lead| is_found(lead, text, fields)).collect()
+    /// What a search must find, in order.
+    pub fn search(&self, text: &str, fields: &[Field], typos: Typos, wanted: &ListWanted) -> Vec<Lead> {
+        let newest_first = self.list(wanted, 0, usize::MAX).0;
+        let found = Searched::new(&newest_first).search(text, fields, typos);
+        found.into_iter().map(|(lead, _)| lead.clone()).collect()
     }
 
     fn held(&self, now: Time) -> Time {
@@ -449,78 +451,4 @@ fn fold(text: &str) -> String {
         }
     }
     folded
-}
-
-fn words(text: &str) -> Vec<String> {
-    fold(text).split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
-}
-
-/// Whether a lead has every phrase of a query in any of the fields.
-fn is_found(lead: &Lead, text: &str, fields: &[Field]) -> bool {
-    let values = searched(lead, fields);
-    let phrases = phrases(text);
-    !phrases.is_empty()
-        && phrases.iter().all(|(phrase, prefix)| {
-            values.iter().any(|value| {
-                words(value).windows(phrase.len()).any(|window| {
-                    let (last, before) = window.split_last().unwrap();
-                    let (wanted, wanted_before) = phrase.split_last().unwrap();
-                    before == wanted_before && (last == wanted || (*prefix && last.starts_with(wanted)))
-                })
-            })
-        })
-}
-
-fn phrases(text: &str) -> Vec<(Vec<String>, bool)> {
-    let mut phrases = Vec::new();
-    let mut ends_open = false;
-    for (index, part) in text.split('"').enumerate() {
-        let quoted = index % 2 == 1;
-        let parts: Vec<&str> = if quoted { vec![part] } else { part.split_whitespace().collect() };
-        for part in parts {
-            let words = words(part);
-            if !words.is_empty() {
-                phrases.push((words, false));
-                ends_open = !quoted;
-            }
-        }
-    }
-    let open = ends_open && text.ends_with(|c: char| c.is_alphanumeric());
-    if let Some(last) = phrases.last_mut() {
-        last.1 = open;
-    }
-    phrases
-}
-
-fn searched(lead: &Lead, fields: &[Field]) -> Vec<String> {
-    let asks = |field: Field| fields.is_empty() || fields.contains(&field);
-    let mut values = Vec::new();
-    if asks(Field::Name) {
-        values.push(lead.name.clone());
-    }
-    for (field, value) in [
-        (Field::Email, &lead.email),
-        (Field::Phone, &lead.phone),
-        (Field::Company, &lead.company),
-        (Field::Source, &lead.source),
-    ] {
-        values.extend(value.clone().filter(|_| asks(field)));
-    }
-    if asks(Field::Tags) {
-        values.extend(lead.tags.clone());
-    }
-    for (name, value) in &lead.custom_fields {
-        if !asks(Field::CustomFields) && !fields.contains(&Field::CustomField(name.clone())) {
-            continue;
-        }
-        match value {
-            CustomValue::Text(text) => values.push(text.clone()),
-            CustomValue::Number(Number::Integer(number)) => values.push(number.to_string()),
-            CustomValue::List(elements) => {
-                values.extend(elements.iter().map(|e| format!("{}", *e == CustomValue::Bool(true))))
-            }
-            other => unreachable!("the model makes no {other:?}"),
-        }
-    }
-    values
 }

@@ -1,0 +1,146 @@
+//! Which documents have a phrase, and in what best way each: collected from postings in any order.
+
+use super::postings::Postings;
+use super::rank::Places;
+use crate::Result;
+
+/// In what way a document has a phrase; less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    pub(super) typos: u8,
+    /// Its last word is only the beginning of one.
+    pub(super) partial: bool,
+    /// No value consists of the phrase.
+    pub(super) unequal: bool,
+}
+
+/// A way and the places of those that are as good, as one number of which more is better and 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Note(u16);
+
+/// The most typos of a phrase that are told apart.
+const MOST_TYPOS: u8 = 62;
+
+impl Note {
+    pub(super) fn new(way: Way, places: Places) -> Self {
+        let way = way.typos.min(MOST_TYPOS) << 2 | u8::from(way.partial) << 1 | u8::from(way.unequal);
+        Self(u16::from(u8::MAX - way) << 8 | u16::from(places.0))
+    }
+
+    pub(super) fn way(self) -> Way {
+        let [better, _] = self.0.to_be_bytes();
+        let way = u8::MAX - better;
+        Way { typos: way >> 2, partial: way & 2 != 0, unequal: way & 1 != 0 }
+    }
+
+    pub(super) fn places(self) -> Places {
+        let [_, places] = self.0.to_be_bytes();
+        Places(places)
+    }
+
+    fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The better of two, or both if neither is.
+    fn and(self, other: Self) -> Self {
+        if self.0 >> 8 == other.0 >> 8 { Self(self.0 | other.0) } else { self.max(other) }
+    }
+}
+
+/// Documents in ascending order, each with its note.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) documents: Vec<u32>,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Noted {
+    fn push(&mut self, document: u32, note: Note) {
+        self.documents.push(document);
+        self.notes.push(note);
+    }
+}
+
+/// From a part of so many documents on, there is a note for each document rather than each that is found.
+const MANY: u32 = 64;
+
+/// The documents that have any of these terms, or that were `found` already; only those `among` others, if that is given.
+pub(super) fn collect<P: Postings>(
+    source: &P,
+    terms: &[(&P::Term, Note)],
+    found: Vec<(u32, Note)>,
+    among: Option<&[u32]>,
+) -> Result<Noted> {
+    if let Some(among) = among {
+        return collect_among(source, terms, found, among);
+    }
+    let frequencies = terms.iter().map(|(term, _)| u64::from(source.frequency(term)));
+    if frequencies.sum::<u64>() > u64::from(source.end() / MANY) {
+        return collect_many(source, terms, found);
+    }
+    let mut all = found;
+    for (term, note) in terms {
+        source.each_document(term, |documents| all.extend(documents.iter().map(|document| (*document, *note))))?;
+    }
+    all.sort_unstable_by_key(|(document, _)| *document);
+    let mut noted = Noted::default();
+    for (document, note) in all {
+        match noted.notes.last_mut().filter(|_| noted.documents.last() == Some(&document)) {
+            Some(last) => *last = last.and(note),
+            None => noted.push(document, note),
+        }
+    }
+    Ok(noted)
+}
+
+fn collect_many<P: Postings>(source: &P, terms: &[(&P::Term, Note)], found: Vec<(u32, Note)>) -> Result<Noted> {
+    let mut notes = vec![Note::default(); source.end() as usize];
+    for (document, note) in found {
+        if let Some(kept) = notes.get_mut(document as usize) {
+            *kept = kept.and(note);
+        }
+    }
+    for (term, note) in terms {
+        source.each_document(term, |documents| {
+            for document in documents {
+                if let Some(kept) = notes.get_mut(*document as usize) {
+                    *kept = kept.and(*note);
+                }
+            }
+        })?;
+    }
+    let mut noted = Noted::default();
+    for (document, note) in (0..).zip(notes) {
+        if !note.is_none() {
+            noted.push(document, note);
+        }
+    }
+    Ok(noted)
+}
+
+fn collect_among<P: Postings>(
+    source: &P,
+    terms: &[(&P::Term, Note)],
+    found: Vec<(u32, Note)>,
+    among: &[u32],
+) -> Result<Noted> {
+    let mut notes = vec![Note::default(); among.len()];
+    for (document, note) in found {
+        if let Some(kept) = among.binary_search(&document).ok().and_then(|place| notes.get_mut(place)) {
+            *kept = kept.and(note);
+        }
+    }
+    for (term, note) in terms {
+        source.each_among(term, among, |place| {
+            if let Some(kept) = notes.get_mut(place) {
+                *kept = kept.and(*note);
+            }
+        })?;
+    }
+    let mut noted = Noted::default();
+    for (document, note) in among.iter().zip(notes).filter(|(_, note)| !note.is_none()) {
+        noted.push(*document, note);
+    }
+    Ok(noted)
+}

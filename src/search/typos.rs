@@ -1,0 +1,181 @@
+//! Which words a mistyped one may have been meant for.
+//!
+//! The distance is that of [optimal string alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance):
+//! letters inserted, left out or replaced, and neighbours swapped, each counted once and no place edited twice.
+
+use tantivy::query::{DfaWrapper, FuzzyTermQuery};
+use tantivy::schema::Field as IndexField;
+use tantivy::{Result, Term};
+use unicode_script::{Script, UnicodeScript};
+
+/// A word of a query whose typos are forgiven.
+#[derive(Debug)]
+pub(super) struct Mistyped {
+    letters: Vec<char>,
+    /// How many typos are forgiven.
+    most: u8,
+}
+
+/// How far a stored word is from a mistyped one, where it is near enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Distance {
+    /// As a whole.
+    pub(super) whole: Option<u8>,
+    /// Of its nearest beginning, which may be all of it.
+    pub(super) beginning: Option<u8>,
+}
+
+impl Distance {
+    /// The fewest typos, and whether the typed word, which may be a beginning, is then only one of the stored word.
+    pub(super) fn least(self, is_beginning: bool) -> Option<(u8, bool)> {
+        match (self.whole, self.beginning) {
+            (Some(whole), Some(beginning)) if is_beginning && beginning < whole => Some((beginning, true)),
+            (Some(whole), _) => Some((whole, false)),
+            (None, beginning) => beginning.filter(|_| is_beginning).map(|typos| (typos, true)),
+        }
+    }
+}
+
+/// Words of so many letters forgive one typo, …
+const FORGIVES_ONE: usize = 4;
+/// … and of so many two.
+const FORGIVES_TWO: usize = 8;
+/// Automata grow with the word; a longer one than this is no word that anybody mistyped.
+const LONGEST: usize = 64;
+
+impl Mistyped {
+    /// `None` for a word whose typos are not forgiven: it is short, or has digits or Chinese, Japanese or Korean letters.
+    pub(super) fn new(word: &str) -> Option<Self> {
+        let letters: Vec<char> = word.chars().collect();
+        let most = match letters.len() {
+            FORGIVES_TWO..=LONGEST => 2,
+            FORGIVES_ONE..FORGIVES_TWO => 1,
+            _ => return None,
+        };
+        is_spelled(word).then_some(Self { letters, most })
+    }
+
+    /// The letter that is not forgiven.
+    pub(super) fn first_letter(&self) -> Option<char> {
+        self.letters.first().copied()
+    }
+
+    /// The distance to a stored word; `None` if neither it nor a beginning of it is near enough.
+    pub(super) fn distance(&self, stored: &str) -> Option<Distance> {
+        if stored.chars().next() != self.first_letter() || !is_spelled(stored) {
+            return None;
+        }
+        // A row for each letter of the stored word: the distances of its beginning to the beginnings of the typed one.
+        let mut before: Vec<usize> = Vec::new();
+        let mut row: Vec<usize> = (0..=self.letters.len()).collect();
+        let mut previous_letter = None;
+        let mut nearest = self.letters.len();
+        let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+        for (count, letter) in (1..).zip(stored.chars()) {
+            let mut next = Vec::with_capacity(row.len());
+            next.push(count);
+            let mut previous_typed = None;
+            for (index, typed) in (0_usize..).zip(self.letters.iter().copied()) {
+                let replaced = at(&row, index) + usize::from(typed != letter);
+                let mut least = replaced.min(at(&row, index + 1) + 1).min(at(&next, index) + 1);
+                if previous_letter == Some(typed) && previous_typed == Some(letter) {
+                    // Both letters before the swap have a row and a place, as there are letters for them.
+                    least = least.min(at(&before, index.wrapping_sub(1)) + 1);
+                }
+                next.push(least);
+                previous_typed = Some(typed);
+            }
+            before = std::mem::replace(&mut row, next);
+            previous_letter = Some(letter);
+            nearest = nearest.min(at(&row, self.letters.len()));
+        }
+        let forgiven = |distance: usize| u8::try_from(distance).ok().filter(|distance| *distance <= self.most);
+        let distance = Distance { whole: forgiven(at(&row, self.letters.len())), beginning: forgiven(nearest) };
+        distance.beginning.is_some().then_some(distance)
+    }
+
+    /// What accepts, in a dictionary of terms, those that may be near enough, each after `prefix`. It lets terms through
+    /// whose prefix is mistyped.
+    pub(super) fn automaton(&self, field: IndexField, prefix: &str, beginnings: bool) -> Result<DfaWrapper> {
+        let text: String = prefix.chars().chain(self.letters.iter().copied()).collect();
+        let term = Term::from_field_text(field, &text);
+        let query = if beginnings {
+            FuzzyTermQuery::new_prefix(term, self.most, true)
+        } else {
+            FuzzyTermQuery::new(term, self.most, true)
+        };
+        query.automaton()
+    }
+}
+
+/// Whether a word consists of letters that one spells: neither digits nor Chinese, Japanese or Korean.
+fn is_spelled(word: &str) -> bool {
+    let is_cjk = |c: char| {
+        !c.is_ascii() && matches!(c.script(), Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul)
+    };
+    !word.chars().any(|c| c.is_numeric() || is_cjk(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn distance(typed: &str, stored: &str) -> Option<(Option<u8>, Option<u8>)> {
+        Mistyped::new(typed)?.distance(stored).map(|distance| (distance.whole, distance.beginning))
+    }
+
+    #[test]
+    fn typos_are_inserted_missing_replaced_and_swapped_letters() {
+        for (typed, stored, expected) in [
+            ("jane", "jane", Some((Some(0), Some(0)))),
+            ("jaane", "jane", Some((Some(1), Some(1)))),
+            ("jame", "jane", Some((Some(1), Some(1)))),
+            ("jnae", "jane", Some((Some(1), Some(1)))),
+            ("jane", "janet", Some((Some(1), Some(0)))),
+            ("jame", "janet", Some((None, Some(1)))),
+            ("kane", "jane", None),
+            ("ajne", "jane", None),
+            ("jan", "jane", None),
+            ("jane", "jane1", None),
+            ("jane1", "jane", None),
+            ("smith", "smoot", None),
+            ("jonathan", "jnoahtan", Some((Some(2), Some(2)))),
+            ("jonathan", "jonattttan", None),
+            ("jonathn", "joanthan", None),
+            ("marknen", "markennen", Some((None, Some(1)))),
+            ("한국사람", "한국사랑", None),
+        ] {
+            assert_eq!(distance(typed, stored), expected, "{typed} {stored}");
+        }
+    }
+
+    /// By recursion, as optimal string alignment is defined.
+    fn aligned(a: &[char], b: &[char]) -> usize {
+        let (Some((last_a, rest_a)), Some((last_b, rest_b))) = (a.split_last(), b.split_last()) else {
+            return a.len() + b.len();
+        };
+        let mut least = aligned(rest_a, rest_b) + usize::from(last_a != last_b);
+        least = least.min(aligned(rest_a, b) + 1).min(aligned(a, rest_b) + 1);
+        if let ([before_a @ .., x, y], [before_b @ .., v, w]) = (a, b)
+            && x == w
+            && y == v
+        {
+            least = least.min(aligned(before_a, before_b) + 1);
+        }
+        least
+    }
+
+    proptest! {
+        #[test]
+        fn distances_are_those_of_the_definition(typed in "a[abc]{3,8}", stored in "a[abc]{0,8}") {
+            let (typed_letters, stored_letters): (Vec<char>, Vec<char>) = (typed.chars().collect(), stored.chars().collect());
+            let most = if typed_letters.len() >= 8 { 2 } else { 1 };
+            let forgiven = |distance: usize| (distance <= most).then_some(distance as u8);
+            let whole = forgiven(aligned(&typed_letters, &stored_letters));
+            let beginnings = (0..=stored_letters.len()).map(|end| aligned(&typed_letters, &stored_letters[..end]));
+            let beginning = forgiven(beginnings.min().unwrap());
+            prop_assert_eq!(distance(&typed, &stored), beginning.map(|_| (whole, beginning)));
+        }
+    }
+}
