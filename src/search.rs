@@ -12,6 +12,7 @@
 //! - `hit` says where in a lead the query was found.
 
 mod best_ways;
+mod documents;
 mod field;
 mod follower;
 mod hit;
@@ -42,7 +43,7 @@ pub use hit::{Hit, Match};
 pub use search_query::{SearchQuery, Typos};
 pub use status::{SearchState, SearchStatus};
 
-pub(crate) use follower::Follower;
+pub(crate) use follower::{Follower, Progress};
 pub(crate) use index_files::IndexHome;
 pub(crate) use search_query::{facets, search};
 pub(crate) use view::{Published, View, index_is_built};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{Clock, LeadStore, Result};
+use crate::{Clock, LeadStore, OpenOptions, Result};
 
 /// A clock that stands until it is set. Clones show the same time.
 #[derive(Clone, Debug)]
@@ -52,4 +52,10 @@ pub fn sweep(store: &LeadStore) -> Result<u64> {
 /// The words of a text as search compares them, in order.
 pub fn words(text: &str) -> Vec<String> {
     crate::analyzer::words(text).into_iter().map(|word| word.text).collect()
+}
+
+/// The same options for a store that indexes nothing, whose searches are `Unavailable`: beside it one sees what search
+/// costs.
+pub fn without_search(options: OpenOptions) -> OpenOptions {
+    options.without_search()
 }

@@ -49,6 +49,29 @@ pub(crate) fn page_of_rows(
     Ok(pager.page)
 }
 
+/// `limit` of some rows after the first `offset`, the newest leads first.
+pub(crate) fn newest_of(reader: &impl Reader, mut rows: Vec<Row>, offset: u64, limit: usize) -> Result<Vec<Row>> {
+    let late = reader.rows(&Posting::Late)?.lookup(rows.len());
+    if rows.iter().any(|row| late.contains(*row)) {
+        let newest_first = [Sort::desc(SortKey::CreatedAt)];
+        return page_of_rows(reader, rows.into_iter().collect(), &newest_first, Start::Offset(offset), limit);
+    }
+    // Rows are in creation order. The page is selected, which is quicker than to make a set of all.
+    let newest_first = |a: &Row, b: &Row| b.cmp(a);
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(rows.len());
+    let end = offset.saturating_add(limit).min(rows.len());
+    if end < rows.len() {
+        rows.select_nth_unstable_by(end, newest_first);
+        rows.truncate(end);
+    }
+    if offset > 0 && offset < end {
+        rows.select_nth_unstable_by(offset, newest_first);
+    }
+    rows.drain(..offset);
+    rows.sort_unstable_by(newest_first);
+    Ok(rows)
+}
+
 struct Pager<'r, R> {
     reader: &'r R,
     late: RowSet,

@@ -1,5 +1,6 @@
 //! Which documents have a phrase, and in what best way each: collected from postings in any order.
 
+use super::documents::{Among, Bits};
 use super::postings::Postings;
 use super::rank::Places;
 use crate::Result;
@@ -62,25 +63,28 @@ impl Noted {
     }
 }
 
+/// What says which documents have a phrase.
+pub(super) struct Found<'t, T> {
+    /// The terms of which any is one of it.
+    pub(super) terms: Vec<(&'t T, Note)>,
+    /// Documents that have it otherwise.
+    pub(super) documents: Vec<(u32, Note)>,
+}
+
 /// From a part of so many documents on, there is a note for each document rather than each that is found.
 const MANY: u32 = 64;
 
-/// The documents that have any of these terms, or that were `found` already; only those `among` others, if that is given.
-pub(super) fn collect<P: Postings>(
-    source: &P,
-    terms: &[(&P::Term, Note)],
-    found: Vec<(u32, Note)>,
-    among: Option<&[u32]>,
-) -> Result<Noted> {
+/// All documents that were found; only those `among` others, if that is given.
+pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&[u32]>) -> Result<Noted> {
     if let Some(among) = among {
-        return collect_among(source, terms, found, among);
+        return collect_among(source, found, among);
     }
-    let frequencies = terms.iter().map(|(term, _)| u64::from(source.frequency(term)));
+    let frequencies = found.terms.iter().map(|(term, _)| u64::from(source.frequency(term)));
     if frequencies.sum::<u64>() > u64::from(source.end() / MANY) {
-        return collect_many(source, terms, found);
+        return collect_many(source, found);
     }
-    let mut all = found;
-    for (term, note) in terms {
+    let Found { terms, documents: mut all } = found;
+    for (term, note) in &terms {
         source.each_document(term, |documents| all.extend(documents.iter().map(|document| (*document, *note))))?;
     }
     all.sort_unstable_by_key(|(document, _)| *document);
@@ -94,52 +98,61 @@ pub(super) fn collect<P: Postings>(
     Ok(noted)
 }
 
-fn collect_many<P: Postings>(source: &P, terms: &[(&P::Term, Note)], found: Vec<(u32, Note)>) -> Result<Noted> {
-    let mut notes = vec![Note::default(); source.end() as usize];
-    for (document, note) in found {
+fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>) -> Result<Noted> {
+    let mut notes = vec![0; source.end() as usize];
+    let mut noted = Bits::below(source.end());
+    let mut add = |document: u32, note: Note| {
         if let Some(kept) = notes.get_mut(document as usize) {
-            *kept = kept.and(note);
+            *kept = Note(*kept).and(note).0;
+            noted.insert(document);
         }
+    };
+    found.documents.into_iter().for_each(|(document, note)| add(document, note));
+    for (term, note) in &found.terms {
+        source.each_document(term, |documents| documents.iter().for_each(|document| add(*document, *note)))?;
     }
-    for (term, note) in terms {
-        source.each_document(term, |documents| {
-            for document in documents {
-                if let Some(kept) = notes.get_mut(*document as usize) {
-                    *kept = kept.and(*note);
-                }
-            }
-        })?;
-    }
-    let mut noted = Noted::default();
-    for (document, note) in (0..).zip(notes) {
-        if !note.is_none() {
-            noted.push(document, note);
+    let mut all = Noted::default();
+    noted.for_each(|document| {
+        if let Some(note) = notes.get(document as usize) {
+            all.push(document, Note(*note));
         }
-    }
-    Ok(noted)
+    });
+    Ok(all)
 }
 
-fn collect_among<P: Postings>(
+/// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
+/// such term.
+pub(super) fn each_first<P: Postings>(
     source: &P,
     terms: &[(&P::Term, Note)],
-    found: Vec<(u32, Note)>,
-    among: &[u32],
-) -> Result<Noted> {
+    mut visit: impl FnMut(&[u32], Note) -> Result<()>,
+) -> Result<()> {
+    let mut seen = Bits::below(source.end());
+    let mut fresh = Vec::new();
+    for (term, note) in terms {
+        source.each_document(term, |documents| {
+            fresh.extend(documents.iter().filter(|document| seen.insert(**document)))
+        })?;
+        visit(&fresh, *note)?;
+        fresh.clear();
+    }
+    Ok(())
+}
+
+fn collect_among<P: Postings>(source: &P, found: Found<'_, P::Term>, among: &[u32]) -> Result<Noted> {
     let mut notes = vec![Note::default(); among.len()];
-    for (document, note) in found {
-        if let Some(kept) = among.binary_search(&document).ok().and_then(|place| notes.get_mut(place)) {
+    let among = Among::new(among, source.end());
+    let mut add = |place: Option<usize>, note| {
+        if let Some(kept) = place.and_then(|place| notes.get_mut(place)) {
             *kept = kept.and(note);
         }
-    }
-    for (term, note) in terms {
-        source.each_among(term, among, |place| {
-            if let Some(kept) = notes.get_mut(place) {
-                *kept = kept.and(*note);
-            }
-        })?;
+    };
+    found.documents.into_iter().for_each(|(document, note)| add(among.place(document), note));
+    for (term, note) in &found.terms {
+        source.each_among(term, &among, |place| add(Some(place), *note))?;
     }
     let mut noted = Noted::default();
-    for (document, note) in among.iter().zip(notes).filter(|(_, note)| !note.is_none()) {
+    for (document, note) in among.documents().iter().zip(notes).filter(|(_, note)| !note.is_none()) {
         noted.push(*document, note);
     }
     Ok(noted)

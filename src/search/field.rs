@@ -117,6 +117,12 @@ impl Slot {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
+    /// Whether a word that is all of a value has another term than one that is not. The words of one custom field have
+    /// the places of the same ones among those of all, which tells.
+    pub(super) fn tells_alone(self) -> bool {
+        self != Self::NamedCustomField
+    }
+
     /// The name of the slot in the index.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -171,10 +177,16 @@ impl Scope {
         scopes
     }
 
-    /// A word as it stands in the slot.
-    pub(super) fn term(&self, word: &str) -> String {
-        format!("{}{word}", self.prefix)
+    /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
+    pub(super) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
+        let alone = self.slot.tells_alone().then(|| (alone(word), true));
+        std::iter::once((format!("{}{word}", self.prefix), false)).chain(alone)
     }
+}
+
+/// The term of a word that is all of a value, instead of that of the word. No word begins so.
+pub(super) fn alone(word: &str) -> String {
+    format!("\u{1}1{word}")
 }
 
 /// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the

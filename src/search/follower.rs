@@ -34,11 +34,17 @@ pub(crate) struct Follower {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Is told how many leads are indexed, and of how many.
+pub(crate) type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
 struct Shared {
     home: IndexHome,
     published: Arc<Published>,
     /// Makes every published commit durable, since the index must not run ahead of what a power cut leaves.
-    make_durable: Box<dyn Fn() -> Result<()> + Send + Sync>,
+    make_durable: MakeDurable,
+    on_rebuild: Option<Progress>,
     signal: Mutex<Signal>,
     /// Wakes the thread.
     work: Condvar,
@@ -71,24 +77,24 @@ impl Follower {
         home: IndexHome,
         published: Arc<Published>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
+        on_rebuild: Option<Progress>,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared {
-            home,
-            published,
-            make_durable: Box::new(make_durable),
-            signal: Mutex::default(),
-            work: Condvar::new(),
-            progress: Condvar::new(),
-            indexing: Mutex::default(),
-            indexed: AtomicU64::new(0),
-            total: AtomicU64::new(0),
-            log_start: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(home, published, Box::new(make_durable), on_rebuild));
         let run = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("leadstore-search".to_owned()).spawn(move || run.run()).map_err(
             |error| Error::new(ErrorKind::Io, format!("starting the search thread: {error}")).caused_by(error),
         )?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// None at all: nothing is indexed, and searches are `Unavailable`.
+    pub(crate) fn none(published: Arc<Published>) -> Self {
+        let shared = Shared::new(IndexHome::Memory, published, Box::new(|| Ok(())), None);
+        let cause = "the store was opened without search".to_owned();
+        shared.signal().failure = Some(Failure { cause, at: Instant::now() });
+        // No index will ever look for its place in the log.
+        shared.log_start.store(u64::MAX, Ordering::Release);
+        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
     /// Tells the thread that a commit has changed so many leads.
@@ -189,6 +195,27 @@ struct Worker {
 }
 
 impl Shared {
+    fn new(
+        home: IndexHome,
+        published: Arc<Published>,
+        make_durable: MakeDurable,
+        on_rebuild: Option<Progress>,
+    ) -> Self {
+        Self {
+            home,
+            published,
+            make_durable,
+            on_rebuild,
+            signal: Mutex::default(),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            indexing: Mutex::default(),
+            indexed: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            log_start: AtomicU64::new(0),
+        }
+    }
+
     fn run(&self) {
         let mut worker = None;
         loop {
@@ -321,7 +348,9 @@ impl Worker {
             }
             None => reader.rows(&Posting::Live)?,
         };
-        shared.total.store(rows.len(), Ordering::Relaxed);
+        let total = rows.len();
+        shared.total.store(total, Ordering::Relaxed);
+        let on_rebuild = shared.on_rebuild.as_ref().filter(|_| since.is_none() && total > 0);
         let schema = &self.files.schema;
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -330,6 +359,7 @@ impl Worker {
         for (count, row) in (0_u64..).zip(rows.iter()) {
             if count % 1_024 == 0 {
                 shared.indexed.store(count, Ordering::Relaxed);
+                on_rebuild.into_iter().for_each(|progress| progress(count, total));
                 // A rebuild can be begun again; what was written since is finished.
                 if since.is_none() && shared.signal().stop {
                     return Err(Error::closed());
@@ -346,6 +376,7 @@ impl Worker {
         commit.set_payload(&target.encode()?);
         commit.commit().map_err(fault)?;
         self.files.payload = Some(target.clone());
+        on_rebuild.into_iter().for_each(|progress| progress(total, total));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use super::field::{Field, Slot, named_prefix};
+use super::field::{Field, Slot, alone, named_prefix};
 use super::phone;
 use super::search_query::MAX_WORDS;
 
@@ -108,19 +108,25 @@ impl ValueWords {
         (self.position..).zip(self.words.iter().map(String::as_str))
     }
 
-    /// The term that says of what word the value begins with, and how many words it is, with the place of that word.
-    pub(super) fn opening(&self) -> Option<(u32, String)> {
-        let (position, word) = self.placed().nth(self.first)?;
-        Some((position, opening(self.words.len() - self.first, word)?))
+    /// The terms of the value in its slot, beginnings aside, in order and with their places.
+    pub(super) fn terms<'a>(&'a self, slot: &'a SlotWords) -> impl Iterator<Item = (u32, String)> + 'a {
+        let is_alone = self.words.len() == 1 && slot.slot.tells_alone();
+        let opening =
+            if slot.slot.tells_alone() { opening(self.words.len() - self.first.min(self.words.len())) } else { None };
+        self.placed().enumerate().flat_map(move |(index, (position, word))| {
+            let opening = opening.clone().filter(|_| index == self.first).map(|opening| (position, opening));
+            let term = if is_alone { alone(word) } else { format!("{}{word}", slot.prefix) };
+            opening.into_iter().chain(std::iter::once((position, term)))
+        })
     }
 }
 
-/// How the first word of a value of so many words stands among the words, so that a value that is equal to some words is
-/// found where they are side by side. `None` for more words than a query has.
-pub(super) fn opening(words: usize, first: &str) -> Option<String> {
-    let count = char::from_u32(u32::try_from(words).ok().filter(|_| words <= MAX_WORDS)? + u32::from(b'0'))?;
+/// The term that stands where a value of so many words begins, so that a value equal to some words is found where they
+/// are side by side. `None` for a single word, which has a term of its own, and for more words than a query has.
+pub(super) fn opening(words: usize) -> Option<String> {
+    let count = u32::try_from(words).ok().filter(|_| (2..=MAX_WORDS).contains(&words))?;
     // No word begins so.
-    Some(format!("\u{1}{count}{first}"))
+    Some(format!("\u{1}{}", char::from_u32(count + u32::from(b'0'))?))
 }
 
 /// The words of a lead, slot by slot.

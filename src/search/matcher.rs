@@ -1,7 +1,7 @@
 //! Matching: which leads have all that was typed, and how well. One way of matching for every source of postings, so that
 //! a lead is found and ranked alike whether it is in the index or not yet.
 
-use super::best_ways::{Note, Noted, Way, collect};
+use super::best_ways::{Found, Note, Noted, Way, collect, each_first};
 use super::field::{Scope, Slot};
 use super::hits::{GroupWay, Hits};
 use super::postings::Postings;
@@ -9,7 +9,7 @@ use super::query_text::QueryText;
 use super::rank::{Class, Places, place};
 use super::ranked::Ranked;
 use super::runs::side_by_side;
-use super::terms::{GroupTerms, Lookup, Opening, PhraseTerms, RunTerms, Sequence, Variant, WordTerms, frequency};
+use super::terms::{GroupTerms, Lookup, PhraseTerms, RunTerms, Sequence, Variant, WordTerms, frequency};
 use super::view::View;
 use crate::Result;
 use crate::row::{Row, RowSet};
@@ -67,19 +67,36 @@ impl<P: Postings> Matching<'_, P> {
         self.improve_side_by_side(&groups, &mut hits)?;
         self.source.each_row(&hits.documents, |index, row| {
             if let Some(way) = hits.ways.get(index) {
-                ranked.add(row, way.class);
+                ranked.class(way.class).push(row);
             }
         })
     }
 
     /// A query of a single phrase: how a lead has it is its class.
     fn rank_phrase(&self, phrase: &PhraseTerms<P::Term>, outdated: &RowSet, ranked: &mut Ranked) -> Result<()> {
-        let Noted { documents, notes } = self.phrase(phrase, None, true)?;
-        let is_wanted = self.is_wanted(documents.len(), outdated);
+        let mut found = self.found(phrase, None, true)?;
+        let times = usize::try_from(phrase.frequency).unwrap_or(usize::MAX);
+        let is_wanted = self.is_wanted(times, outdated);
+        let class = |note: Note| {
+            let Way { typos, partial, unequal } = note.way();
+            Class { typos, partial, unequal, apart: false, place: note.places().best() }
+        };
+        if found.documents.is_empty() {
+            // The best first, so that each document is looked at once.
+            found.terms.sort_by_key(|(_, note)| class(*note));
+            return each_first(self.source, &found.terms, |documents, note| {
+                let rows = ranked.class(class(note));
+                self.source.each_row(documents, |_, row| {
+                    if is_wanted(row) {
+                        rows.push(row);
+                    }
+                })
+            });
+        }
+        let Noted { documents, notes } = collect(self.source, found, None)?;
         self.source.each_row(&documents, |index, row| {
             if let Some(note) = notes.get(index).filter(|_| is_wanted(row)) {
-                let Way { typos, partial, unequal } = note.way();
-                ranked.add(row, Class { typos, partial, unequal, apart: false, place: note.places().best() });
+                ranked.class(class(*note)).push(row);
             }
         })
     }
@@ -117,39 +134,47 @@ impl<P: Postings> Matching<'_, P> {
 
     /// The documents that have a phrase, which may be the last one.
     fn phrase(&self, phrase: &PhraseTerms<P::Term>, among: Option<&[u32]>, is_last: bool) -> Result<Noted> {
-        let mut terms: Vec<(&P::Term, Note)> = Vec::new();
-        let mut found = Vec::new();
+        collect(self.source, self.found(phrase, among, is_last)?, among)
+    }
+
+    /// The terms of a phrase of one word, and the documents that have one of several.
+    fn found<'t>(
+        &self,
+        phrase: &'t PhraseTerms<P::Term>,
+        among: Option<&[u32]>,
+        is_last: bool,
+    ) -> Result<Found<'t, P::Term>> {
+        let (mut terms, mut documents) = (Vec::new(), Vec::new());
         for sequence in &phrase.scopes {
             let slot = sequence.scope.slot;
             let note = |way: Way| Note::new(Way { partial: way.partial && is_last, ..way }, Places::only(slot));
             match sequence.words.as_slice() {
-                // The openings of a custom field are those of all, and told apart by their positions.
-                [word] if slot != Slot::NamedCustomField || sequence.openings.is_empty() => {
-                    terms.extend(word.iter().map(|Variant { term, typos, partial }| {
-                        (term, note(Way { typos: *typos, partial: *partial, unequal: true }))
-                    }));
-                    terms.extend(sequence.openings.iter().map(|Opening { term, typos }| {
-                        (term, note(Way { typos: *typos, partial: false, unequal: false }))
+                // Under a custom field's name it is positions that tell what is equal.
+                [word] if slot.tells_alone() || sequence.openings.is_empty() => {
+                    terms.extend(word.iter().map(|Variant { term, typos, partial, alone }| {
+                        let is_equal = *alone && !*partial && !sequence.openings.is_empty();
+                        (term, note(Way { typos: *typos, partial: *partial, unequal: !is_equal }))
                     }));
                 }
-                _ => found.extend(self.ways(sequence, among)?.into_iter().map(|(document, way)| (document, note(way)))),
+                _ => documents
+                    .extend(self.ways(sequence, among)?.into_iter().map(|(document, way)| (document, note(way)))),
             }
         }
-        collect(self.source, &terms, found, among)
+        Ok(Found { terms, documents })
     }
 
     /// The documents that have a phone of this number.
     fn number(&self, runs: &[RunTerms<P::Term>], among: Option<&[u32]>, is_last: bool, is_all: bool) -> Result<Hits> {
-        let mut found = Vec::new();
+        let mut documents = Vec::new();
         for RunTerms { sequence, is_whole } in runs {
             for (document, way) in self.ways(sequence, among)? {
                 if !way.unequal || !is_whole {
                     let way = Way { partial: way.unequal && is_last, ..way };
-                    found.push((document, Note::new(way, Places::only(Slot::Phone))));
+                    documents.push((document, Note::new(way, Places::only(Slot::Phone))));
                 }
             }
         }
-        let mut hits = Hits::of(collect(self.source, &[], found, among)?, is_all);
+        let mut hits = Hits::of(collect(self.source, Found { terms: Vec::new(), documents }, among)?, is_all);
         // Its digits are no words that others could stand beside.
         hits.ways.iter_mut().for_each(|way| way.common = Places::default());
         Ok(hits)
@@ -162,8 +187,9 @@ impl<P: Postings> Matching<'_, P> {
         let mut documents: Option<Vec<u32>> = None;
         for word in order {
             let any = Note::new(Way { typos: 0, partial: false, unequal: false }, Places::default());
-            let terms: Vec<(&P::Term, Note)> = word.iter().map(|variant| (&variant.term, any)).collect();
-            documents = Some(collect(self.source, &terms, Vec::new(), documents.as_deref().or(among))?.documents);
+            let terms = word.iter().map(|variant| (&variant.term, any)).collect();
+            let found = Found { terms, documents: Vec::new() };
+            documents = Some(collect(self.source, found, documents.as_deref().or(among))?.documents);
         }
         let words: Vec<&[Variant<P::Term>]> = sequence.words.iter().map(Vec::as_slice).collect();
         side_by_side(self.source, &words, &sequence.openings, &documents.unwrap_or_default())
@@ -208,7 +234,7 @@ impl<P: Postings> Matching<'_, P> {
             let Some(here) = here.collect::<Option<Vec<_>>>() else { continue };
             let words: Vec<&[Variant<P::Term>]> =
                 here.iter().flat_map(|sequence| &sequence.words).map(Vec::as_slice).collect();
-            let openings = self.lookup().openings(scope, first, words.len())?;
+            let openings = self.lookup().openings(scope, words.len(), Some(first))?;
             for (document, way) in side_by_side(self.source, &words, &openings, &documents)? {
                 let Way { typos, partial, unequal } = way;
                 hits.improve(document, Class { typos, partial, unequal, apart: false, place });

@@ -1,12 +1,15 @@
 //! Phones, which are compared as digits however either side is spelled.
 //!
-//! A number is indexed as its runs of four digits, each a word, so that a longer run is words side by side. Zeros that it
-//! begins with are left out where whole numbers are compared: they stand for a country or an exchange.
+//! A number is indexed as its runs of three digits, each a word, so that a longer run is words side by side: runs of four
+//! are so rare each that their postings take twice the room. Zeros that a number begins with are left out where whole
+//! numbers are compared: they stand for a country or an exchange.
 
 use std::ops::Range;
 
 use crate::analyzer::{self, Digit};
 
+/// How many digits make a word.
+const WORD: usize = 3;
 /// The fewest digits by which a number is found.
 const FEWEST: usize = 4;
 /// The fewest digits of a stored number that lacks the country code of a typed one.
@@ -18,7 +21,7 @@ const MOST: usize = 64;
 
 /// The digits of a stored phone, as words in order.
 pub(super) fn words(digits: &[Digit]) -> Vec<String> {
-    digits.windows(FEWEST).map(text).collect()
+    digits.windows(WORD).map(text).collect()
 }
 
 /// How many zeros a number begins with: at this word of it begins what whole numbers are compared by.

@@ -1,6 +1,7 @@
 //! What matching reads: terms and the documents that have them. The index and the leads that are not in it yet are both
 //! read this way, so that a lead is found and ranked alike wherever it is.
 
+use super::documents::Among;
 use super::field::{Scope, Slot};
 use super::typos::{Distance, Mistyped};
 use crate::Result;
@@ -17,7 +18,7 @@ pub(super) trait Postings {
     /// The term of a slot that has this very text.
     fn term(&self, slot: Slot, text: &str) -> Result<Option<Self::Term>>;
 
-    /// Terms that together have the words of a scope that begin so, and maybe are no longer.
+    /// Terms that together have the words of a scope that begin so, and maybe are no longer than that.
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>>;
 
     /// The words of a scope that a mistyped one, or with `beginnings` the beginning of one, may be meant for.
@@ -29,8 +30,8 @@ pub(super) trait Postings {
     /// Shows `visit` the documents that have a term in ascending order, some at once.
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
-    /// Shows `visit` the places in `among`, which ascends, of the documents that have a term.
-    fn each_among(&self, term: &Self::Term, among: &[u32], visit: impl FnMut(usize)) -> Result<()>;
+    /// Shows `visit` the places in `among` of the documents that have a term.
+    fn each_among(&self, term: &Self::Term, among: &Among<'_>, visit: impl FnMut(usize)) -> Result<()>;
 
     /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
     fn each_position(&self, term: &Self::Term, among: &[u32], visit: impl FnMut(u32, &[u32])) -> Result<()>;
@@ -42,6 +43,7 @@ pub(super) trait Postings {
 /// A word that a mistyped one may be meant for.
 pub(super) struct Meant<T> {
     pub(super) term: T,
-    pub(super) word: String,
+    /// Whether the term is of values that are that word.
+    pub(super) alone: bool,
     pub(super) distance: Distance,
 }

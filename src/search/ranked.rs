@@ -2,33 +2,30 @@
 
 use super::rank::Class;
 use crate::Result;
-use crate::query::{Sort, SortKey, Start, page_of_rows};
+use crate::query::newest_of;
 use crate::row::{Row, RowSet};
 use crate::storage::Reader;
 
 /// The rows that were found, class by class.
 #[derive(Debug, Default)]
 pub(super) struct Ranked {
-    /// By the class's index.
+    /// By the class's index; no row is in two.
     classes: Vec<Vec<Row>>,
-    total: u64,
 }
 
 impl Ranked {
-    /// Adds a row that is not there yet.
-    pub(super) fn add(&mut self, row: Row, class: Class) {
+    /// The rows of a class, for more to be added.
+    pub(super) fn class(&mut self, class: Class) -> &mut Vec<Row> {
         let index = class.index();
         if index >= self.classes.len() {
             self.classes.resize_with(index + 1, Vec::new);
         }
-        if let Some(rows) = self.classes.get_mut(index) {
-            rows.push(row);
-            self.total += 1;
-        }
+        #[expect(clippy::indexing_slicing, reason = "the list was just made long enough")]
+        &mut self.classes[index]
     }
 
     pub(super) fn total(&self) -> u64 {
-        self.total
+        self.classes.iter().map(|rows| rows.len() as u64).sum()
     }
 
     /// All rows.
@@ -37,17 +34,15 @@ impl Ranked {
     }
 
     /// `limit` rows after the first `offset`: class by class, and the newest first in each.
-    pub(super) fn page(&self, reader: &impl Reader, offset: u64, limit: usize) -> Result<Vec<Row>> {
-        let newest_first = [Sort::desc(SortKey::CreatedAt)];
+    pub(super) fn page(self, reader: &impl Reader, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
-        for rows in &self.classes {
+        for rows in self.classes {
             let count = rows.len() as u64;
             if skip >= count {
                 skip -= count;
                 continue;
             }
-            let rows: RowSet = rows.iter().copied().collect();
-            page.extend(page_of_rows(reader, rows, &newest_first, Start::Offset(skip), limit - page.len())?);
+            page.append(&mut newest_of(reader, rows, skip, limit - page.len())?);
             skip = 0;
             if page.len() == limit {
                 break;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::documents::Among;
 use super::field::{Scope, Slot};
 use super::lead_words::slot_words;
 use super::postings::{Meant, Postings};
@@ -67,12 +68,8 @@ impl LayerWords {
             let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else { continue };
             for of_slot in slot_words(&stored.lead) {
                 for value in &of_slot.values {
-                    let opening = value.opening().filter(|_| of_slot.slot != Slot::NamedCustomField);
-                    if let Some((position, term)) = opening {
+                    for (position, term) in value.terms(&of_slot) {
                         words.add(row, of_slot.slot, term, position);
-                    }
-                    for (position, word) in value.placed() {
-                        words.add(row, of_slot.slot, format!("{}{word}", of_slot.prefix), position);
                     }
                 }
             }
@@ -112,17 +109,21 @@ impl<'a> Postings for &'a LayerWords {
     }
 
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>> {
-        Ok(self.terms_from(scope.slot, scope.term(beginning)).map(|(_, postings)| postings).collect())
+        let terms = scope.terms(beginning).flat_map(|(term, _)| self.terms_from(scope.slot, term));
+        Ok(terms.map(|(_, postings)| postings).collect())
     }
 
     fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, _: bool) -> Result<Vec<Meant<Self::Term>>> {
         let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
-        let meant = |(term, postings): (&str, _)| {
-            let word = term.get(scope.prefix.len()..)?.to_owned();
-            Some(Meant { term: postings, distance: mistyped.distance(&word)?, word })
-        };
-        let from = scope.term(first_letter.encode_utf8(&mut [0; 4]));
-        Ok(self.terms_from(scope.slot, from).filter_map(meant).collect())
+        let mut found = Vec::new();
+        for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
+            let before = from.len() - first_letter.len_utf8();
+            found.extend(self.terms_from(scope.slot, from).filter_map(|(term, postings)| {
+                let distance = mistyped.distance(term.get(before..)?)?;
+                Some(Meant { term: postings, alone, distance })
+            }));
+        }
+        Ok(found)
     }
 
     fn frequency(&self, term: &Self::Term) -> u32 {
@@ -134,8 +135,8 @@ impl<'a> Postings for &'a LayerWords {
         Ok(())
     }
 
-    fn each_among(&self, term: &Self::Term, among: &[u32], mut visit: impl FnMut(usize)) -> Result<()> {
-        term.iter().filter_map(|posting| among.binary_search(&posting.row).ok()).for_each(&mut visit);
+    fn each_among(&self, term: &Self::Term, among: &Among<'_>, mut visit: impl FnMut(usize)) -> Result<()> {
+        term.iter().filter_map(|posting| among.place(posting.row)).for_each(&mut visit);
         Ok(())
     }
 

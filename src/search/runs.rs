@@ -2,7 +2,7 @@
 
 use super::best_ways::Way;
 use super::postings::Postings;
-use super::terms::{Opening, Variant};
+use super::terms::Variant;
 use crate::Result;
 
 /// One place where a word is, or where it would have to go on.
@@ -19,7 +19,7 @@ struct Place {
 pub(super) fn side_by_side<P: Postings>(
     source: &P,
     words: &[&[Variant<P::Term>]],
-    openings: &[Opening<P::Term>],
+    openings: &[P::Term],
     documents: &[u32],
 ) -> Result<Vec<(u32, Way)>> {
     let Some((first, rest)) = words.split_first() else { return Ok(Vec::new()) };
@@ -55,7 +55,7 @@ pub(super) fn side_by_side<P: Postings>(
 /// Where a word is, in order, once for each position and in the best way there.
 fn places<P: Postings>(source: &P, variants: &[Variant<P::Term>], among: &[u32]) -> Result<Vec<Place>> {
     let mut places = Vec::new();
-    for Variant { term, typos, partial } in variants {
+    for Variant { term, typos, partial, .. } in variants {
         source.each_position(term, among, |document, positions| {
             let place = |position: &u32| Place { document, position: *position, typos: *typos, partial: *partial };
             places.extend(positions.iter().map(place));
@@ -75,13 +75,13 @@ fn documents_of(runs: &[Place]) -> Vec<u32> {
 }
 
 /// Where values begin that have as many words, in order.
-fn openings_of<P: Postings>(source: &P, openings: &[Opening<P::Term>], runs: &[Place]) -> Result<Vec<(u32, u32)>> {
+fn openings_of<P: Postings>(source: &P, openings: &[P::Term], runs: &[Place]) -> Result<Vec<(u32, u32)>> {
     let mut opened = Vec::new();
     if openings.is_empty() {
         return Ok(opened);
     }
     let documents = documents_of(runs);
-    for Opening { term, .. } in openings {
+    for term in openings {
         source.each_position(term, &documents, |document, positions| {
             opened.extend(positions.iter().map(|position| (document, *position)));
         })?;

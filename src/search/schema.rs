@@ -6,13 +6,13 @@ use tantivy::schema::{Field as IndexField, IndexRecordOption, NumericOptions, Sc
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
-use super::lead_words::{SlotWords, ValueWords, slot_words};
+use super::lead_words::{ValueWords, slot_words};
 use super::word_lines::{self, Lines};
 use crate::lead::Lead;
 use crate::row::Row;
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(super) const FINGERPRINT: u32 = 4;
+pub(super) const FINGERPRINT: u32 = 6;
 
 const ROW: &str = "row";
 
@@ -63,28 +63,21 @@ impl IndexSchema {
             let Some(first) = of_slot.first() else { continue };
             let mut lines = Lines::default();
             for words in of_slot {
-                lines.restart();
-                words.values.iter().for_each(|value| push_value(&mut lines, words, value));
+                for (position, term) in words.values.iter().flat_map(|value| value.terms(words)) {
+                    lines.push(position, &term);
+                }
+            }
+            // Slots with beginnings have one list of words.
+            if first.slot.has_beginnings() {
+                for (position, word) in first.values.iter().flat_map(ValueWords::placed) {
+                    for beginning in beginnings(word) {
+                        lines.push(position, &beginning_term(beginning.chars().count(), beginning));
+                    }
+                }
             }
             document.add_text(self.slot(first.slot), lines.text());
         }
         document
-    }
-}
-
-fn push_value(lines: &mut Lines, slot: &SlotWords, value: &ValueWords) {
-    // Under a custom field's name the place is that of the same word among those of all custom fields.
-    let opening = if slot.slot == Slot::NamedCustomField { None } else { value.opening() };
-    for (position, word) in value.placed() {
-        if let Some((_, opening)) = opening.as_ref().filter(|(opens_at, _)| *opens_at == position) {
-            lines.push(position, opening);
-        }
-        if slot.slot.has_beginnings() {
-            for beginning in beginnings(word) {
-                lines.push(position, &beginning_term(beginning.chars().count(), beginning));
-            }
-        }
-        lines.push_after(position, &slot.prefix, word);
     }
 }
 

@@ -126,13 +126,14 @@ pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
         let reader = view.reader();
         let text = QueryText::parse(&query.text);
         let (ranked, forgiving) = find(view, query, &text)?;
+        let total = ranked.total();
         let rows = ranked.page(reader, query.paging.offset(), query.paging.limit())?;
         let hit = |row| {
             let lead = reader.indexed_lead(row)?.lead;
             let matches = matches(&lead, &text, &query.fields, forgiving);
             Ok(Hit { lead, matches })
         };
-        Ok(Page::new(rows.into_iter().map(hit).collect::<Result<_>>()?, ranked.total(), query.paging))
+        Ok(Page::new(rows.into_iter().map(hit).collect::<Result<_>>()?, total, query.paging))
     })
 }
 

@@ -7,6 +7,7 @@ use tantivy::postings::{Postings as _, TermInfo};
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
 
+use super::documents::Among;
 use super::fault;
 use super::field::{Scope, Slot};
 use super::postings::{Meant, Postings};
@@ -72,9 +73,10 @@ impl Postings for Segment<'_> {
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<SegmentTerm>> {
         let letters = beginning.chars().count();
         if letters > SHORT || !scope.slot.has_beginnings() {
-            return self.terms_from(scope.slot, &scope.term(beginning));
+            let found = scope.terms(beginning).map(|(term, _)| self.terms_from(scope.slot, &term));
+            return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
         }
-        // A letter begins what the pairs do that it begins; a word of that letter alone, or of these three, is found as
+        // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
         // one.
         if letters == 1 {
             return self.terms_from(scope.slot, &beginning_term(2, beginning));
@@ -84,18 +86,18 @@ impl Postings for Segment<'_> {
 
     fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, beginnings: bool) -> Result<Vec<Meant<SegmentTerm>>> {
         let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
-        let automaton = mistyped.automaton(self.schema.slot(scope.slot), &scope.prefix, beginnings).map_err(fault)?;
         let inverted = self.inverted(scope.slot)?;
-        let from = scope.term(first_letter.encode_utf8(&mut [0; 4]));
         let mut found = Vec::new();
-        let mut terms = inverted.terms().search(automaton).ge(from.as_bytes()).into_stream().map_err(fault)?;
-        while terms.advance() && terms.key().starts_with(from.as_bytes()) {
-            let word = terms.key().get(scope.prefix.len()..).and_then(|word| std::str::from_utf8(word).ok());
-            if let Some(word) = word
-                && let Some(distance) = mistyped.distance(word)
-            {
-                let term = SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() };
-                found.push(Meant { term, word: word.to_owned(), distance });
+        for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
+            let before = from.get(..from.len() - first_letter.len_utf8()).unwrap_or("");
+            let automaton = mistyped.automaton(before, beginnings).map_err(fault)?;
+            let mut terms = inverted.terms().search(&*automaton).ge(from.as_bytes()).into_stream().map_err(fault)?;
+            while terms.advance() && terms.key().starts_with(from.as_bytes()) {
+                let word = terms.key().get(before.len()..).and_then(|word| std::str::from_utf8(word).ok());
+                if let Some(distance) = word.and_then(|word| mistyped.distance(word)) {
+                    let term = SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() };
+                    found.push(Meant { term, alone, distance });
+                }
             }
         }
         Ok(found)
@@ -115,29 +117,23 @@ impl Postings for Segment<'_> {
         Ok(())
     }
 
-    fn each_among(&self, term: &SegmentTerm, among: &[u32], mut visit: impl FnMut(usize)) -> Result<()> {
-        if among.len().saturating_mul(SEEK_PAYS) < term.info.doc_freq as usize {
-            let basic = IndexRecordOption::Basic;
-            let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
-            for (place, document) in among.iter().enumerate() {
-                if postings.doc() < *document {
-                    postings.seek(*document);
-                }
-                if postings.doc() == *document {
-                    visit(place);
-                }
-            }
-            return Ok(());
+    fn each_among(&self, term: &SegmentTerm, among: &Among<'_>, mut visit: impl FnMut(usize)) -> Result<()> {
+        if among.documents().len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
+            return self.each_document(term, |documents| {
+                documents.iter().filter_map(|document| among.place(*document)).for_each(&mut visit);
+            });
         }
-        let mut looked_for = among.iter().copied().enumerate().peekable();
-        self.each_document(term, |documents| {
-            for document in documents {
-                while looked_for.next_if(|(_, next)| next < document).is_some() {}
-                if let Some((place, _)) = looked_for.next_if(|(_, next)| next == document) {
-                    visit(place);
-                }
+        let basic = IndexRecordOption::Basic;
+        let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
+        for (place, document) in among.documents().iter().enumerate() {
+            if postings.doc() < *document {
+                postings.seek(*document);
             }
-        })
+            if postings.doc() == *document {
+                visit(place);
+            }
+        }
+        Ok(())
     }
 
     fn each_position(&self, term: &SegmentTerm, among: &[u32], mut visit: impl FnMut(u32, &[u32])) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::field::{Scope, Slot};
 use super::lead_words::opening;
 use super::phone::Number;
-use super::postings::Postings;
+use super::postings::{Meant, Postings};
 use super::query_text::{Group, Phrase, QueryWord};
 use crate::Result;
 
@@ -13,6 +13,8 @@ pub(super) struct Variant<T> {
     pub(super) typos: u8,
     /// It is only the beginning of what the term is of.
     pub(super) partial: bool,
+    /// The term is of values that are the word.
+    pub(super) alone: bool,
 }
 
 /// All that one word of a query may be meant for.
@@ -22,14 +24,8 @@ pub(super) type WordTerms<T> = Vec<Variant<T>>;
 pub(super) struct Sequence<T> {
     pub(super) scope: Scope,
     pub(super) words: Vec<WordTerms<T>>,
-    /// The terms of values that begin with the first word and have as many, if that is asked for.
-    pub(super) openings: Vec<Opening<T>>,
-}
-
-/// A term that says what word a value begins with, and how many words it has.
-pub(super) struct Opening<T> {
-    pub(super) term: T,
-    pub(super) typos: u8,
+    /// The terms that stand where values begin that have as many words, if it is asked which are equal.
+    pub(super) openings: Vec<T>,
 }
 
 /// A phrase in each scope in which all of its words are known.
@@ -106,10 +102,10 @@ impl<P: Postings> Lookup<'_, P> {
             if words.len() < phrase.words.len() {
                 continue;
             }
-            let first = phrase.words.first().filter(|_| is_equal_asked);
-            let openings = first.map(|first| self.openings(scope, first, words.len())).transpose()?;
+            let first = phrase.words.first();
+            let openings = if is_equal_asked { self.openings(scope, words.len(), first)? } else { Vec::new() };
             frequency = frequency.saturating_add(self.frequency(&words));
-            scopes.push(Sequence { scope: scope.clone(), words, openings: openings.unwrap_or_default() });
+            scopes.push(Sequence { scope: scope.clone(), words, openings });
         }
         Ok(PhraseTerms { scopes, frequency })
     }
@@ -121,10 +117,8 @@ impl<P: Postings> Lookup<'_, P> {
             let terms = run.words.iter().map(|word| self.source.term(Slot::Phone, word));
             let Some(terms) = terms.collect::<Result<Option<Vec<_>>>>()? else { continue };
             let words: Vec<_> =
-                terms.into_iter().map(|term| vec![Variant { term, typos: 0, partial: false }]).collect();
-            let opening = run.words.first().and_then(|first| opening(words.len(), first));
-            let opening = opening.map(|text| self.source.term(Slot::Phone, &text)).transpose()?.flatten();
-            let openings = opening.into_iter().map(|term| Opening { term, typos: 0 }).collect();
+                terms.into_iter().map(|term| vec![Variant { term, typos: 0, partial: false, alone: false }]).collect();
+            let openings = self.openings(scope, words.len(), None)?;
             let sequence = Sequence { scope: scope.clone(), words, openings };
             runs.push(RunTerms { sequence, is_whole: run.is_whole });
         }
@@ -134,42 +128,36 @@ impl<P: Postings> Lookup<'_, P> {
     /// The terms of a scope that a word may be meant for.
     fn word(&self, scope: &Scope, word: &QueryWord) -> Result<WordTerms<P::Term>> {
         let mut terms = Vec::new();
-        let exact = self.source.term(scope.slot, &scope.term(&word.text))?;
-        terms.extend(exact.map(|term| Variant { term, typos: 0, partial: false }));
+        for (text, alone) in scope.terms(&word.text) {
+            let exact = self.source.term(scope.slot, &text)?;
+            terms.extend(exact.map(|term| Variant { term, typos: 0, partial: false, alone }));
+        }
         if word.is_beginning {
             let longer = self.source.beginning_with(scope, &word.text)?;
-            terms.extend(longer.into_iter().map(|term| Variant { term, typos: 0, partial: true }));
+            terms.extend(longer.into_iter().map(|term| Variant { term, typos: 0, partial: true, alone: false }));
         }
         if let Some(mistyped) = word.mistyped.as_ref().filter(|_| self.forgiving) {
-            for meant in self.source.meant_by(scope, mistyped, word.is_beginning)? {
+            for Meant { term, alone, distance } in self.source.meant_by(scope, mistyped, word.is_beginning)? {
                 // Those without a typo are there already.
-                if let Some((typos @ 1.., partial)) = meant.distance.least(word.is_beginning) {
-                    terms.push(Variant { term: meant.term, typos, partial });
+                if let Some((typos @ 1.., partial)) = distance.least(word.is_beginning) {
+                    terms.push(Variant { term, typos, partial, alone });
                 }
             }
         }
         Ok(terms)
     }
 
-    /// The terms by which values of so many words are known to begin with a word.
-    pub(super) fn openings(&self, scope: &Scope, first: &QueryWord, words: usize) -> Result<Vec<Opening<P::Term>>> {
+    /// The terms that stand where values begin that have so many words, the first one of which is this.
+    pub(super) fn openings(&self, scope: &Scope, words: usize, first: Option<&QueryWord>) -> Result<Vec<P::Term>> {
         // The words of one custom field are placed as among those of all.
-        let slot = if scope.slot == Slot::NamedCustomField { Slot::CustomFields } else { scope.slot };
-        let mut openings = Vec::new();
-        let mut add = |text: &str, typos| -> Result<()> {
-            let term = opening(words, text).map(|text| self.source.term(slot, &text)).transpose()?.flatten();
-            openings.extend(term.map(|term| Opening { term, typos }));
-            Ok(())
-        };
-        add(&first.text, 0)?;
-        if let Some(mistyped) = first.mistyped.as_ref().filter(|_| self.forgiving) {
-            for meant in self.source.meant_by(scope, mistyped, false)? {
-                if let Some((typos @ 1.., _)) = meant.distance.least(false) {
-                    add(&meant.word, typos)?;
-                }
-            }
+        let scope = if scope.slot == Slot::NamedCustomField { &Scope::whole(Slot::CustomFields) } else { scope };
+        if let Some(opening) = opening(words) {
+            return Ok(self.source.term(scope.slot, &opening)?.into_iter().collect());
         }
-        Ok(openings)
+        // A single word that is all of a value opens it.
+        let Some(word) = first.filter(|_| words == 1) else { return Ok(Vec::new()) };
+        let alone = self.word(scope, word)?.into_iter().filter(|variant| variant.alone && !variant.partial);
+        Ok(alone.map(|variant| variant.term).collect())
     }
 
     /// How often the rarest of some words comes.

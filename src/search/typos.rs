@@ -3,17 +3,22 @@
 //! The distance is that of [optimal string alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance):
 //! letters inserted, left out or replaced, and neighbours swapped, each counted once and no place edited twice.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::Field as IndexField;
 use tantivy::{Result, Term};
 use unicode_script::{Script, UnicodeScript};
 
 /// A word of a query whose typos are forgiven.
-#[derive(Debug)]
 pub(super) struct Mistyped {
     letters: Vec<char>,
     /// How many typos are forgiven.
     most: u8,
+    /// Those made so far, by what they are for: making one takes as long as using it.
+    automata: RefCell<HashMap<(String, bool), Rc<DfaWrapper>>>,
 }
 
 /// How far a stored word is from a mistyped one, where it is near enough.
@@ -52,7 +57,7 @@ impl Mistyped {
             FORGIVES_ONE..FORGIVES_TWO => 1,
             _ => return None,
         };
-        is_spelled(word).then_some(Self { letters, most })
+        is_spelled(word).then(|| Self { letters, most, automata: RefCell::default() })
     }
 
     /// The letter that is not forgiven.
@@ -96,15 +101,28 @@ impl Mistyped {
 
     /// What accepts, in a dictionary of terms, those that may be near enough, each after `prefix`. It lets terms through
     /// whose prefix is mistyped.
-    pub(super) fn automaton(&self, field: IndexField, prefix: &str, beginnings: bool) -> Result<DfaWrapper> {
+    pub(super) fn automaton(&self, prefix: &str, beginnings: bool) -> Result<Rc<DfaWrapper>> {
+        let key = (prefix.to_owned(), beginnings);
+        if let Some(automaton) = self.automata.borrow().get(&key) {
+            return Ok(Rc::clone(automaton));
+        }
         let text: String = prefix.chars().chain(self.letters.iter().copied()).collect();
-        let term = Term::from_field_text(field, &text);
+        // The automaton is of the text alone, whatever the field.
+        let term = Term::from_field_text(IndexField::from_field_id(0), &text);
         let query = if beginnings {
             FuzzyTermQuery::new_prefix(term, self.most, true)
         } else {
             FuzzyTermQuery::new(term, self.most, true)
         };
-        query.automaton()
+        let automaton = Rc::new(query.automaton()?);
+        self.automata.borrow_mut().insert(key, Rc::clone(&automaton));
+        Ok(automaton)
+    }
+}
+
+impl std::fmt::Debug for Mistyped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Mistyped").field(&self.letters.iter().collect::<String>()).finish()
     }
 }
 

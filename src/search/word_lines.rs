@@ -2,13 +2,13 @@
 //! text that is in tokens already, but writes it to JSON and back for each document, which took half the time of an
 //! import.
 //!
-//! An empty line goes on to the next position. Several terms may stand at one.
+//! Several terms may stand at a position. An empty line goes on to the next one, a number after a NUL to that one.
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 pub(super) const SEPARATOR: char = '\n';
-/// A line that begins the positions anew.
-const RESTART: &str = "\u{0}";
+/// What a line begins with that says at which position to go on.
+const GO_TO: char = '\0';
 
 /// The name under which the tokenizer is registered.
 pub(super) const NAME: &str = "word_lines";
@@ -21,29 +21,18 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Adds a term at a position, which is not before the last one.
+    /// Adds a term at a position. A term that comes several times takes its positions in ascending order.
     pub(super) fn push(&mut self, position: u32, term: &str) {
-        self.push_after(position, "", term);
-    }
-
-    /// Adds the term that consists of these two.
-    pub(super) fn push_after(&mut self, position: u32, prefix: &str, rest: &str) {
-        while self.position < position {
+        if position == self.position + 1 {
             self.text.push(SEPARATOR);
-            self.position += 1;
+        } else if position != self.position {
+            self.text.push(GO_TO);
+            self.text.push_str(&position.to_string());
+            self.text.push(SEPARATOR);
         }
-        self.text.push_str(prefix);
-        self.text.push_str(rest);
+        self.position = position;
+        self.text.push_str(term);
         self.text.push(SEPARATOR);
-    }
-
-    /// Goes back to the first position. No term may come both before and after.
-    pub(super) fn restart(&mut self) {
-        if self.position > 0 {
-            self.text.push_str(RESTART);
-            self.text.push(SEPARATOR);
-            self.position = 0;
-        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -75,14 +64,14 @@ impl TokenStream for Terms<'_> {
     fn advance(&mut self) -> bool {
         while let Some((line, rest)) = self.rest.split_once(SEPARATOR) {
             self.rest = rest;
-            match line {
-                "" => self.token.position += 1,
-                RESTART => self.token.position = 0,
-                term => {
-                    self.token.text.clear();
-                    self.token.text.push_str(term);
-                    return true;
-                }
+            if line.is_empty() {
+                self.token.position += 1;
+            } else if let Some(position) = line.strip_prefix(GO_TO).and_then(|position| position.parse().ok()) {
+                self.token.position = position;
+            } else {
+                self.token.text.clear();
+                self.token.text.push_str(line);
+                return true;
             }
         }
         false
@@ -103,19 +92,16 @@ mod tests {
 
     #[test]
     fn terms_come_back_with_their_positions() {
-        let placed = [(0, "jane"), (0, "ja"), (1, "doe"), (3, "example")];
+        let placed = [(0, "jane"), (0, "ja"), (1, "doe"), (3, "example"), (70_000, "far"), (1, "company")];
         let mut lines = Lines::default();
         placed.iter().for_each(|(position, term)| lines.push(*position, term));
-        lines.restart();
-        lines.push_after(1, "com", "pany");
         let mut tokenizer = WordLines::default();
         let mut stream = tokenizer.token_stream(lines.text());
         let mut terms = Vec::new();
         while stream.advance() {
             terms.push((stream.token().position as u32, stream.token().text.clone()));
         }
-        let expected: Vec<_> = placed.iter().chain(&[(1, "company")]).map(|(p, t)| (*p, (*t).to_owned())).collect();
-        assert_eq!(terms, expected);
+        assert_eq!(terms, placed.map(|(position, term)| (position, term.to_owned())));
         assert!(!WordLines::default().token_stream("").advance());
     }
 }

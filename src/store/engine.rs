@@ -75,7 +75,12 @@ impl Engine {
         };
         let later = !options.read_only && options.durability != Durability::EveryCommit;
         let synced_file = Arc::clone(&file);
-        let follower = Follower::start(home, Arc::clone(&published), move || sync(&synced_file))?;
+        let follower = if options.search {
+            let on_rebuild = options.on_search_rebuild.clone();
+            Follower::start(home, Arc::clone(&published), move || sync(&synced_file), on_rebuild)?
+        } else {
+            Follower::none(Arc::clone(&published))
+        };
         let core = Arc::new(Core {
             rules: Rules { clock: Arc::clone(&options.clock), statuses, trash_retention: options.trash_retention },
             durability: if later { storage::Durability::Later } else { storage::Durability::EveryCommit },

@@ -9,6 +9,7 @@ use super::LeadStore;
 use crate::Result;
 use crate::clock::{Clock, SystemClock};
 use crate::lead::StatusSet;
+use crate::search::Progress;
 use crate::storage::{Access, Medium};
 
 /// When a write must have reached the disk.
@@ -50,6 +51,8 @@ pub struct OpenOptions {
     pub(super) read_only: bool,
     pub(super) create_new: bool,
     pub(super) wait_for_search: bool,
+    pub(super) on_search_rebuild: Option<Progress>,
+    pub(super) search: bool,
 }
 
 impl Default for OpenOptions {
@@ -63,6 +66,8 @@ impl Default for OpenOptions {
             read_only: false,
             create_new: false,
             wait_for_search: true,
+            on_search_rebuild: None,
+            search: true,
         }
     }
 }
@@ -122,6 +127,20 @@ impl OpenOptions {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) then.
     pub fn wait_for_search(mut self, wait: bool) -> Self {
         self.wait_for_search = wait;
+        self
+    }
+
+    /// Is told how many leads are indexed, and of how many, while the search index is made anew: every thousand or so,
+    /// and at the end, from a thread of the store, which waits for it. It must not use the store.
+    pub fn on_search_rebuild(mut self, progress: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.on_search_rebuild = Some(Arc::new(progress));
+        self
+    }
+
+    /// Without an index, so that benches tell what one costs.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn without_search(mut self) -> Self {
+        self.search = false;
         self
     }
 

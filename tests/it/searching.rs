@@ -2,7 +2,10 @@
 
 use leadstore::{CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
 
-use crate::support::{TestStore, wait_until};
+use crate::support::{self, TestStore, wait_until};
+
+#[path = "../../examples/search_quality/measure.rs"]
+mod search_quality;
 
 fn found(store: &LeadStore, query: SearchQuery) -> Vec<String> {
     store.search(&query).unwrap().into_iter().map(|hit| hit.lead.name).collect()
@@ -173,4 +176,17 @@ fn facets_of_a_search_divide_what_it_finds() {
     assert_eq!(counts(&filtered), (vec![new(2)], vec![("eu".to_owned(), 1), ("vip".to_owned(), 1)]));
     assert_eq!(counts(&SearchQuery::new("nobody")), (vec![], vec![]));
     assert_eq!(test.store.search_facets(&SearchQuery::new(" ")).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn real_contacts_are_found_by_what_people_type() {
+    let Some(path) = support::data("us-500.csv") else { return };
+    let contacts = search_quality::Contact::read(&path);
+    let store = LeadStore::in_memory().unwrap();
+    search_quality::import(&store, &contacts).unwrap();
+    for row in search_quality::table(&store, &contacts).unwrap() {
+        println!("{} is {} for {} of {}", row.typed, row.wanted, row.found, row.of);
+        let (least, of) = if row.typed.contains("typo") { (row.of * 98 / 100, 500) } else { (row.of, row.of) };
+        assert!(row.found >= least && row.of == of && of > 490, "{}: {} of {}", row.typed, row.found, row.of);
+    }
 }

@@ -108,7 +108,13 @@ pub fn child(peer: &str, directory: &Path, leads: usize) {
             (start..leads.min(start + BATCH)).map(|number| (number, Fields::random(&mut rng, number))).collect();
         store.import(&batch);
     }
-    let word = |word: &str| SearchCase { words: vec![word.to_owned()], field: None, phrase: false, prefix: true };
+    let word = |word: &str| SearchCase {
+        words: vec![word.to_owned()],
+        field: None,
+        phrase: false,
+        prefix: true,
+        ranked: true,
+    };
     for round in 0..20 {
         for sort in [SortBy::NewestFirst, SortBy::Name, SortBy::DealValue] {
             let offset = leads as u64 / 20 * round;

@@ -39,6 +39,19 @@ impl Ours {
         Self { store, clock, ids: ids.into_iter().map(|(_, id)| id).collect() }
     }
 
+    /// The same without an index.
+    pub fn open_without_search(directory: &Path, cache_bytes: usize) -> Self {
+        let clock = SetClock(Arc::new(AtomicI64::new(created_at(0))));
+        let options = LeadStore::options().cache_bytes(cache_bytes).clock(clock.clone());
+        let store = leadstore::testing::without_search(options).open(directory).unwrap();
+        Self { store, clock, ids: Vec::new() }
+    }
+
+    /// A search for text that is mistyped, for its total.
+    pub fn search_mistyped(&self, text: &str) -> u64 {
+        self.store.search(&SearchQuery::new(text).per_page(PER_PAGE)).unwrap().total
+    }
+
     /// How many leads there are: the next one's number.
     pub fn count(&self) -> usize {
         self.ids.len()
@@ -56,6 +69,11 @@ impl Ours {
 fn number(lead: &Lead) -> usize {
     let local = lead.email.as_deref().and_then(|email| email.split_once('@')).map_or("", |(local, _)| local);
     local.rsplit('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX)
+}
+
+fn query(case: &SearchCase) -> SearchQuery {
+    let text = case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
+    SearchQuery::new(text).fields(case.field.map(|field| field.parse::<Field>().unwrap()))
 }
 
 impl Peer for Ours {
@@ -154,10 +172,20 @@ impl Peer for Ours {
     }
 
     fn search(&mut self, case: &SearchCase) -> Answer {
-        let text = case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
-        let fields = case.field.map(|field| field.parse::<Field>().unwrap());
-        let page = self.store.search(&SearchQuery::new(text).fields(fields).per_page(PER_PAGE)).unwrap();
+        let page = self.store.search(&query(case).per_page(PER_PAGE)).unwrap();
         Answer { numbers: page.items.iter().map(|hit| number(&hit.lead)).collect(), total: page.total }
+    }
+
+    fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
+        let mut found = 0;
+        for page in 1.. {
+            let hits = self.store.search(&query(case).per_page(100).page(page)).unwrap();
+            if hits.items.is_empty() {
+                break;
+            }
+            found += hits.items.iter().filter(|hit| numbers.contains(&number(&hit.lead))).count() as u64;
+        }
+        found
     }
 
     fn close(self: Box<Self>) {

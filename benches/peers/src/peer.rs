@@ -56,6 +56,8 @@ pub struct SearchCase {
     pub phrase: bool,
     /// The last word is a beginning.
     pub prefix: bool,
+    /// The best hits are wanted rather than the newest. Each engine has its own order of them.
+    pub ranked: bool,
 }
 
 pub const PER_PAGE: u32 = 25;
@@ -77,6 +79,8 @@ pub trait Peer {
     fn list(&mut self, case: &ListCase) -> Answer;
     fn facets(&mut self, status: Option<&'static str>) -> Divided;
     fn search(&mut self, case: &SearchCase) -> Answer;
+    /// How many of some leads a search finds.
+    fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64;
     /// Ends, with everything indexed and on disk.
     fn close(self: Box<Self>);
 }

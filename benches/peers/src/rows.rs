@@ -72,6 +72,10 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
     if wanted("limit") {
         report.limits = limits::measure(directory, leads);
     }
+    // Last, as it writes leads that only one engine has.
+    if wanted("search alone") {
+        searches_alone(&mut report, directory, leads, rounds, &our_path);
+    }
     report
 }
 
@@ -178,19 +182,31 @@ impl Bench<'_> {
             ("exact e-mail", words(&[&email], Some("email"))),
             ("company word", words(&[&company], Some("company"))),
             ("common first name", words(&["mary"], None)),
+            ("common word", words(&["website"], None)),
             ("prefix of 2 letters", prefix("sm")),
             ("prefix of 3 letters", prefix("smi")),
             ("two words", words(&["jane", "systems"], None)),
+            ("two common words", words(&["website", "technology"], None)),
         ] {
-            let row = format!("search {name}");
-            if !(self.wanted)(&row) {
-                continue;
+            for (order, ranked) in [("ranked", true), ("SQLite by its newest", false)] {
+                self.search(&format!("search {name}, {order}"), &SearchCase { ranked, ..case.clone() });
             }
-            let answer = self.ours.search(&case);
-            assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
-            assert_eq!(answer, self.theirs.search(&case), "{row}: {case:?}");
-            self.compare(&row, &mut |peer, _| drop(peer.search(&case)));
         }
+    }
+
+    fn search(&mut self, row: &str, case: &SearchCase) {
+        if !(self.wanted)(row) {
+            return;
+        }
+        let (ours, theirs) = (self.ours.search(case), self.theirs.search(case));
+        assert!(!ours.numbers.is_empty(), "{row}: {case:?}");
+        assert_eq!(ours.total, theirs.total, "{row}: {case:?}");
+        // The engines rank otherwise, but find the same: all of our hits, and where they are few all of theirs.
+        assert_eq!(self.theirs.finds_of(case, &ours.numbers), ours.numbers.len() as u64, "{row}: {case:?}");
+        if ours.total < 10_000 {
+            assert_eq!(self.ours.finds_of(case, &theirs.numbers), theirs.numbers.len() as u64, "{row}: {case:?}");
+        }
+        self.compare(row, &mut |peer, _| drop(peer.search(case)));
     }
 
     fn gets(&mut self) {
@@ -333,7 +349,7 @@ fn load(report: &mut Report, rng: &mut Rng, paths: [&Path; 2], leads: usize, wan
 fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
     let split = |word: &&str| word.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
     let phrase = words.len() == 1;
-    SearchCase { words: words.iter().flat_map(split).collect(), field, phrase, prefix: false }
+    SearchCase { words: words.iter().flat_map(split).collect(), field, phrase, prefix: false, ranked: true }
 }
 
 /// Lists of leads that were imported in random order of their creation.
@@ -364,6 +380,64 @@ fn shuffled(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str)
     bench.ours.close();
     bench.theirs.close();
     bench.report.rows
+}
+
+/// What search costs beside leadstore itself: at rest, and without an index.
+fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: usize, path: &Path) {
+    let bytes = footprint::megabytes(&path.join("search")) * 1e6 / leads as f64;
+    report.limits.push(("search index, bytes a lead".to_owned(), format!("{bytes:.0}")));
+    let mut ours = Ours::open(path, CACHE_BYTES);
+    let mut samples = Vec::new();
+    for text in ["jannifer ", "michale", "wiliam smieht "] {
+        let total = ours.search_mistyped(text);
+        assert!(total > 0, "{text}");
+        let begun = Instant::now();
+        for _ in 0..rounds {
+            ours.search_mistyped(text);
+        }
+        let each = begun.elapsed().as_secs_f64() * 1e3 / rounds as f64;
+        report.limits.push((format!("search with a typo, {text:?}, {total} hits"), format!("{each:.2} ms")));
+    }
+    let mut rng = Rng::with_seed(9);
+    let case = words(&["mary"], None);
+    for round in 0..rounds * 5 {
+        ours.search(&case);
+        let begun = Instant::now();
+        ours.search(&case);
+        let at_rest = begun.elapsed().as_secs_f64() * 1e6;
+        ours.update(rng.usize(..leads), round as i64);
+        let begun = Instant::now();
+        ours.search(&case);
+        samples.push((begun.elapsed().as_secs_f64() * 1e6, at_rest));
+    }
+    report.rows.push(row_of("search alone: right after a write", leads, "leadstore at rest", samples));
+    let without_path = directory.join("without-search");
+    let mut without = Ours::open_without_search(&without_path, CACHE_BYTES);
+    let all: Vec<(usize, Fields)> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    all.chunks(BATCH).for_each(|batch| without.import(batch));
+    let first = ours.count();
+    let (mut our_next, mut their_next) = (first, leads);
+    let mut samples = Vec::new();
+    // Long enough that the index has caught up several times.
+    for _ in 0..rounds * 10 {
+        let create = |peer: &mut Ours, next: &mut usize| {
+            let begun = Instant::now();
+            for _ in 0..200 {
+                peer.create(*next, &all[*next % all.len()].1);
+                *next += 1;
+            }
+            begun.elapsed().as_secs_f64() * 1e6 / 200.0
+        };
+        samples.push((create(&mut ours, &mut our_next), create(&mut without, &mut their_next)));
+    }
+    report.rows.push(row_of(
+        "search alone: durable create while the index follows",
+        leads,
+        "leadstore without search",
+        samples,
+    ));
+    Box::new(ours).close();
+    Box::new(without).close();
 }
 
 /// The rows that native_db can do.
