@@ -76,6 +76,9 @@ impl std::fmt::Display for Wanted {
     }
 }
 
+/// What is typed for a contact, if anything.
+type Typed<'a> = Box<dyn FnMut(&Contact) -> Option<String> + 'a>;
+
 /// Searches for every contact in every way.
 pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
     use Wanted::{Anywhere, InTheFirst};
@@ -83,7 +86,7 @@ pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
     contacts.iter().for_each(|contact| *names.entry(contact.name()).or_default() += 1);
     // The same typos in every run.
     let mut rng = Rng::with_seed(500);
-    let mut ways: Vec<(&'static str, Wanted, Box<dyn FnMut(&Contact) -> Option<String> + '_>)> = vec![
+    let mut ways: Vec<(&'static str, Wanted, Typed<'_>)> = vec![
         ("the e-mail address", InTheFirst(1), Box::new(|c| Some(c.email.clone()))),
         ("the phone as `504-621-8927`", InTheFirst(1), Box::new(|c| Some(c.phone.clone()))),
         ("`(504) 621 8927`", InTheFirst(1), Box::new(|c| Some(c.spelled(["(", ") ", " "])))),

@@ -3,51 +3,80 @@
 use super::best_ways::{Note, Noted, Way};
 use super::rank::{Class, Places};
 
-/// Documents that have all groups so far, in order, and in what best way each.
-#[derive(Default)]
+/// Documents that have all parts so far, in ascending order, and in what best way each.
 pub(super) struct Hits {
-    pub(super) documents: Vec<u32>,
-    pub(super) ways: Vec<GroupWay>,
+    documents: Vec<u32>,
+    ways: Ways,
 }
 
-/// In what way a document has one group, or all so far.
+/// A way for each document.
+enum Ways {
+    /// Those of one phrase, as they were noted: only those that stay are made out.
+    Noted {
+        notes: Vec<Note>,
+        is_all: bool,
+    },
+    Made(Vec<PartWay>),
+}
+
+/// In what way a document has one part of what was typed, or all so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct GroupWay {
+pub(super) struct PartWay {
     pub(super) class: Class,
     /// Where all phrases are.
     pub(super) common: Places,
 }
 
+impl Default for Hits {
+    fn default() -> Self {
+        Self { documents: Vec::new(), ways: Ways::Made(Vec::new()) }
+    }
+}
+
 impl Hits {
-    pub(super) fn push(&mut self, document: u32, way: GroupWay) {
-        self.documents.push(document);
-        self.ways.push(way);
+    /// Those of one phrase, which may be all of the query.
+    pub(super) fn of_phrase(noted: Noted, is_all: bool) -> Self {
+        Self { documents: noted.documents, ways: Ways::Noted { notes: noted.notes, is_all } }
+    }
+
+    /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
+    pub(super) fn of_number(noted: Noted, is_all: bool) -> Self {
+        let way = |note: &Note| PartWay { common: Places::default(), ..PartWay::of(*note, is_all) };
+        Self { ways: Ways::Made(noted.notes.iter().map(way).collect()), documents: noted.documents }
+    }
+
+    pub(super) fn documents(&self) -> &[u32] {
+        &self.documents
+    }
+
+    /// The way of the document in this place.
+    pub(super) fn way(&self, index: usize) -> Option<PartWay> {
+        match &self.ways {
+            Ways::Noted { notes, is_all } => notes.get(index).map(|note| PartWay::of(*note, *is_all)),
+            Ways::Made(ways) => ways.get(index).copied(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
+        self.documents.iter().enumerate().filter_map(|(index, document)| Some((*document, self.way(index)?)))
     }
 
     /// Tells of a way in which a document has all that was typed.
     pub(super) fn improve(&mut self, document: u32, class: Class) {
-        let way = self.documents.binary_search(&document).ok().and_then(|index| self.ways.get_mut(index));
-        way.into_iter().for_each(|way| way.class = way.class.min(class));
-    }
-
-    /// Those of one phrase or number, which may be all of the query.
-    pub(super) fn of(noted: Noted, is_all: bool) -> Self {
-        let way = |note: &Note| {
-            let (Way { typos, partial, unequal }, places) = (note.way(), note.places());
-            let class = Class { typos, partial, unequal: unequal || !is_all, apart: !is_all, place: places.best() };
-            GroupWay { class, common: places }
-        };
-        Self { ways: noted.notes.iter().map(way).collect(), documents: noted.documents }
+        if let (Ok(index), Ways::Made(ways)) = (self.documents.binary_search(&document), &mut self.ways) {
+            ways.get_mut(index).into_iter().for_each(|way| way.class = way.class.min(class));
+        }
     }
 
     /// The hits of one more part, all of which are among those `before`, with what both say of them. The place of the
     /// part that was typed first counts.
     pub(super) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
-        let mut before = before.documents.iter().zip(before.ways);
-        let both = |(document, way): (&u32, GroupWay)| {
+        let mut places = before.documents.iter().enumerate();
+        let both = |(document, way): (u32, PartWay)| {
             // All of `fewer` are there.
-            let (_, before) = before.by_ref().find(|(other, _)| *other == document)?;
+            let (place, _) = places.by_ref().find(|(_, other)| **other == document)?;
+            let before = before.way(place)?;
             let class = Class {
                 typos: before.class.typos.saturating_add(way.class.typos),
                 partial: before.class.partial || way.class.partial,
@@ -55,35 +84,46 @@ impl Hits {
                 apart: true,
                 place: if fewer_is_first { way.class.place } else { before.class.place },
             };
-            Some(GroupWay { class, common: Places(before.common.0 & way.common.0) })
+            Some((document, PartWay { class, common: Places(before.common.0 & way.common.0) }))
         };
-        let ways = fewer.documents.iter().zip(fewer.ways).filter_map(both).collect();
-        Self { documents: fewer.documents, ways }
+        fewer.iter().filter_map(both).collect()
     }
 
     /// All of both, in the better way where both have one.
     pub(super) fn or(self, number: Self) -> Self {
-        let mut hits = Self::default();
-        let mut words = self.documents.into_iter().zip(self.ways).peekable();
-        let mut numbers = number.documents.into_iter().zip(number.ways).peekable();
-        loop {
+        let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());
+        std::iter::from_fn(|| {
             let next = match (words.peek(), numbers.peek()) {
                 (Some((word, _)), Some((number, _))) => (*word).min(*number),
                 (Some((document, _)), None) | (None, Some((document, _))) => *document,
-                (None, None) => return hits,
+                (None, None) => return None,
             };
             let word = words.next_if(|(document, _)| *document == next).map(|(_, way)| way);
             let number = numbers.next_if(|(document, _)| *document == next).map(|(_, way)| way);
-            let both = match (word, number) {
-                (Some(word), Some(number)) => Some(word.or(number)),
-                (one, other) => one.or(other),
+            let way = match (word, number) {
+                (Some(word), Some(number)) => word.or(number),
+                (one, other) => one.or(other)?,
             };
-            both.into_iter().for_each(|way| hits.push(next, way));
-        }
+            Some((next, way))
+        })
+        .collect()
     }
 }
 
-impl GroupWay {
+impl FromIterator<(u32, PartWay)> for Hits {
+    fn from_iter<I: IntoIterator<Item = (u32, PartWay)>>(hits: I) -> Self {
+        let (documents, ways) = hits.into_iter().unzip();
+        Self { documents, ways: Ways::Made(ways) }
+    }
+}
+
+impl PartWay {
+    fn of(note: Note, is_all: bool) -> Self {
+        let (Way { typos, partial, unequal }, places) = (note.way(), note.places());
+        let class = Class { typos, partial, unequal: unequal || !is_all, apart: !is_all, place: places.best() };
+        Self { class, common: places }
+    }
+
     fn or(self, other: Self) -> Self {
         let better = if other.class < self.class { other } else { self };
         Self { common: Places(self.common.0 | other.common.0), ..better }

@@ -3,7 +3,7 @@
 
 use super::best_ways::{Found, Note, Noted, Way, collect, each_first};
 use super::field::{Scope, Slot};
-use super::hits::{GroupWay, Hits};
+use super::hits::{Hits, PartWay};
 use super::postings::Postings;
 use super::query_text::QueryText;
 use super::rank::{Class, Places, place};
@@ -62,11 +62,10 @@ impl<P: Postings> Matching<'_, P> {
         {
             return self.rank_phrase(phrase, outdated, ranked);
         }
-        let mut hits = self.hits(&groups)?;
-        self.keep_wanted(&mut hits, outdated)?;
+        let mut hits = self.wanted_of(&self.hits(&groups)?, outdated)?;
         self.improve_side_by_side(&groups, &mut hits)?;
-        self.source.each_row(&hits.documents, |index, row| {
-            if let Some(way) = hits.ways.get(index) {
+        self.source.each_row(hits.documents(), |index, row| {
+            if let Some(way) = hits.way(index) {
                 ranked.class(way.class).push(row);
             }
         })
@@ -107,7 +106,7 @@ impl<P: Postings> Matching<'_, P> {
         order.sort_by_key(|(_, group)| group.frequency);
         let mut all: Option<Hits> = None;
         for (index, group) in order {
-            let among = all.as_ref().map(|hits| hits.documents.as_slice());
+            let among = all.as_ref().map(Hits::documents);
             let hits = self.group(group, among, index + 1 == groups.len(), groups.len() == 1)?;
             all = Some(Hits::joined(all, hits, index == 0));
         }
@@ -121,9 +120,9 @@ impl<P: Postings> Matching<'_, P> {
         order.sort_by_key(|(_, phrase)| phrase.frequency);
         let mut words: Option<Hits> = None;
         for (index, phrase) in order {
-            let among = words.as_ref().map(|hits| hits.documents.as_slice()).or(among);
+            let among = words.as_ref().map(Hits::documents).or(among);
             let noted = self.phrase(phrase, among, is_last && index + 1 == count)?;
-            words = Some(Hits::joined(words, Hits::of(noted, is_all && count == 1), index == 0));
+            words = Some(Hits::joined(words, Hits::of_phrase(noted, is_all && count == 1), index == 0));
         }
         let words = words.unwrap_or_default();
         if group.number.is_empty() {
@@ -174,10 +173,8 @@ impl<P: Postings> Matching<'_, P> {
                 }
             }
         }
-        let mut hits = Hits::of(collect(self.source, Found { terms: Vec::new(), documents }, among)?, is_all);
-        // Its digits are no words that others could stand beside.
-        hits.ways.iter_mut().for_each(|way| way.common = Places::default());
-        Ok(hits)
+        let noted = collect(self.source, Found { terms: Vec::new(), documents }, among)?;
+        Ok(Hits::of_number(noted, is_all))
     }
 
     /// The documents in which the words of a phrase stand side by side.
@@ -195,19 +192,16 @@ impl<P: Postings> Matching<'_, P> {
         side_by_side(self.source, &words, &sequence.openings, &documents.unwrap_or_default())
     }
 
-    /// Keeps the hits whose leads are as they are here, and wanted.
-    fn keep_wanted(&self, hits: &mut Hits, outdated: &RowSet) -> Result<()> {
-        let is_wanted = self.is_wanted(hits.documents.len(), outdated);
-        let mut kept = Hits::default();
-        self.source.each_row(&hits.documents, |index, row| {
-            if let (Some(document), Some(way)) = (hits.documents.get(index), hits.ways.get(index))
-                && is_wanted(row)
-            {
-                kept.push(*document, *way);
+    /// The hits whose leads are as they are here, and wanted.
+    fn wanted_of(&self, hits: &Hits, outdated: &RowSet) -> Result<Hits> {
+        let is_wanted = self.is_wanted(hits.documents().len(), outdated);
+        let mut kept = Vec::new();
+        self.source.each_row(hits.documents(), |index, row| {
+            if is_wanted(row) {
+                kept.extend(hits.documents().get(index).copied().zip(hits.way(index)));
             }
         })?;
-        *hits = kept;
-        Ok(())
+        Ok(kept.into_iter().collect())
     }
 
     /// Whether a row is not outdated, and wanted; to be asked so many times.
@@ -223,9 +217,9 @@ impl<P: Postings> Matching<'_, P> {
         for scope in self.wanted.scopes {
             let place = place(scope.slot);
             let at_best = Class { typos: 0, partial: false, unequal: false, apart: false, place };
-            let improves = |way: &GroupWay| way.common.has(scope.slot) && at_best < way.class;
-            let candidates = hits.documents.iter().zip(&hits.ways).filter(|(_, way)| improves(way));
-            let documents: Vec<u32> = candidates.map(|(document, _)| *document).collect();
+            let improves = |way: &PartWay| way.common.has(scope.slot) && at_best < way.class;
+            let candidates = hits.iter().filter(|(_, way)| improves(way));
+            let documents: Vec<u32> = candidates.map(|(document, _)| document).collect();
             if documents.is_empty() {
                 continue;
             }

@@ -93,7 +93,7 @@ impl<P: Postings> Lookup<'_, P> {
         for scope in self.scopes.iter().filter(|scope| scope.slot != Slot::Phone) {
             let mut words = Vec::with_capacity(phrase.words.len());
             for word in &phrase.words {
-                let terms = self.word(scope, word)?;
+                let terms = self.word(scope, word, phrase.words.len() > 1)?;
                 if terms.is_empty() {
                     break;
                 }
@@ -125,10 +125,10 @@ impl<P: Postings> Lookup<'_, P> {
         Ok(runs)
     }
 
-    /// The terms of a scope that a word may be meant for.
-    fn word(&self, scope: &Scope, word: &QueryWord) -> Result<WordTerms<P::Term>> {
+    /// The terms of a scope that a word may be meant for; of one that others stand beside, which is not alone.
+    fn word(&self, scope: &Scope, word: &QueryWord, in_company: bool) -> Result<WordTerms<P::Term>> {
         let mut terms = Vec::new();
-        for (text, alone) in scope.terms(&word.text) {
+        for (text, alone) in scope.terms(&word.text).filter(|(_, alone)| !(in_company && *alone)) {
             let exact = self.source.term(scope.slot, &text)?;
             terms.extend(exact.map(|term| Variant { term, typos: 0, partial: false, alone }));
         }
@@ -156,7 +156,7 @@ impl<P: Postings> Lookup<'_, P> {
         }
         // A single word that is all of a value opens it.
         let Some(word) = first.filter(|_| words == 1) else { return Ok(Vec::new()) };
-        let alone = self.word(scope, word)?.into_iter().filter(|variant| variant.alone && !variant.partial);
+        let alone = self.word(scope, word, false)?.into_iter().filter(|variant| variant.alone && !variant.partial);
         Ok(alone.map(|variant| variant.term).collect())
     }
 

@@ -1,6 +1,7 @@
 //! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use leadstore::{ErrorKind, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
 
@@ -42,6 +43,25 @@ fn a_missing_index_is_rebuilt() {
     check(&test.store);
     test.reopen();
     check(&test.store);
+}
+
+#[test]
+fn a_rebuild_is_reported() {
+    let test = filled();
+    test.store.clone().close().unwrap();
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let open = |reports: &Arc<Mutex<Vec<_>>>| {
+        let reports = Arc::clone(reports);
+        let report = move |indexed, total| reports.lock().unwrap().push((indexed, total));
+        let store = options(&test.clock).on_search_rebuild(report).open(test.path()).unwrap();
+        check(&store);
+        store.close().unwrap();
+    };
+    open(&reports);
+    assert_eq!(*reports.lock().unwrap(), [], "an index that is whole is not made anew");
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+    open(&reports);
+    assert_eq!(*reports.lock().unwrap(), [(0, 300), (300, 300)]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a search finds and what it says about it, where the model does not say it plainly enough.
 
-use leadstore::{CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
+use leadstore::{
+    CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Typos,
+};
 
 use crate::support::{self, TestStore, wait_until};
 
@@ -16,28 +18,82 @@ fn pairs(ranges: &[std::ops::Range<usize>]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn words_are_found_as_people_type_them() {
-    let store = LeadStore::in_memory().unwrap();
-    for (name, query) in [
-        ("José Müller", "jose muller"),
-        ("Anna Straße", "STRASSE"),
-        ("Pat O'Brien", "obrien"),
-        ("Łukasz Żółć", "lukasz zolc"),
-        ("Nguyễn Văn Đức", "nguyen duc"),
-        ("İlkay Işık", "ilkay isik"),
-        ("Ελένη Παππά", "ελενη"),
-        ("Пётр Сёмин", "петр"),
-        ("שָׁלוֹם כהן", "שלום"),
-        ("مُحَمَّد", "محمد"),
-        ("田中太郎", "太郎"),
-        ("スーパー株式会社", "スーパー"),
-        ("김민수", "김민"),
-        ("王小明", "王"),
+fn names_of_many_languages_are_found_as_people_type_them() {
+    for (name, company, typed) in [
+        ("José Ñúñez", "Peña & Hermanos", &["jose nunez", "JOSÉ", "ñuñ", "pena"][..]),
+        ("Jürgen Groß", "Süßwaren Straßmann", &["jurgen gross", "GROSS", "groß", "strassmann", "süss"]),
+        ("Đặng Thị Ngọc", "Phở Việt", &["dang thi ngoc", "đặng", "ĐẶNG", "pho viet"]),
+        ("Łukasz Żółć", "Wałęsa Spółka", &["lukasz zolc", "ŁUKASZ", "walesa", "spolka"]),
+        ("İlkay Işık", "Şişli Çiçek", &["ilkay isik", "İLKAY IŞIK", "ışık", "sisli cicek"]),
+        ("Ελένη Παπαδόπουλος", "Ήλιος ΑΕ", &["ελενη παπαδοπουλος", "ΠΑΠΑΔΟΠΟΥΛΟΣ", "ηλιος", "ήλιος"]),
+        ("Пётр Сергеевич", "Ёлка и Ко", &["петр", "ПЁТР СЕРГЕЕВИЧ", "елка", "серг"]),
+        ("مُحَمَّد عَلِي", "شركة النور", &["محمد علي", "مُحَمَّد", "النور", "الن"]),
+        ("שָׁלוֹם כֹּהֵן", "חברת אור", &["שלום כהן", "כֹּהֵן", "אור", "של"]),
+        ("田中太郎", "スーパー株式会社", &["田中", "太郎", "田", "ｽｰﾊﾟｰ", "株式会社", "スーパー 田中"]),
+        ("김민수", "삼성전자 주식회사", &["김민수", "김", "삼성", "주식회사 김민수", "\u{1100}\u{1175}\u{11b7}민수"]),
+        ("王小明", "阿里巴巴集团", &["王小明", "王", "小明", "阿里", "巴巴集团", "集团 王小明"]),
     ] {
-        store.create(NewLead::new(name)).unwrap();
-        assert_eq!(found(&store, SearchQuery::new(query)), [name], "{query}");
-        assert_eq!(found(&store, SearchQuery::new(name)), [name], "as it is");
+        let mut test = TestStore::new();
+        test.store.create(NewLead::new("Somebody Else").company("Another Company")).unwrap();
+        test.store.create(NewLead::new(name).company(company)).unwrap();
+        for indexed in [false, true] {
+            if indexed {
+                test.reopen();
+            }
+            for text in typed.iter().chain(&[name, company]) {
+                assert_eq!(found(&test.store, SearchQuery::new(*text).typos(Typos::Never)), [name], "{text}");
+            }
+        }
     }
+}
+
+#[test]
+fn phones_are_found_by_their_digits_and_by_nothing_else() {
+    let store = LeadStore::in_memory().unwrap();
+    let phones = ["504-621-8927", "+33 6 28 12 34 56", "(0)30 / 901820", "555-0123 ext 12"];
+    phones.iter().for_each(|phone| drop(store.create(NewLead::new(*phone).phone(*phone)).unwrap()));
+    let by_phone = |text: &str| found(&store, SearchQuery::new(text).fields([Field::Phone]));
+    for (typed, expected) in [
+        ("6218", phones[0]),
+        ("+1 (504) 621.8927", phones[0]),
+        ("06 28 12", phones[1]),
+        ("0033628123456", phones[1]),
+        ("030 901820", phones[2]),
+        ("+49 30 901820", phones[2]),
+        ("0123", phones[3]),
+        ("555 0123 12", phones[3]),
+        ("\"628 12\"", phones[1]),
+    ] {
+        assert_eq!(by_phone(typed), [expected], "{typed}");
+    }
+    for text in ["504", "ext", "5046218928", "504 x 621", "+2 621 8927"] {
+        assert_eq!(by_phone(text), Vec::<String>::new(), "{text}");
+    }
+    let hit = store.search(&SearchQuery::new("+1 504 621-8927").fields([Field::Phone])).unwrap().items.remove(0);
+    assert_eq!((hit.matches[0].field.clone(), pairs(&hit.matches[0].ranges)), (Field::Phone, vec![(0, 12)]));
+    let hit = store.search(&SearchQuery::new("62812").fields([Field::Phone])).unwrap().items.remove(0);
+    assert_eq!(pairs(&hit.matches[0].ranges), [(4, 11)]);
+}
+
+#[test]
+fn typos_are_forgiven_where_nothing_is_found_as_typed() {
+    let store = LeadStore::in_memory().unwrap();
+    for name in ["Jonathan Smith", "Jonathon Smythe", "Jona"] {
+        store.create(NewLead::new(name).status(if name == "Jona" { "lost" } else { "new" })).unwrap();
+    }
+    let search = |text: &str, typos| found(&store, SearchQuery::new(text).typos(typos));
+    assert_eq!(search("jonathan smith", Typos::Auto), ["Jonathan Smith"]);
+    assert_eq!(search("jonathan smith ", Typos::Always), ["Jonathan Smith"], "smythe has two");
+    assert_eq!(search("jonathan", Typos::Always), ["Jonathan Smith", "Jonathon Smythe"]);
+    assert_eq!(search("jonathen", Typos::Auto), ["Jonathon Smythe", "Jonathan Smith"]);
+    assert_eq!(search("jonathen", Typos::Never), Vec::<String>::new());
+    assert_eq!(search("\"jonathen\"", Typos::Always), Vec::<String>::new());
+    assert_eq!(search("konathan", Typos::Always), Vec::<String>::new(), "not the first letter");
+    // What is found under the filter decides.
+    let lost = SearchQuery::new("jonaa").filter(Filter::new().status("lost"));
+    assert_eq!(found(&store, lost), ["Jona"]);
+    let hit = store.search(&SearchQuery::new("smiht")).unwrap().items.remove(0);
+    assert_eq!(pairs(&hit.matches[0].ranges), [(9, 14)], "a hit says what was meant");
 }
 
 #[test]
