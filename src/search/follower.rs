@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tantivy::IndexWriter;
+use tantivy::{IndexWriter, SegmentMeta};
 
 use super::fault;
 use super::index_files::{IndexFiles, IndexHome};
@@ -63,6 +63,8 @@ struct Signal {
     waiting: u64,
     at_once: bool,
     discard: bool,
+    /// Whether all segments are to become one.
+    merge: bool,
     stop: bool,
     failure: Option<Failure>,
 }
@@ -142,6 +144,16 @@ impl Follower {
             signal.discard = true;
             self.shared.published.without_index();
             self.shared.work.notify_one();
+        }
+    }
+
+    /// Merges the index into one segment, in which nothing is left of leads that are gone, and waits until that is done or
+    /// has failed; then the index is made anew as ever.
+    pub(crate) fn compact(&self) {
+        let mut signal = self.shared.signal();
+        signal.merge = true;
+        while signal.merge && !signal.stop && signal.failure.is_none() {
+            signal = self.shared.hurry(signal);
         }
     }
 
@@ -260,12 +272,12 @@ impl Shared {
 
     fn catch_up(&self, slot: &mut Option<Worker>) -> Result<()> {
         let _indexing = lock(&self.indexing);
-        let discard = {
+        let (discard, merge) = {
             let mut signal = self.signal();
             signal.waiting = 0;
             signal.waiting_since = None;
             signal.at_once = false;
-            std::mem::take(&mut signal.discard)
+            (std::mem::take(&mut signal.discard), signal.merge)
         };
         let view = self.published.freeze()?;
         let reader = view.reader();
@@ -289,7 +301,15 @@ impl Shared {
             // One generation later: after a power cut the index may be back at the commit before this one.
             self.log_start.store(before.unwrap_or(Seq(0)).0, Ordering::Release);
         }
+        if merge {
+            worker.merge()?;
+        }
         self.published.indexed(IndexView::new(&worker.files.reader, worker.files.schema.clone())?);
+        if merge {
+            // The view before held the files that were merged.
+            worker.remove_unused()?;
+            self.signal().merge = false;
+        }
         Ok(())
     }
 
@@ -377,6 +397,30 @@ impl Worker {
         commit.commit().map_err(fault)?;
         self.files.payload = Some(target.clone());
         on_rebuild.into_iter().for_each(|progress| progress(total, total));
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// Makes one segment of all.
+    fn merge(&mut self) -> Result<()> {
+        // Segments that are being merged cannot be merged otherwise.
+        if let Some(writer) = self.writer.take() {
+            writer.wait_merging_threads().map_err(fault)?;
+        }
+        let writer = self.writer.insert(self.files.writer()?);
+        let segments = self.files.segments()?;
+        if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {
+            let ids: Vec<_> = segments.iter().map(SegmentMeta::id).collect();
+            writer.merge(&ids).wait().map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    fn remove_unused(&self) -> Result<()> {
+        if let Some(writer) = &self.writer {
+            writer.garbage_collect_files().wait().map_err(fault)?;
+        }
         Ok(())
     }
 }

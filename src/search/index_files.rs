@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use super::fault;
 use super::payload::{Payload, Standing};
@@ -117,6 +117,10 @@ impl IndexFiles {
         index.tokenizers().register(word_lines::NAME, WordLines::default());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
         Ok(Self { schema, reader, index, payload })
+    }
+
+    pub(super) fn segments(&self) -> Result<Vec<SegmentMeta>> {
+        self.index.searchable_segment_metas().map_err(fault)
     }
 
     pub(super) fn writer(&self) -> Result<IndexWriter> {

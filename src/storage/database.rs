@@ -294,7 +294,7 @@ impl Database {
         Ok(())
     }
 
-    /// Gives free pages back to the file system; `Busy` while anybody reads.
+    /// Gives free pages back to the file system and empties the journal; `Busy` while anybody reads.
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
         let busy = || Error::new(ErrorKind::Busy, "the store is being written; try again");
@@ -308,7 +308,8 @@ impl Database {
         let compacted = compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
         let (tables, _) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
-        compacted
+        // Which would keep the text of leads that are gone.
+        compacted.and_then(|()| writable.journal.clear())
     }
 
     /// Brings everything into the tables and closes the files. Views that are still held can read no more.

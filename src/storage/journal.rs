@@ -134,7 +134,7 @@ impl Journal {
 
     /// Empties both files, because the tables have all that is in them.
     pub(super) fn clear(&mut self) -> Result<()> {
-        self.end = 0;
+        self.begin();
         self.attempt("emptying", |journal| {
             journal.active.truncate(0)?;
             journal.resting.truncate(0)?;

@@ -339,6 +339,12 @@ impl Core {
             return Err(storage::read_only());
         }
         self.nesting.refuse()?;
+        self.compact_file()?;
+        self.follower.compact();
+        Ok(())
+    }
+
+    fn compact_file(&self) -> Result<()> {
         let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
         let _indexing = self.follower.hold();
         let _no_checkpoint = lock(&self.checkpointing);

@@ -307,7 +307,41 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
     assert!(size() < before / 2);
     assert_eq!(test.store.get(kept.id).unwrap(), Some(kept));
     assert_eq!(test.store.search(&SearchQuery::new("n1")).unwrap().total, 0);
+    assert_eq!(test.store.search(&SearchQuery::new("kept")).unwrap().total, 1);
     assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 1);
+}
+
+#[test]
+fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
+    let mut test = TestStore::new();
+    let mut ids = Vec::new();
+    for part in 0..3 {
+        let names = (0..100).map(|number| NewLead::new(format!("Secretperson {part} {number}")));
+        ids.extend(names.map(|new| test.store.create(new).unwrap().id));
+        // Each part in a segment of its own.
+        test.reopen();
+    }
+    test.store.create(NewLead::new("Openperson")).unwrap();
+    test.store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
+    test.store.empty_trash().unwrap();
+    let path = test.path();
+    let holds = |text: &str| {
+        let files = [path.clone(), path.join("search")].into_iter();
+        let files =
+            files.flat_map(|directory| std::fs::read_dir(directory).unwrap()).map(|entry| entry.unwrap().path());
+        let has = |path: &std::path::PathBuf| {
+            std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        files.filter(|path| path.is_file()).filter(has).collect::<Vec<_>>()
+    };
+    let none = Vec::<std::path::PathBuf>::new();
+    assert!(holds("secretperson") != none && holds("Secretperson") != none);
+    test.store.compact().unwrap();
+    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 1);
+    assert_eq!(test.store.search(&SearchQuery::new("secretperson")).unwrap().total, 0);
+    assert_ne!(holds("openperson"), none);
+    assert_eq!((holds("secretperson"), holds("Secretperson")), (none.clone(), none));
+    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 1);
 }
 
 #[test]

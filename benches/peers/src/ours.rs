@@ -47,6 +47,11 @@ impl Ours {
         Self { store, clock, ids: Vec::new() }
     }
 
+    /// Packs the file, and makes one piece of the index.
+    pub fn tidy_up(&self) {
+        self.store.compact().unwrap();
+    }
+
     /// A search for text that is mistyped, for its total.
     pub fn search_mistyped(&self, text: &str) -> u64 {
         self.store.search(&SearchQuery::new(text).per_page(PER_PAGE)).unwrap().total

@@ -70,10 +70,12 @@ impl Sqlite {
         Self { connection, path, cache_bytes }
     }
 
-    /// Lets the planner know what is in the tables, as it should after an import.
-    pub fn analyse(&self) {
+    /// Makes one piece of the words, packs the file, and lets the planner know what is in the tables.
+    pub fn tidy_up(&self) {
         self.connection
-            .execute_batch("ANALYZE; INSERT INTO words (words) VALUES ('optimize'); PRAGMA wal_checkpoint(TRUNCATE);")
+            .execute_batch(
+                "INSERT INTO words (words) VALUES ('optimize'); VACUUM; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE);",
+            )
             .unwrap();
     }
 }
