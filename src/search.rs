@@ -40,8 +40,9 @@ mod word_lines;
 
 pub use field::Field;
 pub use hit::{Hit, Match};
-pub use search_query::{SearchQuery, Typos};
+pub use search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
+pub use typos::Typos;
 
 pub(crate) use follower::{Follower, Progress};
 pub(crate) use index_files::IndexHome;

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use leadstore::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort, TrashQuery, Version,
+    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort, TrashQuery, Typos,
+    Version,
 };
 
 use crate::failure::{Failure, Result};
@@ -51,6 +52,9 @@ pub enum Command {
         /// Only in these fields: name, email, phone, company, source, tags, custom_fields, custom_fields.<name>
         #[arg(long, value_delimiter = ',')]
         fields: Vec<Field>,
+        /// Whether typos are forgiven: where nothing is found as typed (auto), always, never
+        #[arg(long, default_value_t)]
+        typos: Typos,
         #[command(flatten)]
         filter: FilterFlags,
         #[command(flatten)]
@@ -187,8 +191,8 @@ impl PageFlags {
         ListQuery::new().filter(filter).sort(sort).page(self.page).per_page(self.per_page)
     }
 
-    pub fn search_query(self, text: &str, fields: Vec<Field>, filter: Filter) -> SearchQuery {
-        SearchQuery::new(text).fields(fields).filter(filter).page(self.page).per_page(self.per_page)
+    pub fn search_query(self, text: &str, fields: Vec<Field>, typos: Typos, filter: Filter) -> SearchQuery {
+        SearchQuery::new(text).fields(fields).typos(typos).filter(filter).page(self.page).per_page(self.per_page)
     }
 
     pub fn trash_query(self, SortFlag { sort }: SortFlag) -> TrashQuery {

@@ -87,8 +87,8 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
             Some(lead) => output.lead(&lead),
             None => return Err(absent(store, id)?),
         },
-        Command::Search { text, fields, filter, page } => {
-            output.hits(&store.search(&page.search_query(&text, fields, filter.filter()))?);
+        Command::Search { text, fields, typos, filter, page } => {
+            output.hits(&store.search(&page.search_query(&text, fields, typos, filter.filter()))?);
         }
         Command::Create(fields) => output.lead(&store.create(fields.new_lead()?)?),
         Command::Update { id, fields, if_version } => output.lead(&store.update(id, fields.patch(if_version))?),

@@ -1,6 +1,6 @@
 //! Which documents have a phrase, and in what best way each: collected from postings in any order.
 
-use super::documents::{Among, Bits};
+use super::documents::{Bits, Documents};
 use super::postings::Postings;
 use super::rank::Places;
 use crate::Result;
@@ -49,18 +49,10 @@ impl Note {
     }
 }
 
-/// Documents in ascending order, each with its note.
-#[derive(Debug, Default)]
+/// Documents, each with its note.
 pub(super) struct Noted {
-    pub(super) documents: Vec<u32>,
+    pub(super) documents: Documents,
     pub(super) notes: Vec<Note>,
-}
-
-impl Noted {
-    fn push(&mut self, document: u32, note: Note) {
-        self.documents.push(document);
-        self.notes.push(note);
-    }
 }
 
 /// What says which documents have a phrase.
@@ -75,7 +67,7 @@ pub(super) struct Found<'t, T> {
 const MANY: u32 = 64;
 
 /// All documents that were found; only those `among` others, if that is given.
-pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&[u32]>) -> Result<Noted> {
+pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
     if let Some(among) = among {
         return collect_among(source, found, among);
     }
@@ -88,14 +80,17 @@ pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among:
         source.each_document(term, |documents| all.extend(documents.iter().map(|document| (*document, *note))))?;
     }
     all.sort_unstable_by_key(|(document, _)| *document);
-    let mut noted = Noted::default();
+    let (mut documents, mut notes) = (Vec::new(), Vec::<Note>::new());
     for (document, note) in all {
-        match noted.notes.last_mut().filter(|_| noted.documents.last() == Some(&document)) {
+        match notes.last_mut().filter(|_| documents.last() == Some(&document)) {
             Some(last) => *last = last.and(note),
-            None => noted.push(document, note),
+            None => {
+                documents.push(document);
+                notes.push(note);
+            }
         }
     }
-    Ok(noted)
+    Ok(Noted { documents: Documents::new(documents, source.end()), notes })
 }
 
 fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>) -> Result<Noted> {
@@ -111,13 +106,10 @@ fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>) -> Result<No
     for (term, note) in &found.terms {
         source.each_document(term, |documents| documents.iter().for_each(|document| add(*document, *note)))?;
     }
-    let mut all = Noted::default();
-    noted.for_each(|document| {
-        if let Some(note) = notes.get(document as usize) {
-            all.push(document, Note(*note));
-        }
-    });
-    Ok(all)
+    let documents = Documents::of(noted, source.end());
+    let note = |document: &u32| notes.get(*document as usize).copied().map_or(Note::default(), Note);
+    let notes = documents.as_slice().iter().map(note).collect();
+    Ok(Noted { documents, notes })
 }
 
 /// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
@@ -139,9 +131,8 @@ pub(super) fn each_first<P: Postings>(
     Ok(())
 }
 
-fn collect_among<P: Postings>(source: &P, found: Found<'_, P::Term>, among: &[u32]) -> Result<Noted> {
+fn collect_among<P: Postings>(source: &P, found: Found<'_, P::Term>, among: &Documents) -> Result<Noted> {
     let mut notes = vec![Note::default(); among.len()];
-    let among = Among::new(among, source.end());
     let mut add = |place: Option<usize>, note| {
         if let Some(kept) = place.and_then(|place| notes.get_mut(place)) {
             *kept = kept.and(note);
@@ -149,11 +140,9 @@ fn collect_among<P: Postings>(source: &P, found: Found<'_, P::Term>, among: &[u3
     };
     found.documents.into_iter().for_each(|(document, note)| add(among.place(document), note));
     for (term, note) in &found.terms {
-        source.each_among(term, &among, |place| add(Some(place), *note))?;
+        source.each_among(term, among, |place| add(Some(place), *note))?;
     }
-    let mut noted = Noted::default();
-    for (document, note) in among.documents().iter().zip(notes).filter(|(_, note)| !note.is_none()) {
-        noted.push(*document, note);
-    }
-    Ok(noted)
+    let noted = among.as_slice().iter().zip(notes).filter(|(_, note)| !note.is_none());
+    let (documents, notes) = noted.unzip();
+    Ok(Noted { documents: Documents::new(documents, among.end()), notes })
 }

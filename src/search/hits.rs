@@ -1,11 +1,12 @@
 //! Documents that have what was typed, or a part of it, and how well: joined part by part.
 
 use super::best_ways::{Note, Noted, Way};
+use super::documents::Documents;
 use super::rank::{Class, Places};
 
-/// Documents that have all parts so far, in ascending order, and in what best way each.
+/// Documents that have all parts so far, and in what best way each.
 pub(super) struct Hits {
-    documents: Vec<u32>,
+    documents: Documents,
     ways: Ways,
 }
 
@@ -29,7 +30,7 @@ pub(super) struct PartWay {
 
 impl Default for Hits {
     fn default() -> Self {
-        Self { documents: Vec::new(), ways: Ways::Made(Vec::new()) }
+        Self::made(0, std::iter::empty())
     }
 }
 
@@ -45,7 +46,13 @@ impl Hits {
         Self { ways: Ways::Made(noted.notes.iter().map(way).collect()), documents: noted.documents }
     }
 
-    pub(super) fn documents(&self) -> &[u32] {
+    /// Documents below `end`, in ascending order, each with its way.
+    pub(super) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
+        let (documents, ways) = hits.unzip();
+        Self { documents: Documents::new(documents, end), ways: Ways::Made(ways) }
+    }
+
+    pub(super) fn documents(&self) -> &Documents {
         &self.documents
     }
 
@@ -58,12 +65,12 @@ impl Hits {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
-        self.documents.iter().enumerate().filter_map(|(index, document)| Some((*document, self.way(index)?)))
+        self.documents.as_slice().iter().enumerate().filter_map(|(index, document)| Some((*document, self.way(index)?)))
     }
 
     /// Tells of a way in which a document has all that was typed.
     pub(super) fn improve(&mut self, document: u32, class: Class) {
-        if let (Ok(index), Ways::Made(ways)) = (self.documents.binary_search(&document), &mut self.ways) {
+        if let (Some(index), Ways::Made(ways)) = (self.documents.place(document), &mut self.ways) {
             ways.get_mut(index).into_iter().for_each(|way| way.class = way.class.min(class));
         }
     }
@@ -72,11 +79,9 @@ impl Hits {
     /// part that was typed first counts.
     pub(super) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
-        let mut places = before.documents.iter().enumerate();
         let both = |(document, way): (u32, PartWay)| {
             // All of `fewer` are there.
-            let (place, _) = places.by_ref().find(|(_, other)| **other == document)?;
-            let before = before.way(place)?;
+            let before = before.way(before.documents.place(document)?)?;
             let class = Class {
                 typos: before.class.typos.saturating_add(way.class.typos),
                 partial: before.class.partial || way.class.partial,
@@ -86,13 +91,14 @@ impl Hits {
             };
             Some((document, PartWay { class, common: Places(before.common.0 & way.common.0) }))
         };
-        fewer.iter().filter_map(both).collect()
+        Self::made(fewer.documents.end(), fewer.iter().filter_map(both))
     }
 
     /// All of both, in the better way where both have one.
     pub(super) fn or(self, number: Self) -> Self {
+        let end = self.documents.end().max(number.documents.end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());
-        std::iter::from_fn(|| {
+        let both = std::iter::from_fn(|| {
             let next = match (words.peek(), numbers.peek()) {
                 (Some((word, _)), Some((number, _))) => (*word).min(*number),
                 (Some((document, _)), None) | (None, Some((document, _))) => *document,
@@ -105,15 +111,8 @@ impl Hits {
                 (one, other) => one.or(other)?,
             };
             Some((next, way))
-        })
-        .collect()
-    }
-}
-
-impl FromIterator<(u32, PartWay)> for Hits {
-    fn from_iter<I: IntoIterator<Item = (u32, PartWay)>>(hits: I) -> Self {
-        let (documents, ways) = hits.into_iter().unzip();
-        Self { documents, ways: Ways::Made(ways) }
+        });
+        Self::made(end, both)
     }
 }
 

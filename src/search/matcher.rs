@@ -2,6 +2,7 @@
 //! a lead is found and ranked alike whether it is in the index or not yet.
 
 use super::best_ways::{Found, Note, Noted, Way, collect, each_first};
+use super::documents::Documents;
 use super::field::{Scope, Slot};
 use super::hits::{Hits, PartWay};
 use super::postings::Postings;
@@ -39,6 +40,9 @@ pub(super) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
     Ok(ranked)
 }
 
+/// So few documents are not worth to be looked for among those of one more word: positions tell as well.
+const FEW: usize = 64;
+
 /// The wanted leads of one source.
 struct Matching<'a, P> {
     source: &'a P,
@@ -64,7 +68,7 @@ impl<P: Postings> Matching<'_, P> {
         }
         let mut hits = self.wanted_of(&self.hits(&groups)?, outdated)?;
         self.improve_side_by_side(&groups, &mut hits)?;
-        self.source.each_row(hits.documents(), |index, row| {
+        self.source.each_row(hits.documents().as_slice(), |index, row| {
             if let Some(way) = hits.way(index) {
                 ranked.class(way.class).push(row);
             }
@@ -93,7 +97,7 @@ impl<P: Postings> Matching<'_, P> {
             });
         }
         let Noted { documents, notes } = collect(self.source, found, None)?;
-        self.source.each_row(&documents, |index, row| {
+        self.source.each_row(documents.as_slice(), |index, row| {
             if let Some(note) = notes.get(index).filter(|_| is_wanted(row)) {
                 ranked.class(class(*note)).push(row);
             }
@@ -114,7 +118,13 @@ impl<P: Postings> Matching<'_, P> {
     }
 
     /// The documents that have a group, by its phrases or as a number.
-    fn group(&self, group: &GroupTerms<P::Term>, among: Option<&[u32]>, is_last: bool, is_all: bool) -> Result<Hits> {
+    fn group(
+        &self,
+        group: &GroupTerms<P::Term>,
+        among: Option<&Documents>,
+        is_last: bool,
+        is_all: bool,
+    ) -> Result<Hits> {
         let count = group.phrases.len();
         let mut order: Vec<(usize, &PhraseTerms<P::Term>)> = group.phrases.iter().enumerate().collect();
         order.sort_by_key(|(_, phrase)| phrase.frequency);
@@ -132,7 +142,7 @@ impl<P: Postings> Matching<'_, P> {
     }
 
     /// The documents that have a phrase, which may be the last one.
-    fn phrase(&self, phrase: &PhraseTerms<P::Term>, among: Option<&[u32]>, is_last: bool) -> Result<Noted> {
+    fn phrase(&self, phrase: &PhraseTerms<P::Term>, among: Option<&Documents>, is_last: bool) -> Result<Noted> {
         collect(self.source, self.found(phrase, among, is_last)?, among)
     }
 
@@ -140,7 +150,7 @@ impl<P: Postings> Matching<'_, P> {
     fn found<'t>(
         &self,
         phrase: &'t PhraseTerms<P::Term>,
-        among: Option<&[u32]>,
+        among: Option<&Documents>,
         is_last: bool,
     ) -> Result<Found<'t, P::Term>> {
         let (mut terms, mut documents) = (Vec::new(), Vec::new());
@@ -163,7 +173,13 @@ impl<P: Postings> Matching<'_, P> {
     }
 
     /// The documents that have a phone of this number.
-    fn number(&self, runs: &[RunTerms<P::Term>], among: Option<&[u32]>, is_last: bool, is_all: bool) -> Result<Hits> {
+    fn number(
+        &self,
+        runs: &[RunTerms<P::Term>],
+        among: Option<&Documents>,
+        is_last: bool,
+        is_all: bool,
+    ) -> Result<Hits> {
         let mut documents = Vec::new();
         for RunTerms { sequence, is_whole } in runs {
             for (document, way) in self.ways(sequence, among)? {
@@ -178,30 +194,34 @@ impl<P: Postings> Matching<'_, P> {
     }
 
     /// The documents in which the words of a phrase stand side by side.
-    fn ways(&self, sequence: &Sequence<P::Term>, among: Option<&[u32]>) -> Result<Vec<(u32, Way)>> {
+    fn ways(&self, sequence: &Sequence<P::Term>, among: Option<&Documents>) -> Result<Vec<(u32, Way)>> {
         let mut order: Vec<&WordTerms<P::Term>> = sequence.words.iter().collect();
         order.sort_by_key(|word| frequency(self.source, word));
-        let mut documents: Option<Vec<u32>> = None;
+        let mut documents: Option<Documents> = None;
         for word in order {
+            if documents.as_ref().is_some_and(|documents| documents.len() < FEW) {
+                break;
+            }
             let any = Note::new(Way { typos: 0, partial: false, unequal: false }, Places::default());
             let terms = word.iter().map(|variant| (&variant.term, any)).collect();
             let found = Found { terms, documents: Vec::new() };
-            documents = Some(collect(self.source, found, documents.as_deref().or(among))?.documents);
+            documents = Some(collect(self.source, found, documents.as_ref().or(among))?.documents);
         }
         let words: Vec<&[Variant<P::Term>]> = sequence.words.iter().map(Vec::as_slice).collect();
-        side_by_side(self.source, &words, &sequence.openings, &documents.unwrap_or_default())
+        let documents = documents.as_ref().map_or(&[][..], Documents::as_slice);
+        side_by_side(self.source, &words, &sequence.openings, documents)
     }
 
     /// The hits whose leads are as they are here, and wanted.
     fn wanted_of(&self, hits: &Hits, outdated: &RowSet) -> Result<Hits> {
         let is_wanted = self.is_wanted(hits.documents().len(), outdated);
         let mut kept = Vec::new();
-        self.source.each_row(hits.documents(), |index, row| {
+        self.source.each_row(hits.documents().as_slice(), |index, row| {
             if is_wanted(row) {
-                kept.extend(hits.documents().get(index).copied().zip(hits.way(index)));
+                kept.extend(hits.documents().as_slice().get(index).copied().zip(hits.way(index)));
             }
         })?;
-        Ok(kept.into_iter().collect())
+        Ok(Hits::made(hits.documents().end(), kept.into_iter()))
     }
 
     /// Whether a row is not outdated, and wanted; to be asked so many times.

@@ -1,7 +1,7 @@
 //! What matching reads: terms and the documents that have them. The index and the leads that are not in it yet are both
 //! read this way, so that a lead is found and ranked alike wherever it is.
 
-use super::documents::Among;
+use super::documents::Documents;
 use super::field::{Scope, Slot};
 use super::typos::{Distance, Mistyped};
 use crate::Result;
@@ -31,7 +31,7 @@ pub(super) trait Postings {
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
     /// Shows `visit` the places in `among` of the documents that have a term.
-    fn each_among(&self, term: &Self::Term, among: &Among<'_>, visit: impl FnMut(usize)) -> Result<()>;
+    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(usize)) -> Result<()>;
 
     /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
     fn each_position(&self, term: &Self::Term, among: &[u32], visit: impl FnMut(u32, &[u32])) -> Result<()>;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::documents::Among;
+use super::documents::Documents;
 use super::field::{Scope, Slot};
 use super::lead_words::slot_words;
 use super::postings::{Meant, Postings};
@@ -135,7 +135,7 @@ impl<'a> Postings for &'a LayerWords {
         Ok(())
     }
 
-    fn each_among(&self, term: &Self::Term, among: &Among<'_>, mut visit: impl FnMut(usize)) -> Result<()> {
+    fn each_among(&self, term: &Self::Term, among: &Documents, mut visit: impl FnMut(usize)) -> Result<()> {
         term.iter().filter_map(|posting| among.place(posting.row)).for_each(&mut visit);
         Ok(())
     }

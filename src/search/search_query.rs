@@ -7,6 +7,7 @@ use super::hit::{Hit, matches};
 use super::matcher::{self, Wanted};
 use super::query_text::{QueryText, word_count};
 use super::ranked::Ranked;
+use super::typos::Typos;
 use super::view::View;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
@@ -14,15 +15,6 @@ use crate::storage::Reader;
 use crate::{Error, ErrorKind, Result};
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
-///
-/// Every word must be found, each in any of the fields; the last one may be the beginning of a word, unless something
-/// other than a letter or digit follows it. Words joined by punctuation, as in an e-mail address, must stand side by side.
-/// Case, accents and apostrophes play no part. A phone is found by any 4 digits or more of it in a row, however either side
-/// is spelled.
-///
-/// Hits come in this order: fewer typos; the last word whole before its being a beginning; a value equal to all that was
-/// typed; all words side by side, as typed; by the field in which the first word is: name, company, e-mail, phone, tags,
-/// source, custom fields; the newest lead first. A lead that was found in several ways counts by its best.
 ///
 /// ```
 /// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
@@ -34,6 +26,7 @@ use crate::{Error, ErrorKind, Result};
 /// assert_eq!(found.items[0].lead.name, "José Müller");
 /// # Ok::<(), leadstore::Error>(())
 /// ```
+#[doc = include_str!("search.md")]
 #[derive(Clone, Debug)]
 #[must_use = "a query does nothing until it is passed to search"]
 pub struct SearchQuery {
@@ -42,21 +35,6 @@ pub struct SearchQuery {
     typos: Typos,
     filter: Filter,
     paging: Paging,
-}
-
-/// Whether typos are forgiven: one in a word of 4 letters or more, two in one of 8 or more. A typo is a letter too many,
-/// too few or wrong, or two neighbours swapped; not in the first letter, nor in words with digits, in quotes, or in
-/// Chinese, Japanese or Korean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Typos {
-    /// Where the query as typed finds nothing under its filter.
-    #[default]
-    Auto,
-    /// In any case; leads that have what was typed come first.
-    Always,
-    /// Not at all.
-    Never,
 }
 
 /// The longest query, in bytes and in words.

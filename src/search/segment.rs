@@ -7,7 +7,7 @@ use tantivy::postings::{Postings as _, TermInfo};
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
 
-use super::documents::Among;
+use super::documents::Documents;
 use super::fault;
 use super::field::{Scope, Slot};
 use super::postings::{Meant, Postings};
@@ -117,15 +117,15 @@ impl Postings for Segment<'_> {
         Ok(())
     }
 
-    fn each_among(&self, term: &SegmentTerm, among: &Among<'_>, mut visit: impl FnMut(usize)) -> Result<()> {
-        if among.documents().len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
+    fn each_among(&self, term: &SegmentTerm, among: &Documents, mut visit: impl FnMut(usize)) -> Result<()> {
+        if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
             return self.each_document(term, |documents| {
                 documents.iter().filter_map(|document| among.place(*document)).for_each(&mut visit);
             });
         }
         let basic = IndexRecordOption::Basic;
         let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
-        for (place, document) in among.documents().iter().enumerate() {
+        for (place, document) in among.as_slice().iter().enumerate() {
             if postings.doc() < *document {
                 postings.seek(*document);
             }

@@ -1,16 +1,62 @@
-//! Which words a mistyped one may have been meant for.
+//! Whether typos are forgiven, and which words a mistyped one may have been meant for.
 //!
 //! The distance is that of [optimal string alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance):
 //! letters inserted, left out or replaced, and neighbours swapped, each counted once and no place edited twice.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
+use std::str::FromStr;
 
 use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::Field as IndexField;
 use tantivy::{Result, Term};
 use unicode_script::{Script, UnicodeScript};
+
+use crate::Error;
+use crate::lead::{Violation, ViolationCode};
+
+/// Whether typos are forgiven: one in a word of 4 letters or more, two in one of 8 or more. A typo is a letter too many,
+/// too few or wrong, or two neighbours swapped; not in the first letter, nor in words with digits, in quotes, or in
+/// Chinese, Japanese or Korean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Typos {
+    /// Where the query as typed finds nothing under its filter.
+    #[default]
+    Auto,
+    /// In any case; leads that have what was typed come first.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl fmt::Display for Typos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        })
+    }
+}
+
+impl FromStr for Typos {
+    type Err = Error;
+
+    /// Reads `auto`, `always` or `never`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything else.
+    fn from_str(text: &str) -> crate::Result<Self> {
+        [Self::Auto, Self::Always, Self::Never].into_iter().find(|typos| typos.to_string() == text).ok_or_else(|| {
+            let message = "must be one of auto, always, never";
+            Error::invalid(vec![Violation::new("typos", ViolationCode::NotAllowed, message)])
+        })
+    }
+}
 
 /// A word of a query whose typos are forgiven.
 pub(super) struct Mistyped {
@@ -120,8 +166,8 @@ impl Mistyped {
     }
 }
 
-impl std::fmt::Debug for Mistyped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Mistyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Mistyped").field(&self.letters.iter().collect::<String>()).finish()
     }
 }
@@ -138,6 +184,14 @@ fn is_spelled(word: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_forgiven_is_read_as_it_is_written() {
+        for typos in [Typos::Auto, Typos::Always, Typos::Never] {
+            assert_eq!(typos.to_string().parse::<Typos>().unwrap(), typos);
+        }
+        assert_eq!("Auto".parse::<Typos>().unwrap_err().violations()[0].field, "typos");
+    }
 
     fn distance(typed: &str, stored: &str) -> Option<(Option<u8>, Option<u8>)> {
         Mistyped::new(typed)?.distance(stored).map(|distance| (distance.whole, distance.beginning))
