@@ -51,23 +51,28 @@ pub(crate) fn page_of_rows(
 
 /// `limit` of some rows after the first `offset`, the newest leads first.
 pub(crate) fn newest_of(reader: &impl Reader, mut rows: Vec<Row>, offset: u64, limit: usize) -> Result<Vec<Row>> {
-    let late = reader.rows(&Posting::Late)?.lookup(rows.len());
-    if rows.iter().any(|row| late.contains(*row)) {
-        let newest_first = [Sort::desc(SortKey::CreatedAt)];
-        return page_of_rows(reader, rows.into_iter().collect(), &newest_first, Start::Offset(offset), limit);
-    }
-    // Rows are in creation order. The page is selected, which is quicker than to make a set of all.
     let newest_first = |a: &Row, b: &Row| b.cmp(a);
-    let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(rows.len());
-    let end = offset.saturating_add(limit).min(rows.len());
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX).min(rows.len());
+    let end = skip.saturating_add(limit).min(rows.len());
+    let late = reader.rows(&Posting::Late)?.lookup(rows.len());
+    let among_late: Vec<Row> = rows.iter().copied().filter(|row| late.contains(*row)).collect();
+    if !among_late.is_empty() {
+        rows.retain(|row| !late.contains(*row));
+    }
+    // Rows are in creation order but for the late ones: what is older than the end of the page is none of it. Selecting
+    // that is quicker than to make a set of all.
     if end < rows.len() {
         rows.select_nth_unstable_by(end, newest_first);
         rows.truncate(end);
     }
-    if offset > 0 && offset < end {
-        rows.select_nth_unstable_by(offset, newest_first);
+    if !among_late.is_empty() {
+        let rows = rows.into_iter().chain(among_late).collect();
+        return page_of_rows(reader, rows, &[Sort::desc(SortKey::CreatedAt)], Start::Offset(offset), limit);
     }
-    rows.drain(..offset);
+    if skip > 0 && skip < end {
+        rows.select_nth_unstable_by(skip, newest_first);
+    }
+    rows.drain(..skip);
     rows.sort_unstable_by(newest_first);
     Ok(rows)
 }

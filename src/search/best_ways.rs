@@ -63,6 +63,8 @@ pub(super) struct Found<'t, T> {
     pub(super) documents: Vec<(u32, Note)>,
 }
 
+/// About so many documents are shown at once, few enough to stay in the processor's cache.
+const AT_ONCE: usize = 4_096;
 /// From a part of so many documents on, there is a note for each document rather than each that is found.
 const MANY: u32 = 64;
 
@@ -120,11 +122,17 @@ pub(super) fn each_first<P: Postings>(
     mut visit: impl FnMut(&[u32], Note) -> Result<()>,
 ) -> Result<()> {
     let mut seen = Bits::below(source.end());
-    let mut fresh = Vec::new();
+    let mut fresh = Vec::with_capacity(AT_ONCE * 2);
     for (term, note) in terms {
+        let mut shown = Ok(());
         source.each_document(term, |documents| {
-            fresh.extend(documents.iter().filter(|document| seen.insert(**document)))
+            fresh.extend(documents.iter().filter(|document| seen.insert(**document)));
+            if fresh.len() >= AT_ONCE && shown.is_ok() {
+                shown = visit(&fresh, *note);
+                fresh.clear();
+            }
         })?;
+        shown?;
         visit(&fresh, *note)?;
         fresh.clear();
     }
