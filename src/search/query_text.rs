@@ -48,7 +48,8 @@ impl QueryText {
             }
         }
         let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
-        let goes_on = text.chars().last().is_some_and(char::is_alphanumeric);
+        // With the marks that a letter has.
+        let goes_on = analyzer::words(text).last().is_some_and(|word| word.end == text.len());
         let last = groups.last_mut().and_then(|group| group.phrases.last_mut());
         if let Some(last) = last.filter(|_| goes_on && !quoted_last).and_then(|phrase| phrase.words.last_mut()) {
             last.is_beginning = true;
@@ -137,6 +138,9 @@ mod tests {
         for (text, expected) in [
             ("jane doe", "jane|doe*"),
             ("jane doe ", "jane|doe"),
+            ("jane jose\u{301}", "jane|jose*"),
+            ("हि", "हि*"),
+            ("jane o'", "jane|o"),
             ("jane@example.com", "jane.example.com*"),
             ("example.com.", "example.com"),
             ("\"new york\" bagel", "new.york|bagel*"),
