@@ -6,6 +6,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+#[cfg(feature = "http")]
+use crate::lead::Lead;
 use crate::lead::{LeadId, Version, Violation};
 
 /// The result of every fallible call in this crate.
@@ -201,6 +203,15 @@ impl Error {
         let message = format!("lead {id} is at version {current}, not {expected}: read it again and repeat the change");
         let mut error = Self::about(id, ErrorKind::Conflict, message);
         error.0.current_version = Some(current);
+        error
+    }
+
+    /// A lead that is not what the condition of a request demands.
+    #[cfg(feature = "http")]
+    pub(crate) fn precondition_failed(lead: &Lead) -> Self {
+        let message = format!("lead {} is at version {}: read it again and repeat the change", lead.id, lead.version);
+        let mut error = Self::about(lead.id, ErrorKind::Conflict, message);
+        error.0.current_version = Some(lead.version);
         error
     }
 

@@ -5,7 +5,7 @@ mod deal_value;
 mod id;
 mod new_lead;
 mod patch;
-mod rule;
+pub(crate) mod rule;
 mod version;
 mod violation;
 
@@ -118,8 +118,13 @@ impl Serialize for TrashedLead {
     }
 }
 
-fn rfc3339(time: DateTime<Utc>) -> String {
+pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[cfg(feature = "http")]
+pub(crate) fn serialize_rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    rfc3339(*time).serialize(serializer)
 }
 
 #[cfg(test)]

@@ -73,7 +73,11 @@ struct Readme;
 
 mod analyzer;
 mod clock;
+#[cfg(feature = "http")]
+mod credential;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod index;
 mod lead;
 mod query;
@@ -84,6 +88,7 @@ mod store;
 #[cfg(feature = "unstable-testing")]
 pub mod testing;
 mod trash;
+mod type_id;
 
 pub use chrono;
 pub use rust_decimal;

@@ -23,6 +23,8 @@ pub(crate) use facets::{facets, facets_of};
 pub(crate) use list_query::list;
 pub(crate) use lookup::{get, get_by_external_id, get_many, get_trashed, stored};
 pub(crate) use order::{newest_of, page_by_fetching, page_of_keys};
+#[cfg(feature = "http")]
+pub(crate) use page::PageBody;
 pub(crate) use page::Paging;
 pub(crate) use select::select;
 pub(crate) use sort::check as check_sort;

@@ -1,5 +1,5 @@
 //! What lies on disk: the only module that names redb and bincode. It stores leads under their rows, their ids, sorted
-//! keys, row bitmaps and the change log, all within one transaction, and knows nothing of what they are for.
+//! keys, row bitmaps, the change log and credentials, all within one transaction, and knows nothing of what they are for.
 //!
 //! A commit is appended to the `journal` and kept in an `overlay`, which hides what the tables have; a `checkpoint`
 //! brings it there. `table` lists every table with its bytes, `key` and `record` write and read them, `tables` opens
@@ -12,6 +12,8 @@ mod block;
 mod checkpoint;
 mod codec;
 mod column;
+#[cfg(feature = "http")]
+mod credential;
 mod database;
 #[cfg(test)]
 mod failing;
@@ -32,6 +34,8 @@ mod tables;
 
 pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use column::DealValues;
+#[cfg(feature = "http")]
+pub(crate) use credential::StoredCredential;
 pub(crate) use database::{Access, Database, Durability, Medium, Pending, read_only};
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
@@ -43,7 +47,7 @@ pub(crate) use record::{Stored, TrashStamp};
 use crate::{Error, ErrorKind};
 
 /// The version of the layout that `table`, `key` and `record` describe.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Translates what redb reports. The message is completed with what was being done where that is known.
 fn fault(error: impl Into<redb::Error>) -> Error {

@@ -1,8 +1,12 @@
 //! The store that callers hold: handles, their life, and the calls on them. What the calls do is done elsewhere.
 
+#[cfg(feature = "http")]
+mod credentials;
 mod engine;
 mod group_commit;
 mod keeper;
+#[cfg(feature = "http")]
+mod mirror;
 mod nesting;
 mod options;
 mod snapshot;
@@ -12,6 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+#[cfg(feature = "http")]
+pub use credentials::Credentials;
 use engine::{Core, Engine};
 use nesting::Nesting;
 pub use options::{Durability, OpenOptions};
@@ -325,6 +331,12 @@ impl LeadStore {
         self.with(|core| core.search_facets(query))
     }
 
+    /// The API keys and access tokens that [`LeadsApi`](crate::http::LeadsApi) accepts.
+    #[cfg(feature = "http")]
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials::new(self)
+    }
+
     /// The store as it is now, held for as long as the snapshot lives.
     ///
     /// # Errors
@@ -411,7 +423,7 @@ impl LeadStore {
     }
 
     /// One write, which may share its commit with those of other threads.
-    fn write<T: Send + 'static>(
+    pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {

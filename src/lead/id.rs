@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Violation, ViolationCode};
-use crate::Error;
+use crate::{Error, type_id};
 
 /// The identity of a lead.
 ///
@@ -28,9 +28,6 @@ use crate::Error;
 pub struct LeadId(u128);
 
 const PREFIX: &str = "lead_";
-/// Crockford's base 32 in lower case: no i, l, o, u.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const DIGITS: usize = 26;
 
 impl LeadId {
     /// The id with these bytes, most significant first, as RFC 9562 lays a UUID out.
@@ -60,15 +57,7 @@ impl LeadId {
 
 impl fmt::Display for LeadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0_u8; DIGITS];
-        let mut rest = self.0;
-        for digit in text.iter_mut().rev() {
-            // The mask keeps the index below 32.
-            *digit = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
-            rest >>= 5;
-        }
-        let digits = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
-        f.pad(&format!("{PREFIX}{digits}"))
+        f.pad(&type_id::format(PREFIX, self.0))
     }
 }
 
@@ -86,7 +75,7 @@ impl FromStr for LeadId {
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
     /// 128 bits.
     fn from_str(text: &str) -> Result<Self, Error> {
-        parse(text).ok_or_else(|| {
+        type_id::parse(PREFIX, text).map(Self).ok_or_else(|| {
             Error::invalid(vec![Violation::new(
                 "id",
                 ViolationCode::InvalidFormat,
@@ -94,21 +83,6 @@ impl FromStr for LeadId {
             )])
         })
     }
-}
-
-fn parse(text: &str) -> Option<LeadId> {
-    let digits = text.strip_prefix(PREFIX)?.as_bytes();
-    // 26 digits hold 130 bits, so the first may only use three of its five.
-    if digits.len() != DIGITS || !matches!(digits.first(), Some(b'0'..=b'7')) {
-        return None;
-    }
-    digits
-        .iter()
-        .try_fold(0_u128, |value, digit| {
-            let index = ALPHABET.iter().position(|a| a == digit)?;
-            Some((value << 5) | index as u128)
-        })
-        .map(LeadId)
 }
 
 impl Serialize for LeadId {

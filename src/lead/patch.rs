@@ -43,6 +43,8 @@ pub struct LeadPatch {
     owner_id: Change<String>,
     deal_value: Change<Decimal>,
     tags: Change<Vec<String>>,
+    /// Whether all are removed before `custom_fields` are set.
+    clears_custom_fields: bool,
     custom_fields: BTreeMap<String, Option<CustomValue>>,
     if_version: Option<Version>,
 }
@@ -79,6 +81,7 @@ impl LeadPatch {
                 None => Change::Clear,
             },
             tags: if old.tags == new.tags { Change::Leave } else { Change::Set(new.tags.clone()) },
+            clears_custom_fields: false,
             custom_fields: removed
                 .map(|name| (name.clone(), None))
                 .chain(set.map(|(name, value)| (name.clone(), Some(value.clone()))))
@@ -207,6 +210,12 @@ impl LeadPatch {
         self
     }
 
+    /// Removes all custom fields, but for those that this patch sets.
+    pub fn clear_custom_fields(mut self) -> Self {
+        self.clears_custom_fields = true;
+        self
+    }
+
     /// Demands that the lead still has this version; otherwise the update is a
     /// [`Conflict`](crate::ErrorKind::Conflict).
     pub fn if_version(mut self, version: Version) -> Self {
@@ -244,6 +253,9 @@ impl LeadPatch {
                 rule::tags(&tags, v);
                 lead.tags = tags;
             }
+        }
+        if self.clears_custom_fields {
+            lead.custom_fields.clear();
         }
         for (name, value) in self.custom_fields {
             match value {

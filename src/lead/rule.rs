@@ -75,8 +75,8 @@ impl StatusSet {
 type Fault = Option<(ViolationCode, &'static str)>;
 
 /// The rule of one text field.
-pub(super) struct TextRule {
-    pub(super) field: &'static str,
+pub(crate) struct TextRule {
+    pub(crate) field: &'static str,
     trimmed: bool,
     limit: Limit,
     check: fn(&str) -> Fault,
@@ -89,7 +89,7 @@ enum Limit {
 
 impl TextRule {
     /// The text to store; `None` if it is blank, or if it breaks the rule and `violations` says how.
-    pub(super) fn normalise(&self, mut raw: String, violations: &mut Violations) -> Option<String> {
+    pub(crate) fn normalise(&self, mut raw: String, violations: &mut Violations) -> Option<String> {
         let trimmed = raw.trim();
         if trimmed.is_empty() {
             return None;
@@ -115,14 +115,18 @@ impl TextRule {
     }
 }
 
-pub(super) const NAME: TextRule = TextRule {
+pub(crate) const NAME: TextRule = TextRule {
     field: "name",
     trimmed: true,
     limit: Limit::Chars(255),
     check: |text| forbid(text, char::is_control, "must not contain control characters"),
 };
 
-pub(super) const EMAIL: TextRule = TextRule {
+/// What people call a credential.
+#[cfg(feature = "http")]
+pub(crate) const LABEL: TextRule = TextRule { field: "label", ..NAME };
+
+pub(crate) const EMAIL: TextRule = TextRule {
     field: "email",
     trimmed: true,
     limit: Limit::Bytes(254),
@@ -138,7 +142,7 @@ pub(super) const EMAIL: TextRule = TextRule {
     },
 };
 
-pub(super) const PHONE: TextRule = TextRule {
+pub(crate) const PHONE: TextRule = TextRule {
     field: "phone",
     trimmed: true,
     limit: Limit::Chars(64),
@@ -148,17 +152,17 @@ pub(super) const PHONE: TextRule = TextRule {
     },
 };
 
-pub(super) const COMPANY: TextRule =
+pub(crate) const COMPANY: TextRule =
     TextRule { field: "company", trimmed: true, limit: Limit::Chars(255), check: |_| None };
 
-pub(super) const SOURCE: TextRule = TextRule {
+pub(crate) const SOURCE: TextRule = TextRule {
     field: "source",
     trimmed: true,
     limit: Limit::Chars(64),
     check: |text| forbid(text, |c| c == ',' || c.is_control(), "must not contain a comma or control characters"),
 };
 
-pub(super) const OWNER_ID: TextRule = TextRule {
+pub(crate) const OWNER_ID: TextRule = TextRule {
     field: "owner_id",
     trimmed: false,
     limit: Limit::Chars(64),
@@ -167,14 +171,14 @@ pub(super) const OWNER_ID: TextRule = TextRule {
     },
 };
 
-pub(super) const EXTERNAL_ID: TextRule = TextRule {
+pub(crate) const EXTERNAL_ID: TextRule = TextRule {
     field: "external_id",
     trimmed: false,
     limit: Limit::Chars(128),
     check: |text| forbid(text, |c| c != ' ' && !c.is_ascii_graphic(), "must be printable ASCII characters"),
 };
 
-const STATUS: TextRule = TextRule {
+pub(crate) const STATUS: TextRule = TextRule {
     field: "status",
     trimmed: false,
     limit: Limit::Chars(64),
@@ -203,7 +207,7 @@ pub(super) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal
     value
 }
 
-pub(super) fn tags(tags: &[String], violations: &mut Violations) {
+pub(crate) fn tags(tags: &[String], violations: &mut Violations) {
     if tags.len() > MAX_TAGS {
         violations.add("tags", ViolationCode::TooLong, format!("must be at most {MAX_TAGS}"));
         return;

@@ -33,8 +33,12 @@ pub enum ViolationCode {
     OutOfRange,
     /// A value that must be unique comes twice.
     Duplicate,
-    /// It is not among the values that are allowed.
+    /// It is not among the values that are allowed, or may not be named here.
     NotAllowed,
+    /// A JSON value of another type than is wanted.
+    InvalidType,
+    /// There is no field or parameter of this name.
+    Unknown,
 }
 
 impl Violation {
@@ -61,6 +65,41 @@ impl Violations {
     /// Adds what is wrong with a part of the input, under the part's name.
     pub(crate) fn add_under(&mut self, field: &str, part: Self) {
         self.0.extend(part.0.into_iter().map(|violation| Violation { field: field.to_owned(), ..violation }));
+    }
+
+    /// Adds what is wrong with another part of the same input.
+    #[cfg(feature = "http")]
+    pub(crate) fn extend(&mut self, others: &[Violation]) {
+        self.0.extend_from_slice(others);
+    }
+
+    /// The value of `result`; `None` where its error is about the input and was added.
+    #[cfg(feature = "http")]
+    pub(crate) fn note<T>(&mut self, result: crate::Result<T>) -> crate::Result<Option<T>> {
+        match result {
+            Err(error) if error.kind() == crate::ErrorKind::Invalid => {
+                self.extend(error.violations());
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
+    }
+
+    /// What `text` stands for; `None` where it stands for nothing, which was added.
+    #[cfg(feature = "http")]
+    pub(crate) fn parse<T: std::str::FromStr<Err = crate::Error>>(&mut self, text: &str) -> Option<T> {
+        text.parse().inspect_err(|error: &crate::Error| self.extend(error.violations())).ok()
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether something is wrong with this field.
+    #[cfg(feature = "http")]
+    pub(crate) fn mention(&self, field: &str) -> bool {
+        self.0.iter().any(|violation| violation.field == field)
     }
 
     /// `Ok` if nothing was added, and otherwise the error that names it all.

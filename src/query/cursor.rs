@@ -32,8 +32,8 @@ pub struct Cursor {
 /// 0, or 1 and its length u32 and bytes; last a CRC-32 of all that. Numbers are little-endian.
 const VERSION: u8 = 1;
 
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Cursor {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend(self.binding.to_le_bytes());
         bytes.extend(self.page.to_le_bytes());
@@ -44,13 +44,50 @@ impl fmt::Display for Cursor {
                 None => bytes.push(0),
                 Some(value) => {
                     bytes.push(1);
-                    bytes.extend(u32::try_from(value.len()).map_err(|_| fmt::Error)?.to_le_bytes());
+                    // A lead encodes to at most 1 MiB.
+                    bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
                     bytes.extend(value);
                 }
             }
         }
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (body, crc) = bytes.split_last_chunk::<4>()?;
+        if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let mut rest = body.strip_prefix(&[VERSION])?;
+        let binding = u32::from_le_bytes(take(&mut rest)?);
+        let page = u64::from_le_bytes(take(&mut rest)?);
+        let row = Row(u32::from_le_bytes(take(&mut rest)?));
+        let late = match take(&mut rest)? {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
+        let mut values = Vec::new();
+        while !rest.is_empty() {
+            values.push(match take::<1>(&mut rest)? {
+                [0] => None,
+                [1] => {
+                    let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
+                    let (value, after) = rest.split_at_checked(length)?;
+                    rest = after;
+                    Some(value.to_vec())
+                }
+                _ => return None,
+            });
+        }
+        Some(Self { binding, page, position: Position { values, row, late } })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.to_bytes()))
     }
 }
 
@@ -61,7 +98,7 @@ impl FromStr for Cursor {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything but a cursor that this version printed.
     fn from_str(text: &str) -> Result<Self> {
-        parse(text).ok_or_else(|| {
+        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Self::from_bytes(&bytes)).ok_or_else(|| {
             Error::invalid(vec![Violation::new(
                 "cursor",
                 ViolationCode::InvalidFormat,
@@ -69,37 +106,6 @@ impl FromStr for Cursor {
             )])
         })
     }
-}
-
-fn parse(text: &str) -> Option<Cursor> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (body, crc) = bytes.split_last_chunk::<4>()?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    let mut rest = body.strip_prefix(&[VERSION])?;
-    let binding = u32::from_le_bytes(take(&mut rest)?);
-    let page = u64::from_le_bytes(take(&mut rest)?);
-    let row = Row(u32::from_le_bytes(take(&mut rest)?));
-    let late = match take(&mut rest)? {
-        [0] => false,
-        [1] => true,
-        _ => return None,
-    };
-    let mut values = Vec::new();
-    while !rest.is_empty() {
-        values.push(match take::<1>(&mut rest)? {
-            [0] => None,
-            [1] => {
-                let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
-                let (value, after) = rest.split_at_checked(length)?;
-                rest = after;
-                Some(value.to_vec())
-            }
-            _ => return None,
-        });
-    }
-    Some(Cursor { binding, page, position: Position { values, row, late } })
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

@@ -79,7 +79,8 @@ impl ListQuery {
         self
     }
 
-    fn check(&self) -> Result<()> {
+    /// Everything that is wrong with the query.
+    pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);
         sort::check(&self.sort, false, &mut violations);

@@ -55,26 +55,38 @@ impl<'a, T> IntoIterator for &'a Page<T> {
 
 impl<T: Serialize> Serialize for Page<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let next_cursor = self.next.as_ref().map(Cursor::to_string);
+        PageBody { page: self, next_cursor: next_cursor.as_deref() }.serialize(serializer)
+    }
+}
+
+/// A page with the text that its cursor goes by.
+pub(crate) struct PageBody<'a, T> {
+    pub(crate) page: &'a Page<T>,
+    pub(crate) next_cursor: Option<&'a str>,
+}
+
+impl<T: Serialize> Serialize for PageBody<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
         struct Pagination<'a> {
             page: u64,
             per_page: u32,
             total: u64,
             total_pages: u64,
-            next_cursor: Option<&'a Cursor>,
+            next_cursor: Option<&'a str>,
         }
+        let &Self { page, next_cursor } = self;
+        let pagination = Pagination {
+            page: page.page,
+            per_page: page.per_page,
+            total: page.total,
+            total_pages: page.total_pages(),
+            next_cursor,
+        };
         let mut body = serializer.serialize_struct("Page", 2)?;
-        body.serialize_field("data", &self.items)?;
-        body.serialize_field(
-            "pagination",
-            &Pagination {
-                page: self.page,
-                per_page: self.per_page,
-                total: self.total,
-                total_pages: self.total_pages(),
-                next_cursor: self.next.as_ref(),
-            },
-        )?;
+        body.serialize_field("data", &page.items)?;
+        body.serialize_field("pagination", &pagination)?;
         body.end()
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+#[cfg(feature = "http")]
+use super::credential::StoredCredential;
 use super::database::Pending;
 use super::header::{CommitId, Header, Seq, random_bytes};
 use super::journal::Op;
@@ -17,6 +19,8 @@ use super::read_view::ReadView;
 use super::reader::{Reader, Visit, scan_log};
 use super::record::{self, Stored};
 use super::tables::{CommittedTables, OpenTables, ReadTables};
+#[cfg(feature = "http")]
+use crate::credential::CredentialId;
 use crate::row::{Row, RowSet};
 use crate::{Error, ErrorKind, Result};
 
@@ -33,6 +37,7 @@ pub(crate) struct WriteBatch<'p> {
     ops: Vec<Op>,
     ops_bytes: usize,
     changes: Vec<LogChange>,
+    has_changes: bool,
     /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
     half_written: bool,
 }
@@ -63,6 +68,7 @@ impl<'p> WriteBatch<'p> {
             ops: Vec::new(),
             ops_bytes: 0,
             changes: Vec::new(),
+            has_changes: false,
             half_written: false,
         }
     }
@@ -113,6 +119,19 @@ impl<'p> WriteBatch<'p> {
     /// Notes for the change log that a lead has been changed, all of which has been written.
     pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
         self.changes.push(change);
+        self.make_room()
+    }
+
+    /// Puts the record of a credential in, in place of an earlier one, or takes it out.
+    #[cfg(feature = "http")]
+    pub(crate) fn set_credential(&mut self, id: CredentialId, stored: Option<&StoredCredential>) -> Result<()> {
+        let record = stored.map(super::credential::encode).transpose()?;
+        self.change(Op::Credential(id.to_bytes().as_slice().into(), record.map(Into::into)))?;
+        self.make_room()
+    }
+
+    /// Writes what has gathered to the tables where it outgrows memory.
+    fn make_room(&mut self) -> Result<()> {
         // A lead that is changed again and again takes the journal's room, though not the overlay's.
         let own_bytes = match self.tables {
             Base::Committed(_) => self.ops_bytes.max(self.overlay.bytes().saturating_sub(self.view_bytes())),
@@ -121,7 +140,12 @@ impl<'p> WriteBatch<'p> {
         if own_bytes > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
     }
 
-    /// How many changes were noted so far.
+    /// Whether there is anything to commit.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.has_changes
+    }
+
+    /// How many changes to leads were noted so far.
     pub(crate) fn change_count(&self) -> usize {
         self.changes.len()
     }
@@ -135,7 +159,10 @@ impl<'p> WriteBatch<'p> {
         let changes = std::mem::take(&mut self.changes);
         self.header.seq = Seq(self.header.seq.0.saturating_add(1));
         self.header.commit_id = CommitId(random_bytes());
-        for (part, changes) in changes.chunks(log::CHANGES_PER_RECORD).enumerate() {
+        // A commit that changes no lead has its record, too: by those, commits are told from another history's.
+        let without_leads = changes.is_empty().then_some(changes.as_slice());
+        let parts = changes.chunks(log::CHANGES_PER_RECORD).chain(without_leads);
+        for (part, changes) in parts.enumerate() {
             let key = log::key(self.header.seq, u32::try_from(part).unwrap_or(u32::MAX));
             let record = log::encode(self.header.commit_id, changes)?;
             self.change(Op::Log(key.as_slice().into(), Some(record.into())))?;
@@ -189,6 +216,7 @@ impl<'p> WriteBatch<'p> {
             Base::Committed(tables) => &**tables,
             Base::Open(tables) => &**tables,
         };
+        self.has_changes = true;
         self.overlay.apply(&op, tables)?;
         if matches!(self.tables, Base::Committed(_)) {
             self.ops_bytes += op.size();

@@ -8,7 +8,7 @@ use super::codec::{self, RecordKind};
 use crate::Result;
 use crate::clock::from_micros;
 
-/// The number of a commit that changed leads. It grows by one, and alone does not identify a state: see [`CommitId`].
+/// The number of a commit. It grows by one, and alone does not identify a state: see [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seq(pub(crate) u64);
 
@@ -25,7 +25,7 @@ pub(crate) struct StoreId(pub(crate) [u8; 16]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) store_id: StoreId,
-    /// The last commit that changed leads; 0 in a new store.
+    /// The last commit; 0 in a new store.
     pub(crate) seq: Seq,
     pub(crate) commit_id: CommitId,
     /// The row that the next new lead gets.

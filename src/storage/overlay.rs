@@ -29,6 +29,8 @@ pub(crate) struct Overlay {
     /// The changed deal values, by their rows.
     deal_values: OrdMap<u32, Option<u64>>,
     log: OrdMap<Key, Option<Arc<[u8]>>>,
+    /// The record of each changed credential, `None` for one that is gone.
+    credentials: OrdMap<Key, Option<Arc<[u8]>>>,
     /// About how much memory all that takes.
     bytes: usize,
 }
@@ -61,12 +63,17 @@ impl Overlay {
         &self.log
     }
 
+    pub(super) fn credentials(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
+        &self.credentials
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.leads.is_empty() && self.log.is_empty()
+        // Each commit has a record in the log.
+        self.log.is_empty()
     }
 
     /// Applies a change; `tables` have what it hides.
@@ -112,6 +119,10 @@ impl Overlay {
             }
             Op::Log(key, record) => {
                 let old = self.log.insert(key.clone(), record.clone());
+                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+            }
+            Op::Credential(id, record) => {
+                let old = self.credentials.insert(id.clone(), record.clone());
                 (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
             }
             Op::Row { .. } => return,

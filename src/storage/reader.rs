@@ -7,6 +7,8 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::column::{self, DealValues};
+#[cfg(feature = "http")]
+use super::credential::{self, StoredCredential};
 use super::header::{CommitId, Header, Seq};
 use super::key::{self, KeyRange, Posting, ValueField};
 use super::log::{self, LogChange};
@@ -15,6 +17,8 @@ use super::overlay::Overlay;
 use super::record::{self, Stored};
 use super::table::Tree;
 use super::tables::ReadTables;
+#[cfg(feature = "http")]
+use crate::credential::CredentialId;
 use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
 use crate::{Error, Result};
@@ -193,6 +197,31 @@ pub(crate) trait Reader {
     /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
     fn each_deal_values(&self, visit: impl FnMut(&DealValues)) -> Result<()> {
         column::each_block(self.tables(), self.overlay(), visit)
+    }
+
+    /// The credential with this id.
+    #[cfg(feature = "http")]
+    fn credential(&self, id: CredentialId) -> Result<Option<StoredCredential>> {
+        let id = id.to_bytes();
+        match self.overlay().credentials().get(id.as_slice()) {
+            Some(changed) => changed.as_deref().map(credential::decode).transpose(),
+            None => stored_value(self.tables(), Tree::Credentials, &id, credential::decode),
+        }
+    }
+
+    /// Shows `visit` every credential, in the order of their ids.
+    #[cfg(feature = "http")]
+    fn each_credential(&self, mut visit: impl FnMut(StoredCredential)) -> Result<()> {
+        let all = KeyRange { from: Vec::new(), to: vec![0xff; 17] };
+        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Credentials, &all, Direction::Ascending, visit);
+        merged(self.overlay().credentials(), &all, Direction::Ascending, scan, |_, found| {
+            let record = match found {
+                Found::Stored(record) => Some(record),
+                Found::Changed(record) => record.as_deref(),
+            };
+            record.map(credential::decode).transpose()?.map(&mut visit);
+            Ok(Visit::Continue(()))
+        })
     }
 
     /// The id of the commit with this number, if the log still holds it.

@@ -34,6 +34,8 @@
 //!
 //! log       seq u64, part u32                           -> log record     what a commit changed (see `log`)
 //!
+//! creds     credential id[16]                           -> credential record (see `credential`)
+//!
 //! meta      "format"                                    -> u32, little-endian; read before anything else
 //!           "header"                                    -> header record (see `header`)
 //! ```
@@ -61,6 +63,7 @@ pub(crate) enum Tree {
     Bitmaps,
     Columns,
     Log,
+    Credentials,
     Meta,
 }
 
@@ -73,6 +76,7 @@ impl Tree {
             Self::Bitmaps => "bitmaps",
             Self::Columns => "columns",
             Self::Log => "log",
+            Self::Credentials => "creds",
             Self::Meta => "meta",
         })
     }

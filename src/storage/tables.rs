@@ -27,6 +27,7 @@ pub(crate) struct Tables<T> {
     bitmaps: T,
     columns: T,
     log: T,
+    credentials: T,
     meta: T,
 }
 
@@ -70,6 +71,7 @@ impl<T> Tables<T> {
             bitmaps: open(Tree::Bitmaps)?,
             columns: open(Tree::Columns)?,
             log: open(Tree::Log)?,
+            credentials: open(Tree::Credentials)?,
             meta: open(Tree::Meta)?,
         })
     }
@@ -82,6 +84,7 @@ impl<T> Tables<T> {
             Tree::Bitmaps => &self.bitmaps,
             Tree::Columns => &self.columns,
             Tree::Log => &self.log,
+            Tree::Credentials => &self.credentials,
             Tree::Meta => &self.meta,
         }
     }
@@ -223,6 +226,9 @@ impl<'t> OpenTables<'t> {
         self.write_deal_values(block)?;
         for (key, record) in overlay.log() {
             set(&mut self.log, key, record.as_deref())?;
+        }
+        for (id, record) in overlay.credentials() {
+            set(&mut self.credentials, id, record.as_deref())?;
         }
         Ok(())
     }

@@ -136,6 +136,11 @@ impl Core {
         self.rules.now()
     }
 
+    #[cfg(feature = "http")]
+    pub(super) fn statuses(&self) -> &crate::lead::StatusSet {
+        &self.rules.statuses
+    }
+
     pub(super) fn view(&self) -> Result<Arc<View>> {
         self.published.current()
     }
@@ -275,7 +280,7 @@ impl Core {
             work(&mut transaction)?
         };
         let batch = transaction.into_batch()?;
-        if batch.change_count() == 0 {
+        if !batch.has_changes() {
             return Ok((value, None));
         }
         let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);

@@ -2,6 +2,9 @@
 //! transaction of its own or in a caller's. Each makes all its checks before its first write, so that one that fails
 //! has written nothing.
 
+#[cfg(feature = "http")]
+mod credentials;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +13,7 @@ use crate::clock::{self, Clock};
 use crate::index::{self, Change};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
 use crate::query::{self, Filter, ListQuery, Page};
-use crate::row::Row;
+use crate::row::{Row, RowSet};
 use crate::storage::{LogKind, Reader, Stored, TrashStamp, WriteBatch};
 use crate::trash::{self, TrashQuery};
 use crate::{Error, ErrorKind, Result};
@@ -155,12 +158,13 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn empty_trash(&mut self) -> Result<u64> {
-        let rows = trash::visible_rows(&self.batch, self.rules.now())?;
-        for row in rows.iter() {
-            let stored = self.batch.indexed_lead(row)?;
-            self.purge_row(row, &stored)?;
-        }
-        Ok(rows.len())
+        self.purge_rows(&trash::visible_rows(&self.batch, self.rules.now())?)
+    }
+
+    /// Removes every lead of one owner in the trash for good, and tells how many that were.
+    #[cfg(feature = "http")]
+    pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
+        self.purge_rows(&trash::visible_rows_of(&self.batch, self.rules.now(), owner_id)?)
     }
 
     /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
@@ -241,7 +245,7 @@ impl<'a> Transaction<'a> {
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
         let (rows, error) = match query::select(&self.batch, filter) {
             Ok(rows) => (rows, None),
-            Err(error) => (crate::row::RowSet::default(), Some(Err(error))),
+            Err(error) => (RowSet::default(), Some(Err(error))),
         };
         let leads = rows.into_rows().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
@@ -274,6 +278,14 @@ impl<'a> Transaction<'a> {
         after.lead.version = after.lead.version.next();
         self.apply(&Change { kind: LogKind::Restored, row, before: Some(&before), after: Some(&after) })?;
         Ok(after.lead)
+    }
+
+    fn purge_rows(&mut self, rows: &RowSet) -> Result<u64> {
+        for row in rows.iter() {
+            let stored = self.batch.indexed_lead(row)?;
+            self.purge_row(row, &stored)?;
+        }
+        Ok(rows.len())
     }
 
     /// The live lead with this id and its row.
@@ -329,13 +341,18 @@ impl<'a> Transaction<'a> {
 
     fn apply(&mut self, change: &Change<'_>) -> Result<()> {
         let applied = index::apply(&mut self.batch, change);
-        if let Err(error) = &applied {
+        self.note_broken(applied)
+    }
+
+    /// Remembers a write that failed half-way.
+    fn note_broken(&mut self, written: Result<()>) -> Result<()> {
+        if let Err(error) = &written {
             // A lead that is too large is noticed before anything is written.
             if error.kind() != ErrorKind::Invalid {
                 self.broken = Some((error.kind(), error.to_string()));
             }
         }
-        applied
+        written
     }
 }
 

@@ -15,12 +15,20 @@ use crate::storage::{Reader, Visit};
 pub struct TrashQuery {
     sort: Vec<Sort>,
     paging: Paging,
+    owner_id: Option<String>,
 }
 
 impl TrashQuery {
     /// The whole trash, last deleted first, page 1 of 25 each.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Only leads of this owner. No index tells whose a lead in the trash is, so that each is looked at: about 2 µs a
+    /// lead in the trash, where a page of the whole trash costs the same however full it is.
+    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
+        self.owner_id = Some(owner_id.into());
+        self
     }
 
     /// By which keys to sort, at most three; [`SortKey::DeletedAt`] is one here. None means last deleted first.
@@ -41,7 +49,8 @@ impl TrashQuery {
         self
     }
 
-    fn check(&self) -> Result<()> {
+    /// Everything that is wrong with the query.
+    pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);
         query::check_sort(&self.sort, true, &mut violations);
@@ -56,7 +65,10 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
     let sort = if query.sort.is_empty() { last_deleted_first.as_slice() } else { &query.sort };
     let direction = sort.first().map_or(Direction::Descending, |first| first.direction());
     let (offset, limit) = (query.paging.offset(), query.paging.limit());
-    let rows = visible_rows(reader, now)?;
+    let rows = match &query.owner_id {
+        Some(owner_id) => visible_rows_of(reader, now, owner_id)?,
+        None => visible_rows(reader, now)?,
+    };
     let total = rows.len();
     let page = match sort {
         [only] if only.key() == SortKey::DeletedAt => {
@@ -79,5 +91,18 @@ pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<R
         rows.remove(crate::storage::key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
+    Ok(rows)
+}
+
+/// Those of one owner.
+pub(crate) fn visible_rows_of(reader: &impl Reader, now: DateTime<Utc>, owner_id: &str) -> Result<RowSet> {
+    let mut rows = visible_rows(reader, now)?;
+    let mut others = Vec::new();
+    for row in rows.iter() {
+        if reader.indexed_lead(row)?.lead.owner_id.as_deref() != Some(owner_id) {
+            others.push(row);
+        }
+    }
+    others.into_iter().for_each(|row| rows.remove(row));
     Ok(rows)
 }

@@ -8,10 +8,10 @@ use leadstore::{CustomValue, Filter, LeadPatch, LeadStore, ListQuery, NewLead, S
 
 use crate::support::{TestStore, day, options};
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-2");
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3");
 
 #[test]
-fn a_store_of_format_2_opens_with_all_that_is_in_it() {
+fn a_store_of_format_3_opens_with_all_that_is_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     std::fs::create_dir(&path).unwrap();
@@ -28,6 +28,12 @@ fn a_store_of_format_2_opens_with_all_that_is_in_it() {
         .map(|lead| lead.name)
         .collect();
     assert_eq!(names[..2], ["lead 02", "lead 03"]);
+    #[cfg(feature = "http")]
+    {
+        let token = std::fs::read_to_string(Path::new(FIXTURE).join("token.txt")).unwrap();
+        let principal = store.credentials().authenticate(token.trim()).unwrap().unwrap();
+        assert_eq!(principal, leadstore::http::Principal::new([leadstore::http::Scope::Read]).bound_to("ada"));
+    }
     let trashed = store.list_trash(&TrashQuery::new()).unwrap().items[0].lead.id;
     store.restore(trashed).unwrap();
     store.create(NewLead::new("after")).unwrap();
@@ -47,8 +53,11 @@ fn describe(store: &LeadStore) -> String {
 
 /// Makes the fixture anew: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features format::writes`. Only while no
 /// version has been released.
+#[cfg(feature = "http")]
 #[test]
 fn writes_the_fixture_when_asked() {
+    use leadstore::http::{NewCredential, Scope};
+
     if std::env::var_os("LEADSTORE_TEST_WRITE_FIXTURE").is_none() {
         return;
     }
@@ -76,10 +85,12 @@ fn writes_the_fixture_when_asked() {
     test.clock.set(day(2026, 2, 1));
     test.store.create(NewLead::new("out of order")).unwrap();
     test.store.update(full.id, LeadPatch::new().status("qualified")).unwrap();
+    let issued = test.store.credentials().issue(NewCredential::api_key("Ada's phone", [Scope::Read]).owner_id("ada"));
     test.store.compact().unwrap();
     let description = describe(&test.store);
     test.store.clone().close().unwrap();
     std::fs::create_dir_all(FIXTURE).unwrap();
     std::fs::copy(test.path().join("leads.redb"), Path::new(FIXTURE).join("leads.redb")).unwrap();
     std::fs::write(Path::new(FIXTURE).join("leads.json"), description).unwrap();
+    std::fs::write(Path::new(FIXTURE).join("token.txt"), issued.unwrap().token + "\n").unwrap();
 }

@@ -64,14 +64,14 @@ fn another_database_and_a_newer_format_are_refused() {
         }
         transaction.commit().unwrap();
     };
-    for (format, kind) in [(Some(3), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
+    for (format, kind) in [(Some(4), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
         set_format(format);
         for read_only in [false, true] {
             let error = LeadStore::options().read_only(read_only).open(test.path()).map(drop).unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
         }
     }
-    set_format(Some(2));
+    set_format(Some(3));
     assert_eq!(LeadStore::open(test.path()).unwrap().count(&Filter::new()).unwrap(), 1);
 
     let other = tempfile::tempdir().unwrap();

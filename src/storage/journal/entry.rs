@@ -37,6 +37,8 @@ pub(in crate::storage) enum Op {
     DealValue(u32, Option<u64>),
     /// A record of the change log, or none any more.
     Log(SharedKey, Option<Arc<[u8]>>),
+    /// The record of a credential, or none any more.
+    Credential(SharedKey, Option<Arc<[u8]>>),
 }
 
 impl Op {
@@ -47,7 +49,7 @@ impl Op {
             Self::Lead(_, record) => value(record),
             Self::Id(key, _) | Self::Key(key, _) | Self::Row { chunk: key, .. } => key.len(),
             Self::DealValue(..) => 0,
-            Self::Log(key, record) => key.len() + value(record),
+            Self::Log(key, record) | Self::Credential(key, record) => key.len() + value(record),
         };
         size_of::<Self>() + bytes
     }
@@ -177,12 +179,15 @@ mod tests {
             Op::Row { chunk: [6].as_slice().into(), row: 7, present: false },
             Op::DealValue(10, Some(11)),
             Op::Log([8].as_slice().into(), Some([9].into())),
+            Op::Credential([12].as_slice().into(), None),
         ];
         let bytes = encode(0x0102, Seq(8), CommitId([3; 16]), &header, &ops).unwrap();
         let header_bytes = header.encode().unwrap();
         let mut record = vec![1, header_bytes.len() as u8];
         record.extend(header_bytes);
-        record.extend([6, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1, 1, 9]);
+        record.extend([
+            7, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1, 1, 9, 6, 1, 12, 0,
+        ]);
         let mut expected = b"lead".to_vec();
         expected.extend((record.len() as u32).to_le_bytes());
         let mut rest = vec![4; 8];

@@ -1,0 +1,67 @@
+//! The identity of a credential.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::lead::{Violation, ViolationCode};
+use crate::{Error, type_id};
+
+/// The identity of a credential: 128 random bits, printed as a [TypeID](https://github.com/jetify-com/typeid) with the
+/// prefix `cred`. It is no secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialId(u128);
+
+const PREFIX: &str = "cred_";
+
+impl CredentialId {
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// Reads the id that stands behind `prefix`.
+    pub(super) fn parse_after(prefix: &str, text: &str) -> Option<Self> {
+        type_id::parse(prefix, text).map(Self)
+    }
+
+    /// The id behind `prefix`.
+    pub(super) fn format_after(self, prefix: &str) -> String {
+        type_id::format(prefix, self.0)
+    }
+}
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.format_after(PREFIX))
+    }
+}
+
+impl fmt::Debug for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for CredentialId {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but the text of an id.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let message = "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";
+        Self::parse_after(PREFIX, text)
+            .ok_or_else(|| Error::invalid(vec![Violation::new("id", ViolationCode::InvalidFormat, message)]))
+    }
+}
+
+impl Serialize for CredentialId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

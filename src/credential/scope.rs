@@ -1,0 +1,62 @@
+//! What a credential allows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::Error;
+use crate::lead::{Violation, ViolationCode};
+
+/// What a credential allows. One does not include another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// `leads:read`: to list, get and search leads, and to list the trash.
+    Read,
+    /// `leads:write`: to create, update and restore leads.
+    Write,
+    /// `leads:delete`: to delete leads, and to purge them.
+    Delete,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+
+    /// The scope's name, as OAuth 2.0 ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749), section 3.3) spells scopes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "leads:read",
+            Self::Write => "leads:write",
+            Self::Delete => "leads:delete",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but the name of a scope.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let message = "must be one of leads:read, leads:write, leads:delete";
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| Error::invalid(vec![Violation::new("scopes", ViolationCode::NotAllowed, message)]))
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

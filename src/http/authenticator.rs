@@ -1,0 +1,56 @@
+//! Whom a request's bearer token belongs to.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::fault::Fault;
+use crate::Result;
+use crate::credential::Principal;
+use crate::store::LeadStore;
+
+/// Tells whom a bearer token belongs to. A [`LeadStore`] does so by its own credentials; a host with an identity provider
+/// passes a closure, or a type of its own, to [`LeadsApi::authenticator`](super::LeadsApi::authenticator).
+///
+/// ```
+/// use leadstore::LeadStore;
+/// use leadstore::http::{LeadsApi, Principal, Scope, http::Request};
+///
+/// let api = LeadsApi::new(LeadStore::in_memory()?).authenticator(|token: &str| {
+///     // Here a host would verify the token, a JWT perhaps.
+///     Ok((token == "of-ada").then(|| Principal::new(Scope::ALL).bound_to("ada")))
+/// });
+/// let request = Request::get("/v1/leads").header("Authorization", "Bearer of-ada").body("")?;
+/// assert_eq!(api.handle(request).status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Authenticator: Send + Sync + 'static {
+    /// On whose behalf a request with this token is made; `None` refuses it as unknown, expired or revoked. A wrong token
+    /// should take as long as a right one.
+    ///
+    /// # Errors
+    ///
+    /// Of any kind if it cannot be told, which the client sees as a fault of the server, without the message.
+    fn authenticate(&self, token: &str) -> Result<Option<Principal>>;
+}
+
+impl<F: Fn(&str) -> Result<Option<Principal>> + Send + Sync + 'static> Authenticator for F {
+    fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
+        self(token)
+    }
+}
+
+impl Authenticator for LeadStore {
+    fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
+        self.credentials().authenticate(token)
+    }
+}
+
+/// The token of a request's one `Authorization: Bearer` header
+/// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Fault> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Fault::no_credentials()) };
+    let (scheme, token) =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(Fault::no_credentials)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Fault::no_credentials()) }
+}

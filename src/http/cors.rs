@@ -1,0 +1,63 @@
+//! Calls from pages of other origins ([fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+
+use std::sync::Arc;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::answer;
+use super::route::Route;
+
+/// The origins whose pages may call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cors {
+    origins: Arc<Vec<String>>,
+}
+
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match");
+const RESPONSE_HEADERS: HeaderValue =
+    HeaderValue::from_static("Allow, ETag, Link, Location, Retry-After, WWW-Authenticate");
+/// How many seconds a browser need not ask again: the most that Chromium grants.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+impl Cors {
+    pub(super) fn allow(&mut self, origin: String) {
+        Arc::make_mut(&mut self.origins).push(origin);
+    }
+
+    /// The answer to a browser that asks what it may do.
+    pub(super) fn preflight(&self, headers: &HeaderMap, route: &Route) -> Response<Vec<u8>> {
+        let mut response = answer::empty(StatusCode::NO_CONTENT);
+        response.headers_mut().insert(ALLOW, route.allow());
+        if self.allowed_origin(headers).is_some() {
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, route.allow());
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        response
+    }
+
+    /// Adds to any answer what lets the page that asked read it.
+    pub(super) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
+        if self.origins.is_empty() {
+            return;
+        }
+        let allowed = self.allowed_origin(headers).cloned();
+        let headers = response.headers_mut();
+        // Also where the origin is not allowed: a cache must not show one origin's answer to another.
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = allowed {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
+        }
+    }
+
+    fn allowed_origin<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        self.origins.iter().any(|allowed| allowed == "*" || origin == allowed.as_str()).then_some(origin)
+    }
+}

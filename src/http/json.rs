@@ -1,0 +1,220 @@
+//! JSON that is read digit for digit: numbers keep their text, and a member that comes twice is seen.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::lead::{CustomValue, Number, ViolationCode};
+
+/// A JSON value that has been checked for syntax and is looked into as far as is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Json<'a>(&'a RawValue);
+
+/// The members of an object in their order.
+pub(super) type Members<'a> = Vec<(String, Json<'a>)>;
+
+/// What kind of value it is; what it holds is read on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Bool,
+    Number,
+    Text,
+    List,
+    Object,
+}
+
+impl<'a> Json<'a> {
+    /// The one value that `body` is, if it is JSON in UTF-8 ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(body).map(Self)
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        match self.0.get().as_bytes().first() {
+            Some(b'n') => Kind::Null,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'"') => Kind::Text,
+            Some(b'[') => Kind::List,
+            Some(b'{') => Kind::Object,
+            _ => Kind::Number,
+        }
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The text of a string; `None` if it holds half of a surrogate pair, which no text can.
+    pub(super) fn text(self) -> Option<String> {
+        serde_json::from_str(self.0.get()).ok()
+    }
+
+    /// A number as it is written, or whatever else this is.
+    pub(super) fn as_written(self) -> &'a str {
+        self.0.get()
+    }
+
+    pub(super) fn elements(self) -> Vec<Self> {
+        let elements: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).unwrap_or_default();
+        elements.into_iter().map(Self).collect()
+    }
+
+    /// The members of an object; `None` if the name of one holds half of a surrogate pair.
+    pub(super) fn members(self) -> Option<Members<'a>> {
+        serde_json::from_str::<RawMembers<'a>>(self.0.get()).ok().map(|members| members.0)
+    }
+
+    /// A text, number or boolean, or why it cannot be one.
+    pub(super) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
+        let out_of_range =
+            (ViolationCode::OutOfRange, "must be a whole number of 64 bits, or one that a double can hold");
+        match self.kind() {
+            Kind::Bool => Ok(CustomValue::Bool(self.0.get() == "true")),
+            Kind::Text => self.text().map(CustomValue::Text).ok_or((ViolationCode::InvalidCharacter, LONE_SURROGATE)),
+            Kind::Number => number(self.0.get()).map(CustomValue::Number).ok_or(out_of_range),
+            Kind::Null | Kind::List | Kind::Object => Err((
+                ViolationCode::InvalidType,
+                "must be a text, a number or a boolean, or in a field a list of those",
+            )),
+        }
+    }
+}
+
+pub(super) const LONE_SURROGATE: &str = "must not hold half of a surrogate pair";
+
+struct RawMembers<'a>(Members<'a>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push((name, Json(value)));
+                }
+                Ok(RawMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
+/// A number of a custom field: a whole one stays exact or is none.
+fn number(text: &str) -> Option<Number> {
+    if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Number::Float)
+    } else {
+        text.parse::<i64>().ok().map(Number::Integer)
+    }
+}
+
+/// More digits than a value within any rule has.
+const MAX_DIGITS: usize = 28;
+
+/// The exact value of a number in JSON's notation; `None` if it is not one, or has more than 28 significant digits or
+/// decimal places.
+pub(super) fn exact_decimal(text: &str) -> Option<Decimal> {
+    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent_digits = exponent.map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    if ![Some(whole), fraction, exponent_digits].into_iter().flatten().all(is_digits) {
+        return None;
+    }
+    let fraction = fraction.unwrap_or_default().trim_end_matches('0');
+    let digits = [whole, fraction].concat();
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some(Decimal::ZERO);
+    }
+    let exponent: i64 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;
+    let scale = i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+    // Zeros at the end are those of the whole part, or of a positive exponent.
+    let trimmed = significant.trim_end_matches('0');
+    let zeros = i64::try_from(significant.len() - trimmed.len()).ok()?;
+    let scale = scale.checked_sub(zeros)?;
+    let places = i64::try_from(MAX_DIGITS).ok()?;
+    if trimmed.len() > MAX_DIGITS || !(-places..=places).contains(&scale) {
+        return None;
+    }
+    let mut mantissa: i128 = trimmed.parse().ok()?;
+    let mut decimals = scale;
+    while decimals < 0 {
+        mantissa = mantissa.checked_mul(10)?;
+        decimals += 1;
+    }
+    let signed = if negative { -mantissa } else { mantissa };
+    Decimal::try_from_i128_with_scale(signed, u32::try_from(decimals).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_read_as_it_is_printed(mantissa: i64, scale in 0_u32..=20) {
+            let value = Decimal::new(mantissa, scale);
+            prop_assert_eq!(exact_decimal(&value.to_string()), Some(value));
+            let shifted = format!("{value}e{scale}");
+            prop_assert_eq!(exact_decimal(&shifted), Some(Decimal::from(mantissa)), "{}", shifted);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text: String, digits in "-?[0-9]{0,40}\\.?[0-9]{0,40}[eE]?[+-]?[0-9]{0,25}") {
+            exact_decimal(&text);
+            exact_decimal(&digits);
+        }
+    }
+
+    #[test]
+    fn numbers_are_exact_or_none() {
+        let d = |text: &str| Some(text.parse::<Decimal>().unwrap());
+        for (text, value) in [
+            ("25000", d("25000")),
+            ("-0", d("0")),
+            ("0e99999999999999999999", d("0")),
+            ("0.10", d("0.1")),
+            ("2.5E+4", d("25000")),
+            ("1e-4", d("0.0001")),
+            ("100000000000000000000e-20", d("1")),
+            ("12345678901234567890", d("12345678901234567890")),
+            ("1.000000000000000000000000001", d("1.000000000000000000000000001")),
+            ("1.0000000000000000000000000001", None),
+            ("1e400", None),
+            ("1e-400", None),
+            ("1e99999999999999999999", None),
+            ("", None),
+            ("1.", None),
+            (".5", None),
+            ("+1", None),
+            ("1e", None),
+            ("0x10", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(exact_decimal(text), value, "{text}");
+        }
+        assert_eq!(number("9223372036854775807"), Some(Number::Integer(i64::MAX)));
+        assert_eq!(number("9223372036854775808"), None);
+        assert_eq!(number("1e400"), None);
+        assert_eq!(number("1e3"), Some(Number::Float(1_000.0)));
+    }
+}

@@ -1,0 +1,263 @@
+//! New leads and patches from the members of JSON objects. A patch is a merge patch
+//! ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): a member that is absent leaves, `null` clears.
+
+use rust_decimal::Decimal;
+
+use super::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
+use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
+
+/// The members of a lead that an object names. Only their types have been looked at, not the rules of the fields.
+#[derive(Default)]
+pub(super) struct LeadBody {
+    id: Option<LeadId>,
+    external_id: Member<String>,
+    name: Member<String>,
+    email: Member<String>,
+    phone: Member<String>,
+    company: Member<String>,
+    status: Member<String>,
+    source: Member<String>,
+    pub(super) owner_id: Member<String>,
+    deal_value: Member<Decimal>,
+    tags: Member<Vec<String>>,
+    /// `null` for one that is to be removed.
+    custom_fields: Member<Vec<(String, Option<CustomValue>)>>,
+    violations: Violations,
+}
+
+/// A member that may be absent, `null`, or there.
+type Member<T> = Option<Option<T>>;
+
+/// The longest name that is repeated to who sent it.
+const NAME_CHARS: usize = 64;
+
+impl LeadBody {
+    /// Reads the members of a lead that is to be created, or changed; `violations` are those known already.
+    pub(super) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
+        let mut body = Self::default();
+        let v = &mut { violations };
+        for (index, (name, value)) in members.iter().enumerate() {
+            if members.iter().take(index).any(|(earlier, _)| earlier == name) {
+                v.add(shortened(name), ViolationCode::Duplicate, "must not come twice");
+                continue;
+            }
+            match name.as_str() {
+                "id" if is_new => body.id = id(*value, v),
+                "external_id" => body.external_id = text(name, *value, v),
+                "name" => body.name = text(name, *value, v),
+                "email" => body.email = text(name, *value, v),
+                "phone" => body.phone = text(name, *value, v),
+                "company" => body.company = text(name, *value, v),
+                "status" => body.status = text(name, *value, v),
+                "source" => body.source = text(name, *value, v),
+                "owner_id" => body.owner_id = text(name, *value, v),
+                "deal_value" => body.deal_value = deal_value(*value, v),
+                "tags" => body.tags = tags(*value, v),
+                "custom_fields" => body.custom_fields = custom_fields(*value, v),
+                "id" | "created_at" | "updated_at" | "version" => {
+                    v.add(name, ViolationCode::NotAllowed, "is set by the store and cannot be changed");
+                }
+                _ => v.add(shortened(name), ViolationCode::Unknown, "is no field of a lead"),
+            }
+        }
+        body.violations = std::mem::take(v);
+        body
+    }
+
+    /// Adds that the identities that the object names may not be chosen.
+    pub(super) fn refuse_identities(&mut self) {
+        let named = [("id", self.id.is_some()), ("external_id", self.external_id.is_some())];
+        for (field, _) in named.into_iter().filter(|(_, named)| *named) {
+            self.violations.add(
+                field,
+                ViolationCode::NotAllowed,
+                "cannot be chosen with credentials bound to an owner",
+            );
+        }
+    }
+
+    pub(super) fn into_new_lead(self) -> (NewLead, Violations) {
+        let name = match self.name.flatten() {
+            Some(name) => name,
+            // That it is blank is not to be said beside that it cannot be read.
+            None if self.violations.mention("name") => "?".to_owned(),
+            None => String::new(),
+        };
+        let mut lead = NewLead::new(name);
+        // What is absent and what is null is left out alike.
+        macro_rules! set {
+            ($($field:ident),+) => {
+                $(if let Some(value) = self.$field.flatten() {
+                    lead = lead.$field(value);
+                })+
+            };
+        }
+        set!(external_id, email, phone, company, status, source, owner_id, deal_value, tags);
+        if let Some(id) = self.id {
+            lead = lead.id(id);
+        }
+        for (name, value) in self.custom_fields.flatten().unwrap_or_default() {
+            if let Some(value) = value {
+                lead = lead.custom_field(name, value);
+            }
+        }
+        (lead, self.violations)
+    }
+
+    pub(super) fn into_patch(self) -> (LeadPatch, Violations) {
+        let mut patch = LeadPatch::new();
+        macro_rules! change {
+            ($($field:ident / $clear:ident),+) => {
+                $(match self.$field {
+                    None => {}
+                    Some(None) => patch = patch.$clear(),
+                    Some(Some(value)) => patch = patch.$field(value),
+                })+
+            };
+        }
+        change!(external_id / clear_external_id, email / clear_email, phone / clear_phone);
+        change!(company / clear_company, source / clear_source, owner_id / clear_owner_id);
+        change!(deal_value / clear_deal_value, tags / clear_tags);
+        // A blank text is refused as null is.
+        if let Some(name) = self.name {
+            patch = patch.name(name.unwrap_or_default());
+        }
+        if let Some(status) = self.status {
+            patch = patch.status(status.unwrap_or_default());
+        }
+        match self.custom_fields {
+            None => {}
+            Some(None) => patch = patch.clear_custom_fields(),
+            Some(Some(fields)) => {
+                for (name, value) in fields {
+                    patch = match value {
+                        Some(value) => patch.custom_field(name, value),
+                        None => patch.remove_custom_field(name),
+                    };
+                }
+            }
+        }
+        (patch, self.violations)
+    }
+}
+
+fn id(value: Json<'_>, violations: &mut Violations) -> Option<LeadId> {
+    let text = text("id", value, violations)??;
+    violations.parse(&text)
+}
+
+fn text(name: &str, value: Json<'_>, violations: &mut Violations) -> Member<String> {
+    match value.kind() {
+        Kind::Null => Some(None),
+        Kind::Text => {
+            let text = value.text();
+            if text.is_none() {
+                violations.add(name, ViolationCode::InvalidCharacter, LONE_SURROGATE);
+            }
+            text.map(Some)
+        }
+        _ => {
+            violations.add(name, ViolationCode::InvalidType, "must be a text");
+            None
+        }
+    }
+}
+
+fn deal_value(value: Json<'_>, violations: &mut Violations) -> Member<Decimal> {
+    match value.kind() {
+        Kind::Null => Some(None),
+        Kind::Number => {
+            let decimal = exact_decimal(value.as_written());
+            if decimal.is_none() {
+                let message = "must be 0 or more, below 100000000000, with at most 4 decimal places";
+                violations.add("deal_value", ViolationCode::OutOfRange, message);
+            }
+            decimal.map(Some)
+        }
+        _ => {
+            violations.add("deal_value", ViolationCode::InvalidType, "must be a number");
+            None
+        }
+    }
+}
+
+fn tags(value: Json<'_>, violations: &mut Violations) -> Member<Vec<String>> {
+    match value.kind() {
+        Kind::Null => Some(None),
+        Kind::List => {
+            let elements = value.elements();
+            let texts: Vec<String> = elements
+                .iter()
+                .enumerate()
+                .filter_map(|(index, element)| {
+                    if element.is_null() {
+                        violations.add(format!("tags[{index}]"), ViolationCode::InvalidType, "must be a text");
+                        return None;
+                    }
+                    text(&format!("tags[{index}]"), *element, violations)?
+                })
+                .collect();
+            (texts.len() == elements.len()).then_some(Some(texts))
+        }
+        _ => {
+            violations.add("tags", ViolationCode::InvalidType, "must be a list of texts");
+            None
+        }
+    }
+}
+
+fn custom_fields(value: Json<'_>, violations: &mut Violations) -> Member<Vec<(String, Option<CustomValue>)>> {
+    let members = match value.kind() {
+        Kind::Null => return Some(None),
+        Kind::Object => value.members(),
+        _ => {
+            violations.add("custom_fields", ViolationCode::InvalidType, "must be an object");
+            return None;
+        }
+    };
+    let Some(members) = members else {
+        violations.add("custom_fields", ViolationCode::InvalidCharacter, LONE_SURROGATE);
+        return None;
+    };
+    let mut fields: Vec<(String, Option<CustomValue>)> = Vec::with_capacity(members.len());
+    let mut seen = std::collections::HashSet::new();
+    for (name, value) in &members {
+        let field = format!("custom_fields.{}", shortened(name));
+        if !seen.insert(name.as_str()) {
+            violations.add(field, ViolationCode::Duplicate, "must not come twice");
+        } else if value.is_null() {
+            fields.push((name.clone(), None));
+        } else if let Some(value) = custom_value(&field, *value, violations) {
+            fields.push((name.clone(), Some(value)));
+        }
+    }
+    Some(Some(fields))
+}
+
+fn custom_value(field: &str, value: Json<'_>, violations: &mut Violations) -> Option<CustomValue> {
+    let mut scalar = |field: &str, value: Json<'_>| match value.custom_scalar() {
+        Ok(value) => Some(value),
+        Err((code, message)) => {
+            violations.add(field, code, message);
+            None
+        }
+    };
+    if value.kind() != Kind::List {
+        return scalar(field, value);
+    }
+    let elements = value.elements();
+    let values: Vec<CustomValue> = elements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| scalar(&format!("{field}[{index}]"), *element))
+        .collect();
+    Some(CustomValue::List(values))
+}
+
+/// The name as it is repeated in a violation.
+pub(super) fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Links to the pages before and after one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
+
+use super::inputs::percent_decoded;
+
+/// The page after one.
+pub(super) enum Next<'a> {
+    Cursor(&'a str),
+    Page(u64),
+}
+
+/// Where a page stands.
+pub(super) struct Neighbours<'a> {
+    pub(super) next: Option<Next<'a>>,
+    pub(super) page: u64,
+}
+
+/// The value of a `Link` header: the request's own parameters with another page; empty if there is neither a page before
+/// nor one after.
+pub(super) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
+    let mut links = Vec::new();
+    if let Some(next) = &neighbours.next {
+        let place = match next {
+            Next::Cursor(cursor) => format!("cursor={cursor}"),
+            Next::Page(page) => format!("page={page}"),
+        };
+        links.push(link(path, query, &place, "next"));
+    }
+    if neighbours.page > 1 {
+        links.push(link(path, query, &format!("page={}", neighbours.page - 1), "prev"));
+    }
+    links.join(", ")
+}
+
+fn link(path: &str, query: &str, place: &str, relation: &str) -> String {
+    let own = query.split('&').filter(|part| {
+        let name = part.split_once('=').map_or(*part, |(name, _)| name);
+        !part.is_empty() && !matches!(percent_decoded(name).as_deref(), Some("page" | "cursor"))
+    });
+    let mut target = format!("{path}?");
+    for part in own {
+        // What a client may leave as it is in a query, but not in a header or between angle brackets.
+        for character in part.chars() {
+            if character.is_ascii_graphic() && !matches!(character, '<' | '>' | '"') {
+                target.push(character);
+            } else {
+                let mut utf8 = [0; 4];
+                for byte in character.encode_utf8(&mut utf8).bytes() {
+                    target.push_str(&format!("%{byte:02X}"));
+                }
+            }
+        }
+        target.push('&');
+    }
+    format!("<{target}{place}>; rel=\"{relation}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_the_query_but_for_the_page() {
+        let next = Neighbours { next: Some(Next::Page(3)), page: 2 };
+        assert_eq!(
+            links("/v1/leads", "status=new&page=2&&%70age=7&tag=a%2Cb<é", &next),
+            "</v1/leads?status=new&tag=a%2Cb%3C%C3%A9&page=3>; rel=\"next\", \
+             </v1/leads?status=new&tag=a%2Cb%3C%C3%A9&page=1>; rel=\"prev\""
+        );
+        let cursor = Neighbours { next: Some(Next::Cursor("abc")), page: 1 };
+        assert_eq!(links("/v1/leads", "cursor=old", &cursor), "</v1/leads?cursor=abc>; rel=\"next\"");
+        assert_eq!(links("/v1/leads", "", &Neighbours { next: None, page: 1 }), "");
+    }
+}

@@ -1,0 +1,77 @@
+//! Which bodies an operation takes.
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+use super::fault::Fault;
+
+/// What an operation does with a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// It has no use for one.
+    Ignored,
+    /// It takes `application/json`.
+    Json,
+    /// It takes that and `application/merge-patch+json` ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
+    MergePatch,
+}
+
+impl Body {
+    /// The types that it takes, for `Accept`.
+    const fn accepted(self) -> &'static str {
+        match self {
+            Self::Ignored => "",
+            Self::Json => "application/json",
+            Self::MergePatch => "application/merge-patch+json, application/json",
+        }
+    }
+
+    /// A body of no named type is taken for what it should be.
+    pub(super) fn check(self, headers: &HeaderMap) -> Result<(), Fault> {
+        let mut types = headers.get_all(CONTENT_TYPE).iter();
+        let fits = match (types.next(), types.next()) {
+            (None, _) => true,
+            (Some(named), None) => named.to_str().is_ok_and(|named| self.takes(named)),
+            (Some(_), Some(_)) => false,
+        };
+        let is_encoded = headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        if self == Self::Ignored || (fits && !is_encoded) {
+            return Ok(());
+        }
+        Err(Fault::unsupported_media_type(self.accepted()))
+    }
+
+    fn takes(self, named: &str) -> bool {
+        let mut parts = named.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
+        // JSON is UTF-8 whatever the parameters say, but who says otherwise may have written something else.
+        let is_utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        });
+        is_utf8 && self.accepted().split(", ").any(takes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_from_other_types() {
+        for (named, json, merge_patch) in [
+            ("application/json", true, true),
+            ("Application/JSON; charset=UTF-8", true, true),
+            ("application/json;charset=\"utf-8\"; x=y", true, true),
+            ("application/json; charset=latin1", false, false),
+            ("application/merge-patch+json", false, true),
+            ("application/x-www-form-urlencoded", false, false),
+            ("text/plain", false, false),
+            ("application/jsonx", false, false),
+            ("application/json, application/json", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((Body::Json.takes(named), Body::MergePatch.takes(named)), (json, merge_patch), "{named}");
+        }
+    }
+}

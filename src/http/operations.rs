@@ -1,0 +1,136 @@
+//! The operations on leads: each parses, calls the store and presents.
+
+use http::{Response, StatusCode};
+
+use super::answer;
+use super::call::Call;
+use super::criteria;
+use super::entity_tag::{self, EntityTag, IfMatch};
+use super::fault::{Fault, FaultCode};
+use super::inputs::Inputs;
+use super::lead_body::LeadBody;
+use super::links::{self, Neighbours};
+use super::sealed_cursor::CursorSeal;
+use crate::lead::ViolationCode;
+use crate::query::{ListQuery, PageBody};
+
+/// `GET /v1/leads`
+pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    let mut inputs = Inputs::of_query(call.query)?;
+    let seal = CursorSeal::new(call.store.store_id()?, call.owner_id());
+    let query = list_query(&mut inputs, call.owner_id(), &seal);
+    inputs.violations.note(query.check())?;
+    inputs.finish()?;
+    let page = call.store.list(&query)?;
+    let next_cursor = page.next.as_ref().map(|cursor| seal.seal(cursor));
+    let neighbours = Neighbours { next: next_cursor.as_deref().map(links::Next::Cursor), page: page.page };
+    let links = links::links("/v1/leads", call.query, &neighbours);
+    Ok(answer::page(&PageBody { page: &page, next_cursor: next_cursor.as_deref() }, &links))
+}
+
+fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>) -> ListQuery {
+    let mut query = ListQuery::new().filter(criteria::filter(inputs, owner_id)).sort(criteria::sort(inputs));
+    let (page, per_page) = criteria::paging(inputs);
+    if let Some(per_page) = per_page {
+        query = query.per_page(per_page);
+    }
+    match (page, inputs.take("cursor")) {
+        (Some(_), Some(_)) => {
+            inputs.violations.add("cursor", ViolationCode::NotAllowed, "must not come with page, which it replaces");
+        }
+        (Some(page), None) => query = query.page(page),
+        (None, Some(text)) => match seal.open(&text) {
+            Some(cursor) => query = query.after(cursor),
+            None => {
+                let message = "must be the next_cursor of an earlier page, from this store and for these credentials";
+                inputs.violations.add("cursor", ViolationCode::InvalidFormat, message);
+            }
+        },
+        (None, None) => {}
+    }
+    query
+}
+
+/// `GET /v1/leads/{id}`
+pub(super) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    call.refused_parameters()?.into_result()?;
+    let (id, sight) = (call.lead_id()?, call.sight());
+    let lead = match call.store.get(id)? {
+        Some(lead) if sight.reaches(&lead) => lead,
+        // One state tells whether it is in the trash.
+        _ => sight.live(&call.store.snapshot()?, id)?,
+    };
+    let tag = EntityTag::of(&lead);
+    if entity_tag::has_already(call.headers, &tag) {
+        return Ok(answer::not_modified(&tag));
+    }
+    Ok(answer::lead(StatusCode::OK, &lead))
+}
+
+/// `POST /v1/leads`
+pub(super) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    let violations = call.refused_parameters()?;
+    let mut body = LeadBody::read(&call.members()?, true, violations);
+    if let Some(own) = call.owner_id() {
+        // A blank owner counts as none.
+        body.owner_id = body.owner_id.filter(|named| named.as_ref().is_some_and(|named| !named.trim().is_empty()));
+        keep_within(&mut body, own)?;
+        body.owner_id = Some(Some(own.to_owned()));
+    }
+    let (lead, mut violations) = body.into_new_lead();
+    if !violations.is_empty() {
+        violations.note(call.store.check_new(lead.clone()))?;
+    }
+    violations.into_result()?;
+    Ok(answer::created(&call.store.create(lead)?))
+}
+
+/// `PATCH /v1/leads/{id}`
+pub(super) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    let violations = call.refused_parameters()?;
+    let mut body = LeadBody::read(&call.members()?, false, violations);
+    if let Some(own) = call.owner_id() {
+        keep_within(&mut body, own)?;
+    }
+    let (patch, mut violations) = body.into_patch();
+    violations.note(call.store.check_patch(patch.clone()))?;
+    violations.into_result()?;
+    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+    let lead = call.store.write(move |transaction| {
+        if_match.check(&sight.live(transaction, id)?)?;
+        transaction.update(id, patch)
+    })?;
+    Ok(answer::lead(StatusCode::OK, &lead))
+}
+
+/// `DELETE /v1/leads/{id}`
+pub(super) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    call.refused_parameters()?.into_result()?;
+    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+    call.store.write(move |transaction| {
+        if_match.check(&sight.live(transaction, id)?)?;
+        transaction.delete(id)
+    })?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST /v1/leads/{id}/restore`
+pub(super) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+    call.refused_parameters()?.into_result()?;
+    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+    let lead = call.store.write(move |transaction| {
+        if_match.check(&sight.trashed(transaction, id)?.lead)?;
+        transaction.restore(id)
+    })?;
+    Ok(answer::lead(StatusCode::OK, &lead))
+}
+
+/// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that
+/// one is taken would tell of another's lead.
+fn keep_within(body: &mut LeadBody, own: &str) -> Result<(), Fault> {
+    if body.owner_id.as_ref().is_some_and(|named| named.as_deref().map(str::trim) != Some(own)) {
+        return Err(Fault::new(FaultCode::Forbidden, "the credentials are bound to another owner"));
+    }
+    body.refuse_identities();
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Which operation a path and a method name.
+
+use std::borrow::Cow;
+
+use http::{HeaderValue, Method, Response};
+
+use super::call::Call;
+use super::fault::Fault;
+use super::inputs::percent_decoded;
+use super::media_type::Body;
+use super::{operations, search_operation, trash_operations};
+use crate::credential::Scope;
+
+/// A path with its operations.
+pub(super) struct Route {
+    /// `{id}` stands for any one segment.
+    path: &'static str,
+    operations: &'static [Operation],
+}
+
+/// What a method does at a path.
+pub(super) struct Operation {
+    method: Method,
+    pub(super) scope: Scope,
+    pub(super) body: Body,
+    pub(super) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, Fault>,
+}
+
+/// In this order: a path that is spelled out comes before one with an id in its place.
+static ROUTES: [Route; 6] = [
+    Route {
+        path: "/v1/leads",
+        operations: &[
+            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: operations::list },
+            Operation { method: Method::POST, scope: Scope::Write, body: Body::Json, run: operations::create },
+        ],
+    },
+    Route {
+        path: "/v1/leads/search",
+        operations: &[Operation {
+            method: Method::POST,
+            scope: Scope::Read,
+            body: Body::Json,
+            run: search_operation::search,
+        }],
+    },
+    Route {
+        path: "/v1/leads/trash",
+        operations: &[
+            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: trash_operations::list },
+            Operation {
+                method: Method::DELETE,
+                scope: Scope::Delete,
+                body: Body::Ignored,
+                run: trash_operations::empty,
+            },
+        ],
+    },
+    Route {
+        path: "/v1/leads/trash/{id}",
+        operations: &[Operation {
+            method: Method::DELETE,
+            scope: Scope::Delete,
+            body: Body::Ignored,
+            run: trash_operations::purge,
+        }],
+    },
+    Route {
+        path: "/v1/leads/{id}",
+        operations: &[
+            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: operations::get },
+            Operation { method: Method::PATCH, scope: Scope::Write, body: Body::MergePatch, run: operations::update },
+            Operation { method: Method::DELETE, scope: Scope::Delete, body: Body::Ignored, run: operations::delete },
+        ],
+    },
+    Route {
+        path: "/v1/leads/{id}/restore",
+        operations: &[Operation {
+            method: Method::POST,
+            scope: Scope::Write,
+            body: Body::Ignored,
+            run: operations::restore,
+        }],
+    },
+];
+
+impl Route {
+    /// The route of a path, and what stands in the place of `{id}`.
+    pub(super) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
+        let segments: Vec<Cow<'_, str>> = path.split('/').map(percent_decoded).collect::<Option<_>>()?;
+        ROUTES.iter().find_map(|route| {
+            let wanted: Vec<&str> = route.path.split('/').collect();
+            let mut id = Cow::Borrowed("");
+            let fits = |(wanted, segment): (&&str, &Cow<'_, str>)| *wanted == "{id}" || *wanted == segment.as_ref();
+            if wanted.len() != segments.len() || !wanted.iter().zip(&segments).all(fits) {
+                return None;
+            }
+            if let Some(place) = wanted.iter().position(|segment| *segment == "{id}") {
+                id = segments.get(place)?.clone();
+            }
+            Some((route, id))
+        })
+    }
+
+    /// What a method does here. `HEAD` is answered as `GET`.
+    pub(super) fn operation(&self, method: &Method) -> Option<&Operation> {
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        self.operations.iter().find(|operation| operation.method == wanted)
+    }
+
+    /// The methods that there are here, for `Allow`.
+    pub(super) fn allow(&self) -> HeaderValue {
+        let mut methods = Vec::new();
+        for operation in self.operations {
+            methods.push(operation.method.as_str());
+            if operation.method == Method::GET {
+                methods.push("HEAD");
+            }
+        }
+        methods.push("OPTIONS");
+        // Names of methods are ASCII.
+        HeaderValue::from_str(&methods.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
+    }
+}

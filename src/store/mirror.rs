@@ -1,0 +1,27 @@
+//! What the HTTP mirror asks of a store beyond the calls that everybody makes.
+
+use super::LeadStore;
+use crate::Result;
+use crate::clock::from_micros;
+use crate::lead::{LeadPatch, NewLead};
+use crate::storage::Reader as _;
+
+impl LeadStore {
+    /// Which store this is: random bytes, drawn when it was made.
+    pub(crate) fn store_id(&self) -> Result<[u8; 16]> {
+        self.with(|core| Ok(core.view()?.reader().header().store_id.0))
+    }
+
+    /// Everything that is wrong with a lead that is to be created, before anything is looked up.
+    pub(crate) fn check_new(&self, lead: NewLead) -> Result<()> {
+        self.with(|core| lead.into_lead(from_micros(0), core.statuses()).map(drop))
+    }
+
+    /// Everything that is wrong with a patch, whatever lead it is for.
+    pub(crate) fn check_patch(&self, patch: LeadPatch) -> Result<()> {
+        self.with(|core| {
+            let any = NewLead::new("any").into_lead(from_micros(0), core.statuses())?;
+            patch.apply_to(&any, core.statuses()).map(drop)
+        })
+    }
+}
