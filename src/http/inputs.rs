@@ -16,6 +16,8 @@ pub(super) struct Inputs {
     pub(super) violations: Violations,
 }
 
+const UNKNOWN: &str = "is not known here";
+
 impl Inputs {
     /// The parameters of a query string, as `application/x-www-form-urlencoded`
     /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but refusing what cannot be decoded.
@@ -35,12 +37,16 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Some members of an object: texts, lists of texts, which are joined by commas, and where `numbers` names them
-    /// numbers. `null` counts as absent.
-    pub(super) fn of_members(members: &Members<'_>, numbers: &[&str], violations: Violations) -> Self {
+    /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
+    /// `numbers` those that are a number. `null` counts as absent.
+    pub(super) fn of_members(members: &Members<'_>, texts: &[&str], numbers: &[&str], violations: Violations) -> Self {
         let mut inputs = Self { values: Vec::new(), violations };
         for (name, value) in members {
             let wants_number = numbers.contains(&name.as_str());
+            if !wants_number && !texts.contains(&name.as_str()) {
+                inputs.violations.add(shortened(name), ViolationCode::Unknown, UNKNOWN);
+                continue;
+            }
             match value.kind() {
                 Kind::Null => {}
                 Kind::Number if wants_number => inputs.insert(name.clone(), value.as_written().to_owned()),
@@ -110,7 +116,7 @@ impl Inputs {
     /// All that is wrong, what nobody asked for included.
     pub(super) fn into_violations(mut self) -> Violations {
         for (name, _) in &self.values {
-            self.violations.add(shortened(name), ViolationCode::Unknown, "is not known here");
+            self.violations.add(shortened(name), ViolationCode::Unknown, UNKNOWN);
         }
         self.violations
     }

@@ -12,7 +12,19 @@ use crate::lead::ViolationCode;
 use crate::query::PageBody;
 use crate::search::{Field, SearchQuery};
 
-/// The members that are numbers, not texts.
+/// The members that are texts, or lists of texts.
+const TEXTS: [&str; 10] = [
+    "query",
+    "typos",
+    "status",
+    "source",
+    "owner_id",
+    "tag",
+    "created_after",
+    "created_before",
+    "updated_after",
+    "updated_before",
+];
 const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_max"];
 
 /// `POST /v1/leads/search`
@@ -21,7 +33,7 @@ pub(super) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let mut members = call.members()?;
     // Names of custom fields may hold the comma by which lists of other members are joined.
     let fields: Vec<Json<'_>> = members.extract_if(.., |(name, _)| name == "fields").map(|(_, value)| value).collect();
-    let mut inputs = Inputs::of_members(&members, &NUMBERS, violations);
+    let mut inputs = Inputs::of_members(&members, &TEXTS, &NUMBERS, violations);
     let query = search_query(&mut inputs, &fields, call.owner_id());
     inputs.violations.note(query.check())?;
     inputs.finish()?;

@@ -3,6 +3,8 @@
 mod brute_force;
 mod create_update;
 mod format;
+#[cfg(feature = "http")]
+mod http;
 mod ids;
 mod imported;
 mod journal;

@@ -1,0 +1,94 @@
+//! A small server of the Leads API on loopback: `cargo run --features http --example serve -- --store my-leads`.
+//!
+//! It prints a `curl` line with a fresh API key. At `/` it serves a page that calls the API as a front end does.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+use leadstore::LeadStore;
+use leadstore::http::http::{Request, Response};
+use leadstore::http::{LeadsApi, Scope};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The store's directory; without it the store is in memory and gone with the server.
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// The port on loopback; 0 takes any that is free.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// One more origin whose pages may call the API, such as http://localhost:5173.
+    #[arg(long)]
+    allow_origin: Vec<String>,
+}
+
+const PAGE: &str = include_str!("page.html");
+/// One byte more than the API takes, so that it is the API that refuses a larger body.
+const MOST_BODY_BYTES: u64 = (1 << 20) + 1;
+const THREADS: usize = 4;
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let store = match &arguments.store {
+        Some(path) => LeadStore::open(path)?,
+        None => LeadStore::in_memory()?,
+    };
+    let key = store.credentials().create_api_key("serve", Scope::ALL)?.token;
+    let origins = arguments.allow_origin.into_iter();
+    let api = origins.fold(LeadsApi::new(store), LeadsApi::allow_origin);
+
+    let server = Arc::new(tiny_http::Server::http(("127.0.0.1", arguments.port))?);
+    let url = format!("http://{}", server.server_addr());
+    println!("The Leads API is at {url}/v1/leads, and a page that calls it at {url}/#{key}\n");
+    println!("curl -H 'Authorization: Bearer {key}' '{url}/v1/leads?status=new&sort=-created_at'");
+
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (server, api) = (Arc::clone(&server), api.clone());
+            std::thread::spawn(move || {
+                for request in server.incoming_requests() {
+                    if let Err(error) = answer(&api, request) {
+                        eprintln!("a request was not answered: {error}");
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().map_err(|_| "a thread panicked")?;
+    }
+    Ok(())
+}
+
+fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure> {
+    if request.url().split('?').next() == Some("/") {
+        let html = tiny_http::Header::from_bytes("Content-Type", "text/html; charset=utf-8").map_err(|()| "header")?;
+        return Ok(request.respond(tiny_http::Response::from_string(PAGE).with_header(html))?);
+    }
+    let response = match translated(&mut request) {
+        Ok(translated) => api.handle(translated),
+        // What the crate `http` cannot hold is no request.
+        Err(error) => Response::builder().status(400).body(error.to_string().into_bytes())?,
+    };
+    let (head, body) = response.into_parts();
+    let mut answer = tiny_http::Response::from_data(body).with_status_code(head.status.as_u16());
+    for (name, value) in &head.headers {
+        let header = tiny_http::Header::from_bytes(name.as_str(), value.as_bytes()).map_err(|()| "header")?;
+        answer.add_header(header);
+    }
+    Ok(request.respond(answer)?)
+}
+
+fn translated(request: &mut tiny_http::Request) -> Result<Request<Vec<u8>>, Failure> {
+    let mut body = Vec::new();
+    request.as_reader().take(MOST_BODY_BYTES).read_to_end(&mut body)?;
+    let mut builder = Request::builder().method(request.method().as_str()).uri(request.url());
+    for header in request.headers() {
+        builder = builder.header(header.field.as_str().as_str(), header.value.as_bytes());
+    }
+    Ok(builder.body(body)?)
+}

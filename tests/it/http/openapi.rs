@@ -1,0 +1,214 @@
+//! What `openapi.json` says and what is served are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock};
+
+use jsonschema::Validator;
+use leadstore::http::LeadsApi;
+use serde_json::{Value, json};
+
+use super::{Answer, Api};
+
+fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| serde_json::from_str(LeadsApi::OPENAPI).unwrap())
+}
+
+/// The object that a reference within the document stands for, or the object itself.
+fn resolved(value: &'static Value) -> &'static Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document().pointer(reference.strip_prefix('#').unwrap()).expect(reference),
+        None => value,
+    }
+}
+
+/// Fails unless `value` is as the schema wants it.
+fn validate(schema: &Value, value: &Value) -> Result<(), String> {
+    static VALIDATORS: Mutex<BTreeMap<String, Validator>> = Mutex::new(BTreeMap::new());
+    let mut validators = VALIDATORS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let validator = validators.entry(schema.to_string()).or_insert_with(|| {
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "allOf": [schema],
+            "components": document()["components"],
+        });
+        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    });
+    let errors: Vec<String> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+}
+
+fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
+    document()["paths"].as_object().unwrap().iter()
+}
+
+/// The path of the document that a request's path is one of.
+fn template(path: &str) -> Option<&'static Value> {
+    let path = path.split('?').next().unwrap();
+    let fits = |template: &str| {
+        let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        wanted.len() == given.len()
+            && wanted.iter().zip(&given).all(|(wanted, given)| *wanted == "{id}" || wanted == given)
+    };
+    let mut fitting: Vec<_> = paths().filter(|(template, _)| fits(template)).collect();
+    fitting.sort_by_key(|(template, _)| template.contains('{'));
+    fitting.first().map(|(_, path)| *path)
+}
+
+/// Fails unless the answer is one that the document describes. A request that was accepted must be one, too.
+pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
+    let what = format!("{method} {path}: {} {}", answer.status, answer.body);
+    if method == "OPTIONS" && answer.status == 204 {
+        return;
+    }
+    let is_head = method == "HEAD";
+    // Names of methods mind their case.
+    let known = |name: &&String| method == name.to_uppercase() || is_head && *name == "get";
+    let operations = template(path).and_then(Value::as_object);
+    let operation = operations.and_then(|operations| operations.keys().find(known).map(|name| &operations[name]));
+    let Some(operation) = operation else {
+        let schema = match answer.status {
+            401 => "Unauthorized",
+            404 => "NotFound",
+            405 => "MethodNotAllowed",
+            _ => panic!("{what} is not described"),
+        };
+        let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+        match is_head {
+            true => assert!(answer.body.is_null(), "{what}"),
+            false => validate(&schema, &answer.body).unwrap_or_else(|error| panic!("{what}\n{error}")),
+        }
+        return;
+    };
+    let response = operation["responses"].get(answer.status.to_string());
+    let response = resolved(response.unwrap_or_else(|| panic!("{what}: its status is not described")));
+    let headers = response.get("headers").and_then(Value::as_object);
+    for (name, header) in headers.into_iter().flatten() {
+        let header = resolved(header);
+        match answer.headers.get(name) {
+            Some(value) => {
+                let value = Value::from(value.to_str().unwrap());
+                validate(&header["schema"], &value).unwrap_or_else(|error| panic!("{what}, {name}\n{error}"));
+            }
+            None => assert_ne!(header["required"], true, "{what} has no {name}"),
+        }
+    }
+    match response.get("content").and_then(|content| content.get("application/json")) {
+        Some(media) if !is_head => {
+            assert_eq!(answer.header("content-type"), "application/json", "{what}");
+            validate(&media["schema"], &answer.body).unwrap_or_else(|error| panic!("{what}\n{error}"));
+        }
+        _ => assert!(answer.body.is_null(), "{what} has a body that is not described"),
+    }
+    if answer.status < 300
+        && let Some(content) = operation["requestBody"]["content"].as_object()
+    {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let schema = &content["application/json"]["schema"];
+        validate(schema, &body).unwrap_or_else(|error| panic!("{what} was accepted: {body}\n{error}"));
+    }
+}
+
+#[test]
+fn the_document_names_the_paths_and_methods_that_are_served_and_no_others() {
+    let api = Api::new();
+    for (path, operations) in paths() {
+        let described: BTreeSet<String> =
+            operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        let answer = api.call("OPTIONS", path).send();
+        let served = answer.header("allow").split(", ").map(str::to_owned);
+        let served: BTreeSet<String> = served.filter(|method| method != "HEAD" && method != "OPTIONS").collect();
+        assert_eq!(served, described, "{path}");
+    }
+    assert_eq!(paths().count(), 6);
+}
+
+#[test]
+fn every_example_of_a_body_is_accepted_and_is_what_its_schema_wants() {
+    let mut count = 0;
+    for (path, operations) in paths() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let content = operation["requestBody"]["content"].as_object();
+            for (media_type, media) in content.into_iter().flatten() {
+                for (name, example) in media["examples"].as_object().unwrap() {
+                    let api = Api::new();
+                    let lead = api.create(json!({"name": "Jane Doe"}));
+                    let path = path.replace("/v1/leads/{id}", &lead);
+                    let method = method.to_uppercase();
+                    let body = example["value"].to_string();
+                    let answer = api.call(&method, &path).raw(media_type, body).send();
+                    assert!(answer.status < 300, "{method} {path} {name}: {}", answer.body);
+                    validate(&media["schema"], &example["value"]).unwrap();
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(count, 4 + 3 + 2 * 3);
+}
+
+#[test]
+fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_described_are_not() {
+    for (path, operations) in paths() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let example = |parameter: &Value| match &parameter["example"] {
+                Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect::<Vec<_>>().join(","),
+                Value::String(text) => text.clone(),
+                value => value.to_string(),
+            };
+            for parameter in parameters.iter().map(resolved) {
+                let name = parameter["name"].as_str().unwrap();
+                match parameter["in"].as_str().unwrap() {
+                    "query" if name == "cursor" => {}
+                    "query" => {
+                        let answer = Api::new().get(&format!("{path}?{name}={}", example(parameter)));
+                        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+                        validate(&parameter["schema"], &parameter["example"]).unwrap();
+                    }
+                    "header" => {
+                        let api = Api::new();
+                        let lead = api.create(json!({"name": "Jane Doe"}));
+                        if path.ends_with("/restore") {
+                            api.delete(&lead);
+                        }
+                        let path = path.replace("/v1/leads/{id}", &lead);
+                        let method = method.to_uppercase();
+                        let call = api.call(&method, &path).header(name, example(parameter));
+                        let answer = if method == "PATCH" { call.json(&json!({})).send() } else { call.send() };
+                        assert!(answer.status < 300, "{method} {path} {name}: {}", answer.body);
+                    }
+                    place => assert_eq!((place, name), ("path", "id")),
+                }
+            }
+            let (api, method, path) = (Api::new(), method.to_uppercase(), format!("{path}?colour=red"));
+            let answer = api.call(&method, &path).raw("application/json", "{}").send();
+            assert_eq!((answer.status, answer.error()), (422, "validation_failed"), "{method} {path}");
+            assert!(answer.details().contains(&("colour", "unknown")), "{method} {path}: {}", answer.body);
+        }
+    }
+}
+
+#[test]
+fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
+    let faults = ["bad body", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"];
+    for (path, operations) in paths() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                if status.as_str() < "400" {
+                    continue;
+                }
+                let response = resolved(response);
+                assert!(status == "400" || faults.contains(&status.as_str()), "{method} {path} {status}");
+                assert!(response["content"]["application/json"]["schema"].is_object(), "{method} {path} {status}");
+            }
+        }
+    }
+    // The schemas of the document would accept anything if they could not be read.
+    assert!(validate(&json!({"$ref": "#/components/schemas/Lead"}), &json!({"name": "Jane"})).is_err());
+    let mut lead = document()["components"]["schemas"]["Lead"]["examples"][0].clone();
+    validate(&json!({"$ref": "#/components/schemas/Lead"}), &lead).unwrap();
+    lead["colour"] = json!("red");
+    assert!(validate(&json!({"$ref": "#/components/schemas/Lead"}), &lead).is_err());
+}
