@@ -42,6 +42,11 @@
 //! [`TrashQuery`] are what goes in, [`Lead`], [`TrashedLead`], [`Hit`], [`Page`] and [`Facets`] what comes out, and [`Error`] what
 //! can go wrong. [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
 //!
+//! # Features
+//!
+//! None is on by default. `http` adds `leadstore::http`, the Leads API as a function from HTTP request to response, with
+//! credentials. `unstable-testing` adds what tests need, outside of semantic versioning.
+//!
 //! # On disk
 //!
 //! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file, together with

@@ -5,6 +5,20 @@
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 pub(crate) const DIGITS: usize = 26;
 
+/// What each byte stands for as a digit, 255 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated when compiling")]
+        {
+            values[ALPHABET[value] as usize] = value as u8;
+        }
+        value += 1;
+    }
+    values
+};
+
 /// The text of `bits` after `prefix`, which ends with `_`.
 pub(crate) fn format(prefix: &str, bits: u128) -> String {
     let mut text = String::with_capacity(prefix.len() + DIGITS);
@@ -25,7 +39,7 @@ pub(crate) fn parse(prefix: &str, text: &str) -> Option<u128> {
         return None;
     }
     digits.iter().try_fold(0_u128, |bits, digit| {
-        let index = ALPHABET.iter().position(|a| a == digit)?;
-        Some((bits << 5) | index as u128)
+        let value = VALUES.get(usize::from(*digit)).copied().filter(|value| *value < 32)?;
+        Some((bits << 5) | u128::from(value))
     })
 }

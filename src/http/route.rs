@@ -87,19 +87,21 @@ static ROUTES: [Route; 6] = [
 impl Route {
     /// The route of a path, and what stands in the place of `{id}`.
     pub(super) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
-        let segments: Vec<Cow<'_, str>> = path.split('/').map(percent_decoded).collect::<Option<_>>()?;
-        ROUTES.iter().find_map(|route| {
-            let wanted: Vec<&str> = route.path.split('/').collect();
-            let mut id = Cow::Borrowed("");
-            let fits = |(wanted, segment): (&&str, &Cow<'_, str>)| *wanted == "{id}" || *wanted == segment.as_ref();
-            if wanted.len() != segments.len() || !wanted.iter().zip(&segments).all(fits) {
-                return None;
+        ROUTES.iter().find_map(|route| Some((route, route.id_in(path)?)))
+    }
+
+    /// What stands in the place of `{id}`, nothing where there is no such place; `None` for a path of another route.
+    fn id_in<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
+        let (mut wanted, mut segments) = (self.path.split('/'), path.split('/'));
+        let mut id = Cow::Borrowed("");
+        loop {
+            match (wanted.next(), segments.next()) {
+                (Some("{id}"), Some(segment)) => id = percent_decoded(segment)?,
+                (Some(wanted), Some(segment)) if wanted == segment || wanted == percent_decoded(segment)? => {}
+                (None, None) => return Some(id),
+                _ => return None,
             }
-            if let Some(place) = wanted.iter().position(|segment| *segment == "{id}") {
-                id = segments.get(place)?.clone();
-            }
-            Some((route, id))
-        })
+        }
     }
 
     /// What a method does here. `HEAD` is answered as `GET`.
