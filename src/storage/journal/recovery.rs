@@ -160,7 +160,7 @@ impl<'a> Content<'a> {
                     self.beyond.push(entry);
                 }
                 None => {
-                    let next = rest.windows(MAGIC.len()).skip(1).position(|window| window == MAGIC);
+                    let next = rest.get(1..).and_then(|rest| memchr::memmem::find(rest, &MAGIC));
                     at += next.map_or(rest.len(), |position| position + 1);
                 }
             }
