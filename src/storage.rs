@@ -3,8 +3,8 @@
 //!
 //! A commit is appended to the `journal` and kept in an `overlay`, which hides what the tables have; a `checkpoint`
 //! brings it there. `table` lists every table with its bytes, `key` and `record` write and read them, `tables` opens
-//! them, `file` makes and opens the files safely. `database` is all that as one: it hands out `ReadView`s and
-//! `WriteBatch`es, which share the `Reader` trait.
+//! them. `directory` makes and opens the files safely; `file` is the one of a real disk. `database` is all that as one:
+//! it hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
 
 mod batch;
 mod bitmap_cache;
@@ -15,6 +15,7 @@ mod column;
 #[cfg(feature = "http")]
 mod credential;
 mod database;
+mod directory;
 #[cfg(test)]
 mod failing;
 mod file;

@@ -4,16 +4,17 @@
 //! many commits at once, while others go on.
 
 use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use redb::backends::{FileBackend, InMemoryBackend};
+use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
 use super::batch::{Finished, FinishedBatch, WriteBatch};
 use super::checkpoint::Checkpoint;
+use super::directory::{self, Directory, Lock, Opening};
 use super::fault;
-use super::file::{self, DirectoryLock};
+use super::file::RealDirectory;
 use super::header::{Header, Seq};
 use super::journal::{Journal, Recovery};
 use super::overlay::Overlay;
@@ -85,7 +86,7 @@ struct Writable {
     journal: Journal,
     /// What has been committed since a checkpoint began, while it goes on.
     since: Option<Overlay>,
-    _lock: Option<DirectoryLock>,
+    _lock: Option<Lock>,
 }
 
 type Backends = [Box<dyn StorageBackend>; 2];
@@ -97,8 +98,7 @@ impl Database {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes - overlay_bytes);
         match medium {
-            Medium::Directory(directory) => Self::open_directory(&builder, directory, access, overlay_bytes)
-                .map_err(|error| error.while_doing(format_args!("opening the store in {}", directory.display()))),
+            Medium::Directory(path) => Self::open_in(&builder, &RealDirectory(path), access, overlay_bytes),
             Medium::Memory(memory) => {
                 let db = builder.create_with_backend(memory.store.clone()).map_err(fault)?;
                 if is_blank(&db)? {
@@ -110,44 +110,51 @@ impl Database {
         }
     }
 
-    fn open_directory(builder: &Builder, directory: &Path, access: Access, overlay_bytes: usize) -> Result<Self> {
-        let path = file::store_file(directory);
-        if access == Access::ReadOnly {
-            return Self::open_read_only(builder, directory, &path);
-        }
+    fn open_in<D: Directory>(builder: &Builder, directory: &D, access: Access, overlay_bytes: usize) -> Result<Self> {
+        let opened = if access == Access::ReadOnly {
+            Self::open_read_only(builder, directory)
+        } else {
+            Self::open_writable(builder, directory, access, overlay_bytes)
+        };
+        opened.map_err(|error| error.while_doing(format_args!("opening the store in {directory}")))
+    }
+
+    fn open_writable<D: Directory>(
+        builder: &Builder,
+        directory: &D,
+        access: Access,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
         let may_create = access != Access::OpenExisting;
-        let lock = file::lock(directory, may_create)?;
-        let exists = file::exists(directory)?;
+        let lock = directory.lock(may_create)?;
+        let exists = directory::exists(directory)?;
         if exists && access == Access::CreateNew {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a store already; open it without create_new"));
         }
         if !exists && may_create {
-            if !Recovery::of(file::read_journal(directory)?).is_empty() {
+            if !Recovery::of(directory::read_journal(directory)?).is_empty() {
                 return Err(Error::corrupted(
                     "leads.redb is missing, and its journal is there, which holds what was written last; put it back, or \
                      remove leads.journal.0 and leads.journal.1 to begin a new store",
                 ));
             }
-            file::create_whole(directory, |file| {
-                let backend = FileBackend::new(file).map_err(fault)?;
-                let db = builder.create_with_backend(backend).map_err(fault)?;
+            directory::create_whole(directory, |file| {
+                let db = builder.create_with_backend(file).map_err(fault)?;
                 initialise(&db)?;
                 db.close().map_err(fault)
             })?;
         }
-        // Not `create`, which makes a new database of an emptied file.
-        let db = builder.open(&path).map_err(|error| missing_or_fault(&path, error))?;
-        let [first, second] = file::open_journal(directory)?;
-        let backend =
-            |file| -> Result<Box<dyn StorageBackend>> { Ok(Box::new(FileBackend::new(file).map_err(fault)?)) };
-        Self::recover(db, [backend(first)?, backend(second)?], Some(lock), overlay_bytes)
+        let db = builder.create_with_backend(directory::open_store(directory, Opening::Existing)?).map_err(fault)?;
+        let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
+        Self::recover(db, journal, Some(lock), overlay_bytes)
     }
 
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
-    fn open_read_only(builder: &Builder, directory: &Path, path: &Path) -> Result<Self> {
-        let db = builder.open_read_only(path).map_err(|error| missing_or_fault(path, error))?;
+    fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
+        let file = directory::open_store(directory, Opening::ToRead)?;
+        let db = builder.open_read_only_with_backend(file).map_err(fault)?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
-        if Recovery::of(file::read_journal(directory)?).after(&header)?.count() > 0 {
+        if Recovery::of(directory::read_journal(directory)?).after(&header)?.count() > 0 {
             return Err(super::not_closed_cleanly());
         }
         let checkpoint = header.seq;
@@ -156,7 +163,7 @@ impl Database {
     }
 
     /// The store as the tables have it, with what only the journal has.
-    fn recover(db: redb::Database, files: Backends, lock: Option<DirectoryLock>, overlay_bytes: usize) -> Result<Self> {
+    fn recover(db: redb::Database, files: Backends, lock: Option<Lock>, overlay_bytes: usize) -> Result<Self> {
         let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         let checkpoint = header.seq;
         let recovery = Recovery::read(&files)?;
@@ -381,15 +388,6 @@ impl Pending {
 
 pub(crate) fn read_only() -> Error {
     Error::new(ErrorKind::ReadOnly, "the store was opened for reading only")
-}
-
-fn missing_or_fault(path: &Path, error: redb::DatabaseError) -> Error {
-    match error {
-        redb::DatabaseError::Storage(redb::StorageError::Io(io)) if io.kind() == std::io::ErrorKind::NotFound => {
-            file::failure("opening", path, io)
-        }
-        other => fault(other),
-    }
 }
 
 fn is_blank(db: &redb::Database) -> Result<bool> {
