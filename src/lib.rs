@@ -88,6 +88,8 @@ mod lead;
 mod query;
 mod row;
 mod search;
+#[cfg(feature = "unstable-testing")]
+mod simulated_disk;
 mod storage;
 mod store;
 #[cfg(feature = "unstable-testing")]

@@ -30,6 +30,8 @@ mod read_view;
 mod reader;
 mod record;
 mod shared_key;
+#[cfg(feature = "unstable-testing")]
+mod simulated;
 mod table;
 mod tables;
 

@@ -422,6 +422,11 @@ impl LeadStore {
         }
     }
 
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        self.core()?.checkpoint()
+    }
+
     /// One write, which may share its commit with those of other threads.
     pub(crate) fn write<T: Send + 'static>(
         &self,

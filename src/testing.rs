@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use crate::simulated_disk::{Fault, SimulatedDisk};
 use crate::{Clock, LeadStore, OpenOptions, Result};
 
 /// A clock that stands until it is set. Clones show the same time.
@@ -58,4 +59,28 @@ pub fn words(text: &str) -> Vec<String> {
 /// costs.
 pub fn without_search(options: OpenOptions) -> OpenOptions {
     options.without_search()
+}
+
+/// The same options for a store without threads of its own: nothing is checkpointed, swept, made durable in time or
+/// indexed but by a call, on the caller's thread, so that the same calls meet the same operations of the disk.
+pub fn without_threads(options: OpenOptions) -> OpenOptions {
+    options.without_threads()
+}
+
+/// Opens the store on a simulated disk, which is made if there is none.
+///
+/// # Errors
+///
+/// Those of [`OpenOptions::open`].
+pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> {
+    options.open_on(disk.clone())
+}
+
+/// Brings what only the journal has into the store's tables, as the store's own thread does from time to time.
+///
+/// # Errors
+///
+/// Only those of the store itself.
+pub fn checkpoint(store: &LeadStore) -> Result<()> {
+    store.checkpoint()
 }

@@ -19,7 +19,11 @@ use super::header::{Header, Seq};
 use super::journal::{Journal, Recovery};
 use super::overlay::Overlay;
 use super::read_view::ReadView;
+#[cfg(feature = "unstable-testing")]
+use super::simulated::SimulatedDirectory;
 use super::tables::{CommittedTables, OpenTables};
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
 use crate::{Error, ErrorKind, Result};
 
 /// Where a store lies.
@@ -27,6 +31,8 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) enum Medium {
     Directory(PathBuf),
     Memory(MemoryFiles),
+    #[cfg(feature = "unstable-testing")]
+    Simulated(SimulatedDisk),
 }
 
 impl Medium {
@@ -99,6 +105,8 @@ impl Database {
         builder.set_cache_size(cache_bytes - overlay_bytes);
         match medium {
             Medium::Directory(path) => Self::open_in(&builder, &RealDirectory(path), access, overlay_bytes),
+            #[cfg(feature = "unstable-testing")]
+            Medium::Simulated(disk) => Self::open_in(&builder, &SimulatedDirectory(disk), access, overlay_bytes),
             Medium::Memory(memory) => {
                 let db = builder.create_with_backend(memory.store.clone()).map_err(fault)?;
                 if is_blank(&db)? {

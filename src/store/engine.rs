@@ -63,6 +63,8 @@ impl Engine {
                 error.while_doing(format_args!("opening the store in {}", directory.display()))
             }
             Medium::Memory(_) => error,
+            #[cfg(feature = "unstable-testing")]
+            Medium::Simulated(_) => error,
         })?;
         let last_commit_at = (read.header().seq.0 > 0).then_some(read.header().last_commit_at);
         let patience = Patience::new(last_commit_at, &*options.clock);
@@ -72,10 +74,12 @@ impl Engine {
             Medium::Directory(directory) if options.read_only => IndexHome::ReadOnly(directory.join("search")),
             Medium::Directory(directory) => IndexHome::Directory(directory.join("search")),
             Medium::Memory(_) => IndexHome::Memory,
+            #[cfg(feature = "unstable-testing")]
+            Medium::Simulated(_) => IndexHome::Memory,
         };
         let later = !options.read_only && options.durability != Durability::EveryCommit;
         let synced_file = Arc::clone(&file);
-        let follower = if options.search {
+        let follower = if options.search && options.threads {
             let on_rebuild = options.on_search_rebuild.clone();
             Follower::start(home, Arc::clone(&published), move || sync(&synced_file), on_rebuild)?
         } else {
@@ -102,10 +106,10 @@ impl Engine {
         if lock(&core.file).as_ref().is_some_and(Database::is_ahead_of_tables) {
             core.signal.written(false);
         }
-        let keeper = match (options.read_only, options.durability) {
-            (true, _) => None,
-            (false, Durability::EveryCommit) => Some(Keeper::start(&core, None)?),
-            (false, Durability::Within(time)) => Some(Keeper::start(&core, Some(time))?),
+        let keeper = match options.durability {
+            _ if options.read_only || !options.threads => None,
+            Durability::EveryCommit => Some(Keeper::start(&core, None)?),
+            Durability::Within(time) => Some(Keeper::start(&core, Some(time))?),
         };
         Ok(Self { core, keeper })
     }

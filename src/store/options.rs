@@ -10,6 +10,8 @@ use crate::Result;
 use crate::clock::{Clock, SystemClock};
 use crate::lead::StatusSet;
 use crate::search::Progress;
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{Access, Medium};
 
 /// When a write must have reached the disk.
@@ -53,6 +55,8 @@ pub struct OpenOptions {
     pub(super) wait_for_search: bool,
     pub(super) on_search_rebuild: Option<Progress>,
     pub(super) search: bool,
+    /// Whether the store has threads of its own, which look after it and the index.
+    pub(super) threads: bool,
 }
 
 impl Default for OpenOptions {
@@ -68,6 +72,7 @@ impl Default for OpenOptions {
             wait_for_search: true,
             on_search_rebuild: None,
             search: true,
+            threads: true,
         }
     }
 }
@@ -142,6 +147,18 @@ impl OpenOptions {
     pub(crate) fn without_search(mut self) -> Self {
         self.search = false;
         self
+    }
+
+    /// Without threads of its own, so that tests meet every operation in the same order again.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn without_threads(mut self) -> Self {
+        self.threads = false;
+        self
+    }
+
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn open_on(self, disk: SimulatedDisk) -> Result<LeadStore> {
+        LeadStore::open_with(self, Medium::Simulated(disk))
     }
 
     /// Opens the store in this directory, which is made if there is none.

@@ -1,0 +1,376 @@
+//! A disk in memory that loses what disks lose. It knows no more than files, names and syncs: `storage` and `search` each
+//! put their files on it by an adapter of their own.
+//!
+//! What is written can be read at once, as through the kernel's cache, but survives a power cut for certain only once it
+//! was synced: what is in a file by a sync of the file, its name by a sync of its directory. Of all else the cut keeps any
+//! part: each write is kept, lost or torn at sectors of 512 bytes, whatever came before or after it in this file or
+//! another; each change of a name or a length is kept or lost.
+
+mod content;
+mod file;
+mod names;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fastrand::Rng;
+
+use file::File;
+use names::Names;
+
+/// A disk in memory, on which a store can be put by [`open_on`](crate::testing::open_on). Clones are the same disk.
+///
+/// All that is random in it follows from its seed, so the same operations meet the same fate.
+#[derive(Clone)]
+pub struct SimulatedDisk(Arc<Mutex<Disk>>);
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The process or the machine stops in the middle of this operation: it is done in part, and nothing after it.
+    Stop,
+    /// This operation fails, once. A sync that fails has lost any part of what it should have made durable, and no later
+    /// sync tells of it, as on Linux.
+    Error,
+    /// From this operation on there is no room for files to grow, until [`SimulatedDisk::heal`].
+    Full,
+    /// This operation and all after it fail, reads included, until [`SimulatedDisk::heal`].
+    Broken,
+    /// The next read from this operation on fails, once.
+    ReadError,
+}
+
+struct Disk {
+    rng: Rng,
+    files: BTreeMap<u64, File>,
+    names: Names,
+    next_id: u64,
+    operations: u64,
+    /// What happens at the operation with this number.
+    planned: Option<(u64, Fault)>,
+    state: State,
+    locked: bool,
+    trace: DefaultHasher,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Working,
+    Stopped,
+    Full,
+    Broken,
+    /// One read will fail.
+    ReadError,
+}
+
+/// What becomes of one operation.
+enum Verdict {
+    Done,
+    /// It fails with this error, after a part of it was done.
+    Fails(io::Error),
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new(seed: u64) -> Self {
+        Self::of(Disk {
+            rng: Rng::with_seed(seed),
+            files: BTreeMap::new(),
+            names: Names::default(),
+            next_id: 0,
+            operations: 0,
+            planned: None,
+            state: State::Working,
+            locked: false,
+            trace: DefaultHasher::new(),
+        })
+    }
+
+    fn of(disk: Disk) -> Self {
+        Self(Arc::new(Mutex::new(disk)))
+    }
+
+    /// How many operations there were that change or sync something; those that failed count as well.
+    pub fn operations(&self) -> u64 {
+        self.disk().operations
+    }
+
+    /// A number that tells whether two disks have seen the same operations, what was written left aside.
+    pub fn trace(&self) -> u64 {
+        self.disk().trace.finish()
+    }
+
+    /// Has something go wrong after so many more operations, in place of what was planned before.
+    pub fn plan(&self, after: u64, fault: Fault) {
+        let mut disk = self.disk();
+        disk.planned = Some((disk.operations + after, fault));
+    }
+
+    /// Whether what was planned has happened.
+    pub fn has_failed(&self) -> bool {
+        let disk = self.disk();
+        disk.planned.is_some_and(|(at, _)| disk.operations > at)
+    }
+
+    /// Makes the disk work as it should again, and forgets what was planned.
+    pub fn heal(&self) {
+        let mut disk = self.disk();
+        disk.planned = None;
+        if disk.state != State::Stopped {
+            disk.state = State::Working;
+        }
+    }
+
+    /// The disk as it is found after a power cut. This one stops.
+    pub fn power_cut(&self) -> Self {
+        let mut disk = self.disk();
+        disk.state = State::Stopped;
+        let mut rng = disk.rng.fork();
+        let names = disk.names.after_power_cut(&mut rng);
+        let mut files = BTreeMap::new();
+        for id in names.ids() {
+            if let Some(file) = disk.files.get(&id) {
+                files.insert(id, file.after_power_cut(&mut rng));
+            }
+        }
+        Self::of(disk.restarted(rng, files, names))
+    }
+
+    /// The disk as the next process finds it after this one was killed: nothing that was written is lost, but what was
+    /// not synced still can be. This one stops.
+    pub fn process_killed(&self) -> Self {
+        let mut disk = self.disk();
+        disk.state = State::Stopped;
+        let mut rng = disk.rng.fork();
+        let files = disk.files.iter().map(|(id, file)| (*id, file.reread(&mut rng))).collect();
+        let names = disk.names.clone();
+        Self::of(disk.restarted(rng, files, names))
+    }
+
+    /// Marks the disk as used by one store; `None` if it is.
+    pub(crate) fn lock(&self) -> Option<DiskLock> {
+        let mut disk = self.disk();
+        if disk.locked {
+            return None;
+        }
+        disk.locked = true;
+        Some(DiskLock(self.clone()))
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> io::Result<bool> {
+        let mut disk = self.disk();
+        disk.reading()?;
+        Ok(disk.names.get(name).is_some())
+    }
+
+    /// The file of this name.
+    pub(crate) fn open(&self, name: &str) -> io::Result<SimulatedFile> {
+        let mut disk = self.disk();
+        disk.reading()?;
+        let id = disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(SimulatedFile { disk: self.clone(), id })
+    }
+
+    /// A new file of this name, which must be free.
+    pub(crate) fn create(&self, name: &str) -> io::Result<SimulatedFile> {
+        let mut disk = self.disk();
+        if disk.names.get(name).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let verdict = disk.changing(("create", name, 0, 0), true);
+        let id = disk.next_id;
+        if verdict.is_done() || disk.rng.bool() {
+            disk.next_id += 1;
+            disk.files.insert(id, File::default());
+            disk.names.set(name, Some(id));
+        }
+        verdict.result()?;
+        Ok(SimulatedFile { disk: self.clone(), id })
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        let id = disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        let verdict = disk.changing(("rename", from, 0, 0), false);
+        if verdict.is_done() || disk.rng.bool() {
+            disk.names.rename(from, to, id);
+        }
+        verdict.result()
+    }
+
+    /// Makes the names in a directory durable.
+    pub(crate) fn sync_directory(&self, directory: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        let verdict = disk.changing(("sync names", directory, 0, 0), false);
+        if verdict.is_done() {
+            disk.names.sync(directory);
+        }
+        verdict.result()
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        // A panic elsewhere leaves the model as whole as an operation that was cut off.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SimulatedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let disk = self.disk();
+        f.debug_struct("SimulatedDisk").field("operations", &disk.operations).field("state", &disk.state).finish()
+    }
+}
+
+impl Disk {
+    fn restarted(&mut self, rng: Rng, files: BTreeMap<u64, File>, names: Names) -> Self {
+        Self {
+            rng,
+            files,
+            names,
+            next_id: self.next_id,
+            operations: self.operations,
+            planned: None,
+            state: State::Working,
+            locked: false,
+            trace: self.trace.clone(),
+        }
+    }
+
+    /// Counts an operation that changes or syncs something, and tells what becomes of it.
+    fn changing(&mut self, what: (&str, &str, u64, usize), grows: bool) -> Verdict {
+        if self.state == State::Stopped {
+            return Verdict::Fails(stopped());
+        }
+        what.hash(&mut self.trace);
+        let number = self.operations;
+        self.operations += 1;
+        if let Some((_, fault)) = self.planned.filter(|(at, _)| *at == number) {
+            self.state = match fault {
+                Fault::Stop => State::Stopped,
+                Fault::Error => return Verdict::Fails(io::Error::other("an injected error")),
+                Fault::Full => State::Full,
+                Fault::Broken => State::Broken,
+                Fault::ReadError => State::ReadError,
+            };
+        }
+        match self.state {
+            State::Working | State::ReadError => Verdict::Done,
+            State::Stopped => Verdict::Fails(stopped()),
+            State::Full if grows => Verdict::Fails(io::ErrorKind::StorageFull.into()),
+            State::Full => Verdict::Done,
+            State::Broken => Verdict::Fails(io::Error::other("an injected error")),
+        }
+    }
+
+    fn reading(&mut self) -> io::Result<()> {
+        match self.state {
+            State::Working | State::Full => Ok(()),
+            State::Stopped => Err(stopped()),
+            State::Broken => Err(io::Error::other("an injected error")),
+            State::ReadError => {
+                self.state = State::Working;
+                Err(io::Error::other("an injected error"))
+            }
+        }
+    }
+
+    fn file(&mut self, id: u64) -> io::Result<&mut File> {
+        self.files.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Verdict {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    fn result(self) -> io::Result<()> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Fails(error) => Err(error),
+        }
+    }
+}
+
+fn stopped() -> io::Error {
+    io::Error::other("the simulated process has stopped")
+}
+
+/// Held by the store that uses the disk.
+pub(crate) struct DiskLock(SimulatedDisk);
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        self.0.disk().locked = false;
+    }
+}
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedFile {
+    disk: SimulatedDisk,
+    id: u64,
+}
+
+impl SimulatedFile {
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        let mut disk = self.disk.disk();
+        disk.reading()?;
+        Ok(disk.file(self.id)?.len())
+    }
+
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        disk.reading()?;
+        disk.file(self.id)?.read(offset, out)
+    }
+
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.len()?).map_err(io::Error::other)?];
+        self.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        let grows = offset + data.len() as u64 > disk.file(self.id)?.len();
+        let verdict = disk.changing(("write", "", offset, data.len()), grows);
+        let written = match &verdict {
+            Verdict::Done => data.len(),
+            // Of a write that stops or fails, the beginning may be done.
+            Verdict::Fails(_) => disk.rng.usize(..=data.len()),
+        };
+        disk.file(self.id)?.write(offset, data.get(..written).unwrap_or_default());
+        verdict.result()
+    }
+
+    pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        let grows = length > disk.file(self.id)?.len();
+        let verdict = disk.changing(("length", "", length, 0), grows);
+        if verdict.is_done() || disk.rng.bool() {
+            disk.file(self.id)?.set_len(length);
+        }
+        verdict.result()
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        match disk.changing(("sync", "", 0, 0), false) {
+            Verdict::Done => disk.file(self.id)?.sync(),
+            Verdict::Fails(error) => {
+                // When all stops, the power cut that follows decides.
+                if disk.state != State::Stopped {
+                    let mut rng = disk.rng.fork();
+                    disk.file(self.id)?.fail_to_sync(&mut rng);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! The names of files. They change apart from what is in the files, and are durable once their directory is synced.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use super::file::Odds;
+
+#[derive(Clone, Default)]
+pub(super) struct Names {
+    current: BTreeMap<String, u64>,
+    durable: BTreeMap<String, u64>,
+    /// What was changed since the last sync of its directory, in order.
+    unsynced: Vec<Change>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Set(String, Option<u64>),
+    Rename { from: String, to: String, id: u64 },
+}
+
+impl Change {
+    fn apply(&self, names: &mut BTreeMap<String, u64>) {
+        match self {
+            Self::Set(name, Some(id)) => drop(names.insert(name.clone(), *id)),
+            Self::Set(name, None) => drop(names.remove(name)),
+            Self::Rename { from, to, id } => {
+                names.remove(from);
+                names.insert(to.clone(), *id);
+            }
+        }
+    }
+
+    fn directory(&self) -> &str {
+        match self {
+            Self::Set(name, _) | Self::Rename { to: name, .. } => directory_of(name),
+        }
+    }
+}
+
+impl Names {
+    pub(super) fn get(&self, name: &str) -> Option<u64> {
+        self.current.get(name).copied()
+    }
+
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.current.values().copied().collect()
+    }
+
+    /// Gives a name to a file, or takes it away.
+    pub(super) fn set(&mut self, name: &str, id: Option<u64>) {
+        self.change(Change::Set(name.to_owned(), id));
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str, id: u64) {
+        self.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), id });
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.current);
+        self.unsynced.push(change);
+    }
+
+    pub(super) fn sync(&mut self, directory: &str) {
+        let Self { durable, unsynced, .. } = self;
+        unsynced.retain(|change| {
+            let is_elsewhere = change.directory() != directory;
+            if !is_elsewhere {
+                change.apply(durable);
+            }
+            is_elsewhere
+        });
+    }
+
+    pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
+        let odds = Odds::random(rng);
+        let mut names = self.durable.clone();
+        for change in self.unsynced.iter() {
+            if odds.keeps(rng) {
+                change.apply(&mut names);
+            }
+        }
+        Self { current: names.clone(), durable: names, unsynced: Vec::new() }
+    }
+}
+
+fn directory_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
