@@ -143,7 +143,11 @@ impl Published {
         // With the layers, which hold views of their own.
         drop(view);
         let result = work();
-        let read = Arc::new(open()?);
+        // The first error is the cause of those that follow.
+        let (read, result) = match (open(), result) {
+            (Ok(read), result) => (Arc::new(read), result),
+            (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
+        };
         let recent = Recent::default().with(unindexed, &read);
         *slot = Some(Arc::new(View { recent, read, index, is_followed }));
         result

@@ -321,7 +321,11 @@ impl Database {
         // The last commits of a compaction are such that after a crash all of the file would be verified.
         let compacted = db.compact().map_err(fault);
         let compacted = compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
-        let (tables, _) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let tables = db.begin_read().map_err(fault).and_then(|read| CommittedTables::of(&read));
+        let (tables, compacted) = match (tables, compacted) {
+            (Ok((tables, _)), compacted) => (tables, compacted),
+            (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
+        };
         self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
         // Which would keep the text of leads that are gone.
         compacted.and_then(|()| writable.journal.clear())

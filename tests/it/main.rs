@@ -2,6 +2,7 @@
 
 mod brute_force;
 mod create_update;
+mod faults;
 mod format;
 #[cfg(feature = "http")]
 mod http;
