@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a module a concern.
 
 mod brute_force;
+mod crash;
 mod create_update;
 mod faults;
 mod format;

@@ -1,19 +1,17 @@
 //! Random operations on a store and on a plain map beside it. Every answer of the store must be the map's.
 
-mod oracle;
-mod values;
+mod answers;
+pub mod oracle;
+pub mod values;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::chrono::{TimeDelta, Utc};
-use leadstore::rust_decimal::Decimal;
-use leadstore::{
-    Error, ErrorKind, Field, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery, Typos,
-    ValueFacet, Version,
-};
+use leadstore::{Error, ErrorKind, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, Version};
 
 use crate::support::{self, TestStore};
+pub use answers::Answers;
 use oracle::{ListWanted, Oracle};
 use values::Fields;
 
@@ -49,9 +47,9 @@ fn run(test: TestStore, time: Time, operations: usize) {
     };
     for step in 0..operations {
         driver.step();
-        driver.check_something();
+        driver.answers().check_something();
         if step % 1_000 == 999 || step + 1 == operations {
-            driver.check_everything();
+            driver.answers().check_everything();
         }
     }
     assert!(driver.oracle.live().count() > 20, "the run must have had leads to work on");
@@ -134,7 +132,7 @@ impl Driver {
         let fields = Fields::random(&mut self.rng);
         // Now and then an id that exists, or one of the caller's own.
         let id = match self.rng.u32(0..20) {
-            0 => self.any_id(),
+            0 => self.oracle.any_id(&mut self.rng),
             1 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
             _ => None,
         };
@@ -222,157 +220,16 @@ impl Driver {
         }
     }
 
-    fn check_something(&mut self) {
-        match self.rng.u32(0..11) {
-            0..2 => self.check_get(),
-            2..5 => self.check_list(),
-            5 => self.check_cursors(),
-            6 => self.check_trash(),
-            7 => self.check_count(),
-            8 => self.check_facets(),
-            _ => self.check_search(),
-        }
-    }
-
-    fn check_get(&mut self) {
-        let Some(id) = self.any_id() else { return };
-        assert_eq!(self.test.store.get(id).unwrap(), self.oracle.get(id));
-        let external = Fields::random(&mut self.rng).external_id;
-        if let Some(external) = external {
-            assert_eq!(
-                self.test.store.get_by_external_id(&external).unwrap(),
-                self.oracle.get_by_external_id(&external)
-            );
-        }
-        let trashed = self.test.store.get_trashed(id).unwrap().map(|t| (t.lead, t.deleted_at, t.expires_at));
-        assert_eq!(trashed, self.oracle.get_trashed(self.now(), id));
-    }
-
-    fn check_list(&mut self) {
-        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
-        let per_page = self.rng.u32(1..=40);
-        let pages = self.oracle.live().count() as u64 / u64::from(per_page) + 2;
-        let page = self.rng.u64(1..=pages);
-        let query = ListQuery::new().filter(wanted.filter()).sort(wanted.sort.clone());
-        let listed = self.test.store.list(&query.clone().page(page).per_page(per_page)).unwrap();
-        let (expected, total) = self.oracle.list(&wanted, (page - 1) * u64::from(per_page), per_page as usize);
-        assert_eq!(listed.total, total, "{wanted:?}");
-        assert_eq!(listed.items, expected, "{wanted:?} page {page} of {per_page}");
-        let window = self.test.store.list(&query.window(3, 7)).unwrap();
-        assert_eq!(window.items, self.oracle.list(&wanted, 3, 7).0, "{wanted:?}");
-    }
-
-    /// Follows the cursors of a list to its end, while nothing changes.
-    fn check_cursors(&mut self) {
-        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
-        let query = ListQuery::new().filter(wanted.filter()).sort(wanted.sort.clone()).per_page(self.rng.u32(7..=60));
-        let mut page = self.test.store.list(&query).unwrap();
-        let mut followed = Vec::new();
-        loop {
-            assert_eq!(page.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
-            followed.append(&mut page.items);
-            let Some(cursor) = page.next else { break };
-            page = self.test.store.list(&query.clone().after(cursor.to_string().parse().unwrap())).unwrap();
-            assert!(!page.items.is_empty(), "a cursor leads to something: {wanted:?}");
-        }
-        assert_eq!(followed, self.oracle.list(&wanted, 0, usize::MAX).0, "{wanted:?}");
-    }
-
-    fn check_count(&mut self) {
-        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
-        let (_, total) = self.oracle.list(&wanted, 0, 0);
-        assert_eq!(self.test.store.count(&wanted.filter()).unwrap(), total, "{wanted:?}");
-        let in_creation_order: Vec<Lead> = self.test.store.leads(&wanted.filter()).collect::<Result<_, _>>().unwrap();
-        assert_eq!(in_creation_order, self.oracle.in_creation_order(&wanted), "{wanted:?}");
-    }
-
-    fn check_facets(&mut self) {
-        let wanted = ListWanted::random(&mut self.rng, &self.oracle);
-        let facets = self.test.store.facets(&wanted.filter()).unwrap();
-        assert_eq!(facets.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
-        let values = |facets: Vec<ValueFacet>| -> Vec<_> {
-            facets.into_iter().map(|facet| (facet.value, facet.leads, 0, Decimal::ZERO)).collect()
-        };
-        let statuses = facets.statuses.into_iter().map(|f| (Some(f.status), f.leads, f.deals, f.deal_value)).collect();
-        let divided = [statuses, values(facets.sources), values(facets.owners), values(facets.tags)];
-        let expected = self.oracle.facets(&wanted).map(|facet| -> Vec<_> {
-            let value = |(without, _, value): (bool, String, String)| (!without).then_some(value);
-            facet.into_iter().map(|(key, (leads, deals, worth))| (value(key), leads, deals, worth)).collect()
-        });
-        assert_eq!(divided, expected, "{wanted:?}");
-    }
-
-    fn check_trash(&mut self) {
-        let sort = ListWanted::random_trash_sort(&mut self.rng);
-        let (page, per_page) = (self.rng.u64(1..5), self.rng.u32(1..30));
-        let query = TrashQuery::new().sort(sort.clone()).page(page).per_page(per_page);
-        let listed = self.test.store.list_trash(&query).unwrap();
-        let offset = (page - 1) * u64::from(per_page);
-        let (expected, total) = self.oracle.list_trash(self.now(), &sort, offset, per_page as usize);
-        assert_eq!(listed.total, total);
-        let items: Vec<_> = listed.into_iter().map(|t| (t.lead, t.deleted_at, t.expires_at)).collect();
-        assert_eq!(items, expected, "{sort:?}");
-    }
-
-    fn check_search(&mut self) {
-        let text = values::random_query(&mut self.rng);
-        let fields = match self.rng.u32(0..4) {
-            0 => vec![Field::Email, Field::Company],
-            1 => vec![Field::Name],
-            2 => vec![Field::CustomField("industry".to_owned())],
-            _ => vec![],
-        };
-        let mut wanted =
-            if self.rng.bool() { ListWanted::all() } else { ListWanted::random(&mut self.rng, &self.oracle) };
-        wanted.sort = vec![];
-        let typos = [Typos::Auto, Typos::Always, Typos::Never][self.rng.usize(0..3)];
-        let query = SearchQuery::new(&*text).fields(fields.clone()).typos(typos).filter(wanted.filter()).per_page(100);
-        let found = self.test.store.search(&query).unwrap();
-        let expected = self.oracle.search(&text, &fields, typos, &wanted);
-        assert_eq!(found.total, expected.len() as u64, "{text:?} in {fields:?}, {wanted:?}");
-        let leads: Vec<&Lead> = found.items.iter().map(|hit| &hit.lead).collect();
-        assert_eq!(leads, expected.iter().take(100).collect::<Vec<_>>(), "{text:?} in {fields:?}");
-        assert!(found.items.iter().all(|hit| !hit.matches.is_empty()), "a hit says where: {text:?}");
-    }
-
-    fn check_everything(&mut self) {
-        for id in self.oracle.all_ids() {
-            assert_eq!(self.test.store.get(id).unwrap(), self.oracle.get(id));
-        }
-        for sort in values::SORTS {
-            let wanted = ListWanted::all().sorted_by(sort);
-            let snapshot = self.test.store.snapshot().unwrap();
-            let mut paged = Vec::new();
-            for page in 1.. {
-                let query = ListQuery::new().sort(wanted.sort.clone()).page(page).per_page(31);
-                let listed = snapshot.list(&query).unwrap();
-                if listed.items.is_empty() {
-                    break;
-                }
-                paged.extend(listed);
-            }
-            assert_eq!(paged, self.oracle.list(&wanted, 0, usize::MAX).0, "{sort}");
-        }
-        for word in values::WORDS {
-            let found = self.test.store.search(&SearchQuery::new(*word)).unwrap();
-            assert_eq!(
-                found.total,
-                self.oracle.search(word, &[], Typos::Auto, &ListWanted::all()).len() as u64,
-                "{word}"
-            );
-        }
-    }
-
-    fn any_id(&mut self) -> Option<LeadId> {
-        let ids = self.oracle.all_ids();
-        (!ids.is_empty()).then(|| ids[self.rng.usize(..ids.len())])
+    fn answers(&mut self) -> Answers<'_> {
+        let now = self.now();
+        Answers { rng: &mut self.rng, store: &self.test.store, oracle: &self.oracle, now }
     }
 
     /// Mostly the id of a live lead, now and then one that is not there or in the trash.
     fn some_id(&mut self) -> Option<LeadId> {
         match self.rng.u32(0..12) {
             0 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
-            1 => self.any_id(),
+            1 => self.oracle.any_id(&mut self.rng),
             _ => {
                 let live: Vec<LeadId> = self.oracle.live().map(|lead| lead.id).collect();
                 (!live.is_empty()).then(|| live[self.rng.usize(..live.len())])

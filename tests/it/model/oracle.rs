@@ -183,6 +183,11 @@ impl Oracle {
         self.entries.keys().copied().collect()
     }
 
+    pub fn any_id(&self, rng: &mut Rng) -> Option<LeadId> {
+        let ids = self.all_ids();
+        (!ids.is_empty()).then(|| ids[rng.usize(..ids.len())])
+    }
+
     pub fn trashed_ids(&self) -> Vec<LeadId> {
         self.entries.iter().filter(|(_, entry)| entry.trash.is_some()).map(|(id, _)| *id).collect()
     }

@@ -1,0 +1,149 @@
+//! What a simulated process does to its store, and what the plain map says of it.
+
+use fastrand::Rng;
+use leadstore::chrono::{DateTime, Utc};
+use leadstore::{Error, ErrorKind, LeadId, LeadStore, Transaction, testing};
+
+use crate::model::oracle::Oracle;
+use crate::model::values::Fields;
+
+#[derive(Debug)]
+pub enum Operation {
+    Write(Write),
+    /// Several writes in one transaction, and whether it is given up at its end.
+    Transaction(Vec<Write>, bool),
+    EmptyTrash,
+    Sweep,
+    Checkpoint,
+    Sync,
+    Compact,
+    Reopen,
+}
+
+#[derive(Debug)]
+pub enum Write {
+    Create(LeadId, Box<Fields>),
+    Update(LeadId, Box<Fields>),
+    Delete(LeadId),
+    Restore(LeadId),
+    Purge(LeadId),
+}
+
+impl Operation {
+    pub fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
+        match rng.u32(0..100) {
+            0..72 => Self::Write(Write::random(rng, oracle)),
+            72..84 => {
+                let most = if rng.u32(0..4) == 0 { 40 } else { 6 };
+                let writes = (0..rng.usize(1..most)).map(|_| Write::random(rng, oracle)).collect();
+                Self::Transaction(writes, rng.u32(0..4) == 0)
+            }
+            84 => Self::EmptyTrash,
+            85 => Self::Sweep,
+            86..92 => Self::Checkpoint,
+            92..96 => Self::Sync,
+            96 => Self::Compact,
+            97 => Self::Reopen,
+            _ => Self::Write(Write::create(rng)),
+        }
+    }
+
+    /// Does it to the store, and to the map as far as it went well there. What the map refuses the store must refuse;
+    /// any other error of the store is given back, with the map as it would be had there been none.
+    pub fn run(&self, store: &LeadStore, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), Error> {
+        match self {
+            Self::Write(write) => {
+                let expected = write.apply(oracle, now);
+                agree(write, write.carry_out(store), expected)
+            }
+            Self::Transaction(writes, gives_up) => {
+                let mut changed = oracle.clone();
+                let expected: Vec<_> = writes.iter().map(|write| write.apply(&mut changed, now)).collect();
+                if !gives_up {
+                    *oracle = changed;
+                }
+                let outcome = store.transaction(|t| {
+                    for (write, expected) in writes.iter().zip(expected) {
+                        agree(write, write.carry_out_in(t), expected)?;
+                    }
+                    if *gives_up { Err(Error::abort("enough")) } else { Ok(()) }
+                });
+                match outcome {
+                    Err(error) if *gives_up && error.kind() == ErrorKind::Aborted => Ok(()),
+                    outcome => outcome,
+                }
+            }
+            Self::EmptyTrash => {
+                let expected = oracle.empty_trash(now);
+                store.empty_trash().map(|purged| assert_eq!(purged, expected, "leads purged"))
+            }
+            Self::Sweep => testing::sweep(store).map(drop),
+            Self::Checkpoint => testing::checkpoint(store),
+            Self::Sync => store.sync(),
+            Self::Compact => store.compact(),
+            Self::Reopen => store.reopen(),
+        }
+    }
+}
+
+impl Write {
+    fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
+        let fields = |rng: &mut Rng| Box::new(Fields::random(rng));
+        // Fewer creations the more leads there are, so that their number settles.
+        let Some(id) = oracle.any_id(rng).filter(|_| rng.u32(0..60) as usize >= 60 / (1 + oracle.all_ids().len()))
+        else {
+            return Self::create(rng);
+        };
+        match rng.u32(0..10) {
+            0..2 => Self::create(rng),
+            2..6 => Self::Update(id, fields(rng)),
+            6..8 => Self::Delete(id),
+            8 => Self::Restore(oracle.trashed_ids().pop().unwrap_or(id)),
+            _ => Self::Purge(oracle.trashed_ids().pop().unwrap_or(id)),
+        }
+    }
+
+    fn create(rng: &mut Rng) -> Self {
+        Self::Create(LeadId::from_bytes(rng.u128(..).to_be_bytes()), Box::new(Fields::random(rng)))
+    }
+
+    fn apply(&self, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), ErrorKind> {
+        match self {
+            Self::Create(id, fields) => oracle.create(now, (**fields).clone(), Some(*id), None).map(drop),
+            Self::Update(id, fields) => oracle.update(now, *id, fields, None).map(drop),
+            Self::Delete(id) => oracle.delete(now, *id).map(drop),
+            Self::Restore(id) => oracle.restore(now, *id).map(drop),
+            Self::Purge(id) => oracle.purge(now, *id),
+        }
+    }
+
+    fn carry_out(&self, store: &LeadStore) -> Result<(), Error> {
+        match self {
+            Self::Create(id, fields) => store.create(fields.new_lead().id(*id)).map(drop),
+            Self::Update(id, fields) => store.update(*id, fields.patch()).map(drop),
+            Self::Delete(id) => store.delete(*id).map(drop),
+            Self::Restore(id) => store.restore(*id).map(drop),
+            Self::Purge(id) => store.purge(*id),
+        }
+    }
+
+    fn carry_out_in(&self, t: &mut Transaction<'_>) -> Result<(), Error> {
+        match self {
+            Self::Create(id, fields) => t.create(fields.new_lead().id(*id)).map(drop),
+            Self::Update(id, fields) => t.update(*id, fields.patch()).map(drop),
+            Self::Delete(id) => t.delete(*id).map(drop),
+            Self::Restore(id) => t.restore(*id).map(drop),
+            Self::Purge(id) => t.purge(*id),
+        }
+    }
+}
+
+/// That the store did what the map says. An error of the disk is given back.
+fn agree(write: &Write, actual: Result<(), Error>, expected: Result<(), ErrorKind>) -> Result<(), Error> {
+    match (actual, expected) {
+        (Ok(()), Ok(())) => Ok(()),
+        (Err(error), Err(kind)) if error.kind() == kind => Ok(()),
+        (Err(error), _) if error.kind() == ErrorKind::Io => Err(error),
+        (actual, expected) => panic!("{write:?} gave {actual:?} and should have given {expected:?}"),
+    }
+}
