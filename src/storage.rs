@@ -24,11 +24,13 @@ mod journal;
 pub(crate) mod key;
 mod key_blocks;
 mod log;
+mod medium;
 mod merge;
 mod overlay;
 mod read_view;
 mod reader;
 mod record;
+mod sealed_file;
 mod shared_key;
 #[cfg(feature = "unstable-testing")]
 mod simulated;
@@ -39,10 +41,13 @@ pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use column::DealValues;
 #[cfg(feature = "http")]
 pub(crate) use credential::StoredCredential;
-pub(crate) use database::{Access, Database, Durability, Medium, Pending, read_only};
+#[cfg(feature = "unstable-testing")]
+pub(crate) use database::set_format;
+pub(crate) use database::{Access, Database, Durability, Pending, read_only};
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
 pub(crate) use log::{LogChange, LogKind};
+pub(crate) use medium::Medium;
 pub(crate) use read_view::ReadView;
 pub(crate) use reader::{Reader, Visit};
 pub(crate) use record::{Stored, TrashStamp};

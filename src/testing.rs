@@ -84,3 +84,12 @@ pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> 
 pub fn checkpoint(store: &LeadStore) -> Result<()> {
     store.checkpoint()
 }
+
+/// Has the file of a closed store say that it has another format, or none.
+///
+/// # Errors
+///
+/// Those of opening the file.
+pub fn set_format(directory: impl AsRef<std::path::Path>, format: Option<u32>) -> Result<()> {
+    crate::storage::set_format(directory.as_ref(), format)
+}

@@ -273,7 +273,8 @@ impl Reader for WriteBatch<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::LogKind;
-    use super::super::database::{Access, Database, Durability, Medium};
+    use super::super::database::{Access, Database, Durability};
+    use super::super::medium::Medium;
     use super::*;
     use crate::clock::from_micros;
     use crate::row::Direction;

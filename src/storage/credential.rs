@@ -68,7 +68,7 @@ pub(super) fn encode(stored: &StoredCredential) -> Result<Vec<u8>> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
     let record: CredentialRecord<'_> = codec::decode(CREDENTIAL, bytes)?;
-    if record.scopes > Scope::ALL.into_iter().map(bit).sum() {
+    if record.scopes > Scope::ALL.into_iter().map(bit).sum::<u8>() {
         return Err(Error::corrupted("the store's file is damaged: a credential has an unknown scope"));
     }
     let credential = Credential {

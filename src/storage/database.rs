@@ -4,10 +4,9 @@
 //! many commits at once, while others go on.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
 use super::batch::{Finished, FinishedBatch, WriteBatch};
@@ -17,29 +16,14 @@ use super::fault;
 use super::file::RealDirectory;
 use super::header::{Header, Seq};
 use super::journal::{Journal, Recovery};
+use super::medium::{Medium, MemoryFiles};
 use super::overlay::Overlay;
 use super::read_view::ReadView;
+use super::sealed_file::SealedFile;
 #[cfg(feature = "unstable-testing")]
 use super::simulated::SimulatedDirectory;
 use super::tables::{CommittedTables, OpenTables};
-#[cfg(feature = "unstable-testing")]
-use crate::simulated_disk::SimulatedDisk;
 use crate::{Error, ErrorKind, Result};
-
-/// Where a store lies.
-#[derive(Clone, Debug)]
-pub(crate) enum Medium {
-    Directory(PathBuf),
-    Memory(MemoryFiles),
-    #[cfg(feature = "unstable-testing")]
-    Simulated(SimulatedDisk),
-}
-
-impl Medium {
-    pub(crate) fn memory() -> Self {
-        Self::Memory(MemoryFiles::default())
-    }
-}
 
 /// What may be done to the store, and whether it may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,21 +88,23 @@ impl Database {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes - overlay_bytes);
         match medium {
-            Medium::Directory(path) => Self::open_in(&builder, &RealDirectory(path), access, overlay_bytes),
+            Medium::Directory(path) => Self::open_in(&mut builder, &RealDirectory(path), access, overlay_bytes),
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(disk) => Self::open_in(&builder, &SimulatedDirectory(disk), access, overlay_bytes),
+            Medium::Simulated(disk) => Self::open_in(&mut builder, &SimulatedDirectory(disk), access, overlay_bytes),
             Medium::Memory(memory) => {
-                let db = builder.create_with_backend(memory.store.clone()).map_err(fault)?;
-                if is_blank(&db)? {
-                    initialise(&db)?;
-                }
+                let db = open_memory(&mut builder, memory)?;
                 let journal = memory.journal.each_ref().map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
                 Self::recover(db, journal, None, overlay_bytes)
             }
         }
     }
 
-    fn open_in<D: Directory>(builder: &Builder, directory: &D, access: Access, overlay_bytes: usize) -> Result<Self> {
+    fn open_in<D: Directory>(
+        builder: &mut Builder,
+        directory: &D,
+        access: Access,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
         let opened = if access == Access::ReadOnly {
             Self::open_read_only(builder, directory)
         } else {
@@ -128,7 +114,7 @@ impl Database {
     }
 
     fn open_writable<D: Directory>(
-        builder: &Builder,
+        builder: &mut Builder,
         directory: &D,
         access: Access,
         overlay_bytes: usize,
@@ -152,7 +138,7 @@ impl Database {
                 db.close().map_err(fault)
             })?;
         }
-        let db = builder.create_with_backend(directory::open_store(directory, Opening::Existing)?).map_err(fault)?;
+        let db = open_file(builder, || directory::open_store(directory, Opening::Existing))?;
         let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
         Self::recover(db, journal, Some(lock), overlay_bytes)
     }
@@ -402,9 +388,42 @@ pub(crate) fn read_only() -> Error {
     Error::new(ErrorKind::ReadOnly, "the store was opened for reading only")
 }
 
-fn is_blank(db: &redb::Database) -> Result<bool> {
-    let transaction = db.begin_read().map_err(fault)?;
-    Ok(transaction.list_tables().map_err(fault)?.next().is_none())
+/// Opens the file that `file` gives, which redb knows already.
+fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Result<redb::Database> {
+    let is_verified = Arc::new(AtomicBool::new(false));
+    let verified = Arc::clone(&is_verified);
+    builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
+    match builder.create_with_backend(file()?).map_err(fault) {
+        // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
+        // was not closed, and goes back to the commit before.
+        Err(error) if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) => {
+            let file = file()?;
+            file.tolerating(|| builder.create_with_backend(file.clone()).map_err(fault))
+        }
+        opened => opened,
+    }
+}
+
+/// Opens the store in memory, which is made first if it is not there yet.
+fn open_memory(builder: &mut Builder, memory: &MemoryFiles) -> Result<redb::Database> {
+    let failed = |error| fault(redb::Error::Io(error));
+    let file = memory.store.clone();
+    if file.len().map_err(failed)? > 0 {
+        return open_file(builder, || SealedFile::open(file.clone()).map_err(failed));
+    }
+    let db = builder.create_with_backend(SealedFile::create(file).map_err(failed)?).map_err(fault)?;
+    initialise(&db)?;
+    Ok(db)
+}
+
+/// Has the file of a closed store say that it has another format, or none.
+#[cfg(feature = "unstable-testing")]
+pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
+    let file = directory::open_store(&RealDirectory(directory), Opening::Existing)?;
+    let db = Builder::new().create_with_backend(file).map_err(fault)?;
+    let transaction = db.begin_write().map_err(fault)?;
+    OpenTables::of(&transaction)?.set_format(format)?;
+    transaction.commit().map_err(fault)
 }
 
 /// Writes the tables of a store that holds nothing.
@@ -414,54 +433,19 @@ fn initialise(db: &redb::Database) -> Result<()> {
     transaction.commit().map_err(fault)
 }
 
-/// A store's files in memory, which outlive the [`Database`] so that it can be opened again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryFiles {
-    store: SharedMemory,
-    journal: [SharedMemory; 2],
-}
-
-/// A file in memory.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SharedMemory(pub(super) Arc<InMemoryBackend>);
-
-impl StorageBackend for SharedMemory {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::failing::Failing;
     use super::super::header::Seq;
     use super::super::key::{Posting, ValueField};
+    use super::super::medium::MemoryFiles;
     use super::super::{LogChange, LogKind, Reader};
     use super::*;
     use crate::row::Row;
 
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
-        let db = Builder::new().create_with_backend(files.store.clone()).map_err(fault)?;
-        if is_blank(&db)? {
-            initialise(&db)?;
-        }
+        let db = open_memory(&mut Builder::new(), files)?;
         Database::recover(db, [first, Box::new(files.journal[1].clone())], None, 1 << 20)
     }
 

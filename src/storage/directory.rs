@@ -6,6 +6,8 @@ use std::io;
 
 use redb::StorageBackend;
 
+use super::fault;
+use super::sealed_file::SealedFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) const STORE_FILE: &str = "leads.redb";
@@ -58,19 +60,20 @@ pub(super) fn exists(directory: &impl Directory) -> Result<bool> {
 
 /// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
 /// leaves one that never opens.
-pub(super) fn create_whole<D: Directory>(directory: &D, fill: impl FnOnce(D::File) -> Result<()>) -> Result<()> {
+pub(super) fn create_whole<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
     let failed = |error| failure(format_args!("creating the store's file in {directory}"), error);
     // A file left by a creation that was cut off is begun anew; the directory's lock keeps others out.
-    fill(directory.open(NEW_FILE, Opening::Empty).map_err(failed)?)?;
+    fill(directory.open(NEW_FILE, Opening::Empty).and_then(SealedFile::create).map_err(failed)?)?;
     directory.open(NEW_FILE, Opening::Existing).and_then(|file| file.sync_data()).map_err(failed)?;
     directory.rename(NEW_FILE, STORE_FILE).map_err(failed)?;
     directory.sync().map_err(failed)
 }
 
 /// Opens the store's file, which must be there.
-pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<D::File> {
+pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<SealedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, opening).map_err(failed)?;
+    let file = SealedFile::open(file).map_err(redb::Error::Io).map_err(fault)?;
     // Of which redb would make a new database.
     if file.len().map_err(failed)? == 0 {
         return Err(Error::corrupted("the store's file is damaged or no store: it is empty"));

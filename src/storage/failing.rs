@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use redb::StorageBackend;
 
-use super::database::SharedMemory;
+use super::medium::SharedMemory;
 
 /// Changes and syncs count; one of them fails, once. Afterwards the disk works again.
 #[derive(Clone, Debug)]

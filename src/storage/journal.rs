@@ -218,8 +218,8 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
-    use crate::storage::database::SharedMemory;
     use crate::storage::failing::Failing;
+    use crate::storage::medium::SharedMemory;
 
     struct Files([Arc<InMemoryBackend>; 2]);
 

@@ -47,6 +47,8 @@
 //! Rows in a bitmap are those of one chunk, `row / 65,536`, as a roaring bitmap in its
 //! [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec); an empty chunk has no entry.
 //!
+//! The file itself is one of redb's in sealed blocks, see `sealed_file`.
+//!
 //! What was committed since the last checkpoint is not in the tables yet: see `journal` and `overlay`.
 
 use redb::TableDefinition;

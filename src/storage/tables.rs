@@ -181,8 +181,12 @@ impl<'t> OpenTables<'t> {
 
     /// Writes the tables of a store that holds nothing.
     pub(super) fn initialise(&mut self) -> Result<()> {
-        self.meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice()).map_err(fault)?;
+        self.set_format(Some(FORMAT))?;
         self.write_header(&Header::new())
+    }
+
+    pub(super) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
+        set(&mut self.meta, FORMAT_KEY, format.map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice))
     }
 
     pub(super) fn write_header(&mut self, header: &Header) -> Result<()> {

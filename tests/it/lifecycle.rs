@@ -48,22 +48,10 @@ fn what_is_not_a_store_is_reported_and_left_as_it_is() {
 
 #[test]
 fn another_database_and_a_newer_format_are_refused() {
-    const META: redb::TableDefinition<'static, &[u8], &[u8]> = redb::TableDefinition::new("meta");
     let test = TestStore::new();
     test.store.create(NewLead::new("Jane")).unwrap();
     test.store.clone().close().unwrap();
-    let set_format = |format: Option<u32>| {
-        let db = redb::Database::open(test.path().join("leads.redb")).unwrap();
-        let transaction = db.begin_write().unwrap();
-        {
-            let mut meta = transaction.open_table(META).unwrap();
-            match format {
-                Some(format) => meta.insert(b"format".as_slice(), format.to_le_bytes().as_slice()).unwrap(),
-                None => meta.remove(b"format".as_slice()).unwrap(),
-            };
-        }
-        transaction.commit().unwrap();
-    };
+    let set_format = |format| leadstore::testing::set_format(test.path(), format).unwrap();
     for (format, kind) in [(Some(4), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
         set_format(format);
         for read_only in [false, true] {

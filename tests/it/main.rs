@@ -3,6 +3,7 @@
 mod brute_force;
 mod crash;
 mod create_update;
+mod damage;
 mod faults;
 mod format;
 #[cfg(feature = "http")]

@@ -244,8 +244,12 @@ impl Run {
         self.history.note(format!("the process ends: {end:?}"));
         match end {
             End::PowerCut => self.cut_the_power(),
-            // What was acknowledged is not lost, but can be by a power cut while it is recovered.
-            End::Killed => self.disk = self.disk.process_killed(),
+            // What was acknowledged is not lost, but can be by a power cut while it is recovered, or by a sync that
+            // failed: what was written before may be gone then.
+            End::Killed => {
+                self.is_power_cut = self.disk.has_failed();
+                self.disk = self.disk.process_killed();
+            }
             End::Closed => {
                 match store.map(LeadStore::close) {
                     Some(Err(error)) => self.failed("closing", &error),

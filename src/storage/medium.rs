@@ -1,0 +1,58 @@
+//! Where a store lies.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
+
+/// Where a store lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Medium {
+    Directory(PathBuf),
+    Memory(MemoryFiles),
+    #[cfg(feature = "unstable-testing")]
+    Simulated(SimulatedDisk),
+}
+
+impl Medium {
+    pub(crate) fn memory() -> Self {
+        Self::Memory(MemoryFiles::default())
+    }
+}
+
+/// A store's files in memory, which outlive the [`Database`] so that it can be opened again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryFiles {
+    pub(super) store: SharedMemory,
+    pub(super) journal: [SharedMemory; 2],
+}
+
+/// A file in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedMemory(pub(super) Arc<InMemoryBackend>);
+
+impl StorageBackend for SharedMemory {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, data)
+    }
+}

@@ -1,0 +1,262 @@
+//! The store's file in sealed blocks, so that damage is noticed when it is read: redb trusts the pages that it reads, and
+//! of damaged ones makes wrong values, panics and aborts.
+//!
+//! ```text
+//! 0                            preface: "leadstore sealed" salt[16] CRC-32 of both, zeros up to 512
+//! 512, 5,120                   block 0, twice: see `head`
+//! 9,728 + (block - 1) * 4,100  seal: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
+//! ```
+//!
+//! Numbers are little-endian. The salt, drawn for each file, and the block's number keep a block from being taken for one
+//! of another place or file.
+//!
+//! A power cut may leave a part of a block, which hardly ever harms one that is in use: redb writes pages that nothing
+//! refers to yet, syncs, and then refers to them from its header, block 0. Where it does not sync in between, it looks for
+//! such pages by checksums of its own when the file is opened: see [`tolerating`](SealedFile::tolerating).
+
+mod head;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+use self::head::Head;
+use super::fault;
+use super::header::random_bytes;
+use crate::Result;
+
+const MAGIC: &[u8; 16] = b"leadstore sealed";
+const PREFACE: usize = 512;
+const DATA: usize = 4_096;
+const SEAL: usize = 4;
+const SEALED: usize = SEAL + DATA;
+/// Where block 1 begins.
+const FIRST_BLOCK: usize = PREFACE + 2 * head::COPY;
+
+/// A file whose blocks are sealed, over one whose are not. Clones are the same file.
+#[derive(Clone, Debug)]
+pub(super) struct SealedFile(Arc<Sealed>);
+
+#[derive(Debug)]
+struct Sealed {
+    inner: Box<dyn StorageBackend>,
+    salt: [u8; 16],
+    head: Mutex<Head>,
+    /// Whether damaged blocks are read as they are.
+    tolerates: AtomicBool,
+    /// Those that were.
+    tolerated: Mutex<BTreeSet<u64>>,
+}
+
+impl SealedFile {
+    /// A new file, in one that is empty.
+    pub(super) fn create(inner: impl StorageBackend) -> io::Result<Self> {
+        let salt = random_bytes();
+        let head = [MAGIC.as_slice(), &salt].concat();
+        let mut preface = [head.as_slice(), &crc32fast::hash(&head).to_le_bytes()].concat();
+        preface.resize(PREFACE, 0);
+        inner.set_len(FIRST_BLOCK as u64)?;
+        inner.write(0, &preface)?;
+        Ok(Self::of(inner, salt, Head::blank()))
+    }
+
+    pub(super) fn open(inner: impl StorageBackend) -> io::Result<Self> {
+        if inner.len()? < FIRST_BLOCK as u64 {
+            return Err(damaged("it is too short to be one"));
+        }
+        let mut preface = [0; PREFACE];
+        inner.read(0, &mut preface)?;
+        let parts = preface.split_first_chunk::<16>().and_then(|(magic, rest)| {
+            let (salt, rest) = rest.split_first_chunk::<16>()?;
+            Some((magic, salt, rest.first_chunk::<4>()?))
+        });
+        let (magic, salt, sum) =
+            parts.filter(|(magic, ..)| *magic == MAGIC).ok_or_else(|| damaged("it begins otherwise"))?;
+        if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
+            return Err(damaged("its first bytes are not what was written"));
+        }
+        let head = Head::read(&inner, salt)?;
+        Ok(Self::of(inner, *salt, head))
+    }
+
+    fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
+        let (inner, head) = (Box::new(inner), Mutex::new(head));
+        let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Sealed { inner, salt, head, tolerates, tolerated }))
+    }
+
+    /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. If it succeeds,
+    /// those that it has read are sealed as they are: redb's checksums leave out what of a page is not in use.
+    pub(super) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.tolerates.store(true, Ordering::Relaxed);
+        let done = work();
+        self.0.tolerates.store(false, Ordering::Relaxed);
+        let tolerated = std::mem::take(&mut *lock(&self.0.tolerated));
+        let done = done?;
+        for block in tolerated {
+            self.seal_as_it_is(block).map_err(redb::Error::Io).map_err(fault)?;
+        }
+        Ok(done)
+    }
+
+    fn seal_as_it_is(&self, block: u64) -> io::Result<()> {
+        let mut sealed = vec![0; SEALED];
+        self.0.inner.read(place(block)?, &mut sealed)?;
+        let (stored, data) = sealed.split_at_mut(SEAL);
+        stored.copy_from_slice(&seal(&self.0.salt, block, data));
+        self.0.inner.write(place(block)?, &sealed)
+    }
+
+    fn head(&self) -> MutexGuard<'_, Head> {
+        lock(&self.0.head)
+    }
+
+    /// The blocks from `first` on, `count` of them, with their seals, each verified. Block 0 is not among them.
+    fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut sealed = vec![0; count * SEALED];
+        self.0.inner.read(place(first)?, &mut sealed)?;
+        for (block, sealed) in (first..).zip(sealed.chunks_exact(SEALED)) {
+            let (stored, data) = sealed.split_at(SEAL);
+            if stored == seal(&self.0.salt, block, data) {
+                continue;
+            }
+            if !self.0.tolerates.load(Ordering::Relaxed) {
+                return Err(damaged(format_args!("its block {block} is not what was written")));
+            }
+            lock(&self.0.tolerated).insert(block);
+        }
+        Ok(sealed)
+    }
+}
+
+impl StorageBackend for SealedFile {
+    fn len(&self) -> io::Result<u64> {
+        let blocks = self.0.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / SEALED as u64;
+        let head = u64::from(!self.head().is_blank());
+        Ok(if blocks == 0 { head } else { blocks + 1 } * DATA as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let (first, count, skip) = blocks(offset, out.len());
+        if first == 0 {
+            let head = self.head();
+            let data = head.data().get(skip..).unwrap_or_default();
+            let (places, rest) = out.split_at_mut(out.len().min(data.len()));
+            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            drop(head);
+            return if rest.is_empty() { Ok(()) } else { self.read(DATA as u64, rest) };
+        }
+        let (mut rest, mut skip) = (out, skip);
+        for sealed in self.read_blocks(first, count)?.chunks_exact(SEALED) {
+            let data = sealed.get(SEAL + skip..).unwrap_or_default();
+            let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
+            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            (rest, skip) = (after, 0);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if !len.is_multiple_of(DATA as u64) || len == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's length is no whole number of blocks"));
+        }
+        self.0.inner.set_len(place(len / DATA as u64)?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // Locked meanwhile, so that what is written now is not taken for synced.
+        let mut head = self.head();
+        self.0.inner.sync_data()?;
+        head.synced();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (first, count, skip) = blocks(offset, data.len());
+        if first == 0 {
+            let (own, rest) = data.split_at(data.len().min(DATA - skip));
+            self.head().write(&*self.0.inner, &self.0.salt, skip, own)?;
+            return if rest.is_empty() { Ok(()) } else { self.write(DATA as u64, rest) };
+        }
+        let mut sealed = if skip == 0 && data.len() == count * DATA {
+            vec![0; count * SEALED]
+        } else {
+            self.read_blocks(first, count)?
+        };
+        let (mut rest, mut skip) = (data, skip);
+        for (block, sealed) in (first..).zip(sealed.chunks_exact_mut(SEALED)) {
+            let (place, data) = sealed.split_at_mut(SEAL);
+            let places = data.get_mut(skip..).unwrap_or_default();
+            let (new, after) = rest.split_at(rest.len().min(places.len()));
+            places.get_mut(..new.len()).unwrap_or_default().copy_from_slice(new);
+            place.copy_from_slice(&seal(&self.0.salt, block, data));
+            (rest, skip) = (after, 0);
+        }
+        self.0.inner.write(place(first)?, &sealed)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        let completed = self.head().complete(&*self.0.inner, &self.0.salt);
+        self.0.inner.close().and(completed)
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+        self.0.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+        self.0.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+        self.0.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+        self.0.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+        self.0.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+        self.0.inner.query_lock_range(start, end)
+    }
+}
+
+/// What the locks guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn seal(salt: &[u8; 16], block: u64, data: &[u8]) -> [u8; SEAL] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(salt);
+    hasher.update(&block.to_le_bytes());
+    hasher.update(data);
+    hasher.finalize().to_le_bytes()
+}
+
+/// The blocks that some bytes lie in: the first one, how many, and how much of the first lies before the bytes.
+fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
+    let skip = (offset % DATA as u64) as usize;
+    (offset / DATA as u64, (skip + length).div_ceil(DATA), skip)
+}
+
+/// Where a block after the first one lies.
+fn place(block: u64) -> io::Result<u64> {
+    let place =
+        (block.saturating_sub(1)).checked_mul(SEALED as u64).and_then(|place| place.checked_add(FIRST_BLOCK as u64));
+    place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
+}
+
+/// [`fault`](super::fault) tells of it as a store's damage.
+fn damaged(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
+}
