@@ -86,6 +86,7 @@ pub mod http;
 mod index;
 mod lead;
 mod query;
+mod report;
 mod row;
 mod search;
 #[cfg(feature = "unstable-testing")]
@@ -104,6 +105,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
+pub use report::{Part, Problem, Report};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, Typos};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

@@ -9,9 +9,10 @@
 //! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`.
 //! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
 //!   was made from, `sealed_directory` notices damage to its files.
-//! - `hit` says where in a lead the query was found.
+//! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
 
 mod best_ways;
+mod check;
 mod documents;
 mod field;
 mod follower;
@@ -44,6 +45,7 @@ pub use search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
 pub use typos::Typos;
 
+pub(crate) use check::check;
 pub(crate) use follower::{Follower, Progress};
 pub(crate) use index_files::IndexHome;
 pub(crate) use search_query::{facets, search};

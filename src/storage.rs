@@ -6,6 +6,7 @@
 //! them. `directory` makes and opens the files safely; `file` is the one of a real disk. `database` is all that as one:
 //! it hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
 
+mod audit;
 mod batch;
 mod bitmap_cache;
 mod block;
@@ -16,6 +17,7 @@ mod column;
 mod credential;
 mod database;
 mod directory;
+mod entries;
 #[cfg(test)]
 mod failing;
 mod file;
@@ -24,19 +26,24 @@ mod journal;
 pub(crate) mod key;
 mod key_blocks;
 mod log;
+mod maintenance;
 mod medium;
 mod merge;
+mod on_disk;
 mod overlay;
 mod read_view;
 mod reader;
 mod record;
+mod rewrite;
 mod sealed_file;
+mod shadow_file;
 mod shared_key;
 #[cfg(feature = "unstable-testing")]
 mod simulated;
 mod table;
 mod tables;
 
+pub(crate) use audit::Audit;
 pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use column::DealValues;
 #[cfg(feature = "http")]
@@ -44,10 +51,13 @@ pub(crate) use credential::StoredCredential;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use database::set_format;
 pub(crate) use database::{Access, Database, Durability, Pending, read_only};
+pub(crate) use entries::Entries;
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
 pub(crate) use log::{LogChange, LogKind};
+pub(crate) use maintenance::back_up;
 pub(crate) use medium::Medium;
+pub(crate) use on_disk::OnDisk;
 pub(crate) use read_view::ReadView;
 pub(crate) use reader::{Reader, Visit};
 pub(crate) use record::{Stored, TrashStamp};

@@ -5,6 +5,7 @@ mod credentials;
 mod engine;
 mod group_commit;
 mod keeper;
+mod maintenance;
 #[cfg(feature = "http")]
 mod mirror;
 mod nesting;
@@ -386,6 +387,11 @@ impl LeadStore {
         if let Some(Err(error)) = self.replace_state(State::Reopening).into_engine().map(|engine| engine.close()) {
             log::warn!("closing the store before it is reopened failed: {error}");
         }
+        self.open_again()
+    }
+
+    /// Opens the files for every handle, whoever closed them.
+    fn open_again(&self) -> Result<()> {
         let Shared { options, medium, nesting, .. } = &*self.shared;
         // A store that is gone is not made anew.
         let opened = Engine::open(options, options.access_again(), medium, nesting);

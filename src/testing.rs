@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
-use crate::{Clock, LeadStore, OpenOptions, Result};
+use crate::{Clock, LeadId, LeadStore, OpenOptions, Result, index};
 
 /// A clock that stands until it is set. Clones show the same time.
 #[derive(Clone, Debug)]
@@ -92,4 +93,55 @@ pub fn checkpoint(store: &LeadStore) -> Result<()> {
 /// Those of opening the file.
 pub fn set_format(directory: impl AsRef<std::path::Path>, format: Option<u32>) -> Result<()> {
     crate::storage::set_format(directory.as_ref(), format)
+}
+
+/// What of a lead is made wrong, see [`spoil`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    /// Its id leads nowhere.
+    IdMissing,
+    /// Its id leads to a row of no lead.
+    IdAstray,
+    /// The nth of its sorted keys is missing.
+    KeyMissing(usize),
+    /// A sorted key names a row of no lead.
+    KeyTooMany,
+    /// It is missing from the nth of its bitmaps.
+    RowMissing(usize),
+    /// The nth of its bitmaps has a row of no lead.
+    RowTooMany(usize),
+    /// The column has another deal value.
+    DealValue,
+    /// It is gone, but nothing that was derived from it.
+    Lead,
+}
+
+/// Makes something wrong of what the store has of a lead, as a faulty program would.
+///
+/// # Errors
+///
+/// [`NotFound`](crate::ErrorKind::NotFound); those of a write.
+pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
+    store.transaction(|transaction| {
+        transaction.spoil(id, |batch, row, stored| {
+            let entries = index::entries(row, stored);
+            let nowhere = Row(row.0 | 0x0010_0000);
+            let nth = |all: &[Vec<u8>], n: usize| all.get(n % all.len().max(1)).cloned().unwrap_or_default();
+            match what {
+                Spoilt::IdMissing => batch.set_id(&nth(&entries.ids, 0), None),
+                Spoilt::IdAstray => batch.set_id(&nth(&entries.ids, 0), Some(nowhere)),
+                Spoilt::KeyMissing(n) => batch.set_key(&nth(&entries.keys, n), false),
+                Spoilt::KeyTooMany => {
+                    let mut key = nth(&entries.keys, 0);
+                    key.truncate(key.len().saturating_sub(4));
+                    key.extend(nowhere.0.to_be_bytes());
+                    batch.set_key(&key, true)
+                }
+                Spoilt::RowMissing(n) => batch.set_row(&nth(&entries.postings, n), row, false),
+                Spoilt::RowTooMany(n) => batch.set_row(&nth(&entries.postings, n), nowhere, true),
+                Spoilt::DealValue => batch.set_deal_value(row, Some(1)),
+                Spoilt::Lead => batch.remove_lead(row),
+            }
+        })
+    })
 }

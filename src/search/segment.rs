@@ -41,6 +41,12 @@ impl<'a> Segment<'a> {
         Ok(Self { reader, schema, rows })
     }
 
+    /// The rows of all documents that were not deleted.
+    pub(super) fn live_rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let rows = self.reader.doc_ids_alive().filter_map(|document| self.rows.first(document));
+        rows.filter_map(|row| u32::try_from(row).ok().map(Row))
+    }
+
     fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
         self.reader.inverted_index(self.schema.slot(slot)).map_err(fault)
     }

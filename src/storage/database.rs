@@ -17,6 +17,7 @@ use super::file::RealDirectory;
 use super::header::{Header, Seq};
 use super::journal::{Journal, Recovery};
 use super::medium::{Medium, MemoryFiles};
+use super::on_disk::OnDisk;
 use super::overlay::Overlay;
 use super::read_view::ReadView;
 use super::sealed_file::SealedFile;
@@ -57,26 +58,28 @@ const CHECKPOINT_COMMITS: u64 = 4_000;
 
 /// An open store.
 pub(crate) struct Database {
-    files: Files,
+    pub(super) files: Files,
+    /// What the tables lie in.
+    pub(super) file: SealedFile,
     /// The newest state; none while the file is compacted.
-    view: Option<ReadView>,
+    pub(super) view: Option<ReadView>,
     /// The last commit that the tables have.
     checkpoint: Seq,
     /// The most that the overlay should take.
     overlay_bytes: usize,
 }
 
-enum Files {
+pub(super) enum Files {
     Writable(Box<Writable>),
     ReadOnly(redb::ReadOnlyDatabase),
 }
 
-struct Writable {
-    db: Arc<redb::Database>,
-    journal: Journal,
+pub(super) struct Writable {
+    pub(super) db: Arc<redb::Database>,
+    pub(super) journal: Journal,
     /// What has been committed since a checkpoint began, while it goes on.
     since: Option<Overlay>,
-    _lock: Option<Lock>,
+    pub(super) _lock: Option<Lock>,
 }
 
 type Backends = [Box<dyn StorageBackend>; 2];
@@ -92,9 +95,9 @@ impl Database {
             #[cfg(feature = "unstable-testing")]
             Medium::Simulated(disk) => Self::open_in(&mut builder, &SimulatedDirectory(disk), access, overlay_bytes),
             Medium::Memory(memory) => {
-                let db = open_memory(&mut builder, memory)?;
+                let opened = open_memory(&mut builder, memory)?;
                 let journal = memory.journal.each_ref().map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
-                Self::recover(db, journal, None, overlay_bytes)
+                Self::recover(opened, journal, None, overlay_bytes)
             }
         }
     }
@@ -138,26 +141,31 @@ impl Database {
                 db.close().map_err(fault)
             })?;
         }
-        let db = open_file(builder, || directory::open_store(directory, Opening::Existing))?;
+        let opened = open_file(builder, || directory::open_store(directory, Opening::Existing))?;
         let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
-        Self::recover(db, journal, Some(lock), overlay_bytes)
+        Self::recover(opened, journal, Some(lock), overlay_bytes)
     }
 
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
         let file = directory::open_store(directory, Opening::ToRead)?;
-        let db = builder.open_read_only_with_backend(file).map_err(fault)?;
+        let db = builder.open_read_only_with_backend(file.clone()).map_err(fault)?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         if Recovery::of(directory::read_journal(directory)?).after(&header)?.count() > 0 {
             return Err(super::not_closed_cleanly());
         }
         let checkpoint = header.seq;
         let view = ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() };
-        Ok(Self { files: Files::ReadOnly(db), view: Some(view), checkpoint, overlay_bytes: 0 })
+        Ok(Self { files: Files::ReadOnly(db), file, view: Some(view), checkpoint, overlay_bytes: 0 })
     }
 
     /// The store as the tables have it, with what only the journal has.
-    fn recover(db: redb::Database, files: Backends, lock: Option<Lock>, overlay_bytes: usize) -> Result<Self> {
+    fn recover(
+        (db, file): (redb::Database, SealedFile),
+        files: Backends,
+        lock: Option<Lock>,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
         let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         let checkpoint = header.seq;
         let recovery = Recovery::read(&files)?;
@@ -175,7 +183,7 @@ impl Database {
         let journal = Journal::new(files, &recovered, &header)?;
         let view = ReadView { header, tables: Arc::new(tables), overlay };
         let writable = Writable { db: Arc::new(db), journal, since: None, _lock: lock };
-        Ok(Self { files: Files::Writable(Box::new(writable)), view: Some(view), checkpoint, overlay_bytes })
+        Ok(Self { files: Files::Writable(Box::new(writable)), file, view: Some(view), checkpoint, overlay_bytes })
     }
 
     /// The newest state.
@@ -295,6 +303,27 @@ impl Database {
         Ok(())
     }
 
+    /// The newest state, of which the tables have everything.
+    pub(crate) fn read_whole(&mut self) -> Result<ReadView> {
+        self.checkpoint()?;
+        self.read()
+    }
+
+    /// The tables as they lie on the disk, which may lack what only the journal has.
+    pub(crate) fn on_disk(&self) -> Result<OnDisk> {
+        if let Files::Writable(writable) = &self.files {
+            // After which the file opens without being verified, so that what is whole can be read. Where damage is in the
+            // way, that is found once more.
+            let _ = super::checkpoint::begin_write(&writable.db).and_then(|empty| empty.commit().map_err(fault));
+        }
+        OnDisk::new(&self.file, self.read()?)
+    }
+
+    /// The last commit that the tables have.
+    pub(crate) fn checkpointed(&self) -> Seq {
+        self.checkpoint
+    }
+
     /// Gives free pages back to the file system and empties the journal; `Busy` while anybody reads.
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
@@ -389,31 +418,34 @@ pub(crate) fn read_only() -> Error {
 }
 
 /// Opens the file that `file` gives, which redb knows already.
-fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Result<redb::Database> {
+fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Result<(redb::Database, SealedFile)> {
     let is_verified = Arc::new(AtomicBool::new(false));
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
-    match builder.create_with_backend(file()?).map_err(fault) {
+    let first = file()?;
+    match builder.create_with_backend(first.clone()).map_err(fault) {
         // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
         // was not closed, and goes back to the commit before.
         Err(error) if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) => {
             let file = file()?;
-            file.tolerating(|| builder.create_with_backend(file.clone()).map_err(fault))
+            let db = file.tolerating(|| builder.create_with_backend(file.clone()).map_err(fault))?;
+            Ok((db, file))
         }
-        opened => opened,
+        opened => Ok((opened?, first)),
     }
 }
 
 /// Opens the store in memory, which is made first if it is not there yet.
-fn open_memory(builder: &mut Builder, memory: &MemoryFiles) -> Result<redb::Database> {
+fn open_memory(builder: &mut Builder, memory: &MemoryFiles) -> Result<(redb::Database, SealedFile)> {
     let failed = |error| fault(redb::Error::Io(error));
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {
         return open_file(builder, || SealedFile::open(file.clone()).map_err(failed));
     }
-    let db = builder.create_with_backend(SealedFile::create(file).map_err(failed)?).map_err(fault)?;
+    let file = SealedFile::create(file).map_err(failed)?;
+    let db = builder.create_with_backend(file.clone()).map_err(fault)?;
     initialise(&db)?;
-    Ok(db)
+    Ok((db, file))
 }
 
 /// Has the file of a closed store say that it has another format, or none.
@@ -445,8 +477,8 @@ mod tests {
 
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
-        let db = open_memory(&mut Builder::new(), files)?;
-        Database::recover(db, [first, Box::new(files.journal[1].clone())], None, 1 << 20)
+        let opened = open_memory(&mut Builder::new(), files)?;
+        Database::recover(opened, [first, Box::new(files.journal[1].clone())], None, 1 << 20)
     }
 
     fn tagged() -> Posting<'static> {

@@ -11,7 +11,7 @@ use super::sealed_file::SealedFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) const STORE_FILE: &str = "leads.redb";
-const NEW_FILE: &str = "leads.redb.new";
+pub(super) const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
 /// What a store asks of the directory that its files lie in. It displays as where it is.
@@ -61,10 +61,21 @@ pub(super) fn exists(directory: &impl Directory) -> Result<bool> {
 /// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
 /// leaves one that never opens.
 pub(super) fn create_whole<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
+    write_new(directory, fill)?;
+    put_new_in_place(directory)
+}
+
+/// Makes a whole file with `fill` beside the one that the store has.
+pub(super) fn write_new<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
     let failed = |error| failure(format_args!("creating the store's file in {directory}"), error);
     // A file left by a creation that was cut off is begun anew; the directory's lock keeps others out.
     fill(directory.open(NEW_FILE, Opening::Empty).and_then(SealedFile::create).map_err(failed)?)?;
-    directory.open(NEW_FILE, Opening::Existing).and_then(|file| file.sync_data()).map_err(failed)?;
+    directory.open(NEW_FILE, Opening::Existing).and_then(|file| file.sync_data()).map_err(failed)
+}
+
+/// Has the file that was written beside it take the place of the one that the store has.
+pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
+    let failed = |error| failure(format_args!("putting the store's new file in its place in {directory}"), error);
     directory.rename(NEW_FILE, STORE_FILE).map_err(failed)?;
     directory.sync().map_err(failed)
 }

@@ -209,21 +209,6 @@ pub(crate) trait Reader {
         }
     }
 
-    /// Shows `visit` every credential, in the order of their ids.
-    #[cfg(feature = "http")]
-    fn each_credential(&self, mut visit: impl FnMut(StoredCredential)) -> Result<()> {
-        let all = KeyRange { from: Vec::new(), to: vec![0xff; 17] };
-        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Credentials, &all, Direction::Ascending, visit);
-        merged(self.overlay().credentials(), &all, Direction::Ascending, scan, |_, found| {
-            let record = match found {
-                Found::Stored(record) => Some(record),
-                Found::Changed(record) => record.as_deref(),
-            };
-            record.map(credential::decode).transpose()?.map(&mut visit);
-            Ok(Visit::Continue(()))
-        })
-    }
-
     /// The id of the commit with this number, if the log still holds it.
     fn logged_commit(&self, seq: Seq) -> Result<Option<CommitId>> {
         let key = log::key(seq, 0);
@@ -301,7 +286,7 @@ fn stored_value<T>(
     Ok(value)
 }
 
-fn decode_row(bytes: &[u8]) -> Result<Row> {
+pub(super) fn decode_row(bytes: &[u8]) -> Result<Row> {
     let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
     bytes.try_into().map(|bytes| Row(u32::from_be_bytes(bytes))).map_err(damaged)
 }

@@ -90,6 +90,21 @@ impl<T> Tables<T> {
     }
 }
 
+impl<T> Tables<T> {
+    fn table_mut(&mut self, tree: Tree) -> &mut T {
+        match tree {
+            Tree::Leads => &mut self.leads,
+            Tree::Ids => &mut self.ids,
+            Tree::Keys => &mut self.keys,
+            Tree::Bitmaps => &mut self.bitmaps,
+            Tree::Columns => &mut self.columns,
+            Tree::Log => &mut self.log,
+            Tree::Credentials => &mut self.credentials,
+            Tree::Meta => &mut self.meta,
+        }
+    }
+}
+
 impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match self.table(tree).get(key).map_err(fault)? {
@@ -187,6 +202,11 @@ impl<'t> OpenTables<'t> {
 
     pub(super) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
         set(&mut self.meta, FORMAT_KEY, format.map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice))
+    }
+
+    /// Puts in what another store's table of this kind has under a key.
+    pub(super) fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<()> {
+        set(self.table_mut(tree), key, Some(value))
     }
 
     pub(super) fn write_header(&mut self, header: &Header) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::credential::{
     Credential, CredentialId, IssuedCredential, NewCredential, Principal, Scope, Token, TokenHash,
 };
-use crate::storage::Reader;
+use crate::storage::{Audit as _, Reader as _};
 
 /// The credentials of a store: [`LeadStore::credentials`].
 ///
@@ -80,7 +80,12 @@ impl<'s> Credentials<'s> {
     /// Only those of the store itself.
     pub fn list(&self) -> Result<Vec<Credential>> {
         let mut all = Vec::new();
-        self.store.with(|core| core.view()?.reader().each_credential(|stored| all.push(stored.credential)))?;
+        self.store.with(|core| {
+            core.view()?.reader().each_credential(|stored| {
+                all.push(stored?.credential);
+                Ok(())
+            })
+        })?;
         all.sort_by_key(|credential| (credential.created_at, credential.id));
         Ok(all)
     }

@@ -16,7 +16,7 @@ use super::transaction::{Rules, Transaction};
 use crate::clock;
 use crate::query::{Facets, Page};
 use crate::search::{self, Follower, Hit, IndexHome, Published, SearchQuery, SearchStatus, View};
-use crate::storage::{self, Access, Database, FinishedBatch, Medium, Pending, Reader};
+use crate::storage::{self, Access, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
 
@@ -120,6 +120,13 @@ impl Engine {
 
     /// Ends the threads, then closes the file. Whoever still reads or writes gets `Closed`.
     pub(super) fn close(&self) -> Result<()> {
+        let Some(database) = self.end() else { return Ok(()) };
+        catch_unwind(AssertUnwindSafe(|| database.close()))
+            .unwrap_or_else(|_| Err(Error::corrupted("closing the store panicked, which a damaged file can cause")))
+    }
+
+    /// Ends everything but the file, which is given out unless it was already.
+    pub(super) fn end(&self) -> Option<Database> {
         if let Some(keeper) = &self.keeper {
             keeper.stop();
         }
@@ -127,11 +134,9 @@ impl Engine {
         self.core.follower.stop();
         self.core.closed.store(true, Ordering::Release);
         let _no_checkpoint = lock(&self.core.checkpointing);
-        let mut file = lock(&self.core.file);
-        let Some(database) = file.take() else { return Ok(()) };
+        let database = lock(&self.core.file).take()?;
         self.core.published.close();
-        catch_unwind(AssertUnwindSafe(|| database.close()))
-            .unwrap_or_else(|_| Err(Error::corrupted("closing the store panicked, which a damaged file can cause")))
+        Some(database)
     }
 }
 
@@ -197,9 +202,7 @@ impl Core {
     }
 
     fn prepare_write(&self) -> Result<()> {
-        if self.read_only {
-            return Err(storage::read_only());
-        }
+        self.refuse_read_only()?;
         self.nesting.refuse()?;
         self.follower.wait_for_room();
         if self.crowded.load(Ordering::Acquire) {
@@ -210,6 +213,43 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn refuse_read_only(&self) -> Result<()> {
+        if self.read_only { Err(storage::read_only()) } else { Ok(()) }
+    }
+
+    pub(super) fn refuse_nested(&self) -> Result<()> {
+        self.nesting.refuse()
+    }
+
+    /// Has checkpoints wait.
+    pub(super) fn hold_checkpoints(&self) -> MutexGuard<'_, ()> {
+        lock(&self.checkpointing)
+    }
+
+    /// The newest state, of which the tables have everything; checkpoints are held.
+    pub(super) fn read_whole(&self) -> Result<ReadView> {
+        if !self.read_only {
+            // So that less is left to do while writers wait.
+            self.checkpoint_alone()?;
+        }
+        let mut file = lock(&self.file);
+        let file = file.as_mut().ok_or_else(Error::closed)?;
+        let view = file.read_whole().inspect_err(|error| self.note_failure(error))?;
+        self.published.rebase(view.clone());
+        Ok(view)
+    }
+
+    /// The tables as they lie on the disk, and the last commit that they have.
+    pub(super) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
+        let file = lock(&self.file);
+        let file = file.as_ref().ok_or_else(Error::closed)?;
+        Ok((file.on_disk()?, file.checkpointed()))
+    }
+
+    pub(super) fn checkpointed(&self) -> Result<Seq> {
+        Ok(lock(&self.file).as_ref().ok_or_else(Error::closed)?.checkpointed())
     }
 
     /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
@@ -344,9 +384,7 @@ impl Core {
     }
 
     pub(super) fn compact(&self) -> Result<()> {
-        if self.read_only {
-            return Err(storage::read_only());
-        }
+        self.refuse_read_only()?;
         self.nesting.refuse()?;
         self.compact_file()?;
         self.follower.compact();

@@ -47,6 +47,17 @@ impl<'a> Transaction<'a> {
         Self { batch, rules, broken: None }
     }
 
+    /// Writes what no operation writes.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn spoil(
+        &mut self,
+        id: LeadId,
+        spoil: impl FnOnce(&mut WriteBatch<'a>, Row, &Stored) -> Result<()>,
+    ) -> Result<()> {
+        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        spoil(&mut self.batch, row, &stored)
+    }
+
     /// What is to be committed, unless a write stopped half-way.
     pub(super) fn into_batch(self) -> Result<WriteBatch<'a>> {
         match self.broken {

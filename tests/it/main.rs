@@ -13,6 +13,7 @@ mod imported;
 mod journal;
 mod lifecycle;
 mod listing;
+mod maintenance;
 mod model;
 mod naughty_strings;
 mod ranking;

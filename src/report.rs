@@ -1,0 +1,96 @@
+//! What a check of a store found.
+
+use std::fmt;
+
+/// What [`LeadStore::check`](crate::LeadStore::check) found, or what is still wrong after a
+/// [`repair`](crate::LeadStore::repair).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many leads can be read that are not in the trash.
+    pub leads: u64,
+    /// How many leads in the trash can be read, expired ones included.
+    pub trashed: u64,
+    /// What is wrong, the first 100 things of each part.
+    pub problems: Vec<Problem>,
+    /// How many things are wrong in all.
+    pub problem_count: u64,
+}
+
+/// One thing that is wrong with a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// In which part.
+    pub part: Part,
+    /// What it is, for people.
+    pub message: String,
+}
+
+/// A part of a store. All but [`File`](Self::File), [`Leads`](Self::Leads) and [`Credentials`](Self::Credentials) is
+/// derived from the leads, and [`repair`](crate::LeadStore::repair) makes it anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// The file that holds all the others but the search index.
+    File,
+    /// The leads themselves.
+    Leads,
+    /// By which leads are found by their ids and external ids.
+    Ids,
+    /// By which lists are sorted, and the trash is.
+    SortKeys,
+    /// By which lists are filtered and counted.
+    Bitmaps,
+    /// By which deals are summed up.
+    DealValues,
+    /// By which the search index catches up.
+    ChangeLog,
+    /// API keys and access tokens.
+    Credentials,
+    /// By which leads are searched.
+    SearchIndex,
+}
+
+/// More of one part is only counted.
+const MOST_PROBLEMS: usize = 100;
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problem_count == 0
+    }
+
+    pub(crate) fn count(&mut self, is_in_trash: bool) {
+        *(if is_in_trash { &mut self.trashed } else { &mut self.leads }) += 1;
+    }
+
+    pub(crate) fn add(&mut self, part: Part, message: impl fmt::Display) {
+        self.problem_count += 1;
+        if self.problems.iter().filter(|problem| problem.part == part).count() < MOST_PROBLEMS {
+            self.problems.push(Problem { part, message: message.to_string() });
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.part, self.message)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::File => "file",
+            Self::Leads => "leads",
+            Self::Ids => "ids",
+            Self::SortKeys => "sort keys",
+            Self::Bitmaps => "bitmaps",
+            Self::DealValues => "deal values",
+            Self::ChangeLog => "change log",
+            Self::Credentials => "credentials",
+            Self::SearchIndex => "search index",
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Going through everything that the store has, for who checks it or makes it anew: entry by entry, with those that cannot
+//! be read.
+
+#[cfg(feature = "http")]
+use super::credential::{self, StoredCredential};
+use super::header::{CommitId, Seq};
+use super::key::{self, KeyRange};
+use super::log::{self, LogChange};
+use super::merge::{Found, merged};
+use super::reader::{Reader, Visit, Visitor, decode_chunk, decode_row, scan_log};
+use super::record::{self, Stored};
+use super::table::Tree;
+use crate::row::{Direction, Row, RowSet, chunk_length};
+use crate::{Error, Result};
+
+/// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
+pub(crate) trait Audit: Reader {
+    /// Shows `visit` every lead, in the trash or not, in the order of the rows.
+    fn each_lead(&self, mut visit: impl FnMut(Row, Result<Stored>) -> Result<()>) -> Result<()> {
+        let mut changed = self.overlay().leads().iter().peekable();
+        let decode = |record: &[u8]| record::decode(record);
+        self.tables().scan(Tree::Leads, &all(), Direction::Ascending, &mut |key, record| {
+            let row = key::row(key)?;
+            while let Some((next, changed)) = changed.next_if(|(next, _)| **next < row) {
+                changed.as_deref().map_or(Ok(()), |record| visit(Row(*next), decode(record)))?;
+            }
+            match changed.next_if(|(next, _)| **next == row) {
+                Some((_, changed)) => changed.as_deref().map_or(Ok(()), |record| visit(Row(row), decode(record)))?,
+                None => visit(Row(row), decode(record))?,
+            }
+            Ok(Visit::Continue(()))
+        })?;
+        changed
+            .try_for_each(|(row, changed)| changed.as_deref().map_or(Ok(()), |record| visit(Row(*row), decode(record))))
+    }
+
+    /// Shows `visit` every id and external id, as its key, with its row. Only what the tables have.
+    fn each_stored_id(&self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
+        self.scan_all(Tree::Ids, &mut |key, row| {
+            visit(key, decode_row(row));
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every sorted key.
+    fn each_key(&self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        self.scan_keys(&all(), Direction::Ascending, |key| {
+            visit(key);
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every chunk of every bitmap: the bitmap's key, the chunk's number and its rows. Only what the tables
+    /// have.
+    fn each_stored_chunk(&self, mut visit: impl FnMut(&[u8], u16, Result<RowSet>)) -> Result<()> {
+        self.scan_all(Tree::Bitmaps, &mut |chunk, bytes| {
+            let rows = decode_chunk(bytes).and_then(|rows| {
+                let number = u32::from(key::chunk_number(chunk)?);
+                // Counts are taken from the head alone, and rows from all of it.
+                let is_whole = chunk_length(bytes) == Some(rows.len()) && rows.iter().all(|row| row >> 16 == number);
+                if is_whole { Ok(RowSet::from(rows)) } else { Err(Error::corrupted("it contradicts itself")) }
+            });
+            visit(key::split_chunk(chunk)?, key::chunk_number(chunk)?, rows);
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every record of the change log, oldest first.
+    fn each_log_record(&self, mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LogChange>)>)) -> Result<()> {
+        scan_log(self, &all(), |key, record| {
+            let seq = key.first_chunk::<8>().filter(|_| key.len() == 12).map(|seq| Seq(u64::from_be_bytes(*seq)));
+            visit(seq, log::decode(record));
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every credential, as its id and record.
+    fn each_credential_record(&self, mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let scan = |visit: &mut Visitor<'_>| self.scan_all(Tree::Credentials, visit);
+        merged(self.overlay().credentials(), &all(), Direction::Ascending, scan, |id, found| {
+            let record = match found {
+                Found::Stored(record) => Some(record),
+                Found::Changed(record) => record.as_deref(),
+            };
+            record.map_or(Ok(()), |record| visit(id, record))?;
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every credential, in the order of their ids.
+    #[cfg(feature = "http")]
+    fn each_credential(&self, mut visit: impl FnMut(Result<StoredCredential>) -> Result<()>) -> Result<()> {
+        self.each_credential_record(|_, record| visit(credential::decode(record)))
+    }
+
+    fn scan_all(&self, tree: Tree, visit: &mut Visitor<'_>) -> Result<()> {
+        self.tables().scan(tree, &all(), Direction::Ascending, visit)
+    }
+}
+
+impl<R: Reader> Audit for R {}
+
+/// Every key there can be: none begins with so many FF.
+fn all() -> KeyRange {
+    KeyRange { from: Vec::new(), to: vec![0xff; 64] }
+}

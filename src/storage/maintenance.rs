@@ -1,0 +1,104 @@
+//! What is done with a store's files as a whole, beyond opening and closing them: backups and repairs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::StorageBackend;
+
+use super::database::{Database, Files, Writable};
+use super::directory::{self, Directory, NEW_FILE};
+use super::entries::Entries;
+use super::fault;
+use super::file::RealDirectory;
+use super::medium::{Medium, MemoryFiles, SharedMemory};
+use super::read_view::ReadView;
+use super::record::Stored;
+use super::sealed_file::SealedFile;
+#[cfg(feature = "unstable-testing")]
+use super::simulated::SimulatedDirectory;
+use super::{read_only, rewrite};
+use crate::row::Row;
+use crate::{Error, ErrorKind, Result};
+
+/// Makes a store in `directory` of everything that the tables of `view` have, over which there must be nothing. If it
+/// fails, it leaves nothing there.
+pub(crate) fn back_up(view: &ReadView, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    let is_new = !directory.exists();
+    let target = RealDirectory(directory);
+    let lock = target.lock(true)?;
+    if directory::exists(&target)? || !directory::read_journal(&target)?.iter().all(Vec::is_empty) {
+        let message = format!("there is a store in {} already; name another directory", directory.display());
+        return Err(Error::new(ErrorKind::AlreadyExists, message));
+    }
+    let written = directory::create_whole(&target, |file| rewrite::copy(view, file, progress));
+    if written.is_err() {
+        // What cannot be removed is begun anew by the next one.
+        let _ = std::fs::remove_file(directory.join(NEW_FILE));
+        if is_new {
+            drop(lock);
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+    written
+}
+
+impl Database {
+    /// Closes the store and puts one in its place that has the same leads and credentials, of which everything else was
+    /// made anew by `derive`. After an error the old one is there as it was.
+    pub(crate) fn rebuild(
+        self,
+        medium: &Medium,
+        derive: &dyn Fn(Row, &Stored) -> Entries,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let view = self.read()?;
+        let disk = self.on_disk()?;
+        let mut fill = |file: SealedFile| {
+            disk.read(|on_disk| {
+                let whole = ReadView { tables: Arc::clone(&on_disk.tables), ..view.clone() };
+                rewrite::rebuild(&whole, file, derive, progress)
+            })
+        };
+        match medium {
+            Medium::Directory(path) => {
+                let target = RealDirectory(path);
+                directory::write_new(&target, fill)?;
+                drop((disk, view));
+                self.close_for(|| directory::put_new_in_place(&target))
+            }
+            #[cfg(feature = "unstable-testing")]
+            Medium::Simulated(simulated) => {
+                let target = SimulatedDirectory(simulated);
+                directory::write_new(&target, fill)?;
+                drop((disk, view));
+                self.close_for(|| directory::put_new_in_place(&target))
+            }
+            Medium::Memory(memory) => {
+                let new = SharedMemory::default();
+                fill(SealedFile::create(new.clone()).map_err(redb::Error::Io).map_err(fault)?)?;
+                drop((disk, view));
+                self.close_for(|| replace(memory, &new).map_err(redb::Error::Io).map_err(fault))
+            }
+        }
+    }
+
+    /// Closes the store as it is, has `put_in_place` replace its file by one that has all that its journal has as well,
+    /// and empties that.
+    fn close_for(self, put_in_place: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Files::Writable(writable) = self.files else { return Err(read_only()) };
+        let Writable { db, mut journal, _lock, .. } = *writable;
+        if let Ok(db) = Arc::try_unwrap(db) {
+            // What it cannot write any more is not needed.
+            let _ = db.close();
+        }
+        put_in_place()?;
+        journal.clear()
+    }
+}
+
+fn replace(memory: &MemoryFiles, new: &SharedMemory) -> std::io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(new.len()?).map_err(std::io::Error::other)?];
+    new.read(0, &mut bytes)?;
+    memory.store.set_len(bytes.len() as u64)?;
+    memory.store.write(0, &bytes)
+}

@@ -1,0 +1,163 @@
+//! Checking, repairing and backing up a store that is open.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::engine::{Core, Engine, lock};
+use super::{LeadStore, State};
+use crate::report::{Part, Report};
+use crate::storage::{self, Medium, OnDisk, Reader as _};
+use crate::{Error, ErrorKind, Result, index, search};
+
+/// How often a check is repeated where a large transaction wrote to the file meanwhile.
+const CHECKS: usize = 3;
+
+impl LeadStore {
+    /// Reads the whole file from the disk, compares everything that is derived with the leads, and tells what is wrong;
+    /// about 5 seconds for a million leads. `progress` is told how many leads were seen, and of how many rows. Reads and
+    /// writes go on meanwhile, but writers wait once what they have written outgrows memory.
+    ///
+    /// ```
+    /// # let store = leadstore::LeadStore::in_memory()?;
+    /// let report = store.check(|done, total| println!("{done} of {total}"))?;
+    /// assert!(report.is_sound(), "{:?}", report.problems);
+    /// # Ok::<(), leadstore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Damage is in the report, not an error. [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
+    pub fn check(&self, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
+        self.core()?.check(&mut progress)
+    }
+
+    /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
+    /// included, in a new file that then takes the place of the old one: about 15 seconds for a million leads, and as much
+    /// disk space again. Calls are [`Unavailable`](ErrorKind::Unavailable) meanwhile; snapshots end. The report is of a
+    /// check after that: it names what is wrong still.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read, in which case nothing is changed: take a
+    /// backup. [`Nested`](ErrorKind::Nested) within a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
+    /// [`Io`](ErrorKind::Io), after which the store is as it was.
+    pub fn repair(&self, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
+        self.shared.nesting.refuse()?;
+        let _turn = lock(&self.shared.turn);
+        let core = self.core()?;
+        core.refuse_read_only()?;
+        let report = core.check(&mut progress)?;
+        drop(core);
+        if report.is_sound() {
+            return Ok(report);
+        }
+        let lost = report.problems.iter().find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
+        if let Some(lost) = lost {
+            let message = format!("what cannot be made anew is damaged ({lost}); put a backup in the store's place");
+            return Err(Error::corrupted(message));
+        }
+        let rebuilt = match self.replace_state(State::Reopening).into_engine() {
+            Some(engine) => engine.rebuild(&self.shared.medium, &mut progress),
+            None => Err(Error::closed()),
+        };
+        let reopened = self.open_again();
+        rebuilt.and(reopened)?;
+        self.core()?.check(&mut progress)
+    }
+
+    /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
+    /// read and write. It is a store that opens like any other; its search index is made when it is first opened.
+    /// `progress` is told how many leads were copied, and of how many rows. About 3 seconds for a million leads.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("backup");
+    /// # let store = leadstore::LeadStore::in_memory()?;
+    /// store.backup_to(&path, |_, _| ())?;
+    /// let copy = leadstore::LeadStore::open(&path)?;
+    /// # Ok::<(), leadstore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a store in the directory;
+    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind.
+    pub fn backup_to(&self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, u64)) -> Result<()> {
+        let path = path.as_ref();
+        let core = self.core()?;
+        core.refuse_nested()?;
+        let view = {
+            let _no_checkpoint = core.hold_checkpoints();
+            core.read_whole()?
+        };
+        let rows = u64::from(view.header().next_row);
+        storage::back_up(&view, path, &mut |copied| progress(copied, rows))
+            .map_err(|error| error.while_doing(format_args!("backing up to {}", path.display())))
+    }
+}
+
+impl Core {
+    fn check(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+        self.refuse_nested()?;
+        let mut checks = 1;
+        loop {
+            let (report, is_current) = self.check_once(progress)?;
+            // What a large transaction has written over meanwhile is no damage.
+            if report.is_sound() || is_current || checks == CHECKS {
+                return Ok(report);
+            }
+            checks += 1;
+        }
+    }
+
+    /// What a check finds, and whether nothing was written to the file meanwhile.
+    fn check_once(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(Report, bool)> {
+        let _no_checkpoint = self.hold_checkpoints();
+        let mut report = Report::default();
+        match self.read_whole() {
+            Err(error) if error.kind() == ErrorKind::Corrupted => report.add(Part::File, error),
+            whole => drop(whole?),
+        }
+        let (disk, seq) = self.on_disk()?;
+        examine(&disk, &mut report, progress);
+        search::check(&*self.view()?, &mut report);
+        Ok((report, self.checkpointed()? == seq))
+    }
+}
+
+/// Adds to `report` what is wrong with the store as it lies on the disk.
+fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64)) {
+    match guarded(|| disk.verify()) {
+        Ok(true) => {}
+        Ok(false) => report.add(Part::File, "its pages do not fit each other"),
+        Err(error) => report.add(Part::File, error),
+    }
+    let checked = guarded(|| {
+        disk.read(|view| {
+            let rows = u64::from(view.header().next_row);
+            index::check(view, report, &mut |seen| progress(seen, rows))
+        })
+    });
+    if let Err(error) = checked {
+        report.add(Part::File, error);
+        if let Err(error) = guarded(|| disk.read(index::readable)) {
+            report.add(Part::Leads, format_args!("not all can be read: {error}"));
+        }
+    }
+}
+
+/// redb trusts what it reads but for its seals, and may stumble over what a faulty program has sealed.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::corrupted("reading the store panicked, which a damaged file can cause")))
+}
+
+impl Engine {
+    /// Closes the store for good, with everything that is derived made anew in its files.
+    fn rebuild(&self, medium: &Medium, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let database = self.end().ok_or_else(Error::closed)?;
+        let rows = database.read().map_or(0, |view| u64::from(view.header().next_row));
+        guarded(|| database.rebuild(medium, &index::entries, &mut |copied| progress(copied, rows)))
+            .map_err(|error| error.while_doing("repairing the store"))
+    }
+}

@@ -1,0 +1,281 @@
+//! Checks find what is wrong, repairs mend it, backups are whole.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use leadstore::testing::{self, SimulatedDisk, Spoilt};
+use leadstore::{
+    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Part, Report, SearchQuery, Sort, TrashQuery,
+};
+
+use crate::support::{TestStore, options, wait_until};
+
+fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
+    let ids: Vec<LeadId> = (0..count)
+        .map(|number| {
+            let lead = NewLead::new(format!("lead {number}"))
+                .external_id(format!("x{number}"))
+                .email(format!("lead{number}@example.com"))
+                .company(["Example Corp", "Ångström"][number as usize % 2])
+                .owner_id("ada")
+                .deal_value(number)
+                .tags(["a", "b"]);
+            store.create(lead).unwrap().id
+        })
+        .collect();
+    store.update(ids[1], LeadPatch::new().status("won").clear_email()).unwrap();
+    store.delete(ids[2]).unwrap();
+    ids
+}
+
+/// Everything that can be seen of a store, in one text.
+fn contents(store: &LeadStore) -> String {
+    let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
+    let trash = store.list_trash(&TrashQuery::new()).unwrap().items;
+    let sorted = ["name", "company", "-email", "deal_value", "updated_at", "status"].map(|key| {
+        let page = store.list(&ListQuery::new().sort([key.parse::<Sort>().unwrap()]).per_page(100)).unwrap();
+        page.items.iter().map(|lead| lead.id).collect::<Vec<_>>()
+    });
+    let found = store.search(&SearchQuery::new("lead").per_page(100)).unwrap();
+    let facets = store.facets(&Filter::new()).unwrap();
+    format!("{leads:?} {trash:?} {sorted:?} {} {:?} {facets:?}", found.total, found.items)
+}
+
+fn check(store: &LeadStore) -> Report {
+    store.check(|_, _| ()).unwrap()
+}
+
+#[test]
+fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
+    let test = TestStore::new();
+    assert!(check(&test.store).is_sound(), "a new store");
+    fill(&test.store, 50);
+    let mut seen = Vec::new();
+    let report = test.store.check(|done, total| seen.push((done, total))).unwrap();
+    assert_eq!((report.problems, report.problem_count), (vec![], 0));
+    assert_eq!((report.leads, report.trashed), (49, 1));
+    assert_eq!(seen, (1..=50).map(|done| (done, 50)).collect::<Vec<_>>());
+    let snapshot = test.store.snapshot().unwrap();
+    assert!(check(&test.store).is_sound(), "while a snapshot is held");
+    drop(snapshot);
+    test.store.clone().close().unwrap();
+    let read_only = options(&test.clock).read_only(true).open(test.path()).unwrap();
+    assert!(check(&read_only).is_sound(), "one that is opened for reading");
+    assert_eq!(read_only.repair(|_, _| ()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    let nested = LeadStore::in_memory().unwrap();
+    nested
+        .transaction(|_| {
+            assert_eq!(nested.check(|_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
+            assert_eq!(nested.repair(|_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
+            let backup = test.directory.path().join("nested");
+            assert_eq!(nested.backup_to(backup, |_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
+    let spoilings = [
+        (Spoilt::IdMissing, Part::Ids),
+        (Spoilt::IdAstray, Part::Ids),
+        (Spoilt::KeyTooMany, Part::SortKeys),
+        (Spoilt::DealValue, Part::DealValues),
+    ]
+    .into_iter()
+    .chain((0..6).map(|n| (Spoilt::KeyMissing(n), Part::SortKeys)))
+    .chain((0..9).flat_map(|n| [(Spoilt::RowMissing(n), Part::Bitmaps), (Spoilt::RowTooMany(n), Part::Bitmaps)]));
+    for (spoilt, part) in spoilings {
+        for disk in [None, Some(SimulatedDisk::new(1))] {
+            let store = match &disk {
+                Some(disk) => testing::open_on(LeadStore::options(), disk).unwrap(),
+                None => LeadStore::in_memory().unwrap(),
+            };
+            let ids = fill(&store, 20);
+            let expected = contents(&store);
+            testing::spoil(&store, ids[5], spoilt).unwrap();
+            let report = check(&store);
+            assert!(!report.is_sound(), "{spoilt:?}");
+            assert!(
+                report.problems.iter().all(|problem| problem.part == part || problem.part == Part::SearchIndex),
+                "{spoilt:?}: {report:?}"
+            );
+            let snapshot = store.snapshot().unwrap();
+            let mended = store.repair(|_, _| ()).unwrap();
+            assert_eq!((mended.problems, mended.leads, mended.trashed), (vec![], 19, 1), "{spoilt:?}");
+            assert_eq!(snapshot.get(ids[0]).unwrap_err().kind(), ErrorKind::Closed);
+            assert_eq!(contents(&store), expected, "{spoilt:?}");
+            store.create(NewLead::new("after")).unwrap();
+            store.reopen().unwrap();
+            assert!(check(&store).is_sound(), "{spoilt:?}");
+            assert_eq!(store.count(&Filter::new()).unwrap(), 20);
+        }
+    }
+}
+
+#[test]
+fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_its_traces_are_removed() {
+    let store = LeadStore::in_memory().unwrap();
+    let ids = fill(&store, 20);
+    testing::spoil(&store, ids[5], Spoilt::Lead).unwrap();
+    assert_eq!(store.get(ids[5]).unwrap_err().kind(), ErrorKind::Corrupted);
+    let report = check(&store);
+    for part in [Part::Ids, Part::SortKeys, Part::Bitmaps, Part::DealValues] {
+        assert!(report.problems.iter().any(|problem| problem.part == part), "{part}: {report:?}");
+    }
+    assert!(store.repair(|_, _| ()).unwrap().is_sound());
+    assert_eq!((store.get(ids[5]).unwrap(), store.count(&Filter::new()).unwrap()), (None, 18));
+}
+
+#[test]
+fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
+    use std::os::unix::fs::FileExt;
+    let mut found = 0;
+    let test = TestStore::new();
+    fill(&test.store, 300);
+    test.store.compact().unwrap();
+    let expected = contents(&test.store);
+    test.store.clone().close().unwrap();
+    let whole = std::fs::read(test.path().join("leads.redb")).unwrap();
+    let (mut mended, mut lost) = (0, 0);
+    for block in 1..(whole.len() - 9_728) / 4_100 {
+        std::fs::write(test.path().join("leads.redb"), &whole).unwrap();
+        let Ok(store) = options(&test.clock).open(test.path()) else { panic!("the file is whole") };
+        // Damaged while it is open, when redb has read all of it that it wants.
+        assert_eq!(contents(&store), expected);
+        let file = std::fs::OpenOptions::new().write(true).open(test.path().join("leads.redb")).unwrap();
+        file.write_all_at(&[0x55; 16], (9_728 + block * 4_100 + 2_000) as u64).unwrap();
+        let report = check(&store);
+        if report.is_sound() {
+            continue;
+        }
+        found += 1;
+        assert_eq!(report.problems[0].part, Part::File, "{report:?}");
+        match store.repair(|_, _| ()) {
+            Ok(report) => {
+                assert!(report.is_sound(), "{report:?}");
+                assert_eq!(contents(&store), expected);
+                mended += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+                lost += 1;
+            }
+        }
+    }
+    println!("{found} damaged blocks found, {mended} stores mended, {lost} with leads lost");
+    assert!(mended > 5 && lost > 5, "{found} found, {mended} mended, {lost} lost");
+}
+
+#[test]
+fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks() {
+    let test = TestStore::new();
+    let ids = fill(&test.store, 200);
+    #[cfg(feature = "http")]
+    let token = test.store.credentials().create_api_key("kept", leadstore::http::Scope::ALL).unwrap().token;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Each commit keeps the sum of two deals what it is.
+        scope.spawn(|| {
+            let mut value = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                value = (value + 1) % 1_000;
+                test.store
+                    .transaction(|t| {
+                        t.update(ids[10], LeadPatch::new().deal_value(value))?;
+                        t.update(ids[11], LeadPatch::new().deal_value(1_000 - value))
+                    })
+                    .unwrap();
+                let created = test.store.create(NewLead::new("passing")).unwrap();
+                test.store.delete(created.id).unwrap();
+                test.store.purge(created.id).unwrap();
+            }
+        });
+        for run in 0..5 {
+            let path = test.directory.path().join(format!("backups/{run}"));
+            let mut seen = 0;
+            test.store.backup_to(&path, |done, _| seen = done).unwrap();
+            assert!(seen >= 200);
+            let copy = options(&test.clock).open(&path).unwrap();
+            assert!(check(&copy).is_sound(), "{:?}", check(&copy));
+            let value = |id: LeadId| copy.get(id).unwrap().unwrap().deal_value.unwrap();
+            assert!([1_000, 21].map(Into::into).contains(&(value(ids[10]) + value(ids[11]))), "half a transaction");
+            assert_eq!(copy.search(&SearchQuery::new("lead 17 ")).unwrap().total, 1);
+            #[cfg(feature = "http")]
+            assert!(copy.credentials().authenticate(&token).unwrap().is_some());
+            copy.create(NewLead::new("in the copy")).unwrap();
+            copy.close().unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(test.store.search(&SearchQuery::new("copy")).unwrap().total, 0);
+}
+
+#[test]
+fn a_backup_that_fails_leaves_nothing_behind() {
+    let test = TestStore::new();
+    fill(&test.store, 20);
+    let error = test.store.backup_to(test.path(), |_, _| ()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::AlreadyOpen | ErrorKind::AlreadyExists), "{error}");
+    let path = test.directory.path().join("backup");
+    test.store.backup_to(&path, |_, _| ()).unwrap();
+    let kept = std::fs::read(path.join("leads.redb")).unwrap();
+    assert_eq!(test.store.backup_to(&path, |_, _| ()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), kept);
+    // A file stands where the directory should be.
+    let in_the_way = test.directory.path().join("in the way");
+    std::fs::write(&in_the_way, "x").unwrap();
+    assert!(test.store.backup_to(in_the_way.join("backup"), |_, _| ()).is_err());
+    assert_eq!(std::fs::read(&in_the_way).unwrap(), b"x");
+    // Cut off by a panic of the caller's, it leaves a directory that the next backup takes.
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        test.store.backup_to(test.directory.path().join("cut off"), |done, _| assert!(done < 5, "enough"))
+    }));
+    assert!(panicked.is_err());
+    test.store.backup_to(test.directory.path().join("cut off"), |_, _| ()).unwrap();
+    assert!(check(&options(&test.clock).open(test.directory.path().join("cut off")).unwrap()).is_sound());
+    assert!(check(&test.store).is_sound());
+}
+
+#[test]
+fn a_check_while_leads_are_written_finds_nothing() {
+    // So little memory that the tables are written all the time, and large transactions go there at once.
+    let test = TestStore::with_cache_bytes(1 << 17);
+    fill(&test.store, 50);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                test.store
+                    .transaction(|t| {
+                        let created: Vec<_> = (0..60)
+                            .map(|n| t.create(NewLead::new(format!("{n}")).email("a@b.de")).unwrap().id)
+                            .collect();
+                        created.into_iter().try_for_each(|id| t.delete(id).map(drop))
+                    })
+                    .unwrap();
+                test.store.empty_trash().unwrap();
+            }
+        });
+        for _ in 0..20 {
+            let report = check(&test.store);
+            assert!(report.is_sound(), "{:?}", report.problems);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
+    let test = TestStore::new();
+    let ids = fill(&test.store, 30);
+    wait_until("indexing", || test.store.search_status().unindexed == 0);
+    assert!(check(&test.store).is_sound());
+    // It is no longer among the live leads, of which its bitmap is the first; the index has it still.
+    testing::spoil(&test.store, ids[7], Spoilt::RowMissing(0)).unwrap();
+    let parts: Vec<Part> = check(&test.store).problems.iter().map(|problem| problem.part).collect();
+    assert_eq!(parts, [Part::Bitmaps, Part::SearchIndex]);
+    assert!(test.store.repair(|_, _| ()).unwrap().is_sound());
+    wait_until("indexing", || test.store.search_status().unindexed == 0);
+    assert!(check(&test.store).is_sound());
+    assert_eq!(test.store.search(&SearchQuery::new("lead 7 ")).unwrap().total, 1);
+}
