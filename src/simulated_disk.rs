@@ -116,6 +116,11 @@ impl SimulatedDisk {
         disk.planned.is_some_and(|(at, _)| disk.operations > at)
     }
 
+    /// Whether it has stopped for good.
+    pub fn has_stopped(&self) -> bool {
+        self.disk().state == State::Stopped
+    }
+
     /// Makes the disk work as it should again, and forgets what was planned.
     pub fn heal(&self) {
         let mut disk = self.disk();

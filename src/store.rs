@@ -429,8 +429,8 @@ impl LeadStore {
     }
 
     #[cfg(feature = "unstable-testing")]
-    pub(crate) fn checkpoint(&self) -> Result<()> {
-        self.core()?.checkpoint()
+    pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
+        self.core()?.checkpoint_while(meanwhile)
     }
 
     /// One write, which may share its commit with those of other threads.

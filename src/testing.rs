@@ -83,7 +83,18 @@ pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> 
 ///
 /// Only those of the store itself.
 pub fn checkpoint(store: &LeadStore) -> Result<()> {
-    store.checkpoint()
+    store.checkpoint_while(|| {})
+}
+
+/// The same, and calls `meanwhile` twice: when the checkpoint has begun, and when the tables are written but the journal
+/// has not been told. It may write as long as it does not fill the store's memory, for which the checkpoint would have to
+/// end first.
+///
+/// # Errors
+///
+/// Only those of the store itself.
+pub fn checkpoint_while(store: &LeadStore, meanwhile: impl FnMut()) -> Result<()> {
+    store.checkpoint_while(meanwhile)
 }
 
 /// Has the file of a closed store say that it has another format, or none.

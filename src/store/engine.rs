@@ -209,7 +209,7 @@ impl Core {
             let _alone = lock(&self.checkpointing);
             // Another writer may have made room meanwhile.
             if self.crowded.load(Ordering::Acquire) {
-                self.checkpoint_alone()?;
+                self.checkpoint_alone(|| {})?;
             }
         }
         Ok(())
@@ -254,16 +254,23 @@ impl Core {
 
     /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
     pub(super) fn checkpoint(&self) -> Result<()> {
-        let _alone = lock(&self.checkpointing);
-        self.checkpoint_alone()
+        self.checkpoint_while(|| {})
     }
 
-    fn checkpoint_alone(&self) -> Result<()> {
+    /// The same, with the writes that a test makes meanwhile: before the tables are written, and after.
+    pub(super) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
+        let _alone = lock(&self.checkpointing);
+        self.checkpoint_alone(meanwhile)
+    }
+
+    fn checkpoint_alone(&self, mut meanwhile: impl FnMut()) -> Result<()> {
         self.check_failure()?;
         let write = || {
             let checkpoint = lock(&self.file).as_mut().ok_or_else(Error::closed)?.begin_checkpoint()?;
             let Some(checkpoint) = checkpoint else { return Ok(()) };
+            meanwhile();
             let written = checkpoint.write()?;
+            meanwhile();
             let mut file = lock(&self.file);
             let file = file.as_mut().ok_or_else(Error::closed)?;
             file.end_checkpoint(written)?;
@@ -395,7 +402,7 @@ impl Core {
         let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
         let _indexing = self.follower.hold();
         let _no_checkpoint = lock(&self.checkpointing);
-        self.checkpoint_alone()?;
+        self.checkpoint_alone(|| {})?;
         let mut file = lock(&self.file);
         if self.snapshots.load(Ordering::Acquire) > 0 {
             return Err(busy());

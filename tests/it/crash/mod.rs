@@ -3,17 +3,18 @@
 //! not at all, and every answer is that of a plain map.
 
 mod operation;
+mod states;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::testing::{self, Fault, ManualClock, SimulatedDisk};
-use leadstore::{Clock, Durability, Error, ErrorKind, Filter, Lead, LeadStore, OpenOptions, TrashQuery};
+use leadstore::{Clock, Durability, Error, ErrorKind, LeadStore, OpenOptions};
 
 use crate::model::Answers;
-use crate::model::oracle::{ListWanted, Oracle};
 use crate::support;
 use operation::Operation;
+use states::{Contents, States};
 
 #[test]
 fn every_acknowledged_write_survives_crashes_and_faults_at_any_operation_of_the_disk() {
@@ -41,6 +42,9 @@ fn the_same_seed_makes_the_same_run() {
     }
 }
 
+/// A cache with so many bytes has room for all that a process of a run writes.
+const MANY_FIT: usize = 24 << 20;
+
 /// The life of one store through several processes.
 struct Run {
     rng: Rng,
@@ -48,13 +52,7 @@ struct Run {
     clock: ManualClock,
     cache_bytes: usize,
     durability: Durability,
-    /// What the store may hold after a power cut: the state that is durable for certain, then those that were
-    /// acknowledged since.
-    acknowledged: Vec<Oracle>,
-    /// The state after a write of which it is not known whether it was committed.
-    unknown: Option<Oracle>,
-    /// Whether the power was cut since it was known which of these states the store holds.
-    is_power_cut: bool,
+    states: States,
     is_closed: bool,
     crashes: u64,
     operations: u64,
@@ -88,7 +86,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let disk = SimulatedDisk::new(rng.u64(..));
-        let cache_bytes = rng.choice([0, 64 << 10, 256 << 10, 4 << 20]).unwrap();
+        let cache_bytes = rng.choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT]).unwrap();
         let durability =
             if rng.u32(0..3) == 0 { Durability::Within(Duration::from_secs(1)) } else { Durability::EveryCommit };
         let mut history = History { seed, lines: Vec::new() };
@@ -99,9 +97,7 @@ impl Run {
             clock: ManualClock::at(support::day(2026, 3, 1)),
             cache_bytes,
             durability,
-            acknowledged: vec![Oracle::default()],
-            unknown: None,
-            is_power_cut: false,
+            states: States::new(durability == Durability::EveryCommit),
             is_closed: false,
             crashes: 0,
             operations: 0,
@@ -119,11 +115,11 @@ impl Run {
             self.end(store);
         }
         let store = self.open().expect("nothing goes wrong any more");
-        self.check(&store);
+        self.check(&store, 6);
         store.close().unwrap();
         let read_only = self.options().read_only(true);
         let store = testing::open_on(read_only, &self.disk).unwrap();
-        assert_eq!(contents(&store).unwrap(), contents_of(self.newest(), self.clock.now()));
+        assert_eq!(Contents::read(&store).unwrap(), Contents::of(self.states.newest(), self.clock.now()));
         self
     }
 
@@ -161,24 +157,20 @@ impl Run {
         }
     }
 
-    /// Works until something fails, or long enough.
+    /// Works long enough, or until something fails of which the store does not recover.
     fn work(&mut self, store: &LeadStore) {
         for _ in 0..self.rng.usize(0..80) {
             self.pass_time();
-            let operation = Operation::random(&mut self.rng, self.acknowledged.last().unwrap());
+            let many_fit = self.cache_bytes == MANY_FIT;
+            let operation = Operation::random(&mut self.rng, self.states.newest(), many_fit);
             self.history.note(format!("{operation:?}"));
             self.operations += 1;
-            let mut after = self.newest().clone();
-            match operation.run(store, &mut after, self.clock.now()) {
-                Ok(()) => self.acknowledge(&operation, after),
-                Err(error) => {
-                    self.failed("that", &error);
-                    // A store that could not be reopened is closed, and to close it again does nothing.
-                    self.is_closed = matches!(operation, Operation::Reopen);
-                    if error.outcome_unknown() {
-                        self.unknown = Some(after);
-                    }
-                    self.read_after_failure(store);
+            if let Err(error) = operation.run(store, &mut self.states, self.clock.now()) {
+                self.failed("that", &error);
+                self.read_after_failure(store);
+                // A store that could not be reopened is closed, and to close it again does nothing.
+                self.is_closed = matches!(operation, Operation::Reopen);
+                if !self.is_revived(store) {
                     return;
                 }
             }
@@ -188,25 +180,24 @@ impl Run {
         }
     }
 
+    /// Reopens the store after a failure, as an application would; or not.
+    fn is_revived(&mut self, store: &LeadStore) -> bool {
+        if self.disk.has_stopped() || self.rng.bool() {
+            return false;
+        }
+        self.crashes += 1;
+        self.disk.heal();
+        self.history.note("the disk works again, and the store is reopened".to_owned());
+        store.reopen().expect("nothing goes wrong any more");
+        self.is_closed = false;
+        self.recognise(store);
+        self.plan_a_fault();
+        true
+    }
+
     fn pass_time(&mut self) {
         let hours = if self.rng.u32(0..30) == 0 { self.rng.u64(0..240) } else { 0 };
         self.clock.advance(Duration::from_millis(hours * 3_600_000 + self.rng.u64(0..10_000)));
-    }
-
-    fn newest(&self) -> &Oracle {
-        self.acknowledged.last().unwrap()
-    }
-
-    fn acknowledge(&mut self, operation: &Operation, after: Oracle) {
-        let makes_durable = match operation {
-            Operation::Sync | Operation::Checkpoint | Operation::Compact | Operation::Reopen => true,
-            Operation::Sweep => false,
-            _ => self.durability == Durability::EveryCommit,
-        };
-        if makes_durable {
-            self.acknowledged.clear();
-        }
-        self.acknowledged.push(after);
     }
 
     /// A failure must come from the disk, and say so.
@@ -218,9 +209,9 @@ impl Run {
 
     /// Whatever is answered is true.
     fn read_after_failure(&mut self, store: &LeadStore) {
-        let Some(id) = self.acknowledged.last().unwrap().any_id(&mut self.rng) else { return };
+        let Some(id) = self.states.newest().any_id(&mut self.rng) else { return };
         match store.get(id) {
-            Ok(lead) => assert_eq!(lead, self.newest().get(id)),
+            Ok(lead) => assert_eq!(lead, self.states.newest().get(id)),
             Err(error) => assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::Closed), "{error}"),
         }
     }
@@ -229,8 +220,7 @@ impl Run {
         if self.disk.has_failed() {
             return self.read_after_failure(store);
         }
-        let now = self.clock.now();
-        Answers { rng: &mut self.rng, store, oracle: self.acknowledged.last().unwrap(), now }.check_something_stored();
+        self.check(store, 1);
     }
 
     /// Ends the process, and has the next one find the disk as that leaves it.
@@ -253,7 +243,7 @@ impl Run {
             End::Closed => {
                 match store.map(LeadStore::close) {
                     Some(Err(error)) => self.failed("closing", &error),
-                    Some(Ok(())) if !self.is_closed => self.forget_older_states(),
+                    Some(Ok(())) if !self.is_closed => self.states.make_durable(),
                     _ => {}
                 }
                 // Where closing was cut off, it is the power that was cut.
@@ -265,48 +255,28 @@ impl Run {
 
     fn cut_the_power(&mut self) {
         self.disk = self.disk.power_cut();
-        self.is_power_cut = true;
+        self.states.cut_the_power();
     }
 
-    fn forget_older_states(&mut self) {
-        self.acknowledged.drain(..self.acknowledged.len() - 1);
-    }
-
-    /// Finds out which of the states that are allowed the store holds, and checks that it is whole; `false` if the disk
-    /// fails meanwhile.
+    /// Finds out what the store holds, and checks that it is whole; `false` if the disk fails meanwhile.
     fn recognise(&mut self, store: &LeadStore) -> bool {
-        let contents = match contents(store) {
-            Ok(contents) => contents,
+        match Contents::read(store) {
+            Ok(contents) => self.history.note(self.states.recognise(&contents, self.clock.now())),
             Err(error) => {
                 self.failed("reading", &error);
                 return false;
             }
-        };
-        if !std::mem::take(&mut self.is_power_cut) {
-            self.forget_older_states();
         }
-        let candidates: Vec<Oracle> = self.acknowledged.drain(..).chain(self.unknown.take()).collect();
-        let now = self.clock.now();
-        let held = candidates.iter().rposition(|oracle| contents == contents_of(oracle, now));
-        let Some(held) = held else {
-            panic!(
-                "the store holds {}\nwhich is none of the states that are allowed, the newest last:\n{}",
-                summary(&contents),
-                candidates.iter().map(|oracle| summary(&contents_of(oracle, now))).collect::<Vec<_>>().join("\n"),
-            );
-        };
-        self.history.note(format!("the store holds state {held} of {}", candidates.len()));
-        self.acknowledged = vec![candidates.into_iter().nth(held).unwrap()];
         if !self.disk.has_failed() {
-            self.check(store);
+            self.check(store, 6);
         }
         true
     }
 
-    fn check(&mut self, store: &LeadStore) {
+    fn check(&mut self, store: &LeadStore, questions: u32) {
         let now = self.clock.now();
-        let mut answers = Answers { rng: &mut self.rng, store, oracle: self.acknowledged.last().unwrap(), now };
-        (0..6).for_each(|_| answers.check_something_stored());
+        let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
+        (0..questions).for_each(|_| answers.check_something_stored());
     }
 }
 
@@ -314,33 +284,4 @@ impl History {
     fn note(&mut self, line: String) {
         self.lines.push(line);
     }
-}
-
-type Contents = (Vec<Lead>, Vec<Lead>);
-
-/// Every lead in the store, and every one in the trash.
-fn contents(store: &LeadStore) -> Result<Contents, Error> {
-    let leads = store.leads(&Filter::new()).collect::<Result<_, _>>()?;
-    let mut trash: Vec<Lead> = Vec::new();
-    for page in 1.. {
-        let listed = store.list_trash(&TrashQuery::new().per_page(100).page(page))?;
-        if listed.items.is_empty() {
-            break;
-        }
-        trash.extend(listed.into_iter().map(|trashed| trashed.lead));
-    }
-    Ok((leads, trash))
-}
-
-fn contents_of(oracle: &Oracle, now: leadstore::chrono::DateTime<leadstore::chrono::Utc>) -> Contents {
-    let trash = oracle.list_trash(now, &[], 0, usize::MAX).0;
-    (oracle.in_creation_order(&ListWanted::all()), trash.into_iter().map(|(lead, ..)| lead).collect())
-}
-
-fn summary((leads, trash): &Contents) -> String {
-    let list = |leads: &[Lead]| {
-        let lead = |lead: &Lead| format!("{} v{} {}", lead.id, lead.version.get(), lead.name);
-        leads.iter().map(lead).collect::<Vec<_>>().join(", ")
-    };
-    format!("[{}] trash [{}]", list(leads), list(trash))
 }

@@ -4,6 +4,7 @@ use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::{Error, ErrorKind, LeadId, LeadStore, Transaction, testing};
 
+use super::states::States;
 use crate::model::oracle::Oracle;
 use crate::model::values::Fields;
 
@@ -15,6 +16,8 @@ pub enum Operation {
     EmptyTrash,
     Sweep,
     Checkpoint,
+    /// Writes while a checkpoint goes on: before the tables are written, and after.
+    CheckpointWhile([Vec<Write>; 2]),
     Sync,
     Compact,
     Reopen,
@@ -30,7 +33,8 @@ pub enum Write {
 }
 
 impl Operation {
-    pub fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
+    /// `many_fit` says that memory is so large that writes never wait for a checkpoint.
+    pub fn random(rng: &mut Rng, oracle: &Oracle, many_fit: bool) -> Self {
         match rng.u32(0..100) {
             0..72 => Self::Write(Write::random(rng, oracle)),
             72..84 => {
@@ -40,6 +44,9 @@ impl Operation {
             }
             84 => Self::EmptyTrash,
             85 => Self::Sweep,
+            86..90 if many_fit => Self::CheckpointWhile(
+                [(); 2].map(|()| (0..rng.usize(0..5)).map(|_| Write::random(rng, oracle)).collect()),
+            ),
             86..92 => Self::Checkpoint,
             92..96 => Self::Sync,
             96 => Self::Compact,
@@ -48,20 +55,14 @@ impl Operation {
         }
     }
 
-    /// Does it to the store, and to the map as far as it went well there. What the map refuses the store must refuse;
-    /// any other error of the store is given back, with the map as it would be had there been none.
-    pub fn run(&self, store: &LeadStore, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), Error> {
+    /// Does it to the store, and notes what the store may hold then. What the map refuses the store must refuse; any
+    /// other error of the store is given back.
+    pub fn run(&self, store: &LeadStore, states: &mut States, now: DateTime<Utc>) -> Result<(), Error> {
         match self {
-            Self::Write(write) => {
-                let expected = write.apply(oracle, now);
-                agree(write, write.carry_out(store), expected)
-            }
+            Self::Write(write) => write.run(store, states, now),
             Self::Transaction(writes, gives_up) => {
-                let mut changed = oracle.clone();
-                let expected: Vec<_> = writes.iter().map(|write| write.apply(&mut changed, now)).collect();
-                if !gives_up {
-                    *oracle = changed;
-                }
+                let mut after = states.newest().clone();
+                let expected: Vec<_> = writes.iter().map(|write| write.apply(&mut after, now)).collect();
                 let outcome = store.transaction(|t| {
                     for (write, expected) in writes.iter().zip(expected) {
                         agree(write, write.carry_out_in(t), expected)?;
@@ -70,18 +71,31 @@ impl Operation {
                 });
                 match outcome {
                     Err(error) if *gives_up && error.kind() == ErrorKind::Aborted => Ok(()),
-                    outcome => outcome,
+                    outcome => states.note(outcome, after),
                 }
             }
             Self::EmptyTrash => {
-                let expected = oracle.empty_trash(now);
-                store.empty_trash().map(|purged| assert_eq!(purged, expected, "leads purged"))
+                let mut after = states.newest().clone();
+                let expected = after.empty_trash(now);
+                states.note(store.empty_trash().map(|purged| assert_eq!(purged, expected, "leads purged")), after)
             }
             Self::Sweep => testing::sweep(store).map(drop),
-            Self::Checkpoint => testing::checkpoint(store),
-            Self::Sync => store.sync(),
-            Self::Compact => store.compact(),
-            Self::Reopen => store.reopen(),
+            Self::Checkpoint => testing::checkpoint(store).inspect(|()| states.make_durable()),
+            Self::CheckpointWhile(writes) => {
+                let mut written = Ok(());
+                let mut parts = writes.iter();
+                let checkpoint = testing::checkpoint_while(store, || {
+                    for write in parts.next().into_iter().flatten() {
+                        if written.is_ok() {
+                            written = write.run(store, states, now);
+                        }
+                    }
+                });
+                written.and(checkpoint)
+            }
+            Self::Sync => store.sync().inspect(|()| states.make_durable()),
+            Self::Compact => store.compact().inspect(|()| states.make_durable()),
+            Self::Reopen => store.reopen().inspect(|()| states.make_durable()),
         }
     }
 }
@@ -105,6 +119,12 @@ impl Write {
 
     fn create(rng: &mut Rng) -> Self {
         Self::Create(LeadId::from_bytes(rng.u128(..).to_be_bytes()), Box::new(Fields::random(rng)))
+    }
+
+    fn run(&self, store: &LeadStore, states: &mut States, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut after = states.newest().clone();
+        let expected = self.apply(&mut after, now);
+        states.note(agree(self, self.carry_out(store), expected), after)
     }
 
     fn apply(&self, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), ErrorKind> {
