@@ -92,21 +92,17 @@ pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Resul
     Ok(file)
 }
 
-/// Opens the files of the journal, which are made if they are missing.
+/// Opens the files of the journal, which are made if they are missing. From then on what is written to the store survives.
 pub(super) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
-        let made = !directory.exists(name).unwrap_or(false);
-        let file = directory
-            .open(name, Opening::OrCreate)
-            .map_err(|error| failure(format_args!("opening {name} in {directory}"), error))?;
-        Ok((file, made))
+        let failed = |error| failure(format_args!("opening {name} in {directory}"), error);
+        directory.open(name, Opening::OrCreate).map_err(failed)
     });
-    let ((first, first_made), (second, second_made)) = (first?, second?);
-    if first_made || second_made {
-        // What is written to a file is lost with its name.
-        directory.sync().map_err(|error| failure(format_args!("syncing {directory}"), error))?;
-    }
-    Ok([first, second])
+    let files = [first?, second?];
+    // What is written to a file is lost with its name. One that was there may not be on the disk either: whoever made or
+    // renamed it may have been killed before this.
+    directory.sync().map_err(|error| failure(format_args!("syncing {directory}"), error))?;
+    Ok(files)
 }
 
 /// The bytes of the journal; none of files that are missing.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::testing::{self, Fault, ManualClock, SimulatedDisk};
-use leadstore::{Clock, Durability, Error, ErrorKind, LeadStore, OpenOptions};
+use leadstore::{Clock, Durability, Error, ErrorKind, LeadStore, NewLead, OpenOptions};
 
 use crate::model::Answers;
 use crate::support;
@@ -39,6 +39,23 @@ fn the_same_seed_makes_the_same_run() {
             (run.disk.trace(), run.disk.operations(), run.history.lines.clone())
         });
         assert_eq!(traces[0], traces[1], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
+    let seed = support::seed();
+    let options = || testing::without_search(testing::without_threads(LeadStore::options()));
+    for (seed, at) in (0..40).flat_map(|at| (0..5).map(move |run| (seed.wrapping_add(run), at))) {
+        let disk = SimulatedDisk::new(seed);
+        disk.plan(at, Fault::Stop);
+        let _ = testing::open_on(options(), &disk);
+        // The names of the files are there, but not on the disk.
+        let disk = disk.process_killed();
+        let store = testing::open_on(options(), &disk).unwrap();
+        let lead = store.create(NewLead::new("Jane")).unwrap();
+        let store = testing::open_on(options(), &disk.power_cut()).unwrap();
+        assert_eq!(store.get(lead.id).unwrap(), Some(lead), "seed {seed}, killed at {at}");
     }
 }
 
