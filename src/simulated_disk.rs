@@ -363,6 +363,14 @@ impl SimulatedFile {
         verdict.result()
     }
 
+    /// Has the file read as it is on the disk, but for what was written since the last sync.
+    pub(crate) fn forget_cached(&self) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        disk.reading()?;
+        disk.file(self.id)?.forget_cached();
+        Ok(())
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         let mut disk = self.disk.disk();
         match disk.changing(("sync", "", 0, 0), false) {

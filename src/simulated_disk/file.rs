@@ -96,10 +96,15 @@ impl File {
     pub(super) fn reread(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
         if self.is_doubtful && rng.bool() {
-            file.current = self.durable.clone();
-            self.unsynced.iter().for_each(|change| change.apply(&mut file.current));
+            file.forget_cached();
         }
         file
+    }
+
+    pub(super) fn forget_cached(&mut self) {
+        self.current = self.durable.clone();
+        self.unsynced.iter().for_each(|change| change.apply(&mut self.current));
+        self.is_doubtful = false;
     }
 
     /// What is durable, with any part of what was not synced.

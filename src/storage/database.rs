@@ -141,7 +141,7 @@ impl Database {
                 db.close().map_err(fault)
             })?;
         }
-        let opened = open_file(builder, || directory::open_store(directory, Opening::Existing))?;
+        let opened = open_file(builder, || directory::open_store_to_write(directory))?;
         let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
         Self::recover(opened, journal, Some(lock), overlay_bytes)
     }

@@ -14,6 +14,11 @@ pub(super) const STORE_FILE: &str = "leads.redb";
 pub(super) const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
+/// Where redb's file format, whose number 3 stands since redb 2, has the flags of a file, behind its magic number, and the
+/// one that stands from opening to closing.
+const FLAGS_AT: u64 = 9;
+const LEFT_OPEN: u8 = 2;
+
 /// What a store asks of the directory that its files lie in. It displays as where it is.
 pub(super) trait Directory: fmt::Display {
     type File: StorageBackend;
@@ -28,6 +33,9 @@ pub(super) trait Directory: fmt::Display {
     fn open(&self, name: &str, opening: Opening) -> io::Result<Self::File>;
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Writes what is cached of a file to the disk and forgets it, so that it is read from there.
+    fn forget_cached(&self, name: &str) -> io::Result<()>;
 
     /// Makes the names of the files, and that they have been made or renamed, survive a power cut.
     fn sync(&self) -> io::Result<()>;
@@ -92,6 +100,22 @@ pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Resul
     Ok(file)
 }
 
+/// Opens the store's file for writing. If it was left without being closed, then as it is on the disk: whatever failed to
+/// be synced may still be read, without ever reaching the disk, and pages that redb holds on to would be lost with it at
+/// the next power cut.
+pub(super) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFile> {
+    let file = open_store(directory, Opening::Existing)?;
+    let mut flags = [0];
+    let failed = |error| failure(format_args!("reading {STORE_FILE} again in {directory}"), error);
+    file.read(FLAGS_AT, &mut flags).map_err(failed)?;
+    if flags[0] & LEFT_OPEN == 0 {
+        return Ok(file);
+    }
+    drop(file);
+    directory.forget_cached(STORE_FILE).map_err(failed)?;
+    open_store(directory, Opening::Existing)
+}
+
 /// Opens the files of the journal, which are made if they are missing. From then on what is written to the store survives.
 pub(super) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
@@ -118,4 +142,29 @@ pub(super) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
 pub(super) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Io };
     Error::new(kind, format!("{doing}: {error}")).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::Builder;
+
+    use super::super::medium::SharedMemory;
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_left_open_says_so_where_it_is_looked_for() {
+        let file = SharedMemory::default();
+        let is_left_open = || {
+            let mut flags = [0];
+            file.read(FLAGS_AT, &mut flags).unwrap();
+            flags[0] & LEFT_OPEN != 0
+        };
+        for _ in 0..2 {
+            let db = Builder::new().create_with_backend(file.clone()).unwrap();
+            db.begin_write().unwrap().commit().unwrap();
+            assert!(is_left_open());
+            db.close().unwrap();
+            assert!(!is_left_open());
+        }
+    }
 }

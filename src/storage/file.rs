@@ -73,6 +73,15 @@ impl Directory for RealDirectory<'_> {
         std::fs::rename(self.path(from), self.path(to))
     }
 
+    fn forget_cached(&self, name: &str) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.sync_data()?;
+        // Elsewhere there is no such call, and a sync that fails has kept what it could not write.
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         sync_directory(self.0)
     }

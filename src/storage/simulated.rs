@@ -54,6 +54,12 @@ impl Directory for SimulatedDirectory<'_> {
         self.0.rename(from, to)
     }
 
+    fn forget_cached(&self, name: &str) -> io::Result<()> {
+        let file = self.0.open(name)?;
+        file.sync()?;
+        file.forget_cached()
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.0.sync_directory("")
     }

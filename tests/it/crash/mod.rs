@@ -59,6 +59,29 @@ fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
     }
 }
 
+#[test]
+fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
+    let seed = support::seed();
+    let options = || testing::without_search(testing::without_threads(LeadStore::options().cache_bytes(0)));
+    for (seed, at) in (0..40).flat_map(|at| (0..20).map(move |run| (seed.wrapping_add(run), at))) {
+        let disk = SimulatedDisk::new(seed);
+        let store = testing::open_on(options(), &disk).unwrap();
+        let mut leads = vec![store.create(NewLead::new("Jane")).unwrap()];
+        disk.plan(at, Fault::Broken);
+        if store.compact().is_ok() {
+            continue;
+        }
+        disk.heal();
+        store.reopen().unwrap();
+        disk.plan(seed % 40, Fault::Stop);
+        leads.extend((0..9).map_while(|_| store.create(NewLead::new("Joe")).ok()));
+        let store = testing::open_on(options(), &disk.power_cut()).unwrap();
+        for lead in leads {
+            assert_eq!(store.get(lead.id).unwrap(), Some(lead), "seed {seed}, failed at {at}");
+        }
+    }
+}
+
 /// A cache with so many bytes has room for all that a process of a run writes.
 const MANY_FIT: usize = 24 << 20;
 
