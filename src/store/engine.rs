@@ -232,7 +232,7 @@ impl Core {
     pub(super) fn read_whole(&self) -> Result<ReadView> {
         if !self.read_only {
             // So that less is left to do while writers wait.
-            self.checkpoint_alone()?;
+            self.checkpoint_alone(|| {})?;
         }
         let mut file = lock(&self.file);
         let file = file.as_mut().ok_or_else(Error::closed)?;

@@ -21,8 +21,8 @@ pub enum Durability {
     /// Before the call returns: what was acknowledged survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returned: a power cut may cost the writes of that time, the newest ones first
-    /// and never a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
+    /// Within this time after the call returned: a power cut, or a process that ends after its disk failed, may cost the
+    /// writes of that time, the newest ones first and never a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
     Within(Duration),
 }
 

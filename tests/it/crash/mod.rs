@@ -274,10 +274,12 @@ impl Run {
         self.history.note(format!("the process ends: {end:?}"));
         match end {
             End::PowerCut => self.cut_the_power(),
-            // What was acknowledged is not lost, but can be by a power cut while it is recovered, or by a sync that
-            // failed: what was written before may be gone then.
+            // What was acknowledged is not lost, but can be by a power cut while it is recovered.
             End::Killed => {
-                self.is_power_cut = self.disk.has_failed();
+                if self.disk.has_failed() && !self.disk.has_stopped() {
+                    // A sync that failed loses what a power cut would.
+                    self.states.cut_the_power();
+                }
                 self.disk = self.disk.process_killed();
             }
             End::Closed => {
