@@ -6,7 +6,8 @@
 //! - `matcher` finds rows and ranks them, the same way in `segment` (the index) and in `recent` (the leads since), which it
 //!   reads as `postings`: `terms` looks words up, `best_ways` and `runs` find documents and words side by side, `hits` joins
 //!   them; `rank` is the order of hits, `ranked` what was found.
-//! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`.
+//! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`, which
+//!   lie in an `index_place`.
 //! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
@@ -19,6 +20,7 @@ mod follower;
 mod hit;
 mod hits;
 mod index_files;
+mod index_place;
 mod lead_words;
 mod matcher;
 mod payload;
@@ -33,6 +35,8 @@ mod schema;
 mod sealed_directory;
 mod search_query;
 mod segment;
+#[cfg(feature = "unstable-testing")]
+mod simulated;
 mod status;
 mod terms;
 mod typos;
@@ -48,6 +52,7 @@ pub use typos::Typos;
 pub(crate) use check::check;
 pub(crate) use follower::{Follower, Progress};
 pub(crate) use index_files::IndexHome;
+pub(crate) use index_place::IndexPlace;
 pub(crate) use search_query::{facets, search};
 pub(crate) use view::{Published, View, index_is_built};
 

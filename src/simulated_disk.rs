@@ -172,6 +172,13 @@ impl SimulatedDisk {
         Ok(disk.names.get(name).is_some())
     }
 
+    /// The names in a directory.
+    pub(crate) fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let mut disk = self.disk();
+        disk.reading()?;
+        Ok(disk.names.in_directory(directory))
+    }
+
     /// The file of this name.
     pub(crate) fn open(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut disk = self.disk();
@@ -203,6 +210,16 @@ impl SimulatedDisk {
         let verdict = disk.changing(("rename", from, 0, 0), false);
         if verdict.is_done() || disk.rng.bool() {
             disk.names.rename(from, to, id);
+        }
+        verdict.result()
+    }
+
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let verdict = disk.changing(("remove", name, 0, 0), false);
+        if verdict.is_done() || disk.rng.bool() {
+            disk.names.set(name, None);
         }
         verdict.result()
     }

@@ -429,6 +429,11 @@ impl LeadStore {
     }
 
     #[cfg(feature = "unstable-testing")]
+    pub(crate) fn index(&self) -> Result<()> {
+        self.core()?.index()
+    }
+
+    #[cfg(feature = "unstable-testing")]
     pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
         self.core()?.checkpoint_while(meanwhile)
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
-use crate::{Clock, LeadId, LeadStore, OpenOptions, Result, index};
+use crate::{Clock, LeadId, LeadStore, OpenOptions, Result};
 
 /// A clock that stands until it is set. Clones show the same time.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub fn without_search(options: OpenOptions) -> OpenOptions {
 }
 
 /// The same options for a store without threads of its own: nothing is checkpointed, swept, made durable in time or
-/// indexed but by a call, on the caller's thread, so that the same calls meet the same operations of the disk.
+/// indexed but by a call (a search indexes if it has to), on the caller's thread, so that the same calls meet the same operations of the disk.
 pub fn without_threads(options: OpenOptions) -> OpenOptions {
     options.without_threads()
 }
@@ -135,7 +135,7 @@ pub enum Spoilt {
 pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
     store.transaction(|transaction| {
         transaction.spoil(id, |batch, row, stored| {
-            let entries = index::entries(row, stored);
+            let entries = crate::index::entries(row, stored);
             let nowhere = Row(row.0 | 0x0010_0000);
             let nth = |all: &[Vec<u8>], n: usize| all.get(n % all.len().max(1)).cloned().unwrap_or_default();
             match what {
@@ -155,4 +155,13 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
             }
         })
     })
+}
+
+/// Brings the search index of a store without threads up to date.
+///
+/// # Errors
+///
+/// [`Unavailable`](crate::ErrorKind::Unavailable) if that fails.
+pub fn index(store: &LeadStore) -> Result<()> {
+    store.index()
 }

@@ -1,5 +1,6 @@
 //! The thread that keeps the index after the store. It opens or rebuilds the index, then indexes in batches what the
 //! change log names, and publishes each batch. Redb is the truth: whatever goes wrong here is mended by doing it again.
+//! For tests that are to repeat exactly there need be no thread: then whoever would wait for it does its work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,9 @@ struct Shared {
     progress: Condvar,
     /// Held while a batch is indexed.
     indexing: Mutex<()>,
+    worker: Mutex<Option<Worker>>,
+    /// Whether there is no thread, and whoever needs the index brings it up to date.
+    on_call: bool,
     indexed: AtomicU64,
     total: AtomicU64,
     log_start: AtomicU64,
@@ -87,6 +91,30 @@ impl Follower {
             |error| Error::new(ErrorKind::Io, format!("starting the search thread: {error}")).caused_by(error),
         )?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The same without a thread.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn on_call(
+        home: IndexHome,
+        published: Arc<Published>,
+        make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
+        on_rebuild: Option<Progress>,
+    ) -> Self {
+        let shared = Shared { on_call: true, ..Shared::new(home, published, Box::new(make_durable), on_rebuild) };
+        Self { shared: Arc::new(shared), thread: Mutex::default() }
+    }
+
+    /// Indexes what is not indexed yet, if that is on call; the cause if it failed.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn index(&self) -> Result<()> {
+        if self.shared.on_call {
+            self.shared.attempt();
+        }
+        match &self.shared.signal().failure {
+            Some(failure) => Err(Error::new(ErrorKind::Unavailable, failure.cause.clone())),
+            None => Ok(()),
+        }
     }
 
     /// None at all: nothing is indexed, and searches are `Unavailable`.
@@ -190,6 +218,9 @@ impl Follower {
             // The thread catches its own panics.
             let _ = thread.join();
         }
+        if self.shared.on_call {
+            self.shared.finish();
+        }
     }
 }
 
@@ -222,6 +253,8 @@ impl Shared {
             work: Condvar::new(),
             progress: Condvar::new(),
             indexing: Mutex::default(),
+            worker: Mutex::default(),
+            on_call: false,
             indexed: AtomicU64::new(0),
             total: AtomicU64::new(0),
             log_start: AtomicU64::new(0),
@@ -229,17 +262,21 @@ impl Shared {
     }
 
     fn run(&self) {
-        let mut worker = None;
         loop {
-            self.attempt(&mut worker);
+            self.attempt();
             if !self.wait_for_work() {
                 break;
             }
         }
+        self.finish();
+    }
+
+    fn finish(&self) {
         // What came while the last batch was indexed, unless it is hopeless.
         if self.signal().failure.is_none() && self.unindexed() > 0 {
-            self.attempt(&mut worker);
+            self.attempt();
         }
+        let worker = lock(&self.worker).take();
         if let Some(writer) = worker.and_then(|worker| worker.writer)
             && let Err(error) = writer.wait_merging_threads()
         {
@@ -250,8 +287,9 @@ impl Shared {
 
     /// One batch. A failure costs the worker, and is tried again with a new one at once: mostly the index was damaged
     /// or removed.
-    fn attempt(&self, worker: &mut Option<Worker>) {
-        let failure = self.attempt_once(worker).and_then(|_| self.attempt_once(worker));
+    fn attempt(&self) {
+        let mut worker = lock(&self.worker);
+        let failure = self.attempt_once(&mut worker).and_then(|_| self.attempt_once(&mut worker));
         self.signal().failure = failure.map(|cause| Failure { cause, at: Instant::now() });
         self.progress.notify_all();
     }
@@ -304,6 +342,10 @@ impl Shared {
         if merge {
             worker.merge()?;
         }
+        if self.on_call {
+            // No thread of tantivy's is to go on when the caller does.
+            worker.settle()?;
+        }
         self.published.indexed(IndexView::new(&worker.files.reader, worker.files.schema.clone())?);
         if merge {
             // The view before held the files that were merged.
@@ -338,7 +380,12 @@ impl Shared {
     }
 
     /// Asks for a batch at once and waits until something has changed.
-    fn hurry<'a>(&self, mut signal: MutexGuard<'a, Signal>) -> MutexGuard<'a, Signal> {
+    fn hurry<'a>(&'a self, mut signal: MutexGuard<'a, Signal>) -> MutexGuard<'a, Signal> {
+        if self.on_call {
+            drop(signal);
+            self.attempt();
+            return self.signal();
+        }
         signal.at_once = true;
         self.work.notify_one();
         // Not for ever, so that no missed signal can hang a caller.
@@ -402,12 +449,15 @@ impl Worker {
 }
 
 impl Worker {
+    /// Waits for merges that go on.
+    fn settle(&mut self) -> Result<()> {
+        self.writer.take().map_or(Ok(()), |writer| writer.wait_merging_threads().map_err(fault))
+    }
+
     /// Makes one segment of all.
     fn merge(&mut self) -> Result<()> {
         // Segments that are being merged cannot be merged otherwise.
-        if let Some(writer) = self.writer.take() {
-            writer.wait_merging_threads().map_err(fault)?;
-        }
+        self.settle()?;
         let writer = self.writer.insert(self.files.writer()?);
         let segments = self.files.segments()?;
         if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {

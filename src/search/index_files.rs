@@ -1,24 +1,23 @@
 //! The files of the index: opened if they can be trusted, made anew otherwise.
 
-use std::path::{Path, PathBuf};
-
-use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
+use tantivy::directory::{Directory, RamDirectory};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use super::fault;
+use super::index_place::IndexPlace;
 use super::payload::{Payload, Standing};
 use super::schema::IndexSchema;
 use super::sealed_directory::SealedDirectory;
 use super::word_lines::{self, WordLines};
-use crate::storage::{Reader, create_private_directory};
+use crate::storage::Reader;
 use crate::{Error, ErrorKind, Result};
 
 /// Where the index lies.
 #[derive(Clone, Debug)]
 pub(crate) enum IndexHome {
-    Directory(PathBuf),
+    Directory(IndexPlace),
     /// A directory that is used as it is, or not at all.
-    ReadOnly(PathBuf),
+    ReadOnly(IndexPlace),
     Memory,
 }
 
@@ -39,14 +38,14 @@ impl IndexFiles {
     pub(super) fn open(home: &IndexHome, reader: &impl Reader) -> Result<Self> {
         match home {
             IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
-            IndexHome::Directory(path) => match Self::open_trusted(path, false, reader) {
+            IndexHome::Directory(place) => match Self::open_trusted(place, false, reader) {
                 Ok(files) => Ok(files),
                 Err(reason) => {
-                    log::warn!("the search index in {} is rebuilt: {reason}", path.display());
-                    Self::create_in(path)
+                    log::warn!("the search index in {place} is rebuilt: {reason}");
+                    Self::create_in(place)
                 }
             },
-            IndexHome::ReadOnly(path) => match Self::open_trusted(path, true, reader) {
+            IndexHome::ReadOnly(place) => match Self::open_trusted(place, true, reader) {
                 Ok(files) if files.payload == Some(Payload::of(reader.header())) => Ok(files),
                 _ => Self::create(Box::new(RamDirectory::create())),
             },
@@ -56,19 +55,17 @@ impl IndexFiles {
     /// An empty index in `home`, whatever is there.
     pub(super) fn discard(home: &IndexHome) -> Result<Self> {
         match home {
-            IndexHome::Directory(path) => Self::create_in(path),
+            IndexHome::Directory(place) => Self::create_in(place),
             IndexHome::ReadOnly(_) | IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
         }
     }
 
-    fn open_trusted(path: &Path, read_only: bool, reader: &impl Reader) -> Result<Self> {
+    fn open_trusted(place: &IndexPlace, read_only: bool, reader: &impl Reader) -> Result<Self> {
         let useless = |why: &str| Error::new(ErrorKind::Unavailable, why);
-        if !path.is_dir() {
+        if !place.exists() {
             return Err(useless("there is none"));
         }
-        let inner = MmapDirectory::open(path).map_err(fault)?;
-        let directory = if read_only { SealedDirectory::read_only(inner) } else { SealedDirectory::new(inner) };
-        let index = Index::open(directory).map_err(fault)?;
+        let index = Index::open(SealedDirectory::new(place.open()?, read_only)).map_err(fault)?;
         let schema = IndexSchema::new();
         if index.schema() != schema.schema() {
             return Err(useless("it has other fields"));
@@ -83,8 +80,7 @@ impl IndexFiles {
             },
         }
         let segments: Vec<String> = meta.segments.iter().map(|segment| segment.id().uuid_string()).collect();
-        for entry in std::fs::read_dir(path).map_err(fault)? {
-            let name = PathBuf::from(entry.map_err(fault)?.file_name());
+        for name in place.files()? {
             let in_use = name.to_str().is_some_and(|name| segments.iter().any(|segment| name.starts_with(segment)));
             // Before anything reads it: a damaged file gives wrong answers, panics or hangs.
             if in_use && !index.directory().validate_checksum(&name).map_err(fault)? {
@@ -94,17 +90,9 @@ impl IndexFiles {
         Self::assemble(index, schema, payload)
     }
 
-    fn create_in(path: &Path) -> Result<Self> {
-        let failed = |error: std::io::Error| {
-            let message = format!("making the search index anew in {} failed: {error}", path.display());
-            Error::new(ErrorKind::Unavailable, message).caused_by(error)
-        };
-        if path.exists() {
-            std::fs::remove_dir_all(path).map_err(failed)?;
-        }
-        create_private_directory(path).map_err(failed)?;
-        let inner = MmapDirectory::open(path).map_err(fault)?;
-        Self::create(Box::new(SealedDirectory::new(inner)))
+    fn create_in(place: &IndexPlace) -> Result<Self> {
+        place.clear()?;
+        Self::create(Box::new(SealedDirectory::new(place.open()?, false)))
     }
 
     fn create(directory: Box<dyn Directory>) -> Result<Self> {
@@ -145,7 +133,8 @@ mod tests {
         let medium = Medium::Directory(directory.path().to_owned());
         let read = Database::open(&medium, 1 << 20, Access::OpenExisting).unwrap().read().unwrap();
         let search = directory.path().join("search");
-        let trusted = || IndexFiles::open_trusted(&search, true, &read).is_ok();
+        let place = IndexPlace::Directory(search.clone());
+        let trusted = || IndexFiles::open_trusted(&place, true, &read).is_ok();
         assert!(trusted());
         let mut changed = 0;
         for entry in std::fs::read_dir(&search).unwrap() {

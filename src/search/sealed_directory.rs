@@ -11,19 +11,15 @@ use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHa
 
 /// Wraps another directory.
 #[derive(Clone, Debug)]
-pub(super) struct SealedDirectory<D> {
-    inner: D,
+pub(super) struct SealedDirectory {
+    inner: Box<dyn Directory>,
+    /// Then it makes no lock files.
     read_only: bool,
 }
 
-impl<D> SealedDirectory<D> {
-    pub(super) fn new(inner: D) -> Self {
-        Self { inner, read_only: false }
-    }
-
-    /// One that makes no lock files, since it is only read.
-    pub(super) fn read_only(inner: D) -> Self {
-        Self { inner, read_only: true }
+impl SealedDirectory {
+    pub(super) fn new(inner: Box<dyn Directory>, read_only: bool) -> Self {
+        Self { inner, read_only }
     }
 }
 
@@ -48,7 +44,7 @@ fn unseal(mut sealed: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(sealed)
 }
 
-impl<D: Directory + Clone> Directory for SealedDirectory<D> {
+impl Directory for SealedDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         self.inner.get_file_handle(path)
     }

@@ -45,7 +45,14 @@ impl Names {
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {
-        self.current.values().copied().collect()
+        // By their number, since names can be random.
+        let mut ids: Vec<u64> = self.current.values().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub(super) fn in_directory(&self, directory: &str) -> Vec<String> {
+        self.current.keys().filter(|name| directory_of(name) == directory).cloned().collect()
     }
 
     /// Gives a name to a file, or takes it away.

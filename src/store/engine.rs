@@ -15,7 +15,7 @@ use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::clock;
 use crate::query::{Facets, Page};
-use crate::search::{self, Follower, Hit, IndexHome, Published, SearchQuery, SearchStatus, View};
+use crate::search::{self, Follower, Hit, IndexHome, IndexPlace, Published, SearchQuery, SearchStatus, View};
 use crate::storage::{self, Access, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
@@ -70,20 +70,26 @@ impl Engine {
         let patience = Patience::new(last_commit_at, &*options.clock);
         let published = Arc::new(Published::new(read));
         let file = Arc::new(Mutex::new(Some(database)));
-        let home = match medium {
-            Medium::Directory(directory) if options.read_only => IndexHome::ReadOnly(directory.join("search")),
-            Medium::Directory(directory) => IndexHome::Directory(directory.join("search")),
-            Medium::Memory(_) => IndexHome::Memory,
+        let place = match medium {
+            Medium::Directory(directory) => Some(IndexPlace::Directory(directory.join("search"))),
+            Medium::Memory(_) => None,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(_) => IndexHome::Memory,
+            Medium::Simulated(disk) => Some(IndexPlace::Simulated(disk.clone())),
+        };
+        let home = match place {
+            Some(place) if options.read_only => IndexHome::ReadOnly(place),
+            Some(place) => IndexHome::Directory(place),
+            None => IndexHome::Memory,
         };
         let later = !options.read_only && options.durability != Durability::EveryCommit;
         let synced_file = Arc::clone(&file);
-        let follower = if options.search && options.threads {
-            let on_rebuild = options.on_search_rebuild.clone();
-            Follower::start(home, Arc::clone(&published), move || sync(&synced_file), on_rebuild)?
-        } else {
-            Follower::none(Arc::clone(&published))
+        let make_durable = move || sync(&synced_file);
+        let on_rebuild = options.on_search_rebuild.clone();
+        let follower = match (options.search, options.threads) {
+            (true, true) => Follower::start(home, Arc::clone(&published), make_durable, on_rebuild)?,
+            #[cfg(feature = "unstable-testing")]
+            (true, false) => Follower::on_call(home, Arc::clone(&published), make_durable, on_rebuild),
+            _ => Follower::none(Arc::clone(&published)),
         };
         let core = Arc::new(Core {
             rules: Rules { clock: Arc::clone(&options.clock), statuses, trash_retention: options.trash_retention },
@@ -375,6 +381,11 @@ impl Core {
             return self.follower.searchable();
         }
         if view.has_index() { Ok(view) } else { Err(search::index_is_built()) }
+    }
+
+    #[cfg(feature = "unstable-testing")]
+    pub(super) fn index(&self) -> Result<()> {
+        self.follower.index()
     }
 
     pub(super) fn search_status(&self) -> SearchStatus {

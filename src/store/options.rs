@@ -22,7 +22,8 @@ pub enum Durability {
     #[default]
     EveryCommit,
     /// Within this time after the call returned: a power cut, or a process that ends after its disk failed, may cost the
-    /// writes of that time, the newest ones first and never a part of one. [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
+    /// writes of that time, the newest ones first and never a part of one. [`sync`](LeadStore::sync) and
+    /// [`close`](LeadStore::close) make all of them durable.
     Within(Duration),
 }
 

@@ -319,6 +319,12 @@ impl Run {
         let now = self.clock.now();
         let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
         (0..questions).for_each(|_| answers.check_something_stored());
+        if questions > 1 && self.rng.u32(0..3) == 0 {
+            match store.check(|_, _| ()) {
+                Ok(report) => assert!(report.is_sound() || self.disk.has_failed(), "{:?}", report.problems),
+                Err(error) => self.failed("checking", &error),
+            }
+        }
     }
 }
 

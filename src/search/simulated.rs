@@ -1,0 +1,151 @@
+//! The directory of an index on a [`SimulatedDisk`]: what tantivy's own does with the files of a real one.
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite, WatchCallback,
+    WatchHandle, WritePtr,
+};
+
+use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
+
+const DIRECTORY: &str = "search";
+
+#[derive(Clone, Debug)]
+pub(super) struct SimulatedIndex {
+    disk: SimulatedDisk,
+    locks: Arc<Locks>,
+}
+
+/// The locks that are held, which end with the process, as those of real files do.
+#[derive(Debug, Default)]
+struct Locks {
+    held: Mutex<HashSet<PathBuf>>,
+    released: Condvar,
+}
+
+struct HeldLock {
+    locks: Arc<Locks>,
+    path: PathBuf,
+}
+
+struct Writer {
+    file: SimulatedFile,
+    at: u64,
+}
+
+fn name_of(path: &Path) -> String {
+    format!("{DIRECTORY}/{}", path.display())
+}
+
+impl SimulatedIndex {
+    pub(super) fn new(disk: SimulatedDisk) -> Self {
+        Self { disk, locks: Arc::default() }
+    }
+
+    pub(super) fn exists(disk: &SimulatedDisk) -> bool {
+        disk.list(DIRECTORY).is_ok_and(|names| !names.is_empty())
+    }
+
+    pub(super) fn files(disk: &SimulatedDisk) -> io::Result<Vec<PathBuf>> {
+        let names = disk.list(DIRECTORY)?;
+        Ok(names.iter().filter_map(|name| Path::new(name).file_name()).map(PathBuf::from).collect())
+    }
+
+    pub(super) fn remove_all(disk: &SimulatedDisk) -> io::Result<()> {
+        disk.list(DIRECTORY)?.iter().try_for_each(|name| disk.remove(name))
+    }
+}
+
+impl Directory for SimulatedIndex {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        Ok(Arc::new(OwnedBytes::new(self.atomic_read(path)?)))
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.disk.remove(&name_of(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
+            _ => DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() },
+        })
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.disk.exists(&name_of(path)).map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        let file = self.disk.create(&name_of(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
+            _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
+        })?;
+        Ok(BufWriter::new(Box::new(Writer { file, at: 0 })))
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        self.disk.open(&name_of(path)).and_then(|file| file.read_all()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+        })
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        let new = format!("{}.new", name_of(path));
+        if self.disk.exists(&new)? {
+            self.disk.remove(&new)?;
+        }
+        let file = self.disk.create(&new)?;
+        file.write(0, data)?;
+        file.sync()?;
+        self.disk.rename(&new, &name_of(path))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory(DIRECTORY)
+    }
+
+    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
+        let mut held = self.locks.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while !held.insert(lock.filepath.clone()) {
+            if !lock.is_blocking {
+                return Err(LockError::LockBusy);
+            }
+            held = self.locks.released.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+        let held = HeldLock { locks: Arc::clone(&self.locks), path: lock.filepath.clone() };
+        Ok(DirectoryLock::from(Box::new(held)))
+    }
+
+    fn watch(&self, _callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        // Readers are reloaded by hand.
+        Ok(WatchHandle::empty())
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        self.locks.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+        self.locks.released.notify_all();
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.file.write(self.at, data)?;
+        self.at += data.len() as u64;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl TerminatingWrite for Writer {
+    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
+        self.file.sync()
+    }
+}
