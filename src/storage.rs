@@ -30,6 +30,7 @@ mod maintenance;
 mod medium;
 mod merge;
 mod on_disk;
+mod opening;
 mod overlay;
 mod read_view;
 mod reader;
@@ -48,9 +49,7 @@ pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use column::DealValues;
 #[cfg(feature = "http")]
 pub(crate) use credential::StoredCredential;
-#[cfg(feature = "unstable-testing")]
-pub(crate) use database::set_format;
-pub(crate) use database::{Access, Database, Durability, Pending, read_only};
+pub(crate) use database::{Database, Durability, Pending, read_only};
 pub(crate) use entries::Entries;
 pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
@@ -58,9 +57,13 @@ pub(crate) use log::{LogChange, LogKind};
 pub(crate) use maintenance::back_up;
 pub(crate) use medium::Medium;
 pub(crate) use on_disk::OnDisk;
+pub(crate) use opening::Access;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use opening::set_format;
 pub(crate) use read_view::ReadView;
 pub(crate) use reader::{Reader, Visit};
 pub(crate) use record::{Stored, TrashStamp};
+pub(crate) use sealed_file::Damage;
 
 use crate::{Error, ErrorKind};
 

@@ -10,10 +10,10 @@ mod maintenance;
 mod mirror;
 mod nesting;
 mod options;
+mod searching;
 mod snapshot;
 mod transaction;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -446,15 +446,10 @@ impl LeadStore {
         self.core()?.write_in_company(work)
     }
 
-    /// Runs a read, or whatever else runs no code of the caller's. A failure of input or output in it is the store's
-    /// own, after which nothing is to be trusted.
+    /// Runs a read, or whatever else runs no code of the caller's.
     fn with<T>(&self, work: impl FnOnce(&Arc<Core>) -> Result<T>) -> Result<T> {
         let core = self.core()?;
-        match catch_unwind(AssertUnwindSafe(|| work(&core))) {
-            Ok(result) => result.inspect_err(|error| core.note_failure(error)),
-            // redb trusts the pages that it reads, and may stumble over damaged ones.
-            Err(_) => Err(Error::corrupted("reading the store panicked, which a damaged file can cause")),
-        }
+        core.guarded(|| work(&core))
     }
 
     /// The open store.

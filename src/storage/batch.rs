@@ -188,6 +188,8 @@ impl<'p> WriteBatch<'p> {
     }
 
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
+        // This commit's own record stays.
+        let log_start = log_start.min(self.header.seq);
         if log_start <= self.header.log_start {
             return Ok(());
         }
@@ -273,8 +275,9 @@ impl Reader for WriteBatch<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::LogKind;
-    use super::super::database::{Access, Database, Durability};
+    use super::super::database::{Database, Durability};
     use super::super::medium::Medium;
+    use super::super::opening::Access;
     use super::*;
     use crate::clock::from_micros;
     use crate::row::Direction;

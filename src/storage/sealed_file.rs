@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
@@ -51,7 +51,11 @@ struct Sealed {
     tolerates: AtomicBool,
     /// Those that were.
     tolerated: Mutex<BTreeSet<u64>>,
+    damage: Damage,
 }
+
+/// The first damage that was met in a file, if any was. redb says what it met once, and then refuses to go on.
+pub(crate) type Damage = Arc<OnceLock<String>>;
 
 impl SealedFile {
     /// A new file, in one that is empty.
@@ -87,7 +91,7 @@ impl SealedFile {
     fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
         let (inner, head) = (Box::new(inner), Mutex::new(head));
         let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Sealed { inner, salt, head, tolerates, tolerated }))
+        Self(Arc::new(Sealed { inner, salt, head, tolerates, tolerated, damage: Damage::default() }))
     }
 
     /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. If it succeeds,
@@ -112,6 +116,10 @@ impl SealedFile {
         self.0.inner.write(place(block)?, &sealed)
     }
 
+    pub(super) fn damage(&self) -> Damage {
+        Arc::clone(&self.0.damage)
+    }
+
     fn head(&self) -> MutexGuard<'_, Head> {
         lock(&self.0.head)
     }
@@ -126,7 +134,8 @@ impl SealedFile {
                 continue;
             }
             if !self.0.tolerates.load(Ordering::Relaxed) {
-                return Err(damaged(format_args!("its block {block} is not what was written")));
+                let what = format!("its block {block} is not what was written");
+                return Err(damaged(self.0.damage.get_or_init(|| what)));
             }
             lock(&self.0.tolerated).insert(block);
         }

@@ -14,9 +14,8 @@ use super::nesting::Nesting;
 use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::clock;
-use crate::query::{Facets, Page};
-use crate::search::{self, Follower, Hit, IndexHome, IndexPlace, Published, SearchQuery, SearchStatus, View};
-use crate::storage::{self, Access, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq};
+use crate::search::{Follower, IndexHome, IndexPlace, Published, View};
+use crate::storage::{self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,7 +34,7 @@ pub(super) struct Core {
     rules: Rules,
     durability: storage::Durability,
     read_only: bool,
-    wait_for_search: bool,
+    pub(super) wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
     file: Arc<Mutex<Option<Database>>>,
     /// Held while a checkpoint is made, before the file is locked.
@@ -44,11 +43,13 @@ pub(super) struct Core {
     crowded: AtomicBool,
     signal: Arc<Signal>,
     queue: Queue,
+    /// The first damage that was met in the file.
+    damage: Damage,
     /// What went wrong with the file, after which nothing is to be trusted until it is opened anew.
     failure: OnceLock<Error>,
-    nesting: Arc<Nesting>,
+    pub(super) nesting: Arc<Nesting>,
     published: Arc<Published>,
-    follower: Follower,
+    pub(super) follower: Follower,
     patience: Mutex<Patience>,
     closed: AtomicBool,
     snapshots: AtomicUsize,
@@ -67,6 +68,7 @@ impl Engine {
             Medium::Simulated(_) => error,
         })?;
         let last_commit_at = (read.header().seq.0 > 0).then_some(read.header().last_commit_at);
+        let damage = database.damage();
         let patience = Patience::new(last_commit_at, &*options.clock);
         let published = Arc::new(Published::new(read));
         let file = Arc::new(Mutex::new(Some(database)));
@@ -101,6 +103,7 @@ impl Engine {
             crowded: AtomicBool::new(false),
             signal: Arc::default(),
             queue: Queue::default(),
+            damage,
             failure: OnceLock::new(),
             nesting: Arc::clone(nesting),
             published,
@@ -129,6 +132,7 @@ impl Engine {
         let Some(database) = self.end() else { return Ok(()) };
         catch_unwind(AssertUnwindSafe(|| database.close()))
             .unwrap_or_else(|_| Err(Error::corrupted("closing the store panicked, which a damaged file can cause")))
+            .map_err(|error| self.core.note_failure(error))
     }
 
     /// Ends everything but the file, which is given out unless it was already.
@@ -179,12 +183,28 @@ impl Core {
         }
     }
 
-    /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ.
-    pub(super) fn note_failure(&self, error: &Error) {
-        if error.kind() == ErrorKind::Io || error.outcome_unknown() {
+    /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ, and gives
+    /// it back: as damage, if that is what redb stumbled over before it refused to go on.
+    pub(super) fn note_failure(&self, error: Error) -> Error {
+        let error = match self.damage.get() {
+            Some(damage) if error.kind() == ErrorKind::Io => {
+                Error::corrupted(format!("the store's file is damaged: {damage}")).caused_by(error)
+            }
+            _ => error,
+        };
+        let is_damage = error.kind() == ErrorKind::Corrupted && self.damage.get().is_some();
+        if error.kind() == ErrorKind::Io || error.outcome_unknown() || is_damage {
             // The first one is the cause of those that follow.
             let _ = self.failure.set(error.repeated());
         }
+        error
+    }
+
+    /// Runs a read. A failure of input or output in it is the store's own, after which nothing is to be trusted.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        // redb trusts the pages that it reads, and may stumble over damaged ones.
+        let panicked = |_| Err(Error::corrupted("reading the store panicked, which a damaged file can cause"));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked).map_err(|error| self.note_failure(error))
     }
 
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
@@ -242,7 +262,7 @@ impl Core {
         }
         let mut file = lock(&self.file);
         let file = file.as_mut().ok_or_else(Error::closed)?;
-        let view = file.read_whole().inspect_err(|error| self.note_failure(error))?;
+        let view = file.read_whole().map_err(|error| self.note_failure(error))?;
         self.published.rebase(view.clone());
         Ok(view)
     }
@@ -286,6 +306,7 @@ impl Core {
         };
         let panicked = |_| Err(Error::corrupted("a checkpoint panicked, which a damaged file can cause"));
         catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked).map_err(|error| {
+            let error = self.note_failure(error);
             let error =
                 error.while_doing("bringing writes from the journal, where they are safe, into the store's tables");
             if error.kind() != ErrorKind::Closed {
@@ -299,8 +320,8 @@ impl Core {
     /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
     fn commit<T>(&self, file: &mut Database, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         self.check_failure()?;
-        let own = |result: Result<_>| result.inspect_err(|error| self.note_failure(error));
-        let pending = file.begin().inspect_err(|error| self.note_failure(error))?;
+        let own = |result: Result<_>| result.map_err(|error| self.note_failure(error));
+        let pending = file.begin().map_err(|error| self.note_failure(error))?;
         let (value, changed) = match catch_unwind(AssertUnwindSafe(|| self.work(&pending, work))) {
             Ok(Ok((value, Some(finished)))) => {
                 let changed = finished.changed_rows();
@@ -343,53 +364,8 @@ impl Core {
         let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);
         let finished = batch
             .finish(trusted_now.map(clock::microseconds), self.follower.log_start())
-            .inspect_err(|error| self.note_failure(error))?;
+            .map_err(|error| self.note_failure(error))?;
         Ok((value, Some(finished)))
-    }
-
-    pub(super) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
-        self.searched(query, search::search)
-    }
-
-    pub(super) fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
-        self.searched(query, search::facets)
-    }
-
-    /// The answer of the index; if that fails, of the one that is made anew.
-    fn searched<T>(&self, query: &SearchQuery, answer: fn(&View, &SearchQuery) -> Result<T>) -> Result<T> {
-        query.check()?;
-        let view = self.searchable()?;
-        match answer(&view, query) {
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
-                log::error!("the search index failed and is made anew: {error}");
-                self.follower.distrust(&view);
-                answer(&*self.searchable()?, query)
-            }
-            result => result,
-        }
-    }
-
-    /// A view that can be searched, waited for if the options say so.
-    fn searchable(&self) -> Result<Arc<View>> {
-        let view = self.view()?;
-        if view.is_searchable() {
-            return Ok(view);
-        }
-        // A transaction must not wait: what it would wait for may need the file, which it holds.
-        let waits = self.wait_for_search && self.nesting.refuse().is_ok();
-        if waits {
-            return self.follower.searchable();
-        }
-        if view.has_index() { Ok(view) } else { Err(search::index_is_built()) }
-    }
-
-    #[cfg(feature = "unstable-testing")]
-    pub(super) fn index(&self) -> Result<()> {
-        self.follower.index()
-    }
-
-    pub(super) fn search_status(&self) -> SearchStatus {
-        self.follower.status()
     }
 
     /// Makes every write so far durable.

@@ -153,7 +153,7 @@ fn sync(core: &Core, time: Duration) {
     let mut sync_at = Instant::now() + time;
     while core.signal().wait(|_, _| sync_at) {
         if core.check_failure().is_ok() {
-            attempt("made durable in time", || core.sync().inspect_err(|error| core.note_failure(error)));
+            attempt("made durable in time", || core.sync().map_err(|error| core.note_failure(error)));
         }
         sync_at = Instant::now() + time;
     }

@@ -9,7 +9,7 @@ use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::search::{self, Hit, SearchQuery, View};
-use crate::storage::{ReadView, Reader};
+use crate::storage::Reader;
 use crate::trash::{self, TrashQuery};
 use crate::{Error, ErrorKind, Result};
 
@@ -36,8 +36,9 @@ impl Drop for Held {
 }
 
 impl Held {
-    fn reader(&self) -> Result<&ReadView> {
-        if self.core.is_closed() { Err(Error::closed()) } else { Ok(self.view.reader()) }
+    /// Reads the view, unless the store was closed.
+    fn read<T>(&self, read: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+        if self.core.is_closed() { Err(Error::closed()) } else { self.core.guarded(|| read(&self.view)) }
     }
 }
 
@@ -61,7 +62,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        query::get(self.held.reader()?, id)
+        self.held.read(|view| query::get(view.reader(), id))
     }
 
     /// The leads with these ids, see [`LeadStore::get_many`](super::LeadStore::get_many).
@@ -70,7 +71,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        query::get_many(self.held.reader()?, ids)
+        self.held.read(|view| query::get_many(view.reader(), ids))
     }
 
     /// The lead with this id in another system, see
@@ -80,7 +81,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        query::get_by_external_id(self.held.reader()?, external_id)
+        self.held.read(|view| query::get_by_external_id(view.reader(), external_id))
     }
 
     /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
@@ -89,7 +90,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        query::get_trashed(self.held.reader()?, id, self.held.now)
+        self.held.read(|view| query::get_trashed(view.reader(), id, self.held.now))
     }
 
     /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
@@ -98,7 +99,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        trash::list_trash(self.held.reader()?, query, self.held.now)
+        self.held.read(|view| trash::list_trash(view.reader(), query, self.held.now))
     }
 
     /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
@@ -107,7 +108,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        query::list(self.held.reader()?, query)
+        self.held.read(|view| query::list(view.reader(), query))
     }
 
     /// How many leads a filter wants, see [`LeadStore::count`](super::LeadStore::count).
@@ -116,7 +117,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        Ok(query::select(self.held.reader()?, filter)?.len())
+        self.held.read(|view| Ok(query::select(view.reader(), filter)?.len()))
     }
 
     /// How the leads that a filter wants divide, see [`LeadStore::facets`](super::LeadStore::facets).
@@ -125,7 +126,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
-        query::facets(self.held.reader()?, filter)
+        self.held.read(|view| query::facets(view.reader(), filter))
     }
 
     /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).
@@ -144,7 +145,7 @@ impl Snapshot {
     /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was
     /// opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
-        search::search(self.searchable(query)?, query)
+        self.search_with(query, search::search)
     }
 
     /// How all that a search finds divides, see [`LeadStore::search_facets`](super::LeadStore::search_facets).
@@ -153,17 +154,18 @@ impl Snapshot {
     ///
     /// Those of [`search`](Self::search).
     pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
-        search::facets(self.searchable(query)?, query)
+        self.search_with(query, search::facets)
     }
 
-    fn searchable(&self, query: &SearchQuery) -> Result<&View> {
+    fn search_with<T>(&self, query: &SearchQuery, answer: fn(&View, &SearchQuery) -> Result<T>) -> Result<T> {
         query.check()?;
-        self.held.reader()?;
-        if !self.held.view.has_index() {
-            let message = "the snapshot was taken before the search index was ready; take another";
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        }
-        Ok(&self.held.view)
+        self.held.read(|view| {
+            if !view.has_index() {
+                let message = "the snapshot was taken before the search index was ready; take another";
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            answer(view, query)
+        })
     }
 }
 
@@ -182,7 +184,10 @@ pub(super) struct Leads {
 
 impl Leads {
     pub(super) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
-        let selected = snapshot.and_then(|snapshot| Ok((query::select(snapshot.held.reader()?, filter)?, snapshot)));
+        let selected = snapshot.and_then(|snapshot| {
+            let rows = snapshot.held.read(|view| query::select(view.reader(), filter))?;
+            Ok((rows, snapshot))
+        });
         match selected {
             Ok((rows, snapshot)) => Self { snapshot: Some(snapshot), rows: rows.into_rows(), error: None },
             Err(error) => Self { snapshot: None, rows: RowSet::default().into_rows(), error: Some(error) },
@@ -198,8 +203,7 @@ impl Iterator for Leads {
             return Some(Err(error));
         }
         let row = Row(self.rows.next()?);
-        let read = |snapshot: &Snapshot| Ok(snapshot.held.reader()?.indexed_lead(row)?.lead);
-        let lead = read(self.snapshot.as_ref()?);
+        let lead = self.snapshot.as_ref()?.held.read(|view| Ok(view.reader().indexed_lead(row)?.lead));
         if lead.is_err() {
             // What failed once is not asked again.
             self.snapshot = None;
