@@ -1,6 +1,9 @@
 //! The files of the index: opened if they can be trusted, made anew otherwise.
 
+use std::path::Path;
+
 use tantivy::directory::{Directory, RamDirectory};
+use tantivy::index::SegmentId;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use super::fault;
@@ -79,12 +82,16 @@ impl IndexFiles {
                 Standing::Useless(why) => return Err(useless(why)),
             },
         }
-        let segments: Vec<String> = meta.segments.iter().map(|segment| segment.id().uuid_string()).collect();
+        let in_use = meta.list_segment_files();
         for name in place.files()? {
-            let in_use = name.to_str().is_some_and(|name| segments.iter().any(|segment| name.starts_with(segment)));
             // Before anything reads it: a damaged file gives wrong answers, panics or hangs.
-            if in_use && !index.directory().validate_checksum(&name).map_err(fault)? {
-                return Err(useless(&format!("{} is damaged", name.display())));
+            if in_use.contains(&name) {
+                if !index.directory().validate_checksum(&name).map_err(fault)? {
+                    return Err(useless(&format!("{} is damaged", name.display())));
+                }
+            } else if !read_only && is_of_segment(&name) {
+                // Of a commit that was cut off: tantivy would come to the same name again, and refuse to write over it.
+                index.directory().delete(&name).map_err(|error| useless(&error.to_string()))?;
             }
         }
         Self::assemble(index, schema, payload)
@@ -114,6 +121,12 @@ impl IndexFiles {
     pub(super) fn writer(&self) -> Result<IndexWriter> {
         self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)
     }
+}
+
+/// Whether a file is named as those of segments are, after the segment's id.
+fn is_of_segment(name: &Path) -> bool {
+    let segment = name.to_str().and_then(|name| name.split_once('.')).map(|(segment, _)| segment);
+    segment.is_some_and(|segment| SegmentId::from_uuid_string(segment).is_ok())
 }
 
 #[cfg(test)]
