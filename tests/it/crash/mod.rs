@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::testing::{self, Fault, ManualClock, SimulatedDisk};
-use leadstore::{Clock, Durability, Error, ErrorKind, LeadStore, NewLead, OpenOptions};
+use leadstore::{Clock, Durability, Error, ErrorKind, LeadPatch, LeadStore, NewLead, OpenOptions, SearchQuery};
 
 use crate::model::Answers;
 use crate::support;
@@ -36,7 +36,9 @@ fn the_same_seed_makes_the_same_run() {
     for seed in (0..10).map(|run| seed.wrapping_add(run)) {
         let traces = [(); 2].map(|()| {
             let run = Run::new(seed).go();
-            (run.disk.trace(), run.disk.operations(), run.history.lines.clone())
+            // The threads of tantivy take turns as they like within one call, but do as much in it.
+            let trace = if run.is_searched { 0 } else { run.disk.trace() };
+            (trace, run.disk.operations(), run.history.lines.clone())
         });
         assert_eq!(traces[0], traces[1], "seed {seed}");
     }
@@ -82,6 +84,29 @@ fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
     }
 }
 
+#[test]
+fn an_index_whose_writing_was_cut_off_is_written_again() {
+    let mut cut_off = 0;
+    for at in 0..80 {
+        let disk = SimulatedDisk::new(at);
+        let options = || testing::without_threads(LeadStore::options());
+        let store = testing::open_on(options(), &disk).unwrap();
+        let ids: Vec<_> = (0..5).map(|n| store.create(NewLead::new(format!("Jane no{n}"))).unwrap().id).collect();
+        testing::index(&store).unwrap();
+        store.update(ids[0], LeadPatch::new().name("Joe")).unwrap();
+        disk.plan(at, Fault::Stop);
+        cut_off += u32::from(testing::index(&store).is_err());
+        for disk in [disk.process_killed(), disk.power_cut()] {
+            let store = testing::open_on(options(), &disk).unwrap();
+            let found = |word: &str| store.search(&SearchQuery::new(word)).unwrap().total;
+            assert_eq!((found("jane "), found("joe ")), (4, 1), "cut off at {at}");
+            // Closing brings the index up to date.
+            store.close().unwrap();
+        }
+    }
+    assert!(cut_off > 10, "{cut_off} times");
+}
+
 /// A cache with so many bytes has room for all that a process of a run writes.
 const MANY_FIT: usize = 24 << 20;
 
@@ -91,6 +116,8 @@ struct Run {
     disk: SimulatedDisk,
     clock: ManualClock,
     cache_bytes: usize,
+    /// Whether the store has a search index, for which tantivy takes its time.
+    is_searched: bool,
     durability: Durability,
     states: States,
     is_closed: bool,
@@ -129,13 +156,15 @@ impl Run {
         let cache_bytes = rng.choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT]).unwrap();
         let durability =
             if rng.u32(0..3) == 0 { Durability::Within(Duration::from_secs(1)) } else { Durability::EveryCommit };
+        let is_searched = rng.u32(0..5) == 0;
         let mut history = History { seed, lines: Vec::new() };
-        history.note(format!("cache {cache_bytes}, {durability:?}"));
+        history.note(format!("cache {cache_bytes}, {durability:?}, searched: {is_searched}"));
         Self {
             rng,
             disk,
             clock: ManualClock::at(support::day(2026, 3, 1)),
             cache_bytes,
+            is_searched,
             durability,
             states: States::new(durability == Durability::EveryCommit),
             is_closed: false,
@@ -183,7 +212,8 @@ impl Run {
 
     fn options(&self) -> OpenOptions {
         let options = LeadStore::options().clock(self.clock.clone()).cache_bytes(self.cache_bytes);
-        testing::without_search(testing::without_threads(options.durability(self.durability)))
+        let options = testing::without_threads(options.durability(self.durability));
+        if self.is_searched { options } else { testing::without_search(options) }
     }
 
     /// Opens the store, unless the disk is in the way.
@@ -315,6 +345,22 @@ impl Run {
         true
     }
 
+    /// A search may have to write the index first, in which the disk may be in the way.
+    fn search(&mut self, store: &LeadStore) {
+        match store.search(&SearchQuery::new("jane")) {
+            Ok(_) if self.disk.has_failed() => {}
+            Ok(_) => {
+                let now = self.clock.now();
+                Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now }.check_search();
+            }
+            Err(error) => {
+                self.history.note(format!("searching failed: {error}"));
+                assert!(self.disk.has_failed(), "the disk is fine, and searching failed: {error}");
+                assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io), "{error}");
+            }
+        }
+    }
+
     fn check(&mut self, store: &LeadStore, questions: u32) {
         let now = self.clock.now();
         let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
@@ -324,6 +370,9 @@ impl Run {
                 Ok(report) => assert!(report.is_sound() || self.disk.has_failed(), "{:?}", report.problems),
                 Err(error) => self.failed("checking", &error),
             }
+        }
+        if self.is_searched {
+            self.search(store);
         }
     }
 }

@@ -16,8 +16,9 @@ pub enum Operation {
     EmptyTrash,
     Sweep,
     Checkpoint,
-    /// Writes while a checkpoint goes on: before the tables are written, and after.
-    CheckpointWhile([Vec<Write>; 2]),
+    /// Writes while a checkpoint goes on: before the tables are written, and after. Then they may be synced.
+    CheckpointWhile([(Vec<Write>, bool); 2]),
+    Index,
     Sync,
     Compact,
     Reopen,
@@ -44,13 +45,15 @@ impl Operation {
             }
             84 => Self::EmptyTrash,
             85 => Self::Sweep,
-            86..90 if many_fit => Self::CheckpointWhile(
-                [(); 2].map(|()| (0..rng.usize(0..5)).map(|_| Write::random(rng, oracle)).collect()),
-            ),
+            86..90 if many_fit => {
+                let writes = |rng: &mut Rng| (0..rng.usize(0..5)).map(|_| Write::random(rng, oracle)).collect();
+                Self::CheckpointWhile([(); 2].map(|()| (writes(rng), rng.bool())))
+            }
             86..92 => Self::Checkpoint,
             92..96 => Self::Sync,
             96 => Self::Compact,
             97 => Self::Reopen,
+            98 => Self::Index,
             _ => Self::Write(Write::create(rng)),
         }
     }
@@ -85,14 +88,20 @@ impl Operation {
                 let mut written = Ok(());
                 let mut parts = writes.iter();
                 let checkpoint = testing::checkpoint_while(store, || {
-                    for write in parts.next().into_iter().flatten() {
+                    let Some((writes, are_synced)) = parts.next() else { return };
+                    for write in writes {
                         if written.is_ok() {
                             written = write.run(store, states, now);
                         }
                     }
+                    if written.is_ok() && *are_synced {
+                        written = store.sync().inspect(|()| states.make_durable());
+                    }
                 });
                 written.and(checkpoint)
             }
+            // That it fails is for the searches that follow to tell.
+            Self::Index => testing::index(store).or(Ok(())),
             Self::Sync => store.sync().inspect(|()| states.make_durable()),
             Self::Compact => store.compact().inspect(|()| states.make_durable()),
             Self::Reopen => store.reopen().inspect(|()| states.make_durable()),
