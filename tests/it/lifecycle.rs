@@ -1,7 +1,5 @@
 //! Opening, closing, and what stands in the way.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use leadstore::{
@@ -349,59 +347,4 @@ fn writes_with_delayed_durability_are_there_after_a_clean_end() {
     test.reopen();
     assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 52);
     assert_eq!(test.store.count(&Filter::new()).unwrap(), 52);
-}
-
-/// Not a test of its own: the child that the next one kills. It writes until then and tells of each write that
-/// returned.
-#[test]
-fn child_that_writes_until_it_is_killed() {
-    let Some(path) = std::env::var_os("LEADSTORE_TEST_KILLED_STORE") else { return };
-    // Little memory, so that checkpoints are made all the time.
-    let store = LeadStore::options().cache_bytes(256 << 10).open(path).unwrap();
-    let mut out = std::io::stdout().lock();
-    for number in 0.. {
-        let lead = store.create(NewLead::new(format!("Jane no{number}"))).unwrap();
-        writeln!(out, "wrote {}", lead.id).unwrap();
-        out.flush().unwrap();
-    }
-}
-
-#[test]
-fn every_write_that_returned_survives_a_killed_process() {
-    let mut rng = fastrand::Rng::with_seed(support::seed());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let mut acknowledged: Vec<LeadId> = Vec::new();
-    for _ in 0..3 * support::scale() {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "lifecycle::child_that_writes_until_it_is_killed", "--nocapture"])
-            .env("LEADSTORE_TEST_KILLED_STORE", &path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let writes = rng.usize(20..120);
-        let mut written = 0;
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            if let Some(id) = line.split("wrote ").nth(1) {
-                acknowledged.push(id.parse().unwrap());
-                written += 1;
-                if written == writes {
-                    child.kill().unwrap();
-                }
-            }
-        }
-        child.wait().unwrap();
-        assert!(written >= writes, "the child ended by itself");
-        let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
-        assert_eq!(read_only.kind(), ErrorKind::Unavailable, "{read_only}");
-        let store = LeadStore::open(&path).unwrap();
-        let there = store.get_many(&acknowledged).unwrap();
-        assert!(there.iter().all(Option::is_some), "{} acknowledged", acknowledged.len());
-        let total = store.count(&Filter::new()).unwrap();
-        assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, total);
-        assert!(total >= acknowledged.len() as u64);
-        store.close().unwrap();
-    }
 }

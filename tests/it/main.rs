@@ -11,6 +11,7 @@ mod http;
 mod ids;
 mod imported;
 mod journal;
+mod killed;
 mod lifecycle;
 mod listing;
 mod maintenance;

@@ -1,0 +1,149 @@
+//! Processes that are killed while they write, at any moment and, where `strace` is installed, at each call by which they
+//! change a file. Every write that was acknowledged is there, and the one in flight whole or not at all.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use leadstore::{Error, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, Transaction};
+
+use crate::support;
+
+const STORE: &str = "LEADSTORE_TEST_KILLED_STORE";
+const WRITES: &str = "LEADSTORE_TEST_KILLED_WRITES";
+
+/// Not a test of its own: the child that the others kill. It writes until then, or so often, and tells of each write that
+/// returned.
+#[test]
+fn child_that_writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os(STORE) else { return };
+    let writes = std::env::var(WRITES).map_or(u64::MAX, |writes| writes.parse().unwrap());
+    let written = write_and_tell(Path::new(&path), writes);
+    if let Err(error) = written {
+        println!("failed: {error}");
+    }
+}
+
+fn write_and_tell(path: &Path, writes: u64) -> Result<(), Error> {
+    // Little memory, so that checkpoints are made all the time.
+    let store = LeadStore::options().cache_bytes(256 << 10).open(path)?;
+    let mut out = std::io::stdout().lock();
+    let begun = store.count(&Filter::new())? / 2;
+    for number in begun..begun.saturating_add(writes) {
+        store.transaction(|t| write(t, number))?;
+        writeln!(out, "wrote {number}").unwrap();
+        out.flush().unwrap();
+    }
+    store.close()
+}
+
+/// Two leads, and a third that says how many such pairs there are.
+fn write(t: &mut Transaction<'_>, number: u64) -> Result<(), Error> {
+    for part in ["a", "b"] {
+        let lead = NewLead::new(format!("Jane no{number}")).external_id(format!("{part}{number}"));
+        t.create(lead.deal_value(number).tags(["pair"]).custom_field("text", "x".repeat(500)))?;
+    }
+    match t.get_by_external_id("count")? {
+        Some(count) => t.update(count.id, LeadPatch::new().deal_value(number + 1)).map(drop),
+        None => t.create(NewLead::new("Count").external_id("count").deal_value(number + 1)).map(drop),
+    }
+}
+
+/// Checks a store that was left by a child which told of the writes up to `acknowledged`.
+fn check(path: &Path, acknowledged: u64, what: &str) {
+    let store = LeadStore::open(path).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let pairs = store.count(&Filter::new()).unwrap() / 2;
+    assert!((acknowledged..=acknowledged + 1).contains(&pairs), "{what}: {pairs} written, {acknowledged} acknowledged");
+    for name in (0..pairs).flat_map(|number| [format!("a{number}"), format!("b{number}")]) {
+        let lead = store.get_by_external_id(&name).unwrap().unwrap_or_else(|| panic!("{what}: {name} is lost"));
+        assert_eq!(lead.name[7..], name[1..], "{what}");
+    }
+    let count = store.get_by_external_id("count").unwrap().and_then(|lead| lead.deal_value);
+    assert_eq!(count.unwrap_or_default(), pairs.into(), "{what}");
+    assert_eq!(store.count(&Filter::new().tag("pair")).unwrap(), 2 * pairs, "{what}");
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 2 * pairs, "{what}");
+    store.close().unwrap();
+}
+
+fn child(command: &mut Command, path: &Path) -> Command {
+    let mut child = std::mem::replace(command, Command::new(""));
+    child.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null());
+    child
+}
+
+const CHILD: [&str; 3] = ["--exact", "killed::child_that_writes_until_it_is_killed", "--nocapture"];
+
+/// How many writes a child tells of, the earlier ones included, until it ends.
+fn told(out: impl std::io::Read, before: u64) -> u64 {
+    let lines = BufReader::new(out).lines().map_while(Result::ok);
+    let numbers = lines.filter_map(|line| line.split("wrote ").nth(1).and_then(|number| number.parse::<u64>().ok()));
+    numbers.last().map_or(before, |number| number + 1)
+}
+
+#[test]
+fn every_write_that_returned_survives_a_killed_process() {
+    let mut rng = fastrand::Rng::with_seed(support::seed());
+    let (mut directory, mut written) = (tempfile::tempdir().unwrap(), 0);
+    let mut most = 0;
+    for run in 0..20 * support::scale() {
+        if run % 5 == 4 {
+            // So that creations are killed, too.
+            (directory, written) = (tempfile::tempdir().unwrap(), 0);
+        }
+        let path = directory.path().join("store");
+        let mut killed = child(Command::new(std::env::current_exe().unwrap()).args(CHILD), &path).spawn().unwrap();
+        let out = killed.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || told(out, written));
+        std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let before = std::mem::replace(&mut written, reader.join().unwrap());
+        most = most.max(written);
+        if written > before {
+            let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
+            assert_eq!(read_only.kind(), ErrorKind::Unavailable, "{read_only}");
+        }
+        check(&path, written, &format!("run {run}"));
+        // The one in flight may be there, too.
+        written = LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap() / 2;
+    }
+    assert!(most > 0, "no child got to write anything");
+}
+
+/// Runs a child in which one of the calls of a kind, the one with this number, ends in `fate`; tells whether that
+/// happened.
+fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
+    let inject = format!("inject={call}:{fate}:when={number}");
+    let exe = std::env::current_exe().unwrap();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+    command.arg(exe).args(CHILD).env(WRITES, "12");
+    let mut traced = child(&mut command, path).spawn().unwrap();
+    let written = told(traced.stdout.take().unwrap(), 0);
+    traced.wait().unwrap();
+    written
+}
+
+#[test]
+fn every_write_that_returned_survives_a_process_that_ends_or_fails_at_any_call() {
+    let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !works(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])) {
+        println!("SKIPPED: strace is not installed, or may not trace");
+        return;
+    }
+    let mut rng = fastrand::Rng::with_seed(support::seed());
+    let calls = ["pwrite64", "fdatasync", "fsync", "rename", "ftruncate", "openat"];
+    let fates = ["signal=SIGKILL", "error=EIO", "error=ENOSPC"];
+    let mut ended_early = 0;
+    for run in 0..12 * support::scale() {
+        let (call, fate) = (calls[run % calls.len()], fates[run / calls.len() % fates.len()]);
+        let number = if call == "openat" { rng.u64(8..60) } else { rng.u64(1..40) };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let written = inject(&path, call, number, fate);
+        ended_early += u64::from(written < 12);
+        check(&path, written, &format!("{fate} at {call} {number}"));
+    }
+    assert!(ended_early > 0, "no child met with anything");
+}
