@@ -1,13 +1,130 @@
-//! What a store does when its disk, its clock or its callers misbehave.
+//! What a store does when its disk, its clock, its directory or its callers misbehave, as the crate's documentation says.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use leadstore::testing::{self, Fault, SimulatedDisk};
-use leadstore::{ErrorKind, LeadStore, NewLead, OpenOptions};
+use leadstore::{
+    Durability, ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, OpenOptions, SearchQuery,
+};
 
-use crate::support;
+use crate::support::{self, TestStore, day};
 
 fn options() -> OpenOptions {
     // Without a cache every read goes to the disk.
     testing::without_threads(LeadStore::options().cache_bytes(0))
+}
+
+/// Options with which writes gather in the journal.
+fn journalled() -> OpenOptions {
+    testing::without_threads(LeadStore::options())
+}
+
+fn create(store: &LeadStore, count: usize) -> Vec<Lead> {
+    (0..count).map(|n| store.create(NewLead::new(format!("Jane no{n}"))).unwrap()).collect()
+}
+
+fn assert_holds(store: &LeadStore, leads: &[Lead]) {
+    let held: Vec<Lead> = store.leads(&Filter::new()).collect::<Result<_, _>>().unwrap();
+    assert_eq!(held, leads);
+}
+
+/// Everything is refused with the failure's kind, until the store is reopened: then all that was acknowledged is there.
+fn assert_is_out_of_order_until_reopened(store: &LeadStore, disk: &SimulatedDisk, leads: &[Lead]) {
+    for error in [
+        store.get(leads[0].id).map(drop),
+        store.create(NewLead::new("A")).map(drop),
+        store.list(&ListQuery::new()).map(drop),
+        store.sync(),
+    ] {
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Io);
+    }
+    disk.heal();
+    store.reopen().unwrap();
+    assert_holds(store, leads);
+    store.create(NewLead::new("A")).unwrap();
+}
+
+#[test]
+fn a_full_disk_fails_the_write_and_costs_nothing_that_was_there() {
+    let seed = support::seed();
+    for options in [options, journalled] {
+        let disk = SimulatedDisk::new(seed);
+        let store = testing::open_on(options(), &disk).unwrap();
+        let mut leads = create(&store, 3);
+        disk.plan(0, Fault::Full);
+        let error = loop {
+            // There is room until a file has to grow.
+            match store.create(NewLead::new("large").custom_field("text", "x".repeat(4_000))) {
+                Ok(lead) => leads.push(lead),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert_is_out_of_order_until_reopened(&store, &disk, &leads);
+    }
+}
+
+#[test]
+fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_there() {
+    let seed = support::seed();
+    for options in [options, journalled] {
+        let mut failed = 0;
+        for at in 0..40 {
+            let disk = SimulatedDisk::new(seed);
+            let store = testing::open_on(options(), &disk).unwrap();
+            let mut leads = create(&store, 3);
+            disk.plan(at, Fault::Error);
+            let error = loop {
+                match store.create(NewLead::new("Joe")) {
+                    Ok(lead) => leads.push(lead),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+            assert!(error.to_string().contains("reopen()"), "{error}");
+            disk.heal();
+            store.reopen().unwrap();
+            let held: Vec<Lead> = store.leads(&Filter::new()).collect::<Result<_, _>>().unwrap();
+            assert_eq!(held[..leads.len()], leads, "failed at {at}");
+            let most = leads.len() + usize::from(error.outcome_unknown());
+            assert!(held.len() <= most, "a write that is known to have failed is there, failed at {at}");
+            failed += 1;
+        }
+        assert_eq!(failed, 40);
+    }
+}
+
+#[test]
+fn a_sync_that_fails_says_so_and_the_store_keeps_what_it_has_over_a_reopening() {
+    let disk = SimulatedDisk::new(support::seed());
+    let delayed = journalled().durability(Durability::Within(Duration::from_secs(3_600)));
+    let store = testing::open_on(delayed, &disk).unwrap();
+    let leads = create(&store, 5);
+    disk.plan(0, Fault::Error);
+    assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Io);
+    assert_is_out_of_order_until_reopened(&store, &disk, &leads);
+}
+
+#[test]
+fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
+    let disk = SimulatedDisk::new(support::seed());
+    let store = testing::open_on(journalled(), &disk).unwrap();
+    let mut leads = create(&store, 5);
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 5);
+    leads.extend(create(&store, 1));
+    // The commit of the search index and the new index after it.
+    disk.plan(3, Fault::Full);
+    assert_eq!(testing::index(&store).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_holds(&store, &leads);
+    disk.heal();
+    leads.extend(create(&store, 1));
+    testing::index(&store).unwrap();
+    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 7);
+    assert_holds(&store, &leads);
 }
 
 #[test]
@@ -17,15 +134,160 @@ fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
     for at in 0..60 {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
-        let lead = store.create(NewLead::new("Jane")).unwrap();
+        let leads = create(&store, 1);
         disk.plan(at, Fault::Broken);
         let Err(error) = store.compact() else { continue };
         assert_eq!(error.kind(), ErrorKind::Io, "{at}: {error}");
-        assert_eq!(store.get(lead.id).unwrap_err().kind(), ErrorKind::Io, "{at}");
-        disk.heal();
-        store.reopen().unwrap();
-        assert_eq!(store.get(lead.id).unwrap(), Some(lead));
+        assert_is_out_of_order_until_reopened(&store, &disk, &leads);
         failed += 1;
     }
     assert!(failed > 5, "{failed} compactions failed");
+}
+
+#[test]
+fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
+    let mut test = TestStore::new();
+    let mut leads = vec![];
+    for year in [2026, 2036, 1990, 2026, 2400, 1970, 2026] {
+        test.clock.set(day(year, 3, 1));
+        let lead = test.store.create(NewLead::new(format!("Jane {year}"))).unwrap();
+        assert_eq!(lead.created_at, day(year, 3, 1));
+        let changed = test.store.update(lead.id, LeadPatch::new().status("won")).unwrap();
+        assert!(changed.updated_at >= changed.created_at);
+        leads.push(changed);
+    }
+    test.reopen();
+    assert_holds(&test.store, &leads);
+    let sorted = test.store.list(&ListQuery::new()).unwrap().items;
+    assert!(sorted.is_sorted_by(|a, b| a.created_at >= b.created_at));
+    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 7);
+    // A deleted lead is not swept by a clock that is wrong for a moment, and is there when it is right again.
+    let trashed = test.store.delete(leads[0].id).unwrap();
+    test.clock.set(day(2100, 1, 1));
+    testing::sweep(&test.store).unwrap();
+    assert_eq!(test.store.get_trashed(leads[0].id).unwrap(), None, "it has expired as long as the clock says so");
+    test.clock.set(day(2026, 3, 2));
+    assert_eq!(test.store.get_trashed(leads[0].id).unwrap(), Some(trashed));
+    test.store.restore(leads[0].id).unwrap();
+}
+
+#[test]
+fn a_hundred_threads_write_and_read_one_store() {
+    let test = TestStore::new();
+    std::thread::scope(|scope| {
+        for thread in 0..100 {
+            let store = test.store.clone();
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let lead = store.create(NewLead::new(format!("Jane t{thread} n{number}"))).unwrap();
+                    assert_eq!(store.get(lead.id).unwrap(), Some(lead.clone()));
+                    assert_eq!(store.search(&SearchQuery::new(format!("t{thread} n{number} "))).unwrap().total, 1);
+                    if number == 0 {
+                        store.delete(lead.id).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(test.store.count(&Filter::new()).unwrap(), 400);
+    assert_eq!(test.store.empty_trash().unwrap(), 100);
+}
+
+#[test]
+fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() {
+    let test = TestStore::new();
+    let path = test.path();
+    let (snapshot, mut leads) = (test.store.snapshot().unwrap(), test.store.leads(&Filter::new()));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = test.store.clone();
+            scope.spawn(move || {
+                for number in 0..20 {
+                    store.create(NewLead::new(format!("Jane t{thread} n{number}"))).unwrap();
+                }
+                // A page is read, a transaction is given up, and the handle is gone.
+                let _ = store.list(&ListQuery::new()).unwrap();
+                let _ = store.transaction(|t| {
+                    t.create(NewLead::new("x")).and_then(|_| Err::<(), _>(leadstore::Error::abort("no")))
+                });
+            });
+        }
+        drop(test.store);
+    });
+    drop(snapshot);
+    assert!(leads.next().is_none(), "the iterator is of the time before");
+    drop(leads);
+    assert_eq!(LeadStore::options().read_only(true).open(&path).unwrap().count(&Filter::new()).unwrap(), 160);
+}
+
+/// Not a test of its own: the other process of the next one.
+#[test]
+fn child_that_holds_a_store() {
+    let Some(path) = std::env::var_os("LEADSTORE_TEST_HELD_STORE") else { return };
+    let store = LeadStore::open(path).unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
+    println!("held");
+    std::io::stdout().flush().unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn a_store_that_another_process_has_open_is_already_open_until_that_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::child_that_holds_a_store", "--nocapture"])
+        .env("LEADSTORE_TEST_HELD_STORE", &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("held")));
+    for read_only in [false, true] {
+        let error = LeadStore::options().read_only(read_only).open(&path).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyOpen, "{error}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_whose_file_may_only_be_read_opens_for_reading_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let test = TestStore::new();
+    let leads = create(&test.store, 2);
+    test.store.clone().close().unwrap();
+    let file = test.path().join("leads.redb");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+    if std::fs::OpenOptions::new().write(true).open(&file).is_ok() {
+        println!("SKIPPED: whoever runs this may write to any file");
+        return;
+    }
+    let error = LeadStore::open(test.path()).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert_holds(&LeadStore::options().read_only(true).open(test.path()).unwrap(), &leads);
+}
+
+#[test]
+fn a_directory_that_vanishes_takes_the_store_along_and_hangs_nobody() {
+    let test = TestStore::new();
+    let leads = create(&test.store, 3);
+    // Again, where the index put a file into it meanwhile.
+    support::wait_until("removing the store", || std::fs::remove_dir_all(test.path()).is_ok());
+    // The files live on without their names, as long as they are open.
+    assert_eq!(test.store.get(leads[0].id).unwrap().as_ref(), Some(&leads[0]));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = test.store.create(NewLead::new("Joe"));
+            let _ = test.store.search(&SearchQuery::new("jane"));
+            let _ = test.store.compact();
+            done.store(true, Ordering::Relaxed);
+        });
+    });
+    assert!(done.load(Ordering::Relaxed));
+    assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!test.path().join("leads.redb").exists(), "no new store is made in its place");
 }
