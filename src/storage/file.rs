@@ -83,26 +83,40 @@ impl Directory for RealDirectory<'_> {
     }
 
     fn sync(&self) -> io::Result<()> {
+        // Its own name is in the one above, which may not be ours to open. Whoever made it may have been killed before
+        // that was synced.
+        if let Some(parent) = parent(self.0) {
+            let _ = sync_directory(parent);
+        }
         sync_directory(self.0)
     }
 }
 
 /// Creates a directory that only its owner may enter, with those above it as usual.
 pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
-    if let Some(parent) = directory.parent() {
-        std::fs::create_dir_all(parent)?;
+    create_directory(directory, 0o700)
+}
+
+fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
+    let Some(parent) = parent(directory) else { return Ok(()) };
+    if !parent.is_dir() {
+        create_directory(parent, 0o777)?;
     }
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     match builder.create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
-        created => created?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        created => created.and_then(|()| sync_directory(parent)),
     }
-    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => sync_directory(parent),
-        None => Ok(()),
-    }
+}
+
+/// The directory above; none for the root.
+fn parent(directory: &Path) -> Option<&Path> {
+    let parent = directory.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
@@ -118,4 +132,29 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = directory;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_has_one_above_it_but_the_root() {
+        assert_eq!(parent(Path::new("store")), Some(Path::new(".")));
+        assert_eq!(parent(Path::new("a/store")), Some(Path::new("a")));
+        assert_eq!(parent(Path::new("/")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directories_that_are_missing_are_made_and_only_the_last_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let above = tempfile::tempdir().unwrap();
+        let directory = above.path().join("a/b/store");
+        create_private_directory(&directory).unwrap();
+        create_private_directory(&directory).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        assert_ne!(mode(&above.path().join("a/b")), 0o700);
+    }
 }
