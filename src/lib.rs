@@ -54,6 +54,19 @@
 //! is derived, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other
 //! processes out.
 //!
+//! # When things go wrong
+//!
+//! | what | then |
+//! |---|---|
+//! | the power is cut, the process is killed | at the next opening every write that returned is there, the one in flight wholly or not at all; with [`Durability::Within`] a power cut may cost the last ones |
+//! | the disk is full, or fails to read, write or sync | the call is [`Io`](ErrorKind::Io), and so are all until [`LeadStore::reopen`], after which everything that was acknowledged is there; [`Error::outcome_unknown`] tells of a write that may be there, too |
+//! | the search index cannot be written or is damaged | searches are [`Unavailable`](ErrorKind::Unavailable) until it is made anew, which is tried by itself; all else works |
+//! | the clock jumps | times are what the clock says; the trash is not swept while it is in doubt |
+//! | a transaction's closure fails or panics | nothing of it was written, and the store goes on |
+//! | another process has the store open | [`AlreadyOpen`](ErrorKind::AlreadyOpen) |
+//! | the file may only be read | [`Io`](ErrorKind::Io), unless it is opened with [`OpenOptions::read_only`] |
+//! | the directory is removed while the store is open | on Unix the open files go on without their names until the store is closed, and then are gone; a new store is not made by `reopen()`, which is [`NotFound`](ErrorKind::NotFound) |
+//!
 //! # From async code
 //!
 //! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async
