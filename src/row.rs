@@ -188,6 +188,7 @@ impl Lookup {
 }
 
 /// A bit for each row.
+#[derive(Default)]
 pub(crate) struct RowBits(Vec<u64>);
 
 impl RowBits {

@@ -6,6 +6,8 @@
 //! them. `directory` makes and opens the files safely; `file` is the one of a real disk. `database` is all that as one:
 //! it hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
 
+#[cfg(feature = "unstable-testing")]
+mod any_bytes;
 mod audit;
 mod batch;
 mod bitmap_cache;
@@ -44,6 +46,8 @@ mod simulated;
 mod table;
 mod tables;
 
+#[cfg(feature = "unstable-testing")]
+pub(crate) use any_bytes::read_in_every_way;
 pub(crate) use audit::Audit;
 pub(crate) use batch::{FinishedBatch, WriteBatch};
 pub(crate) use column::DealValues;

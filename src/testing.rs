@@ -165,3 +165,23 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
 pub fn index(store: &LeadStore) -> Result<()> {
     store.index()
 }
+
+/// Reads arbitrary bytes as everything that a store reads from its files. No bytes may make it panic.
+///
+/// # Errors
+///
+/// What was read, and then written otherwise.
+pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
+    crate::storage::read_in_every_way(bytes)
+}
+
+/// How two texts compare as sorted keys, in a list sorted by name.
+pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
+    let key = |text| crate::storage::key::Posting::Value(crate::storage::key::ValueField::Tag, Some(text)).key();
+    key(a).cmp(&key(b))
+}
+
+/// A text as sort keys and search fold it.
+pub fn folded(text: &str) -> String {
+    crate::analyzer::fold(text)
+}

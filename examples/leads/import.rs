@@ -33,9 +33,15 @@ enum Column {
 }
 
 /// A row that did not go in.
-struct BadRow {
+pub struct BadRow {
     line: u64,
     reason: String,
+}
+
+/// What became of the rows of a file.
+pub struct Imported {
+    pub leads: u64,
+    pub refused: Vec<BadRow>,
 }
 
 /// A CSV file that was read, whose header says what its columns are.
@@ -47,9 +53,14 @@ pub struct CsvFile {
 impl CsvFile {
     /// Reads a file and its header, so that one that is no list of leads is told before a store is made for it.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed =
-            |what: &dyn std::fmt::Display| Failure::new("malformed_request", format!("{}: {what}", path.display()));
-        let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| malformed(&name, &error))?;
+        Self::of(bytes, &name)
+    }
+
+    /// The same of what a file of this name holds.
+    pub fn of(bytes: Vec<u8>, name: &str) -> Result<Self> {
+        let failed = |what: &dyn std::fmt::Display| malformed(name, what);
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         let columns = columns(reader.headers().map_err(|error| failed(&error))?);
         if !columns.iter().any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName)) {
@@ -59,12 +70,24 @@ impl CsvFile {
     }
 }
 
-/// Imports a file; `false` if rows of it were refused.
+fn malformed(name: &str, what: &dyn std::fmt::Display) -> Failure {
+    Failure::new("malformed_request", format!("{name}: {what}"))
+}
+
+/// Imports a file and reports what became of it; `false` if rows of it were refused.
 pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
+    let bar = if output.json { ProgressBar::hidden() } else { progress_bar(file.bytes.len() as u64) };
+    let imported = import(store, file, &bar)?;
+    bar.finish_and_clear();
+    report(imported.leads, &imported.refused, output);
+    Ok(imported.refused.is_empty())
+}
+
+/// Imports a file.
+pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Imported> {
     let CsvFile { bytes, columns } = file;
     // Rows of other lengths than the header's are reported one by one.
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
-    let bar = if output.json { ProgressBar::hidden() } else { progress_bar(bytes.len() as u64) };
     let mut lines = Lines { bytes, byte: 0, line: 1 };
     let (mut imported, mut bad) = (0_u64, Vec::new());
     let mut records = reader.records();
@@ -93,9 +116,7 @@ pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
         })?;
         bar.set_position(records.reader().position().byte());
     }
-    bar.finish_and_clear();
-    report(imported, &bad, output);
-    Ok(bad.is_empty())
+    Ok(Imported { leads: imported, refused: bad })
 }
 
 /// Counts lines. The CSV reader's own count is that before the line ends and blank lines that it has yet to pass.

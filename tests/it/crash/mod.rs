@@ -110,9 +110,21 @@ fn an_index_whose_writing_was_cut_off_is_written_again() {
 /// A cache with so many bytes has room for all that a process of a run writes.
 const MANY_FIT: usize = 24 << 20;
 
+/// A run in which every second byte and its neighbour decide what happens next, for a fuzzer to find out what they mean.
+#[allow(dead_code, reason = "called by the fuzz target")]
+pub fn run_by(choices: &[u8]) {
+    let (first, rest) = choices.split_at(choices.len().min(2));
+    let seed = first.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+    let mut run = Run::new(seed);
+    run.choices = Some(Vec::from(rest).into_iter());
+    run.go();
+}
+
 /// The life of one store through several processes.
 struct Run {
     rng: Rng,
+    /// What decides, if it is not chance alone.
+    choices: Option<std::vec::IntoIter<u8>>,
     disk: SimulatedDisk,
     clock: ManualClock,
     cache_bytes: usize,
@@ -161,6 +173,7 @@ impl Run {
         history.note(format!("cache {cache_bytes}, {durability:?}, searched: {is_searched}"));
         Self {
             rng,
+            choices: None,
             disk,
             clock: ManualClock::at(support::day(2026, 3, 1)),
             cache_bytes,
@@ -192,7 +205,16 @@ impl Run {
         self
     }
 
+    /// Whether there is something left to happen.
+    fn goes_on(&mut self) -> bool {
+        let Some(choices) = &mut self.choices else { return true };
+        let (Some(high), Some(low)) = (choices.next(), choices.next()) else { return false };
+        self.rng.seed(u64::from(u16::from_be_bytes([high, low])));
+        true
+    }
+
     fn plan_a_fault(&mut self) {
+        self.goes_on();
         // Often while the store is opened, which takes a few operations.
         let after = match self.rng.u32(0..4) {
             0 => self.rng.u64(0..12),
@@ -230,6 +252,9 @@ impl Run {
     /// Works long enough, or until something fails of which the store does not recover.
     fn work(&mut self, store: &LeadStore) {
         for _ in 0..self.rng.usize(0..80) {
+            if !self.goes_on() {
+                return;
+            }
             self.pass_time();
             let many_fit = self.cache_bytes == MANY_FIT;
             let operation = Operation::random(&mut self.rng, self.states.newest(), many_fit);

@@ -1,0 +1,73 @@
+//! Lists from arbitrary parameters, as the HTTP mirror parses them: refused, or answered as by going through all leads.
+#![no_main]
+
+mod store;
+
+use std::sync::OnceLock;
+
+use leadstore::{Cursor, Filter, LeadStore, ListQuery, Sort};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Arbitrary, Debug)]
+struct Wanted<'a> {
+    status: Vec<&'a str>,
+    source: Vec<&'a str>,
+    owner_id: Vec<&'a str>,
+    tag: Vec<&'a str>,
+    unassigned: bool,
+    values: Option<(i32, i32)>,
+    sort: Vec<&'a str>,
+    known_sort: u8,
+    page: u64,
+    per_page: u32,
+    window: Option<(u64, u32)>,
+    cursor: Option<&'a str>,
+}
+
+fn shared() -> &'static LeadStore {
+    static STORE: OnceLock<LeadStore> = OnceLock::new();
+    STORE.get_or_init(|| {
+        let store = store::options().in_memory().expect("a store");
+        store::fill(&store);
+        store
+    })
+}
+
+fuzz_target!(|wanted: Wanted<'_>| {
+    let store = shared();
+    let mut filter = Filter::new();
+    filter = wanted.status.iter().fold(filter, |filter, value| filter.status(*value));
+    filter = wanted.source.iter().fold(filter, |filter, value| filter.source(*value));
+    filter = wanted.owner_id.iter().fold(filter, |filter, value| filter.owner_id(*value));
+    filter = wanted.tag.iter().fold(filter, |filter, value| filter.tag(*value));
+    if wanted.unassigned {
+        filter = filter.unassigned();
+    }
+    if let Some((from, to)) = wanted.values {
+        filter = filter.deal_value(leadstore::rust_decimal::Decimal::from(from)..leadstore::rust_decimal::Decimal::from(to));
+    }
+    let known = ["name", "-email", "company", "deal_value", "-status", "source", "owner_id", "updated_at", "created_at"];
+    let named = wanted.sort.iter().copied().chain([known[wanted.known_sort as usize % known.len()]]);
+    let sort: Vec<Sort> = named.filter_map(|name| name.parse().ok()).collect();
+    let mut query = ListQuery::new().filter(filter.clone()).sort(sort).page(wanted.page).per_page(wanted.per_page);
+    if let Some((offset, limit)) = wanted.window {
+        query = query.window(offset, limit);
+    }
+    if let Some(cursor) = wanted.cursor.and_then(|cursor| cursor.parse::<Cursor>().ok()) {
+        query = query.after(cursor);
+    }
+    let all = store.leads(&filter).count() as u64;
+    assert_eq!(store.count(&filter).expect("a count"), all);
+    if let Ok(page) = store.list(&query) {
+        assert_eq!(page.total, all, "{wanted:?}");
+        assert!(page.items.len() as u64 <= page.total);
+        if let Some(next) = page.next {
+            let again: Cursor = next.to_string().parse().expect("a cursor");
+            let after = store.list(&query.after(again)).expect("the next page");
+            assert!(after.items.iter().all(|lead| page.items.iter().all(|seen| seen.id != lead.id)), "{wanted:?}");
+        }
+    }
+    let facets = store.facets(&filter).expect("facets");
+    assert_eq!(facets.statuses.iter().map(|status| status.leads).sum::<u64>(), all);
+});

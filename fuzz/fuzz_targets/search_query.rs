@@ -1,0 +1,48 @@
+//! Arbitrary text as a search: refused, or answered with ranges that cut the leads' own text, the same whether the index
+//! has the leads or not.
+#![no_main]
+
+mod store;
+
+use std::sync::OnceLock;
+
+use leadstore::{Field, LeadStore, SearchQuery, Typos};
+use libfuzzer_sys::fuzz_target;
+
+fn stores() -> &'static [LeadStore; 2] {
+    static STORES: OnceLock<[LeadStore; 2]> = OnceLock::new();
+    STORES.get_or_init(|| {
+        [false, true].map(|is_indexed| {
+            let store = store::options().in_memory().expect("a store");
+            store::fill(&store);
+            if is_indexed {
+                leadstore::testing::index(&store).expect("an index");
+            }
+            store
+        })
+    })
+}
+
+fuzz_target!(|wanted: (&str, Vec<&str>, u8, u8)| {
+    let (text, fields, typos, page) = wanted;
+    let fields: Vec<Field> = fields.iter().filter_map(|name| name.parse().ok()).collect();
+    let typos = [Typos::Auto, Typos::Always, Typos::Never][typos as usize % 3];
+    let query = SearchQuery::new(text).fields(fields).typos(typos).page(page.into()).per_page(10);
+    let [recent, indexed] = stores();
+    match (recent.search(&query), indexed.search(&query)) {
+        (Ok(recent), Ok(indexed)) => {
+            assert_eq!(recent.total, indexed.total, "{text:?}");
+            let names = |page: &leadstore::Page<leadstore::Hit>| {
+                page.items.iter().map(|hit| (hit.lead.name.clone(), hit.matches.clone())).collect::<Vec<_>>()
+            };
+            assert_eq!(names(&recent), names(&indexed), "{text:?}");
+            for hit in &indexed.items {
+                for found in hit.matches.iter().filter(|found| found.field == Field::Name) {
+                    assert!(found.ranges.iter().all(|range| hit.lead.name.get(range.clone()).is_some()), "{text:?}");
+                }
+            }
+        }
+        (Err(recent), Err(indexed)) => assert_eq!(recent.kind(), indexed.kind(), "{text:?}"),
+        _ => panic!("one is refused, the other not: {text:?}"),
+    }
+});

@@ -1,0 +1,110 @@
+//! A store whose files were spoilt: what it answers is true, or an error.
+#![no_main]
+
+mod store;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use leadstore::{ErrorKind, Filter, ListQuery, SearchQuery, TrashQuery};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+
+const FILES: [&str; 3] = ["leads.redb", "leads.journal.0", "leads.journal.1"];
+
+/// A change of a file's bytes.
+#[derive(Arbitrary, Debug)]
+enum Change<'a> {
+    Overwrite { at: u32, bytes: &'a [u8] },
+    Flip { at: u32, bit: u8 },
+    Cut { at: u32 },
+    Grow { bytes: &'a [u8] },
+    Copy { from: u32, to: u32, blocks: u8 },
+    Replace { bytes: &'a [u8] },
+}
+
+/// The files of a store that was closed, or killed, with what it answers.
+struct Original {
+    files: Vec<Vec<u8>>,
+    answers: String,
+}
+
+fn originals() -> &'static [Original; 2] {
+    static ORIGINALS: OnceLock<[Original; 2]> = OnceLock::new();
+    ORIGINALS.get_or_init(|| {
+        [true, false].map(|is_closed| {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("store");
+            let store = store::options().open(&path).expect("a store");
+            store::fill(&store);
+            if is_closed {
+                store.clone().close().expect("closed");
+            }
+            let files = FILES.map(|file| std::fs::read(path.join(file)).expect("a file")).to_vec();
+            drop(store);
+            let answers = answers(&path).expect("answers");
+            Original { files, answers }
+        })
+    })
+}
+
+fn answers(path: &Path) -> leadstore::Result<String> {
+    let store = store::options().open(path)?;
+    let leads = store.leads(&Filter::new()).collect::<leadstore::Result<Vec<_>>>()?;
+    let by_name = store.list(&ListQuery::new().sort(["name".parse()?]).filter(Filter::new().status("new")))?;
+    let trash = store.list_trash(&TrashQuery::new())?;
+    let facets = store.facets(&Filter::new())?;
+    let found = store.search(&SearchQuery::new("jane"))?;
+    let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?} {found:?}");
+    if let Ok(report) = store.check(|_, _| ())
+        && report.is_sound()
+    {
+        store.close()?;
+    }
+    Ok(answers)
+}
+
+fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
+    let (is_closed, changes) = input;
+    let original = &originals()[usize::from(!is_closed)];
+    let mut files = original.files.clone();
+    for (file, change) in &changes {
+        let bytes = &mut files[*file as usize % FILES.len()];
+        let length = bytes.len().max(1);
+        match *change {
+            Change::Overwrite { at, bytes: new } => {
+                let at = at as usize % length;
+                bytes.iter_mut().skip(at).zip(new).for_each(|(place, byte)| *place = *byte);
+            }
+            Change::Flip { at, bit } => {
+                if let Some(byte) = bytes.get_mut(at as usize % length) {
+                    *byte ^= 1 << (bit % 8);
+                }
+            }
+            Change::Cut { at } => bytes.truncate(at as usize % length),
+            Change::Grow { bytes: new } => bytes.extend(new),
+            Change::Copy { from, to, blocks } => {
+                let (from, to) = (from as usize % length, to as usize % length);
+                let copied: Vec<u8> = bytes.iter().skip(from).take(usize::from(blocks) * 512).copied().collect();
+                bytes.iter_mut().skip(to).zip(copied).for_each(|(place, byte)| *place = byte);
+            }
+            Change::Replace { bytes: new } => *bytes = new.to_vec(),
+        }
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    std::fs::create_dir(&path).expect("a directory");
+    for (name, bytes) in FILES.iter().zip(&files) {
+        std::fs::write(path.join(name), bytes).expect("a file");
+    }
+    match answers(&path) {
+        // A journal that was cut off at its end is what a power cut leaves: the newest writes may be missing there.
+        Ok(answers) if is_closed => assert_eq!(answers, original.answers, "{changes:?}"),
+        Ok(_) => {}
+        Err(error) => assert!(
+            matches!(error.kind(), ErrorKind::Corrupted | ErrorKind::UnsupportedFormat),
+            "{:?} {error} {changes:?}",
+            error.kind()
+        ),
+    }
+});

@@ -1,0 +1,61 @@
+//! Arbitrary bytes read as everything that the store reads from its files, for fuzz targets: no bytes can make a reader
+//! panic or ask for more memory than they could need, and what is read is written as it was.
+
+use super::block::Keys;
+use super::header::Header;
+use super::journal::Recovery;
+use super::key;
+use super::log;
+use super::medium::SharedMemory;
+use super::reader::decode_chunk;
+use super::record;
+use super::sealed_file::SealedFile;
+use crate::row::{RowBits, chunk_length};
+use redb::StorageBackend as _;
+
+/// Reads `bytes` in every way, and tells what was read and written otherwise.
+pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
+    if let Ok(stored) = record::decode(bytes) {
+        let again = record::encode(&stored).map_err(|error| error.to_string())?;
+        if record::decode(&again).map_err(|error| error.to_string())? != stored {
+            return Err(format!("{stored:?} is written as something else"));
+        }
+    }
+    if let Ok(header) = Header::decode(bytes) {
+        let again = header.encode().map_err(|error| error.to_string())?;
+        // Times outside of what chrono knows become the nearest that it does.
+        let read = Header::decode(&again).map_err(|error| error.to_string())?;
+        if (read.seq, read.commit_id, read.next_row) != (header.seq, header.commit_id, header.next_row) {
+            return Err(format!("{header:?} is written as something else"));
+        }
+    }
+    if let Ok((commit, changes)) = log::decode(bytes) {
+        let again = log::encode(commit, &changes).map_err(|error| error.to_string())?;
+        if log::decode(&again).map_err(|error| error.to_string())? != (commit, changes) {
+            return Err("a log record is written as something else".to_owned());
+        }
+    }
+    #[cfg(feature = "http")]
+    let _ = super::credential::decode(bytes);
+    if let Ok(mut keys) = Keys::of(bytes) {
+        while let Ok(Some(key)) = keys.next() {
+            let _ = (key::split_row(key), key::posting_value(key), key::split_chunk(key), key::chunk_number(key));
+        }
+    }
+    let _ = (decode_chunk(bytes), chunk_length(bytes), RowBits::default().count_of(bytes));
+    let _ = key::posting_value(bytes);
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let recovery = Recovery::of([first.to_vec(), second.to_vec()]);
+    if let Ok(recovered) = recovery.after(&Header::new()) {
+        recovered.commits().for_each(drop);
+    }
+    let file = SharedMemory::default();
+    let written = file.set_len(bytes.len() as u64).and_then(|()| file.write(0, bytes));
+    if written.is_ok()
+        && let Ok(sealed) = SealedFile::open(file)
+    {
+        let mut out = vec![0; 4_096];
+        let _ = (sealed.len(), sealed.read(0, &mut out), sealed.read(4_096, &mut out));
+    }
+    Ok(())
+}
