@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tantivy::directory::{Directory, RamDirectory};
-use tantivy::index::SegmentId;
+use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use super::fault;
@@ -82,14 +82,20 @@ impl IndexFiles {
                 Standing::Useless(why) => return Err(useless(why)),
             },
         }
-        let in_use = meta.list_segment_files();
+        let mut files = meta.list_segment_files();
+        // Of files that there need not be, those that there must be.
+        files.retain(|name| !name.extension().is_some_and(|extension| extension == "del" || extension == "temp"));
+        let changed = meta.segments.iter().filter(|segment| segment.has_deletes());
+        files.extend(changed.map(|segment| segment.relative_path(SegmentComponent::Delete)));
+        for name in &files {
+            // Before anything reads it: a damaged file gives wrong answers, panics or hangs, and one that is missing is
+            // noticed late or never.
+            if !index.directory().validate_checksum(name).map_err(fault)? {
+                return Err(useless(&format!("{} is damaged", name.display())));
+            }
+        }
         for name in place.files()? {
-            // Before anything reads it: a damaged file gives wrong answers, panics or hangs.
-            if in_use.contains(&name) {
-                if !index.directory().validate_checksum(&name).map_err(fault)? {
-                    return Err(useless(&format!("{} is damaged", name.display())));
-                }
-            } else if !read_only && is_of_segment(&name) {
+            if !read_only && is_of_segment(&name) && !files.contains(&name) {
                 // Of a commit that was cut off: tantivy would come to the same name again, and refuse to write over it.
                 index.directory().delete(&name).map_err(|error| useless(&error.to_string()))?;
             }
@@ -136,7 +142,7 @@ mod tests {
     use crate::{LeadStore, NewLead};
 
     #[test]
-    fn no_index_with_a_changed_byte_is_trusted() {
+    fn no_index_with_a_changed_byte_or_a_missing_file_is_trusted() {
         let directory = tempfile::tempdir().unwrap();
         let store = LeadStore::open(directory.path()).unwrap();
         store
@@ -162,6 +168,11 @@ mod tests {
                 std::fs::write(&path, &bytes).unwrap();
                 assert!(!trusted(), "{} at {index}", path.display());
                 changed += 1;
+            }
+            // Without its list of files tantivy would only remove fewer of them.
+            if !path.file_name().unwrap().to_string_lossy().starts_with('.') {
+                std::fs::remove_file(&path).unwrap();
+                assert!(!trusted(), "without {}", path.display());
             }
             std::fs::write(&path, whole).unwrap();
         }
