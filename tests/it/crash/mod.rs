@@ -168,7 +168,7 @@ impl Run {
         let cache_bytes = rng.choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT]).unwrap();
         let durability =
             if rng.u32(0..3) == 0 { Durability::Within(Duration::from_secs(1)) } else { Durability::EveryCommit };
-        let is_searched = rng.u32(0..5) == 0;
+        let is_searched = rng.u32(0..8) == 0;
         let mut history = History { seed, lines: Vec::new() };
         history.note(format!("cache {cache_bytes}, {durability:?}, searched: {is_searched}"));
         Self {
