@@ -128,6 +128,25 @@ fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
 }
 
 #[test]
+fn an_error_at_any_operation_of_the_search_index_leaves_searches_exact() {
+    for at in 0..60 {
+        let disk = SimulatedDisk::new(at);
+        let store = testing::open_on(journalled(), &disk).unwrap();
+        let leads = create(&store, 5);
+        testing::index(&store).unwrap();
+        create(&store, 2);
+        store.delete(leads[0].id).unwrap();
+        disk.plan(at, Fault::Error);
+        let _ = testing::index(&store);
+        let found = |query: &str| store.search(&SearchQuery::new(query)).unwrap().total;
+        assert_eq!((found("jane "), found("no0 "), found("no4 ")), (6, 1, 1), "failed at {at}");
+        create(&store, 1);
+        testing::index(&store).unwrap();
+        assert_eq!((found("jane "), found("no0 ")), (7, 2), "failed at {at}");
+    }
+}
+
+#[test]
 fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
     let seed = support::seed();
     let mut failed = 0;
