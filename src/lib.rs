@@ -34,7 +34,9 @@
 //! - **Exact totals** at any depth. A page past the end is empty.
 //! - **A trash** from which a lead comes back as it was, until it expires.
 //! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is
-//!   rebuilt. Damage to the store's file is reported where it is noticed; a check of the whole file is yet to come.
+//!   rebuilt. Damage to the store's file is reported where it is met, and never served; [`check`](LeadStore::check)
+//!   finds all of it, [`repair`](LeadStore::repair) mends what can be made anew, and
+//!   [`backup_to`](LeadStore::backup_to) copies a store that is in use. See [`reliability`].
 //!
 //! # Where to begin
 //!
@@ -52,7 +54,7 @@
 //! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file, together with
 //! `leads.journal.0` and `leads.journal.1` as long as the store is open; once it is closed those are empty. `search/`
 //! is derived, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other
-//! processes out.
+//! processes out. A copy of an open store's files is none of it: use [`backup_to`](LeadStore::backup_to).
 //!
 //! # When things go wrong
 //!
@@ -99,6 +101,12 @@ pub mod http;
 mod index;
 mod lead;
 mod query;
+/// What is promised about data, on which assumptions, and how that is tested.
+#[doc = include_str!("reliability.md")]
+pub mod reliability {
+    #[allow(unused_imports, reason = "named by the page")]
+    use crate::{Durability, ErrorKind, LeadStore};
+}
 mod report;
 mod row;
 mod search;

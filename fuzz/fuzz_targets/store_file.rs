@@ -6,7 +6,8 @@ mod store;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use leadstore::{ErrorKind, Filter, ListQuery, SearchQuery, TrashQuery};
+use leadstore::testing::without_search;
+use leadstore::{ErrorKind, Filter, ListQuery, TrashQuery};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,7 +36,7 @@ fn originals() -> &'static [Original; 2] {
         [true, false].map(|is_closed| {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join("store");
-            let store = store::options().open(&path).expect("a store");
+            let store = without_search(store::options()).open(&path).expect("a store");
             store::fill(&store);
             if is_closed {
                 store.clone().close().expect("closed");
@@ -49,13 +50,13 @@ fn originals() -> &'static [Original; 2] {
 }
 
 fn answers(path: &Path) -> leadstore::Result<String> {
-    let store = store::options().open(path)?;
+    // An index is made anew by each store, which takes most of the time.
+    let store = without_search(store::options()).open(path)?;
     let leads = store.leads(&Filter::new()).collect::<leadstore::Result<Vec<_>>>()?;
     let by_name = store.list(&ListQuery::new().sort(["name".parse()?]).filter(Filter::new().status("new")))?;
     let trash = store.list_trash(&TrashQuery::new())?;
     let facets = store.facets(&Filter::new())?;
-    let found = store.search(&SearchQuery::new("jane"))?;
-    let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?} {found:?}");
+    let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?}");
     if let Ok(report) = store.check(|_, _| ())
         && report.is_sound()
     {
