@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use leadstore::testing::{self, SimulatedDisk, Spoilt};
+use leadstore::testing::{self, Fault, SimulatedDisk, Spoilt};
 use leadstore::{
     ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Part, Report, SearchQuery, Sort, TrashQuery,
 };
@@ -278,4 +278,40 @@ fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_sound());
     assert_eq!(test.store.search(&SearchQuery::new("lead 7 ")).unwrap().total, 1);
+}
+
+#[test]
+fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_and_can_be_repeated() {
+    let options = || testing::without_threads(LeadStore::options());
+    let (mut cut_off, mut at) = (0, 0);
+    loop {
+        let mut went_through = true;
+        for fault in [Fault::Stop, Fault::Error, Fault::Broken] {
+            let disk = SimulatedDisk::new(at);
+            let store = testing::open_on(options(), &disk).unwrap();
+            let ids = fill(&store, 20);
+            let expected = contents(&store);
+            testing::spoil(&store, ids[5], Spoilt::RowMissing(3)).unwrap();
+            disk.plan(at, fault);
+            if let Err(error) = store.repair(|_, _| ()) {
+                assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
+                (cut_off, went_through) = (cut_off + 1, false);
+            }
+            if disk.has_stopped() {
+                went_through = false;
+            }
+            for disk in [disk.process_killed(), disk.power_cut()] {
+                let store = testing::open_on(options(), &disk).unwrap();
+                assert!(store.repair(|_, _| ()).unwrap().is_sound(), "{fault:?} at {at}");
+                assert_eq!(contents(&store), expected, "{fault:?} at {at}");
+                store.close().unwrap();
+            }
+        }
+        if went_through && at > 20 {
+            break;
+        }
+        // Each of the first operations, and then fewer.
+        at += 1 + at / 10;
+    }
+    assert!(cut_off > 40, "{cut_off} times");
 }
