@@ -1,6 +1,6 @@
 //! Checking, repairing and backing up a store that is open.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use super::engine::{Core, Engine, lock};
@@ -27,8 +27,8 @@ impl LeadStore {
     /// # Errors
     ///
     /// Damage is in the report, not an error. [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
-    pub fn check(&self, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
-        self.core()?.check(&mut progress)
+    pub fn check(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
+        outliving_panics(progress, |progress| self.core()?.check(progress))
     }
 
     /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
@@ -41,12 +41,16 @@ impl LeadStore {
     /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read, in which case nothing is changed: take a
     /// backup. [`Nested`](ErrorKind::Nested) within a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io), after which the store is as it was.
-    pub fn repair(&self, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
+    pub fn repair(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
+        outliving_panics(progress, |progress| self.repair_telling(progress))
+    }
+
+    fn repair_telling(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
         self.shared.nesting.refuse()?;
         let _turn = lock(&self.shared.turn);
         let core = self.core()?;
         core.refuse_read_only()?;
-        let report = core.check(&mut progress)?;
+        let report = core.check(progress)?;
         drop(core);
         if report.is_sound() {
             return Ok(report);
@@ -57,12 +61,12 @@ impl LeadStore {
             return Err(Error::corrupted(message));
         }
         let rebuilt = match self.replace_state(State::Reopening).into_engine() {
-            Some(engine) => engine.rebuild(&self.shared.medium, &mut progress),
+            Some(engine) => engine.rebuild(&self.shared.medium, progress),
             None => Err(Error::closed()),
         };
         let reopened = self.open_again();
         rebuilt.and(reopened)?;
-        self.core()?.check(&mut progress)
+        self.core()?.check(progress)
     }
 
     /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
@@ -82,8 +86,11 @@ impl LeadStore {
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a store in the directory;
     /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind.
-    pub fn backup_to(&self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, u64)) -> Result<()> {
-        let path = path.as_ref();
+    pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
+        outliving_panics(progress, |progress| self.back_up_telling(path.as_ref(), progress))
+    }
+
+    fn back_up_telling(&self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let core = self.core()?;
         core.refuse_nested()?;
         let view = {
@@ -93,6 +100,24 @@ impl LeadStore {
         let rows = u64::from(view.header().next_row);
         storage::back_up(&view, path, &mut |copied| progress(copied, rows))
             .map_err(|error| error.while_doing(format_args!("backing up to {}", path.display())))
+    }
+}
+
+/// Runs `work`, and lets a panic of the caller's `progress` go on only once that is done: on the way it would be taken for
+/// one of redb's, or leave half of the work.
+fn outliving_panics<T>(
+    mut progress: impl FnMut(u64, u64),
+    work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T>,
+) -> Result<T> {
+    let mut panicked = None;
+    let done = work(&mut |done, total| {
+        if panicked.is_none() {
+            panicked = catch_unwind(AssertUnwindSafe(|| progress(done, total))).err();
+        }
+    });
+    match panicked {
+        Some(panic) => resume_unwind(panic),
+        None => done,
     }
 }
 

@@ -226,14 +226,25 @@ fn a_backup_that_fails_leaves_nothing_behind() {
     std::fs::write(&in_the_way, "x").unwrap();
     assert!(test.store.backup_to(in_the_way.join("backup"), |_, _| ()).is_err());
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"x");
-    // Cut off by a panic of the caller's, it leaves a directory that the next backup takes.
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        test.store.backup_to(test.directory.path().join("cut off"), |done, _| assert!(done < 5, "enough"))
-    }));
-    assert!(panicked.is_err());
-    test.store.backup_to(test.directory.path().join("cut off"), |_, _| ()).unwrap();
-    assert!(check(&options(&test.clock).open(test.directory.path().join("cut off")).unwrap()).is_sound());
     assert!(check(&test.store).is_sound());
+}
+
+#[test]
+fn a_panic_of_who_is_told_of_progress_reaches_the_caller_once_the_work_is_done() {
+    let test = TestStore::new();
+    let ids = fill(&test.store, 20);
+    let enough = |_, _| panic!("enough");
+    let panics = |work: &dyn Fn()| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"enough"));
+    };
+    let backup = test.directory.path().join("backup");
+    panics(&|| drop(test.store.backup_to(&backup, enough)));
+    assert!(check(&options(&test.clock).open(&backup).unwrap()).is_sound());
+    panics(&|| drop(test.store.check(enough)));
+    testing::spoil(&test.store, ids[5], Spoilt::DealValue).unwrap();
+    panics(&|| drop(test.store.repair(enough)));
+    assert!(check(&test.store).is_sound(), "it was repaired");
 }
 
 #[test]
