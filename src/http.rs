@@ -133,7 +133,11 @@ impl LeadsApi {
 
     fn principal(&self, head: &Parts) -> Result<Principal, Fault> {
         let token = authenticator::bearer_token(&head.headers)?;
-        self.authenticator.authenticate(token)?.ok_or_else(Fault::bad_credentials)
+        let principal = self.authenticator.authenticate(token).map_err(|error| Fault::of_the_server(&error))?;
+        // Bound to nobody, it would see what nobody owns.
+        let is_somebody =
+            |principal: &Principal| principal.owner_id().is_none_or(|owner_id| !owner_id.trim().is_empty());
+        principal.filter(is_somebody).ok_or_else(Fault::bad_credentials)
     }
 }
 

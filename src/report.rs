@@ -15,6 +15,10 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many things are wrong in all.
     pub problem_count: u64,
+    /// After a repair, what was wrong before it and is not any more.
+    pub repaired: Vec<Problem>,
+    /// Whether something cannot be read that cannot be made anew.
+    pub(crate) has_lost: bool,
 }
 
 /// One thing that is wrong with a store.
@@ -63,6 +67,12 @@ impl Report {
 
     pub(crate) fn count(&mut self, is_in_trash: bool) {
         *(if is_in_trash { &mut self.trashed } else { &mut self.leads }) += 1;
+    }
+
+    /// Adds something that a repair cannot mend.
+    pub(crate) fn add_lost(&mut self, part: Part, message: impl fmt::Display) {
+        self.has_lost = true;
+        self.add(part, message);
     }
 
     pub(crate) fn add(&mut self, part: Part, message: impl fmt::Display) {

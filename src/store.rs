@@ -452,17 +452,30 @@ impl LeadStore {
         core.guarded(|| work(&core))
     }
 
-    /// The open store.
+    /// The open store, unless it failed.
     fn core(&self) -> Result<Arc<Core>> {
-        let core = match &*self.read_state() {
-            State::Open(engine) => Arc::clone(engine.core()),
-            State::Reopening => {
-                return Err(Error::new(ErrorKind::Unavailable, "the store is being reopened; try again in a moment"));
-            }
-            State::Closed => return Err(Error::closed()),
-        };
+        let core = self.open_core()?;
         core.check_failure()?;
         Ok(core)
+    }
+
+    /// The open store, be its file damaged.
+    fn damaged_core(&self) -> Result<Arc<Core>> {
+        let core = self.open_core()?;
+        match core.check_failure() {
+            Err(error) if error.kind() != ErrorKind::Corrupted => Err(error),
+            _ => Ok(core),
+        }
+    }
+
+    fn open_core(&self) -> Result<Arc<Core>> {
+        match &*self.read_state() {
+            State::Open(engine) => Ok(Arc::clone(engine.core())),
+            State::Reopening => {
+                Err(Error::new(ErrorKind::Unavailable, "the store is being reopened; try again in a moment"))
+            }
+            State::Closed => Err(Error::closed()),
+        }
     }
 
     fn replace_state(&self, state: State) -> State {

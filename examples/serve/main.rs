@@ -1,6 +1,6 @@
 //! A small server of the Leads API on loopback: `cargo run --features http --example serve -- --store my-leads`.
 //!
-//! It prints a `curl` line with a fresh API key. At `/` it serves a page that calls the API as a front end does.
+//! It prints a `curl` line with a fresh access token. At `/` it serves a page that calls the API as a front end does.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use leadstore::LeadStore;
+use leadstore::chrono::{TimeDelta, Utc};
 use leadstore::http::http::{Request, Response};
 use leadstore::http::{LeadsApi, Scope};
 
@@ -37,7 +38,9 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    let key = store.credentials().create_api_key("serve", Scope::ALL)?.token;
+    // For today: keys that nobody revokes would gather in the store.
+    let expires_at = Utc::now() + TimeDelta::days(1);
+    let key = store.credentials().create_access_token("serve", Scope::ALL, expires_at)?.token;
     let origins = arguments.allow_origin.into_iter();
     let api = origins.fold(LeadsApi::new(store), LeadsApi::allow_origin);
 

@@ -26,7 +26,7 @@ impl Principal {
         Self { scopes: scopes.into_iter().collect(), owner_id: None }
     }
 
-    /// The same for the leads of one owner only: the others do not exist for it.
+    /// The same for the leads of one owner only: the others do not exist for it. A blank owner is nobody, who is refused.
     pub fn bound_to(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self

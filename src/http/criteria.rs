@@ -20,7 +20,7 @@ pub(super) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
     for source in values(inputs, "source", &rule::SOURCE) {
         filter = filter.source(source);
     }
-    for tag in inputs.take("tag").into_iter().flat_map(|text| split(&text)) {
+    for tag in split_input(inputs, "tag").unwrap_or_default() {
         let mut violations = Violations::default();
         rule::tags(std::slice::from_ref(&tag), &mut violations);
         inputs.violations.add_under("tag", violations);
@@ -44,7 +44,7 @@ pub(super) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
 
 /// Adds whose leads are wanted. Who is bound to an owner finds nothing where it asks for others only.
 fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Filter {
-    let asked = inputs.take("owner_id").map(|text| split(&text));
+    let asked = split_input(inputs, "owner_id");
     for owner_id in asked.iter().flatten().filter(|owner_id| !owner_id.is_empty()) {
         rule::OWNER_ID.normalise(owner_id.clone(), &mut inputs.violations);
     }
@@ -66,7 +66,7 @@ fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Fi
 
 /// The sort keys, none if none are named.
 pub(super) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
-    let named = inputs.take("sort").map(|text| split(&text)).unwrap_or_default();
+    let named = split_input(inputs, "sort").unwrap_or_default();
     named.iter().filter_map(|name| inputs.violations.parse(name)).collect()
 }
 
@@ -78,7 +78,7 @@ pub(super) fn paging(inputs: &mut Inputs) -> (Option<u64>, Option<u32>) {
 /// Several values of a field, any of which a lead may have. What no lead can have is refused.
 fn values(inputs: &mut Inputs, name: &str, rule: &TextRule) -> Vec<String> {
     let mut values = Vec::new();
-    for text in inputs.take(name).into_iter().flat_map(|text| split(&text)) {
+    for text in split_input(inputs, name).unwrap_or_default() {
         if text.trim().is_empty() {
             inputs.violations.add(name, ViolationCode::Required, "must not be blank");
         }
@@ -87,20 +87,37 @@ fn values(inputs: &mut Inputs, name: &str, rule: &TextRule) -> Vec<String> {
     values
 }
 
-fn split(text: &str) -> Vec<String> {
+/// How many values of one field are looked for: as many as a page has leads.
+const MOST_VALUES: usize = 100;
+
+/// The values that are separated by commas; of too many none, which is told.
+fn split(inputs: &mut Inputs, name: &str, text: &str) -> Vec<String> {
+    if text.split(',').count() > MOST_VALUES {
+        inputs.violations.add(name, ViolationCode::TooLong, format!("must be at most {MOST_VALUES} values"));
+        return Vec::new();
+    }
     text.split(',').map(str::to_owned).collect()
+}
+
+/// The values of an input, none if it did not come.
+fn split_input(inputs: &mut Inputs, name: &str) -> Option<Vec<String>> {
+    let text = inputs.take(name)?;
+    Some(split(inputs, name, &text))
 }
 
 /// A time, or the midnight at which a date begins in UTC: the first that is wanted, or the first that no longer is.
 fn time(inputs: &mut Inputs, name: &str) -> Bound<DateTime<Utc>> {
     let Some(text) = inputs.take(name) else { return Bound::Unbounded };
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    let time = DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).or_else(|_| text.parse().map(midnight));
+    // Which takes spaces and missing zeros, too.
+    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let time = DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).ok();
+    let time = time.or_else(|| text.parse().ok().filter(|_| is_date).map(midnight));
     match time {
         // The bound that is excluded is that of the range, not of the parameter's name.
-        Ok(time) if name.ends_with("_before") => Bound::Excluded(time),
-        Ok(time) => Bound::Included(time),
-        Err(_) => {
+        Some(time) if name.ends_with("_before") => Bound::Excluded(time),
+        Some(time) => Bound::Included(time),
+        None => {
             let message = "must be a time as in 2026-03-01T12:00:00Z (RFC 3339; + is %2B in a URL) or a date";
             inputs.violations.add(name, ViolationCode::InvalidFormat, message);
             Bound::Unbounded

@@ -135,6 +135,23 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What the client is told of an error that is none of its own, whatever its kind.
+    pub(super) fn of_the_server(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {
+                log::warn!("a request could not be served: {error}");
+                Self::new(FaultCode::Unavailable, "the store cannot serve this now")
+                    .with(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => {
+                log::error!("a request failed: {error}");
+                Self::new(FaultCode::Internal, "the store failed")
+            }
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
@@ -144,15 +161,7 @@ impl From<Error> for Fault {
             ErrorKind::AlreadyExists => FaultCode::AlreadyExists,
             ErrorKind::Invalid => FaultCode::ValidationFailed,
             ErrorKind::Conflict => FaultCode::VersionConflict,
-            ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {
-                log::warn!("a request could not be served: {error}");
-                return Self::new(FaultCode::Unavailable, "the store cannot serve this now")
-                    .with(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {
-                log::error!("a request failed: {error}");
-                return Self::new(FaultCode::Internal, "the store failed");
-            }
+            _ => return Self::of_the_server(&error),
         };
         let mut fault = Self::new(code, error.to_string());
         fault.0.details = error.violations().to_vec();

@@ -2,6 +2,8 @@
 //! and whatever is wrong with any of them is told at once.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::str::FromStr;
 
 use super::fault::{Fault, FaultCode};
@@ -12,7 +14,7 @@ use crate::lead::{ViolationCode, Violations};
 /// Named texts, and what was found wrong so far.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
-    values: Vec<(String, String)>,
+    values: BTreeMap<String, String>,
     pub(super) violations: Violations,
 }
 
@@ -40,7 +42,7 @@ impl Inputs {
     /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
     /// `numbers` those that are a number. `null` counts as absent.
     pub(super) fn of_members(members: &Members<'_>, texts: &[&str], numbers: &[&str], violations: Violations) -> Self {
-        let mut inputs = Self { values: Vec::new(), violations };
+        let mut inputs = Self { values: BTreeMap::new(), violations };
         for (name, value) in members {
             let wants_number = numbers.contains(&name.as_str());
             if !wants_number && !texts.contains(&name.as_str()) {
@@ -86,17 +88,17 @@ impl Inputs {
     }
 
     fn insert(&mut self, name: String, value: String) {
-        if self.values.iter().any(|(earlier, _)| *earlier == name) {
-            self.violations.add(shortened(&name), ViolationCode::Duplicate, "must not come twice");
-        } else {
-            self.values.push((name, value));
+        match self.values.entry(name) {
+            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Occupied(earlier) => {
+                self.violations.add(shortened(earlier.key()), ViolationCode::Duplicate, "must not come twice");
+            }
         }
     }
 
     /// The input of this name, if it came.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        let index = self.values.iter().position(|(candidate, _)| candidate == name)?;
-        Some(self.values.swap_remove(index).1)
+        self.values.remove(name)
     }
 
     /// The input of this name as a number, which is written in digits alone.
@@ -115,7 +117,7 @@ impl Inputs {
 
     /// All that is wrong, what nobody asked for included.
     pub(super) fn into_violations(mut self) -> Violations {
-        for (name, _) in &self.values {
+        for name in self.values.keys() {
             self.violations.add(shortened(name), ViolationCode::Unknown, UNKNOWN);
         }
         self.violations

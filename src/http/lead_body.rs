@@ -1,6 +1,8 @@
 //! New leads and patches from the members of JSON objects. A patch is a merge patch
 //! ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): a member that is absent leaves, `null` clears.
 
+use std::collections::HashSet;
+
 use rust_decimal::Decimal;
 
 use super::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
@@ -36,8 +38,9 @@ impl LeadBody {
     pub(super) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
         let mut body = Self::default();
         let v = &mut { violations };
-        for (index, (name, value)) in members.iter().enumerate() {
-            if members.iter().take(index).any(|(earlier, _)| earlier == name) {
+        let mut seen = HashSet::with_capacity(members.len());
+        for (name, value) in members {
+            if !seen.insert(name.as_str()) {
                 v.add(shortened(name), ViolationCode::Duplicate, "must not come twice");
                 continue;
             }
@@ -65,8 +68,10 @@ impl LeadBody {
     }
 
     /// Adds that the identities that the object names may not be chosen.
-    pub(super) fn refuse_identities(&mut self) {
-        let named = [("id", self.id.is_some()), ("external_id", self.external_id.is_some())];
+    pub(super) fn refuse_identities(&mut self, is_new: bool) {
+        // Of a new lead what is null is absent; of another it is cleared, which is a change.
+        let external_id = self.external_id.as_ref().is_some_and(|named| !is_new || named.is_some());
+        let named = [("id", self.id.is_some()), ("external_id", external_id)];
         for (field, _) in named.into_iter().filter(|(_, named)| *named) {
             self.violations.add(
                 field,
@@ -220,7 +225,7 @@ fn custom_fields(value: Json<'_>, violations: &mut Violations) -> Member<Vec<(St
         return None;
     };
     let mut fields: Vec<(String, Option<CustomValue>)> = Vec::with_capacity(members.len());
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for (name, value) in &members {
         let field = format!("custom_fields.{}", shortened(name));
         if !seen.insert(name.as_str()) {

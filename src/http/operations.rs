@@ -74,7 +74,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     if let Some(own) = call.owner_id() {
         // A blank owner counts as none.
         body.owner_id = body.owner_id.filter(|named| named.as_ref().is_some_and(|named| !named.trim().is_empty()));
-        keep_within(&mut body, own)?;
+        keep_within(&mut body, own, true)?;
         body.owner_id = Some(Some(own.to_owned()));
     }
     let (lead, mut violations) = body.into_new_lead();
@@ -90,7 +90,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let violations = call.refused_parameters()?;
     let mut body = LeadBody::read(&call.members()?, false, violations);
     if let Some(own) = call.owner_id() {
-        keep_within(&mut body, own)?;
+        keep_within(&mut body, own, false)?;
     }
     let (patch, mut violations) = body.into_patch();
     violations.note(call.store.check_patch(patch.clone()))?;
@@ -127,10 +127,10 @@ pub(super) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 
 /// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that
 /// one is taken would tell of another's lead.
-fn keep_within(body: &mut LeadBody, own: &str) -> Result<(), Fault> {
+fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), Fault> {
     if body.owner_id.as_ref().is_some_and(|named| named.as_deref().map(str::trim) != Some(own)) {
         return Err(Fault::new(FaultCode::Forbidden, "the credentials are bound to another owner"));
     }
-    body.refuse_identities();
+    body.refuse_identities(is_new);
     Ok(())
 }

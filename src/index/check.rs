@@ -28,7 +28,7 @@ pub(crate) fn check(reader: &impl Reader, report: &mut Report, progress: &mut dy
     #[cfg(feature = "http")]
     reader.each_credential(|stored| {
         if let Err(error) = stored {
-            report.add(Part::Credentials, format_args!("one cannot be read: {error}"));
+            report.add_lost(Part::Credentials, format_args!("one cannot be read: {error}"));
         }
         Ok(())
     })?;
@@ -79,7 +79,7 @@ impl Expected {
                     newest = newest.max(stored.lead.created_at);
                     expected.add(row, &stored);
                 }
-                Err(error) => report.add(Part::Leads, format_args!("row {} cannot be read: {error}", row.0)),
+                Err(error) => report.add_lost(Part::Leads, format_args!("row {} cannot be read: {error}", row.0)),
             }
             Ok(())
         })?;
@@ -103,21 +103,26 @@ impl Expected {
     }
 
     fn compare_ids(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
-        let mut found = Fingerprint::default();
-        reader.each_stored_id(|id, row| {
-            if let Ok(row) = row {
-                found.add((id, row));
-            }
+        let (mut found, mut all_readable) = (Fingerprint::default(), true);
+        reader.each_stored_id(|id, row| match row {
+            Ok(row) => found.add((id, row)),
+            Err(_) => all_readable = false,
         })?;
-        if found == self.ids {
+        if found == self.ids && all_readable {
             return Ok(());
         }
         let mut expected = BTreeSet::new();
+        let mut rows = RowSet::default();
         each_entries(reader, |row, stored| {
+            rows.insert(row);
             expected.extend(entries(row, stored).ids.into_iter().map(|id| (id, row)));
         })?;
         reader.each_stored_id(|id, row| match row {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
+            // All that is left of a lead that was there.
+            Ok(row) if !rows.contains(row) => {
+                report.add(Part::Leads, format_args!("{} leads to row {}, which has no lead", Hex(id), row.0));
+            }
             Ok(row) => report.add(Part::Ids, format_args!("{} leads to row {}, which is not its own", Hex(id), row.0)),
             Err(error) => report.add(Part::Ids, format_args!("{} cannot be read: {error}", Hex(id))),
         })?;

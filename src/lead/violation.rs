@@ -57,20 +57,27 @@ impl fmt::Display for Violation {
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<Violation>);
 
+/// More is not told: an input can be wrong in as many places as it has bytes.
+const MOST: usize = 1_000;
+
 impl Violations {
     pub(crate) fn add(&mut self, field: impl Into<String>, code: ViolationCode, message: impl Into<String>) {
-        self.0.push(Violation::new(field, code, message));
+        if self.0.len() < MOST {
+            self.0.push(Violation::new(field, code, message));
+        }
     }
 
     /// Adds what is wrong with a part of the input, under the part's name.
     pub(crate) fn add_under(&mut self, field: &str, part: Self) {
-        self.0.extend(part.0.into_iter().map(|violation| Violation { field: field.to_owned(), ..violation }));
+        let room = MOST.saturating_sub(self.0.len());
+        let part = part.0.into_iter().take(room);
+        self.0.extend(part.map(|violation| Violation { field: field.to_owned(), ..violation }));
     }
 
     /// Adds what is wrong with another part of the same input.
     #[cfg(feature = "http")]
     pub(crate) fn extend(&mut self, others: &[Violation]) {
-        self.0.extend_from_slice(others);
+        self.0.extend(others.iter().take(MOST.saturating_sub(self.0.len())).cloned());
     }
 
     /// The value of `result`; `None` where its error is about the input and was added.

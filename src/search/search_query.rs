@@ -40,6 +40,8 @@ pub struct SearchQuery {
 /// The longest query, in bytes and in words.
 const MAX_BYTES: usize = 512;
 pub(super) const MAX_WORDS: usize = 32;
+/// As many as a lead can have: seven, and a hundred custom fields.
+const MAX_FIELDS: usize = 107;
 
 impl SearchQuery {
     /// A search for this text, at most 512 bytes and 32 words, in all fields, page 1 of 25 hits each.
@@ -92,6 +94,9 @@ impl SearchQuery {
             violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_BYTES} bytes"));
         } else if word_count(&self.text) > MAX_WORDS {
             violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_WORDS} words"));
+        }
+        if self.fields.len() > MAX_FIELDS {
+            violations.add("fields", ViolationCode::TooLong, format!("must be at most {MAX_FIELDS}"));
         }
         self.paging.check(&mut violations);
         violations.into_result()

@@ -11,7 +11,7 @@ use super::sealed_file::SealedFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) const STORE_FILE: &str = "leads.redb";
-pub(super) const NEW_FILE: &str = "leads.redb.new";
+const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
 /// Where redb's file format, whose number 3 stands since redb 2, has the flags of a file, behind its magic number, and the
@@ -33,6 +33,9 @@ pub(super) trait Directory: fmt::Display {
     fn open(&self, name: &str, opening: Opening) -> io::Result<Self::File>;
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Takes a file away, if it is there.
+    fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Writes what is cached of a file to the disk and forgets it, so that it is read from there.
     fn forget_cached(&self, name: &str) -> io::Result<()>;
@@ -81,6 +84,12 @@ pub(super) fn write_new<D: Directory>(directory: &D, fill: impl FnOnce(SealedFil
     directory.open(NEW_FILE, Opening::Existing).and_then(|file| file.sync_data()).map_err(failed)
 }
 
+/// Removes what a creation or a repair that was cut off has left beside the store's file.
+pub(super) fn discard_new(directory: &impl Directory) -> Result<()> {
+    let failed = |error| failure(format_args!("removing {NEW_FILE} in {directory}"), error);
+    if directory.exists(NEW_FILE).map_err(failed)? { directory.remove(NEW_FILE).map_err(failed) } else { Ok(()) }
+}
+
 /// Has the file that was written beside it take the place of the one that the store has.
 pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
     let failed = |error| failure(format_args!("putting the store's new file in its place in {directory}"), error);
@@ -108,7 +117,8 @@ pub(super) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFi
     let mut flags = [0];
     let failed = |error| failure(format_args!("reading {STORE_FILE} again in {directory}"), error);
     file.read(FLAGS_AT, &mut flags).map_err(failed)?;
-    if flags[0] & LEFT_OPEN == 0 {
+    // Where the copies of block 0 differ, it was closed but for the end of that.
+    if flags[0] & LEFT_OPEN == 0 && file.was_closed() {
         return Ok(file);
     }
     drop(file);

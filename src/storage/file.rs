@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use super::directory::{self, Directory, Lock, Opening};
 use crate::{Error, ErrorKind, Result};
 
-const LOCK_FILE: &str = "leads.lock";
+pub(super) const LOCK_FILE: &str = "leads.lock";
 
 /// A directory of the file system.
 pub(super) struct RealDirectory<'a>(pub(super) &'a Path);
@@ -67,6 +67,10 @@ impl Directory for RealDirectory<'_> {
             .create(matches!(opening, Opening::OrCreate | Opening::Empty))
             .truncate(opening == Opening::Empty);
         FileBackend::new(private_file(&mut options, &self.path(name))?).map_err(io::Error::other)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use redb::StorageBackend;
 
 use super::database::{Database, Files, Writable};
-use super::directory::{self, Directory, NEW_FILE};
+use super::directory::{self, Directory};
 use super::entries::Entries;
 use super::fault;
-use super::file::RealDirectory;
+use super::file::{LOCK_FILE, RealDirectory};
 use super::medium::{Medium, MemoryFiles, SharedMemory};
 use super::read_view::ReadView;
 use super::record::Stored;
@@ -33,10 +33,12 @@ pub(crate) fn back_up(view: &ReadView, directory: &Path, progress: &mut dyn FnMu
     let written = directory::create_whole(&target, |file| rewrite::copy(view, file, progress));
     if written.is_err() {
         // What cannot be removed is begun anew by the next one.
-        let _ = std::fs::remove_file(directory.join(NEW_FILE));
+        let _ = directory::discard_new(&target);
         if is_new {
+            let _ = std::fs::remove_file(directory.join(LOCK_FILE));
             drop(lock);
-            let _ = std::fs::remove_dir_all(directory);
+            // Only if nobody has put something there meanwhile.
+            let _ = std::fs::remove_dir(directory);
         }
     }
     written
@@ -62,14 +64,14 @@ impl Database {
         match medium {
             Medium::Directory(path) => {
                 let target = RealDirectory(path);
-                directory::write_new(&target, fill)?;
+                write_new_or_nothing(&target, fill)?;
                 drop((disk, view));
                 self.close_for(|| directory::put_new_in_place(&target))
             }
             #[cfg(feature = "unstable-testing")]
             Medium::Simulated(simulated) => {
                 let target = SimulatedDirectory(simulated);
-                directory::write_new(&target, fill)?;
+                write_new_or_nothing(&target, fill)?;
                 drop((disk, view));
                 self.close_for(|| directory::put_new_in_place(&target))
             }
@@ -94,6 +96,13 @@ impl Database {
         put_in_place()?;
         journal.clear()
     }
+}
+
+fn write_new_or_nothing<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
+    directory::write_new(directory, fill).inspect_err(|_| {
+        // The first error is the one to tell of; the next opening tries again.
+        let _ = directory::discard_new(directory);
+    })
 }
 
 fn replace(memory: &MemoryFiles, new: &SharedMemory) -> std::io::Result<()> {

@@ -94,6 +94,7 @@ impl Database {
                 db.close().map_err(fault)
             })?;
         }
+        directory::discard_new(directory)?;
         let opened = open_file(builder, || directory::open_store_to_write(directory))?;
         let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
         Self::recover(opened, journal, Some(lock), overlay_bytes)

@@ -40,7 +40,10 @@ const FIRST_BLOCK: usize = PREFACE + 2 * head::COPY;
 
 /// A file whose blocks are sealed, over one whose are not. Clones are the same file.
 #[derive(Clone, Debug)]
-pub(super) struct SealedFile(Arc<Sealed>);
+pub(super) struct SealedFile {
+    sealed: Arc<Sealed>,
+    damage: Damage,
+}
 
 #[derive(Debug)]
 struct Sealed {
@@ -51,7 +54,6 @@ struct Sealed {
     tolerates: AtomicBool,
     /// Those that were.
     tolerated: Mutex<BTreeSet<u64>>,
-    damage: Damage,
 }
 
 /// The first damage that was met in a file, if any was. redb says what it met once, and then refuses to go on.
@@ -91,16 +93,17 @@ impl SealedFile {
     fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
         let (inner, head) = (Box::new(inner), Mutex::new(head));
         let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Sealed { inner, salt, head, tolerates, tolerated, damage: Damage::default() }))
+        let sealed = Arc::new(Sealed { inner, salt, head, tolerates, tolerated });
+        Self { sealed, damage: Damage::default() }
     }
 
     /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. If it succeeds,
     /// those that it has read are sealed as they are: redb's checksums leave out what of a page is not in use.
     pub(super) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.0.tolerates.store(true, Ordering::Relaxed);
+        self.sealed.tolerates.store(true, Ordering::Relaxed);
         let done = work();
-        self.0.tolerates.store(false, Ordering::Relaxed);
-        let tolerated = std::mem::take(&mut *lock(&self.0.tolerated));
+        self.sealed.tolerates.store(false, Ordering::Relaxed);
+        let tolerated = std::mem::take(&mut *lock(&self.sealed.tolerated));
         let done = done?;
         for block in tolerated {
             self.seal_as_it_is(block).map_err(redb::Error::Io).map_err(fault)?;
@@ -110,34 +113,44 @@ impl SealedFile {
 
     fn seal_as_it_is(&self, block: u64) -> io::Result<()> {
         let mut sealed = vec![0; SEALED];
-        self.0.inner.read(place(block)?, &mut sealed)?;
+        self.sealed.inner.read(place(block)?, &mut sealed)?;
         let (stored, data) = sealed.split_at_mut(SEAL);
-        stored.copy_from_slice(&seal(&self.0.salt, block, data));
-        self.0.inner.write(place(block)?, &sealed)
+        stored.copy_from_slice(&seal(&self.sealed.salt, block, data));
+        self.sealed.inner.write(place(block)?, &sealed)
     }
 
     pub(super) fn damage(&self) -> Damage {
-        Arc::clone(&self.0.damage)
+        Arc::clone(&self.damage)
+    }
+
+    /// The same file for another reader, the damage that it meets aside.
+    pub(super) fn apart(&self) -> Self {
+        Self { sealed: Arc::clone(&self.sealed), damage: Damage::default() }
+    }
+
+    /// Whether both copies of block 0 are the same, as closing leaves them.
+    pub(super) fn was_closed(&self) -> bool {
+        self.head().is_complete()
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
-        lock(&self.0.head)
+        lock(&self.sealed.head)
     }
 
     /// The blocks from `first` on, `count` of them, with their seals, each verified. Block 0 is not among them.
     fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut sealed = vec![0; count * SEALED];
-        self.0.inner.read(place(first)?, &mut sealed)?;
+        self.sealed.inner.read(place(first)?, &mut sealed)?;
         for (block, sealed) in (first..).zip(sealed.chunks_exact(SEALED)) {
             let (stored, data) = sealed.split_at(SEAL);
-            if stored == seal(&self.0.salt, block, data) {
+            if stored == seal(&self.sealed.salt, block, data) {
                 continue;
             }
-            if !self.0.tolerates.load(Ordering::Relaxed) {
+            if !self.sealed.tolerates.load(Ordering::Relaxed) {
                 let what = format!("its block {block} is not what was written");
-                return Err(damaged(self.0.damage.get_or_init(|| what)));
+                return Err(damaged(self.damage.get_or_init(|| what)));
             }
-            lock(&self.0.tolerated).insert(block);
+            lock(&self.sealed.tolerated).insert(block);
         }
         Ok(sealed)
     }
@@ -145,7 +158,7 @@ impl SealedFile {
 
 impl StorageBackend for SealedFile {
     fn len(&self) -> io::Result<u64> {
-        let blocks = self.0.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / SEALED as u64;
+        let blocks = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / SEALED as u64;
         let head = u64::from(!self.head().is_blank());
         Ok(if blocks == 0 { head } else { blocks + 1 } * DATA as u64)
     }
@@ -174,13 +187,13 @@ impl StorageBackend for SealedFile {
         if !len.is_multiple_of(DATA as u64) || len == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's length is no whole number of blocks"));
         }
-        self.0.inner.set_len(place(len / DATA as u64)?)
+        self.sealed.inner.set_len(place(len / DATA as u64)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         // Locked meanwhile, so that what is written now is not taken for synced.
         let mut head = self.head();
-        self.0.inner.sync_data()?;
+        self.sealed.inner.sync_data()?;
         head.synced();
         Ok(())
     }
@@ -189,7 +202,7 @@ impl StorageBackend for SealedFile {
         let (first, count, skip) = blocks(offset, data.len());
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
-            self.head().write(&*self.0.inner, &self.0.salt, skip, own)?;
+            self.head().write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
             return if rest.is_empty() { Ok(()) } else { self.write(DATA as u64, rest) };
         }
         let mut sealed = if skip == 0 && data.len() == count * DATA {
@@ -203,39 +216,39 @@ impl StorageBackend for SealedFile {
             let places = data.get_mut(skip..).unwrap_or_default();
             let (new, after) = rest.split_at(rest.len().min(places.len()));
             places.get_mut(..new.len()).unwrap_or_default().copy_from_slice(new);
-            place.copy_from_slice(&seal(&self.0.salt, block, data));
+            place.copy_from_slice(&seal(&self.sealed.salt, block, data));
             (rest, skip) = (after, 0);
         }
-        self.0.inner.write(place(first)?, &sealed)
+        self.sealed.inner.write(place(first)?, &sealed)
     }
 
     fn close(&self) -> io::Result<()> {
-        let completed = self.head().complete(&*self.0.inner, &self.0.salt);
-        self.0.inner.close().and(completed)
+        let completed = self.head().complete(&*self.sealed.inner, &self.sealed.salt);
+        self.sealed.inner.close().and(completed)
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
-        self.0.inner.try_lock_range(start, end)
+        self.sealed.inner.try_lock_range(start, end)
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
-        self.0.inner.try_lock_shared_range(start, end)
+        self.sealed.inner.try_lock_shared_range(start, end)
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
-        self.0.inner.lock_range(start, end)
+        self.sealed.inner.lock_range(start, end)
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
-        self.0.inner.lock_shared_range(start, end)
+        self.sealed.inner.lock_shared_range(start, end)
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
-        self.0.inner.unlock_range(start, end)
+        self.sealed.inner.unlock_range(start, end)
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
-        self.0.inner.query_lock_range(start, end)
+        self.sealed.inner.query_lock_range(start, end)
     }
 }
 

@@ -33,12 +33,12 @@ impl ShadowFile {
         let mut header = vec![0; BLOCK];
         file.read(0, &mut header)?;
         let own = Own { length, shared: length, blocks: BTreeMap::from([(0, header)]) };
-        Ok(Self { file: file.clone(), own: Mutex::new(own) })
+        Ok(Self { file: file.apart(), own: Mutex::new(own) })
     }
 
     /// Another one, which begins as this one is now.
     pub(super) fn fork(&self) -> Self {
-        Self { file: self.file.clone(), own: Mutex::new(self.own().clone()) }
+        Self { file: self.file.apart(), own: Mutex::new(self.own().clone()) }
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {

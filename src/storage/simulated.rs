@@ -50,6 +50,10 @@ impl Directory for SimulatedDirectory<'_> {
         }
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.0.rename(from, to)
     }

@@ -186,18 +186,23 @@ impl Core {
     /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ, and gives
     /// it back: as damage, if that is what redb stumbled over before it refused to go on.
     pub(super) fn note_failure(&self, error: Error) -> Error {
-        let error = match self.damage.get() {
-            Some(damage) if error.kind() == ErrorKind::Io => {
-                Error::corrupted(format!("the store's file is damaged: {damage}")).caused_by(error)
-            }
-            _ => error,
-        };
+        let error = self.as_damage(error);
         let is_damage = error.kind() == ErrorKind::Corrupted && self.damage.get().is_some();
         if error.kind() == ErrorKind::Io || error.outcome_unknown() || is_damage {
             // The first one is the cause of those that follow.
             let _ = self.failure.set(error.repeated());
         }
         error
+    }
+
+    /// The error, as damage if that is what redb stumbled over before it refused to go on.
+    pub(super) fn as_damage(&self, error: Error) -> Error {
+        match self.damage.get() {
+            Some(damage) if error.kind() == ErrorKind::Io => {
+                Error::corrupted(format!("the store's file is damaged: {damage}")).caused_by(error)
+            }
+            _ => error,
+        }
     }
 
     /// Runs a read. A failure of input or output in it is the store's own, after which nothing is to be trusted.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::engine::{Core, Engine, lock};
 use super::{LeadStore, State};
-use crate::report::{Part, Report};
+use crate::report::{Part, Problem, Report};
 use crate::storage::{self, Medium, OnDisk, Reader as _};
 use crate::{Error, ErrorKind, Result, index, search};
 
@@ -15,7 +15,8 @@ const CHECKS: usize = 3;
 impl LeadStore {
     /// Reads the whole file from the disk, compares everything that is derived with the leads, and tells what is wrong;
     /// about 5 seconds for a million leads. `progress` is told how many leads were seen, and of how many rows. Reads and
-    /// writes go on meanwhile, but writers wait once what they have written outgrows memory.
+    /// writes go on meanwhile, but writers wait once what they have written outgrows memory. `progress` must not use the
+    /// store; a panic of it goes on once the check is done.
     ///
     /// ```
     /// # let store = leadstore::LeadStore::in_memory()?;
@@ -26,15 +27,18 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// Damage is in the report, not an error. [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
+    /// Damage is in the report, not an error. [`Busy`](ErrorKind::Busy) if large transactions went to the file all the time
+    /// and damage cannot be told from what they wrote; [`Nested`](ErrorKind::Nested) within a transaction;
+    /// [`Io`](ErrorKind::Io).
     pub fn check(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
-        outliving_panics(progress, |progress| self.core()?.check(progress))
+        outliving_panics(progress, |progress| self.damaged_core()?.check(progress))
     }
 
     /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
     /// included, in a new file that then takes the place of the old one: about 15 seconds for a million leads, and as much
     /// disk space again. Calls are [`Unavailable`](ErrorKind::Unavailable) meanwhile; snapshots end. The report is of a
-    /// check after that: it names what is wrong still.
+    /// check after that: it names what is wrong still, and in [`Report::repaired`] what was. `progress` must not use the
+    /// store; a panic of it goes on once the repair is done.
     ///
     /// # Errors
     ///
@@ -48,15 +52,17 @@ impl LeadStore {
     fn repair_telling(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
         self.shared.nesting.refuse()?;
         let _turn = lock(&self.shared.turn);
-        let core = self.core()?;
+        let core = self.damaged_core()?;
         core.refuse_read_only()?;
         let report = core.check(progress)?;
         drop(core);
         if report.is_sound() {
             return Ok(report);
         }
-        let lost = report.problems.iter().find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
-        if let Some(lost) = lost {
+        if report.has_lost {
+            let lost =
+                report.problems.iter().rev().find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
+            let lost = lost.map(ToString::to_string).unwrap_or_default();
             let message = format!("what cannot be made anew is damaged ({lost}); put a backup in the store's place");
             return Err(Error::corrupted(message));
         }
@@ -66,12 +72,17 @@ impl LeadStore {
         };
         let reopened = self.open_again();
         rebuilt.and(reopened)?;
-        self.core()?.check(progress)
+        let mut mended = self.core()?.check(progress)?;
+        let is_mended = |problem: &Problem| !mended.problems.contains(problem);
+        mended.repaired = report.problems.into_iter().filter(is_mended).collect();
+        Ok(mended)
     }
 
     /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
     /// read and write. It is a store that opens like any other; its search index is made when it is first opened.
-    /// `progress` is told how many leads were copied, and of how many rows. About 3 seconds for a million leads.
+    /// `progress` is told how many leads were copied, and of how many rows; it must not use the store, and a panic of it
+    /// goes on once the backup is done. Meanwhile the store's file grows by what is written, and [`compact`](Self::compact)
+    /// is [`Busy`](ErrorKind::Busy).
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
@@ -85,7 +96,8 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a store in the directory;
-    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind.
+    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind,
+    /// but perhaps empty directories.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
         outliving_panics(progress, |progress| self.back_up_telling(path.as_ref(), progress))
     }
@@ -93,13 +105,15 @@ impl LeadStore {
     fn back_up_telling(&self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let core = self.core()?;
         core.refuse_nested()?;
+        // So that a compaction is told at once that somebody reads.
+        let _reading = self.snapshot()?;
         let view = {
             let _no_checkpoint = core.hold_checkpoints();
             core.read_whole()?
         };
         let rows = u64::from(view.header().next_row);
-        storage::back_up(&view, path, &mut |copied| progress(copied, rows))
-            .map_err(|error| error.while_doing(format_args!("backing up to {}", path.display())))
+        guarded(|| storage::back_up(&view, path, &mut |copied| progress(copied, rows)))
+            .map_err(|error| core.as_damage(error).while_doing(format_args!("backing up to {}", path.display())))
     }
 }
 
@@ -128,8 +142,13 @@ impl Core {
         loop {
             let (report, is_current) = self.check_once(progress)?;
             // What a large transaction has written over meanwhile is no damage.
-            if report.is_sound() || is_current || checks == CHECKS {
+            if report.is_sound() || is_current {
                 return Ok(report);
+            }
+            if checks == CHECKS {
+                let message =
+                    "large transactions are written all the time, beside which damage cannot be told; try again";
+                return Err(Error::new(ErrorKind::Busy, message));
             }
             checks += 1;
         }
@@ -144,18 +163,18 @@ impl Core {
             whole => drop(whole?),
         }
         let (disk, seq) = self.on_disk()?;
-        examine(&disk, &mut report, progress);
+        examine(&disk, &mut report, progress)?;
         search::check(&*self.view()?, &mut report);
         Ok((report, self.checkpointed()? == seq))
     }
 }
 
-/// Adds to `report` what is wrong with the store as it lies on the disk.
-fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64)) {
+/// Adds to `report` what is wrong with the store as it lies on the disk. That it cannot be read is an error.
+fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
     match guarded(|| disk.verify()) {
         Ok(true) => {}
         Ok(false) => report.add(Part::File, "its pages do not fit each other"),
-        Err(error) => report.add(Part::File, error),
+        Err(error) => report.add(Part::File, damage(error)?),
     }
     let checked = guarded(|| {
         disk.read(|view| {
@@ -164,11 +183,17 @@ fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64
         })
     });
     if let Err(error) = checked {
-        report.add(Part::File, error);
+        report.add(Part::File, damage(error)?);
         if let Err(error) = guarded(|| disk.read(index::readable)) {
-            report.add(Part::Leads, format_args!("not all can be read: {error}"));
+            report.add_lost(Part::Leads, format_args!("not all can be read: {}", damage(error)?));
         }
     }
+    Ok(())
+}
+
+/// An error that tells of damage, if it does not tell of a disk that cannot be read now.
+fn damage(error: Error) -> Result<Error> {
+    if error.kind() == ErrorKind::Io { Err(error) } else { Ok(error) }
 }
 
 /// redb trusts what it reads but for its seals, and may stumble over what a faulty program has sealed.

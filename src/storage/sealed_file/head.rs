@@ -62,6 +62,11 @@ impl Head {
         self.newest_generation() == 0
     }
 
+    pub(super) fn is_complete(&self) -> bool {
+        let [first, second] = self.generations;
+        first == second
+    }
+
     pub(super) fn data(&self) -> &[u8] {
         &self.data
     }
@@ -89,8 +94,7 @@ impl Head {
 
     /// Makes the copies the same, durably.
     pub(super) fn complete(&mut self, file: &dyn StorageBackend, salt: &[u8; 16]) -> io::Result<()> {
-        let [first, second] = self.generations;
-        if first == second || !self.is_synced {
+        if self.is_complete() || !self.is_synced {
             return Ok(());
         }
         self.write_copy(file, salt, self.oldest_copy(), self.newest_generation())?;

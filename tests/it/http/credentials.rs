@@ -181,6 +181,15 @@ fn a_host_can_tell_by_itself_whom_a_token_belongs_to() {
     assert_eq!(api.call("GET", "/v1/leads").key("of-ada").send().names(), ["of ada"]);
     assert_eq!(api.call("DELETE", "/v1/leads/trash").key("of-ada").send().status, 403);
     assert_eq!(api.get("/v1/leads").status, 401, "the store's own keys do not count");
+    assert_eq!(api.call("GET", "/v1/leads").key("of- ").send().status, 401, "bound to nobody");
+    // Whatever the kind of its error, it is none of the client's.
+    let wrong_id = LeadsApi::new(api.store.clone()).authenticator(|_: &str| {
+        "nonsense".parse::<leadstore::LeadId>()?;
+        Ok(None)
+    });
+    let request =
+        leadstore::http::http::Request::get("/v1/leads").header("Authorization", "Bearer x").body("").unwrap();
+    assert_eq!(wrong_id.handle(request).status(), 500);
     let broken = api.call("GET", "/v1/leads").key("broken").send();
     assert_eq!((broken.status, broken.error()), (500, "internal"));
     assert!(!broken.body.to_string().contains("identity"), "internals are shown");

@@ -66,6 +66,8 @@ fn every_parameter_out_of_range_is_named() {
         // A + that is not encoded is a space.
         ("created_after=2026-03-01T12:00:00+01:00", &[("created_after", "invalid_format")]),
         ("created_before=", &[("created_before", "invalid_format")]),
+        ("created_before=2026-3-01", &[("created_before", "invalid_format")]),
+        ("created_before=+2026-03-01", &[("created_before", "invalid_format")]),
         ("updated_after=1e9", &[("updated_after", "invalid_format")]),
         ("updated_before=NaN", &[("updated_before", "invalid_format")]),
         ("deal_value_min=NaN", &[("deal_value_min", "invalid_format")]),
@@ -516,4 +518,36 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
     {
         assert_eq!((answer.status, answer.error()), (404, "not_found"));
     }
+}
+
+/// What takes quadratic time, or an answer for each byte, takes a server down.
+#[test]
+fn bodies_that_are_wrong_in_a_hundred_thousand_places_are_answered_soon_and_shortly() {
+    let api = Api::new();
+    let path = api.create(json!({"name": "Jane"}));
+    let before = api.contents();
+    let many = |item: &dyn Fn(u32) -> String| (0..45_000).map(item).collect::<Vec<_>>().join(",");
+    let members = format!("{{{}}}", many(&|n| format!("\"a{n}\":0")));
+    let tags = format!("{{\"tags\":[{}]}}", many(&|_| "0".to_owned()));
+    let fields = format!("{{\"query\":\"x\",\"fields\":[{}]}}", many(&|n| format!("\"custom_fields.{n}\"")));
+    let statuses = format!("{{\"query\":\"x\",\"status\":\"{}\"}}", many(&|n| n.to_string()));
+    let begun = std::time::Instant::now();
+    for (method, path, body) in [
+        ("POST", "/v1/leads", &members),
+        ("PATCH", path.as_str(), &members),
+        ("PATCH", path.as_str(), &tags),
+        ("POST", "/v1/leads/search", &members),
+        ("POST", "/v1/leads/search", &fields),
+        ("POST", "/v1/leads/search", &statuses),
+    ] {
+        assert!(body.len() < 1 << 20);
+        let answer = api.call(method, path).raw("application/json", body.as_str()).send();
+        assert_eq!((answer.status, answer.error()), (422, "validation_failed"), "{method} {path}");
+        assert!(answer.details().len() <= 1_000 && answer.body.to_string().len() < 300_000, "{method} {path}");
+    }
+    let query = format!("/v1/leads?{}", (0..6_000).map(|n| format!("a{n}")).collect::<Vec<_>>().join("&"));
+    assert_eq!(api.get(&query).details().len(), 1_000);
+    assert_eq!(api.contents(), before);
+    // Each would take minutes.
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }

@@ -149,6 +149,7 @@ fn its_leads_are_and_stay_its_own() {
         json!({"name": "x", "owner_id": "ada"}),
         json!({"name": "x", "owner_id": null}),
         json!({"name": "x", "owner_id": " "}),
+        json!({"name": "x", "id": null, "external_id": null}),
         json!({"name": "x", "owner_id": " ada "}),
     ] {
         let created = company.as_ada("POST", "/v1/leads", Some(body.clone()));
