@@ -122,5 +122,22 @@ fn bulk(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reads, writes, bulk);
+fn maintenance(c: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LeadStore::open(generated::store(directory.path(), leads()).unwrap()).unwrap();
+    let mut group = c.benchmark_group("maintenance");
+    group.sample_size(10).throughput(criterion::Throughput::Elements(leads() as u64));
+    group.bench_function("check", |b| b.iter(|| assert!(store.check(|_, _| ()).unwrap().is_sound())));
+    let mut backups = 0;
+    group.bench_function("backup", |b| {
+        b.iter(|| {
+            backups += 1;
+            store.backup_to(directory.path().join(format!("backup {backups}")), |_, _| ()).unwrap();
+        });
+    });
+    group.finish();
+    store.close().unwrap();
+}
+
+criterion_group!(benches, reads, writes, bulk, maintenance);
 criterion_main!(benches);
