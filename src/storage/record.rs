@@ -133,7 +133,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
         .map_err(|error| Error::corrupted("a lead record holds an impossible deal value").caused_by(error))?;
     let mut custom_fields = BTreeMap::new();
     for (name, value) in record.custom_fields {
-        custom_fields.insert(name.to_owned(), custom_value(value));
+        custom_fields.insert(name.to_owned(), custom_value(value)?);
     }
     Ok(Stored {
         lead: Lead {
@@ -182,23 +182,32 @@ fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
     })
 }
 
-fn custom_value(record: CustomRecord<'_>) -> CustomValue {
-    match record {
+fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
+    Ok(match record {
         CustomRecord::Text(text) => CustomValue::Text(text.to_owned()),
         CustomRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
-        CustomRecord::Float(number) => CustomValue::Number(Number::Float(number)),
+        CustomRecord::Float(number) => float(number)?,
         CustomRecord::Bool(truth) => CustomValue::Bool(truth),
-        CustomRecord::List(elements) => CustomValue::List(
-            elements
-                .into_iter()
-                .map(|element| match element {
+        CustomRecord::List(elements) => {
+            let values = elements.into_iter().map(|element| {
+                Ok(match element {
                     ScalarRecord::Text(text) => CustomValue::Text(text.to_owned()),
                     ScalarRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
-                    ScalarRecord::Float(number) => CustomValue::Number(Number::Float(number)),
+                    ScalarRecord::Float(number) => float(number)?,
                     ScalarRecord::Bool(truth) => CustomValue::Bool(truth),
                 })
-                .collect(),
-        ),
+            });
+            CustomValue::List(values.collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// No lead was given another: JSON has no way to write it.
+fn float(number: f64) -> Result<CustomValue> {
+    if number.is_finite() {
+        Ok(CustomValue::Number(Number::Float(number)))
+    } else {
+        Err(Error::corrupted("a lead record holds a number that is not finite"))
     }
 }
 
@@ -256,6 +265,15 @@ mod tests {
             let index = index % bytes.len();
             bytes[index] = byte;
             let _ = decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused() {
+        for value in [CustomValue::from(f64::NAN), CustomValue::List(vec![f64::NEG_INFINITY.into()])] {
+            let mut stored = full();
+            stored.lead.custom_fields.insert("n".to_owned(), value);
+            assert_eq!(decode(&encode(&stored).unwrap()).unwrap_err().kind(), crate::ErrorKind::Corrupted);
         }
     }
 
