@@ -14,9 +14,9 @@ const CHECKS: usize = 3;
 
 impl LeadStore {
     /// Reads the whole file from the disk, compares everything that is derived with the leads, and tells what is wrong;
-    /// about 5 seconds for a million leads. `progress` is told how many leads were seen, and of how many rows. Reads and
-    /// writes go on meanwhile, but writers wait once what they have written outgrows memory. `progress` must not use the
-    /// store; a panic of it goes on once the check is done.
+    /// 0.4 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` is told how many leads were
+    /// seen, and of how many rows. Reads and writes go on meanwhile, but writers wait once what they have written outgrows
+    /// memory. `progress` must not use the store; a panic of it goes on once the check is done.
     ///
     /// ```
     /// # let store = leadstore::LeadStore::in_memory()?;
@@ -35,10 +35,10 @@ impl LeadStore {
     }
 
     /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
-    /// included, in a new file that then takes the place of the old one: about 15 seconds for a million leads, and as much
-    /// disk space again. Calls are [`Unavailable`](ErrorKind::Unavailable) meanwhile; snapshots end. The report is of a
-    /// check after that: it names what is wrong still, and in [`Report::repaired`] what was. `progress` must not use the
-    /// store; a panic of it goes on once the repair is done.
+    /// included, in a new file that then takes the place of the old one, for which it takes as much disk space again. Calls
+    /// are [`Unavailable`](ErrorKind::Unavailable) meanwhile; snapshots end. The report is of a check after that: it names
+    /// what is wrong still, and in [`Report::repaired`] what was. `progress` must not use the store; a panic of it goes on
+    /// once the repair is done.
     ///
     /// # Errors
     ///
@@ -80,7 +80,8 @@ impl LeadStore {
 
     /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
     /// read and write. It is a store that opens like any other; its search index is made when it is first opened.
-    /// `progress` is told how many leads were copied, and of how many rows; it must not use the store, and a panic of it
+    /// It takes 0.3 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` is told how many leads
+    /// were copied, and of how many rows; it must not use the store, and a panic of it
     /// goes on once the backup is done. Meanwhile the store's file grows by what is written, and [`compact`](Self::compact)
     /// is [`Busy`](ErrorKind::Busy).
     ///
