@@ -123,7 +123,7 @@ impl Error {
         self.0.lead_id
     }
 
-    /// Every rule that the input breaks; empty unless the kind is [`ErrorKind::Invalid`].
+    /// Every rule that the input breaks, the first 1,000 of them; empty unless the kind is [`ErrorKind::Invalid`].
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
     }

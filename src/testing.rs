@@ -63,7 +63,8 @@ pub fn without_search(options: OpenOptions) -> OpenOptions {
 }
 
 /// The same options for a store without threads of its own: nothing is checkpointed, swept, made durable in time or
-/// indexed but by a call (a search indexes if it has to), on the caller's thread, so that the same calls meet the same operations of the disk.
+/// indexed but by a call (a search indexes if it has to), on the caller's thread, so that the same calls meet the same
+/// operations of the disk.
 pub fn without_threads(options: OpenOptions) -> OpenOptions {
     options.without_threads()
 }

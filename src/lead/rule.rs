@@ -115,7 +115,7 @@ impl TextRule {
     }
 }
 
-pub(crate) const NAME: TextRule = TextRule {
+pub(super) const NAME: TextRule = TextRule {
     field: "name",
     trimmed: true,
     limit: Limit::Chars(255),
@@ -126,7 +126,7 @@ pub(crate) const NAME: TextRule = TextRule {
 #[cfg(feature = "http")]
 pub(crate) const LABEL: TextRule = TextRule { field: "label", ..NAME };
 
-pub(crate) const EMAIL: TextRule = TextRule {
+pub(super) const EMAIL: TextRule = TextRule {
     field: "email",
     trimmed: true,
     limit: Limit::Bytes(254),
@@ -142,7 +142,7 @@ pub(crate) const EMAIL: TextRule = TextRule {
     },
 };
 
-pub(crate) const PHONE: TextRule = TextRule {
+pub(super) const PHONE: TextRule = TextRule {
     field: "phone",
     trimmed: true,
     limit: Limit::Chars(64),
@@ -152,7 +152,7 @@ pub(crate) const PHONE: TextRule = TextRule {
     },
 };
 
-pub(crate) const COMPANY: TextRule =
+pub(super) const COMPANY: TextRule =
     TextRule { field: "company", trimmed: true, limit: Limit::Chars(255), check: |_| None };
 
 pub(crate) const SOURCE: TextRule = TextRule {
@@ -171,7 +171,7 @@ pub(crate) const OWNER_ID: TextRule = TextRule {
     },
 };
 
-pub(crate) const EXTERNAL_ID: TextRule = TextRule {
+pub(super) const EXTERNAL_ID: TextRule = TextRule {
     field: "external_id",
     trimmed: false,
     limit: Limit::Chars(128),

@@ -42,8 +42,8 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read, in which case nothing is changed: take a
-    /// backup. [`Nested`](ErrorKind::Nested) within a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
+    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read, in which case nothing is changed and a
+    /// backup is what helps. [`Nested`](ErrorKind::Nested) within a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io), after which the store is as it was.
     pub fn repair(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
         outliving_panics(progress, |progress| self.repair_telling(progress))
@@ -81,9 +81,8 @@ impl LeadStore {
     /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
     /// read and write. It is a store that opens like any other; its search index is made when it is first opened.
     /// It takes 0.3 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` is told how many leads
-    /// were copied, and of how many rows; it must not use the store, and a panic of it
-    /// goes on once the backup is done. Meanwhile the store's file grows by what is written, and [`compact`](Self::compact)
-    /// is [`Busy`](ErrorKind::Busy).
+    /// were copied, and of how many rows; it must not use the store, and a panic of it goes on once the backup is done.
+    /// Meanwhile the store's file grows by what is written, and [`compact`](Self::compact) is [`Busy`](ErrorKind::Busy).
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
