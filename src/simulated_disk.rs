@@ -10,7 +10,7 @@ mod content;
 mod file;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -21,11 +21,16 @@ use fastrand::Rng;
 use file::File;
 use names::Names;
 
-/// A disk in memory, on which a store can be put by [`open_on`](crate::testing::open_on). Clones are the same disk.
+/// A directory of a disk in memory, on which a store can be put by [`open_on`](crate::testing::open_on). Clones are the
+/// same one.
 ///
 /// All that is random in it follows from its seed, so the same operations meet the same fate.
 #[derive(Clone)]
-pub struct SimulatedDisk(Arc<Mutex<Disk>>);
+pub struct SimulatedDisk {
+    disk: Arc<Mutex<Disk>>,
+    /// Empty for the root.
+    directory: Arc<str>,
+}
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +58,9 @@ struct Disk {
     /// What happens at the operation with this number.
     planned: Option<(u64, Fault)>,
     state: State,
-    locked: bool,
+    failed_reads: u64,
+    /// The directories that are in use.
+    locked: BTreeSet<Arc<str>>,
     trace: DefaultHasher,
 }
 
@@ -77,7 +84,7 @@ enum Verdict {
 impl SimulatedDisk {
     /// An empty disk.
     pub fn new(seed: u64) -> Self {
-        Self::of(Disk {
+        let disk = Disk {
             rng: Rng::with_seed(seed),
             files: BTreeMap::new(),
             names: Names::default(),
@@ -85,18 +92,35 @@ impl SimulatedDisk {
             operations: 0,
             planned: None,
             state: State::Working,
-            locked: false,
+            failed_reads: 0,
+            locked: BTreeSet::new(),
             trace: DefaultHasher::new(),
-        })
+        };
+        Self { disk: Arc::new(Mutex::new(disk)), directory: Arc::from("") }
     }
 
-    fn of(disk: Disk) -> Self {
-        Self(Arc::new(Mutex::new(disk)))
+    /// A directory in this one, which is there as soon as a file is in it.
+    pub fn directory(&self, name: &str) -> Self {
+        Self { disk: Arc::clone(&self.disk), directory: self.path(name).into() }
+    }
+
+    /// What is at the root of this disk by the same path, on a disk that was made of it.
+    fn on(&self, disk: Disk) -> Self {
+        Self { disk: Arc::new(Mutex::new(disk)), directory: Arc::clone(&self.directory) }
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.directory.is_empty() { name.to_owned() } else { format!("{}/{name}", self.directory) }
     }
 
     /// How many operations there were that change or sync something; those that failed count as well.
     pub fn operations(&self) -> u64 {
         self.disk().operations
+    }
+
+    /// How many reads have failed.
+    pub fn failed_reads(&self) -> u64 {
+        self.disk().failed_reads
     }
 
     /// A number that tells whether two disks have seen the same operations, what was written left aside.
@@ -130,6 +154,11 @@ impl SimulatedDisk {
         }
     }
 
+    /// Takes every file of this directory away, once and for all, which no operation does.
+    pub fn clear(&self) {
+        self.disk().names.clear(&self.directory);
+    }
+
     /// The disk as it is found after a power cut. This one stops.
     pub fn power_cut(&self) -> Self {
         let mut disk = self.disk();
@@ -142,7 +171,7 @@ impl SimulatedDisk {
                 files.insert(id, file.after_power_cut(&mut rng));
             }
         }
-        Self::of(disk.restarted(rng, files, names))
+        self.on(disk.restarted(rng, files, names))
     }
 
     /// The disk as the next process finds it after this one was killed: nothing that was written is lost, but what was
@@ -153,42 +182,38 @@ impl SimulatedDisk {
         let mut rng = disk.rng.fork();
         let files = disk.files.iter().map(|(id, file)| (*id, file.reread(&mut rng))).collect();
         let names = disk.names.clone();
-        Self::of(disk.restarted(rng, files, names))
+        self.on(disk.restarted(rng, files, names))
     }
 
-    /// Marks the disk as used by one store; `None` if it is.
+    /// Marks the directory as used by one store; `None` if it is.
     pub(crate) fn lock(&self) -> Option<DiskLock> {
-        let mut disk = self.disk();
-        if disk.locked {
-            return None;
-        }
-        disk.locked = true;
-        Some(DiskLock(self.clone()))
+        self.disk().locked.insert(Arc::clone(&self.directory)).then(|| DiskLock(self.clone()))
     }
 
     pub(crate) fn exists(&self, name: &str) -> io::Result<bool> {
         let mut disk = self.disk();
         disk.reading()?;
-        Ok(disk.names.get(name).is_some())
+        Ok(disk.names.get(&self.path(name)).is_some())
     }
 
-    /// The names in a directory.
-    pub(crate) fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+    /// The names of the files.
+    pub(crate) fn list(&self) -> io::Result<Vec<String>> {
         let mut disk = self.disk();
         disk.reading()?;
-        Ok(disk.names.in_directory(directory))
+        Ok(disk.names.in_directory(&self.directory))
     }
 
     /// The file of this name.
     pub(crate) fn open(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut disk = self.disk();
         disk.reading()?;
-        let id = disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let id = disk.names.get(&self.path(name)).ok_or(io::ErrorKind::NotFound)?;
         Ok(SimulatedFile { disk: self.clone(), id })
     }
 
     /// A new file of this name, which must be free.
     pub(crate) fn create(&self, name: &str) -> io::Result<SimulatedFile> {
+        let name = &*self.path(name);
         let mut disk = self.disk();
         if disk.names.get(name).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -205,6 +230,7 @@ impl SimulatedDisk {
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (&*self.path(from), &*self.path(to));
         let mut disk = self.disk();
         let id = disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         let verdict = disk.changing(("rename", from, 0, 0), false);
@@ -215,6 +241,7 @@ impl SimulatedDisk {
     }
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        let name = &*self.path(name);
         let mut disk = self.disk();
         disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let verdict = disk.changing(("remove", name, 0, 0), false);
@@ -224,19 +251,19 @@ impl SimulatedDisk {
         verdict.result()
     }
 
-    /// Makes the names in a directory durable.
-    pub(crate) fn sync_directory(&self, directory: &str) -> io::Result<()> {
+    /// Makes the names of the files durable.
+    pub(crate) fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        let verdict = disk.changing(("sync names", directory, 0, 0), false);
+        let verdict = disk.changing(("sync names", &self.directory, 0, 0), false);
         if verdict.is_done() {
-            disk.names.sync(directory);
+            disk.names.sync(&self.directory);
         }
         verdict.result()
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         // A panic elsewhere leaves the model as whole as an operation that was cut off.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,7 +284,8 @@ impl Disk {
             operations: self.operations,
             planned: None,
             state: State::Working,
-            locked: false,
+            failed_reads: self.failed_reads,
+            locked: BTreeSet::new(),
             trace: self.trace.clone(),
         }
     }
@@ -292,15 +320,17 @@ impl Disk {
     }
 
     fn reading(&mut self) -> io::Result<()> {
-        match self.state {
-            State::Working | State::Full => Ok(()),
-            State::Stopped => Err(stopped()),
-            State::Broken => Err(io::Error::other("an injected error")),
+        let error = match self.state {
+            State::Working | State::Full => return Ok(()),
+            State::Stopped => stopped(),
+            State::Broken => io::Error::other("an injected error"),
             State::ReadError => {
                 self.state = State::Working;
-                Err(io::Error::other("an injected error"))
+                io::Error::other("an injected error")
             }
-        }
+        };
+        self.failed_reads += 1;
+        Err(error)
     }
 
     fn file(&mut self, id: u64) -> io::Result<&mut File> {
@@ -325,12 +355,12 @@ fn stopped() -> io::Error {
     io::Error::other("the simulated process has stopped")
 }
 
-/// Held by the store that uses the disk.
+/// Held by the store that uses the directory.
 pub(crate) struct DiskLock(SimulatedDisk);
 
 impl Drop for DiskLock {
     fn drop(&mut self) {
-        self.0.disk().locked = false;
+        self.0.disk().locked.remove(&self.0.directory);
     }
 }
 

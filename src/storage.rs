@@ -59,6 +59,8 @@ pub(crate) use file::create_private_directory;
 pub(crate) use header::{Header, Seq};
 pub(crate) use log::{LogChange, LogKind};
 pub(crate) use maintenance::back_up;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use maintenance::back_up_on;
 pub(crate) use medium::Medium;
 pub(crate) use on_disk::OnDisk;
 pub(crate) use opening::Access;

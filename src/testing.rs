@@ -78,6 +78,15 @@ pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> 
     options.open_on(disk.clone())
 }
 
+/// Makes a copy of the store on a simulated disk, as [`LeadStore::backup_to`] does in a directory.
+///
+/// # Errors
+///
+/// Those of [`LeadStore::backup_to`].
+pub fn back_up_on(store: &LeadStore, disk: &SimulatedDisk) -> Result<()> {
+    store.back_up_on(disk)
+}
+
 /// Brings what only the journal has into the store's tables, as the store's own thread does from time to time.
 ///
 /// # Errors

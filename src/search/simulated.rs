@@ -1,5 +1,6 @@
 //! The directory of an index on a [`SimulatedDisk`]: what tantivy's own does with the files of a real one.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,6 @@ use tantivy::directory::{
 };
 
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
-
-const DIRECTORY: &str = "search";
 
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedIndex {
@@ -38,8 +37,9 @@ struct Writer {
     at: u64,
 }
 
-fn name_of(path: &Path) -> String {
-    format!("{DIRECTORY}/{}", path.display())
+/// The files of an index lie side by side.
+fn name_of(path: &Path) -> Cow<'_, str> {
+    path.to_string_lossy()
 }
 
 impl SimulatedIndex {
@@ -48,16 +48,15 @@ impl SimulatedIndex {
     }
 
     pub(super) fn exists(disk: &SimulatedDisk) -> bool {
-        disk.list(DIRECTORY).is_ok_and(|names| !names.is_empty())
+        disk.list().is_ok_and(|names| !names.is_empty())
     }
 
     pub(super) fn files(disk: &SimulatedDisk) -> io::Result<Vec<PathBuf>> {
-        let names = disk.list(DIRECTORY)?;
-        Ok(names.iter().filter_map(|name| Path::new(name).file_name()).map(PathBuf::from).collect())
+        Ok(disk.list()?.into_iter().map(PathBuf::from).collect())
     }
 
     pub(super) fn remove_all(disk: &SimulatedDisk) -> io::Result<()> {
-        disk.list(DIRECTORY)?.iter().try_for_each(|name| disk.remove(name))
+        disk.list()?.iter().try_for_each(|name| disk.remove(name))
     }
 }
 
@@ -104,7 +103,7 @@ impl Directory for SimulatedIndex {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        self.disk.sync_directory(DIRECTORY)
+        self.disk.sync_directory()
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {

@@ -32,9 +32,9 @@ impl Change {
         }
     }
 
-    fn directory(&self) -> &str {
+    fn path(&self) -> &str {
         match self {
-            Self::Set(name, _) | Self::Rename { to: name, .. } => directory_of(name),
+            Self::Set(path, _) | Self::Rename { to: path, .. } => path,
         }
     }
 }
@@ -51,8 +51,10 @@ impl Names {
         ids
     }
 
+    /// The names in a directory, without its own.
     pub(super) fn in_directory(&self, directory: &str) -> Vec<String> {
-        self.current.keys().filter(|name| directory_of(name) == directory).cloned().collect()
+        let paths = self.current.keys().map(|path| split(path));
+        paths.filter(|(its, _)| *its == directory).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// Gives a name to a file, or takes it away.
@@ -72,12 +74,20 @@ impl Names {
     pub(super) fn sync(&mut self, directory: &str) {
         let Self { durable, unsynced, .. } = self;
         unsynced.retain(|change| {
-            let is_elsewhere = change.directory() != directory;
+            let is_elsewhere = split(change.path()).0 != directory;
             if !is_elsewhere {
                 change.apply(durable);
             }
             is_elsewhere
         });
+    }
+
+    /// Takes every name in a directory and those in it away, as if it had never been there.
+    pub(super) fn clear(&mut self, directory: &str) {
+        let is_in = |path: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        self.current.retain(|path, _| !is_in(path));
+        self.durable.retain(|path, _| !is_in(path));
+        self.unsynced.retain(|change| !is_in(change.path()));
     }
 
     pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
@@ -92,6 +102,7 @@ impl Names {
     }
 }
 
-fn directory_of(name: &str) -> &str {
-    name.rsplit_once('/').map_or("", |(directory, _)| directory)
+/// A directory, and the name in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }

@@ -193,9 +193,15 @@ impl Database {
     /// The tables as they lie on the disk, which may lack what only the journal has.
     pub(crate) fn on_disk(&self) -> Result<OnDisk> {
         if let Files::Writable(writable) = &self.files {
-            // After which the file opens without being verified, so that what is whole can be read. Where damage is in the
-            // way, that is found once more.
-            let _ = super::checkpoint::begin_write(&writable.db).and_then(|empty| empty.commit().map_err(fault));
+            // After which the file opens without being verified, so that what is whole can be read.
+            let empty = super::checkpoint::begin_write(&writable.db).and_then(|empty| empty.commit().map_err(fault));
+            match empty {
+                Err(error) if error.kind() != ErrorKind::Corrupted && self.file.damage().get().is_none() => {
+                    return Err(error);
+                }
+                // Damage that is in the way is found once more.
+                _ => {}
+            }
         }
         OnDisk::new(&self.file, self.read()?)
     }

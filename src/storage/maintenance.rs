@@ -18,30 +18,43 @@ use super::sealed_file::SealedFile;
 use super::simulated::SimulatedDirectory;
 use super::{read_only, rewrite};
 use crate::row::Row;
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
 use crate::{Error, ErrorKind, Result};
 
-/// Makes a store in `directory` of everything that the tables of `view` have, over which there must be nothing. If it
-/// fails, it leaves nothing there.
-pub(crate) fn back_up(view: &ReadView, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
-    let is_new = !directory.exists();
-    let target = RealDirectory(directory);
-    let lock = target.lock(true)?;
-    if directory::exists(&target)? || !directory::read_journal(&target)?.iter().all(Vec::is_empty) {
-        let message = format!("there is a store in {} already; name another directory", directory.display());
-        return Err(Error::new(ErrorKind::AlreadyExists, message));
-    }
-    let written = directory::create_whole(&target, |file| rewrite::copy(view, file, progress));
-    if written.is_err() {
-        // What cannot be removed is begun anew by the next one.
-        let _ = directory::discard_new(&target);
-        if is_new {
-            let _ = std::fs::remove_file(directory.join(LOCK_FILE));
-            drop(lock);
-            // Only if nobody has put something there meanwhile.
-            let _ = std::fs::remove_dir(directory);
-        }
+/// Makes a store in `path` of everything that the tables of `view` have, over which there must be nothing. If it fails, it
+/// leaves nothing there.
+pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    let is_new = !path.exists();
+    let directory = RealDirectory(path);
+    let lock = directory.lock(true)?;
+    let written = back_up_in(view, &directory, progress);
+    if written.is_err() && is_new {
+        let _ = std::fs::remove_file(path.join(LOCK_FILE));
+        drop(lock);
+        // Only if nobody has put something there meanwhile.
+        let _ = std::fs::remove_dir(path);
     }
     written
+}
+
+/// The same on a simulated disk.
+#[cfg(feature = "unstable-testing")]
+pub(crate) fn back_up_on(view: &ReadView, disk: &SimulatedDisk, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    let directory = SimulatedDirectory(disk);
+    let _lock = directory.lock(true)?;
+    back_up_in(view, &directory, progress)
+}
+
+fn back_up_in<D: Directory>(view: &ReadView, directory: &D, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    if directory::exists(directory)? || !directory::read_journal(directory)?.iter().all(Vec::is_empty) {
+        let message = format!("there is a store in {directory} already; name another directory");
+        return Err(Error::new(ErrorKind::AlreadyExists, message));
+    }
+    directory::create_whole(directory, |file| rewrite::copy(view, file, progress)).inspect_err(|_| {
+        // What cannot be removed is begun anew by the next one.
+        let _ = directory::discard_new(directory);
+    })
 }
 
 impl Database {

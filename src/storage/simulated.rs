@@ -9,7 +9,7 @@ use super::directory::{Directory, Lock, Opening};
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
 use crate::{Error, ErrorKind, Result};
 
-/// The root of a simulated disk.
+/// A directory of a simulated disk.
 pub(super) struct SimulatedDirectory<'a>(pub(super) &'a SimulatedDisk);
 
 impl fmt::Display for SimulatedDirectory<'_> {
@@ -65,7 +65,7 @@ impl Directory for SimulatedDirectory<'_> {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_directory("")
+        self.0.sync_directory()
     }
 }
 

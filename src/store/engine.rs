@@ -76,7 +76,7 @@ impl Engine {
             Medium::Directory(directory) => Some(IndexPlace::Directory(directory.join("search"))),
             Medium::Memory(_) => None,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(disk) => Some(IndexPlace::Simulated(disk.clone())),
+            Medium::Simulated(disk) => Some(IndexPlace::Simulated(disk.directory("search"))),
         };
         let home = match place {
             Some(place) if options.read_only => IndexHome::ReadOnly(place),
@@ -276,7 +276,7 @@ impl Core {
     pub(super) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
         let file = lock(&self.file);
         let file = file.as_ref().ok_or_else(Error::closed)?;
-        Ok((file.on_disk()?, file.checkpointed()))
+        Ok((file.on_disk().map_err(|error| self.note_failure(error))?, file.checkpointed()))
     }
 
     pub(super) fn checkpointed(&self) -> Result<Seq> {

@@ -1,12 +1,15 @@
 //! Checking, repairing and backing up a store that is open.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use super::engine::{Core, Engine, lock};
 use super::{LeadStore, State};
 use crate::report::{Part, Problem, Report};
-use crate::storage::{self, Medium, OnDisk, Reader as _};
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
+use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _};
 use crate::{Error, ErrorKind, Result, index, search};
 
 /// How often a check is repeated where a large transaction wrote to the file meanwhile.
@@ -99,10 +102,23 @@ impl LeadStore {
     /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind,
     /// but perhaps empty directories.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
-        outliving_panics(progress, |progress| self.back_up_telling(path.as_ref(), progress))
+        let path = path.as_ref();
+        let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up(view, path, progress);
+        outliving_panics(progress, |progress| self.back_up(path.display(), copy, progress))
     }
 
-    fn back_up_telling(&self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn back_up_on(&self, disk: &SimulatedDisk) -> Result<()> {
+        let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up_on(view, disk, progress);
+        self.back_up("a simulated disk", copy, &mut |_, _| ())
+    }
+
+    fn back_up(
+        &self,
+        target: impl Display,
+        copy: impl FnOnce(&ReadView, &mut dyn FnMut(u64)) -> Result<()>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<()> {
         let core = self.core()?;
         core.refuse_nested()?;
         // So that a compaction is told at once that somebody reads.
@@ -112,8 +128,8 @@ impl LeadStore {
             core.read_whole()?
         };
         let rows = u64::from(view.header().next_row);
-        guarded(|| storage::back_up(&view, path, &mut |copied| progress(copied, rows)))
-            .map_err(|error| core.as_damage(error).while_doing(format_args!("backing up to {}", path.display())))
+        guarded(|| copy(&view, &mut |copied| progress(copied, rows)))
+            .map_err(|error| core.as_damage(error).while_doing(format_args!("backing up to {target}")))
     }
 }
 

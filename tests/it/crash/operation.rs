@@ -2,9 +2,11 @@
 
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
-use leadstore::{Error, ErrorKind, LeadId, LeadStore, Transaction, testing};
+use leadstore::testing::{self, SimulatedDisk, Spoilt};
+use leadstore::{Error, ErrorKind, LeadId, LeadStore, Transaction};
 
 use super::states::States;
+use super::upkeep;
 use crate::model::oracle::Oracle;
 use crate::model::values::Fields;
 
@@ -22,6 +24,11 @@ pub enum Operation {
     Sync,
     Compact,
     Reopen,
+    Check,
+    /// Whether the one before is taken away first.
+    BackUp(bool),
+    /// Makes something wrong of a lead, and repairs it.
+    Repair(LeadId, Spoilt),
 }
 
 #[derive(Debug)]
@@ -50,17 +57,35 @@ impl Operation {
                 Self::CheckpointWhile([(); 2].map(|()| (writes(rng), rng.bool())))
             }
             86..92 => Self::Checkpoint,
-            92..96 => Self::Sync,
-            96 => Self::Compact,
-            97 => Self::Reopen,
-            98 => Self::Index,
+            92..95 => Self::Sync,
+            95 => Self::Compact,
+            96 => Self::Reopen,
+            97 => Self::Index,
+            98 => Self::upkeep(rng, oracle),
             _ => Self::Write(Write::create(rng)),
+        }
+    }
+
+    fn upkeep(rng: &mut Rng, oracle: &Oracle) -> Self {
+        match rng.u32(0..5) {
+            0..2 => Self::Check,
+            2..4 => Self::BackUp(rng.bool()),
+            _ => match oracle.live().next() {
+                Some(lead) => Self::Repair(lead.id, spoilt(rng)),
+                None => Self::Check,
+            },
         }
     }
 
     /// Does it to the store, and notes what the store may hold then. What the map refuses the store must refuse; any
     /// other error of the store is given back.
-    pub fn run(&self, store: &LeadStore, states: &mut States, now: DateTime<Utc>) -> Result<(), Error> {
+    pub fn run(
+        &self,
+        store: &LeadStore,
+        disk: &SimulatedDisk,
+        states: &mut States,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         match self {
             Self::Write(write) => write.run(store, states, now),
             Self::Transaction(writes, gives_up) => {
@@ -105,7 +130,24 @@ impl Operation {
             Self::Sync => store.sync().inspect(|()| states.make_durable()),
             Self::Compact => store.compact().inspect(|()| states.make_durable()),
             Self::Reopen => store.reopen().inspect(|()| states.make_durable()),
+            Self::Check => upkeep::check(store, disk),
+            Self::BackUp(anew) => upkeep::back_up(store, disk, states, *anew),
+            Self::Repair(id, spoilt) => upkeep::repair(store, states, *id, *spoilt).inspect(|()| states.make_durable()),
         }
+    }
+}
+
+/// Something that can be made right again.
+fn spoilt(rng: &mut Rng) -> Spoilt {
+    let n = rng.usize(0..40);
+    match rng.u32(0..7) {
+        0 => Spoilt::IdMissing,
+        1 => Spoilt::IdAstray,
+        2 => Spoilt::KeyMissing(n),
+        3 => Spoilt::KeyTooMany,
+        4 => Spoilt::RowMissing(n),
+        5 => Spoilt::RowTooMany(n),
+        _ => Spoilt::DealValue,
     }
 }
 
@@ -117,7 +159,9 @@ impl Write {
         else {
             return Self::create(rng);
         };
+        let is_crowded = oracle.all_ids().len() > 80;
         match rng.u32(0..10) {
+            0..2 if is_crowded => Self::Delete(id),
             0..2 => Self::create(rng),
             2..6 => Self::Update(id, fields(rng)),
             6..8 => Self::Delete(id),

@@ -3,6 +3,7 @@
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::{Error, Filter, Lead, LeadStore, TrashQuery};
 
+use super::upkeep::Backup;
 use crate::model::oracle::{ListWanted, Oracle};
 
 pub struct States {
@@ -14,11 +15,21 @@ pub struct States {
     unknown: Option<Oracle>,
     /// Whether the power was cut since it was known which of these the store holds.
     is_power_cut: bool,
+    /// Whether something may be wrong with what is derived, so that only a repair is to be trusted.
+    pub is_spoilt: bool,
+    pub backup: Backup,
 }
 
 impl States {
     pub fn new(every_commit: bool) -> Self {
-        Self { every_commit, acknowledged: vec![Oracle::default()], unknown: None, is_power_cut: false }
+        Self {
+            every_commit,
+            acknowledged: vec![Oracle::default()],
+            unknown: None,
+            is_power_cut: false,
+            is_spoilt: false,
+            backup: Backup::default(),
+        }
     }
 
     pub fn newest(&self) -> &Oracle {
