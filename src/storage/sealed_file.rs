@@ -97,18 +97,26 @@ impl SealedFile {
         Self { sealed, damage: Damage::default() }
     }
 
-    /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. If it succeeds,
-    /// those that it has read are sealed as they are: redb's checksums leave out what of a page is not in use.
+    /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
+    /// read are sealed as they are once it writes or succeeds: redb's checksums leave out what of a page is not in use.
     pub(super) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.tolerates.store(true, Ordering::Relaxed);
         let done = work();
         self.sealed.tolerates.store(false, Ordering::Relaxed);
-        let tolerated = std::mem::take(&mut *lock(&self.sealed.tolerated));
-        let done = done?;
-        for block in tolerated {
-            self.seal_as_it_is(block).map_err(redb::Error::Io).map_err(fault)?;
-        }
+        let done = done.inspect_err(|_| lock(&self.sealed.tolerated).clear())?;
+        self.seal_tolerated().map_err(redb::Error::Io).map_err(fault)?;
         Ok(done)
+    }
+
+    /// Seals the blocks that were tolerated so far. They are on the disk before anything else is written: once the header
+    /// there says that the file was repaired, nobody tolerates them any more.
+    fn seal_tolerated(&self) -> io::Result<()> {
+        let tolerated = std::mem::take(&mut *lock(&self.sealed.tolerated));
+        if tolerated.is_empty() {
+            return Ok(());
+        }
+        tolerated.into_iter().try_for_each(|block| self.seal_as_it_is(block))?;
+        self.sync_data()
     }
 
     fn seal_as_it_is(&self, block: u64) -> io::Result<()> {
@@ -199,6 +207,7 @@ impl StorageBackend for SealedFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.seal_tolerated()?;
         let (first, count, skip) = blocks(offset, data.len());
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
@@ -281,4 +290,39 @@ fn place(block: u64) -> io::Result<u64> {
 /// [`fault`](super::fault) tells of it as a store's damage.
 fn damaged(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::failing::Failing;
+    use super::super::medium::SharedMemory;
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn a_block_that_was_tolerated_is_sealed_and_synced_before_anything_else_is_written() {
+        let read = |file: &SealedFile, block: u64| {
+            let mut data = vec![0; DATA];
+            file.read(block * DATA as u64, &mut data).map(|()| data)
+        };
+        for (failing, is_sealed) in [(0, false), (1, true), (2, true)] {
+            let memory = SharedMemory::default();
+            let file = SealedFile::create(memory.clone()).unwrap();
+            file.set_len(4 * DATA as u64).unwrap();
+            (0..4).for_each(|block| file.write(block * DATA as u64, &[1; DATA]).unwrap());
+            memory.write(place(2).unwrap() + SEAL as u64, &[7]).unwrap();
+            // The seal, its sync or the write that follows fails.
+            let file = SealedFile::open(Failing::at(failing, memory.clone())).unwrap();
+            assert!(read(&file, 2).is_err());
+            let done: Result<()> = file.tolerating(|| {
+                assert!(read(&file, 2).unwrap().starts_with(&[7, 1]));
+                assert!(file.write(DATA as u64, &[2; DATA]).is_err());
+                Err(Error::closed())
+            });
+            assert!(done.is_err());
+            let file = SealedFile::open(memory).unwrap();
+            assert_eq!(read(&file, 2).is_ok(), is_sealed, "where operation {failing} failed");
+            assert!(read(&file, 1).unwrap().starts_with(&[1]), "nothing was written");
+        }
+    }
 }
