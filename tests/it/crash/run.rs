@@ -25,6 +25,8 @@ pub struct Run {
     cache_bytes: usize,
     /// Whether the store has a search index, for which tantivy takes its time.
     pub is_searched: bool,
+    /// How many operations a process does at most, and about how many of the disk those take.
+    longest: (usize, u64),
     durability: Durability,
     states: States,
     is_closed: bool,
@@ -73,6 +75,7 @@ impl Run {
             clock: ManualClock::at(support::day(2026, 3, 1)),
             cache_bytes,
             is_searched,
+            longest: (80, 300),
             durability,
             states: States::new(durability == Durability::EveryCommit),
             is_closed: false,
@@ -80,6 +83,12 @@ impl Run {
             operations: 0,
             history,
         }
+    }
+
+    /// The same, but its processes work for long before anything goes wrong.
+    pub fn long(mut self) -> Self {
+        self.longest = (1_500, 5_000);
+        self
     }
 
     /// The same, but what comes next is decided by these bytes.
@@ -120,9 +129,9 @@ impl Run {
         self.goes_on();
         // Often while the store is opened, which takes a few operations.
         let after = match self.rng.u32(0..4) {
-            0 => self.rng.u64(0..12),
-            1 => self.rng.u64(0..60),
-            _ => self.rng.u64(0..300),
+            0 if self.rng.u64(0..self.longest.1) < 300 => self.rng.u64(0..12),
+            1 if self.rng.u64(0..self.longest.1) < 300 => self.rng.u64(0..60),
+            _ => self.rng.u64(0..self.longest.1),
         };
         let fault = match self.rng.u32(0..10) {
             0 => Fault::Error,
@@ -154,7 +163,7 @@ impl Run {
 
     /// Works long enough, or until something fails of which the store does not recover.
     fn work(&mut self, store: &LeadStore) {
-        for _ in 0..self.rng.usize(0..80) {
+        for _ in 0..self.rng.usize(0..self.longest.0) {
             if !self.goes_on() {
                 return;
             }
@@ -301,7 +310,7 @@ impl Run {
         let now = self.clock.now();
         let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
         (0..questions).for_each(|_| answers.check_something_stored());
-        if questions > 1 && self.rng.u32(0..3) == 0 {
+        if questions > 1 && self.rng.u32(0..4) == 0 {
             if let Err(error) = upkeep::check(store, &self.disk) {
                 self.failed("checking", &error);
             }

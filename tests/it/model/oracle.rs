@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +20,8 @@ type Trashed = (Lead, Time, Time);
 
 #[derive(Clone, Default)]
 pub struct Oracle {
-    entries: BTreeMap<LeadId, Entry>,
+    /// Shared, since the states of a store differ in few of them.
+    entries: BTreeMap<LeadId, Arc<Entry>>,
     created: u64,
     newest: Option<Time>,
 }
@@ -85,7 +87,7 @@ impl Oracle {
         lead.updated_at = created_at;
         self.created += 1;
         self.newest = self.newest.max(Some(created_at));
-        self.entries.insert(id, Entry { lead: lead.clone(), order: self.created, trash: None });
+        self.entries.insert(id, Arc::new(Entry { lead: lead.clone(), order: self.created, trash: None }));
         Ok(lead)
     }
 
@@ -128,13 +130,13 @@ impl Oracle {
         }
         lead.updated_at = self.held(now).max(before.updated_at);
         lead.version = Version::new(before.version.get() + 1);
-        self.entries.get_mut(&id).unwrap().lead = lead.clone();
+        self.entry_mut(id).lead = lead.clone();
         Ok(lead)
     }
 
     pub fn delete(&mut self, now: Time, id: LeadId) -> Result<Trashed, ErrorKind> {
         self.live_entry(now, id)?;
-        let entry = self.entries.get_mut(&id).unwrap();
+        let entry = self.entry_mut(id);
         entry.lead.version = Version::new(entry.lead.version.get() + 1);
         entry.trash = Some((now, now + TimeDelta::days(30)));
         Ok((entry.lead.clone(), now, now + TimeDelta::days(30)))
@@ -143,7 +145,7 @@ impl Oracle {
     pub fn restore(&mut self, now: Time, id: LeadId) -> Result<Lead, ErrorKind> {
         self.trashed_entry(now, id)?;
         let held = self.held(now);
-        let entry = self.entries.get_mut(&id).unwrap();
+        let entry = self.entry_mut(id);
         entry.trash = None;
         entry.lead.version = Version::new(entry.lead.version.get() + 1);
         entry.lead.updated_at = held.max(entry.lead.updated_at);
@@ -201,7 +203,7 @@ impl Oracle {
     /// The wanted part of a list, and its total.
     pub fn list(&self, wanted: &ListWanted, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
         let mut found: Vec<&Entry> =
-            self.entries.values().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+            self.entries().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
         let newest_first = vec![Sort::desc(SortKey::CreatedAt)];
         sort(&mut found, if wanted.sort.is_empty() { &newest_first } else { &wanted.sort });
         let total = found.len() as u64;
@@ -210,14 +212,14 @@ impl Oracle {
 
     pub fn in_creation_order(&self, wanted: &ListWanted) -> Vec<Lead> {
         let mut found: Vec<&Entry> =
-            self.entries.values().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+            self.entries().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
         found.sort_by_key(|entry| entry.order);
         found.into_iter().map(|entry| entry.lead.clone()).collect()
     }
 
     pub fn list_trash(&self, now: Time, by: &[Sort], offset: u64, limit: usize) -> (Vec<Trashed>, u64) {
         let mut found: Vec<&Entry> =
-            self.entries.values().filter(|entry| entry.trash.is_some() && !entry.is_gone(now)).collect();
+            self.entries().filter(|entry| entry.trash.is_some() && !entry.is_gone(now)).collect();
         let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
         sort(&mut found, if by.is_empty() { &last_deleted_first } else { by });
         let total = found.len() as u64;
@@ -256,6 +258,14 @@ impl Oracle {
             Some(newest) if now < newest && newest - now <= TimeDelta::minutes(5) => newest,
             _ => now,
         }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().map(|entry| &**entry)
+    }
+
+    fn entry_mut(&mut self, id: LeadId) -> &mut Entry {
+        Arc::make_mut(self.entries.get_mut(&id).unwrap())
     }
 
     fn live_entry(&self, now: Time, id: LeadId) -> Result<&Entry, ErrorKind> {
