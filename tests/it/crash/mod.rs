@@ -2,6 +2,7 @@
 //! created and while it is recovered. Then everything that was acknowledged is there, whatever was not is there whole or
 //! not at all, and every answer is that of a plain map.
 
+mod company;
 mod operation;
 mod run;
 mod states;
