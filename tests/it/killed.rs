@@ -12,6 +12,9 @@ use crate::support;
 
 const STORE: &str = "LEADSTORE_TEST_KILLED_STORE";
 const WRITES: &str = "LEADSTORE_TEST_KILLED_WRITES";
+const IN_COMPANY: &str = "LEADSTORE_TEST_KILLED_IN_COMPANY";
+/// How many threads write, where several do.
+const WRITERS: u64 = 4;
 
 /// Not a test of its own: the child that the others kill. It writes until then, or so often, and tells of each write that
 /// returned.
@@ -19,7 +22,11 @@ const WRITES: &str = "LEADSTORE_TEST_KILLED_WRITES";
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(STORE) else { return };
     let writes = std::env::var(WRITES).map_or(u64::MAX, |writes| writes.parse().unwrap());
-    let written = write_and_tell(Path::new(&path), writes);
+    let written = if std::env::var_os(IN_COMPANY).is_some() {
+        write_in_company(Path::new(&path))
+    } else {
+        write_and_tell(Path::new(&path), writes)
+    };
     if let Err(error) = written {
         println!("failed: {error}");
     }
@@ -36,6 +43,29 @@ fn write_and_tell(path: &Path, writes: u64) -> Result<(), Error> {
         out.flush().unwrap();
     }
     store.close()
+}
+
+/// Several threads at once, of which each numbers its own writes.
+fn write_in_company(path: &Path) -> Result<(), Error> {
+    let store = LeadStore::options().cache_bytes(256 << 10).open(path)?;
+    std::thread::scope(|scope| {
+        let writers = [(); WRITERS as usize].map(|()| &store).into_iter().zip(0..).map(|(store, writer)| {
+            scope.spawn(move || {
+                for number in written_by(store, writer)?.. {
+                    let lead = NewLead::new("Jane Doe").external_id(format!("{writer} {number}"));
+                    store.create(lead.owner_id(writer.to_string()))?;
+                    println!("wrote {writer} {number}");
+                }
+                Ok(())
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        writers.into_iter().try_for_each(|writer| writer.join().unwrap())
+    })
+}
+
+fn written_by(store: &LeadStore, writer: u64) -> Result<u64, Error> {
+    store.count(&Filter::new().owner_id(writer.to_string()))
 }
 
 /// Two leads, and a third that says how many such pairs there are.
@@ -109,6 +139,55 @@ fn every_write_that_returned_survives_a_killed_process() {
         written = LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap() / 2;
     }
     assert!(most > 0, "no child got to write anything");
+}
+
+#[test]
+fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process() {
+    let mut rng = fastrand::Rng::with_seed(support::seed());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut before = [0; WRITERS as usize];
+    let mut most = 0;
+    for run in 0..10 * support::scale() {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut killed = child(command.args(CHILD).env(IN_COMPANY, "1"), &path).spawn().unwrap();
+        let out = killed.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || told_by_each(out, before));
+        std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let told = reader.join().unwrap();
+        let store = LeadStore::open(&path).unwrap();
+        for (writer, told) in (0..).zip(told) {
+            let written = written_by(&store, writer).unwrap();
+            assert!(
+                (told..=told + 1).contains(&written),
+                "run {run}: {writer} told of {told}, and {written} are there"
+            );
+            for number in 0..written {
+                let lead = store.get_by_external_id(&format!("{writer} {number}")).unwrap();
+                assert!(lead.is_some(), "run {run}: {writer} lost {number} of {written}");
+            }
+            before[writer as usize] = written;
+        }
+        most = most.max(before.iter().sum());
+        assert!(store.check(|_, _| ()).unwrap().is_sound(), "run {run}");
+        store.close().unwrap();
+    }
+    assert!(most > 0, "no child got to write anything");
+}
+
+/// How many writes each thread of a child has told of, those `before` included.
+fn told_by_each(out: impl std::io::Read, before: [u64; WRITERS as usize]) -> [u64; WRITERS as usize] {
+    let mut told = before;
+    for line in BufReader::new(out).lines().map_while(Result::ok) {
+        let mut words = line.split("wrote ").nth(1).unwrap_or_default().split(' ').map(str::parse::<u64>);
+        // What was cut off is no line.
+        if let (Some(Ok(writer)), Some(Ok(number))) = (words.next(), words.next()) {
+            told[writer as usize] = number + 1;
+        }
+    }
+    told
 }
 
 /// Runs a child in which one of the calls of a kind, the one with this number, ends in `fate`; tells whether that
