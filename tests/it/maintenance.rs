@@ -329,3 +329,42 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
     }
     assert!(cut_off > 40, "{cut_off} times");
 }
+
+#[test]
+fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no_store_and_harms_nothing() {
+    let options = || testing::without_threads(LeadStore::options());
+    let store = testing::open_on(options(), &SimulatedDisk::new(0)).unwrap();
+    let ids = fill(&store, 20);
+    let (mut failed, mut whole) = (0, 0);
+    let others = [Fault::Error, Fault::Full, Fault::Broken];
+    for (at, fault) in (0..60).flat_map(|at| [Fault::Stop, others[at as usize % 3]].map(|fault| (at, fault))) {
+        let disk = SimulatedDisk::new(at);
+        disk.plan(at, fault);
+        let expected = contents(&store);
+        let made = testing::back_up_on(&store, &disk);
+        if let Err(error) = &made {
+            assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
+            failed += 1;
+        }
+        store.update(ids[3], LeadPatch::new().deal_value(at)).unwrap();
+        for disk in [disk.process_killed(), disk.power_cut()] {
+            let copy = match testing::open_on(options().read_only(true), &disk) {
+                Ok(copy) => copy,
+                Err(error) => {
+                    assert_eq!(
+                        (error.kind(), made.is_err()),
+                        (ErrorKind::NotFound, true),
+                        "{fault:?} at {at}: {error}"
+                    );
+                    testing::back_up_on(&store, &disk).unwrap();
+                    continue;
+                }
+            };
+            assert_eq!(contents(&copy), expected, "{fault:?} at {at}");
+            assert_eq!(testing::back_up_on(&store, &disk).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            whole += 1;
+        }
+    }
+    assert!(check(&store).is_sound());
+    assert!(failed > 40 && whole > 40, "{failed} failed, {whole} copies are whole");
+}
