@@ -368,3 +368,23 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
     assert!(check(&store).is_sound());
     assert!(failed > 40 && whole > 40, "{failed} failed, {whole} copies are whole");
 }
+
+#[test]
+fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
+    let options = || testing::without_search(testing::without_threads(LeadStore::options().cache_bytes(0)));
+    let mut failed = 0;
+    for at in 0..20 {
+        let disk = SimulatedDisk::new(at);
+        let store = testing::open_on(options(), &disk).unwrap();
+        fill(&store, 5);
+        store.close().unwrap();
+        let store = testing::open_on(options(), &disk).unwrap();
+        disk.plan(at, Fault::ReadError);
+        match store.check(|_, _| ()) {
+            Ok(report) => assert!(report.is_sound() && disk.failed_reads() == 0, "{:?}", report.problems),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Io, "{error}"),
+        }
+        failed += disk.failed_reads();
+    }
+    assert!(failed > 2, "{failed} reads failed");
+}
