@@ -40,7 +40,7 @@ fn go_all(runs: u64, run: impl Fn(u64) -> Run) {
 #[test]
 fn the_same_seed_makes_the_same_run() {
     let seed = support::seed();
-    // tantivy removes the files of an index in an order of its own each time, and a power cut may undo any of it.
+    // tantivy's threads come to the disk in an order of their own each time, and so do the files that it removes.
     let seeds = (0..).map(|run| seed.wrapping_add(run)).filter(|seed| !Run::new(*seed).is_searched);
     for seed in seeds.take(10) {
         let traces = [(); 2].map(|()| {
