@@ -93,7 +93,7 @@ impl Run {
 
     /// The same, but what comes next is decided by these bytes.
     pub fn by(mut self, choices: &[u8]) -> Self {
-        self.choices = Some(choices.to_vec().into_iter());
+        self.choices = Some(Vec::from(choices).into_iter());
         self
     }
 
@@ -310,10 +310,11 @@ impl Run {
         let now = self.clock.now();
         let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
         (0..questions).for_each(|_| answers.check_something_stored());
-        if questions > 1 && self.rng.u32(0..4) == 0 {
-            if let Err(error) = upkeep::check(store, &self.disk) {
-                self.failed("checking", &error);
-            }
+        if questions > 1
+            && self.rng.u32(0..4) == 0
+            && let Err(error) = upkeep::check(store, &self.disk)
+        {
+            self.failed("checking", &error);
         }
         if self.is_searched {
             self.search(store);
