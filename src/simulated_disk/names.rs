@@ -84,7 +84,10 @@ impl Names {
 
     /// Takes every name in a directory and those in it away, as if it had never been there.
     pub(super) fn clear(&mut self, directory: &str) {
-        let is_in = |path: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        let is_in = |path: &str| {
+            let rest = path.strip_prefix(directory);
+            rest.is_some_and(|rest| directory.is_empty() || rest.starts_with('/'))
+        };
         self.current.retain(|path, _| !is_in(path));
         self.durable.retain(|path, _| !is_in(path));
         self.unsynced.retain(|change| !is_in(change.path()));

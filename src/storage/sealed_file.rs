@@ -195,6 +195,7 @@ impl StorageBackend for SealedFile {
         if !len.is_multiple_of(DATA as u64) || len == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's length is no whole number of blocks"));
         }
+        self.seal_tolerated()?;
         self.sealed.inner.set_len(place(len / DATA as u64)?)
     }
 
