@@ -144,11 +144,13 @@ fn every_write_that_returned_survives_a_killed_process() {
 #[test]
 fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process() {
     let mut rng = fastrand::Rng::with_seed(support::seed());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let mut before = [0; WRITERS as usize];
+    let (mut directory, mut before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
     let mut most = 0;
     for run in 0..10 * support::scale() {
+        if run % 5 == 4 {
+            (directory, before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
+        }
+        let path = directory.path().join("store");
         let mut command = Command::new(std::env::current_exe().unwrap());
         let mut killed = child(command.args(CHILD).env(IN_COMPANY, "1"), &path).spawn().unwrap();
         let out = killed.stdout.take().unwrap();
