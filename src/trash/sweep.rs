@@ -132,4 +132,29 @@ mod tests {
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
         assert!(patience.allows_sweep(&clock));
     }
+
+    #[test]
+    fn a_day_exactly_is_no_jump_ahead_and_no_correction() {
+        let start = crate::clock::from_micros(1_700_000_000_000_000);
+        let clock = Set(Mutex::new((start, Duration::ZERO)));
+        let mut patience = Patience::new(Some(start), &clock);
+        clock.pass(TimeDelta::days(1), Duration::ZERO);
+        assert!(patience.allows_sweep(&clock));
+        clock.pass(TimeDelta::days(2), Duration::ZERO);
+        assert!(!patience.allows_sweep(&clock));
+        clock.pass(TimeDelta::days(-1), Duration::ZERO);
+        assert!(!patience.allows_sweep(&clock));
+    }
+
+    #[test]
+    fn a_commit_notes_the_time_only_while_the_clock_is_trusted() {
+        let start = crate::clock::from_micros(1_700_000_000_000_000);
+        let clock = Set(Mutex::new((start, Duration::ZERO)));
+        let mut patience = Patience::new(Some(start), &clock);
+        assert_eq!(patience.trusted_now(&clock), Some(start));
+        clock.pass(TimeDelta::days(40), Duration::ZERO);
+        assert_eq!(patience.trusted_now(&clock), None);
+        clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
+        assert_eq!(patience.trusted_now(&clock), Some(clock.now()));
+    }
 }
