@@ -84,7 +84,8 @@ impl Splitter {
             self.end_run();
             return;
         }
-        let cjk = is_cjk(c) || (c == 'ー' && self.run_is_cjk);
+        // The mark of a long vowel belongs to no script; after another script's letter it is one more of those.
+        let cjk = is_cjk(c) || (c == 'ー' && (self.run_is_cjk || self.run.is_empty()));
         if cjk != self.run_is_cjk {
             self.end_run();
             self.run_is_cjk = cjk;
@@ -165,6 +166,9 @@ mod tests {
             ("東京 Tower", vec!["東京", "tower"]),
             ("iPhone東京", vec!["iphone", "東京"]),
             ("スーパー", vec!["スー", "ーパ", "パー"]),
+            ("ーパー", vec!["ーパ", "パー"]),
+            ("ー", vec!["ー"]),
+            ("Beeー", vec!["beeー"]),
             ("ｶﾞｽ", vec!["ガス"]),
             ("서울 특별시", vec!["서울", "특별시"]),
             ("हिन्दी भाषा", vec!["हिन्दी", "भाषा"]),

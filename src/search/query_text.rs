@@ -147,6 +147,7 @@ mod tests {
             ("\"new york\"", "new.york"),
             ("bagel \"new yo", "bagel|new.yo"),
             ("東", "東*"),
+            ("ー ", "ー*"),
             ("東京都", "東京.京都*"),
             ("東 Tower ", "東*|tower"),
             ("... \" \" ?", ""),
