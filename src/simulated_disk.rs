@@ -104,7 +104,7 @@ impl SimulatedDisk {
         Self { disk: Arc::clone(&self.disk), directory: self.path(name).into() }
     }
 
-    /// What is at the root of this disk by the same path, on a disk that was made of it.
+    /// The same directory of a disk that was made of this one.
     fn on(&self, disk: Disk) -> Self {
         Self { disk: Arc::new(Mutex::new(disk)), directory: Arc::clone(&self.directory) }
     }

@@ -195,12 +195,12 @@ impl Database {
         if let Files::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
             let empty = super::checkpoint::begin_write(&writable.db).and_then(|empty| empty.commit().map_err(fault));
-            match empty {
-                Err(error) if error.kind() != ErrorKind::Corrupted && self.file.damage().get().is_none() => {
-                    return Err(error);
-                }
-                // Damage that is in the way is found once more.
-                _ => {}
+            // Damage that is in the way is found once more.
+            if let Err(error) = empty
+                && error.kind() != ErrorKind::Corrupted
+                && self.file.damage().get().is_none()
+            {
+                return Err(error);
             }
         }
         OnDisk::new(&self.file, self.read()?)

@@ -49,7 +49,8 @@ fn write_and_tell(path: &Path, writes: u64) -> Result<(), Error> {
 fn write_in_company(path: &Path) -> Result<(), Error> {
     let store = LeadStore::options().cache_bytes(256 << 10).open(path)?;
     std::thread::scope(|scope| {
-        let writers = [(); WRITERS as usize].map(|()| &store).into_iter().zip(0..).map(|(store, writer)| {
+        let store = &store;
+        let writers = (0..WRITERS).map(|writer| {
             scope.spawn(move || {
                 for number in written_by(store, writer)?.. {
                     let lead = NewLead::new("Jane Doe").external_id(format!("{writer} {number}"));
