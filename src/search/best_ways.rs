@@ -52,7 +52,32 @@ impl Note {
 /// Documents, each with its note.
 pub(super) struct Noted {
     pub(super) documents: Documents,
-    pub(super) notes: Vec<Note>,
+    notes: Notes,
+}
+
+enum Notes {
+    /// In the order of the documents.
+    Listed(Vec<Note>),
+    /// By the document's number, with room for all that the source has.
+    ByNumber(Vec<u16>),
+}
+
+impl Noted {
+    /// The note of a document that is in this place.
+    pub(super) fn note(&self, place: usize) -> Option<Note> {
+        match &self.notes {
+            Notes::Listed(notes) => notes.get(place).copied(),
+            Notes::ByNumber(_) => self.note_of(*self.documents.as_slice().get(place)?),
+        }
+    }
+
+    /// The note of a document, if it is there.
+    pub(super) fn note_of(&self, document: u32) -> Option<Note> {
+        match &self.notes {
+            Notes::Listed(notes) => notes.get(self.documents.place(document)?).copied(),
+            Notes::ByNumber(notes) => notes.get(document as usize).copied().map(Note).filter(|note| !note.is_none()),
+        }
+    }
 }
 
 /// What says which documents have a phrase.
@@ -67,21 +92,35 @@ pub(super) struct Found<'t, T> {
 const AT_ONCE: usize = 4_096;
 /// From a part of so many documents on, there is a note for each document rather than each that is found.
 const MANY: u32 = 64;
+/// What so few terms find is in so few ascending runs that sorting them costs less than a note for each document.
+const FEW_RUNS: usize = 8;
 
 /// All documents that were found; only those `among` others, if that is given.
 pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
-    if let Some(among) = among {
-        return collect_among(source, found, among);
-    }
     let frequencies = found.terms.iter().map(|(term, _)| u64::from(source.frequency(term)));
-    if frequencies.sum::<u64>() > u64::from(source.end() / MANY) {
-        return collect_many(source, found);
+    let are_many = frequencies.sum::<u64>() > u64::from(source.end() / MANY);
+    if are_many && (among.is_none() || found.terms.len() > FEW_RUNS) {
+        collect_many(source, found, among)
+    } else {
+        collect_few(source, found, among)
     }
+}
+
+/// Shows `visit` the documents that have a term; only those `among` others, if that is given.
+fn each<P: Postings>(source: &P, term: &P::Term, among: Option<&Documents>, mut visit: impl FnMut(u32)) -> Result<()> {
+    match among {
+        Some(among) => source.each_among(term, among, visit),
+        None => source.each_document(term, |documents| documents.iter().for_each(|document| visit(*document))),
+    }
+}
+
+fn collect_few<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
     let Found { terms, documents: mut all } = found;
+    all.retain(|(document, _)| among.is_none_or(|among| among.contains(*document)));
     for (term, note) in &terms {
-        source.each_document(term, |documents| all.extend(documents.iter().map(|document| (*document, *note))))?;
+        each(source, term, among, |document| all.push((document, *note)))?;
     }
-    all.sort_unstable_by_key(|(document, _)| *document);
+    all.sort_by_key(|(document, _)| *document);
     let (mut documents, mut notes) = (Vec::new(), Vec::<Note>::new());
     for (document, note) in all {
         match notes.last_mut().filter(|_| documents.last() == Some(&document)) {
@@ -92,10 +131,10 @@ pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among:
             }
         }
     }
-    Ok(Noted { documents: Documents::new(documents, source.end()), notes })
+    Ok(Noted { documents: Documents::new(documents, source.end()), notes: Notes::Listed(notes) })
 }
 
-fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>) -> Result<Noted> {
+fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
     let mut notes = vec![0; source.end() as usize];
     let mut noted = Bits::below(source.end());
     let mut add = |document: u32, note: Note| {
@@ -104,14 +143,13 @@ fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>) -> Result<No
             noted.insert(document);
         }
     };
-    found.documents.into_iter().for_each(|(document, note)| add(document, note));
-    for (term, note) in &found.terms {
-        source.each_document(term, |documents| documents.iter().for_each(|document| add(*document, *note)))?;
+    let Found { terms, documents } = found;
+    let documents = documents.into_iter().filter(|(document, _)| among.is_none_or(|among| among.contains(*document)));
+    documents.for_each(|(document, note)| add(document, note));
+    for (term, note) in &terms {
+        each(source, term, among, |document| add(document, *note))?;
     }
-    let documents = Documents::of(noted, source.end());
-    let note = |document: &u32| notes.get(*document as usize).copied().map_or(Note::default(), Note);
-    let notes = documents.as_slice().iter().map(note).collect();
-    Ok(Noted { documents, notes })
+    Ok(Noted { documents: Documents::of(noted, source.end()), notes: Notes::ByNumber(notes) })
 }
 
 /// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
@@ -137,20 +175,4 @@ pub(super) fn each_first<P: Postings>(
         fresh.clear();
     }
     Ok(())
-}
-
-fn collect_among<P: Postings>(source: &P, found: Found<'_, P::Term>, among: &Documents) -> Result<Noted> {
-    let mut notes = vec![Note::default(); among.len()];
-    let mut add = |place: Option<usize>, note| {
-        if let Some(kept) = place.and_then(|place| notes.get_mut(place)) {
-            *kept = kept.and(note);
-        }
-    };
-    found.documents.into_iter().for_each(|(document, note)| add(among.place(document), note));
-    for (term, note) in &found.terms {
-        source.each_among(term, among, |place| add(Some(place), *note))?;
-    }
-    let noted = among.as_slice().iter().zip(notes).filter(|(_, note)| !note.is_none());
-    let (documents, notes) = noted.unzip();
-    Ok(Noted { documents: Documents::new(documents, among.end()), notes })
 }

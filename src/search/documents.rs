@@ -1,5 +1,7 @@
 //! Sets of a source's documents.
 
+use std::cell::OnceCell;
+
 /// A bit for each document.
 pub(super) struct Bits(Vec<u64>);
 
@@ -18,6 +20,10 @@ impl Bits {
         is_new
     }
 
+    fn contains(&self, document: u32) -> bool {
+        self.0.get(document as usize / 64).is_some_and(|word| word >> (document % 64) & 1 == 1)
+    }
+
     /// In ascending order.
     pub(super) fn for_each(&self, mut visit: impl FnMut(u32)) {
         for (index, word) in (0_u32..).zip(&self.0) {
@@ -32,65 +38,80 @@ impl Bits {
 
 /// Documents in ascending order, among which others are looked for.
 pub(super) struct Documents {
-    list: Vec<u32>,
+    list: OnceCell<Vec<u32>>,
+    len: usize,
     /// A number above those of all.
     end: u32,
-    /// If they are many, a bit for each, with how many come before each word of bits; few are searched for.
-    bits: Option<(Bits, Vec<u32>)>,
+    /// If they are many, a bit for each; few are searched for in the list.
+    bits: Option<Bits>,
 }
 
+/// How many documents are looked for at once: as many as tantivy decodes.
+const AT_ONCE: usize = 128;
 /// From a part of so many documents on, they have a bit each.
 const MANY: usize = 256;
 
 impl Documents {
     /// Some of the documents below `end`.
     pub(super) fn new(list: Vec<u32>, end: u32) -> Self {
-        if list.len() <= end as usize / MANY {
-            return Self { list, end, bits: None };
-        }
-        let mut bits = Bits::below(end);
-        for document in &list {
-            bits.insert(*document);
-        }
-        Self::ranked(list, end, bits)
+        let bits = (list.len() > end as usize / MANY).then(|| {
+            let mut bits = Bits::below(end);
+            for document in &list {
+                bits.insert(*document);
+            }
+            bits
+        });
+        Self { len: list.len(), list: OnceCell::from(list), end, bits }
     }
 
-    /// Those in a set.
+    /// Those in a set. They are listed only if anybody asks for the list.
     pub(super) fn of(bits: Bits, end: u32) -> Self {
-        let mut list = Vec::with_capacity(bits.0.iter().map(|word| word.count_ones() as usize).sum());
-        bits.for_each(|document| list.push(document));
-        Self::ranked(list, end, bits)
-    }
-
-    fn ranked(list: Vec<u32>, end: u32, bits: Bits) -> Self {
-        let count = |count: &mut u32, word: &u64| {
-            let before = *count;
-            *count += word.count_ones();
-            Some(before)
-        };
-        let before = bits.0.iter().scan(0, count).collect();
-        Self { list, end, bits: Some((bits, before)) }
+        let len = bits.0.iter().map(|word| word.count_ones() as usize).sum();
+        Self { list: OnceCell::new(), len, end, bits: Some(bits) }
     }
 
     pub(super) fn as_slice(&self) -> &[u32] {
-        &self.list
+        self.list.get_or_init(|| {
+            let mut list = Vec::with_capacity(self.len);
+            self.bits.iter().for_each(|bits| bits.for_each(|document| list.push(document)));
+            list
+        })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.list.len()
+        self.len
     }
 
     pub(super) fn end(&self) -> u32 {
         self.end
     }
 
-    /// The place of a document, if it is there.
+    pub(super) fn contains(&self, document: u32) -> bool {
+        self.bits.as_ref().map_or_else(|| self.place(document).is_some(), |bits| bits.contains(document))
+    }
+
+    /// Shows `visit` those of some documents that are here, in their order.
+    pub(super) fn common(&self, documents: &[u32], mut visit: impl FnMut(u32)) {
+        let Some(bits) = &self.bits else {
+            return documents.iter().copied().filter(|document| self.contains(*document)).for_each(visit);
+        };
+        // Which are here cannot be predicted: every one is written, and the next one over it if it is not.
+        let mut common = [0; AT_ONCE];
+        for documents in documents.chunks(AT_ONCE) {
+            let mut count = 0;
+            for document in documents {
+                if let Some(place) = common.get_mut(count) {
+                    *place = *document;
+                }
+                count += usize::from(bits.contains(*document));
+            }
+            common.iter().take(count).for_each(|document| visit(*document));
+        }
+    }
+
+    /// The place of a document in the list, if it is there.
     pub(super) fn place(&self, document: u32) -> Option<usize> {
-        let Some((bits, before)) = &self.bits else { return self.list.binary_search(&document).ok() };
-        let index = document as usize / 64;
-        let (word, bit) = (*bits.0.get(index)?, 1_u64 << (document % 64));
-        (word & bit != 0)
-            .then(|| before.get(index).map_or(0, |before| (before + (word & (bit - 1)).count_ones()) as usize))
+        self.as_slice().binary_search(&document).ok()
     }
 }
 
@@ -105,15 +126,20 @@ mod tests {
             let documents: Vec<u32> = documents.into_iter().collect();
             let among = Documents::new(documents.clone(), end);
             for document in (0..3_000).chain([end, u32::MAX]) {
-                prop_assert_eq!(among.place(document), documents.binary_search(&document).ok());
+                let place = documents.binary_search(&document).ok();
+                prop_assert_eq!((among.place(document), among.contains(document)), (place, place.is_some()));
             }
+            let others: Vec<u32> = (0..3_000).step_by(7).chain([end, u32::MAX]).collect();
+            let mut common = Vec::new();
+            among.common(&others, |document| common.push(document));
+            prop_assert_eq!(common, others.into_iter().filter(|other| documents.contains(other)).collect::<Vec<_>>());
             let mut bits = Bits::below(end);
             prop_assert!(documents.iter().all(|document| bits.insert(*document) && !bits.insert(*document)));
             let mut all = Vec::new();
             bits.for_each(|document| all.push(document));
             prop_assert_eq!(&all, &documents);
             let same = Documents::of(bits, end);
-            prop_assert_eq!(same.as_slice(), &documents);
+            prop_assert_eq!((same.len(), same.as_slice()), (documents.len(), documents.as_slice()));
             prop_assert!(documents.iter().enumerate().all(|(place, document)| same.place(*document) == Some(place)));
         }
     }

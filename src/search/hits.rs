@@ -5,19 +5,16 @@ use super::documents::Documents;
 use super::rank::{Class, Places};
 
 /// Documents that have all parts so far, and in what best way each.
-pub(super) struct Hits {
-    documents: Documents,
-    ways: Ways,
-}
-
-/// A way for each document.
-enum Ways {
-    /// Those of one phrase, as they were noted: only those that stay are made out.
+pub(super) enum Hits {
+    /// Those of one phrase, as they were noted: only the ways of those that stay are made out.
     Noted {
-        notes: Vec<Note>,
+        noted: Noted,
         is_all: bool,
     },
-    Made(Vec<PartWay>),
+    Made {
+        documents: Documents,
+        ways: Vec<PartWay>,
+    },
 }
 
 /// In what way a document has one part of what was typed, or all so far.
@@ -37,41 +34,56 @@ impl Default for Hits {
 impl Hits {
     /// Those of one phrase, which may be all of the query.
     pub(super) fn of_phrase(noted: Noted, is_all: bool) -> Self {
-        Self { documents: noted.documents, ways: Ways::Noted { notes: noted.notes, is_all } }
+        Self::Noted { noted, is_all }
     }
 
     /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
     pub(super) fn of_number(noted: Noted, is_all: bool) -> Self {
-        let way = |note: &Note| PartWay { common: Places::default(), ..PartWay::of(*note, is_all) };
-        Self { ways: Ways::Made(noted.notes.iter().map(way).collect()), documents: noted.documents }
+        let way = |note| PartWay { common: Places::default(), ..PartWay::of(note, is_all) };
+        let ways = (0..noted.documents.len()).filter_map(|place| noted.note(place).map(way)).collect();
+        Self::Made { ways, documents: noted.documents }
     }
 
     /// Documents below `end`, in ascending order, each with its way.
     pub(super) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
         let (documents, ways) = hits.unzip();
-        Self { documents: Documents::new(documents, end), ways: Ways::Made(ways) }
+        Self::Made { documents: Documents::new(documents, end), ways }
     }
 
     pub(super) fn documents(&self) -> &Documents {
-        &self.documents
+        match self {
+            Self::Noted { noted, .. } => &noted.documents,
+            Self::Made { documents, .. } => documents,
+        }
     }
 
     /// The way of the document in this place.
-    pub(super) fn way(&self, index: usize) -> Option<PartWay> {
-        match &self.ways {
-            Ways::Noted { notes, is_all } => notes.get(index).map(|note| PartWay::of(*note, *is_all)),
-            Ways::Made(ways) => ways.get(index).copied(),
+    pub(super) fn way(&self, place: usize) -> Option<PartWay> {
+        match self {
+            Self::Noted { noted, is_all } => noted.note(place).map(|note| PartWay::of(note, *is_all)),
+            Self::Made { ways, .. } => ways.get(place).copied(),
+        }
+    }
+
+    /// The way of a document, if it is there.
+    fn way_of(&self, document: u32) -> Option<PartWay> {
+        match self {
+            Self::Noted { noted, is_all } => noted.note_of(document).map(|note| PartWay::of(note, *is_all)),
+            Self::Made { documents, ways } => ways.get(documents.place(document)?).copied(),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
-        self.documents.as_slice().iter().enumerate().filter_map(|(index, document)| Some((*document, self.way(index)?)))
+        let documents = self.documents().as_slice().iter().enumerate();
+        documents.filter_map(|(place, document)| Some((*document, self.way(place)?)))
     }
 
     /// Tells of a way in which a document has all that was typed.
     pub(super) fn improve(&mut self, document: u32, class: Class) {
-        if let (Some(index), Ways::Made(ways)) = (self.documents.place(document), &mut self.ways) {
-            ways.get_mut(index).into_iter().for_each(|way| way.class = way.class.min(class));
+        if let Self::Made { documents, ways } = self
+            && let Some(way) = documents.place(document).and_then(|place| ways.get_mut(place))
+        {
+            way.class = way.class.min(class);
         }
     }
 
@@ -81,7 +93,7 @@ impl Hits {
         let Some(before) = before else { return fewer };
         let both = |(document, way): (u32, PartWay)| {
             // All of `fewer` are there.
-            let before = before.way(before.documents.place(document)?)?;
+            let before = before.way_of(document)?;
             let class = Class {
                 typos: before.class.typos.saturating_add(way.class.typos),
                 partial: before.class.partial || way.class.partial,
@@ -91,12 +103,12 @@ impl Hits {
             };
             Some((document, PartWay { class, common: Places(before.common.0 & way.common.0) }))
         };
-        Self::made(fewer.documents.end(), fewer.iter().filter_map(both))
+        Self::made(fewer.documents().end(), fewer.iter().filter_map(both))
     }
 
     /// All of both, in the better way where both have one.
     pub(super) fn or(self, number: Self) -> Self {
-        let end = self.documents.end().max(number.documents.end());
+        let end = self.documents().end().max(number.documents().end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());
         let both = std::iter::from_fn(|| {
             let next = match (words.peek(), numbers.peek()) {

@@ -96,10 +96,10 @@ impl<P: Postings> Matching<'_, P> {
                 })
             });
         }
-        let Noted { documents, notes } = collect(self.source, found, None)?;
-        self.source.each_row(documents.as_slice(), |index, row| {
-            if let Some(note) = notes.get(index).filter(|_| is_wanted(row)) {
-                ranked.class(class(*note)).push(row);
+        let noted = collect(self.source, found, None)?;
+        self.source.each_row(noted.documents.as_slice(), |place, row| {
+            if let Some(note) = noted.note(place).filter(|_| is_wanted(row)) {
+                ranked.class(class(note)).push(row);
             }
         })
     }

@@ -30,8 +30,8 @@ pub(super) trait Postings {
     /// Shows `visit` the documents that have a term in ascending order, some at once.
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
-    /// Shows `visit` the places in `among` of the documents that have a term.
-    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(usize)) -> Result<()>;
+    /// Shows `visit` the documents in `among` that have a term, in ascending order.
+    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(u32)) -> Result<()>;
 
     /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
     fn each_position(&self, term: &Self::Term, among: &[u32], visit: impl FnMut(u32, &[u32])) -> Result<()>;

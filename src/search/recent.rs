@@ -135,8 +135,8 @@ impl<'a> Postings for &'a LayerWords {
         Ok(())
     }
 
-    fn each_among(&self, term: &Self::Term, among: &Documents, mut visit: impl FnMut(usize)) -> Result<()> {
-        term.iter().filter_map(|posting| among.place(posting.row)).for_each(&mut visit);
+    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(u32)) -> Result<()> {
+        term.iter().map(|posting| posting.row).filter(|row| among.contains(*row)).for_each(visit);
         Ok(())
     }
 

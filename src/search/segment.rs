@@ -1,6 +1,6 @@
 //! Postings of one segment of the index.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::columnar::Column;
 use tantivy::postings::{Postings as _, TermInfo};
@@ -19,8 +19,12 @@ use crate::row::Row;
 pub(super) struct Segment<'a> {
     reader: &'a SegmentReader,
     schema: &'a IndexSchema,
-    rows: Column<u64>,
+    rows: &'a Column<u64>,
 }
+
+/// The column of a segment that has its documents' rows, opened when it is first read: that takes as long as many a
+/// search.
+pub(super) type RowColumn = OnceLock<Column<u64>>;
 
 /// A term with the dictionary that it is from.
 pub(super) struct SegmentTerm {
@@ -36,8 +40,14 @@ const SEEK_PAYS: usize = 8;
 const ROWS_AT_ONCE: usize = 512;
 
 impl<'a> Segment<'a> {
-    pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema) -> Result<Self> {
-        let rows = reader.fast_fields().u64(schema.row_name()).map_err(fault)?;
+    pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema, rows: &'a RowColumn) -> Result<Self> {
+        let rows = match rows.get() {
+            Some(rows) => rows,
+            None => {
+                let opened = reader.fast_fields().u64(schema.row_name()).map_err(fault)?;
+                rows.get_or_init(|| opened)
+            }
+        };
         Ok(Self { reader, schema, rows })
     }
 
@@ -123,20 +133,18 @@ impl Postings for Segment<'_> {
         Ok(())
     }
 
-    fn each_among(&self, term: &SegmentTerm, among: &Documents, mut visit: impl FnMut(usize)) -> Result<()> {
+    fn each_among(&self, term: &SegmentTerm, among: &Documents, mut visit: impl FnMut(u32)) -> Result<()> {
         if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
-            return self.each_document(term, |documents| {
-                documents.iter().filter_map(|document| among.place(*document)).for_each(&mut visit);
-            });
+            return self.each_document(term, |documents| among.common(documents, &mut visit));
         }
         let basic = IndexRecordOption::Basic;
         let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
-        for (place, document) in among.as_slice().iter().enumerate() {
+        for document in among.as_slice() {
             if postings.doc() < *document {
                 postings.seek(*document);
             }
             if postings.doc() == *document {
-                visit(place);
+                visit(*document);
             }
         }
         Ok(())

@@ -6,15 +6,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::fault;
 use super::recent::Recent;
 use super::schema::IndexSchema;
-use super::segment::Segment;
+use super::segment::{RowColumn, Segment};
 use crate::row::RowSet;
 use crate::storage::ReadView;
 use crate::{Error, ErrorKind, Result};
 
 /// A committed state of the index.
 pub(super) struct IndexView {
-    pub(super) searcher: tantivy::Searcher,
-    pub(super) schema: IndexSchema,
+    searcher: tantivy::Searcher,
+    schema: IndexSchema,
+    /// For each segment.
+    rows: Vec<RowColumn>,
 }
 
 /// One state of the store: what is on disk, what the index has of it, and what it has not yet.
@@ -41,7 +43,8 @@ impl View {
     /// The segments of the index; `Unavailable` while there is none.
     pub(super) fn segments(&self) -> Result<impl Iterator<Item = Result<Segment<'_>>>> {
         let index = self.index.as_ref().ok_or_else(index_is_built)?;
-        Ok(index.searcher.segment_readers().iter().map(|reader| Segment::new(reader, &index.schema)))
+        let segments = index.searcher.segment_readers().iter().zip(&index.rows);
+        Ok(segments.map(|(reader, rows)| Segment::new(reader, &index.schema, rows)))
     }
 
     /// Whether a search can be answered at once: there is an index, and few enough leads beside it.
@@ -178,6 +181,8 @@ impl Published {
 impl IndexView {
     pub(super) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
         reader.reload().map_err(fault)?;
-        Ok(Self { searcher: reader.searcher(), schema })
+        let searcher = reader.searcher();
+        let rows = searcher.segment_readers().iter().map(|_| RowColumn::new()).collect();
+        Ok(Self { searcher, schema, rows })
     }
 }
