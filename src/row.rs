@@ -60,6 +60,16 @@ impl RowSet {
         Self::from(&*self.0 & &*other.0)
     }
 
+    /// The rows from `first` on, and before `end` if that is given.
+    pub(crate) fn between(&self, first: Row, end: Option<Row>) -> Self {
+        let all = self.0.max().map_or(0, |last| last.saturating_add(1));
+        let end = end.map_or(all, |end| end.0.min(all));
+        let mut range = RoaringBitmap::new();
+        range.insert_range(first.0..end);
+        // Only the parts in the range are copied.
+        Self::from(&*self.0 & &range)
+    }
+
     /// The rows that are not in the other.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         if self.is_disjoint(other) { self.clone() } else { Self::from(&*self.0 - &*other.0) }
@@ -250,6 +260,19 @@ mod tests {
                 prop_assert_eq!(set.page(direction, offset, limit), expected);
                 sorted.reverse();
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_between_are_those_of_the_range(
+            rows in proptest::collection::btree_set(0_u32..300_000, 0..200),
+            first in 0_u32..310_000,
+            end in proptest::option::of(0_u32..310_000),
+        ) {
+            let set: RowSet = rows.iter().copied().map(Row).collect();
+            let expected = rows.into_iter().filter(|row| *row >= first && end.is_none_or(|end| *row < end));
+            prop_assert_eq!(set.between(Row(first), end.map(Row)), expected.map(Row).collect());
         }
     }
 

@@ -21,14 +21,14 @@ pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
     if let Some(TimeRange { from, to }) = filter.updated {
         selection.keep_range(OrderedKey::UpdatedAt, from.map(key::time), to.map(key::time))?;
     }
-    let mut rows = match selection.rows {
+    let rows = match selection.rows {
         Some(rows) => rows,
         None => reader.rows(&Posting::Live)?,
     };
-    if let Some(range) = filter.created {
-        keep_created(reader, &mut rows, range)?;
+    match filter.created {
+        Some(range) => created_in(reader, &rows, range),
+        None => Ok(rows),
     }
-    Ok(rows)
 }
 
 struct Selection<'r, R> {
@@ -80,27 +80,23 @@ fn rows_between(
     Ok(rows)
 }
 
-/// Keeps the leads of `rows` that were created in `range`.
+/// The leads of `rows` that were created in `range`.
 ///
 /// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
 /// wanted, the range of time is a range of rows with one look-up at either end.
-fn keep_created(reader: &impl Reader, rows: &mut RowSet, range: TimeRange) -> Result<()> {
+fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
     let late = reader.rows(&Posting::Late)?;
     if rows.is_disjoint(&late) {
-        if let Some(from) = range.from {
-            match first_row_from(reader, &late, from)? {
-                Some(first) => rows.remove_range(..first.0),
-                None => rows.remove_range(..),
-            };
-        }
-        if let Some(end) = range.to.map(|to| first_row_from(reader, &late, to)).transpose()?.flatten() {
-            rows.remove_range(end.0..);
-        }
-        return Ok(());
+        let first_from = |time: Option<DateTime<Utc>>| time.map(|time| first_row_from(reader, &late, time)).transpose();
+        let first = match first_from(range.from)? {
+            Some(Some(first)) => first,
+            Some(None) => return Ok(RowSet::default()),
+            None => Row(0),
+        };
+        return Ok(rows.between(first, first_from(range.to)?.flatten()));
     }
     let wanted = rows_between(reader, OrderedKey::CreatedAt, range.from.map(key::time), range.to.map(key::time))?;
-    *rows = rows.and(&wanted);
-    Ok(())
+    Ok(rows.and(&wanted))
 }
 
 /// The first row in creation order, late ones aside, whose lead was created at `time` or after.
