@@ -6,8 +6,8 @@
 //! - `matcher` finds rows and ranks them, the same way in `segment` (the index) and in `recent` (the leads since), which it
 //!   reads as `postings`: `terms` looks words up, `best_ways` and `runs` find documents and words side by side, `hits` joins
 //!   them; `rank` is the order of hits, `ranked` what was found.
-//! - `view` is one published state of the store; `follower` keeps the index after it, in `index_files`, which
-//!   lie in an `index_place`.
+//! - `view` is one published state of the store; `follower` is the thread that keeps the index after it, by an `indexer` that
+//!   writes `index_files`, which lie in an `index_place`.
 //! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
@@ -21,6 +21,7 @@ mod hit;
 mod hits;
 mod index_files;
 mod index_place;
+mod indexer;
 mod lead_words;
 mod matcher;
 mod payload;

@@ -8,15 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tantivy::{IndexWriter, SegmentMeta};
-
-use super::fault;
 use super::index_files::{IndexFiles, IndexHome};
+use super::indexer::{BatchProgress, Indexer};
 use super::payload::Payload;
 use super::status::{SearchState, SearchStatus};
-use super::view::{IndexView, Published, View};
-use crate::row::RowSet;
-use crate::storage::key::Posting;
+use super::view::{Published, View};
 use crate::storage::{Reader, Seq};
 use crate::{Error, ErrorKind, Result};
 
@@ -53,7 +49,7 @@ struct Shared {
     progress: Condvar,
     /// Held while a batch is indexed.
     indexing: Mutex<()>,
-    worker: Mutex<Option<Worker>>,
+    indexer: Mutex<Option<Indexer>>,
     /// Whether there is no thread, and whoever needs the index brings it up to date.
     on_call: bool,
     indexed: AtomicU64,
@@ -230,13 +226,6 @@ impl Drop for Follower {
     }
 }
 
-/// The index and its writer, which is dropped with it on any failure: after a failed commit tantivy's writer loses what
-/// follows.
-struct Worker {
-    files: IndexFiles,
-    writer: Option<IndexWriter>,
-}
-
 impl Shared {
     fn new(
         home: IndexHome,
@@ -253,7 +242,7 @@ impl Shared {
             work: Condvar::new(),
             progress: Condvar::new(),
             indexing: Mutex::default(),
-            worker: Mutex::default(),
+            indexer: Mutex::default(),
             on_call: false,
             indexed: AtomicU64::new(0),
             total: AtomicU64::new(0),
@@ -276,39 +265,38 @@ impl Shared {
         if self.signal().failure.is_none() && self.unindexed() > 0 {
             self.attempt();
         }
-        let worker = lock(&self.worker).take();
-        if let Some(writer) = worker.and_then(|worker| worker.writer)
-            && let Err(error) = writer.wait_merging_threads()
+        if let Some(mut indexer) = lock(&self.indexer).take()
+            && let Err(error) = indexer.settle()
         {
             log::warn!("the last merge of the search index failed: {error}");
         }
         self.progress.notify_all();
     }
 
-    /// One batch. A failure costs the worker, and is tried again with a new one at once: mostly the index was damaged
+    /// One batch. A failure costs the indexer, and is tried again with a new one at once: mostly the index was damaged
     /// or removed.
     fn attempt(&self) {
-        let mut worker = lock(&self.worker);
-        let failure = self.attempt_once(&mut worker).and_then(|_| self.attempt_once(&mut worker));
+        let mut indexer = lock(&self.indexer);
+        let failure = self.attempt_once(&mut indexer).and_then(|_| self.attempt_once(&mut indexer));
         self.signal().failure = failure.map(|cause| Failure { cause, at: Instant::now() });
         self.progress.notify_all();
     }
 
     /// The cause if it failed.
-    fn attempt_once(&self, worker: &mut Option<Worker>) -> Option<String> {
-        let cause = match catch_unwind(AssertUnwindSafe(|| self.catch_up(worker))) {
+    fn attempt_once(&self, indexer: &mut Option<Indexer>) -> Option<String> {
+        let cause = match catch_unwind(AssertUnwindSafe(|| self.catch_up(indexer))) {
             Ok(Ok(())) => return None,
             Ok(Err(error)) if error.kind() == ErrorKind::Closed => return None,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "indexing panicked".to_owned(),
         };
         log::error!("the search index cannot follow the store: {cause}");
-        *worker = None;
+        *indexer = None;
         self.published.without_index();
         Some(cause)
     }
 
-    fn catch_up(&self, slot: &mut Option<Worker>) -> Result<()> {
+    fn catch_up(&self, slot: &mut Option<Indexer>) -> Result<()> {
         let _indexing = lock(&self.indexing);
         let (discard, merge) = {
             let mut signal = self.signal();
@@ -322,37 +310,49 @@ impl Shared {
         if discard {
             *slot = None;
         }
-        let worker = match slot {
-            Some(worker) => worker,
+        let indexer = match slot {
+            Some(indexer) => indexer,
             None => {
                 let files =
                     if discard { IndexFiles::discard(&self.home)? } else { IndexFiles::open(&self.home, reader)? };
-                self.log_start.store(files.payload.as_ref().map_or(0, |payload| payload.seq().0), Ordering::Release);
-                slot.insert(Worker { files, writer: None })
+                let indexer = slot.insert(Indexer::new(files));
+                self.log_start.store(indexer.payload().map_or(0, |payload| payload.seq().0), Ordering::Release);
+                indexer
             }
         };
         let target = Payload::of(reader.header());
-        if worker.files.payload.as_ref() != Some(&target) {
+        if indexer.payload() != Some(&target) {
             (self.make_durable)()?;
-            let before = worker.files.payload.as_ref().map(Payload::seq);
-            worker.index(self, reader, &target)?;
+            let before = indexer.payload().map(Payload::seq);
+            indexer.index(reader, &target, |progress| self.tell(progress))?;
             // One generation later: after a power cut the index may be back at the commit before this one.
             self.log_start.store(before.unwrap_or(Seq(0)).0, Ordering::Release);
         }
         if merge {
-            worker.merge()?;
+            indexer.merge()?;
         }
         if self.on_call {
             // No thread of tantivy's is to go on when the caller does.
-            worker.settle()?;
+            indexer.settle()?;
         }
-        self.published.indexed(IndexView::new(&worker.files.reader, worker.files.schema.clone())?);
+        self.published.indexed(indexer.view()?);
         if merge {
             // The view before held the files that were merged.
-            worker.remove_unused()?;
+            indexer.remove_unused()?;
             self.signal().merge = false;
         }
         Ok(())
+    }
+
+    /// Lets others know how far a batch is, and ends a rebuild if the store is closed.
+    fn tell(&self, BatchProgress { indexed, total, is_rebuild }: BatchProgress) -> Result<()> {
+        self.indexed.store(indexed, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+        if let Some(progress) = self.on_rebuild.as_ref().filter(|_| is_rebuild && total > 0) {
+            progress(indexed, total);
+        }
+        // A rebuild can be begun again; what was written since is finished.
+        if is_rebuild && indexed < total && self.signal().stop { Err(Error::closed()) } else { Ok(()) }
     }
 
     /// Waits until there is something to do; `false` if that is to end.
@@ -400,78 +400,6 @@ impl Shared {
 
     fn signal(&self) -> MutexGuard<'_, Signal> {
         lock(&self.signal)
-    }
-}
-
-impl Worker {
-    /// Brings the index to the state of `reader`, and commits it as `target`.
-    fn index(&mut self, shared: &Shared, reader: &impl Reader, target: &Payload) -> Result<()> {
-        let since = self.files.payload.as_ref().map(Payload::seq);
-        let rows = match since {
-            Some(seq) => {
-                let mut changed = RowSet::default();
-                reader.changes_after(seq, |change| changed.insert(change.row))?;
-                changed
-            }
-            None => reader.rows(&Posting::Live)?,
-        };
-        let total = rows.len();
-        shared.total.store(total, Ordering::Relaxed);
-        let on_rebuild = shared.on_rebuild.as_ref().filter(|_| since.is_none() && total > 0);
-        let schema = &self.files.schema;
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => self.writer.insert(self.files.writer()?),
-        };
-        for (count, row) in (0_u64..).zip(rows.iter()) {
-            if count % 1_024 == 0 {
-                shared.indexed.store(count, Ordering::Relaxed);
-                on_rebuild.into_iter().for_each(|progress| progress(count, total));
-                // A rebuild can be begun again; what was written since is finished.
-                if since.is_none() && shared.signal().stop {
-                    return Err(Error::closed());
-                }
-            }
-            if since.is_some() {
-                writer.delete_term(schema.row_term(row));
-            }
-            if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
-                writer.add_document(schema.document(row, &stored.lead)).map_err(fault)?;
-            }
-        }
-        let mut commit = writer.prepare_commit().map_err(fault)?;
-        commit.set_payload(&target.encode()?);
-        commit.commit().map_err(fault)?;
-        self.files.payload = Some(target.clone());
-        on_rebuild.into_iter().for_each(|progress| progress(total, total));
-        Ok(())
-    }
-}
-
-impl Worker {
-    /// Waits for merges that go on.
-    fn settle(&mut self) -> Result<()> {
-        self.writer.take().map_or(Ok(()), |writer| writer.wait_merging_threads().map_err(fault))
-    }
-
-    /// Makes one segment of all.
-    fn merge(&mut self) -> Result<()> {
-        // Segments that are being merged cannot be merged otherwise.
-        self.settle()?;
-        let writer = self.writer.insert(self.files.writer()?);
-        let segments = self.files.segments()?;
-        if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {
-            let ids: Vec<_> = segments.iter().map(SegmentMeta::id).collect();
-            writer.merge(&ids).wait().map_err(fault)?;
-        }
-        Ok(())
-    }
-
-    fn remove_unused(&self) -> Result<()> {
-        if let Some(writer) = &self.writer {
-            writer.garbage_collect_files().wait().map_err(fault)?;
-        }
-        Ok(())
     }
 }
 

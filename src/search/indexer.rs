@@ -1,0 +1,115 @@
+//! The index with its writer, and how it is brought to a state of the store.
+
+use tantivy::{IndexWriter, SegmentMeta};
+
+use super::fault;
+use super::index_files::IndexFiles;
+use super::payload::Payload;
+use super::view::IndexView;
+use crate::Result;
+use crate::row::RowSet;
+use crate::storage::key::Posting;
+use crate::storage::{Reader, Seq};
+
+/// An index that is written. It is dropped on any failure: after a failed commit tantivy's writer loses what follows.
+pub(super) struct Indexer {
+    files: IndexFiles,
+    writer: Option<IndexWriter>,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy)]
+pub(super) struct BatchProgress {
+    pub(super) indexed: u64,
+    pub(super) total: u64,
+    /// Whether the index is made anew, from all leads.
+    pub(super) is_rebuild: bool,
+}
+
+/// After so many leads it is told how far a batch is.
+const LEADS_BETWEEN: u64 = 1_024;
+
+impl Indexer {
+    pub(super) fn new(files: IndexFiles) -> Self {
+        Self { files, writer: None }
+    }
+
+    /// What the last commit goes up to; `None` if there was none.
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.files.payload.as_ref()
+    }
+
+    /// The last commit, to be searched.
+    pub(super) fn view(&self) -> Result<IndexView> {
+        IndexView::new(&self.files.reader, self.files.schema.clone())
+    }
+
+    /// Brings the index to the state of `reader`, and commits it as `target`. `tell` is told now and then how far that is,
+    /// and can end it by an error.
+    pub(super) fn index(
+        &mut self,
+        reader: &impl Reader,
+        target: &Payload,
+        mut tell: impl FnMut(BatchProgress) -> Result<()>,
+    ) -> Result<()> {
+        let since = self.payload().map(Payload::seq);
+        let rows = match since {
+            Some(seq) => changed_after(reader, seq)?,
+            None => reader.rows(&Posting::Live)?,
+        };
+        let (total, is_rebuild) = (rows.len(), since.is_none());
+        let schema = &self.files.schema;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(self.files.writer()?),
+        };
+        for (indexed, row) in (0_u64..).zip(rows.iter()) {
+            if indexed % LEADS_BETWEEN == 0 {
+                tell(BatchProgress { indexed, total, is_rebuild })?;
+            }
+            if !is_rebuild {
+                writer.delete_term(schema.row_term(row));
+            }
+            if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
+                writer.add_document(schema.document(row, &stored.lead)).map_err(fault)?;
+            }
+        }
+        let mut commit = writer.prepare_commit().map_err(fault)?;
+        commit.set_payload(&target.encode()?);
+        commit.commit().map_err(fault)?;
+        self.files.payload = Some(target.clone());
+        tell(BatchProgress { indexed: total, total, is_rebuild })
+    }
+
+    /// Waits for merges that go on.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        self.writer.take().map_or(Ok(()), |writer| writer.wait_merging_threads().map_err(fault))
+    }
+
+    /// Makes one segment of all.
+    pub(super) fn merge(&mut self) -> Result<()> {
+        // Segments that are being merged cannot be merged otherwise.
+        self.settle()?;
+        let writer = self.writer.insert(self.files.writer()?);
+        let segments = self.files.segments()?;
+        if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {
+            let ids: Vec<_> = segments.iter().map(SegmentMeta::id).collect();
+            writer.merge(&ids).wait().map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Removes files that no commit and no view needs.
+    pub(super) fn remove_unused(&self) -> Result<()> {
+        if let Some(writer) = &self.writer {
+            writer.garbage_collect_files().wait().map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+fn changed_after(reader: &impl Reader, seq: Seq) -> Result<RowSet> {
+    let mut changed = RowSet::default();
+    reader.changes_after(seq, |change| changed.insert(change.row))?;
+    Ok(changed)
+}
