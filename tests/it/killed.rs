@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use leadstore::{Error, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, Transaction};
@@ -97,13 +97,33 @@ fn check(path: &Path, acknowledged: u64, what: &str) {
     store.close().unwrap();
 }
 
-fn child(command: &mut Command, path: &Path) -> Command {
-    let mut child = std::mem::replace(command, Command::new(""));
-    child.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null());
-    child
+fn child<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
+    command.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null())
 }
 
 const CHILD: [&str; 3] = ["--exact", "killed::child_that_writes_until_it_is_killed", "--nocapture"];
+
+fn this_test() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(CHILD);
+    command
+}
+
+/// Starts a child and kills it soon; what `read` makes of all that it told.
+fn killed_at_random<T: Send + 'static>(
+    rng: &mut fastrand::Rng,
+    command: &mut Command,
+    path: &Path,
+    read: impl FnOnce(ChildStdout) -> T + Send + 'static,
+) -> T {
+    let mut killed = child(command, path).spawn().unwrap();
+    let out = killed.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || read(out));
+    std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    reader.join().unwrap()
+}
 
 /// How many writes a child tells of, the earlier ones included, until it ends.
 fn told(out: impl std::io::Read, before: u64) -> u64 {
@@ -123,13 +143,8 @@ fn every_write_that_returned_survives_a_killed_process() {
             (directory, written) = (tempfile::tempdir().unwrap(), 0);
         }
         let path = directory.path().join("store");
-        let mut killed = child(Command::new(std::env::current_exe().unwrap()).args(CHILD), &path).spawn().unwrap();
-        let out = killed.stdout.take().unwrap();
-        let reader = std::thread::spawn(move || told(out, written));
-        std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
-        killed.kill().unwrap();
-        killed.wait().unwrap();
-        let before = std::mem::replace(&mut written, reader.join().unwrap());
+        let before = written;
+        written = killed_at_random(&mut rng, &mut this_test(), &path, move |out| told(out, before));
         most = most.max(written);
         if written > before {
             let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
@@ -152,14 +167,8 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
             (directory, before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
         }
         let path = directory.path().join("store");
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut killed = child(command.args(CHILD).env(IN_COMPANY, "1"), &path).spawn().unwrap();
-        let out = killed.stdout.take().unwrap();
-        let reader = std::thread::spawn(move || told_by_each(out, before));
-        std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
-        killed.kill().unwrap();
-        killed.wait().unwrap();
-        let told = reader.join().unwrap();
+        let mut child = this_test();
+        let told = killed_at_random(&mut rng, child.env(IN_COMPANY, "1"), &path, move |out| told_by_each(out, before));
         let store = LeadStore::open(&path).unwrap();
         for (writer, told) in (0..).zip(told) {
             let written = written_by(&store, writer).unwrap();
