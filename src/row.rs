@@ -60,13 +60,19 @@ impl RowSet {
         Self::from(&*self.0 & &*other.0)
     }
 
-    /// The rows from `first` on, and before `end` if that is given.
+    /// The rows from `first` on, and before `end` if that is given. Only the parts in that range are copied.
     pub(crate) fn between(&self, first: Row, end: Option<Row>) -> Self {
-        let all = self.0.max().map_or(0, |last| last.saturating_add(1));
-        let end = end.map_or(all, |end| end.0.min(all));
+        let (Some(least), Some(greatest)) = (self.0.min(), self.0.max()) else { return Self::default() };
+        let reaches_end = end.is_none_or(|end| greatest < end.0);
+        if first.0 <= least && reaches_end {
+            return self.clone();
+        }
+        // No longer than the set: each 65,536 rows of it take memory.
         let mut range = RoaringBitmap::new();
-        range.insert_range(first.0..end);
-        // Only the parts in the range are copied.
+        match end.filter(|_| !reaches_end) {
+            Some(end) => range.insert_range(first.0..end.0),
+            None => range.insert_range(first.0..=greatest),
+        };
         Self::from(&*self.0 & &range)
     }
 

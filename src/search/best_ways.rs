@@ -58,26 +58,37 @@ pub(super) struct Noted {
 enum Notes {
     /// In the order of the documents.
     Listed(Vec<Note>),
-    /// By the document's number, with room for all that the source has.
+    /// By the document's number, with room for all that the source has; 0 is none. Plain numbers, since memory that is
+    /// zero costs nothing until it is written.
     ByNumber(Vec<u16>),
 }
 
 impl Noted {
     /// The note of a document that is in this place.
+    #[inline]
     pub(super) fn note(&self, place: usize) -> Option<Note> {
         match &self.notes {
             Notes::Listed(notes) => notes.get(place).copied(),
-            Notes::ByNumber(_) => self.note_of(*self.documents.as_slice().get(place)?),
+            Notes::ByNumber(notes) => note_by_number(notes, *self.documents.as_slice().get(place)?),
         }
     }
 
-    /// The note of a document, if it is there.
-    pub(super) fn note_of(&self, document: u32) -> Option<Note> {
+    /// The note of a document, if it is there and its place is at `from` or after, which then is the place.
+    #[inline]
+    pub(super) fn note_from(&self, from: &mut usize, document: u32) -> Option<Note> {
         match &self.notes {
-            Notes::Listed(notes) => notes.get(self.documents.place(document)?).copied(),
-            Notes::ByNumber(notes) => notes.get(document as usize).copied().map(Note).filter(|note| !note.is_none()),
+            Notes::Listed(notes) => {
+                *from = self.documents.place_from(*from, document)?;
+                notes.get(*from).copied()
+            }
+            Notes::ByNumber(notes) => note_by_number(notes, document),
         }
     }
+}
+
+#[inline]
+fn note_by_number(notes: &[u16], document: u32) -> Option<Note> {
+    notes.get(document as usize).copied().map(Note).filter(|note| !note.is_none())
 }
 
 /// What says which documents have a phrase.
@@ -89,21 +100,19 @@ pub(super) struct Found<'t, T> {
 }
 
 /// About so many documents are shown at once, few enough to stay in the processor's cache.
-const AT_ONCE: usize = 4_096;
-/// From a part of so many documents on, there is a note for each document rather than each that is found.
-const MANY: u32 = 64;
-/// What so few terms find is in so few ascending runs that sorting them costs less than a note for each document.
+const SHOWN: usize = 4_096;
+/// From this part of all documents on there is a note for each rather than a list of those that are found, …
+const LISTED: u64 = 64;
+/// … unless they come in so few ascending runs, one for each term, that the list is sorted soon.
 const FEW_RUNS: usize = 8;
 
 /// All documents that were found; only those `among` others, if that is given.
 pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
-    let frequencies = found.terms.iter().map(|(term, _)| u64::from(source.frequency(term)));
-    let are_many = frequencies.sum::<u64>() > u64::from(source.end() / MANY);
-    if are_many && (among.is_none() || found.terms.len() > FEW_RUNS) {
-        collect_many(source, found, among)
-    } else {
-        collect_few(source, found, among)
-    }
+    let (terms, end) = (&found.terms, u64::from(source.end()));
+    let frequencies: u64 = terms.iter().map(|(term, _)| u64::from(source.frequency(term))).sum();
+    let most = among.map_or(frequencies, |among| frequencies.min((among.len() * terms.len()) as u64));
+    let listed = if among.is_some() && terms.len() <= FEW_RUNS { end } else { end / LISTED };
+    if most > listed { collect_by_number(source, found, among) } else { collect_listed(source, found, among) }
 }
 
 /// Shows `visit` the documents that have a term; only those `among` others, if that is given.
@@ -114,7 +123,7 @@ fn each<P: Postings>(source: &P, term: &P::Term, among: Option<&Documents>, mut 
     }
 }
 
-fn collect_few<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
+fn collect_listed<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
     let Found { terms, documents: mut all } = found;
     all.retain(|(document, _)| among.is_none_or(|among| among.contains(*document)));
     for (term, note) in &terms {
@@ -134,7 +143,7 @@ fn collect_few<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option
     Ok(Noted { documents: Documents::new(documents, source.end()), notes: Notes::Listed(notes) })
 }
 
-fn collect_many<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
+fn collect_by_number<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
     let mut notes = vec![0; source.end() as usize];
     let mut noted = Bits::below(source.end());
     let mut add = |document: u32, note: Note| {
@@ -160,12 +169,12 @@ pub(super) fn each_first<P: Postings>(
     mut visit: impl FnMut(&[u32], Note) -> Result<()>,
 ) -> Result<()> {
     let mut seen = Bits::below(source.end());
-    let mut fresh = Vec::with_capacity(AT_ONCE * 2);
+    let mut fresh = Vec::with_capacity(SHOWN * 2);
     for (term, note) in terms {
         let mut shown = Ok(());
         source.each_document(term, |documents| {
             fresh.extend(documents.iter().filter(|document| seen.insert(**document)));
-            if fresh.len() >= AT_ONCE && shown.is_ok() {
+            if fresh.len() >= SHOWN && shown.is_ok() {
                 shown = visit(&fresh, *note);
                 fresh.clear();
             }

@@ -29,7 +29,7 @@ fn compare(view: &View, report: &mut Report) -> Result<()> {
     }
     let (mut indexed, mut twice) = (RowSet::default(), 0_u64);
     for segment in view.segments()? {
-        for row in segment?.live_rows().filter(|row| !recent.contains(*row)) {
+        for row in segment.live_rows()?.filter(|row| !recent.contains(*row)) {
             twice += u64::from(indexed.contains(row));
             indexed.insert(row);
         }

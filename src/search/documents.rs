@@ -47,7 +47,7 @@ pub(super) struct Documents {
 }
 
 /// How many documents are looked for at once: as many as tantivy decodes.
-const AT_ONCE: usize = 128;
+const BLOCK: usize = 128;
 /// From a part of so many documents on, they have a bit each.
 const MANY: usize = 256;
 
@@ -96,8 +96,8 @@ impl Documents {
             return documents.iter().copied().filter(|document| self.contains(*document)).for_each(visit);
         };
         // Which are here cannot be predicted: every one is written, and the next one over it if it is not.
-        let mut common = [0; AT_ONCE];
-        for documents in documents.chunks(AT_ONCE) {
+        let mut common = [0; BLOCK];
+        for documents in documents.chunks(BLOCK) {
             let mut count = 0;
             for document in documents {
                 if let Some(place) = common.get_mut(count) {
@@ -112,6 +112,18 @@ impl Documents {
     /// The place of a document in the list, if it is there.
     pub(super) fn place(&self, document: u32) -> Option<usize> {
         self.as_slice().binary_search(&document).ok()
+    }
+
+    /// The same where it is known to be at `from` or after, the sooner found the nearer it is.
+    pub(super) fn place_from(&self, from: usize, document: u32) -> Option<usize> {
+        let rest = self.as_slice().get(from..)?;
+        let mut bound = 1;
+        while rest.get(bound).is_some_and(|other| *other < document) {
+            bound *= 2;
+        }
+        let passed = bound / 2;
+        let place = rest.get(passed..rest.len().min(bound + 1))?.binary_search(&document).ok()?;
+        Some(from + passed + place)
     }
 }
 
@@ -128,6 +140,12 @@ mod tests {
             for document in (0..3_000).chain([end, u32::MAX]) {
                 let place = documents.binary_search(&document).ok();
                 prop_assert_eq!((among.place(document), among.contains(document)), (place, place.is_some()));
+            }
+            for (place, document) in documents.iter().enumerate() {
+                for from in 0..documents.len() {
+                    prop_assert_eq!(among.place_from(from, *document), (from <= place).then_some(place));
+                }
+                prop_assert_eq!(among.place_from(0, *document + 1), documents.binary_search(&(*document + 1)).ok());
             }
             let others: Vec<u32> = (0..3_000).step_by(7).chain([end, u32::MAX]).collect();
             let mut common = Vec::new();

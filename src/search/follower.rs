@@ -315,6 +315,9 @@ impl Shared {
             None => {
                 let files =
                     if discard { IndexFiles::discard(&self.home)? } else { IndexFiles::open(&self.home, reader)? };
+                // Of the batch before.
+                self.indexed.store(0, Ordering::Relaxed);
+                self.total.store(0, Ordering::Relaxed);
                 let indexer = slot.insert(Indexer::new(files));
                 self.log_start.store(indexer.payload().map_or(0, |payload| payload.seq().0), Ordering::Release);
                 indexer

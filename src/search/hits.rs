@@ -58,6 +58,7 @@ impl Hits {
     }
 
     /// The way of the document in this place.
+    #[inline]
     pub(super) fn way(&self, place: usize) -> Option<PartWay> {
         match self {
             Self::Noted { noted, is_all } => noted.note(place).map(|note| PartWay::of(note, *is_all)),
@@ -65,11 +66,15 @@ impl Hits {
         }
     }
 
-    /// The way of a document, if it is there.
-    fn way_of(&self, document: u32) -> Option<PartWay> {
+    /// The way of a document, if it is there and its place is at `from` or after, which then is the place.
+    #[inline]
+    fn way_from(&self, from: &mut usize, document: u32) -> Option<PartWay> {
         match self {
-            Self::Noted { noted, is_all } => noted.note_of(document).map(|note| PartWay::of(note, *is_all)),
-            Self::Made { documents, ways } => ways.get(documents.place(document)?).copied(),
+            Self::Noted { noted, is_all } => noted.note_from(from, document).map(|note| PartWay::of(note, *is_all)),
+            Self::Made { documents, ways } => {
+                *from = documents.place_from(*from, document)?;
+                ways.get(*from).copied()
+            }
         }
     }
 
@@ -91,9 +96,10 @@ impl Hits {
     /// part that was typed first counts.
     pub(super) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
+        let mut from = 0;
         let both = |(document, way): (u32, PartWay)| {
             // All of `fewer` are there.
-            let before = before.way_of(document)?;
+            let before = before.way_from(&mut from, document)?;
             let class = Class {
                 typos: before.class.typos.saturating_add(way.class.typos),
                 partial: before.class.partial || way.class.partial,

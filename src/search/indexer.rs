@@ -11,9 +11,11 @@ use crate::row::RowSet;
 use crate::storage::key::Posting;
 use crate::storage::{Reader, Seq};
 
-/// An index that is written. It is dropped on any failure: after a failed commit tantivy's writer loses what follows.
+/// An index that is written.
 pub(super) struct Indexer {
     files: IndexFiles,
+    /// `None` before the first batch, and after one that failed or was ended: what was added and not committed must not
+    /// come with the next one, and after a failed commit tantivy's writer loses what follows.
     writer: Option<IndexWriter>,
 }
 
@@ -59,9 +61,9 @@ impl Indexer {
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
         let schema = &self.files.schema;
-        let writer = match &mut self.writer {
+        let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.writer.insert(self.files.writer()?),
+            None => self.files.writer()?,
         };
         for (indexed, row) in (0_u64..).zip(rows.iter()) {
             if indexed % LEADS_BETWEEN == 0 {
@@ -77,6 +79,7 @@ impl Indexer {
         let mut commit = writer.prepare_commit().map_err(fault)?;
         commit.set_payload(&target.encode()?);
         commit.commit().map_err(fault)?;
+        self.writer = Some(writer);
         self.files.payload = Some(target.clone());
         tell(BatchProgress { indexed: total, total, is_rebuild })
     }

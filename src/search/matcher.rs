@@ -35,7 +35,7 @@ pub(super) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
         outdated.add_all(layer.rows());
     }
     for segment in view.segments()? {
-        Matching { source: &segment?, wanted }.rank(&outdated, &mut ranked)?;
+        Matching { source: &segment, wanted }.rank(&outdated, &mut ranked)?;
     }
     Ok(ranked)
 }

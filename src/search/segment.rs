@@ -19,11 +19,10 @@ use crate::row::Row;
 pub(super) struct Segment<'a> {
     reader: &'a SegmentReader,
     schema: &'a IndexSchema,
-    rows: &'a Column<u64>,
+    row_column: &'a RowColumn,
 }
 
-/// The column of a segment that has its documents' rows, opened when it is first read: that takes as long as many a
-/// search.
+/// The column of a segment that has its documents' rows, kept once it was opened: that takes as long as many a search.
 pub(super) type RowColumn = OnceLock<Column<u64>>;
 
 /// A term with the dictionary that it is from.
@@ -40,21 +39,23 @@ const SEEK_PAYS: usize = 8;
 const ROWS_AT_ONCE: usize = 512;
 
 impl<'a> Segment<'a> {
-    pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema, rows: &'a RowColumn) -> Result<Self> {
-        let rows = match rows.get() {
-            Some(rows) => rows,
-            None => {
-                let opened = reader.fast_fields().u64(schema.row_name()).map_err(fault)?;
-                rows.get_or_init(|| opened)
-            }
-        };
-        Ok(Self { reader, schema, rows })
+    pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema, row_column: &'a RowColumn) -> Self {
+        Self { reader, schema, row_column }
+    }
+
+    fn rows(&self) -> Result<&'a Column<u64>> {
+        if let Some(rows) = self.row_column.get() {
+            return Ok(rows);
+        }
+        let opened = self.reader.fast_fields().u64(self.schema.row_name()).map_err(fault)?;
+        Ok(self.row_column.get_or_init(|| opened))
     }
 
     /// The rows of all documents that were not deleted.
-    pub(super) fn live_rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let rows = self.reader.doc_ids_alive().filter_map(|document| self.rows.first(document));
-        rows.filter_map(|row| u32::try_from(row).ok().map(Row))
+    pub(super) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
+        let column = self.rows()?;
+        let rows = self.reader.doc_ids_alive().filter_map(|document| column.first(document));
+        Ok(rows.filter_map(|row| u32::try_from(row).ok().map(Row)))
     }
 
     fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
@@ -167,11 +168,11 @@ impl Postings for Segment<'_> {
     }
 
     fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
-        let alive = self.reader.alive_bitset();
+        let (column, alive) = (self.rows()?, self.reader.alive_bitset());
         let mut rows = [None; ROWS_AT_ONCE];
         for (index, documents) in documents.chunks(ROWS_AT_ONCE).enumerate() {
             let Some(rows) = rows.get_mut(..documents.len()) else { continue };
-            self.rows.first_vals(documents, rows);
+            column.first_vals(documents, rows);
             for (place, (document, row)) in documents.iter().zip(rows).enumerate() {
                 if let Some(row) = row.and_then(|row| u32::try_from(row).ok())
                     && alive.is_none_or(|alive| alive.is_alive(*document))

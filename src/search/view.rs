@@ -15,8 +15,8 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct IndexView {
     searcher: tantivy::Searcher,
     schema: IndexSchema,
-    /// For each segment.
-    rows: Vec<RowColumn>,
+    /// In the order of the searcher's segments.
+    row_columns: Vec<RowColumn>,
 }
 
 /// One state of the store: what is on disk, what the index has of it, and what it has not yet.
@@ -41,10 +41,10 @@ impl View {
     }
 
     /// The segments of the index; `Unavailable` while there is none.
-    pub(super) fn segments(&self) -> Result<impl Iterator<Item = Result<Segment<'_>>>> {
+    pub(super) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
         let index = self.index.as_ref().ok_or_else(index_is_built)?;
-        let segments = index.searcher.segment_readers().iter().zip(&index.rows);
-        Ok(segments.map(|(reader, rows)| Segment::new(reader, &index.schema, rows)))
+        let segments = index.searcher.segment_readers().iter().zip(&index.row_columns);
+        Ok(segments.map(|(reader, row_column)| Segment::new(reader, &index.schema, row_column)))
     }
 
     /// Whether a search can be answered at once: there is an index, and few enough leads beside it.
@@ -182,7 +182,7 @@ impl IndexView {
     pub(super) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
         reader.reload().map_err(fault)?;
         let searcher = reader.searcher();
-        let rows = searcher.segment_readers().iter().map(|_| RowColumn::new()).collect();
-        Ok(Self { searcher, schema, rows })
+        let row_columns = searcher.segment_readers().iter().map(|_| RowColumn::new()).collect();
+        Ok(Self { searcher, schema, row_columns })
     }
 }

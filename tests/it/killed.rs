@@ -97,13 +97,13 @@ fn check(path: &Path, acknowledged: u64, what: &str) {
     store.close().unwrap();
 }
 
-fn child<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
+fn prepared<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
     command.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null())
 }
 
 const CHILD: [&str; 3] = ["--exact", "killed::child_that_writes_until_it_is_killed", "--nocapture"];
 
-fn this_test() -> Command {
+fn writing_child() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(CHILD);
     command
@@ -116,7 +116,7 @@ fn killed_at_random<T: Send + 'static>(
     path: &Path,
     read: impl FnOnce(ChildStdout) -> T + Send + 'static,
 ) -> T {
-    let mut killed = child(command, path).spawn().unwrap();
+    let mut killed = prepared(command, path).spawn().unwrap();
     let out = killed.stdout.take().unwrap();
     let reader = std::thread::spawn(move || read(out));
     std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
@@ -144,7 +144,7 @@ fn every_write_that_returned_survives_a_killed_process() {
         }
         let path = directory.path().join("store");
         let before = written;
-        written = killed_at_random(&mut rng, &mut this_test(), &path, move |out| told(out, before));
+        written = killed_at_random(&mut rng, &mut writing_child(), &path, move |out| told(out, before));
         most = most.max(written);
         if written > before {
             let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
@@ -167,7 +167,7 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
             (directory, before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
         }
         let path = directory.path().join("store");
-        let mut child = this_test();
+        let mut child = writing_child();
         let told = killed_at_random(&mut rng, child.env(IN_COMPANY, "1"), &path, move |out| told_by_each(out, before));
         let store = LeadStore::open(&path).unwrap();
         for (writer, told) in (0..).zip(told) {
@@ -210,7 +210,7 @@ fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
     command.arg(exe).args(CHILD).env(WRITES, "12");
-    let mut traced = child(&mut command, path).spawn().unwrap();
+    let mut traced = prepared(&mut command, path).spawn().unwrap();
     let written = told(traced.stdout.take().unwrap(), 0);
     traced.wait().unwrap();
     written

@@ -1,9 +1,10 @@
 //! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use leadstore::{ErrorKind, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState};
+use leadstore::{ErrorKind, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Transaction};
 
 use crate::support::{TestStore, options, wait_until};
 
@@ -263,4 +264,38 @@ fn a_bulk_load_is_searched_exactly_at_once() {
     let hit = test.store.search(&SearchQuery::new("b0 n5 ")).unwrap().items.remove(0);
     test.store.update(hit.lead.id, LeadPatch::new().name("renamed")).unwrap();
     assert_eq!(test.store.search(&SearchQuery::new("bulk ")).unwrap().total, 23_999);
+}
+
+#[test]
+fn what_a_rebuild_that_was_ended_had_added_does_not_come_with_the_next_batch() {
+    let mut test = TestStore::new();
+    // More than are indexed between two reports.
+    let leads = || (0..3_000).map(|number| NewLead::new(format!("Jane no{number}")));
+    let create = |t: &mut Transaction<'_>| leads().map(|lead| t.create(lead).map(|lead| lead.id)).collect();
+    let ids: Vec<LeadId> = test.store.transaction(create).unwrap();
+    test.store.clone().close().unwrap();
+    std::fs::remove_dir_all(test.path().join("search")).unwrap();
+
+    let (added, some_are_added) = mpsc::channel();
+    let (is_closing, closing) = mpsc::channel();
+    let (added, closing) = (Mutex::new(added), Mutex::new(closing));
+    let report = move |indexed, total| {
+        if 0 < indexed && indexed < total {
+            let _ = added.lock().unwrap().send(());
+            closing.lock().unwrap().recv().unwrap();
+            // So that it is told to end before it goes on: only what is to fail could come of too short a time.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    };
+    let options = options(&test.clock).on_search_rebuild(report).wait_for_search(false);
+    let store = options.open(test.path()).unwrap();
+    some_are_added.recv().unwrap();
+    store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
+    is_closing.send(()).unwrap();
+    store.close().unwrap();
+
+    test.reopen();
+    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 0);
+    let report = test.store.check(|_, _| ()).unwrap();
+    assert!(report.is_sound(), "{report:?}");
 }

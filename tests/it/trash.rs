@@ -50,6 +50,25 @@ fn a_deleted_lead_is_out_of_everything_and_comes_back_as_it_was() {
 }
 
 #[test]
+fn the_trash_can_be_listed_for_one_owner() {
+    let test = TestStore::new();
+    for (name, owner) in [("Jane", Some("u1")), ("Joe", Some("u2")), ("Jim", None), ("Jill", Some("u1"))] {
+        let new = NewLead::new(name);
+        let new = owner.into_iter().fold(new, |new, owner| new.owner_id(owner));
+        test.store.delete(test.store.create(new).unwrap().id).unwrap();
+        test.clock.advance(DAY);
+    }
+    let names = |query: TrashQuery| {
+        let page = test.store.list_trash(&query).unwrap();
+        (page.total, page.items.into_iter().map(|trashed| trashed.lead.name).collect::<Vec<_>>())
+    };
+    assert_eq!(names(TrashQuery::new().owner_id("u1")), (2, vec!["Jill".to_owned(), "Jane".to_owned()]));
+    assert_eq!(names(TrashQuery::new().owner_id("u1").per_page(1).page(2)), (2, vec!["Jane".to_owned()]));
+    assert_eq!(names(TrashQuery::new().owner_id("u3")), (0, vec![]));
+    assert_eq!(names(TrashQuery::new()).0, 4);
+}
+
+#[test]
 fn a_restored_lead_takes_its_place_in_creation_order_again() {
     let test = TestStore::new();
     let ids: Vec<_> = (0..3).map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id).collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use fastrand::Rng;
 
 use crate::generated::{BATCH, Fields};
-use crate::measure::{Report, Row, compare, row_of};
+use crate::measure::{Report, Row, compare, row_of, settle_heap};
 use crate::native::Native;
 use crate::ours::Ours;
 use crate::peer::{ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
@@ -180,6 +180,7 @@ impl Bench<'_> {
             ("prefix of 3 letters", prefix("smi")),
             ("two words", words(&["jane", "systems"], None)),
             ("two common words", words(&["website", "technology"], None)),
+            ("three common words", words(&["website", "technology", "example"], None)),
         ] {
             for (order, ranked) in [("ranked", true), ("SQLite by its newest", false)] {
                 self.search(&format!("search {name}, {order}"), &SearchCase { ranked, ..case.clone() });
@@ -248,6 +249,10 @@ impl Bench<'_> {
 
     /// What something costs ours and theirs, the order changing from round to round.
     fn in_turn(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
+        let time = |peer: &mut dyn Peer| {
+            settle_heap();
+            time(peer)
+        };
         if round.is_multiple_of(2) {
             let ours = time(&mut *self.ours);
             (ours, time(&mut *self.theirs))
