@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use leadstore::chrono::TimeDelta;
 use leadstore::testing::sweep;
-use leadstore::{Clock, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, TrashQuery, Version};
+use leadstore::{
+    Clock, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey, TrashQuery, Version,
+};
 
 use crate::support::{TestStore, options};
 
@@ -66,6 +68,27 @@ fn the_trash_can_be_listed_for_one_owner() {
     assert_eq!(names(TrashQuery::new().owner_id("u1").per_page(1).page(2)), (2, vec!["Jane".to_owned()]));
     assert_eq!(names(TrashQuery::new().owner_id("u3")), (0, vec![]));
     assert_eq!(names(TrashQuery::new()).0, 4);
+}
+
+#[test]
+fn the_trash_can_be_sorted_like_any_list_and_refuses_what_a_list_refuses() {
+    let test = TestStore::new();
+    for name in ["Bob", "Carol", "Alice"] {
+        test.store.delete(test.store.create(NewLead::new(name)).unwrap().id).unwrap();
+        test.clock.advance(DAY);
+    }
+    let names = |query: TrashQuery| -> Vec<String> {
+        test.store.list_trash(&query).unwrap().items.into_iter().map(|trashed| trashed.lead.name).collect()
+    };
+    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::Name)])), ["Alice", "Bob", "Carol"]);
+    assert_eq!(names(TrashQuery::new().sort([Sort::desc(SortKey::Name)]).per_page(2).page(2)), ["Alice"]);
+    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::DeletedAt)])), ["Bob", "Carol", "Alice"]);
+    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::Name)]).page(2)), [""; 0]);
+
+    let four = ["name", "email", "company", "status"].map(|key| key.parse::<Sort>().unwrap());
+    for wrong in [TrashQuery::new().page(0), TrashQuery::new().per_page(101), TrashQuery::new().sort(four)] {
+        assert_eq!(test.store.list_trash(&wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong:?}");
+    }
 }
 
 #[test]
