@@ -10,7 +10,7 @@ use crate::storage::{Reader, Visit};
 
 /// The live leads that `filter` wants.
 pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
-    let mut selection = Selection { reader, rows: None };
+    let mut selection = Selection { reader, wanted: Vec::new() };
     selection.keep_values(ValueField::Status, &filter.statuses, false)?;
     selection.keep_values(ValueField::Source, &filter.sources, false)?;
     selection.keep_values(ValueField::OwnerId, &filter.owners, filter.unassigned)?;
@@ -21,7 +21,7 @@ pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
     if let Some(TimeRange { from, to }) = filter.updated {
         selection.keep_range(OrderedKey::UpdatedAt, from.map(key::time), to.map(key::time))?;
     }
-    let rows = match selection.rows {
+    let rows = match selection.in_all() {
         Some(rows) => rows,
         None => reader.rows(&Posting::Live)?,
     };
@@ -33,16 +33,16 @@ pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
 
 struct Selection<'r, R> {
     reader: &'r R,
-    /// `None` as long as nothing was asked.
-    rows: Option<RowSet>,
+    /// The leads that one part of the filter wants, for each part.
+    wanted: Vec<RowSet>,
 }
 
 impl<R: Reader> Selection<'_, R> {
-    fn keep(&mut self, wanted: RowSet) {
-        self.rows = Some(match self.rows.take() {
-            None => wanted,
-            Some(rows) => rows.and(&wanted),
-        });
+    /// The leads that all parts want; `None` if there is no part.
+    fn in_all(mut self) -> Option<RowSet> {
+        // The smallest first: what two large sets have in common is large, too, and costs several times as much to make.
+        self.wanted.sort_by_key(RowSet::len);
+        self.wanted.into_iter().reduce(|rows, wanted| rows.and(&wanted))
     }
 
     /// Keeps the leads that have any of these values or, with `or_none`, no value.
@@ -54,13 +54,12 @@ impl<R: Reader> Selection<'_, R> {
         for value in values.iter().map(|value| Some(value.as_str())).chain(or_none.then_some(None)) {
             wanted.add_all(&self.reader.rows(&Posting::Value(field, value))?);
         }
-        self.keep(wanted);
+        self.wanted.push(wanted);
         Ok(())
     }
 
     fn keep_range(&mut self, sort_key: OrderedKey, from: Option<[u8; 8]>, to: Option<[u8; 8]>) -> Result<()> {
-        let wanted = rows_between(self.reader, sort_key, from, to)?;
-        self.keep(wanted);
+        self.wanted.push(rows_between(self.reader, sort_key, from, to)?);
         Ok(())
     }
 }
