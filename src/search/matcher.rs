@@ -234,7 +234,8 @@ impl<P: Postings> Matching<'_, P> {
     /// Finds the hits in which all words stand side by side, which is better than wherever.
     fn improve_side_by_side(&self, groups: &[GroupTerms<P::Term>], hits: &mut Hits) -> Result<()> {
         let Some(first) = self.wanted.query.words().next() else { return Ok(()) };
-        for scope in self.wanted.scopes {
+        let common = hits.iter().fold(Places::default(), |all, (_, way)| Places(all.0 | way.common.0));
+        for scope in self.wanted.scopes.iter().filter(|scope| common.has(scope.slot)) {
             let place = place(scope.slot);
             let at_best = Class { typos: 0, partial: false, unequal: false, apart: false, place };
             let improves = |way: &PartWay| way.common.has(scope.slot) && at_best < way.class;
