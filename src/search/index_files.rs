@@ -139,7 +139,7 @@ fn is_of_segment(name: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::storage::{Access, Database, Medium};
-    use crate::{LeadStore, NewLead};
+    use crate::{LeadStore, NewLead, SearchQuery};
 
     #[test]
     fn no_index_with_a_changed_byte_or_a_missing_file_is_trusted() {
@@ -148,6 +148,8 @@ mod tests {
         store
             .transaction(|t| (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop)))
             .unwrap();
+        // A store that is closed before its index is there makes it when it is opened next.
+        store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
         let medium = Medium::Directory(directory.path().to_owned());
         let read = Database::open(&medium, 1 << 20, Access::OpenExisting).unwrap().read().unwrap();
