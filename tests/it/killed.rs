@@ -97,12 +97,14 @@ fn check(path: &Path, acknowledged: u64, what: &str) {
     store.close().unwrap();
 }
 
+/// A command that runs a child, to be started on the store in `path`.
 fn prepared<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
     command.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null())
 }
 
 const CHILD: [&str; 3] = ["--exact", "killed::child_that_writes_until_it_is_killed", "--nocapture"];
 
+/// The test above that is no test, in a process of its own.
 fn writing_child() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(CHILD);

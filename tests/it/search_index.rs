@@ -278,11 +278,14 @@ fn what_a_rebuild_that_was_ended_had_added_does_not_come_with_the_next_batch() {
 
     let (added, some_are_added) = mpsc::channel();
     let (is_closing, closing) = mpsc::channel();
-    let (added, closing) = (Mutex::new(added), Mutex::new(closing));
+    let once = Mutex::new(Some((added, closing)));
     let report = move |indexed, total| {
-        if 0 < indexed && indexed < total {
-            let _ = added.lock().unwrap().send(());
-            closing.lock().unwrap().recv().unwrap();
+        if 0 < indexed
+            && indexed < total
+            && let Some((added, closing)) = once.lock().unwrap().take()
+        {
+            added.send(()).unwrap();
+            closing.recv().unwrap();
             // So that it is told to end before it goes on: only what is to fail could come of too short a time.
             std::thread::sleep(Duration::from_millis(300));
         }
