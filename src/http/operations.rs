@@ -22,7 +22,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     inputs.violations.note(query.check())?;
     inputs.finish()?;
     let page = call.store.list(&query)?;
-    let next_cursor = page.next.as_ref().map(|cursor| seal.seal(cursor));
+    let next_cursor = page.next.as_ref().map(|cursor| seal.seal(cursor)).transpose()?;
     let neighbours = Neighbours { next: next_cursor.as_deref().map(links::Next::Cursor), page: page.page };
     let links = links::links("/v1/leads", call.query, &neighbours);
     Ok(answer::page(&PageBody { page: &page, next_cursor: next_cursor.as_deref() }, &links))
