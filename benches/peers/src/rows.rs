@@ -334,6 +334,7 @@ fn load(report: &mut Report, rng: &mut Rng, paths: [&Path; 2], leads: usize, wan
         let count = part.len() as f64;
         samples.push((sample.0 / count, sample.1 / count));
         next = end;
+        eprintln!("{next} leads are loaded; the last {count} took {:.0} s and {:.0} s", sample.0 / 1e6, sample.1 / 1e6);
     }
     if wanted("bulk load") {
         let count = leads as f64;
