@@ -153,7 +153,10 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         }
         found += 1;
         assert_eq!(report.problems[0].part, Part::File, "{report:?}");
-        match store.repair(|_, _| ()) {
+        let repaired = store.repair(|_, _| ());
+        let tells_of_leads = report.problems.iter().any(|problem| problem.part == Part::Leads);
+        assert_eq!(tells_of_leads, repaired.is_err(), "{report:?}, then {repaired:?}");
+        match repaired {
             Ok(report) => {
                 assert!(report.is_sound(), "{report:?}");
                 assert_eq!(contents(&store), expected);
