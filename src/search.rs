@@ -8,7 +8,7 @@
 //!   them; `rank` is the order of hits, `ranked` what was found.
 //! - `view` is one published state of the store; `follower` is the thread that keeps the index after it, by an `indexer` that
 //!   writes `index_files`, which lie in an `index_place`.
-//! - `schema` makes a lead a document of the index, whose words `word_lines` hands over; `payload` says what an index
+//! - `schema` makes a lead a document of the index, of `index_term`s that `word_lines` hands over; `payload` says what an index
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
 
@@ -21,6 +21,7 @@ mod hit;
 mod hits;
 mod index_files;
 mod index_place;
+mod index_term;
 mod indexer;
 mod lead_words;
 mod matcher;

@@ -27,21 +27,18 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
 
 /// The way of [`any_words`] for plain ASCII, which is most of what leads hold.
 fn ascii_words(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut current: Option<Word> = None;
-    for (start, byte) in text.bytes().enumerate() {
-        match byte {
-            b'\'' => {}
-            _ if byte.is_ascii_alphanumeric() => {
-                let new = || Word { text: String::new(), start, end: start, single_cjk: false };
-                let word = current.get_or_insert_with(new);
-                word.text.push(byte.to_ascii_lowercase().into());
-                word.end = start + 1;
-            }
-            _ => words.extend(current.take()),
+    let (mut words, mut start) = (Vec::new(), 0);
+    // An apostrophe is no part of a word, nor does it end one.
+    for run in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '\'') {
+        let kept = run.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let begin = kept.find(|c: char| c != '\'').unwrap_or(kept.len());
+        if let Some(kept) = kept.get(begin..).filter(|kept| !kept.is_empty()) {
+            let mut text = kept.to_ascii_lowercase();
+            text.retain(|c| c != '\'');
+            words.push(Word { text, start: start + begin, end: start + begin + kept.len(), single_cjk: false });
         }
+        start += run.len();
     }
-    words.extend(current);
     words
 }
 

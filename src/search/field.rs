@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::word_lines::SEPARATOR;
+use super::index_term::{IndexTerm, named_prefix};
 use crate::lead::{Violation, ViolationCode};
 use crate::{Error, Result};
 
@@ -179,30 +179,7 @@ impl Scope {
 
     /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
     pub(super) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
-        let alone = self.slot.tells_alone().then(|| (alone(word), true));
-        std::iter::once((format!("{}{word}", self.prefix), false)).chain(alone)
+        let alone = self.slot.tells_alone().then(|| (IndexTerm::Alone(word).to_string(), true));
+        std::iter::once((IndexTerm::Word { prefix: &self.prefix, word }.to_string(), false)).chain(alone)
     }
-}
-
-/// The term of a word that is all of a value, instead of that of the word. No word begins so.
-pub(super) fn alone(word: &str) -> String {
-    format!("\u{1}1{word}")
-}
-
-/// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
-/// name is told from the one that ends it by what follows.
-pub(super) fn named_prefix(name: &str) -> String {
-    let mut prefix = String::with_capacity(name.len() + 3);
-    // So that no name makes the term of another kind.
-    prefix.push('.');
-    for c in name.chars() {
-        match c {
-            '\0' => prefix.push_str("\0\u{1}"),
-            // Terms are handed over a line each.
-            SEPARATOR => prefix.push_str("\0\u{3}"),
-            other => prefix.push(other),
-        }
-    }
-    prefix.push_str("\0\u{2}");
-    prefix
 }

@@ -9,7 +9,7 @@ use super::view::IndexView;
 use crate::Result;
 use crate::row::RowSet;
 use crate::storage::key::Posting;
-use crate::storage::{Reader, Seq};
+use crate::storage::{LogChange, LogKind, Reader, Seq};
 
 /// An index that is written.
 pub(super) struct Indexer {
@@ -55,9 +55,9 @@ impl Indexer {
         mut tell: impl FnMut(BatchProgress) -> Result<()>,
     ) -> Result<()> {
         let since = self.payload().map(Payload::seq);
-        let rows = match since {
-            Some(seq) => changed_after(reader, seq)?,
-            None => reader.rows(&Posting::Live)?,
+        let Changed { rows, created } = match since {
+            Some(seq) => Changed::after(seq, reader)?,
+            None => Changed::all(reader)?,
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
         let schema = &self.files.schema;
@@ -69,7 +69,7 @@ impl Indexer {
             if indexed % LEADS_BETWEEN == 0 {
                 tell(BatchProgress { indexed, total, is_rebuild })?;
             }
-            if !is_rebuild {
+            if !created.contains(row) {
                 writer.delete_term(schema.row_term(row));
             }
             if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
@@ -111,8 +111,28 @@ impl Indexer {
     }
 }
 
-fn changed_after(reader: &impl Reader, seq: Seq) -> Result<RowSet> {
-    let mut changed = RowSet::default();
-    reader.changes_after(seq, |change| changed.insert(change.row))?;
-    Ok(changed)
+/// What is not in an index as it is now.
+struct Changed {
+    rows: RowSet,
+    /// Those of which the index has nothing, so that nothing of them need be looked for to be removed.
+    created: RowSet,
+}
+
+impl Changed {
+    fn after(seq: Seq, reader: &impl Reader) -> Result<Self> {
+        let mut changed = Self { rows: RowSet::default(), created: RowSet::default() };
+        reader.changes_after(seq, |LogChange { kind, row, .. }| {
+            changed.rows.insert(row);
+            if kind == LogKind::Created {
+                changed.created.insert(row);
+            }
+        })?;
+        Ok(changed)
+    }
+
+    /// All that is to be in an index that has nothing.
+    fn all(reader: &impl Reader) -> Result<Self> {
+        let rows = reader.rows(&Posting::Live)?;
+        Ok(Self { created: rows.clone(), rows })
+    }
 }

@@ -1,11 +1,11 @@
-//! What of a lead is searched: its values, and their words with the places at which they are indexed.
+//! What of a lead is searched: its values, and the terms of their words with the places at which they are indexed.
 
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use super::field::{Field, Slot, alone, named_prefix};
+use super::field::{Field, Slot};
+use super::index_term::{IndexTerm, named_prefix};
 use super::phone;
-use super::search_query::MAX_WORDS;
 
 /// One searched value of a lead.
 pub(super) struct Value<'a> {
@@ -85,75 +85,77 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
     })
 }
 
-/// The words of a lead in one slot.
-pub(super) struct SlotWords {
-    pub(super) slot: Slot,
-    /// What stands before each of the words.
-    pub(super) prefix: String,
-    pub(super) values: Vec<ValueWords>,
-}
-
-/// The words of one value, which have places side by side.
-pub(super) struct ValueWords {
-    /// The place of the first one in its slot. Between values there is a gap.
-    pub(super) position: u32,
-    pub(super) words: Vec<String>,
-    /// From which of them on the value is compared as a whole.
-    pub(super) first: usize,
-}
-
-impl ValueWords {
-    /// The words with their places.
-    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &str)> {
-        (self.position..).zip(self.words.iter().map(String::as_str))
-    }
-
-    /// The terms of the value in its slot, beginnings aside, in order and with their places.
-    pub(super) fn terms<'a>(&'a self, slot: &'a SlotWords) -> impl Iterator<Item = (u32, String)> + 'a {
-        let is_alone = self.words.len() == 1 && slot.slot.tells_alone();
-        let opening =
-            if slot.slot.tells_alone() { opening(self.words.len() - self.first.min(self.words.len())) } else { None };
-        self.placed().enumerate().flat_map(move |(index, (position, word))| {
-            let opening = opening.clone().filter(|_| index == self.first).map(|opening| (position, opening));
-            let term = if is_alone { alone(word) } else { format!("{}{word}", slot.prefix) };
-            opening.into_iter().chain(std::iter::once((position, term)))
-        })
-    }
-}
-
-/// The term that stands where a value of so many words begins, so that a value equal to some words is found where they
-/// are side by side. `None` for a single word, which has a term of its own, and for more words than a query has.
-pub(super) fn opening(words: usize) -> Option<String> {
-    let count = u32::try_from(words).ok().filter(|_| (2..=MAX_WORDS).contains(&words))?;
-    // No word begins so.
-    Some(format!("\u{1}{}", char::from_u32(count + u32::from(b'0'))?))
-}
-
-/// The words of a lead, slot by slot.
-pub(super) fn slot_words(lead: &Lead) -> Vec<SlotWords> {
-    let mut slots: Vec<SlotWords> = Vec::new();
-    let mut named: Vec<SlotWords> = Vec::new();
+/// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
+/// term that comes several times in a slot takes its places in ascending order.
+pub(super) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<'_>)) {
+    let (mut slot, mut position) = (Slot::Name, 0);
+    let (mut name, mut prefix) = (None, String::new());
     for value in values(lead) {
+        if value.slot != slot {
+            (slot, position) = (value.slot, 0);
+        }
         let (words, first) = value.words();
-        let position_in = |slot: Option<&SlotWords>| {
-            let last = slot.filter(|last| last.slot == value.slot).and_then(|slot| slot.values.last());
-            last.map_or(0, |last| last.position + u32::try_from(last.words.len()).unwrap_or(u32::MAX) + 1)
-        };
-        let position = position_in(slots.last());
-        if let Some(name) = value.custom_name {
-            let prefix = named_prefix(name);
-            let values = ValueWords { position, words: words.clone(), first };
-            match named.last_mut().filter(|last| last.prefix == prefix) {
-                Some(last) => last.values.push(values),
-                None => named.push(SlotWords { slot: Slot::NamedCustomField, prefix, values: vec![values] }),
+        let opening = if slot.tells_alone() { IndexTerm::opening(words.len().saturating_sub(first)) } else { None };
+        for (index, (place, word)) in (position..).zip(&words).enumerate() {
+            if let Some(opening) = opening.filter(|_| index == first) {
+                visit(slot, place, opening);
+            }
+            let is_alone = words.len() == 1 && slot.tells_alone();
+            visit(slot, place, if is_alone { IndexTerm::Alone(word) } else { IndexTerm::Word { prefix: "", word } });
+        }
+        if value.custom_name != name {
+            (name, prefix) = (value.custom_name, value.custom_name.map(named_prefix).unwrap_or_default());
+        }
+        if name.is_some() {
+            for (place, word) in (position..).zip(&words) {
+                visit(Slot::NamedCustomField, place, IndexTerm::Word { prefix: &prefix, word });
             }
         }
-        let values = ValueWords { position, words, first };
-        match slots.last_mut().filter(|last| last.slot == value.slot) {
-            Some(last) => last.values.push(values),
-            None => slots.push(SlotWords { slot: value.slot, prefix: String::new(), values: vec![values] }),
-        }
+        // Between values there is a gap.
+        position += u32::try_from(words.len()).unwrap_or(u32::MAX) + 1;
     }
-    slots.append(&mut named);
-    slots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LeadStore;
+    use crate::lead::NewLead;
+
+    /// The terms of a slot with their places, those at one place joined.
+    fn terms(lead: &Lead, wanted: Slot) -> Vec<(u32, String)> {
+        let mut terms: Vec<(u32, String)> = Vec::new();
+        each_term(lead, |slot, place, term| match terms.last_mut() {
+            _ if slot != wanted => {}
+            Some((last, joined)) if *last == place => *joined += &format!(" {term}"),
+            _ => terms.push((place, term.to_string())),
+        });
+        terms
+    }
+
+    #[test]
+    fn the_terms_of_a_lead_stand_at_their_places() {
+        let store = LeadStore::in_memory().unwrap();
+        let list = CustomValue::List(vec!["Crème brûlée".into(), "---".into(), 7_i64.into()]);
+        let lead = NewLead::new("O'Brien, Zoë")
+            .company("Acme")
+            .phone("0012 34")
+            .tags(["hot", "new lead"])
+            .custom_field("a", list)
+            .custom_field("b", true);
+        let lead = store.create(lead).unwrap();
+        let of =
+            |slot| terms(&lead, slot).into_iter().map(|(place, term)| format!("{place}:{term}")).collect::<Vec<_>>();
+        assert_eq!(of(Slot::Name), ["0:\u{1}2 obrien", "1:zoe"]);
+        assert_eq!(of(Slot::Company), ["0:\u{1}1acme"]);
+        // Where the zeros end that it begins with, the whole number begins.
+        assert_eq!(of(Slot::Phone), ["0:001", "1:012", "2:\u{1}2 123", "3:234"]);
+        assert_eq!(of(Slot::Tags), ["0:\u{1}1hot", "2:\u{1}2 new", "3:lead"]);
+        // A value without words leaves a gap, too.
+        assert_eq!(of(Slot::CustomFields), ["0:\u{1}2 creme", "1:brulee", "4:\u{1}17", "6:\u{1}1true"]);
+        assert_eq!(
+            of(Slot::NamedCustomField),
+            ["0:.a\0\u{2}creme", "1:.a\0\u{2}brulee", "4:.a\0\u{2}7", "6:.b\0\u{2}true"]
+        );
+    }
 }

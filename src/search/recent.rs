@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::documents::Documents;
 use super::field::{Scope, Slot};
-use super::lead_words::slot_words;
+use super::lead_words::each_term;
 use super::postings::{Meant, Postings};
 use super::typos::Mistyped;
 use crate::Result;
@@ -66,13 +66,7 @@ impl LayerWords {
         let mut words = Self { end: u32::try_from(rows.end()).unwrap_or(u32::MAX), ..Self::default() };
         for row in rows.iter() {
             let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else { continue };
-            for of_slot in slot_words(&stored.lead) {
-                for value in &of_slot.values {
-                    for (position, term) in value.terms(&of_slot) {
-                        words.add(row, of_slot.slot, term, position);
-                    }
-                }
-            }
+            each_term(&stored.lead, |slot, position, term| words.add(row, slot, term.to_string(), position));
         }
         Ok(words)
     }

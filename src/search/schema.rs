@@ -6,7 +6,8 @@ use tantivy::schema::{Field as IndexField, IndexRecordOption, NumericOptions, Sc
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
-use super::lead_words::{ValueWords, slot_words};
+use super::index_term::IndexTerm;
+use super::lead_words::each_term;
 use super::word_lines::{self, Lines};
 use crate::lead::Lead;
 use crate::row::Row;
@@ -58,41 +59,19 @@ impl IndexSchema {
     pub(super) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
-        let slots = slot_words(lead);
-        for of_slot in slots.chunk_by(|a, b| a.slot == b.slot) {
-            let Some(first) = of_slot.first() else { continue };
-            let mut lines = Lines::default();
-            for words in of_slot {
-                for (position, term) in words.values.iter().flat_map(|value| value.terms(words)) {
-                    lines.push(position, &term);
-                }
+        let mut texts: [Lines; Slot::ALL.len()] = Default::default();
+        each_term(lead, |slot, position, term| {
+            let Some(lines) = texts.get_mut(slot as usize) else { return };
+            lines.push(position, term);
+            if let IndexTerm::Word { word, .. } | IndexTerm::Alone(word) = term
+                && slot.has_beginnings()
+            {
+                IndexTerm::beginnings(word).for_each(|beginning| lines.push(position, beginning));
             }
-            // Slots with beginnings have one list of words.
-            if first.slot.has_beginnings() {
-                for (position, word) in first.values.iter().flat_map(ValueWords::placed) {
-                    for beginning in beginnings(word) {
-                        lines.push(position, &beginning_term(beginning.chars().count(), beginning));
-                    }
-                }
-            }
-            document.add_text(self.slot(first.slot), lines.text());
+        });
+        for (slot, lines) in self.slots.iter().zip(&texts).filter(|(_, lines)| !lines.text().is_empty()) {
+            document.add_text(*slot, lines.text());
         }
         document
     }
-}
-
-/// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading the
-/// postings of each word that begins so takes long where the beginning is short. A single letter is looked for as all
-/// pairs that begin with it.
-fn beginnings(word: &str) -> impl Iterator<Item = &str> {
-    let mut ends = word.char_indices().map(|(index, letter)| index + letter.len_utf8());
-    let (_, second, third, fourth) = (ends.next(), ends.next(), ends.next(), ends.next());
-    let third = third.filter(|_| fourth.is_some());
-    second.into_iter().chain(third).filter_map(|end| word.get(..end))
-}
-
-/// How a beginning of so many letters stands among the words of a slot; or how those begin that begin so.
-pub(super) fn beginning_term(letters: usize, beginning: &str) -> String {
-    // No word begins so.
-    format!("\u{2}{letters}{beginning}")
 }

@@ -10,8 +10,9 @@ use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
 use super::documents::Documents;
 use super::fault;
 use super::field::{Scope, Slot};
+use super::index_term::IndexTerm;
 use super::postings::{Meant, Postings};
-use super::schema::{IndexSchema, beginning_term};
+use super::schema::IndexSchema;
 use super::typos::Mistyped;
 use crate::Result;
 use crate::row::Row;
@@ -93,12 +94,13 @@ impl Postings for Segment<'_> {
             let found = scope.terms(beginning).map(|(term, _)| self.terms_from(scope.slot, &term));
             return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
         }
+        let term = IndexTerm::Beginning(beginning).to_string();
         // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
         // one.
         if letters == 1 {
-            return self.terms_from(scope.slot, &beginning_term(2, beginning));
+            return self.terms_from(scope.slot, &term);
         }
-        Ok(self.term(scope.slot, &beginning_term(letters, beginning))?.into_iter().collect())
+        Ok(self.term(scope.slot, &term)?.into_iter().collect())
     }
 
     fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, beginnings: bool) -> Result<Vec<Meant<SegmentTerm>>> {

@@ -1,7 +1,7 @@
 //! From a query to terms: what each of its words may be meant for in one source.
 
 use super::field::{Scope, Slot};
-use super::lead_words::opening;
+use super::index_term::IndexTerm;
 use super::phone::Number;
 use super::postings::{Meant, Postings};
 use super::query_text::{Group, Phrase, QueryWord};
@@ -151,8 +151,8 @@ impl<P: Postings> Lookup<'_, P> {
     pub(super) fn openings(&self, scope: &Scope, words: usize, first: Option<&QueryWord>) -> Result<Vec<P::Term>> {
         // The words of one custom field are placed as among those of all.
         let scope = if scope.slot == Slot::NamedCustomField { &Scope::whole(Slot::CustomFields) } else { scope };
-        if let Some(opening) = opening(words) {
-            return Ok(self.source.term(scope.slot, &opening)?.into_iter().collect());
+        if let Some(opening) = IndexTerm::opening(words) {
+            return Ok(self.source.term(scope.slot, &opening.to_string())?.into_iter().collect());
         }
         // A single word that is all of a value opens it.
         let Some(word) = first.filter(|_| words == 1) else { return Ok(Vec::new()) };

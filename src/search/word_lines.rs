@@ -4,6 +4,8 @@
 //!
 //! Several terms may stand at a position. An empty line goes on to the next one, a number after a NUL to that one.
 
+use std::fmt::{self, Display, Write};
+
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 pub(super) const SEPARATOR: char = '\n';
@@ -22,17 +24,19 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Adds a term at a position. A term that comes several times takes its positions in ascending order.
-    pub(super) fn push(&mut self, position: u32, term: &str) {
+    pub(super) fn push(&mut self, position: u32, term: impl Display) {
         if position == self.position + 1 {
             self.text.push(SEPARATOR);
         } else if position != self.position {
-            self.text.push(GO_TO);
-            self.text.push_str(&position.to_string());
-            self.text.push(SEPARATOR);
+            self.write(format_args!("{GO_TO}{position}{SEPARATOR}"));
         }
         self.position = position;
-        self.text.push_str(term);
-        self.text.push(SEPARATOR);
+        self.write(format_args!("{term}{SEPARATOR}"));
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        // A string takes everything.
+        let _ = self.text.write_fmt(text);
     }
 
     pub(super) fn text(&self) -> &str {
