@@ -68,33 +68,20 @@ impl Database {
     ) -> Result<()> {
         let view = self.read()?;
         let disk = self.on_disk()?;
-        let mut fill = |file: SealedFile| {
+        let fill = |file: SealedFile| {
             disk.read(|on_disk| {
                 let whole = ReadView { tables: Arc::clone(&on_disk.tables), ..view.clone() };
                 rewrite::rebuild(&whole, file, derive, progress)
             })
         };
-        match medium {
-            Medium::Directory(path) => {
-                let target = RealDirectory(path);
-                write_new_or_nothing(&target, fill)?;
-                drop((disk, view));
-                self.close_for(|| directory::put_new_in_place(&target))
-            }
+        let put_in_place = match medium {
+            Medium::Directory(path) => write_beside(RealDirectory(path), fill)?,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(simulated) => {
-                let target = SimulatedDirectory(simulated);
-                write_new_or_nothing(&target, fill)?;
-                drop((disk, view));
-                self.close_for(|| directory::put_new_in_place(&target))
-            }
-            Medium::Memory(memory) => {
-                let new = SharedMemory::default();
-                fill(SealedFile::create(new.clone()).map_err(redb::Error::Io).map_err(fault)?)?;
-                drop((disk, view));
-                self.close_for(|| replace(memory, &new).map_err(redb::Error::Io).map_err(fault))
-            }
-        }
+            Medium::Simulated(simulated) => write_beside(SimulatedDirectory(simulated), fill)?,
+            Medium::Memory(memory) => write_copy(memory, fill)?,
+        };
+        drop((disk, view));
+        self.close_for(put_in_place)
     }
 
     /// Closes the store as it is, has `put_in_place` replace its file by one that has all that its journal has as well,
@@ -111,11 +98,25 @@ impl Database {
     }
 }
 
-fn write_new_or_nothing<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
-    directory::write_new(directory, fill).inspect_err(|_| {
+/// Puts a file that was written in place of the store's.
+type PutInPlace<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
+
+/// Has `fill` write a new file beside the store's. If that fails, nothing is left of it.
+fn write_beside<'d, D: Directory + 'd>(
+    directory: D,
+    fill: impl FnOnce(SealedFile) -> Result<()>,
+) -> Result<PutInPlace<'d>> {
+    directory::write_new(&directory, fill).inspect_err(|_| {
         // The first error is the one to tell of; the next opening tries again.
-        let _ = directory::discard_new(directory);
-    })
+        let _ = directory::discard_new(&directory);
+    })?;
+    Ok(Box::new(move || directory::put_new_in_place(&directory)))
+}
+
+fn write_copy(memory: &MemoryFiles, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<PutInPlace<'_>> {
+    let new = SharedMemory::default();
+    fill(SealedFile::create(new.clone()).map_err(redb::Error::Io).map_err(fault)?)?;
+    Ok(Box::new(move || replace(memory, &new).map_err(redb::Error::Io).map_err(fault)))
 }
 
 fn replace(memory: &MemoryFiles, new: &SharedMemory) -> std::io::Result<()> {

@@ -75,16 +75,25 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
 
 #[test]
 fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
+    const MISSING: (Part, &str) = (Part::SortKeys, "0005 is missing");
+    const ROW_MISSING: (Part, &str) = (Part::Bitmaps, "lacks 1 rows and has 0 too many");
+    const ROW_TOO_MANY: (Part, &str) = (Part::Bitmaps, "lacks 0 rows and has 1 too many");
+    const ID_MISSING: (Part, &str) = (Part::Ids, "of row 5 is missing");
+    // As the bitmap of all leads says.
+    const NOT_INDEXED: (Part, &str) = (Part::SearchIndex, "it lacks 1 leads, has 0 too many, and 0 twice");
     let spoilings = [
-        (Spoilt::IdMissing, Part::Ids),
-        (Spoilt::IdAstray, Part::Leads),
-        (Spoilt::KeyTooMany, Part::SortKeys),
-        (Spoilt::DealValue, Part::DealValues),
+        (Spoilt::IdMissing, vec![ID_MISSING]),
+        // An id that leads to no lead is all that would be left of one.
+        (Spoilt::IdAstray, vec![(Part::Leads, "leads to row 1048581, which has no lead"), ID_MISSING]),
+        (Spoilt::KeyTooMany, vec![(Part::SortKeys, "is of no lead")]),
+        (Spoilt::DealValue, vec![(Part::DealValues, "19 values in the column are not those of 19 leads")]),
+        (Spoilt::RowTooMany(0), vec![ROW_TOO_MANY, NOT_INDEXED]),
     ]
     .into_iter()
-    .chain((0..6).map(|n| (Spoilt::KeyMissing(n), Part::SortKeys)))
-    .chain((0..9).flat_map(|n| [(Spoilt::RowMissing(n), Part::Bitmaps), (Spoilt::RowTooMany(n), Part::Bitmaps)]));
-    for (spoilt, part) in spoilings {
+    .chain((0..6).map(|n| (Spoilt::KeyMissing(n), vec![MISSING])))
+    .chain((0..9).map(|n| (Spoilt::RowMissing(n), vec![ROW_MISSING])))
+    .chain((1..9).map(|n| (Spoilt::RowTooMany(n), vec![ROW_TOO_MANY])));
+    for (spoilt, told) in spoilings {
         for disk in [None, Some(SimulatedDisk::new(1))] {
             let store = match &disk {
                 Some(disk) => testing::open_on(LeadStore::options(), disk).unwrap(),
@@ -94,12 +103,10 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             let expected = contents(&store);
             testing::spoil(&store, ids[5], spoilt).unwrap();
             let report = check(&store);
-            assert!(!report.is_sound(), "{spoilt:?}");
-            // An id that leads to no lead is all that would be left of one.
-            let fits =
-                |found: Part| found == part || found == Part::SearchIndex || part == Part::Leads && found == Part::Ids;
-            assert!(report.problems.iter().all(|problem| fits(problem.part)), "{spoilt:?}: {report:?}");
-            assert!(report.problems.iter().any(|problem| problem.part == part), "{spoilt:?}: {report:?}");
+            assert_eq!((report.problems.len(), report.problem_count), (told.len(), told.len() as u64), "{report:?}");
+            for (problem, (part, end)) in report.problems.iter().zip(&told) {
+                assert!(problem.part == *part && problem.message.ends_with(end), "{spoilt:?}: {problem}");
+            }
             let snapshot = store.snapshot().unwrap();
             let mended = store.repair(|_, _| ()).unwrap();
             assert_eq!((mended.problems, mended.leads, mended.trashed), (vec![], 19, 1), "{spoilt:?}");
