@@ -62,6 +62,7 @@ pub(crate) use maintenance::back_up;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use maintenance::back_up_on;
 pub(crate) use medium::Medium;
+pub(crate) use merge::KeyScan;
 pub(crate) use on_disk::OnDisk;
 pub(crate) use opening::Access;
 #[cfg(feature = "unstable-testing")]

@@ -12,11 +12,11 @@ use crate::Result;
 use crate::index::always_has;
 use crate::row::{Direction, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
-use crate::storage::{Reader, Visit};
+use crate::storage::{KeyScan, Reader, Visit};
 
-/// What fetching and decoding one lead costs, and looking at one key in passing, in the same unit: measured as
-/// about 1.3 microseconds and 20 nanoseconds.
-const FETCH_COST: u64 = 64;
+/// What fetching, decoding and sorting one lead costs, and passing over one key, in the same unit: measured as about
+/// 2.2 microseconds and 4 to 9 nanoseconds.
+const FETCH_COST: u64 = 256;
 const WALK_COST: u64 = 1;
 /// Below this, fetching a set is cheaper than even the bitmaps of a field with few values.
 const FEW: u64 = 64;
@@ -296,21 +296,15 @@ pub(crate) fn page_of_keys(
     }
     let behind = rows.len() - offset - wanted;
     let backwards = behind < offset;
-    let mut pass = if backwards { behind } else { offset };
-    let skip = if all { std::mem::take(&mut pass) } else { 0 };
+    let skip = if backwards { behind } else { offset };
     // For a look at many rows each costs less once all have a bit of their own.
-    let lookup = rows.lookup(usize::try_from(pass).unwrap_or(usize::MAX));
+    let walked = if all { 0 } else { (skip + wanted).saturating_mul(rows.end() as u64) / rows.len() };
+    let lookup = rows.lookup(usize::try_from(walked).unwrap_or(usize::MAX));
+    let direction = direction.reversed_if(backwards);
+    let scan = KeyScan { range, direction, among: Some(&lookup).filter(|_| !all), skip };
     let mut page = Vec::new();
-    reader.scan_keys_after(range, direction.reversed_if(backwards), skip, |key| {
-        let (_, row) = key::split_row(key)?;
-        if !lookup.contains(row) {
-            return Ok(Visit::Continue(()));
-        }
-        if pass > 0 {
-            pass -= 1;
-            return Ok(Visit::Continue(()));
-        }
-        page.push(row);
+    reader.scan_wanted_keys(&scan, |key| {
+        page.push(key::split_row(key)?.1);
         Ok(if page.len() as u64 == wanted { Visit::Break(()) } else { Visit::Continue(()) })
     })?;
     if backwards {

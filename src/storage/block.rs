@@ -9,7 +9,40 @@
 //!
 //! A varint has seven bits a byte, lowest first; the highest bit says that more follow.
 
+use super::key::split_row;
+use crate::row::{Lookup, Row};
 use crate::{Error, Result};
+
+/// How many keys a block has.
+pub(super) fn count(block: &[u8]) -> Result<u64> {
+    Keys::of(block).map(|keys| keys.left.into())
+}
+
+/// How many keys of a block end with a row that is `among` some. That takes a fraction of the time in which the keys would
+/// be put together.
+pub(super) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
+    let (head, mut rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
+    let (mut length, mut row, mut count) = (0, 0_u32, 0);
+    for _ in 0..u16::from_le_bytes(*head) {
+        let (shared, after) = varint(rest)?;
+        let (own, after) = varint(after)?;
+        let (own, after) = after.split_at_checked(own).ok_or_else(damaged)?;
+        if shared > length {
+            return Err(damaged());
+        }
+        row = match own.last_chunk::<4>() {
+            Some(row) => u32::from_be_bytes(*row),
+            // The row begins as that of the key before, which is as long.
+            None if shared + own.len() == length => {
+                own.iter().fold(row >> (8 * own.len()), |row, byte| row << 8 | u32::from(*byte))
+            }
+            None => return count_rows_of_keys(block, among),
+        };
+        (length, rest) = (shared + own.len(), after);
+        count += u64::from(among.contains(Row(row)));
+    }
+    Ok(count)
+}
 
 /// The keys of a block, in order.
 pub(super) struct Keys<'b> {
@@ -22,11 +55,6 @@ impl<'b> Keys<'b> {
     pub(super) fn of(block: &'b [u8]) -> Result<Self> {
         let (count, rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
         Ok(Self { left: u16::from_le_bytes(*count), rest, key: Vec::with_capacity(128) })
-    }
-
-    /// How many are still to come.
-    pub(super) fn left(&self) -> u16 {
-        self.left
     }
 
     /// The next key, valid until the one after it.
@@ -43,6 +71,15 @@ impl<'b> Keys<'b> {
         (self.left, self.rest) = (left, rest);
         Ok(Some(&self.key))
     }
+}
+
+/// The same for any keys.
+fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
+    let (mut keys, mut count) = (Keys::of(block)?, 0);
+    while let Some(key) = keys.next()? {
+        count += u64::from(among.contains(split_row(key)?.1));
+    }
+    Ok(count)
 }
 
 /// The most that the two lengths before a key take.
@@ -174,6 +211,8 @@ mod tests {
     use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
+    use crate::row::RowSet;
+
     fn read(block: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut keys = Keys::of(block)?;
         let mut read = Vec::new();
@@ -203,7 +242,28 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            let _ = read(&bytes);
+            let keys = read(&bytes);
+            let counted = count_rows(&bytes, &RowSet::default().lookup(0));
+            prop_assert!(keys.is_ok() || counted.is_err(), "what is no block is not counted");
+        }
+
+        /// Rows are counted as they are where keys are put together, whatever they share.
+        #[test]
+        fn rows_are_counted_as_they_are_read(
+            keys in btree_set((vec(0_u8..3, 0..4), 0_u32..3, 0_u32..70_000), 0..200),
+            among in btree_set(0_u32..200_000, 0..200),
+        ) {
+            let mut gathered = Gathered::default();
+            let key = |(text, high, low): &(Vec<u8>, u32, u32)| [text.as_slice(), &(high << 17 | low).to_be_bytes()].concat();
+            let keys: std::collections::BTreeSet<Vec<u8>> = keys.iter().map(key).collect();
+            keys.iter().for_each(|key| gathered.push(key));
+            let rows = keys.iter().map(|key| split_row(key).unwrap().1);
+            let among: RowSet = among.into_iter().map(Row).chain(rows.clone().step_by(3)).collect();
+            let expected = rows.filter(|row| among.contains(*row)).count() as u64;
+            let block = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
+            prop_assert_eq!(count_rows(block, &among.lookup(0)).unwrap(), expected);
+            prop_assert_eq!(count_rows(block, &among.lookup(usize::MAX)).unwrap(), expected);
+            prop_assert_eq!(count(block).unwrap(), keys.len() as u64);
         }
     }
 

@@ -6,13 +6,14 @@ use std::ops::Bound;
 
 use imbl::OrdMap;
 
-use super::key::KeyRange;
+use super::block;
+use super::key::{KeyRange, split_row};
 use super::key_blocks::KeyVisitor;
 use super::reader::{Visit, Visitor};
 use super::shared_key::SharedKey as Key;
 use super::tables::ReadTables;
 use crate::Result;
-use crate::row::Direction;
+use crate::row::{Direction, Lookup};
 
 /// Where a value was found.
 pub(super) enum Found<'a, V> {
@@ -66,17 +67,26 @@ pub(super) fn merged<V>(
     Ok(())
 }
 
-/// Shows `visit` the sorted keys of a range that `tables` and `changed` make together, after the first `skip`.
+/// Which sorted keys are read, and which of them are only counted.
+pub(crate) struct KeyScan<'s> {
+    pub(crate) range: &'s KeyRange,
+    pub(crate) direction: Direction,
+    /// Whose keys they are; anyone's for `None`.
+    pub(crate) among: Option<&'s Lookup>,
+    /// How many of them are passed over first, which costs less than to see them.
+    pub(crate) skip: u64,
+}
+
+/// Shows `visit` the sorted keys that `scan` wants of those that `tables` and `changed` make together.
 pub(super) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,
-    range: &KeyRange,
-    direction: Direction,
-    skip: u64,
+    scan: &KeyScan<'_>,
     visit: impl FnMut(&[u8]) -> Result<Visit>,
 ) -> Result<()> {
+    let &KeyScan { range, direction, among, skip } = scan;
     let changed = within(changed, range, direction).peekable();
-    let mut merge = KeyMerge { changed, direction, skip, visit, stopped: false };
+    let mut merge = KeyMerge { changed, direction, among, skip, visit, stopped: false };
     tables.scan_keys(range, direction, &mut merge)?;
     while !merge.stopped
         && let Some((key, present)) = merge.changed.next()
@@ -91,6 +101,7 @@ pub(super) fn merged_keys(
 struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
     changed: Peekable<I>,
     direction: Direction,
+    among: Option<&'m Lookup>,
     /// How many keys are still to be passed over.
     skip: u64,
     visit: F,
@@ -99,6 +110,11 @@ struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
 
 impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyMerge<'m, I, F> {
     fn show(&mut self, key: &[u8]) -> Result<Visit> {
+        if let Some(among) = self.among
+            && !among.contains(split_row(key)?.1)
+        {
+            return Ok(Visit::Continue(()));
+        }
         if self.skip > 0 {
             self.skip -= 1;
             return Ok(Visit::Continue(()));
@@ -110,17 +126,24 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
 }
 
 impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor for KeyMerge<'m, I, F> {
-    fn pass(&mut self, from: &[u8], to: &[u8], count: u64) -> bool {
+    fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
         // With a change in the block, or one before it that has not been shown, the count is not what it says.
         let unchanged = self.changed.peek().is_none_or(|(key, _)| match self.direction {
             Direction::Ascending => &***key >= to,
             Direction::Descending => &***key < from,
         });
-        let passes = unchanged && count <= self.skip;
+        if !unchanged || (self.skip == 0 && self.among.is_none()) {
+            return Ok(false);
+        }
+        let count = match self.among {
+            Some(among) => block::count_rows(block, among)?,
+            None => block::count(block)?,
+        };
+        let passes = count <= self.skip;
         if passes {
             self.skip -= count;
         }
-        passes
+        Ok(passes)
     }
 
     fn visit(&mut self, key: &[u8]) -> Result<Visit> {
@@ -157,10 +180,19 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::collection::{btree_map, btree_set, vec};
+    use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::row::{Row, RowSet};
+    use crate::storage::block::Gathered;
     use crate::storage::table::Tree;
+
+    /// A short text and a row.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let row = prop_oneof![0_u32..4, 254_u32..260, 510_u32..514];
+        (vec(0_u8..4, 0..3), row).prop_map(|(text, row)| [text.as_slice(), &row.to_be_bytes()].concat())
+    }
 
     /// Sorted keys in blocks of three.
     struct Blocks(Vec<Vec<u8>>);
@@ -177,8 +209,11 @@ mod tests {
             }
             for block in blocks {
                 let (first, last) = (block[0].clone(), [block[block.len() - 1].as_slice(), &[0]].concat());
+                let mut gathered = Gathered::default();
+                block.iter().for_each(|key| gathered.push(key));
+                let written = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
                 let whole = first >= range.from && last <= range.to;
-                if whole && visitor.pass(&first, &last, block.len() as u64) {
+                if whole && visitor.pass(&first, &last, written)? {
                     continue;
                 }
                 let mut keys: Vec<_> = block.iter().filter(|key| **key >= range.from && **key < range.to).collect();
@@ -202,9 +237,10 @@ mod tests {
     proptest! {
         #[test]
         fn tables_and_changes_are_read_as_one_sorted_set(
-            stored in btree_set(vec(0_u8..4, 1..4), 0..40),
-            changes in btree_map(vec(0_u8..4, 1..4), any::<bool>(), 0..20),
+            stored in btree_set(key(), 0..40),
+            changes in btree_map(key(), any::<bool>(), 0..20),
             from in vec(0_u8..4, 0..3), to in vec(0_u8..4, 0..3),
+            among in option::of(btree_set(0_u32..600, 0..600)),
             skip in 0_u64..20, limit in 1_usize..30,
         ) {
             let mut expected: BTreeSet<Vec<u8>> = stored.clone();
@@ -216,13 +252,17 @@ mod tests {
             let changed: OrdMap<Key, bool> = changes.iter().map(|(key, present)| (Key::from(key.as_slice()), *present)).collect();
             let values: OrdMap<Key, Option<u8>> = changed.iter().map(|(key, present)| (key.clone(), present.then_some(1))).collect();
             let tables = Blocks(stored.into_iter().collect());
+            let lookup = among.map(|rows| rows.into_iter().map(Row).collect::<RowSet>().lookup(0));
+            let is_wanted = |key: &Vec<u8>| lookup.as_ref().is_none_or(|rows| rows.contains(split_row(key).unwrap().1));
             for direction in [Direction::Ascending, Direction::Descending] {
                 let mut seen = Vec::new();
-                merged_keys(&changed, &tables, &range, direction, skip, |key| {
+                let scan = KeyScan { range: &range, direction, among: lookup.as_ref(), skip };
+                merged_keys(&changed, &tables, &scan, |key| {
                     seen.push(key.to_vec());
                     Ok(if seen.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
                 }).unwrap();
-                let page: Vec<_> = expected.iter().skip(skip as usize).take(limit).cloned().collect();
+                let wanted = expected.iter().filter(|key| is_wanted(key));
+                let page: Vec<_> = wanted.skip(skip as usize).take(limit).cloned().collect();
                 prop_assert_eq!(&seen, &page);
 
                 let mut seen = BTreeMap::new();

@@ -12,7 +12,7 @@ use super::credential::{self, StoredCredential};
 use super::header::{CommitId, Header, Seq};
 use super::key::{self, KeyRange, Posting, ValueField};
 use super::log::{self, LogChange};
-use super::merge::{Found, merged, merged_keys, within};
+use super::merge::{Found, KeyScan, merged, merged_keys, within};
 use super::overlay::Overlay;
 use super::record::{self, Stored};
 use super::table::Tree;
@@ -49,18 +49,12 @@ pub(crate) trait Reader {
         direction: Direction,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
     ) -> Result<()> {
-        self.scan_keys_after(range, direction, 0, visit)
+        self.scan_wanted_keys(&KeyScan { range, direction, among: None, skip: 0 }, visit)
     }
 
-    /// Shows `visit` the sorted keys of a range after the first `skip`, which cost less than to be seen.
-    fn scan_keys_after(
-        &self,
-        range: &KeyRange,
-        direction: Direction,
-        skip: u64,
-        visit: impl FnMut(&[u8]) -> Result<Visit>,
-    ) -> Result<()> {
-        merged_keys(self.overlay().keys(), self.tables(), range, direction, skip, visit)
+    /// Shows `visit` the sorted keys that `scan` wants until it breaks.
+    fn scan_wanted_keys(&self, scan: &KeyScan<'_>, visit: impl FnMut(&[u8]) -> Result<Visit>) -> Result<()> {
+        merged_keys(self.overlay().keys(), self.tables(), scan, visit)
     }
 
     /// The lead in a row, live or in the trash.
