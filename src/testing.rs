@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
+use crate::storage::{LogChange, LogKind};
 use crate::{Clock, LeadId, LeadStore, OpenOptions, Result};
 
 /// A clock that stands until it is set. Clones show the same time.
@@ -135,6 +136,10 @@ pub enum Spoilt {
     DealValue,
     /// It is gone, but nothing that was derived from it.
     Lead,
+    /// It was changed a second before it was created, and created an hour before it was, by its record alone.
+    Times,
+    /// The change log names a row of no lead.
+    LogRow,
 }
 
 /// Makes something wrong of what the store has of a lead, as a faulty program would.
@@ -162,6 +167,18 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
                 Spoilt::RowTooMany(n) => batch.set_row(&nth(&entries.postings, n), nowhere, true),
                 Spoilt::DealValue => batch.set_deal_value(row, Some(1)),
                 Spoilt::Lead => batch.remove_lead(row),
+                Spoilt::Times => {
+                    let mut stored = stored.clone();
+                    stored.lead.created_at -= TimeDelta::hours(1);
+                    stored.lead.updated_at = stored.lead.created_at - TimeDelta::seconds(1);
+                    batch.put_lead(row, &stored)
+                }
+                Spoilt::LogRow => {
+                    let version = stored.lead.version;
+                    // Without a change nothing would be committed.
+                    batch.put_lead(row, stored)?;
+                    batch.log(LogChange { kind: LogKind::Updated, row: nowhere, id, version })
+                }
             }
         })
     })

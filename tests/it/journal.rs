@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use leadstore::{ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey};
 
-use crate::support::{TestStore, options, wait_until};
+use crate::support::{Ending, TestStore, options, wait_until};
 
 /// Copies the files of a store, but not its search index. Of an open store, the copy is what a killed process leaves,
 /// as long as nobody writes meanwhile.
@@ -210,8 +210,9 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                 last = listed;
             }
         });
+        let ending = Ending(&done);
         let written = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         reader.join().unwrap();
         written
     });

@@ -1,6 +1,7 @@
 //! What the tests share: seeds, scale, data, and a store in a directory of its own.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use leadstore::chrono::{DateTime, TimeZone, Utc};
 use leadstore::testing::ManualClock;
@@ -29,6 +30,16 @@ pub fn data(file: &str) -> Option<PathBuf> {
     let path = PathBuf::from(directory).join(file);
     assert!(path.exists(), "{} is missing", path.display());
     Some(path)
+}
+
+/// Sets a flag once it is dropped, be it by a failing assertion: threads that go on until then would keep the test from
+/// ever failing.
+pub struct Ending<'f>(pub &'f AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 pub fn day(year: i32, month: u32, day: u32) -> DateTime<Utc> {
