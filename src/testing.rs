@@ -136,7 +136,7 @@ pub enum Spoilt {
     DealValue,
     /// It is gone, but nothing that was derived from it.
     Lead,
-    /// It was changed a second before it was created, and created an hour before it was, by its record alone.
+    /// Its record says that it was created an hour earlier than its keys do, and changed a second before that.
     Times,
     /// The change log names a row of no lead.
     LogRow,
@@ -175,7 +175,7 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
                 }
                 Spoilt::LogRow => {
                     let version = stored.lead.version;
-                    // Without a change nothing would be committed.
+                    // A record of the log alone is no change to commit.
                     batch.put_lead(row, stored)?;
                     batch.log(LogChange { kind: LogKind::Updated, row: nowhere, id, version })
                 }

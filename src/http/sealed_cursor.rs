@@ -48,3 +48,21 @@ impl<'o> CursorSeal<'o> {
         [self.owner_id.unwrap_or_default().as_bytes()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cursors outlive the process, and so the version of the library that seals them.
+    #[test]
+    fn the_text_of_a_sealed_cursor_stays_what_it_is() {
+        let mut bytes = [[1].as_slice(), &[7; 4], &25_u64.to_le_bytes(), &3_u32.to_le_bytes(), &[0]].concat();
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        let cursor = Cursor::from_bytes(&bytes).unwrap();
+        let [of_ada, of_all] = [Some("ada"), None].map(|owner| CursorSeal::new([9; 16], owner));
+        let text = of_ada.seal(&cursor).unwrap();
+        assert_eq!(text, "_pNMHo5vQmWM2u_UK-MjufEyQbQ_6dPCu9WhQNuBscOAp4bflUI");
+        assert_eq!(of_ada.open(&text), Some(cursor));
+        assert_eq!(of_all.open(&text), None);
+    }
+}

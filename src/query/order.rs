@@ -1,8 +1,8 @@
 //! One page of a set of rows in a wanted order.
 //!
 //! Three ways lead to it, and the cheapest is taken. Creation order is row order, so a page of it is a `select` on the
-//! set. Other sort keys have their order in sorted keys or in the order of their bitmaps, which is walked from the nearer
-//! end with a look at the set for each. A small set is fetched and sorted.
+//! set. Other sort keys have their order in sorted keys or in the order of their bitmaps, which is walked with a look at the
+//! set for each, from the nearer end where one key decides. A small set is fetched and sorted.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use super::position::{After, Kept, Position, directed};
 use super::sort::{Sort, SortKey};
 use crate::Result;
 use crate::index::always_has;
-use crate::row::{Direction, Row, RowSet};
+use crate::row::{Direction, Lookup, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
 use crate::storage::{KeyScan, Reader, Visit};
 
@@ -18,6 +18,8 @@ use crate::storage::{KeyScan, Reader, Visit};
 /// 2.2 microseconds and 4 to 9 nanoseconds.
 const FETCH_COST: u64 = 256;
 const WALK_COST: u64 = 1;
+/// The same where the leads of one value have an order of their own, among few wanted ones.
+const GROUPS_COST: u64 = 2;
 /// Below this, fetching a set is cheaper than even the bitmaps of a field with few values.
 const FEW: u64 = 64;
 
@@ -211,21 +213,29 @@ impl<R: Reader> Pager<'_, R> {
     ) -> Result<()> {
         let Some((first, rest)) = sort.split_first() else { return Ok(()) };
         let (count, wanted, direction) = (rows.len().max(1), self.wanted() as u64, first.direction());
-        let from_nearer_end = if after.is_some() { wanted } else { (self.skip + wanted).min(count - self.skip) };
-        let all = u64::from(self.reader.header().next_row);
-        let walk = all.saturating_mul(from_nearer_end) / count * WALK_COST;
-        if count * FETCH_COST <= walk {
+        let in_groups = !rest.is_empty() || direction != self.tie;
+        let (passed, cost) = if in_groups {
+            (self.skip + wanted, GROUPS_COST)
+        } else if after.is_some() {
+            (wanted, WALK_COST)
+        } else {
+            ((self.skip + wanted).min(count - self.skip), WALK_COST)
+        };
+        let all_keys = u64::from(self.reader.header().next_row);
+        let walked = all_keys.saturating_mul(passed) / count;
+        if count * FETCH_COST <= walked.saturating_mul(cost) {
             return self.take_by_fetching(rows, sort, after);
         }
-        if !rest.is_empty() || direction != self.tie {
-            return self.take_groups(rows, sort_key, sort, after);
+        if in_groups {
+            return self.take_groups(&lookup(rows, walked), sort_key, sort, after);
         }
         let mut range = KeyRange::ordered(sort_key);
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
-        let all = self.skip > FEW && rows.len() == self.reader.rows(&all_with(sort_key))?.len();
-        let page = page_of_keys(self.reader, &range, rows, all, direction, self.skip, wanted)?;
+        let is_all = self.skip > FEW && rows.len() == self.reader.rows(&all_with(sort_key))?.len();
+        let keys = SortedKeys { range, count: all_keys, of_wanted_only: is_all };
+        let page = page_of_keys(self.reader, &keys, rows, direction, self.skip, wanted)?;
         self.page.extend(page);
         self.skip = 0;
         Ok(())
@@ -234,7 +244,7 @@ impl<R: Reader> Pager<'_, R> {
     /// Walks the keys of a sort key, and orders those of one value by the rest of the keys.
     fn take_groups(
         &mut self,
-        rows: &RowSet,
+        rows: &Lookup,
         sort_key: OrderedKey,
         sort: &[Sort],
         after: Option<After<'_>>,
@@ -249,11 +259,9 @@ impl<R: Reader> Pager<'_, R> {
         let after_in = |value: &[u8]| begins.filter(|(begin, _)| *begin == Some(value)).map(|(_, after)| after);
         let mut value_of_group = Vec::new();
         let mut group = RowSet::default();
-        reader.scan_keys(&range, direction, |key| {
+        let scan = KeyScan { range: &range, direction, among: Some(rows), skip: 0 };
+        reader.scan_wanted_keys(&scan, |key| {
             let (value, row) = key::split_row(key)?;
-            if !rows.contains(row) {
-                return Ok(Visit::Continue(()));
-            }
             if value != value_of_group {
                 self.take(std::mem::take(&mut group), rest, after_in(&value_of_group))?;
                 if self.is_full() {
@@ -279,13 +287,20 @@ fn after_among_those_without_value<'p>(begins: Option<(Option<&'p [u8]>, After<'
     begins.filter(|(value, _)| value.is_none()).map(|(_, after)| after)
 }
 
-/// A page of the keys in `range` whose row is in `rows`, walked from the nearer end. With an offset, all of `rows` must
-/// have a key in it. That they are `all` who have one saves a look at those before the page.
+/// The sorted keys that a page is taken from.
+pub(crate) struct SortedKeys {
+    pub(crate) range: KeyRange,
+    /// About how many there are.
+    pub(crate) count: u64,
+    /// Whether each is of a row that is wanted, which saves a look at those before the page.
+    pub(crate) of_wanted_only: bool,
+}
+
+/// A page of `rows` in the order of their keys, walked from the nearer end. With an offset, each must have a key.
 pub(crate) fn page_of_keys(
     reader: &impl Reader,
-    range: &KeyRange,
+    keys: &SortedKeys,
     rows: &RowSet,
-    all: bool,
     direction: Direction,
     offset: u64,
     limit: u64,
@@ -297,20 +312,28 @@ pub(crate) fn page_of_keys(
     let behind = rows.len() - offset - wanted;
     let backwards = behind < offset;
     let skip = if backwards { behind } else { offset };
-    // For a look at many rows each costs less once all have a bit of their own.
-    let walked = if all { 0 } else { (skip + wanted).saturating_mul(rows.end() as u64) / rows.len() };
-    let lookup = rows.lookup(usize::try_from(walked).unwrap_or(usize::MAX));
+    let walked = (skip + wanted).saturating_mul(keys.count) / rows.len();
+    let among = if keys.of_wanted_only { None } else { Some(lookup(rows, walked)) };
     let direction = direction.reversed_if(backwards);
-    let scan = KeyScan { range, direction, among: Some(&lookup).filter(|_| !all), skip };
+    let scan = KeyScan { range: &keys.range, direction, among: among.as_ref(), skip };
     let mut page = Vec::new();
     reader.scan_wanted_keys(&scan, |key| {
-        page.push(key::split_row(key)?.1);
+        let (_, row) = key::split_row(key)?;
+        if !rows.contains(row) {
+            return Ok(Visit::Continue(()));
+        }
+        page.push(row);
         Ok(if page.len() as u64 == wanted { Visit::Break(()) } else { Visit::Continue(()) })
     })?;
     if backwards {
         page.reverse();
     }
     Ok(page)
+}
+
+/// `rows` in the form in which those of so many keys are best looked for.
+fn lookup(rows: &RowSet, keys: u64) -> Lookup {
+    rows.lookup(usize::try_from(keys).unwrap_or(usize::MAX))
 }
 
 /// A page of `rows` by fetching every lead and sorting them.

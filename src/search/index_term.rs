@@ -1,7 +1,7 @@
 //! The terms of the index: how a word, and what is told of it, is written in a slot, so that none is taken for another.
 //! Words have letters and digits alone, so no word begins with a control character or a full stop.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::search_query::MAX_WORDS;
 use super::word_lines::SEPARATOR;
@@ -15,8 +15,7 @@ pub(super) enum IndexTerm<'a> {
     Alone(&'a str),
     /// Where a value of so many words begins, see [`opening`](Self::opening).
     Opening(u8),
-    /// A word that begins with these letters, two or three. That of a single letter is what those of all pairs begin with
-    /// that it begins.
+    /// A word that begins with these letters, two or three. For one letter: what the terms of all pairs with it begin with.
     Beginning(&'a str),
 }
 
@@ -36,6 +35,14 @@ impl<'a> IndexTerm<'a> {
         let third = third.filter(|_| fourth.is_some());
         second.into_iter().chain(third).filter_map(|end| word.get(..end)).map(Self::Beginning)
     }
+
+    /// The word, where it is the term of one.
+    pub(super) fn word(self) -> Option<&'a str> {
+        match self {
+            Self::Word { word, .. } | Self::Alone(word) => Some(word),
+            Self::Opening(_) | Self::Beginning(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for IndexTerm<'_> {
@@ -51,7 +58,8 @@ impl fmt::Display for IndexTerm<'_> {
             }
             Self::Opening(words) => {
                 f.write_str("\u{1}")?;
-                fmt::Write::write_char(f, (b'0' + words).into())
+                // At most 32.
+                f.write_char(b'0'.saturating_add(*words).into())
             }
             Self::Beginning(letters) => {
                 f.write_str(if letters.chars().count() > 2 { "\u{2}3" } else { "\u{2}2" })?;

@@ -17,6 +17,9 @@ pub(super) struct Indexer {
     /// `None` before the first batch, and after one that failed or was ended: what was added and not committed must not
     /// come with the next one, and after a failed commit tantivy's writer loses what follows.
     writer: Option<IndexWriter>,
+    /// Whether the last commit is from here and known to have succeeded. Of one that failed half-way, segments may be there
+    /// under the payload of the commit before.
+    made_last_commit: bool,
 }
 
 /// How far a batch is.
@@ -33,7 +36,7 @@ const LEADS_BETWEEN: u64 = 1_024;
 
 impl Indexer {
     pub(super) fn new(files: IndexFiles) -> Self {
-        Self { files, writer: None }
+        Self { files, writer: None, made_last_commit: false }
     }
 
     /// What the last commit goes up to; `None` if there was none.
@@ -60,6 +63,7 @@ impl Indexer {
             None => Changed::all(reader)?,
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
+        let knows_index = std::mem::take(&mut self.made_last_commit);
         let schema = &self.files.schema;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
@@ -69,7 +73,7 @@ impl Indexer {
             if indexed % LEADS_BETWEEN == 0 {
                 tell(BatchProgress { indexed, total, is_rebuild })?;
             }
-            if !created.contains(row) {
+            if !(created.contains(row) && (is_rebuild || knows_index)) {
                 writer.delete_term(schema.row_term(row));
             }
             if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
@@ -80,6 +84,7 @@ impl Indexer {
         commit.set_payload(&target.encode()?);
         commit.commit().map_err(fault)?;
         self.writer = Some(writer);
+        self.made_last_commit = true;
         self.files.payload = Some(target.clone());
         tell(BatchProgress { indexed: total, total, is_rebuild })
     }
@@ -111,10 +116,10 @@ impl Indexer {
     }
 }
 
-/// What is not in an index as it is now.
+/// What changed since the index was committed.
 struct Changed {
     rows: RowSet,
-    /// Those of which the index has nothing, so that nothing of them need be looked for to be removed.
+    /// Those of which it had nothing, so that nothing of them need be looked for to be removed.
     created: RowSet,
 }
 
@@ -130,7 +135,7 @@ impl Changed {
         Ok(changed)
     }
 
-    /// All that is to be in an index that has nothing.
+    /// All, of an index that has nothing.
     fn all(reader: &impl Reader) -> Result<Self> {
         let rows = reader.rows(&Posting::Live)?;
         Ok(Self { created: rows.clone(), rows })

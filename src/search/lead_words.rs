@@ -86,7 +86,7 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
 }
 
 /// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
-/// term that comes several times in a slot takes its places in ascending order.
+/// term that comes several times in a slot takes its places in ascending order, as an index needs it.
 pub(super) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<'_>)) {
     let (mut slot, mut position) = (Slot::Name, 0);
     let (mut name, mut prefix) = (None, String::new());

@@ -61,11 +61,10 @@ impl IndexSchema {
         document.add_u64(self.row, row.0.into());
         let mut texts: [Lines; Slot::ALL.len()] = Default::default();
         each_term(lead, |slot, position, term| {
+            // They are in the order of `ALL`, as slots are numbered.
             let Some(lines) = texts.get_mut(slot as usize) else { return };
             lines.push(position, term);
-            if let IndexTerm::Word { word, .. } | IndexTerm::Alone(word) = term
-                && slot.has_beginnings()
-            {
+            if let Some(word) = term.word().filter(|_| slot.has_beginnings()) {
                 IndexTerm::beginnings(word).for_each(|beginning| lines.push(position, beginning));
             }
         });
@@ -73,5 +72,44 @@ impl IndexSchema {
             document.add_text(*slot, lines.text());
         }
         document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tantivy::schema::document::Value as _;
+    use tantivy::tokenizer::{TokenStream, Tokenizer};
+
+    use super::super::word_lines::WordLines;
+    use super::*;
+    use crate::LeadStore;
+    use crate::lead::NewLead;
+
+    /// What stands in an index at which place. Where this changes, [`FINGERPRINT`] must.
+    #[test]
+    fn the_terms_of_a_document_stay_what_they_are() {
+        let store = LeadStore::in_memory().unwrap();
+        let lead = NewLead::new("Zoë O'Brien").phone("001234").tags(["hot", "a b"]).custom_field("n", "Tech");
+        let lead = store.create(lead).unwrap();
+        let schema = IndexSchema::new();
+        let document = schema.document(Row(7), &lead);
+        let mut terms = Vec::new();
+        for slot in Slot::ALL {
+            for value in document.get_all(schema.slot(slot)) {
+                let mut tokenizer = WordLines::default();
+                let mut stream = tokenizer.token_stream(value.as_str().unwrap());
+                while stream.advance() {
+                    terms.push(format!("{} {} {}", slot.name(), stream.token().position, stream.token().text));
+                }
+            }
+        }
+        let of = |slot: Slot| terms.iter().filter_map(move |term| term.strip_prefix(slot.name())?.strip_prefix(' '));
+        assert!(of(Slot::Name).eq(["0 \u{1}2", "0 zoe", "0 \u{2}2zo", "1 obrien", "1 \u{2}2ob", "1 \u{2}3obr"]));
+        assert!(of(Slot::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
+        assert!(of(Slot::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
+        assert!(of(Slot::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));
+        assert!(of(Slot::NamedCustomField).eq(["0 .n\0\u{2}tech"]));
+        assert_eq!(terms.len(), 20);
+        assert_eq!(document.get_first(schema.row).unwrap().as_u64(), Some(7));
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Adds a term at a position. A term that comes several times takes its positions in ascending order.
+    /// Adds a term at a position.
     pub(super) fn push(&mut self, position: u32, term: impl Display) {
         if position == self.position + 1 {
             self.text.push(SEPARATOR);

@@ -16,6 +16,7 @@ pub(super) const CHANGES_PER_RECORD: usize = 4_096;
 /// What happened to a lead. The figures are those on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogKind {
+    /// Once in the life of a row, and first: the search index relies on it.
     Created = 1,
     Updated = 2,
     Deleted = 3,

@@ -78,7 +78,7 @@ impl Database {
             Medium::Directory(path) => write_beside(RealDirectory(path), fill)?,
             #[cfg(feature = "unstable-testing")]
             Medium::Simulated(simulated) => write_beside(SimulatedDirectory(simulated), fill)?,
-            Medium::Memory(memory) => write_copy(memory, fill)?,
+            Medium::Memory(memory) => write_in_memory(memory, fill)?,
         };
         drop((disk, view));
         self.close_for(put_in_place)
@@ -113,7 +113,8 @@ fn write_beside<'d, D: Directory + 'd>(
     Ok(Box::new(move || directory::put_new_in_place(&directory)))
 }
 
-fn write_copy(memory: &MemoryFiles, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<PutInPlace<'_>> {
+/// The same for a store in memory.
+fn write_in_memory(memory: &MemoryFiles, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<PutInPlace<'_>> {
     let new = SharedMemory::default();
     fill(SealedFile::create(new.clone()).map_err(redb::Error::Io).map_err(fault)?)?;
     Ok(Box::new(move || replace(memory, &new).map_err(redb::Error::Io).map_err(fault)))

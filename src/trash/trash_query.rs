@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Result;
 use crate::lead::{TrashedLead, Violations};
-use crate::query::{self, Page, Paging, Sort, SortKey, page_by_fetching, page_of_keys};
+use crate::query::{self, Page, Paging, Sort, SortKey, SortedKeys, page_by_fetching, page_of_keys};
 use crate::row::{Direction, RowSet};
 use crate::storage::key::{KeyRange, Posting};
 use crate::storage::{Reader, Visit};
@@ -72,7 +72,8 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
     let total = rows.len();
     let page = match sort {
         [only] if only.key() == SortKey::DeletedAt => {
-            page_of_keys(reader, &KeyRange::deleted(), &rows, false, direction, offset, limit as u64)?
+            let keys = SortedKeys { range: KeyRange::deleted(), count: total, of_wanted_only: false };
+            page_of_keys(reader, &keys, &rows, direction, offset, limit as u64)?
         }
         _ if offset >= total => Vec::new(),
         _ => page_by_fetching(reader, &rows, sort, direction, offset, limit)?,
