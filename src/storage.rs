@@ -72,10 +72,19 @@ pub(crate) use reader::{Reader, Visit};
 pub(crate) use record::{Stored, TrashStamp};
 pub(crate) use sealed_file::Damage;
 
-use crate::{Error, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{Error, ErrorKind, Result};
 
 /// The version of the layout that `table`, `key` and `record` describe.
 pub(crate) const FORMAT: u32 = 3;
+
+/// Runs what reads through redb, which trusts its pages and may stumble over what a faulty program has sealed, or over the
+/// end of a file that was cut off.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::corrupted("reading the store panicked, which a damaged file can cause")))
+}
 
 /// Translates what redb reports. The message is completed with what was being done where that is known.
 fn fault(error: impl Into<redb::Error>) -> Error {

@@ -65,7 +65,14 @@ fn answers(path: &Path) -> leadstore::Result<String> {
     Ok(answers)
 }
 
+/// Panics of redb are caught on the way; libFuzzer's own hook would end the process before. Others still reach it.
+fn let_panics_be_caught() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| drop(std::panic::take_hook()));
+}
+
 fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
+    let_panics_be_caught();
     let (is_closed, changes) = input;
     let original = &originals()[usize::from(!is_closed)];
     let mut files = original.files.clone();

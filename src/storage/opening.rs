@@ -7,7 +7,6 @@ use redb::{Builder, ReadableDatabase, StorageBackend};
 
 use super::database::{Database, Files, Writable};
 use super::directory::{self, Directory, Lock, Opening};
-use super::fault;
 use super::file::RealDirectory;
 use super::journal::{Journal, Recovery};
 use super::medium::{Medium, MemoryFiles};
@@ -17,6 +16,7 @@ use super::sealed_file::SealedFile;
 #[cfg(feature = "unstable-testing")]
 use super::simulated::SimulatedDirectory;
 use super::tables::{CommittedTables, OpenTables};
+use super::{fault, guarded};
 use crate::{Error, ErrorKind, Result};
 
 /// What may be done to the store, and whether it may be made.
@@ -66,7 +66,7 @@ impl Database {
         } else {
             Self::open_writable(builder, directory, access, overlay_bytes)
         };
-        opened.map_err(|error| error.while_doing(format_args!("opening the store in {directory}")))
+        opened.map_err(|error| or_cut_off(error).while_doing(format_args!("opening the store in {directory}")))
     }
 
     fn open_writable<D: Directory>(
@@ -103,7 +103,7 @@ impl Database {
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
         let file = directory::open_store(directory, Opening::ToRead)?;
-        let db = builder.open_read_only_with_backend(file.clone()).map_err(fault)?;
+        let db = guarded(|| builder.open_read_only_with_backend(file.clone()).map_err(fault))?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         if Recovery::of(directory::read_journal(directory)?).after(&header)?.count() > 0 {
             return Err(super::not_closed_cleanly());
@@ -141,18 +141,30 @@ impl Database {
     }
 }
 
+/// Where the file ends before what should be read, it was cut off, which nobody mends by trying again.
+fn or_cut_off(error: Error) -> Error {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<redb::Error>());
+    match cause {
+        Some(redb::Error::Io(io)) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::corrupted("the store's file is damaged: it was cut off").caused_by(error)
+        }
+        _ => error,
+    }
+}
+
 /// Opens the file that `file` gives, which redb knows already.
 fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Result<(redb::Database, SealedFile)> {
     let is_verified = Arc::new(AtomicBool::new(false));
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
+    let open = |file: &SealedFile| guarded(|| builder.create_with_backend(file.clone()).map_err(fault));
     let first = file()?;
-    match builder.create_with_backend(first.clone()).map_err(fault) {
+    match open(&first) {
         // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
         // was not closed, and goes back to the commit before.
         Err(error) if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) => {
             let file = file()?;
-            let db = file.tolerating(|| builder.create_with_backend(file.clone()).map_err(fault))?;
+            let db = file.tolerating(|| open(&file))?;
             Ok((db, file))
         }
         opened => Ok((opened?, first)),

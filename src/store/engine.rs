@@ -207,9 +207,7 @@ impl Core {
 
     /// Runs a read. A failure of input or output in it is the store's own, after which nothing is to be trusted.
     pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        // redb trusts the pages that it reads, and may stumble over damaged ones.
-        let panicked = |_| Err(Error::corrupted("reading the store panicked, which a damaged file can cause"));
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked).map_err(|error| self.note_failure(error))
+        storage::guarded(read).map_err(|error| self.note_failure(error))
     }
 
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.

@@ -9,7 +9,7 @@ use super::{LeadStore, State};
 use crate::report::{Part, Problem, Report};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _};
+use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _, guarded};
 use crate::{Error, ErrorKind, Result, index, search};
 
 /// How often a check is repeated where a large transaction wrote to the file meanwhile.
@@ -210,12 +210,6 @@ fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64
 /// An error that tells of damage, if it does not tell of a disk that cannot be read now.
 fn damage(error: Error) -> Result<Error> {
     if error.kind() == ErrorKind::Io { Err(error) } else { Ok(error) }
-}
-
-/// redb trusts what it reads but for its seals, and may stumble over what a faulty program has sealed.
-fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(Error::corrupted("reading the store panicked, which a damaged file can cause")))
 }
 
 impl Engine {

@@ -135,3 +135,47 @@ fn a_damaged_file_is_told_of_and_never_served() {
     println!("{told} told, {unharmed} unharmed");
     assert!(told > unharmed, "{told} told, {unharmed} unharmed");
 }
+
+/// As a copy is that was broken off. redb panics over some of them.
+#[test]
+fn a_file_that_was_cut_off_is_told_of() {
+    let test = TestStore::new();
+    let ids: Vec<_> = (0..60).map(|n| test.store.create(NewLead::new(format!("lead {n}"))).unwrap().id).collect();
+    test.store.compact().unwrap();
+    test.store.update(ids[7], LeadPatch::new().status("won")).unwrap();
+    let files = || ["leads.redb", "leads.journal.0", "leads.journal.1"].map(|name| (name, test.path().join(name)));
+    let read = || files().map(|(name, path)| (name, std::fs::read(path).unwrap()));
+    let killed = read();
+    test.store.clone().close().unwrap();
+    let closed = read();
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut told, mut whole) = (0, 0);
+    for (files, read_only) in [(&killed, false), (&closed, false), (&closed, true)] {
+        let length = files[0].1.len();
+        // In whole blocks, and within one.
+        for kept in (0..length).step_by(4_100).chain((0..length).step_by(4_100 * 7).map(|kept| kept + 77)) {
+            let directory = tempfile::tempdir().unwrap();
+            for (name, bytes) in files {
+                let kept = if *name == "leads.redb" { kept.min(length) } else { bytes.len() };
+                std::fs::write(directory.path().join(name), &bytes[..kept]).unwrap();
+            }
+            let opened = catch_unwind(|| options(&test.clock).read_only(read_only).open(directory.path()));
+            let opened =
+                opened.map(|store| store.and_then(|store| store.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()));
+            match opened {
+                // What was cut off was not in use.
+                Ok(Ok(leads)) if leads.len() == ids.len() => whole += 1,
+                Ok(Err(error)) if error.kind() == ErrorKind::Corrupted => told += 1,
+                // Who may only read is told to open it for writing, which finds out.
+                Ok(Err(error)) if read_only && error.kind() == ErrorKind::Unavailable => told += 1,
+                other => {
+                    drop(std::panic::take_hook());
+                    panic!("{kept} of {length} bytes: {other:?}");
+                }
+            }
+        }
+    }
+    drop(std::panic::take_hook());
+    println!("{told} told, {whole} whole");
+    assert!(told > whole);
+}
