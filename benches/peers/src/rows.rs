@@ -389,8 +389,8 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
     let mut ours = Ours::open(path, CACHE_BYTES);
     let mut samples = Vec::new();
     for text in ["jannifer ", "michale", "wiliam smieht "] {
+        // Among few leads nobody may be called so.
         let total = ours.search_mistyped(text);
-        assert!(total > 0, "{text}");
         let begun = Instant::now();
         for _ in 0..rounds {
             ours.search_mistyped(text);
