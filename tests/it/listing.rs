@@ -1,9 +1,11 @@
 //! Pages, filters and orders, where the model does not say it plainly enough.
 
 use leadstore::rust_decimal::Decimal;
-use leadstore::{ErrorKind, Filter, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery, ViolationCode};
+use leadstore::{
+    ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery, ViolationCode,
+};
 
-use crate::support::TestStore;
+use crate::support::{TestStore, day};
 
 fn names(store: &LeadStore, query: ListQuery) -> Vec<String> {
     store.list(&query).unwrap().into_iter().map(|lead| lead.name).collect()
@@ -167,8 +169,7 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
                 page.items.last().unwrap().id,
             ] {
                 changed.insert(id);
-                let patch =
-                    leadstore::LeadPatch::new().name(format!("n{}", rng.u32(..30))).status("won").owner_id("cleo");
+                let patch = LeadPatch::new().name(format!("n{}", rng.u32(..30))).status("won").owner_id("cleo");
                 match rng.u32(..3) {
                     0 => drop(test.store.update(id, patch)),
                     1 => drop(test.store.delete(id)),
@@ -289,12 +290,78 @@ fn facets_are_exact_over_many_rows_before_and_after_they_reach_the_tables() {
     check(&test.store, 3_000);
     test.reopen();
     check(&test.store, 3_000);
-    create(&test.store, 3_000, 7_000);
-    check(&test.store, 7_000);
+    create(&test.store, 3_000, 12_000);
+    check(&test.store, 12_000);
     let first = test.store.list(&ListQuery::new().sort([Sort::asc(SortKey::CreatedAt)])).unwrap().items[2].id;
-    test.store.update(first, leadstore::LeadPatch::new().clear_deal_value().status("won")).unwrap();
+    test.store.update(first, LeadPatch::new().clear_deal_value().status("won")).unwrap();
     let won = &test.store.facets(&Filter::new().status("won")).unwrap().statuses;
-    assert_eq!((won.len(), won[0].leads, won[0].deals), (1, 3_501, 1_200));
+    assert_eq!((won.len(), won[0].leads, won[0].deals), (1, 6_001, 1_800));
     test.reopen();
     assert_eq!(&test.store.facets(&Filter::new().status("won")).unwrap().statuses, won);
+}
+
+#[test]
+fn facets_divide_what_each_part_of_a_filter_wants() {
+    let test = TestStore::new();
+    let mut leads: Vec<Lead> = Vec::new();
+    for n in 0..40_u32 {
+        test.clock.set(day(2026, 3, 1 + n / 2));
+        let mut lead = NewLead::new(format!("lead {n}")).status(["new", "won", "lost"][n as usize % 3]);
+        lead = if n % 4 > 0 { lead.source(["web", "fair", "call"][n as usize % 4 - 1]) } else { lead };
+        lead = if n % 5 > 1 { lead.owner_id(["ada", "bob", "eve"][n as usize % 5 - 2]) } else { lead };
+        lead = if n % 7 > 2 { lead.tags([["hot"], ["cold"]][n as usize % 2]) } else { lead };
+        lead = if n % 2 > 0 { lead.deal_value(n) } else { lead };
+        leads.push(test.store.create(lead).unwrap());
+    }
+    test.clock.set(day(2026, 4, 1));
+    for lead in leads.iter_mut().filter(|lead| lead.status == "won") {
+        *lead = test.store.update(lead.id, LeadPatch::new().name("changed")).unwrap();
+    }
+    let (from, to) = (day(2026, 3, 5), day(2026, 3, 12));
+    type Wanted = fn(&Lead) -> bool;
+    let parts: [(Filter, Wanted); 9] = [
+        (Filter::new(), |_| true),
+        (Filter::new().status("won"), |lead| lead.status == "won"),
+        (Filter::new().source("web").source("call"), |lead| matches!(lead.source.as_deref(), Some("web" | "call"))),
+        (Filter::new().owner_id("ada"), |lead| lead.owner_id.as_deref() == Some("ada")),
+        (Filter::new().unassigned(), |lead| lead.owner_id.is_none()),
+        (Filter::new().tag("hot"), |lead| lead.tags.iter().any(|tag| tag == "hot")),
+        (Filter::new().created(from..to), |lead| (day(2026, 3, 5)..day(2026, 3, 12)).contains(&lead.created_at)),
+        (Filter::new().updated(to..), |lead| lead.updated_at >= day(2026, 3, 12)),
+        (Filter::new().deal_value(Decimal::from(7)..Decimal::from(21)), |lead| {
+            lead.deal_value.is_some_and(|value| (Decimal::from(7)..Decimal::from(21)).contains(&value))
+        }),
+    ];
+    for (filter, is_wanted) in parts {
+        let wanted: Vec<&Lead> = leads.iter().filter(|lead| is_wanted(lead)).collect();
+        let count = |of: &dyn Fn(&Lead) -> bool| wanted.iter().filter(|lead| of(lead)).count() as u64;
+        let facets = test.store.facets(&filter).unwrap();
+        assert_eq!(facets.total, wanted.len() as u64, "{filter:?}");
+        for facet in &facets.statuses {
+            let of_status = |lead: &&&Lead| lead.status == facet.status;
+            let deals: Vec<Decimal> = wanted.iter().filter(of_status).filter_map(|lead| lead.deal_value).collect();
+            assert_eq!(facet.leads, count(&|lead| lead.status == facet.status), "{filter:?}: {facet:?}");
+            assert_eq!(
+                (facet.deals, facet.deal_value),
+                (deals.len() as u64, deals.iter().sum()),
+                "{filter:?}: {facet:?}"
+            );
+        }
+        for facet in &facets.sources {
+            assert_eq!(facet.leads, count(&|lead| lead.source == facet.value), "{filter:?}: {facet:?}");
+        }
+        for facet in &facets.owners {
+            assert_eq!(facet.leads, count(&|lead| lead.owner_id == facet.value), "{filter:?}: {facet:?}");
+        }
+        for facet in &facets.tags {
+            assert_eq!(
+                facet.leads,
+                count(&|lead| lead.tags.iter().any(|tag| Some(tag) == facet.value.as_ref())),
+                "{filter:?}"
+            );
+        }
+        let sum = |facets: &[leadstore::ValueFacet]| facets.iter().map(|facet| facet.leads).sum::<u64>();
+        assert_eq!((sum(&facets.sources), sum(&facets.owners)), (facets.total, facets.total), "{filter:?}");
+        assert_eq!(sum(&facets.tags), count(&|lead| !lead.tags.is_empty()), "{filter:?}");
+    }
 }
