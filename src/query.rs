@@ -1,6 +1,7 @@
 //! What is asked of the live leads: filters, sort orders, pages, counts, facets. It speaks in leads and sets of rows and
 //! leaves bytes to `storage`.
 
+mod cost;
 mod cursor;
 mod facets;
 mod filter;
