@@ -41,6 +41,15 @@ fn reads(c: &mut Criterion) {
             });
         }
     }
+    for (sorts, sort) in [("status,name", ["status", "name"]), ("name,-deal_value", ["name", "-deal_value"])] {
+        for (name, page) in [("first", 1), ("last", pages)] {
+            let sort = sort.map(|key| key.parse::<Sort>().unwrap());
+            let query = ListQuery::new().filter(filter()).sort(sort).page(page);
+            group.bench_function(format!("one filter, {sorts}, {name} page"), |b| {
+                b.iter(|| store.list(black_box(&query)).unwrap())
+            });
+        }
+    }
     group.finish();
 
     let ids: Vec<LeadId> = store.leads(&Filter::new()).map(|lead| lead.unwrap().id).collect();

@@ -134,3 +134,35 @@ fn not_closed_cleanly() -> Error {
         "the store was not closed cleanly, so it cannot be opened for reading only; open it for writing once",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind as IoKind};
+
+    use super::*;
+
+    #[test]
+    fn what_redb_reports_is_told_with_what_it_is_and_what_helps() {
+        let here = std::panic::Location::caller();
+        for (reported, kind, words) in [
+            (redb::Error::Corrupted("page 7".into()), ErrorKind::Corrupted, "is damaged: page 7"),
+            (redb::Error::Io(io::Error::new(IoKind::InvalidData, "magic")), ErrorKind::Corrupted, "or no store: magic"),
+            (redb::Error::Io(io::Error::other("no space")), ErrorKind::Io, "failed: no space; free the cause"),
+            (redb::Error::PreviousIo, ErrorKind::Io, "an earlier failure made"),
+            (redb::Error::DatabaseClosed, ErrorKind::Closed, "closed"),
+            (redb::Error::DatabaseAlreadyOpen, ErrorKind::AlreadyOpen, "share its handle by clone()"),
+            (redb::Error::RepairAborted, ErrorKind::Unavailable, "open it for writing once"),
+            (redb::Error::UpgradeRequired(1), ErrorKind::UnsupportedFormat, "container format 1"),
+            (redb::Error::LockPoisoned(here), ErrorKind::Io, "memory in doubt; reopen() it"),
+            (redb::Error::TransactionPoisoned, ErrorKind::Io, "memory in doubt; reopen() it"),
+            (redb::Error::TransactionInProgress, ErrorKind::Busy, "a snapshot of the store is still held"),
+            (redb::Error::TableDoesNotExist("leads".into()), ErrorKind::Corrupted, "lacks what every store has"),
+            (redb::Error::ValueTooLarge(4), ErrorKind::Io, "could not be used"),
+        ] {
+            let reported_as = format!("{reported:?}");
+            let told = fault(reported);
+            assert_eq!(told.kind(), kind, "{reported_as}");
+            assert!(told.to_string().contains(words), "{reported_as}: {told}");
+        }
+    }
+}

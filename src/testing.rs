@@ -124,6 +124,8 @@ pub enum Spoilt {
     IdMissing,
     /// Its id leads to a row of no lead.
     IdAstray,
+    /// Its id leads to the row before its own.
+    IdOfAnother,
     /// The nth of its sorted keys is missing.
     KeyMissing(usize),
     /// A sorted key names a row of no lead.
@@ -156,6 +158,7 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
             match what {
                 Spoilt::IdMissing => batch.set_id(&nth(&entries.ids, 0), None),
                 Spoilt::IdAstray => batch.set_id(&nth(&entries.ids, 0), Some(nowhere)),
+                Spoilt::IdOfAnother => batch.set_id(&nth(&entries.ids, 0), Some(Row(row.0.saturating_sub(1)))),
                 Spoilt::KeyMissing(n) => batch.set_key(&nth(&entries.keys, n), false),
                 Spoilt::KeyTooMany => {
                     let mut key = nth(&entries.keys, 0);

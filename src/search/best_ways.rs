@@ -185,3 +185,182 @@ pub(super) fn each_first<P: Postings>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::field::{Scope, Slot};
+    use super::super::postings::Meant;
+    use super::super::typos::Mistyped;
+    use super::*;
+    use crate::row::Row;
+
+    /// Terms that are the documents that have them, below an end.
+    struct Lists(u32);
+
+    impl Postings for Lists {
+        type Term = Vec<u32>;
+
+        fn end(&self) -> u32 {
+            self.0
+        }
+
+        fn term(&self, _: Slot, _: &str) -> Result<Option<Vec<u32>>> {
+            Ok(None)
+        }
+
+        fn beginning_with(&self, _: &Scope, _: &str) -> Result<Vec<Vec<u32>>> {
+            Ok(Vec::new())
+        }
+
+        fn meant_by(&self, _: &Scope, _: &Mistyped, _: bool) -> Result<Vec<Meant<Vec<u32>>>> {
+            Ok(Vec::new())
+        }
+
+        fn frequency(&self, term: &Vec<u32>) -> u32 {
+            term.len() as u32
+        }
+
+        fn each_document(&self, term: &Vec<u32>, visit: impl FnMut(&[u32])) -> Result<()> {
+            term.chunks(128).for_each(visit);
+            Ok(())
+        }
+
+        fn each_among(&self, term: &Vec<u32>, among: &Documents, visit: impl FnMut(u32)) -> Result<()> {
+            among.common(term, visit);
+            Ok(())
+        }
+
+        fn each_position(&self, _: &Vec<u32>, _: &[u32], _: impl FnMut(u32, &[u32])) -> Result<()> {
+            Ok(())
+        }
+
+        fn each_row(&self, _: &[u32], _: impl FnMut(usize, Row)) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn any_note() -> impl Strategy<Value = Note> {
+        (0..4_u8, any::<bool>(), any::<bool>(), 1..=u8::MAX)
+            .prop_map(|(typos, partial, unequal, places)| Note::new(Way { typos, partial, unequal }, Places(places)))
+    }
+
+    fn documents(end: u32) -> impl Strategy<Value = Vec<u32>> {
+        prop::collection::btree_set(0..end, 0..60).prop_map(|documents| documents.into_iter().collect())
+    }
+
+    #[test]
+    fn a_note_keeps_its_way_and_places_and_a_better_one_is_more() {
+        let mut ways = Vec::new();
+        for typos in [0, 1, 2, MOST_TYPOS] {
+            for partial in [false, true] {
+                for unequal in [false, true] {
+                    ways.push(Way { typos, partial, unequal });
+                }
+            }
+        }
+        for (index, way) in ways.iter().enumerate() {
+            let note = Note::new(*way, Places(0b101));
+            assert_eq!((note.way(), note.places()), (*way, Places(0b101)));
+            assert!(!note.is_none());
+            assert_eq!(note.and(Note::new(*way, Places(0b110))).places(), Places(0b111), "{way:?}");
+            for worse in ways.iter().skip(index + 1) {
+                let worse = Note::new(*worse, Places(0b110));
+                assert!(note > worse);
+                assert_eq!((note.and(worse), worse.and(note)), (note, note));
+            }
+        }
+        assert_eq!(Note::new(Way { typos: u8::MAX, ..ways[0] }, Places(1)).way().typos, MOST_TYPOS);
+        assert!(Note::default().is_none());
+    }
+
+    #[test]
+    fn documents_are_listed_where_they_are_few() {
+        let end = 64 * LISTED as u32;
+        let is_listed = |lists: &[Vec<u32>], among: Option<&Documents>| {
+            let note = Note::new(Way { typos: 0, partial: false, unequal: false }, Places(1));
+            let terms = lists.iter().map(|list| (list, note)).collect();
+            let noted = collect(&Lists(end), Found { terms, documents: Vec::new() }, among).unwrap();
+            matches!(noted.notes, Notes::Listed(_))
+        };
+        let list = |documents: u32| (0..documents).collect::<Vec<_>>();
+        assert!(is_listed(&[list(64)], None));
+        assert!(!is_listed(&[list(65)], None), "a sixty-fourth of all");
+        assert!(!is_listed(&[list(32), list(33)], None), "of all terms together");
+        let few = Documents::new(list(10), end);
+        assert!(is_listed(&vec![list(1_000); 8], Some(&few)), "few runs");
+        assert!(
+            !is_listed(&vec![list(1_000); 9], Some(&few)),
+            "ninety, as far as those among which they are looked for go"
+        );
+        assert!(is_listed(&vec![list(7); 9], Some(&few)));
+        let one = Documents::new(list(1), end);
+        assert!(is_listed(&vec![list(1_000); 64], Some(&one)), "64, one for each term");
+        assert!(!is_listed(&vec![list(1_000); 65], Some(&one)));
+    }
+
+    #[test]
+    fn each_document_is_shown_once_with_the_first_note() {
+        let note = |places| Note::new(Way { typos: 0, partial: false, unequal: false }, Places(places));
+        let every = |step: usize| (0..20_000_u32).step_by(step).collect::<Vec<u32>>();
+        let lists = [(every(7), note(1)), (every(1), note(2)), (every(2), note(4)), (vec![19_999], note(8))];
+        let terms: Vec<_> = lists.iter().map(|(list, note)| (list, *note)).collect();
+        let mut shown = BTreeMap::new();
+        each_first(&Lists(20_000), &terms, |documents, note| {
+            assert!(documents.len() < SHOWN + 128, "no more at once than a cache holds");
+            for document in documents {
+                assert_eq!(shown.insert(*document, note), None, "shown once");
+            }
+            Ok(())
+        })
+        .unwrap();
+        let expected = |document: u32| note(if document.is_multiple_of(7) { 1 } else { 2 });
+        assert!(shown.into_iter().eq((0..20_000).map(|document| (document, expected(document)))));
+
+        let mut calls = 0;
+        let failed = each_first(&Lists(20_000), &terms[1..], |_, _| {
+            calls += 1;
+            Err(crate::Error::corrupted("a reason"))
+        });
+        assert_eq!((failed.is_err(), calls), (true, 1), "a failure ends it");
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_to_collect_give_each_document_its_best_note(
+            terms in prop::collection::vec((documents(500), any_note()), 0..6),
+            others in prop::collection::vec((0..500_u32, any_note()), 0..20),
+            among in prop::option::of(documents(500)),
+        ) {
+            let source = Lists(500);
+            let mut expected = BTreeMap::<u32, Note>::new();
+            let of_terms = terms.iter().flat_map(|(list, note)| list.iter().map(|document| (*document, *note)));
+            for (document, note) in of_terms.chain(others.iter().copied()) {
+                if among.as_ref().is_none_or(|among| among.contains(&document)) {
+                    let kept = expected.entry(document).or_insert(note);
+                    *kept = kept.and(note);
+                }
+            }
+            let among = among.map(|among| Documents::new(among, source.end()));
+            let found = || Found { terms: terms.iter().map(|(list, note)| (list, *note)).collect(), documents: others.clone() };
+            for noted in [
+                collect(&source, found(), among.as_ref()).unwrap(),
+                collect_listed(&source, found(), among.as_ref()).unwrap(),
+                collect_by_number(&source, found(), among.as_ref()).unwrap(),
+            ] {
+                prop_assert_eq!(noted.documents.as_slice(), expected.keys().copied().collect::<Vec<_>>());
+                let mut from = 0;
+                for (place, (document, note)) in expected.iter().enumerate() {
+                    prop_assert_eq!(noted.note(place), Some(*note));
+                    prop_assert_eq!(noted.note_from(&mut from, *document), Some(*note));
+                }
+                let mut from = 0;
+                let absent = (0..=500).find(|document| !expected.contains_key(document)).unwrap();
+                prop_assert_eq!(noted.note_from(&mut from, absent), None);
+            }
+        }
+    }
+}

@@ -84,6 +84,7 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
         (Spoilt::IdMissing, vec![ID_MISSING]),
         // An id that leads to no lead is all that would be left of one.
         (Spoilt::IdAstray, vec![(Part::Leads, "leads to row 1048581, which has no lead"), ID_MISSING]),
+        (Spoilt::IdOfAnother, vec![(Part::Ids, "leads to row 4, which is not its own"), ID_MISSING]),
         (Spoilt::KeyTooMany, vec![(Part::SortKeys, "is of no lead")]),
         (Spoilt::DealValue, vec![(Part::DealValues, "19 values in the column are not those of 19 leads")]),
     ]
@@ -313,8 +314,12 @@ fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
     assert!(check(&test.store).is_sound());
     // It is no longer among the live leads, of which its bitmap is the first; the index has it still.
     testing::spoil(&test.store, ids[7], Spoilt::RowMissing(0)).unwrap();
-    let parts: Vec<Part> = check(&test.store).problems.iter().map(|problem| problem.part).collect();
+    // A row of no lead is.
+    testing::spoil(&test.store, ids[8], Spoilt::RowTooMany(0)).unwrap();
+    let report = check(&test.store);
+    let parts: Vec<Part> = report.problems.iter().map(|problem| problem.part).collect();
     assert_eq!(parts, [Part::Bitmaps, Part::SearchIndex]);
+    assert_eq!(report.problems[1].message, "it lacks 1 leads, has 1 too many, and 0 twice");
     assert!(test.store.repair(|_, _| ()).unwrap().is_sound());
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_sound());
