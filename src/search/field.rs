@@ -183,3 +183,22 @@ impl Scope {
         std::iter::once((IndexTerm::Word { prefix: &self.prefix, word }.to_string(), false)).chain(alone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_written_as_it_is_read() {
+        use Field::*;
+        let custom = CustomField("in.dustry".into());
+        for field in [Name, Company, Email, Phone, Tags, Source, CustomFields, custom] {
+            assert_eq!(field.to_string().parse::<Field>().unwrap(), field);
+        }
+        assert_eq!("custom_fields.in.dustry".parse::<Field>().unwrap().to_string(), "custom_fields.in.dustry");
+        for wrong in ["", "Name", "custom_field", "custom_fieldsx", "notes"] {
+            let error = wrong.parse::<Field>().unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{wrong}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
 
 use crate::ErrorKind;
 
@@ -25,6 +26,8 @@ pub(super) enum CodecError {
     Decode { record: &'static str, source: bincode::error::DecodeError },
     #[error("a {record} goes on for {excess} bytes after its end")]
     Excess { record: &'static str, excess: usize },
+    #[error("a {record} has a time, {micros} microseconds from 1970, that is in no calendar")]
+    Time { record: &'static str, micros: i64 },
     #[error("a {record} cannot be encoded")]
     Encode { record: &'static str, source: bincode::error::EncodeError },
 }
@@ -44,6 +47,11 @@ impl From<CodecError> for crate::Error {
 pub(super) struct RecordKind {
     pub(super) name: &'static str,
     pub(super) format: u8,
+}
+
+/// The time that a record has, in microseconds from 1970. None is written that `DateTime` could not hold.
+pub(super) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
+    DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time { record: kind.name, micros })
 }
 
 pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {

@@ -5,7 +5,6 @@ use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
 use super::codec::{self, RecordKind};
-use crate::clock::from_micros;
 use crate::credential::{Credential, CredentialId, CredentialKind, Scope, TokenHash};
 use crate::{Error, Result};
 
@@ -71,6 +70,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
     if record.scopes > Scope::ALL.into_iter().map(bit).sum::<u8>() {
         return Err(Error::corrupted("the store's file is damaged: a credential has an unknown scope"));
     }
+    let time = |micros| codec::time(CREDENTIAL, micros);
     let credential = Credential {
         id: CredentialId::from_bytes(record.id),
         kind: match record.kind {
@@ -80,9 +80,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
         label: record.label.to_owned(),
         scopes: Scope::ALL.into_iter().filter(|scope| record.scopes & bit(*scope) != 0).collect(),
         owner_id: record.owner_id.map(str::to_owned),
-        created_at: from_micros(record.created_at),
-        expires_at: record.expires_at.map(from_micros),
-        revoked_at: record.revoked_at.map(from_micros),
+        created_at: time(record.created_at)?,
+        expires_at: record.expires_at.map(time).transpose()?,
+        revoked_at: record.revoked_at.map(time).transpose()?,
     };
     Ok(StoredCredential { credential, hash: TokenHash(record.hash) })
 }
@@ -90,6 +90,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::from_micros;
 
     #[test]
     fn the_bytes_of_a_credential_stay_what_they_are() {

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 
 use super::codec::{self, RecordKind};
 use crate::Result;
-use crate::clock::from_micros;
 
 /// The number of a commit. It grows by one, and alone does not identify a state: see [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,8 +84,8 @@ impl Header {
             seq: Seq(record.seq),
             commit_id: CommitId(record.commit_id),
             next_row: record.next_row,
-            newest_created_at: from_micros(record.newest_created_at),
-            last_commit_at: from_micros(record.last_commit_at),
+            newest_created_at: codec::time(HEADER, record.newest_created_at)?,
+            last_commit_at: codec::time(HEADER, record.last_commit_at)?,
             log_start: Seq(record.log_start),
         })
     }
@@ -99,6 +98,7 @@ pub(super) fn random_bytes() -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::from_micros;
 
     #[test]
     fn the_bytes_of_a_header_stay_what_they_are() {
@@ -122,6 +122,6 @@ mod tests {
         assert_eq!(Header::decode(&bytes).unwrap(), header);
         assert!(Header::decode(&bytes[1..]).is_err());
         let new = Header::new();
-        assert_eq!(Header::decode(&new.encode().unwrap()).unwrap().seq, new.seq);
+        assert_eq!(Header::decode(&new.encode().unwrap()).unwrap(), new);
     }
 }

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::codec::{self, RecordKind};
-use crate::clock::from_micros;
 use crate::lead::{
     CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation, ViolationCode,
 };
@@ -149,16 +148,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
             deal_value,
             tags: record.tags.into_iter().map(str::to_owned).collect(),
             custom_fields,
-            created_at: from_micros(record.created_at),
-            updated_at: from_micros(record.updated_at),
+            created_at: codec::time(LEAD, record.created_at)?,
+            updated_at: codec::time(LEAD, record.updated_at)?,
             version: Version::new(record.version),
         },
         late: record.late,
-        trash: record.trash.map(|(deleted_at, expires_at)| TrashStamp {
-            deleted_at: from_micros(deleted_at),
-            expires_at: from_micros(expires_at),
-        }),
+        trash: record.trash.map(trash_stamp).transpose()?,
     })
+}
+
+fn trash_stamp((deleted_at, expires_at): (i64, i64)) -> Result<TrashStamp> {
+    Ok(TrashStamp { deleted_at: codec::time(LEAD, deleted_at)?, expires_at: codec::time(LEAD, expires_at)? })
 }
 
 fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
@@ -214,6 +214,7 @@ fn float(number: f64) -> Result<CustomValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::from_micros;
     use proptest::prelude::*;
 
     fn full() -> Stored {
@@ -274,6 +275,26 @@ mod tests {
             let mut stored = full();
             stored.lead.custom_fields.insert("n".to_owned(), value);
             assert_eq!(decode(&encode(&stored).unwrap()).unwrap_err().kind(), crate::ErrorKind::Corrupted);
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_in_no_calendar_is_refused() {
+        let mut stored = full();
+        stored.trash = None;
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_micros();
+        stored.lead.updated_at = from_micros(last);
+        let bytes = encode(&stored).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), stored, "the last that there is");
+        let place = (0..bytes.len()).find(|at| bytes[*at..].starts_with(&(last as u64 * 2).to_le_bytes())).unwrap();
+        for micros in [last + 1, i64::MAX, i64::MIN] {
+            // bincode's integers with a sign: twice the number, or less one than that where it is below zero.
+            let zigzag = (micros << 1 ^ micros >> 63) as u64;
+            let mut bytes = bytes.clone();
+            bytes[place..place + 8].copy_from_slice(&zigzag.to_le_bytes());
+            let error = decode(&bytes).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupted);
+            assert!(error.to_string().contains(&format!("has a time, {micros} microseconds")), "{error}");
         }
     }
 
