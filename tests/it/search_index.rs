@@ -1,5 +1,6 @@
 //! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -191,6 +192,29 @@ fn an_index_removed_while_it_is_used_is_made_anew() {
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     check(&test.store);
     assert_eq!(test.store.search(&SearchQuery::new("later ")).unwrap().total, 20);
+}
+
+#[test]
+fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
+    let mut test = filled();
+    let whole = test.store.search(&SearchQuery::new("jane ")).unwrap();
+    test.store.clone().close().unwrap();
+    for extension in ["fast", "term"] {
+        test.reopen();
+        wait_until("the index", || test.store.search_status().state == SearchState::Ready);
+        let is_one = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
+        let files: Vec<PathBuf> = index_files(&test).into_iter().filter(is_one).collect();
+        assert!(!files.is_empty(), "{extension}");
+        for file in &files {
+            let len = file.metadata().unwrap().len() as usize;
+            // Over what is mapped into memory, after its checksum was compared.
+            std::fs::OpenOptions::new().write(true).open(file).unwrap().write_all(&vec![0xff; len]).unwrap();
+        }
+        assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap(), whole, "{extension}");
+        check(&test.store);
+        assert_eq!(test.store.search_facets(&SearchQuery::new("jane ")).unwrap().total, 300);
+        test.store.clone().close().unwrap();
+    }
 }
 
 #[test]
