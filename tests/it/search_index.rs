@@ -1,5 +1,6 @@
 //! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
@@ -29,6 +30,11 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
         }
     }
+}
+
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
 }
 
 fn index_files(test: &TestStore) -> Vec<PathBuf> {
@@ -149,6 +155,35 @@ fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
         assert_eq!(test.store.search(&SearchQuery::new("branched")).unwrap().total, u64::from(branch_off));
         test.store.clone().close().unwrap();
     }
+}
+
+#[test]
+fn a_store_that_is_only_read_uses_the_index_that_fits_it_and_changes_no_other() {
+    let mut test = filled();
+    test.store.clone().close().unwrap();
+    let (search, old) = (test.path().join("search"), test.directory.path().join("old"));
+    copy(&search, &old);
+    test.reopen();
+    test.store.create(NewLead::new("added")).unwrap();
+    test.store.clone().close().unwrap();
+
+    let rebuilt = |expected: &[(u64, u64)]| {
+        let before = contents(&search);
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let reported = Arc::clone(&reports);
+        let report = move |indexed, total| reported.lock().unwrap().push((indexed, total));
+        let store = options(&test.clock).read_only(true).on_search_rebuild(report).open(test.path()).unwrap();
+        check(&store);
+        assert_eq!(store.search(&SearchQuery::new("added")).unwrap().total, 1);
+        store.close().unwrap();
+        assert_eq!(*reports.lock().unwrap(), expected);
+        assert_eq!(contents(&search), before);
+    };
+    rebuilt(&[]);
+    std::fs::remove_dir_all(&search).unwrap();
+    copy(&old, &search);
+    // Behind, which may not be mended where it is.
+    rebuilt(&[(0, 301), (301, 301)]);
 }
 
 #[test]
