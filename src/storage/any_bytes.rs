@@ -57,3 +57,22 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the fuzz target begins with; each kind of record is among it.
+    #[test]
+    fn the_seeds_of_the_fuzz_target_are_written_as_they_are_read() {
+        let seeds =
+            std::fs::read_dir("fuzz/seeds/record").unwrap().map(|seed| std::fs::read(seed.unwrap().path()).unwrap());
+        let mut kinds = [0; 3];
+        for seed in seeds {
+            read_in_every_way(&seed).unwrap();
+            let is_kind = [record::decode(&seed).is_ok(), Header::decode(&seed).is_ok(), log::decode(&seed).is_ok()];
+            kinds.iter_mut().zip(is_kind).for_each(|(count, is_kind)| *count += u32::from(is_kind));
+        }
+        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+    }
+}

@@ -274,15 +274,47 @@ mod tests {
     #[test]
     fn the_bytes_of_a_block_stay_what_they_are() {
         let mut gathered = Gathered::default();
+        assert!(gathered.is_empty());
         let long = [b"abd".as_slice(), &[b'x'; 200]].concat();
-        for key in [b"abc".as_slice(), b"abd", &long] {
+        let longer = [&long, b"y".as_slice()].concat();
+        for key in [b"abc".as_slice(), b"abd", &long, &longer] {
             gathered.push(key);
         }
-        let expected = [b"\x03\0\0\x03abc\x02\x01d\x03\xc8\x01".as_slice(), &[b'x'; 200]].concat();
+        assert!(!gathered.is_empty());
+        let expected = [b"\x04\0\0\x03abc\x02\x01d\x03\xc8\x01".as_slice(), &[b'x'; 200], b"\xcb\x01\x01y"].concat();
         assert_eq!(gathered.blocks(4_000, 4_000), [(Vec::new(), expected.clone())]);
         assert_eq!(gathered.written(), expected.len() - 2);
         for length in 0..expected.len() {
             assert!(read(&expected[..length]).is_err(), "cut at {length}");
         }
+    }
+    #[test]
+    fn a_length_takes_seven_bits_a_byte_and_three_bytes_at_most() {
+        for length in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff] {
+            let mut bytes = Vec::new();
+            push_varint(&mut bytes, length);
+            bytes.push(9);
+            assert_eq!(varint(&bytes).unwrap(), (length, [9].as_slice()));
+            assert!(bytes.len() <= 4);
+        }
+        assert!(varint(&[0x80, 0x80, 0x80, 1]).is_err(), "four bytes");
+        assert!(varint(&[0x80, 0x80]).is_err(), "cut off");
+    }
+
+    #[test]
+    fn a_block_ends_where_it_is_full_or_the_next_key_might_not_fit() {
+        let mut gathered = Gathered::default();
+        // Each takes ten bytes in a block: two lengths, and eight that it shares with no other.
+        let keys: Vec<Vec<u8>> = (0..10_u8).map(|n| vec![n; 8]).collect();
+        keys.iter().for_each(|key| gathered.push(key));
+        let counts = |target, most| {
+            let blocks = gathered.blocks(target, most);
+            blocks.iter().map(|(_, block)| count(block).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(22, 1_000), [2, 2, 2, 2, 2], "full with two");
+        assert_eq!(counts(23, 1_000), [3, 3, 3, 1]);
+        // Before the second key it has twelve bytes, and that may take fourteen.
+        assert_eq!(counts(1_000, 26), [2, 2, 2, 2, 2]);
+        assert_eq!(counts(1_000, 25), [1; 10]);
     }
 }

@@ -81,3 +81,40 @@ pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(kind: RecordKind, bytes: &'a [
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: RecordKind = RecordKind { name: "thing", format: 7 };
+
+    fn refused(bytes: &[u8]) -> String {
+        let error: crate::Error = decode::<(u32, &str)>(KIND, bytes).unwrap_err().into();
+        assert_eq!(error.kind(), ErrorKind::Corrupted);
+        error.to_string()
+    }
+
+    #[test]
+    fn what_is_not_the_record_that_it_should_be_is_refused_with_the_reason() {
+        let bytes = encode(KIND, &(5_u32, "text")).unwrap();
+        assert_eq!(bytes, b"\x07\x05\x04text");
+        assert_eq!(decode::<(u32, &str)>(KIND, &bytes).unwrap(), (5, "text"));
+        assert!(refused(b"").ends_with("a thing is empty"));
+        assert!(refused(b"\x08\x05\x04text").ends_with("a thing has the format 8, not 7"));
+        assert!(refused(b"\x07\x05\x04tex").ends_with("a thing cannot be decoded"));
+        assert!(refused(b"\x07\x05\x04text and").ends_with("a thing goes on for 4 bytes after its end"));
+        assert!(refused(b"\x07\x05\xfd\xff\xff\xff\xff\xff\xff\xff\xff").ends_with("a thing cannot be decoded"));
+    }
+
+    #[test]
+    fn what_cannot_be_encoded_is_the_fault_of_who_gave_it() {
+        struct Unwritable;
+        impl Encode for Unwritable {
+            fn encode<E: bincode::enc::Encoder>(&self, _: &mut E) -> Result<(), bincode::error::EncodeError> {
+                Err(bincode::error::EncodeError::Other("a reason"))
+            }
+        }
+        let error: crate::Error = encode(KIND, &Unwritable).unwrap_err().into();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, "a thing cannot be encoded"));
+    }
+}

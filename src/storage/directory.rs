@@ -177,4 +177,13 @@ mod tests {
             assert!(!is_left_open());
         }
     }
+    #[test]
+    fn what_a_creation_that_was_cut_off_has_left_is_removed() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = super::super::file::RealDirectory(path.path());
+        discard_new(&directory).unwrap();
+        std::fs::write(path.path().join(NEW_FILE), "a part").unwrap();
+        discard_new(&directory).unwrap();
+        assert_eq!(std::fs::read_dir(path.path()).unwrap().count(), 0);
+    }
 }

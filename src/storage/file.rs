@@ -161,4 +161,21 @@ mod tests {
         assert_eq!(mode(&directory), 0o700);
         assert_ne!(mode(&above.path().join("a/b")), 0o700);
     }
+    #[test]
+    fn what_cannot_be_looked_at_is_an_error_and_no_absence() {
+        let above = tempfile::tempdir().unwrap();
+        let directory = RealDirectory(above.path());
+        assert!(!directory.exists("file").unwrap());
+        std::fs::write(above.path().join("file"), "text").unwrap();
+        assert!(directory.exists("file").unwrap());
+        assert_eq!(directory.read("file").unwrap(), b"text");
+        let in_a_file = above.path().join("file");
+        assert!(RealDirectory(&in_a_file).exists("file").is_err());
+        let error = create_private_directory(&in_a_file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(create_private_directory(&in_a_file.join("store")).is_err());
+        directory.remove("file").unwrap();
+        assert!(!in_a_file.exists());
+        assert_eq!(RealDirectory(Path::new("a/store")).to_string(), "a/store");
+    }
 }

@@ -438,4 +438,11 @@ mod tests {
             prop_assert_eq!(files.recover(&Header::new()).unwrap(), [] as [u64; 0]);
         }
     }
+    #[test]
+    fn each_use_of_a_file_is_told_from_the_ones_before() {
+        let mut usages: Vec<u64> = (0..10).map(|_| random_usage()).collect();
+        usages.sort_unstable();
+        usages.dedup();
+        assert_eq!(usages.len(), 10);
+    }
 }
