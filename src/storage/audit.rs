@@ -104,3 +104,51 @@ impl<R: Reader> Audit for R {}
 fn all() -> KeyRange {
     KeyRange { from: Vec::new(), to: vec![0xff; 64] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::{Database, Durability};
+    use super::super::medium::Medium;
+    use super::super::opening::Access;
+    use super::super::read_view::ReadView;
+    use super::super::record::with_text;
+    use super::*;
+
+    fn leads(view: &ReadView) -> Vec<(u32, Stored)> {
+        let mut leads = Vec::new();
+        view.each_lead(|row, stored| {
+            leads.push((row.0, stored?));
+            Ok(())
+        })
+        .unwrap();
+        leads
+    }
+
+    #[test]
+    fn leads_are_those_of_the_tables_with_what_has_changed_since() {
+        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let write = |db: &mut Database, leads: &[(u32, Option<usize>)]| {
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            for (row, bytes) in leads {
+                match bytes {
+                    Some(bytes) => batch.put_lead(Row(*row), &with_text(*bytes)).unwrap(),
+                    None => batch.remove_lead(Row(*row)).unwrap(),
+                }
+            }
+            let finished = batch.finish(None, Seq(0)).unwrap();
+            db.commit(pending, finished, Durability::EveryCommit).unwrap();
+        };
+        let expected =
+            |leads: &[(u32, usize)]| leads.iter().map(|(row, bytes)| (*row, with_text(*bytes))).collect::<Vec<_>>();
+
+        write(&mut db, &[(1, Some(1)), (3, Some(3)), (5, Some(5)), (6, Some(6))]);
+        let view = db.read_whole().unwrap();
+        assert_eq!(leads(&view), expected(&[(1, 1), (3, 3), (5, 5), (6, 6)]));
+        write(&mut db, &[(0, Some(10)), (2, None), (3, Some(30)), (4, Some(40)), (5, None), (8, Some(80)), (9, None)]);
+        let view = db.read().unwrap();
+        assert_eq!(leads(&view), expected(&[(0, 10), (1, 1), (3, 30), (4, 40), (6, 6), (8, 80)]));
+        let failed = view.each_lead(|row, _| if row.0 < 4 { Ok(()) } else { Err(Error::corrupted("a reason")) });
+        assert!(failed.is_err());
+    }
+}

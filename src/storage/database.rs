@@ -357,4 +357,72 @@ mod tests {
             assert_eq!(db.read().unwrap().rows(&tagged()).unwrap().len(), 5);
         }
     }
+    /// Writes a lead's record of so many bytes over the one before.
+    fn write_again(db: &mut Database, bytes: usize) {
+        let pending = db.begin().unwrap();
+        let mut batch = pending.batch();
+        batch.put_lead(Row(0), &crate::storage::record::with_text(bytes)).unwrap();
+        let finished = batch.finish(None, Seq(0)).unwrap();
+        db.commit(pending, finished, Durability::Later).unwrap();
+    }
+
+    fn open_with(overlay_bytes: usize) -> Database {
+        let files = MemoryFiles::default();
+        let opened = open_memory(&mut Builder::new(), &files).unwrap();
+        let [first, second] = files.journal;
+        Database::recover(opened, [Box::new(first), Box::new(second)], None, overlay_bytes).unwrap()
+    }
+
+    fn wishes(db: &Database) -> (bool, bool) {
+        (db.wants_checkpoint(), db.needs_checkpoint())
+    }
+
+    #[test]
+    fn a_checkpoint_is_wanted_at_half_of_what_the_overlay_may_take_and_needed_at_all_of_it() {
+        let mut db = open_with(100_000);
+        let overlay = |db: &Database| db.read().unwrap().overlay.bytes();
+        assert!(!db.is_ahead_of_tables());
+        for (end, wanted) in [(50_000, (false, false)), (100_000, (true, false))] {
+            while overlay(&db) < end {
+                assert_eq!(wishes(&db), wanted, "{} bytes", overlay(&db));
+                let row = db.read().unwrap().header.seq.0 as u32 * 70_000;
+                write(&mut db, row, Durability::Later).unwrap();
+                assert!(db.is_ahead_of_tables());
+            }
+        }
+        assert_eq!(wishes(&db), (true, true));
+        let checkpoint = db.begin_checkpoint().unwrap().unwrap();
+        assert_eq!(wishes(&db), (false, true), "one goes on");
+        assert!(db.begin_checkpoint().unwrap().is_none());
+        write(&mut db, 7, Durability::Later).unwrap();
+        db.end_checkpoint(checkpoint.write().unwrap()).unwrap();
+        assert_eq!(wishes(&db), (false, false));
+        assert!(db.is_ahead_of_tables(), "of the commit meanwhile");
+        assert!(db.begin_checkpoint().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_checkpoint_is_wanted_for_what_a_crash_would_have_to_read() {
+        let mut db = open_with(usize::MAX);
+        let bytes = |db: &Database| match &db.files {
+            Files::Writable(writable) => writable.journal.bytes(),
+            Files::ReadOnly(_) => 0,
+        };
+        for (times, wanted) in [(1, (false, false)), (2, (true, false))] {
+            while bytes(&db) < JOURNAL_BYTES * times {
+                assert_eq!(wishes(&db), wanted, "{} bytes", bytes(&db));
+                write_again(&mut db, 500_000);
+            }
+        }
+        assert_eq!(wishes(&db), (true, true));
+        db.checkpoint().unwrap();
+        assert_eq!(wishes(&db), (false, false));
+        for (commits, wanted) in [(CHECKPOINT_COMMITS, (false, false)), (CHECKPOINT_COMMITS, (true, false))] {
+            for commit in 0..commits {
+                assert_eq!(wishes(&db), wanted, "{commit} commits");
+                write_again(&mut db, 1);
+            }
+        }
+        assert_eq!(wishes(&db), (true, true));
+    }
 }

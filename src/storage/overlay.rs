@@ -159,3 +159,61 @@ fn put(rows: &mut RoaringBitmap, row: u32, present: bool) {
         rows.remove(row);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::database::Database;
+    use super::super::medium::Medium;
+    use super::super::opening::Access;
+    use super::*;
+
+    /// What all that is there takes, counted anew.
+    fn counted(overlay: &Overlay) -> usize {
+        let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+        let sizes = [
+            overlay.leads.values().map(|record| PER_ENTRY + size(record)).sum::<usize>(),
+            overlay.ids.keys().map(|id| PER_ENTRY + id.len()).sum(),
+            overlay.keys.keys().map(|key| PER_ENTRY + key.len()).sum(),
+            overlay.chunks.iter().map(|(key, rows)| PER_ENTRY + key.len() + rows.serialized_size()).sum(),
+            overlay.deal_values.len() * PER_ENTRY,
+            overlay.log.values().map(|record| PER_ENTRY + size(record)).sum(),
+            overlay.credentials.values().map(|record| PER_ENTRY + size(record)).sum(),
+        ];
+        sizes.iter().sum()
+    }
+
+    fn any_op() -> impl Strategy<Value = Op> {
+        let key = || "[ab]{1,3}".prop_map(|key: String| Key::from(key.as_bytes()));
+        let record =
+            || prop::option::of(prop::collection::vec(0_u8..2, 0..40)).prop_map(|record| record.map(Arc::from));
+        prop_oneof![
+            (0..3_u32, record()).prop_map(|(row, record)| Op::Lead(row, record)),
+            (key(), prop::option::of(0..3_u32)).prop_map(|(id, row)| Op::Id(id, row)),
+            (key(), any::<bool>()).prop_map(|(key, present)| Op::Key(key, present)),
+            (0..3_u32, prop::option::of(0..3_u64)).prop_map(|(row, value)| Op::DealValue(row, value)),
+            (key(), record()).prop_map(|(key, record)| Op::Log(key, record)),
+            (key(), record()).prop_map(|(id, record)| Op::Credential(id, record)),
+            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| Op::Row { chunk, row, present }),
+        ]
+    }
+
+    proptest! {
+        /// Also of what was taken over, which is all that a checkpoint leaves.
+        #[test]
+        fn memory_is_counted_as_it_is_taken(before in prop::collection::vec(any_op(), 0..30), since in prop::collection::vec(any_op(), 0..30)) {
+            let tables = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap().read().unwrap().tables;
+            let mut overlay = Overlay::default();
+            for op in before.iter().chain(&since) {
+                overlay.apply(op, &*tables).unwrap();
+                prop_assert_eq!(overlay.bytes(), counted(&overlay), "after {:?}", op);
+            }
+            let mut rest = Overlay::default();
+            rest.take_over(&since, &overlay);
+            prop_assert_eq!(rest.bytes(), counted(&rest));
+            prop_assert!(rest.chunks.iter().all(|(key, rows)| overlay.chunks.get(key) == Some(rows)));
+            prop_assert!(rest.leads.iter().all(|(row, record)| overlay.leads.get(row) == Some(record)));
+        }
+    }
+}

@@ -211,6 +211,29 @@ fn float(number: f64) -> Result<CustomValue> {
     }
 }
 
+/// A lead with a text of so many bytes.
+#[cfg(test)]
+pub(super) fn with_text(bytes: usize) -> Stored {
+    let lead = Lead {
+        id: LeadId::from_bytes([0; 16]),
+        external_id: None,
+        name: "any".to_owned(),
+        email: None,
+        phone: None,
+        company: None,
+        status: "new".to_owned(),
+        source: None,
+        owner_id: None,
+        deal_value: None,
+        tags: Vec::new(),
+        custom_fields: BTreeMap::from([("text".to_owned(), CustomValue::Text("x".repeat(bytes)))]),
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+        version: Version::FIRST,
+    };
+    Stored { lead, late: false, trash: None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

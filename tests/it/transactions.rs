@@ -69,6 +69,7 @@ fn a_transaction_sees_what_it_wrote_and_others_do_not() {
     test.store
         .transaction(|t| {
             let lead = t.create(NewLead::new("A").external_id("e").tags(["x"]))?;
+            assert_eq!(format!("{t:?}"), "Transaction { changes: 1, .. }");
             assert_eq!(t.get(lead.id)?, Some(lead.clone()));
             assert_eq!(t.get_by_external_id("e")?, Some(lead.clone()));
             assert_eq!(t.count(&Filter::new().tag("x"))?, 1);
@@ -80,6 +81,7 @@ fn a_transaction_sees_what_it_wrote_and_others_do_not() {
             assert_eq!(test.store.get(lead.id)?, None);
             assert_eq!(test.store.count(&Filter::new())?, 0);
             t.delete(lead.id)?;
+            assert_eq!(format!("{t:?}"), "Transaction { changes: 2, .. }");
             assert_eq!(t.get_many(&[lead.id])?, [None]);
             assert!(t.get_trashed(lead.id)?.is_some());
             assert_eq!(t.list_trash(&Default::default())?.total, 1);
