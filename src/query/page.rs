@@ -159,3 +159,16 @@ impl Paging {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_on_the_page_in_which_it_begins() {
+        let page = |offset, limit| Paging::window(offset, limit).page();
+        assert_eq!([page(0, 10), page(9, 10), page(10, 10), page(25, 10)], [1, 1, 2, 3]);
+        assert_eq!(page(u64::MAX, 1), u64::MAX, "as far as can be counted");
+        assert_eq!(Paging::default().at_page(7).page(), 7);
+    }
+}

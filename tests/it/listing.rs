@@ -1,5 +1,8 @@
 //! Pages, filters and orders, where the model does not say it plainly enough.
 
+use std::time::Duration;
+
+use leadstore::chrono::TimeDelta;
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
     ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery, ViolationCode,
@@ -122,6 +125,27 @@ fn a_page_serialises_as_the_leads_api_answers() {
 }
 
 #[test]
+fn a_page_begins_after_a_lead_that_was_created_late_though_that_is_gone() {
+    let test = TestStore::new();
+    let mut created = Vec::new();
+    for number in 0..6 {
+        test.clock.advance(Duration::from_secs(3_600));
+        created.push(test.store.create(NewLead::new(format!("{number}"))).unwrap());
+    }
+    // Between the third and the fourth, as after a clock was set right.
+    test.clock.set(created[2].created_at + TimeDelta::minutes(30));
+    let late = test.store.create(NewLead::new("late")).unwrap();
+    for (sort, rest) in [("-created_at", ["2", "1", "0"]), ("created_at", ["3", "4", "5"])] {
+        let query = || ListQuery::new().sort([sort.parse().unwrap()]).per_page(4);
+        let page = test.store.list(&query()).unwrap();
+        assert_eq!(page.items.last().map(|lead| lead.id), Some(late.id), "{sort}");
+        test.store.delete(late.id).unwrap();
+        assert_eq!(names(&test.store, query().after(page.next.unwrap())), rest, "{sort}");
+        test.store.restore(late.id).unwrap();
+    }
+}
+
+#[test]
 fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
     for sort in [
         "-created_at",
@@ -235,6 +259,13 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
     let third = || ListQuery::new().filter(Filter::new().status("third"));
     let total = LEADS.div_ceil(3);
     assert_eq!(store.list(&third()).unwrap().total, total as u64);
+    let statuses = |filter| {
+        let facets = store.facets(&filter).unwrap();
+        facets.statuses.into_iter().map(|status| (status.status, status.leads)).collect::<Vec<_>>()
+    };
+    let other = ("other".to_owned(), (LEADS - total) as u64);
+    assert_eq!(statuses(Filter::new()), [other, ("third".to_owned(), total as u64)]);
+    assert_eq!(statuses(Filter::new().status("third")), [("third".to_owned(), total as u64)]);
     // By name, numbers are in order; by creation, the late ones come first, in their own order.
     let late_thirds: Vec<usize> = (0..LEADS).filter(|number| number % 3 == 0 && *number >= late).collect();
     let by_creation: Vec<usize> =
