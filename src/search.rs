@@ -37,6 +37,7 @@ mod schema;
 mod sealed_directory;
 mod search_query;
 mod segment;
+mod signal;
 #[cfg(feature = "unstable-testing")]
 mod simulated;
 mod status;

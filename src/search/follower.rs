@@ -11,19 +11,11 @@ use std::time::{Duration, Instant};
 use super::index_files::{IndexFiles, IndexHome};
 use super::indexer::{BatchProgress, Indexer};
 use super::payload::Payload;
+use super::signal::{Due, Failure, Signal};
 use super::status::{SearchState, SearchStatus};
 use super::view::{Published, View};
 use crate::storage::{Reader, Seq};
 use crate::{Error, ErrorKind, Result};
-
-/// The follower indexes when so many leads wait for it, …
-const BATCH: u64 = 2_000;
-/// … or the first of them has waited so long.
-const DELAY: Duration = Duration::from_secs(1);
-/// How long it waits after a failure before it tries again.
-const RETRY: Duration = Duration::from_secs(5);
-/// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
-const MOST_UNINDEXED: u64 = 50_000;
 
 /// The handle of the thread.
 pub(crate) struct Follower {
@@ -55,23 +47,6 @@ struct Shared {
     indexed: AtomicU64,
     total: AtomicU64,
     log_start: AtomicU64,
-}
-
-#[derive(Default)]
-struct Signal {
-    waiting_since: Option<Instant>,
-    waiting: u64,
-    at_once: bool,
-    discard: bool,
-    /// Whether all segments are to become one.
-    merge: bool,
-    stop: bool,
-    failure: Option<Failure>,
-}
-
-struct Failure {
-    cause: String,
-    at: Instant,
 }
 
 impl Follower {
@@ -125,11 +100,7 @@ impl Follower {
 
     /// Tells the thread that a commit has changed so many leads.
     pub(crate) fn changed(&self, leads: u64) {
-        let mut signal = self.shared.signal();
-        let first = signal.waiting == 0;
-        signal.waiting += leads;
-        signal.waiting_since.get_or_insert_with(Instant::now);
-        if first || signal.waiting >= BATCH {
+        if self.shared.signal().changed(leads, Instant::now()) {
             self.shared.work.notify_one();
         }
     }
@@ -137,7 +108,7 @@ impl Follower {
     /// Waits while too much is not indexed.
     pub(crate) fn wait_for_room(&self) {
         let mut signal = self.shared.signal();
-        while !signal.stop && signal.failure.is_none() && self.shared.unindexed() > MOST_UNINDEXED {
+        while signal.is_far_behind(self.shared.unindexed()) {
             signal = self.shared.hurry(signal);
         }
     }
@@ -176,7 +147,7 @@ impl Follower {
     pub(crate) fn compact(&self) {
         let mut signal = self.shared.signal();
         signal.merge = true;
-        while signal.merge && !signal.stop && signal.failure.is_none() {
+        while signal.merge && signal.is_at_work() {
             signal = self.shared.hurry(signal);
         }
     }
@@ -300,10 +271,7 @@ impl Shared {
         let _indexing = lock(&self.indexing);
         let (discard, merge) = {
             let mut signal = self.signal();
-            signal.waiting = 0;
-            signal.waiting_since = None;
-            signal.at_once = false;
-            (std::mem::take(&mut signal.discard), signal.merge)
+            (signal.begin_batch(), signal.merge)
         };
         let view = self.published.freeze()?;
         let reader = view.reader();
@@ -362,23 +330,12 @@ impl Shared {
     fn wait_for_work(&self) -> bool {
         let mut signal = self.signal();
         loop {
-            let now = Instant::now();
-            let due = match (&signal.failure, signal.waiting_since) {
-                _ if signal.stop => return false,
-                (Some(failure), _) => failure.at + RETRY,
-                _ if signal.at_once || signal.discard || signal.waiting >= BATCH => return true,
-                (None, Some(since)) => since + DELAY,
-                (None, None) => {
-                    signal = self.work.wait(signal).unwrap_or_else(PoisonError::into_inner);
-                    continue;
-                }
+            signal = match signal.due(Instant::now()) {
+                Due::Now => return true,
+                Due::Never => return false,
+                Due::WhenTold => self.work.wait(signal).unwrap_or_else(PoisonError::into_inner),
+                Due::In(rest) => self.work.wait_timeout(signal, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
-            let Some(rest) = due.checked_duration_since(now).filter(|rest| !rest.is_zero()) else { return true };
-            let (woken, timeout) = self.work.wait_timeout(signal, rest).unwrap_or_else(PoisonError::into_inner);
-            signal = woken;
-            if timeout.timed_out() && !signal.stop {
-                return true;
-            }
         }
     }
 

@@ -65,7 +65,7 @@ mod tests {
             read = true;
             // Rows far from each other take two bytes each, and eight for each chunk with another eight for all.
             let mut rows: RoaringBitmap =
-                (0..bytes as u32 / 2).map(|row| row % 4_000 * 2 + (row / 4_000 << 16)).collect();
+                (0..bytes as u32 / 2).map(|row| row % 4_000 * 2 + ((row / 4_000) << 16)).collect();
             while rows.serialized_size() > bytes {
                 rows.remove_biggest(1);
             }
