@@ -177,6 +177,9 @@ fn a_hit_says_where_it_was_found() {
     );
     let joined = store.search(&SearchQuery::new("obrien.example").fields([Field::Email])).unwrap().items.remove(0);
     assert_eq!(pairs(&joined.matches[0].ranges), [(4, 18)]);
+    store.create(NewLead::new("Johanna")).unwrap();
+    let nested = store.search(&SearchQuery::new("johanna jo")).unwrap().items.remove(0);
+    assert_eq!(pairs(&nested.matches[0].ranges), [(0, 7)], "one place within another");
 }
 
 #[test]
