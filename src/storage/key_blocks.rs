@@ -380,4 +380,24 @@ mod tests {
         assert_eq!(taken.keys.len(), 1_000 - 900);
         assert!(taken.passed > 0);
     }
+    #[test]
+    fn a_block_that_keys_come_into_the_middle_of_is_divided_so_that_there_is_room_for_more() {
+        let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = db.begin_write().unwrap();
+        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
+        // Each takes about twenty bytes in a block.
+        let key = |n: u32| Key::from([&n.to_be_bytes(), [b'x'; 16].as_slice()].concat().as_slice());
+        let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
+            table.iter().unwrap().map(|entry| entry.unwrap().1.value().len()).collect()
+        };
+        write(&mut table, &(0..190).map(|n| (key(n * 1_000), true)).collect()).unwrap();
+        assert_eq!(sizes(&table).len(), 1);
+        write(&mut table, &(10..20).map(|n| (key(n * 1_000 + 1), true)).collect()).unwrap();
+        let halves = sizes(&table);
+        assert!(halves.iter().all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 6 / 10).contains(size)), "{halves:?}");
+        write(&mut table, &(0..300).map(|n| (key(n * 10 + 2), true)).collect()).unwrap();
+        let more = sizes(&table);
+        assert_eq!(more.len(), 4, "{more:?}");
+        assert!(more.iter().all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 8 / 10).contains(size)), "{more:?}");
+    }
 }
