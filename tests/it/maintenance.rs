@@ -249,9 +249,11 @@ fn a_backup_that_fails_leaves_nothing_behind() {
     assert!(matches!(error.kind(), ErrorKind::AlreadyOpen | ErrorKind::AlreadyExists), "{error}");
     let path = test.directory.path().join("backup");
     test.store.backup_to(&path, |_, _| ()).unwrap();
+    assert!(path.join("leads.lock").exists());
     let kept = std::fs::read(path.join("leads.redb")).unwrap();
     assert_eq!(test.store.backup_to(&path, |_, _| ()).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), kept);
+    assert!(path.join("leads.lock").exists(), "what was there before is not removed");
     // A file stands where the directory should be.
     let in_the_way = test.directory.path().join("in the way");
     std::fs::write(&in_the_way, "x").unwrap();
