@@ -100,4 +100,18 @@ mod tests {
             assert!(unseal(sealed[..cut].to_vec()).is_err(), "cut at {cut}");
         }
     }
+    #[test]
+    fn a_file_is_there_until_it_is_deleted_and_what_was_not_sealed_is_refused() {
+        let inner = tantivy::directory::RamDirectory::create();
+        let directory = SealedDirectory::new(Box::new(inner.clone()), false);
+        let name = Path::new("meta.json");
+        assert!(!directory.exists(name).unwrap());
+        directory.atomic_write(name, b"{}").unwrap();
+        assert!(directory.exists(name).unwrap());
+        assert_eq!(directory.atomic_read(name).unwrap(), b"{}");
+        directory.delete(name).unwrap();
+        assert!(!directory.exists(name).unwrap());
+        inner.atomic_write(name, b"{}").unwrap();
+        assert!(matches!(directory.atomic_read(name), Err(OpenReadError::IoError { .. })));
+    }
 }

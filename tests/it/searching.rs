@@ -191,10 +191,13 @@ fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
         assert_eq!((error.kind(), &*error.violations()[0].field), (ErrorKind::Invalid, "query"), "{text:?}");
     }
     assert_eq!(store.search(&SearchQuery::new("jane").per_page(0).page(0)).unwrap_err().violations().len(), 2);
-    for text in ["...", "\"\"", "@", "🦀", &"a ".repeat(32)] {
+    for text in ["...", "\"\"", "@", "🦀", &"a ".repeat(32), &"x".repeat(512)] {
         assert_eq!(store.search(&SearchQuery::new(text)).unwrap().total, 0, "{text:?}");
     }
     assert_eq!(found(&store, SearchQuery::new("\"jane").per_page(100)), ["Jane"]);
+    let fields = |count: usize| SearchQuery::new("jane").fields((0..count).map(|n| Field::CustomField(format!("{n}"))));
+    assert_eq!(store.search(&fields(107)).unwrap().total, 0);
+    assert_eq!(&*store.search(&fields(108)).unwrap_err().violations()[0].field, "fields");
 }
 
 #[test]
