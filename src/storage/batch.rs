@@ -340,4 +340,45 @@ mod tests {
             assert_eq!(logged, 7);
         }
     }
+    #[test]
+    fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
+        let overlay_bytes = 100_000;
+        let db = Database::open(&Medium::memory(), overlay_bytes * 6, Access::OpenOrCreate).unwrap();
+        let pending = db.begin().unwrap();
+        let mut batch = pending.batch();
+        assert!(!batch.has_changes());
+        // The overlay keeps the last record, the journal would get all.
+        let stored = record::with_text(9_000);
+        let taken = size_of::<Op>() + record::encode(&stored).unwrap().len();
+        for puts in 1..=overlay_bytes / taken + 1 {
+            batch.put_lead(Row(0), &stored).unwrap();
+            batch.log(change()).unwrap();
+            assert!(batch.has_changes());
+            assert_eq!(matches!(batch.tables, Base::Open(_)), puts * taken > overlay_bytes, "{puts} of {taken} bytes");
+        }
+        drop(batch);
+        pending.abort().unwrap();
+    }
+
+    #[test]
+    fn the_log_is_trimmed_by_some_records_a_commit_and_never_of_its_own() {
+        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let mut commit = |log_start| {
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            batch.log(change()).unwrap();
+            let finished = batch.finish(None, Seq(log_start)).unwrap();
+            db.commit(pending, finished, Durability::Later).unwrap();
+            let (view, mut kept) = (db.read().unwrap(), Vec::new());
+            super::super::Audit::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
+            assert_eq!(kept.first(), Some(&view.header().log_start));
+            (view.header().log_start.0, kept.len())
+        };
+        (1..=40).for_each(|count| assert_eq!(commit(1), (1, count)));
+        assert_eq!(commit(10), (10, 32));
+        assert_eq!(commit(5), (10, 33), "not back");
+        assert_eq!(commit(36), (26, 18), "sixteen at once");
+        assert_eq!(commit(36), (36, 9), "then the rest");
+        assert_eq!(commit(u64::MAX), (45, 1));
+    }
 }

@@ -438,6 +438,29 @@ mod tests {
             prop_assert_eq!(files.recover(&Header::new()).unwrap(), [] as [u64; 0]);
         }
     }
+    /// An older copy of the tables that is put back beside the journal.
+    #[test]
+    fn what_a_checkpoint_has_brought_to_the_tables_is_no_continuation_of_an_older_state() {
+        for restarts in [false, true] {
+            let (files, new, mut journal) = begun();
+            let mut state = new.clone();
+            append(&mut journal, &mut state, 3);
+            if restarts {
+                journal.restart(state.seq).unwrap();
+            } else {
+                journal.switch().unwrap();
+                assert_eq!(files.recover(&new).unwrap(), [1, 2, 3]);
+                journal.checkpointed(state.seq).unwrap();
+            }
+            for _ in 0..2 {
+                assert_eq!(files.recover(&new).unwrap_err().kind(), ErrorKind::Corrupted);
+                append(&mut journal, &mut state, 1);
+            }
+            journal.clear().unwrap();
+            assert!(files.0.iter().all(|file| file.len().unwrap() == 0));
+        }
+    }
+
     #[test]
     fn each_use_of_a_file_is_told_from_the_ones_before() {
         let mut usages: Vec<u64> = (0..10).map(|_| random_usage()).collect();

@@ -299,6 +299,103 @@ mod tests {
     use super::super::medium::SharedMemory;
     use super::*;
     use crate::Error;
+    use proptest::prelude::*;
+
+    /// Four blocks full of the same byte.
+    fn filled(byte: u8) -> (SharedMemory, SealedFile) {
+        let memory = SharedMemory::default();
+        let file = SealedFile::create(memory.clone()).unwrap();
+        file.set_len(4 * DATA as u64).unwrap();
+        (0..4).for_each(|block| file.write(block * DATA as u64, &[byte; DATA]).unwrap());
+        (memory, file)
+    }
+
+    fn all_of(file: &SealedFile) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 4 * DATA];
+        file.read(0, &mut bytes).map(|()| bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_as_a_file_whose_blocks_are_not_sealed(
+            writes in prop::collection::vec((0..4 * DATA, 1..2 * DATA + 100, 1_u8.., 0_u8..4), 1..12),
+            (from, length) in (0..4 * DATA, 1..2 * DATA + 100),
+        ) {
+            let (memory, mut file) = filled(0);
+            let mut plain = vec![0; 4 * DATA];
+            for (offset, length, byte, then) in writes {
+                let length = length.min(plain.len() - offset);
+                file.write(offset as u64, &vec![byte; length]).unwrap();
+                plain[offset..offset + length].fill(byte);
+                match then {
+                    0 => file.sync_data().unwrap(),
+                    1 => file = SealedFile::open(memory.clone()).unwrap(),
+                    _ => {}
+                }
+                prop_assert_eq!(file.len().unwrap(), plain.len() as u64);
+                prop_assert_eq!(&all_of(&file).unwrap(), &plain);
+            }
+            let mut part = vec![0; length.min(plain.len() - from)];
+            file.read(from as u64, &mut part).unwrap();
+            prop_assert_eq!(&part, &plain[from..from + part.len()]);
+        }
+    }
+
+    #[test]
+    fn block_0_has_two_copies_that_are_the_same_once_the_file_was_closed() {
+        let (memory, file) = filled(1);
+        file.sync_data().unwrap();
+        assert!(!file.was_closed());
+        file.close().unwrap();
+        assert!(file.was_closed());
+        let copy = |number: usize| {
+            let mut bytes = vec![0; head::COPY];
+            memory.read((PREFACE + number * head::COPY) as u64, &mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(copy(0), copy(1));
+        assert!(copy(0)[SEAL + 8..SEAL + 8 + DATA].iter().all(|byte| *byte == 1));
+        // Either will do, and one that is damaged is not taken.
+        for (number, place) in [(0, 100), (1, 100), (0, 5), (1, 5)] {
+            let at = (PREFACE + number * head::COPY + place) as u64;
+            let byte = copy(number)[place];
+            memory.write(at, &[byte ^ 1]).unwrap();
+            let file = SealedFile::open(memory.clone()).unwrap();
+            assert_eq!(all_of(&file).unwrap(), [1; 4 * DATA]);
+            assert!(!file.was_closed());
+            memory.write(at, &[byte]).unwrap();
+        }
+        assert!(SealedFile::open(memory.clone()).unwrap().was_closed());
+        // The newest that was not synced is written over, so that the other stays.
+        let file = SealedFile::open(memory.clone()).unwrap();
+        let closed = copy(0);
+        (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
+        assert!((0..2).any(|number| copy(number) == closed));
+        file.sync_data().unwrap();
+        file.write(0, &[9; DATA]).unwrap();
+        assert!((0..2).all(|number| copy(number) != closed));
+    }
+
+    #[test]
+    fn what_is_no_sealed_file_or_no_whole_block_is_refused_with_a_reason() {
+        let (memory, file) = filled(1);
+        for length in [0, DATA as u64 + 1] {
+            assert_eq!(file.set_len(length).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        memory.write(place(2).unwrap() + 50, &[7]).unwrap();
+        assert!(all_of(&file).unwrap_err().to_string().contains("its block 2 is not what was written"));
+        assert!(file.damage().get().is_some_and(|what| what.contains("block 2")));
+        assert!(file.apart().damage().get().is_none());
+        let reason = |length: u64| {
+            memory.set_len(length).unwrap();
+            let error = SealedFile::open(memory.clone()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            error.to_string()
+        };
+        assert!(reason(FIRST_BLOCK as u64 - 1).contains("too short"));
+        assert!(reason(0).contains("too short"));
+        assert!(reason(FIRST_BLOCK as u64 + 100).contains("begins otherwise"));
+    }
 
     #[test]
     fn a_block_that_was_tolerated_is_sealed_and_synced_before_anything_else_is_written() {
