@@ -79,3 +79,50 @@ impl Payload {
         Ok(if same { Standing::Past } else { Standing::Useless("the store has another history") })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Access, Database, Durability, LogChange, LogKind, Medium};
+
+    /// Makes a commit, with which the log begins no sooner than `log_start`.
+    fn commit(db: &mut Database, log_start: u64) {
+        let pending = db.begin().unwrap();
+        let mut batch = pending.batch();
+        let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+        batch.log(LogChange { kind: LogKind::Created, row: crate::row::Row(0), id, version }).unwrap();
+        let finished = batch.finish(None, Seq(log_start)).unwrap();
+        db.commit(pending, finished, Durability::Later).unwrap();
+    }
+
+    #[test]
+    fn an_index_is_of_use_if_the_log_goes_on_from_where_it_ends() {
+        let mut db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
+        let mut payloads = vec![Payload::of(db.read().unwrap().header())];
+        for _ in 0..3 {
+            commit(&mut db, 1);
+            payloads.push(Payload::of(db.read().unwrap().header()));
+        }
+        let standing = |db: &Database, payload: &Payload| payload.standing(&db.read().unwrap()).unwrap();
+        for payload in &payloads {
+            let payload = Payload::decode(&payload.encode().unwrap()).unwrap();
+            assert_eq!(standing(&db, &payload), Standing::Past, "{payload:?}");
+        }
+        let of = |change: fn(&mut Payload)| {
+            let mut payload = Payload::of(db.read().unwrap().header());
+            change(&mut payload);
+            standing(&db, &payload)
+        };
+        assert_eq!(of(|payload| payload.store_id = [7; 16]), Standing::Useless("it belongs to another store"));
+        assert_eq!(of(|payload| payload.schema += 1), Standing::Useless("it was made by other rules"));
+        assert_eq!(of(|payload| payload.analyzer += 1), Standing::Useless("it was made by other rules"));
+        assert_eq!(of(|payload| payload.seq += 1), Standing::Useless("it is ahead of the store"));
+        assert_eq!(of(|payload| payload.commit_id = [7; 16]), Standing::Useless("the store has another history"));
+
+        commit(&mut db, 2);
+        let another_history = Standing::Useless("the store has another history");
+        assert_eq!(standing(&db, &payloads[0]), another_history, "its first commit is not in the log any more");
+        assert_eq!(standing(&db, &payloads[1]), another_history);
+        assert_eq!(standing(&db, &payloads[2]), Standing::Past);
+    }
+}

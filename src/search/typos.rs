@@ -222,6 +222,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_word_that_may_be_a_beginning_is_one_where_that_takes_fewer_typos() {
+        let least = |whole, beginning, is_beginning| Distance { whole, beginning }.least(is_beginning);
+        assert_eq!(least(Some(1), Some(0), true), Some((0, true)));
+        assert_eq!(least(Some(1), Some(0), false), Some((1, false)));
+        assert_eq!(least(Some(1), Some(1), true), Some((1, false)), "the whole word, where both take as many");
+        assert_eq!(least(None, Some(1), true), Some((1, true)));
+        assert_eq!(least(None, Some(1), false), None);
+        assert_eq!(least(None, None, true), None);
+    }
+
     /// By recursion, as optimal string alignment is defined.
     fn aligned(a: &[char], b: &[char]) -> usize {
         let (Some((last_a, rest_a)), Some((last_b, rest_b))) = (a.split_last(), b.split_last()) else {

@@ -335,6 +335,14 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
     assert_eq!(segments(), 1);
     assert_eq!((holds("secretperson"), holds("Secretperson")), (none.clone(), none));
     assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 3);
+
+    // Of which nothing is gone.
+    test.store.create(NewLead::new("Openperson")).unwrap();
+    test.reopen();
+    assert_eq!(segments(), 2);
+    test.store.compact().unwrap();
+    assert_eq!(segments(), 1);
+    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 4);
 }
 
 #[test]
