@@ -345,7 +345,10 @@ mod tests {
                 }
             }
             let among = among.map(|among| Documents::new(among, source.end()));
-            let found = || Found { terms: terms.iter().map(|(list, note)| (list, *note)).collect(), documents: others.clone() };
+            let found = || {
+                let terms = terms.iter().map(|(list, note)| (list, *note)).collect();
+                Found { terms, documents: others.clone() }
+            };
             for noted in [
                 collect(&source, found(), among.as_ref()).unwrap(),
                 collect_listed(&source, found(), among.as_ref()).unwrap(),

@@ -17,6 +17,9 @@ use super::view::{Published, View};
 use crate::storage::{Reader, Seq};
 use crate::{Error, ErrorKind, Result};
 
+/// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
+const MOST_UNINDEXED: u64 = 50_000;
+
 /// The handle of the thread.
 pub(crate) struct Follower {
     shared: Arc<Shared>,
@@ -108,7 +111,7 @@ impl Follower {
     /// Waits while too much is not indexed.
     pub(crate) fn wait_for_room(&self) {
         let mut signal = self.shared.signal();
-        while signal.is_far_behind(self.shared.unindexed()) {
+        while signal.is_at_work() && self.shared.unindexed() > MOST_UNINDEXED {
             signal = self.shared.hurry(signal);
         }
     }

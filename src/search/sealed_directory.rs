@@ -100,6 +100,7 @@ mod tests {
             assert!(unseal(sealed[..cut].to_vec()).is_err(), "cut at {cut}");
         }
     }
+
     #[test]
     fn a_file_is_there_until_it_is_deleted_and_what_was_not_sealed_is_refused() {
         let inner = tantivy::directory::RamDirectory::create();

@@ -8,8 +8,6 @@ const BATCH: u64 = 2_000;
 const DELAY: Duration = Duration::from_secs(1);
 /// How long it waits after a failure before it tries again.
 const RETRY: Duration = Duration::from_secs(5);
-/// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
-const MOST_UNINDEXED: u64 = 50_000;
 
 /// All that the follower goes by.
 #[derive(Default)]
@@ -72,11 +70,6 @@ impl Signal {
     pub(super) fn is_at_work(&self) -> bool {
         !self.stop && self.failure.is_none()
     }
-
-    /// Whether writers should wait for the thread, where so many leads are not indexed.
-    pub(super) fn is_far_behind(&self, unindexed: u64) -> bool {
-        self.is_at_work() && unindexed > MOST_UNINDEXED
-    }
 }
 
 #[cfg(test)]
@@ -131,14 +124,12 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_thread_that_has_failed_or_ends() {
-        let (few, many) = (MOST_UNINDEXED, MOST_UNINDEXED + 1);
-        let signal = Signal::default();
-        assert!(signal.is_at_work() && !signal.is_far_behind(few) && signal.is_far_behind(many));
+        assert!(Signal::default().is_at_work());
         for signal in [
             Signal { stop: true, ..Signal::default() },
             Signal { failure: failed(Instant::now()), ..Signal::default() },
         ] {
-            assert!(!signal.is_at_work() && !signal.is_far_behind(many));
+            assert!(!signal.is_at_work());
         }
     }
 }

@@ -65,10 +65,12 @@ mod tests {
     /// What the fuzz target begins with; each kind of record is among it.
     #[test]
     fn the_seeds_of_the_fuzz_target_are_written_as_they_are_read() {
-        let seeds =
-            std::fs::read_dir("fuzz/seeds/record").unwrap().map(|seed| std::fs::read(seed.unwrap().path()).unwrap());
+        let Ok(seeds) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/record")) else {
+            return println!("SKIPPED: a packaged crate has no seeds");
+        };
         let mut kinds = [0; 3];
         for seed in seeds {
+            let seed = std::fs::read(seed.unwrap().path()).unwrap();
             read_in_every_way(&seed).unwrap();
             let is_kind = [record::decode(&seed).is_ok(), Header::decode(&seed).is_ok(), log::decode(&seed).is_ok()];
             kinds.iter_mut().zip(is_kind).for_each(|(count, is_kind)| *count += u32::from(is_kind));

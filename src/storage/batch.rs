@@ -340,6 +340,7 @@ mod tests {
             assert_eq!(logged, 7);
         }
     }
+
     #[test]
     fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
         let overlay_bytes = 100_000;

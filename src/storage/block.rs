@@ -288,6 +288,7 @@ mod tests {
             assert!(read(&expected[..length]).is_err(), "cut at {length}");
         }
     }
+
     #[test]
     fn a_length_takes_seven_bits_a_byte_and_three_bytes_at_most() {
         for length in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff] {

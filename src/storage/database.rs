@@ -357,6 +357,7 @@ mod tests {
             assert_eq!(db.read().unwrap().rows(&tagged()).unwrap().len(), 5);
         }
     }
+
     /// Writes a lead's record of so many bytes over the one before.
     fn write_again(db: &mut Database, bytes: usize) {
         let pending = db.begin().unwrap();
@@ -417,8 +418,8 @@ mod tests {
         assert_eq!(wishes(&db), (true, true));
         db.checkpoint().unwrap();
         assert_eq!(wishes(&db), (false, false));
-        for (commits, wanted) in [(CHECKPOINT_COMMITS, (false, false)), (CHECKPOINT_COMMITS, (true, false))] {
-            for commit in 0..commits {
+        for wanted in [(false, false), (true, false)] {
+            for commit in 0..CHECKPOINT_COMMITS {
                 assert_eq!(wishes(&db), wanted, "{commit} commits");
                 write_again(&mut db, 1);
             }

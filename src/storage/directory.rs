@@ -177,6 +177,7 @@ mod tests {
             assert!(!is_left_open());
         }
     }
+
     #[test]
     fn what_a_creation_that_was_cut_off_has_left_is_removed() {
         let path = tempfile::tempdir().unwrap();

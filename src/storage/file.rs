@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(mode(&directory), 0o700);
         assert_ne!(mode(&above.path().join("a/b")), 0o700);
     }
+
     #[test]
     fn what_cannot_be_looked_at_is_an_error_and_no_absence() {
         let above = tempfile::tempdir().unwrap();

@@ -438,6 +438,7 @@ mod tests {
             prop_assert_eq!(files.recover(&Header::new()).unwrap(), [] as [u64; 0]);
         }
     }
+
     /// An older copy of the tables that is put back beside the journal.
     #[test]
     fn what_a_checkpoint_has_brought_to_the_tables_is_no_continuation_of_an_older_state() {

@@ -380,6 +380,7 @@ mod tests {
         assert_eq!(taken.keys.len(), 1_000 - 900);
         assert!(taken.passed > 0);
     }
+
     #[test]
     fn a_block_that_keys_come_into_the_middle_of_is_divided_so_that_there_is_room_for_more() {
         let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();

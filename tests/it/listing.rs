@@ -251,7 +251,7 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
                     clock.set(crate::support::day(2026, 2, 1));
                 }
                 let status = if number % 3 == 0 { "third" } else { "other" };
-                t.create(NewLead::new(format!("{number:06}")).status(status))?;
+                t.create(NewLead::new(format!("{number:06}")).status(status).source(status))?;
             }
             Ok(())
         })
@@ -265,6 +265,9 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
     };
     let other = ("other".to_owned(), (LEADS - total) as u64);
     assert_eq!(statuses(Filter::new()), [other, ("third".to_owned(), total as u64)]);
+    let sources = store.facets(&Filter::new()).unwrap().sources;
+    let counts: Vec<_> = sources.iter().map(|source| (source.value.as_deref(), source.leads)).collect();
+    assert_eq!(counts, [(Some("other"), (LEADS - total) as u64), (Some("third"), total as u64)]);
     assert_eq!(statuses(Filter::new().status("third")), [("third".to_owned(), total as u64)]);
     // By name, numbers are in order; by creation, the late ones come first, in their own order.
     let late_thirds: Vec<usize> = (0..LEADS).filter(|number| number % 3 == 0 && *number >= late).collect();

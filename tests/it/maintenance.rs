@@ -263,6 +263,20 @@ fn a_backup_that_fails_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_backup_and_a_repair_tell_how_far_they_are() {
+    let test = TestStore::new();
+    let ids = fill(&test.store, 20);
+    let mut told = Vec::new();
+    test.store.backup_to(test.directory.path().join("backup"), |done, of| told.push((done, of))).unwrap();
+    let each: Vec<(u64, u64)> = (1..=20).map(|done| (done, 20)).collect();
+    assert_eq!(told, each);
+    testing::spoil(&test.store, ids[5], Spoilt::DealValue).unwrap();
+    let mut told = Vec::new();
+    test.store.repair(|done, of| told.push((done, of))).unwrap();
+    assert_eq!(told, each.repeat(3), "a check, a copy, another check");
+}
+
+#[test]
 fn a_panic_of_who_is_told_of_progress_reaches_the_caller_once_the_work_is_done() {
     let test = TestStore::new();
     let ids = fill(&test.store, 20);

@@ -171,7 +171,7 @@ fn a_store_that_is_only_read_uses_the_index_that_fits_it_and_changes_no_other() 
     test.store.create(NewLead::new("added")).unwrap();
     test.store.clone().close().unwrap();
 
-    let rebuilt = |expected: &[(u64, u64)]| {
+    let opens_with_reports = |expected: &[(u64, u64)]| {
         let before = contents(&search);
         let reports = Arc::new(Mutex::new(Vec::new()));
         let reported = Arc::clone(&reports);
@@ -183,11 +183,11 @@ fn a_store_that_is_only_read_uses_the_index_that_fits_it_and_changes_no_other() 
         assert_eq!(*reports.lock().unwrap(), expected);
         assert_eq!(contents(&search), before);
     };
-    rebuilt(&[]);
+    opens_with_reports(&[]);
     std::fs::remove_dir_all(&search).unwrap();
     copy(&old, &search);
     // Behind, which may not be mended where it is.
-    rebuilt(&[(0, 301), (301, 301)]);
+    opens_with_reports(&[(0, 301), (301, 301)]);
 }
 
 #[test]
@@ -246,7 +246,8 @@ fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
         assert!(!files.is_empty(), "{extension}");
         for file in &files {
             let len = file.metadata().unwrap().len() as usize;
-            // Over what is mapped into memory, after its checksum was compared.
+            // Over what is mapped into memory, after its checksum was compared. Such bytes are no column and no dictionary;
+            // others might be one, with other leads.
             std::fs::OpenOptions::new().write(true).open(file).unwrap().write_all(&vec![0xff; len]).unwrap();
         }
         assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap(), whole, "{extension}");
