@@ -21,24 +21,55 @@ const ROUNDS: usize = 15;
 const CALLS: usize = 50;
 
 fn main() {
-    let leads = std::env::var("LEADSTORE_BENCH_LEADS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let leads = std::env::var("LEADSTORE_BENCH_LEADS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
     let directory = tempfile::tempdir().unwrap();
     let stores = [leads, leads * 10].map(|leads| Filled::new(directory.path(), leads));
-    println!("| call | at {leads} leads | at {} | times as long | spread |\n|---|---|---|---|---|", leads * 10);
-    let list = |query: ListQuery| move |store: &Filled| drop(black_box(store.store.list(&query).unwrap()));
+    println!(
+        "| call | at {leads} leads | at {} | times as long | spread |\n|---|---|---|---|---|",
+        leads * 10
+    );
+    let list =
+        |query: ListQuery| move |store: &Filled| drop(black_box(store.store.list(&query).unwrap()));
     let one = || Filter::new().status("new");
     let three = || one().source("website").owner_id("user-7");
     compare("first page, no filter", &stores, list(ListQuery::new()));
-    compare("first page, one filter", &stores, list(ListQuery::new().filter(one())));
-    compare("first page, three filters", &stores, list(ListQuery::new().filter(three())));
+    compare(
+        "first page, one filter",
+        &stores,
+        list(ListQuery::new().filter(one())),
+    );
+    compare(
+        "first page, three filters",
+        &stores,
+        list(ListQuery::new().filter(three())),
+    );
     compare("middle page, three filters", &stores, |store| {
         let page = store.pages_of_three / 2;
-        drop(black_box(store.store.list(&ListQuery::new().filter(three()).page(page)).unwrap()));
+        drop(black_box(
+            store
+                .store
+                .list(&ListQuery::new().filter(three()).page(page))
+                .unwrap(),
+        ));
     });
-    compare("first page, one filter and a sixth of the time", &stores, |store| {
-        drop(black_box(store.store.list(&ListQuery::new().filter(one().created(store.sixth.clone()))).unwrap()));
+    compare(
+        "first page, one filter and a sixth of the time",
+        &stores,
+        |store| {
+            drop(black_box(
+                store
+                    .store
+                    .list(&ListQuery::new().filter(one().created(store.sixth.clone())))
+                    .unwrap(),
+            ));
+        },
+    );
+    compare("facets of one status", &stores, |store| {
+        drop(black_box(store.store.facets(&one()).unwrap()))
     });
-    compare("facets of one status", &stores, |store| drop(black_box(store.store.facets(&one()).unwrap())));
     compare("get, at random", &stores, |store| {
         let id = store.ids[fastrand::usize(..store.ids.len())];
         drop(black_box(store.store.get(id).unwrap()));
@@ -57,7 +88,9 @@ struct Filled {
 impl Filled {
     fn new(parent: &Path, leads: usize) -> Self {
         let options = LeadStore::options().cache_bytes(256 << 20);
-        let store = without_search(options).open(parent.join(leads.to_string())).unwrap();
+        let store = without_search(options)
+            .open(parent.join(leads.to_string()))
+            .unwrap();
         let mut rng = Rng::with_seed(1);
         let (mut ids, mut times) = (Vec::new(), Vec::new());
         for start in (0..leads).step_by(BATCH) {
@@ -82,9 +115,20 @@ impl Filled {
                 .unwrap();
         }
         store.compact().unwrap();
-        let three = Filter::new().status("new").source("website").owner_id("user-7");
-        let pages_of_three = store.list(&ListQuery::new().filter(three)).unwrap().total_pages();
-        Self { store, pages_of_three, sixth: times[leads / 3]..times[leads / 2], ids }
+        let three = Filter::new()
+            .status("new")
+            .source("website")
+            .owner_id("user-7");
+        let pages_of_three = store
+            .list(&ListQuery::new().filter(three))
+            .unwrap()
+            .total_pages();
+        Self {
+            store,
+            pages_of_three,
+            sixth: times[leads / 3]..times[leads / 2],
+            ids,
+        }
     }
 }
 
@@ -97,9 +141,18 @@ fn compare(name: &str, stores: &[Filled; 2], call: impl Fn(&Filled)) {
             micros.push(begun.elapsed().as_secs_f64() * 1e6 / CALLS as f64);
         }
     }
-    let mut ratios: Vec<f64> = micros[0].iter().zip(&micros[1]).map(|(small, large)| large / small).collect();
-    micros.iter_mut().chain([&mut ratios]).for_each(|values| values.sort_by(f64::total_cmp));
+    let mut ratios: Vec<f64> = micros[0]
+        .iter()
+        .zip(&micros[1])
+        .map(|(small, large)| large / small)
+        .collect();
+    micros
+        .iter_mut()
+        .chain([&mut ratios])
+        .for_each(|values| values.sort_by(f64::total_cmp));
     let [small, large] = micros.map(|micros| micros[ROUNDS / 2]);
     let (middle, low, high) = (ratios[ROUNDS / 2], ratios[1], ratios[ROUNDS - 2]);
-    println!("| {name} | {small:.1} µs | {large:.1} µs | **{middle:.2}** | {low:.2} to {high:.2} |");
+    println!(
+        "| {name} | {small:.1} µs | {large:.1} µs | **{middle:.2}** | {low:.2} to {high:.2} |"
+    );
 }

@@ -14,18 +14,32 @@ const ROUNDS: usize = 31;
 const CALLS: u32 = 400;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let leads = std::env::var("LEADSTORE_BENCH_LEADS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let leads = std::env::var("LEADSTORE_BENCH_LEADS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
     let directory = tempfile::tempdir()?;
     let store = LeadStore::open(generated::store(directory.path(), leads)?)?;
-    let key = store.credentials().create_api_key("bench", Scope::ALL)?.token;
+    let key = store
+        .credentials()
+        .create_api_key("bench", Scope::ALL)?
+        .token;
     let api = LeadsApi::new(store.clone());
-    let ids: Vec<LeadId> = store.leads(&Filter::new()).map(|lead| Ok(lead?.id)).collect::<leadstore::Result<_>>()?;
+    let ids: Vec<LeadId> = store
+        .leads(&Filter::new())
+        .map(|lead| Ok(lead?.id))
+        .collect::<leadstore::Result<_>>()?;
     let request = |method: &str, path: &str, body: &str| {
-        let request = Request::builder().method(method).uri(path).header("Authorization", format!("Bearer {key}"));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Authorization", format!("Bearer {key}"));
         request.body(body.to_owned()).expect("a request")
     };
 
-    println!("| at {leads} leads, median of {ROUNDS} rounds in turn | the call | over HTTP, in-process | |");
+    println!(
+        "| at {leads} leads, median of {ROUNDS} rounds in turn | the call | over HTTP, in-process | |"
+    );
     println!("|---|---|---|---|");
     let mut rng = fastrand::Rng::with_seed(2);
     let mut pick = || ids[rng.usize(..ids.len())];
@@ -50,14 +64,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         &api,
         "`POST /v1/leads/search`, 25 hits",
         |query| drop(black_box(store.search(query))),
-        || (query.clone(), request("POST", "/v1/leads/search", r#"{"query": "jane systems"}"#)),
+        || {
+            (
+                query.clone(),
+                request("POST", "/v1/leads/search", r#"{"query": "jane systems"}"#),
+            )
+        },
     );
     store.close()?;
     Ok(())
 }
 
 /// Times a call and the request for it in turn, and prints a row.
-fn compare<T>(api: &LeadsApi, what: &str, call: impl Fn(&T), mut next: impl FnMut() -> (T, Request<String>)) {
+fn compare<T>(
+    api: &LeadsApi,
+    what: &str,
+    call: impl Fn(&T),
+    mut next: impl FnMut() -> (T, Request<String>),
+) {
     let mut round = || {
         let (inputs, requests): (Vec<T>, Vec<_>) = (0..CALLS).map(|_| next()).unzip();
         let begun = Instant::now();
@@ -69,10 +93,14 @@ fn compare<T>(api: &LeadsApi, what: &str, call: impl Fn(&T), mut next: impl FnMu
         }
         (calls, begun.elapsed() / CALLS)
     };
-    let (mut calls, mut mirrors): (Vec<Duration>, Vec<Duration>) = (0..ROUNDS).map(|_| round()).unzip();
+    let (mut calls, mut mirrors): (Vec<Duration>, Vec<Duration>) =
+        (0..ROUNDS).map(|_| round()).unzip();
     calls.sort();
     mirrors.sort();
     let micros = |times: &[Duration]| times[times.len() / 2].as_secs_f64() * 1e6;
     let (call, mirror) = (micros(&calls), micros(&mirrors));
-    println!("| {what} | {call:.1} µs | {mirror:.1} µs | {:.2} times |", mirror / call);
+    println!(
+        "| {what} | {call:.1} µs | {mirror:.1} µs | {:.2} times |",
+        mirror / call
+    );
 }

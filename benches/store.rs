@@ -6,10 +6,15 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use leadstore::{Field, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort};
+use leadstore::{
+    Field, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort,
+};
 
 fn leads() -> usize {
-    std::env::var("LEADSTORE_BENCH_LEADS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
+    std::env::var("LEADSTORE_BENCH_LEADS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000)
 }
 
 fn reads(c: &mut Criterion) {
@@ -17,13 +22,24 @@ fn reads(c: &mut Criterion) {
     let path = generated::store(directory.path(), leads()).unwrap();
     let store = LeadStore::open(&path).unwrap();
     let filter = || Filter::new().status("new");
-    let three = || Filter::new().status("new").source("website").owner_id("user-7");
+    let three = || {
+        Filter::new()
+            .status("new")
+            .source("website")
+            .owner_id("user-7")
+    };
 
     let mut group = c.benchmark_group("list");
-    let pages = store.list(&ListQuery::new().filter(filter())).unwrap().total_pages();
+    let pages = store
+        .list(&ListQuery::new().filter(filter()))
+        .unwrap()
+        .total_pages();
     for (name, page) in [("first", 1), ("middle", pages / 2), ("last", pages)] {
         for sort in ["-created_at", "created_at"] {
-            let query = ListQuery::new().filter(filter()).sort([sort.parse().unwrap()]).page(page);
+            let query = ListQuery::new()
+                .filter(filter())
+                .sort([sort.parse().unwrap()])
+                .page(page);
             group.bench_function(format!("one filter, {sort}, {name} page"), |b| {
                 b.iter(|| store.list(black_box(&query)).unwrap())
             });
@@ -35,13 +51,19 @@ fn reads(c: &mut Criterion) {
     });
     for sort in ["name", "-deal_value", "status"] {
         for (name, page) in [("first", 1), ("middle", pages / 2)] {
-            let query = ListQuery::new().filter(filter()).sort([sort.parse::<Sort>().unwrap()]).page(page);
+            let query = ListQuery::new()
+                .filter(filter())
+                .sort([sort.parse::<Sort>().unwrap()])
+                .page(page);
             group.bench_function(format!("one filter, {sort}, {name} page"), |b| {
                 b.iter(|| store.list(black_box(&query)).unwrap())
             });
         }
     }
-    for (sorts, sort) in [("status,name", ["status", "name"]), ("name,-deal_value", ["name", "-deal_value"])] {
+    for (sorts, sort) in [
+        ("status,name", ["status", "name"]),
+        ("name,-deal_value", ["name", "-deal_value"]),
+    ] {
         for (name, page) in [("first", 1), ("last", pages)] {
             let sort = sort.map(|key| key.parse::<Sort>().unwrap());
             let query = ListQuery::new().filter(filter()).sort(sort).page(page);
@@ -52,19 +74,29 @@ fn reads(c: &mut Criterion) {
     }
     group.finish();
 
-    let ids: Vec<LeadId> = store.leads(&Filter::new()).map(|lead| lead.unwrap().id).collect();
+    let ids: Vec<LeadId> = store
+        .leads(&Filter::new())
+        .map(|lead| lead.unwrap().id)
+        .collect();
     let mut rng = fastrand::Rng::with_seed(2);
-    c.bench_function("get, random", |b| b.iter(|| store.get(ids[rng.usize(..ids.len())]).unwrap().unwrap()));
+    c.bench_function("get, random", |b| {
+        b.iter(|| store.get(ids[rng.usize(..ids.len())]).unwrap().unwrap())
+    });
 
     let some = store.get(ids[ids.len() / 2]).unwrap().unwrap();
     let mut group = c.benchmark_group("search");
     for (name, query) in [
-        ("exact e-mail", SearchQuery::new(format!("{} ", some.email.unwrap())).fields([Field::Email])),
+        (
+            "exact e-mail",
+            SearchQuery::new(format!("{} ", some.email.unwrap())).fields([Field::Email]),
+        ),
         ("common first name", SearchQuery::new("mary ")),
         ("prefix", SearchQuery::new("sm")),
         ("two words", SearchQuery::new("jane systems ")),
     ] {
-        group.bench_function(name, |b| b.iter(|| store.search(black_box(&query)).unwrap()));
+        group.bench_function(name, |b| {
+            b.iter(|| store.search(black_box(&query)).unwrap())
+        });
     }
     group.finish();
     store.close().unwrap();
@@ -96,11 +128,15 @@ fn writes(c: &mut Criterion) {
             store.create(generated::lead(&mut rng, number)).unwrap()
         });
     });
-    let lead = store.create(NewLead::new("Jane Doe").company("Example Corp")).unwrap();
+    let lead = store
+        .create(NewLead::new("Jane Doe").company("Example Corp"))
+        .unwrap();
     group.bench_function("update", |b| {
         b.iter(|| {
             number += 1;
-            store.update(lead.id, LeadPatch::new().deal_value(number as u64)).unwrap()
+            store
+                .update(lead.id, LeadPatch::new().deal_value(number as u64))
+                .unwrap()
         });
     });
     group.bench_function("delete and restore", |b| {
@@ -115,7 +151,9 @@ fn writes(c: &mut Criterion) {
 
 fn bulk(c: &mut Criterion) {
     let mut group = c.benchmark_group("bulk");
-    group.sample_size(10).throughput(criterion::Throughput::Elements(leads() as u64));
+    group
+        .sample_size(10)
+        .throughput(criterion::Throughput::Elements(leads() as u64));
     group.bench_function("import with search, until all is indexed and closed", |b| {
         b.iter_custom(|count| {
             let mut importing = Duration::ZERO;
@@ -135,13 +173,22 @@ fn maintenance(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let store = LeadStore::open(generated::store(directory.path(), leads()).unwrap()).unwrap();
     let mut group = c.benchmark_group("maintenance");
-    group.sample_size(10).throughput(criterion::Throughput::Elements(leads() as u64));
-    group.bench_function("check", |b| b.iter(|| assert!(store.check(|_, _| ()).unwrap().is_sound())));
+    group
+        .sample_size(10)
+        .throughput(criterion::Throughput::Elements(leads() as u64));
+    group.bench_function("check", |b| {
+        b.iter(|| assert!(store.check(|_, _| ()).unwrap().is_sound()))
+    });
     let mut backups = 0;
     group.bench_function("backup", |b| {
         b.iter(|| {
             backups += 1;
-            store.backup_to(directory.path().join(format!("backup {backups}")), |_, _| ()).unwrap();
+            store
+                .backup_to(
+                    directory.path().join(format!("backup {backups}")),
+                    |_, _| (),
+                )
+                .unwrap();
         });
     });
     group.finish();

@@ -35,6 +35,10 @@ mod tests {
                 hasher.update(fold(&format!("{base}{c}")).as_bytes());
             }
         }
-        assert_eq!(hasher.finalize(), 873_569_211, "another folding is another file format");
+        assert_eq!(
+            hasher.finalize(),
+            873_569_211,
+            "another folding is another file format"
+        );
     }
 }

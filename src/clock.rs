@@ -52,7 +52,11 @@ pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
 /// `now`, or the time of the newest lead where the clock stands only a little behind it: a clock that is being
 /// slewed must not tear creation order and `created_at` apart.
 pub(crate) fn held(now: DateTime<Utc>, newest: DateTime<Utc>) -> DateTime<Utc> {
-    if now < newest && newest - now <= SLACK { newest } else { now }
+    if now < newest && newest - now <= SLACK {
+        newest
+    } else {
+        now
+    }
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ pub struct IssuedCredential {
 
 impl fmt::Debug for IssuedCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuedCredential").field("credential", &self.credential).finish_non_exhaustive()
+        f.debug_struct("IssuedCredential")
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
     }
 }
 

@@ -108,7 +108,10 @@ impl Error {
     /// ```
     pub fn abort(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        let mut error = Self::new(ErrorKind::Aborted, format!("the transaction was given up: {source}"));
+        let mut error = Self::new(
+            ErrorKind::Aborted,
+            format!("the transaction was given up: {source}"),
+        );
         error.0.source = Some(source);
         error
     }
@@ -174,8 +177,14 @@ impl Error {
     }
 
     pub(crate) fn invalid(violations: Vec<Violation>) -> Self {
-        let listed: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect();
-        let mut error = Self::new(ErrorKind::Invalid, format!("the input is not valid: {}", listed.join("; ")));
+        let listed: Vec<String> = violations
+            .iter()
+            .map(|v| format!("{}: {}", v.field, v.message))
+            .collect();
+        let mut error = Self::new(
+            ErrorKind::Invalid,
+            format!("the input is not valid: {}", listed.join("; ")),
+        );
         error.0.violations = violations;
         error
     }
@@ -192,15 +201,25 @@ impl Error {
     }
 
     pub(crate) fn not_in_trash(id: LeadId) -> Self {
-        Self::about(id, ErrorKind::NotInTrash, format!("lead {id} is not in the trash"))
+        Self::about(
+            id,
+            ErrorKind::NotInTrash,
+            format!("lead {id} is not in the trash"),
+        )
     }
 
     pub(crate) fn already_exists(id: LeadId, what: impl fmt::Display) -> Self {
-        Self::about(id, ErrorKind::AlreadyExists, format!("{what} belongs to lead {id} already"))
+        Self::about(
+            id,
+            ErrorKind::AlreadyExists,
+            format!("{what} belongs to lead {id} already"),
+        )
     }
 
     pub(crate) fn conflict(id: LeadId, expected: Version, current: Version) -> Self {
-        let message = format!("lead {id} is at version {current}, not {expected}: read it again and repeat the change");
+        let message = format!(
+            "lead {id} is at version {current}, not {expected}: read it again and repeat the change"
+        );
         let mut error = Self::about(id, ErrorKind::Conflict, message);
         error.0.current_version = Some(current);
         error
@@ -209,7 +228,10 @@ impl Error {
     /// A lead that is not what the condition of a request demands.
     #[cfg(feature = "http")]
     pub(crate) fn precondition_failed(lead: &Lead) -> Self {
-        let message = format!("lead {} is at version {}: read it again and repeat the change", lead.id, lead.version);
+        let message = format!(
+            "lead {} is at version {}: read it again and repeat the change",
+            lead.id, lead.version
+        );
         let mut error = Self::about(lead.id, ErrorKind::Conflict, message);
         error.0.current_version = Some(lead.version);
         error
@@ -245,8 +267,17 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, source, .. } = &*self.0;
-        f.debug_struct("Error").field("kind", kind).field("message", message).field("source", source).finish()
+        let Inner {
+            kind,
+            message,
+            source,
+            ..
+        } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("message", message)
+            .field("source", source)
+            .finish()
     }
 }
 

@@ -81,7 +81,11 @@ impl LeadsApi {
 
     /// The API over this store, for who has one of its [`credentials`](LeadStore::credentials).
     pub fn new(store: LeadStore) -> Self {
-        Self { authenticator: Arc::new(store.clone()), store, cors: Cors::default() }
+        Self {
+            authenticator: Arc::new(store.clone()),
+            store,
+            cors: Cors::default(),
+        }
     }
 
     /// Has somebody else than the store tell whom a bearer token belongs to.
@@ -101,7 +105,9 @@ impl LeadsApi {
     /// that first. Blocks for as long as the store does.
     pub fn handle<B: AsRef<[u8]>>(&self, request: Request<B>) -> Response<Vec<u8>> {
         let (head, body) = request.into_parts();
-        let mut response = self.answer(&head, body.as_ref()).unwrap_or_else(Fault::into_response);
+        let mut response = self
+            .answer(&head, body.as_ref())
+            .unwrap_or_else(Fault::into_response);
         if head.method == Method::HEAD {
             answer::drop_body(&mut response);
         }
@@ -119,30 +125,53 @@ impl LeadsApi {
         }
         let principal = self.principal(head)?;
         let (route, id) = route.ok_or_else(|| Fault::not_found("path"))?;
-        let operation = route.operation(&head.method).ok_or_else(|| Fault::method_not_allowed(route.allow()))?;
+        let operation = route
+            .operation(&head.method)
+            .ok_or_else(|| Fault::method_not_allowed(route.allow()))?;
         if !principal.allows(operation.scope) {
             return Err(Fault::missing_scope(operation.scope));
         }
         if body.len() > MAX_BODY_BYTES {
-            return Err(Fault::new(FaultCode::TooLarge, format!("the body has more than {MAX_BODY_BYTES} bytes")));
+            return Err(Fault::new(
+                FaultCode::TooLarge,
+                format!("the body has more than {MAX_BODY_BYTES} bytes"),
+            ));
         }
         operation.body.check(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        (operation.run)(&Call { store: &self.store, principal, id, query, headers: &head.headers, body })
+        (operation.run)(&Call {
+            store: &self.store,
+            principal,
+            id,
+            query,
+            headers: &head.headers,
+            body,
+        })
     }
 
     fn principal(&self, head: &Parts) -> Result<Principal, Fault> {
         let token = authenticator::bearer_token(&head.headers)?;
-        let principal = self.authenticator.authenticate(token).map_err(|error| Fault::of_the_server(&error))?;
+        let principal = self
+            .authenticator
+            .authenticate(token)
+            .map_err(|error| Fault::of_the_server(&error))?;
         // Bound to nobody, it would see what nobody owns.
-        let is_somebody =
-            |principal: &Principal| principal.owner_id().is_none_or(|owner_id| !owner_id.trim().is_empty());
-        principal.filter(is_somebody).ok_or_else(Fault::bad_credentials)
+        let is_somebody = |principal: &Principal| {
+            principal
+                .owner_id()
+                .is_none_or(|owner_id| !owner_id.trim().is_empty())
+        };
+        principal
+            .filter(is_somebody)
+            .ok_or_else(Fault::bad_credentials)
     }
 }
 
 impl std::fmt::Debug for LeadsApi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LeadsApi").field("store", &self.store).field("cors", &self.cors).finish_non_exhaustive()
+        f.debug_struct("LeadsApi")
+            .field("store", &self.store)
+            .field("cors", &self.cors)
+            .finish_non_exhaustive()
     }
 }

@@ -22,13 +22,22 @@ pub(crate) struct Change<'a> {
 
 /// Writes everything that follows from a change. It fails before it writes anything if the lead is too large.
 pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<()> {
-    let &Change { kind, row, before, after } = change;
-    let Some(subject) = after.or(before) else { return Ok(()) };
+    let &Change {
+        kind,
+        row,
+        before,
+        after,
+    } = change;
+    let Some(subject) = after.or(before) else {
+        return Ok(());
+    };
     match after {
         Some(after) => batch.put_lead(row, after)?,
         None => batch.remove_lead(row)?,
     }
-    let old = before.map(|stored| entries(row, stored)).unwrap_or_default();
+    let old = before
+        .map(|stored| entries(row, stored))
+        .unwrap_or_default();
     let new = after.map(|stored| entries(row, stored)).unwrap_or_default();
     for id in old.ids.iter().filter(|id| !new.ids.contains(id)) {
         batch.set_id(id, None)?;
@@ -42,15 +51,28 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
     for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
         batch.set_key(key, true)?;
     }
-    for posting in old.postings.iter().filter(|posting| !new.postings.contains(posting)) {
+    for posting in old
+        .postings
+        .iter()
+        .filter(|posting| !new.postings.contains(posting))
+    {
         batch.set_row(posting, row, false)?;
     }
-    for posting in new.postings.iter().filter(|posting| !old.postings.contains(posting)) {
+    for posting in new
+        .postings
+        .iter()
+        .filter(|posting| !old.postings.contains(posting))
+    {
         batch.set_row(posting, row, true)?;
     }
     if old.deal_value != new.deal_value {
         batch.set_deal_value(row, new.deal_value)?;
     }
     batch.note_created_at(subject.lead.created_at);
-    batch.log(LogChange { kind, row, id: subject.lead.id, version: subject.lead.version })
+    batch.log(LogChange {
+        kind,
+        row,
+        id: subject.lead.id,
+        version: subject.lead.version,
+    })
 }

@@ -123,7 +123,10 @@ pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
 }
 
 #[cfg(feature = "http")]
-pub(crate) fn serialize_rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize_rfc3339<S: Serializer>(
+    time: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     rfc3339(*time).serialize(serializer)
 }
 

@@ -82,7 +82,13 @@
 #![deny(missing_docs)]
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable
+    )
 )]
 #![warn(missing_debug_implementations)]
 
@@ -124,7 +130,10 @@ pub use rust_decimal;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
-pub use lead::{CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation, ViolationCode};
+pub use lead::{
+    CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation,
+    ViolationCode,
+};
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
 pub use report::{Part, Problem, Report};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, Typos};

@@ -66,7 +66,11 @@ impl Report {
     }
 
     pub(crate) fn count(&mut self, is_in_trash: bool) {
-        *(if is_in_trash { &mut self.trashed } else { &mut self.leads }) += 1;
+        *(if is_in_trash {
+            &mut self.trashed
+        } else {
+            &mut self.leads
+        }) += 1;
     }
 
     /// Adds something that a repair cannot mend.
@@ -77,8 +81,17 @@ impl Report {
 
     pub(crate) fn add(&mut self, part: Part, message: impl fmt::Display) {
         self.problem_count += 1;
-        if self.problems.iter().filter(|problem| problem.part == part).count() < MOST_PROBLEMS {
-            self.problems.push(Problem { part, message: message.to_string() });
+        if self
+            .problems
+            .iter()
+            .filter(|problem| problem.part == part)
+            .count()
+            < MOST_PROBLEMS
+        {
+            self.problems.push(Problem {
+                part,
+                message: message.to_string(),
+            });
         }
     }
 }

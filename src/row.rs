@@ -62,7 +62,9 @@ impl RowSet {
 
     /// The rows from `first` on, and before `end` if that is given. Only the parts in that range are copied.
     pub(crate) fn between(&self, first: Row, end: Option<Row>) -> Self {
-        let (Some(least), Some(greatest)) = (self.0.min(), self.0.max()) else { return Self::default() };
+        let (Some(least), Some(greatest)) = (self.0.min(), self.0.max()) else {
+            return Self::default();
+        };
         let reaches_end = end.is_none_or(|end| greatest < end.0);
         if first.0 <= least && reaches_end {
             return self.clone();
@@ -78,7 +80,11 @@ impl RowSet {
 
     /// The rows that are not in the other.
     pub(crate) fn minus(&self, other: &Self) -> Self {
-        if self.is_disjoint(other) { self.clone() } else { Self::from(&*self.0 - &*other.0) }
+        if self.is_disjoint(other) {
+            self.clone()
+        } else {
+            Self::from(&*self.0 - &*other.0)
+        }
     }
 
     /// Takes in all rows of another set.
@@ -151,7 +157,11 @@ impl RowSet {
 
     /// The set in the form in which rows are best looked for so many times.
     pub(crate) fn lookup(&self, times: usize) -> Lookup {
-        let bits = if times >= MANY && !self.is_empty() { self.to_bits() } else { None };
+        let bits = if times >= MANY && !self.is_empty() {
+            self.to_bits()
+        } else {
+            None
+        };
         bits.map_or_else(|| Lookup::Set(self.clone()), Lookup::Bits)
     }
 
@@ -162,7 +172,11 @@ impl RowSet {
             return Vec::new();
         }
         // `select` takes a u32, and a rank below the set's length fits one.
-        let select = |rank: u64| u32::try_from(rank).ok().and_then(|rank| self.0.select(rank));
+        let select = |rank: u64| {
+            u32::try_from(rank)
+                .ok()
+                .and_then(|rank| self.0.select(rank))
+        };
         let mut rows = self.0.iter();
         match direction {
             Direction::Ascending => {
@@ -227,11 +241,16 @@ impl RowBits {
 
     /// The bits of 64 rows.
     fn word(&self, first: Row) -> u64 {
-        self.0.get(first.0 as usize / 64).copied().unwrap_or_default()
+        self.0
+            .get(first.0 as usize / 64)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn contains(&self, row: Row) -> bool {
-        self.0.get(row.0 as usize / 64).is_some_and(|word| word >> (row.0 % 64) & 1 == 1)
+        self.0
+            .get(row.0 as usize / 64)
+            .is_some_and(|word| word >> (row.0 % 64) & 1 == 1)
     }
 }
 
@@ -305,7 +324,11 @@ mod tests {
                 set.for_each_part(|part| match part {
                     Part::Row(row) => seen.push(row.0),
                     Part::Word(first, word) => {
-                        seen.extend((0..64).filter(|bit| word >> bit & 1 == 1).map(|bit| first.0 + bit));
+                        seen.extend(
+                            (0..64)
+                                .filter(|bit| word >> bit & 1 == 1)
+                                .map(|bit| first.0 + bit),
+                        );
                     }
                 })
                 .unwrap();
@@ -316,8 +339,13 @@ mod tests {
                     let other: RoaringBitmap = (0..500_000).step_by(3).collect();
                     other.serialize_into(&mut bytes).unwrap();
                     let common = other.intersection_len(&set.0);
-                    assert_eq!((bits.count_of(&bytes), bits.count_among(&other)), (Some(common), common));
-                    assert!((0..410_000).all(|row| bits.contains(Row(row)) == set.contains(Row(row))));
+                    assert_eq!(
+                        (bits.count_of(&bytes), bits.count_among(&other)),
+                        (Some(common), common)
+                    );
+                    assert!(
+                        (0..410_000).all(|row| bits.contains(Row(row)) == set.contains(Row(row)))
+                    );
                 }
             }
         }

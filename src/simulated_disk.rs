@@ -96,21 +96,34 @@ impl SimulatedDisk {
             locked: BTreeSet::new(),
             trace: DefaultHasher::new(),
         };
-        Self { disk: Arc::new(Mutex::new(disk)), directory: Arc::from("") }
+        Self {
+            disk: Arc::new(Mutex::new(disk)),
+            directory: Arc::from(""),
+        }
     }
 
     /// A directory in this one, which is there as soon as a file is in it.
     pub fn directory(&self, name: &str) -> Self {
-        Self { disk: Arc::clone(&self.disk), directory: self.path(name).into() }
+        Self {
+            disk: Arc::clone(&self.disk),
+            directory: self.path(name).into(),
+        }
     }
 
     /// The same directory of a disk that was made of this one.
     fn on(&self, disk: Disk) -> Self {
-        Self { disk: Arc::new(Mutex::new(disk)), directory: Arc::clone(&self.directory) }
+        Self {
+            disk: Arc::new(Mutex::new(disk)),
+            directory: Arc::clone(&self.directory),
+        }
     }
 
     fn path(&self, name: &str) -> String {
-        if self.directory.is_empty() { name.to_owned() } else { format!("{}/{name}", self.directory) }
+        if self.directory.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.directory)
+        }
     }
 
     /// How many operations there were that change or sync something; those that failed count as well.
@@ -180,14 +193,21 @@ impl SimulatedDisk {
         let mut disk = self.disk();
         disk.state = State::Stopped;
         let mut rng = disk.rng.fork();
-        let files = disk.files.iter().map(|(id, file)| (*id, file.reread(&mut rng))).collect();
+        let files = disk
+            .files
+            .iter()
+            .map(|(id, file)| (*id, file.reread(&mut rng)))
+            .collect();
         let names = disk.names.clone();
         self.on(disk.restarted(rng, files, names))
     }
 
     /// Marks the directory as used by one store; `None` if it is.
     pub(crate) fn lock(&self) -> Option<DiskLock> {
-        self.disk().locked.insert(Arc::clone(&self.directory)).then(|| DiskLock(self.clone()))
+        self.disk()
+            .locked
+            .insert(Arc::clone(&self.directory))
+            .then(|| DiskLock(self.clone()))
     }
 
     pub(crate) fn exists(&self, name: &str) -> io::Result<bool> {
@@ -207,8 +227,14 @@ impl SimulatedDisk {
     pub(crate) fn open(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut disk = self.disk();
         disk.reading()?;
-        let id = disk.names.get(&self.path(name)).ok_or(io::ErrorKind::NotFound)?;
-        Ok(SimulatedFile { disk: self.clone(), id })
+        let id = disk
+            .names
+            .get(&self.path(name))
+            .ok_or(io::ErrorKind::NotFound)?;
+        Ok(SimulatedFile {
+            disk: self.clone(),
+            id,
+        })
     }
 
     /// A new file of this name, which must be free.
@@ -226,7 +252,10 @@ impl SimulatedDisk {
             disk.names.set(name, Some(id));
         }
         verdict.result()?;
-        Ok(SimulatedFile { disk: self.clone(), id })
+        Ok(SimulatedFile {
+            disk: self.clone(),
+            id,
+        })
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -270,7 +299,10 @@ impl SimulatedDisk {
 impl fmt::Debug for SimulatedDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let disk = self.disk();
-        f.debug_struct("SimulatedDisk").field("operations", &disk.operations).field("state", &disk.state).finish()
+        f.debug_struct("SimulatedDisk")
+            .field("operations", &disk.operations)
+            .field("state", &disk.state)
+            .finish()
     }
 }
 
@@ -334,7 +366,9 @@ impl Disk {
     }
 
     fn file(&mut self, id: u64) -> io::Result<&mut File> {
-        self.files.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files
+            .get_mut(&id)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -399,7 +433,8 @@ impl SimulatedFile {
             // Of a write that stops or fails, the beginning may be done.
             Verdict::Fails(_) => disk.rng.usize(..=data.len()),
         };
-        disk.file(self.id)?.write(offset, data.get(..written).unwrap_or_default());
+        disk.file(self.id)?
+            .write(offset, data.get(..written).unwrap_or_default());
         verdict.result()
     }
 

@@ -121,8 +121,21 @@ impl LeadStore {
 
     fn open_with(options: OpenOptions, medium: Medium) -> Result<Self> {
         let nesting = Arc::default();
-        let state = RwLock::new(State::Open(Engine::open(&options, options.access(), &medium, &nesting)?));
-        Ok(Self { shared: Arc::new(Shared { options, medium, state, turn: Mutex::default(), nesting }) })
+        let state = RwLock::new(State::Open(Engine::open(
+            &options,
+            options.access(),
+            &medium,
+            &nesting,
+        )?));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                options,
+                medium,
+                state,
+                turn: Mutex::default(),
+                nesting,
+            }),
+        })
     }
 
     /// Creates a lead.
@@ -227,7 +240,10 @@ impl LeadStore {
     /// Those of `work`; [`Nested`](ErrorKind::Nested) for a transaction within another on the same thread, and for any
     /// other write on the store there; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), where
     /// [`outcome_unknown`](Error::outcome_unknown) tells if the commit itself failed.
-    pub fn transaction<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub fn transaction<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.core()?.write(work)
     }
 
@@ -349,7 +365,11 @@ impl LeadStore {
 
     /// How far the search index is.
     pub fn search_status(&self) -> SearchStatus {
-        self.with(|core| Ok(core.search_status())).unwrap_or(SearchStatus { state: SearchState::Closed, unindexed: 0 })
+        self.with(|core| Ok(core.search_status()))
+            .unwrap_or(SearchStatus {
+                state: SearchState::Closed,
+                unindexed: 0,
+            })
     }
 
     /// Makes every write so far durable. Only [`Durability::Within`] leaves anything to do.
@@ -384,7 +404,11 @@ impl LeadStore {
     pub fn reopen(&self) -> Result<()> {
         self.shared.nesting.refuse()?;
         let _turn = engine::lock(&self.shared.turn);
-        if let Some(Err(error)) = self.replace_state(State::Reopening).into_engine().map(|engine| engine.close()) {
+        if let Some(Err(error)) = self
+            .replace_state(State::Reopening)
+            .into_engine()
+            .map(|engine| engine.close())
+        {
             log::warn!("closing the store before it is reopened failed: {error}");
         }
         self.open_again()
@@ -392,7 +416,12 @@ impl LeadStore {
 
     /// Opens the files for every handle, whoever closed them.
     fn open_again(&self) -> Result<()> {
-        let Shared { options, medium, nesting, .. } = &*self.shared;
+        let Shared {
+            options,
+            medium,
+            nesting,
+            ..
+        } = &*self.shared;
         // A store that is gone is not made anew.
         let opened = Engine::open(options, options.access_again(), medium, nesting);
         let (state, result) = match opened {
@@ -413,7 +442,9 @@ impl LeadStore {
     pub fn close(self) -> Result<()> {
         self.shared.nesting.refuse()?;
         let _turn = engine::lock(&self.shared.turn);
-        self.replace_state(State::Closed).into_engine().map_or(Ok(()), |engine| engine.close())
+        self.replace_state(State::Closed)
+            .into_engine()
+            .map_or(Ok(()), |engine| engine.close())
     }
 
     #[cfg(feature = "unstable-testing")]
@@ -471,9 +502,10 @@ impl LeadStore {
     fn open_core(&self) -> Result<Arc<Core>> {
         match &*self.read_state() {
             State::Open(engine) => Ok(Arc::clone(engine.core())),
-            State::Reopening => {
-                Err(Error::new(ErrorKind::Unavailable, "the store is being reopened; try again in a moment"))
-            }
+            State::Reopening => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the store is being reopened; try again in a moment",
+            )),
             State::Closed => Err(Error::closed()),
         }
     }
@@ -484,16 +516,24 @@ impl LeadStore {
 
     // The state is replaced in one assignment, so a panic elsewhere leaves none half made.
     fn read_state(&self) -> RwLockReadGuard<'_, State> {
-        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_state(&self) -> RwLockWriteGuard<'_, State> {
-        self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for LeadStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LeadStore").field("medium", &self.shared.medium).finish_non_exhaustive()
+        f.debug_struct("LeadStore")
+            .field("medium", &self.shared.medium)
+            .finish_non_exhaustive()
     }
 }

@@ -54,7 +54,10 @@ pub fn sweep(store: &LeadStore) -> Result<u64> {
 
 /// The words of a text as search compares them, in order.
 pub fn words(text: &str) -> Vec<String> {
-    crate::analyzer::words(text).into_iter().map(|word| word.text).collect()
+    crate::analyzer::words(text)
+        .into_iter()
+        .map(|word| word.text)
+        .collect()
 }
 
 /// The same options for a store that indexes nothing, whose searches are `Unavailable`: beside it one sees what search
@@ -154,11 +157,15 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
         transaction.spoil(id, |batch, row, stored| {
             let entries = crate::index::entries(row, stored);
             let nowhere = Row(row.0 | 0x0010_0000);
-            let nth = |all: &[Vec<u8>], n: usize| all.get(n % all.len().max(1)).cloned().unwrap_or_default();
+            let nth = |all: &[Vec<u8>], n: usize| {
+                all.get(n % all.len().max(1)).cloned().unwrap_or_default()
+            };
             match what {
                 Spoilt::IdMissing => batch.set_id(&nth(&entries.ids, 0), None),
                 Spoilt::IdAstray => batch.set_id(&nth(&entries.ids, 0), Some(nowhere)),
-                Spoilt::IdOfAnother => batch.set_id(&nth(&entries.ids, 0), Some(Row(row.0.saturating_sub(1)))),
+                Spoilt::IdOfAnother => {
+                    batch.set_id(&nth(&entries.ids, 0), Some(Row(row.0.saturating_sub(1))))
+                }
                 Spoilt::KeyMissing(n) => batch.set_key(&nth(&entries.keys, n), false),
                 Spoilt::KeyTooMany => {
                     let mut key = nth(&entries.keys, 0);
@@ -180,7 +187,12 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
                     let version = stored.lead.version;
                     // A record of the log alone is no change to commit.
                     batch.put_lead(row, stored)?;
-                    batch.log(LogChange { kind: LogKind::Updated, row: nowhere, id, version })
+                    batch.log(LogChange {
+                        kind: LogKind::Updated,
+                        row: nowhere,
+                        id,
+                        version,
+                    })
                 }
             }
         })
@@ -207,7 +219,9 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
 
 /// How two texts compare as sorted keys, in a list sorted by name.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
-    let key = |text| crate::storage::key::Posting::Value(crate::storage::key::ValueField::Tag, Some(text)).key();
+    let key = |text| {
+        crate::storage::key::Posting::Value(crate::storage::key::ValueField::Tag, Some(text)).key()
+    };
     key(a).cmp(&key(b))
 }
 

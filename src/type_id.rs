@@ -39,7 +39,10 @@ pub(crate) fn parse(prefix: &str, text: &str) -> Option<u128> {
         return None;
     }
     digits.iter().try_fold(0_u128, |bits, digit| {
-        let value = VALUES.get(usize::from(*digit)).copied().filter(|value| *value < 32)?;
+        let value = VALUES
+            .get(usize::from(*digit))
+            .copied()
+            .filter(|value| *value < 32)?;
         Some((bits << 5) | u128::from(value))
     })
 }

@@ -46,16 +46,53 @@ const FIRST: &[&str] = &[
     "Marek",
     "Aisha",
 ];
-const LAST_START: &[&str] =
-    &["Sm", "Joh", "Wil", "Bro", "Gar", "Mül", "Nov", "Tan", "Kow", "Ols", "Ros", "Fer", "Dup", "Hal", "Ber", "Mor"];
+const LAST_START: &[&str] = &[
+    "Sm", "Joh", "Wil", "Bro", "Gar", "Mül", "Nov", "Tan", "Kow", "Ols", "Ros", "Fer", "Dup",
+    "Hal", "Ber", "Mor",
+];
 const LAST_MIDDLE: &[&str] = &["i", "a", "o", "e", "en", "an", "er", "ar", "ol", "in"];
-const LAST_END: &[&str] = &["th", "son", "ski", "ez", "berg", "mann", "ton", "ley", "ov", "elli", "aka", "sen"];
-const TRADES: &[&str] =
-    &["Systems", "Foods", "Logistics", "Partners", "Labs", "Motors", "Media", "Energy", "Textiles", "Consulting"];
-const STATUSES: &[&str] = &["new", "new", "new", "contacted", "contacted", "qualified", "won", "lost"];
-const SOURCES: &[&str] = &["website", "website", "referral", "trade fair", "cold call", "newsletter"];
+const LAST_END: &[&str] = &[
+    "th", "son", "ski", "ez", "berg", "mann", "ton", "ley", "ov", "elli", "aka", "sen",
+];
+const TRADES: &[&str] = &[
+    "Systems",
+    "Foods",
+    "Logistics",
+    "Partners",
+    "Labs",
+    "Motors",
+    "Media",
+    "Energy",
+    "Textiles",
+    "Consulting",
+];
+const STATUSES: &[&str] = &[
+    "new",
+    "new",
+    "new",
+    "contacted",
+    "contacted",
+    "qualified",
+    "won",
+    "lost",
+];
+const SOURCES: &[&str] = &[
+    "website",
+    "website",
+    "referral",
+    "trade fair",
+    "cold call",
+    "newsletter",
+];
 const TAGS: &[&str] = &["vip", "follow up", "eu", "us", "partner", "trial"];
-const INDUSTRIES: &[&str] = &["Technology", "Food", "Retail", "Health", "Transport", "Energy"];
+const INDUSTRIES: &[&str] = &[
+    "Technology",
+    "Food",
+    "Retail",
+    "Health",
+    "Transport",
+    "Energy",
+];
 
 /// The fields of a lead, for whatever store.
 #[derive(Clone, Debug)]
@@ -81,10 +118,23 @@ impl Fields {
         let company = format!("{} {}", surname(rng), TRADES[rng.usize(..TRADES.len())]);
         Self {
             name: format!("{first} {last}"),
-            email: format!("{}.{number}@{}.example", last.to_lowercase(), company.to_lowercase().replace(' ', "-")),
-            phone: format!("+1 {} {} {:04}", rng.u32(200..999), rng.u32(200..999), rng.u32(..10_000)),
+            email: format!(
+                "{}.{number}@{}.example",
+                last.to_lowercase(),
+                company.to_lowercase().replace(' ', "-")
+            ),
+            phone: format!(
+                "+1 {} {} {:04}",
+                rng.u32(200..999),
+                rng.u32(200..999),
+                rng.u32(..10_000)
+            ),
             // One lead in 2,000 has a status of its own, for what is rare.
-            status: if number % 2_000 == 7 { "disputed" } else { STATUSES[rng.usize(..STATUSES.len())] },
+            status: if number % 2_000 == 7 {
+                "disputed"
+            } else {
+                STATUSES[rng.usize(..STATUSES.len())]
+            },
             source: SOURCES[rng.usize(..SOURCES.len())],
             deal_value: Decimal::new(rng.i64(0..10_000_000), 2),
             industry: INDUSTRIES[rng.usize(..INDUSTRIES.len())],
@@ -117,7 +167,13 @@ pub fn lead(rng: &mut Rng, number: usize) -> NewLead {
 
 fn surname(rng: &mut Rng) -> String {
     let pick = |rng: &mut Rng, parts: &'static [&str]| parts[rng.usize(..parts.len())];
-    format!("{}{}{}{}", pick(rng, LAST_START), pick(rng, LAST_MIDDLE), pick(rng, LAST_MIDDLE), pick(rng, LAST_END))
+    format!(
+        "{}{}{}{}",
+        pick(rng, LAST_START),
+        pick(rng, LAST_MIDDLE),
+        pick(rng, LAST_MIDDLE),
+        pick(rng, LAST_END)
+    )
 }
 
 /// How many leads an import puts into one transaction.

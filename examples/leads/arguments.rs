@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use leadstore::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort, TrashQuery, Typos,
-    Version,
+    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort,
+    TrashQuery, Typos, Version,
 };
 
 use crate::failure::{Failure, Result};
@@ -94,7 +94,11 @@ impl Command {
     pub fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::List { .. } | Self::Get { .. } | Self::Search { .. } | Self::Trash { .. } | Self::Stats { .. }
+            Self::List { .. }
+                | Self::Get { .. }
+                | Self::Search { .. }
+                | Self::Trash { .. }
+                | Self::Stats { .. }
         )
     }
 }
@@ -140,10 +144,17 @@ impl FilterFlags {
         filter = self.source.into_iter().fold(filter, Filter::source);
         filter = self.tag.into_iter().fold(filter, Filter::tag);
         for owner in self.owner_id {
-            filter = if owner.is_empty() { filter.unassigned() } else { filter.owner_id(owner) };
+            filter = if owner.is_empty() {
+                filter.unassigned()
+            } else {
+                filter.owner_id(owner)
+            };
         }
         let times = |after: Option<_>, before: Option<_>| {
-            (after.map_or(Unbounded, Included), before.map_or(Unbounded, Excluded))
+            (
+                after.map_or(Unbounded, Included),
+                before.map_or(Unbounded, Excluded),
+            )
         };
         if self.created_after.is_some() || self.created_before.is_some() {
             filter = filter.created(times(self.created_after, self.created_before));
@@ -153,7 +164,10 @@ impl FilterFlags {
         }
         if self.deal_value_min.is_some() || self.deal_value_max.is_some() {
             let (min, max) = (self.deal_value_min, self.deal_value_max);
-            filter = filter.deal_value((min.map_or(Unbounded, Included), max.map_or(Unbounded, Included)));
+            filter = filter.deal_value((
+                min.map_or(Unbounded, Included),
+                max.map_or(Unbounded, Included),
+            ));
         }
         filter
     }
@@ -165,7 +179,9 @@ fn time(text: &str) -> std::result::Result<DateTime<Utc>, String> {
     }
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
-        .map_err(|_| "must be a date like 2026-03-01 or a time like 2026-03-01T12:00:00Z".to_owned())
+        .map_err(|_| {
+            "must be a date like 2026-03-01 or a time like 2026-03-01T12:00:00Z".to_owned()
+        })
 }
 
 #[derive(Args)]
@@ -188,15 +204,33 @@ pub struct SortFlag {
 
 impl PageFlags {
     pub fn list_query(self, filter: Filter, SortFlag { sort }: SortFlag) -> ListQuery {
-        ListQuery::new().filter(filter).sort(sort).page(self.page).per_page(self.per_page)
+        ListQuery::new()
+            .filter(filter)
+            .sort(sort)
+            .page(self.page)
+            .per_page(self.per_page)
     }
 
-    pub fn search_query(self, text: &str, fields: Vec<Field>, typos: Typos, filter: Filter) -> SearchQuery {
-        SearchQuery::new(text).fields(fields).typos(typos).filter(filter).page(self.page).per_page(self.per_page)
+    pub fn search_query(
+        self,
+        text: &str,
+        fields: Vec<Field>,
+        typos: Typos,
+        filter: Filter,
+    ) -> SearchQuery {
+        SearchQuery::new(text)
+            .fields(fields)
+            .typos(typos)
+            .filter(filter)
+            .page(self.page)
+            .per_page(self.per_page)
     }
 
     pub fn trash_query(self, SortFlag { sort }: SortFlag) -> TrashQuery {
-        TrashQuery::new().sort(sort).page(self.page).per_page(self.per_page)
+        TrashQuery::new()
+            .sort(sort)
+            .page(self.page)
+            .per_page(self.per_page)
     }
 }
 
@@ -237,7 +271,9 @@ fn amount(text: &str) -> std::result::Result<Amount, String> {
     if text.is_empty() {
         return Ok(Amount(None));
     }
-    Decimal::from_str_exact(text).map(|value| Amount(Some(value))).map_err(|error| error.to_string())
+    Decimal::from_str_exact(text)
+        .map(|value| Amount(Some(value)))
+        .map_err(|error| error.to_string())
 }
 
 fn custom_field(text: &str) -> std::result::Result<(String, String), String> {
@@ -247,7 +283,9 @@ fn custom_field(text: &str) -> std::result::Result<(String, String), String> {
 
 impl FieldFlags {
     pub fn new_lead(self) -> Result<NewLead> {
-        let name = self.name.ok_or_else(|| Failure::new("validation_failed", "name the lead with --name"))?;
+        let name = self
+            .name
+            .ok_or_else(|| Failure::new("validation_failed", "name the lead with --name"))?;
         let mut new = NewLead::new(name);
         new = self.email.into_iter().fold(new, NewLead::email);
         new = self.phone.into_iter().fold(new, NewLead::phone);
@@ -256,12 +294,18 @@ impl FieldFlags {
         new = self.source.into_iter().fold(new, NewLead::source);
         new = self.owner_id.into_iter().fold(new, NewLead::owner_id);
         new = self.external_id.into_iter().fold(new, NewLead::external_id);
-        new = self.deal_value.and_then(|amount| amount.0).into_iter().fold(new, NewLead::deal_value);
+        new = self
+            .deal_value
+            .and_then(|amount| amount.0)
+            .into_iter()
+            .fold(new, NewLead::deal_value);
         new = new.tags(named(self.tags.unwrap_or_default()));
         Ok(self
             .custom_fields
             .into_iter()
-            .fold(new, |new, (name, value)| new.custom_field(name, CustomValue::from(value))))
+            .fold(new, |new, (name, value)| {
+                new.custom_field(name, CustomValue::from(value))
+            }))
     }
 
     pub fn patch(self, if_version: Option<u64>) -> LeadPatch {
@@ -273,21 +317,36 @@ impl FieldFlags {
         patch = self.status.into_iter().fold(patch, LeadPatch::status);
         patch = self.source.into_iter().fold(patch, LeadPatch::source);
         patch = self.owner_id.into_iter().fold(patch, LeadPatch::owner_id);
-        patch = self.external_id.into_iter().fold(patch, LeadPatch::external_id);
+        patch = self
+            .external_id
+            .into_iter()
+            .fold(patch, LeadPatch::external_id);
         patch = match self.deal_value {
             None => patch,
             Some(Amount(None)) => patch.clear_deal_value(),
             Some(Amount(Some(value))) => patch.deal_value(value),
         };
-        patch = self.tags.into_iter().fold(patch, |patch, tags| patch.tags(named(tags)));
+        patch = self
+            .tags
+            .into_iter()
+            .fold(patch, |patch, tags| patch.tags(named(tags)));
         for (name, value) in self.custom_fields {
-            patch = if value.is_empty() { patch.remove_custom_field(name) } else { patch.custom_field(name, value) };
+            patch = if value.is_empty() {
+                patch.remove_custom_field(name)
+            } else {
+                patch.custom_field(name, value)
+            };
         }
-        if_version.map(Version::new).into_iter().fold(patch, LeadPatch::if_version)
+        if_version
+            .map(Version::new)
+            .into_iter()
+            .fold(patch, LeadPatch::if_version)
     }
 }
 
 /// Tags as they were meant: without the blanks around them, and without the empty one that `--tags ""` gives.
 fn named(tags: Vec<String>) -> impl Iterator<Item = String> {
-    tags.into_iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty())
+    tags.into_iter()
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| !tag.is_empty())
 }

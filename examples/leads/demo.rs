@@ -8,7 +8,8 @@ use crate::failure::{Failure, Result};
 use crate::show::Output;
 
 pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
-    let temporary = tempfile::tempdir().map_err(|error| Failure::new("internal", error.to_string()))?;
+    let temporary =
+        tempfile::tempdir().map_err(|error| Failure::new("internal", error.to_string()))?;
     let path = directory.map_or_else(|| temporary.path().join("leads"), Path::to_owned);
     let store = LeadStore::open(&path)?;
     step(output, "A lead is created", "POST /v1/leads");
@@ -24,24 +25,56 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
     )?;
     output.lead(&jane);
 
-    step(output, "It is listed among the new ones", "GET /v1/leads?page=1&per_page=25&status=new&sort=-created_at");
-    let query =
-        ListQuery::new().filter(Filter::new().status("new")).sort(["-created_at".parse()?]).page(1).per_page(25);
+    step(
+        output,
+        "It is listed among the new ones",
+        "GET /v1/leads?page=1&per_page=25&status=new&sort=-created_at",
+    );
+    let query = ListQuery::new()
+        .filter(Filter::new().status("new"))
+        .sort(["-created_at".parse()?])
+        .page(1)
+        .per_page(25);
     output.leads(&store.list(&query)?);
 
-    step(output, "It is changed: qualified, and worth 50000", &format!("PATCH /v1/leads/{}", jane.id));
-    output.lead(&store.update(jane.id, LeadPatch::new().status("qualified").deal_value(50_000))?);
+    step(
+        output,
+        "It is changed: qualified, and worth 50000",
+        &format!("PATCH /v1/leads/{}", jane.id),
+    );
+    output.lead(&store.update(
+        jane.id,
+        LeadPatch::new().status("qualified").deal_value(50_000),
+    )?);
 
-    step(output, "It is searched by example.com in e-mail and company", "POST /v1/leads/search");
-    output.hits(&store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?);
+    step(
+        output,
+        "It is searched by example.com in e-mail and company",
+        "POST /v1/leads/search",
+    );
+    output.hits(
+        &store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?,
+    );
 
-    step(output, "It is deleted", &format!("DELETE /v1/leads/{}", jane.id));
+    step(
+        output,
+        "It is deleted",
+        &format!("DELETE /v1/leads/{}", jane.id),
+    );
     output.deleted(&store.delete(jane.id)?);
 
-    step(output, "It is in the trash, and can be restored for 30 days", "GET /v1/leads/trash");
+    step(
+        output,
+        "It is in the trash, and can be restored for 30 days",
+        "GET /v1/leads/trash",
+    );
     output.trash(&store.list_trash(&TrashQuery::new())?);
 
-    step(output, "It is restored", &format!("POST /v1/leads/{}/restore", jane.id));
+    step(
+        output,
+        "It is restored",
+        &format!("POST /v1/leads/{}/restore", jane.id),
+    );
     output.lead(&store.restore(jane.id)?);
     Ok(store.close()?)
 }

@@ -14,7 +14,11 @@ pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+        }
     }
 }
 
@@ -30,6 +34,10 @@ impl From<Error> for Failure {
             ErrorKind::Unavailable | ErrorKind::AlreadyOpen => "unavailable",
             _ => "internal",
         };
-        Self { code, message: error.to_string(), details: error.violations().to_vec() }
+        Self {
+            code,
+            message: error.to_string(),
+            details: error.violations().to_vec(),
+        }
     }
 }

@@ -63,8 +63,13 @@ impl CsvFile {
         let failed = |what: &dyn std::fmt::Display| malformed(name, what);
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         let columns = columns(reader.headers().map_err(|error| failed(&error))?);
-        if !columns.iter().any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName)) {
-            return Err(failed(&"its header, separated by commas, names no column name, first_name or last_name"));
+        if !columns
+            .iter()
+            .any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName))
+        {
+            return Err(failed(
+                &"its header, separated by commas, names no column name, first_name or last_name",
+            ));
         }
         Ok(Self { bytes, columns })
     }
@@ -76,7 +81,11 @@ fn malformed(name: &str, what: &dyn std::fmt::Display) -> Failure {
 
 /// Imports a file and reports what became of it; `false` if rows of it were refused.
 pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
-    let bar = if output.json { ProgressBar::hidden() } else { progress_bar(file.bytes.len() as u64) };
+    let bar = if output.json {
+        ProgressBar::hidden()
+    } else {
+        progress_bar(file.bytes.len() as u64)
+    };
     let imported = import(store, file, &bar)?;
     bar.finish_and_clear();
     report(imported.leads, &imported.refused, output);
@@ -87,8 +96,14 @@ pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
 pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Imported> {
     let CsvFile { bytes, columns } = file;
     // Rows of other lengths than the header's are reported one by one.
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
-    let mut lines = Lines { bytes, byte: 0, line: 1 };
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(&bytes[..]);
+    let mut lines = Lines {
+        bytes,
+        byte: 0,
+        line: 1,
+    };
     let (mut imported, mut bad) = (0_u64, Vec::new());
     let mut records = reader.records();
     while !records.reader().is_done() {
@@ -100,7 +115,9 @@ pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Im
                     Ok(record) => new_lead(columns, record),
                     Err(error) => Err(error.to_string()),
                 };
-                match lead.and_then(|lead| transaction.create(lead).map_err(|error| error.to_string())) {
+                match lead
+                    .and_then(|lead| transaction.create(lead).map_err(|error| error.to_string()))
+                {
                     Ok(_) => imported += 1,
                     Err(reason) => {
                         let position = match record {
@@ -116,7 +133,10 @@ pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Im
         })?;
         bar.set_position(records.reader().position().byte());
     }
-    Ok(Imported { leads: imported, refused: bad })
+    Ok(Imported {
+        leads: imported,
+        refused: bad,
+    })
 }
 
 /// Counts lines. The CSV reader's own count is that before the line ends and blank lines that it has yet to pass.
@@ -143,8 +163,10 @@ impl Lines<'_> {
 
 fn report(imported: u64, bad: &[BadRow], output: Output) {
     if output.json {
-        let refused: Vec<_> =
-            bad.iter().map(|row| serde_json::json!({"line": row.line, "reason": row.reason})).collect();
+        let refused: Vec<_> = bad
+            .iter()
+            .map(|row| serde_json::json!({"line": row.line, "reason": row.reason}))
+            .collect();
         print_json(&serde_json::json!({"imported": imported, "refused": refused}));
         return;
     }
@@ -166,15 +188,28 @@ fn columns(header: &csv::StringRecord) -> Vec<Column> {
     for (index, title) in header.iter().enumerate() {
         let title = title.trim_start_matches('\u{feff}').trim();
         let numbered = || Column::Custom(format!("{title} column {}", index + 1).trim().to_owned());
-        let meant = if title.is_empty() { numbered() } else { column(title) };
+        let meant = if title.is_empty() {
+            numbered()
+        } else {
+            column(title)
+        };
         let custom = Column::Custom(title.to_owned());
-        columns.push([meant, custom].into_iter().find(|column| !columns.contains(column)).unwrap_or_else(numbered));
+        columns.push(
+            [meant, custom]
+                .into_iter()
+                .find(|column| !columns.contains(column))
+                .unwrap_or_else(numbered),
+        );
     }
     columns
 }
 
 fn column(title: &str) -> Column {
-    let plain: String = title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let plain: String = title
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
     match plain.as_str() {
         "name" | "fullname" | "leadname" | "contactname" => Column::Name,
         "firstname" | "givenname" | "forename" => Column::FirstName,
@@ -192,17 +227,38 @@ fn column(title: &str) -> Column {
     }
 }
 
-fn new_lead(columns: &[Column], record: &csv::StringRecord) -> std::result::Result<NewLead, String> {
+fn new_lead(
+    columns: &[Column],
+    record: &csv::StringRecord,
+) -> std::result::Result<NewLead, String> {
     if record.len() != columns.len() {
-        return Err(format!("it has {} values, the header has {}", record.len(), columns.len()));
+        return Err(format!(
+            "it has {} values, the header has {}",
+            record.len(),
+            columns.len()
+        ));
     }
     let value_of = |wanted: Column| {
         let mut values = columns.iter().zip(record);
-        values.find(|(column, _)| **column == wanted).map_or("", |(_, value)| value.trim())
+        values
+            .find(|(column, _)| **column == wanted)
+            .map_or("", |(_, value)| value.trim())
     };
-    let joined = format!("{} {}", value_of(Column::FirstName), value_of(Column::LastName));
-    let mut new = NewLead::new(Some(value_of(Column::Name)).filter(|name| !name.is_empty()).unwrap_or(joined.trim()));
-    for (column, value) in columns.iter().zip(record).filter(|(_, value)| !value.trim().is_empty()) {
+    let joined = format!(
+        "{} {}",
+        value_of(Column::FirstName),
+        value_of(Column::LastName)
+    );
+    let mut new = NewLead::new(
+        Some(value_of(Column::Name))
+            .filter(|name| !name.is_empty())
+            .unwrap_or(joined.trim()),
+    );
+    for (column, value) in columns
+        .iter()
+        .zip(record)
+        .filter(|(_, value)| !value.trim().is_empty())
+    {
         new = match column {
             Column::Name | Column::FirstName | Column::LastName => new,
             Column::Email => new.email(value),
@@ -214,13 +270,17 @@ fn new_lead(columns: &[Column], record: &csv::StringRecord) -> std::result::Resu
             Column::OwnerId => new.owner_id(value.trim()),
             Column::DealValue => {
                 let digits = value.trim();
-                let amount =
-                    Decimal::from_str_exact(digits).map_err(|_| format!("deal_value: {digits} is no number"))?;
+                let amount = Decimal::from_str_exact(digits)
+                    .map_err(|_| format!("deal_value: {digits} is no number"))?;
                 new.deal_value(amount)
             }
             Column::Tags => {
                 let mut tags: Vec<&str> = Vec::new();
-                for tag in value.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                for tag in value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|tag| !tag.is_empty())
+                {
                     if !tags.contains(&tag) {
                         tags.push(tag);
                     }

@@ -28,7 +28,9 @@ use show::Output;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let output = Output { json: arguments.json };
+    let output = Output {
+        json: arguments.json,
+    };
     match run(arguments, output) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -45,16 +47,25 @@ fn run(arguments: Arguments, output: Output) -> Result<bool> {
         return demo::run(arguments.store.as_deref(), output).map(|()| true);
     }
     let Some(directory) = arguments.store else {
-        return Err(Failure::new("malformed_request", "name the store with --store DIR"));
+        return Err(Failure::new(
+            "malformed_request",
+            "name the store with --store DIR",
+        ));
     };
     let imported = match &arguments.command {
         Command::Import { file } => Some(import::CsvFile::open(file)?),
         _ => None,
     };
     // Only what writes may make a store, so that a mistyped directory is told.
-    let may_create = matches!(arguments.command, Command::Import { .. } | Command::Create(_));
+    let may_create = matches!(
+        arguments.command,
+        Command::Import { .. } | Command::Create(_)
+    );
     if !may_create && !directory.join("leads.redb").exists() {
-        let message = format!("there is no store in {}; import or create makes one", directory.display());
+        let message = format!(
+            "there is no store in {}; import or create makes one",
+            directory.display()
+        );
         return Err(Failure::new("not_found", message));
     }
     let store = open(&directory, arguments.command.only_reads())?;
@@ -70,7 +81,9 @@ fn run(arguments: Arguments, output: Output) -> Result<bool> {
 /// not closed cleanly must be opened for writing.
 fn open(directory: &Path, only_reads: bool) -> leadstore::Result<LeadStore> {
     match LeadStore::options().read_only(only_reads).open(directory) {
-        Err(error) if only_reads && error.kind() == ErrorKind::Unavailable => LeadStore::open(directory),
+        Err(error) if only_reads && error.kind() == ErrorKind::Unavailable => {
+            LeadStore::open(directory)
+        }
         opened => opened,
     }
 }
@@ -79,7 +92,12 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
     match command {
         // Done by their own functions.
         Command::Demo | Command::Import { .. } => {}
-        Command::List { filter, page, sort, cursor } => {
+        Command::List {
+            filter,
+            page,
+            sort,
+            cursor,
+        } => {
             let query = page.list_query(filter.filter(), sort);
             output.leads(&store.list(&cursor.into_iter().fold(query, ListQuery::after))?);
         }
@@ -87,17 +105,35 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
             Some(lead) => output.lead(&lead),
             None => return Err(absent(store, id)?),
         },
-        Command::Search { text, fields, typos, filter, page } => {
-            output.hits(&store.search(&page.search_query(&text, fields, typos, filter.filter()))?);
+        Command::Search {
+            text,
+            fields,
+            typos,
+            filter,
+            page,
+        } => {
+            output.hits(&store.search(&page.search_query(
+                &text,
+                fields,
+                typos,
+                filter.filter(),
+            ))?);
         }
         Command::Create(fields) => output.lead(&store.create(fields.new_lead()?)?),
-        Command::Update { id, fields, if_version } => output.lead(&store.update(id, fields.patch(if_version))?),
+        Command::Update {
+            id,
+            fields,
+            if_version,
+        } => output.lead(&store.update(id, fields.patch(if_version))?),
         Command::Delete { id } => output.deleted(&store.delete(id)?),
         Command::Restore { id } => output.lead(&store.restore(id)?),
         Command::Trash { page, sort } => output.trash(&store.list_trash(&page.trash_query(sort))?),
         Command::Stats { filter } => {
             let snapshot = store.snapshot()?;
-            output.stats(&snapshot.facets(&filter.filter())?, snapshot.list_trash(&TrashQuery::new())?.total);
+            output.stats(
+                &snapshot.facets(&filter.filter())?,
+                snapshot.list_trash(&TrashQuery::new())?.total,
+            );
         }
     }
     Ok(())
@@ -108,7 +144,10 @@ fn absent(store: &LeadStore, id: LeadId) -> Result<Failure> {
     Ok(match store.get_trashed(id)? {
         Some(trashed) => {
             let until = trashed.expires_at;
-            Failure::new("in_trash", format!("lead {id} is in the trash; it can be restored until {until}"))
+            Failure::new(
+                "in_trash",
+                format!("lead {id} is in the trash; it can be restored until {until}"),
+            )
         }
         None => Failure::new("not_found", format!("there is no lead {id}")),
     })

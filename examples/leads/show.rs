@@ -31,7 +31,12 @@ impl Output {
             ("status", lead.status.clone()),
             ("source", optional(&lead.source)),
             ("owner_id", optional(&lead.owner_id)),
-            ("deal_value", lead.deal_value.map(|value| value.to_string()).unwrap_or_default()),
+            (
+                "deal_value",
+                lead.deal_value
+                    .map(|value| value.to_string())
+                    .unwrap_or_default(),
+            ),
             ("tags", lead.tags.join(", ")),
             ("created_at", time(lead.created_at)),
             ("updated_at", time(lead.updated_at)),
@@ -61,7 +66,10 @@ impl Output {
         }
         let mut table = table(&["id", "name", "company", "email", "found in"]);
         for Hit { lead, matches, .. } in page {
-            let mut fields: Vec<String> = matches.iter().map(|found| found.field.to_string()).collect();
+            let mut fields: Vec<String> = matches
+                .iter()
+                .map(|found| found.field.to_string())
+                .collect();
             fields.dedup();
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             table.add_row(row([
@@ -81,7 +89,13 @@ impl Output {
             return print_json(page);
         }
         let mut table = table(&["id", "name", "status", "deleted", "can be restored until"]);
-        for TrashedLead { lead, deleted_at, expires_at, .. } in page {
+        for TrashedLead {
+            lead,
+            deleted_at,
+            expires_at,
+            ..
+        } in page
+        {
             table.add_row(row([
                 lead.id.to_string(),
                 lead.name.clone(),
@@ -97,7 +111,11 @@ impl Output {
     pub fn deleted(self, trashed: &TrashedLead) {
         // The API answers a deletion without a body.
         if !self.json {
-            say!("{} is in the trash until {}", trashed.lead.name, time(trashed.expires_at));
+            say!(
+                "{} is in the trash until {}",
+                trashed.lead.name,
+                time(trashed.expires_at)
+            );
         }
     }
 
@@ -108,8 +126,20 @@ impl Output {
         }
         say!("{} leads, {trash} in the trash", facets.total);
         let mut table = table(&["status", "leads", "deals", "deal value"]);
-        for StatusFacet { status, leads, deals, deal_value, .. } in &facets.statuses {
-            table.add_row(row([status.clone(), leads.to_string(), deals.to_string(), deal_value.to_string()]));
+        for StatusFacet {
+            status,
+            leads,
+            deals,
+            deal_value,
+            ..
+        } in &facets.statuses
+        {
+            table.add_row(row([
+                status.clone(),
+                leads.to_string(),
+                deals.to_string(),
+                deal_value.to_string(),
+            ]));
         }
         (1..=3).for_each(|column| align_right(&mut table, column));
         say!("{table}");
@@ -120,7 +150,10 @@ impl Output {
         ] {
             let mut table = self::table(&[name, "leads"]);
             for ValueFacet { value, leads, .. } in values {
-                table.add_row(row([value.as_deref().unwrap_or(none).to_owned(), leads.to_string()]));
+                table.add_row(row([
+                    value.as_deref().unwrap_or(none).to_owned(),
+                    leads.to_string(),
+                ]));
             }
             align_right(&mut table, 1);
             say!("{table}");
@@ -141,7 +174,15 @@ impl Output {
 }
 
 fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
-    let mut table = table(&["id", "name", "company", "email", "status", "deal value", "created"]);
+    let mut table = table(&[
+        "id",
+        "name",
+        "company",
+        "email",
+        "status",
+        "deal value",
+        "created",
+    ]);
     for lead in leads {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         table.add_row(row([
@@ -150,7 +191,9 @@ fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
             text(&lead.company),
             text(&lead.email),
             lead.status.clone(),
-            lead.deal_value.map(|value| value.to_string()).unwrap_or_default(),
+            lead.deal_value
+                .map(|value| value.to_string())
+                .unwrap_or_default(),
             time(lead.created_at),
         ]));
     }
@@ -162,7 +205,12 @@ fn print_place<T>(page: &Page<T>) {
     if page.total == 0 {
         return say!("none found");
     }
-    say!("page {} of {}, {} in all", page.page, page.total_pages(), page.total);
+    say!(
+        "page {} of {}, {} in all",
+        page.page,
+        page.total_pages(),
+        page.total
+    );
 }
 
 pub fn print_json(body: &impl Serialize) {
@@ -172,7 +220,10 @@ pub fn print_json(body: &impl Serialize) {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+        .load_preset(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
     table
 }
 
@@ -184,8 +235,17 @@ fn align_right(table: &mut Table, column: usize) {
 
 /// A row of cells. Control characters are shown as escapes, so that what is stored cannot command the terminal.
 fn row(cells: impl IntoIterator<Item = String>) -> Vec<String> {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    cells.into_iter().map(|cell| cell.chars().map(shown).collect()).collect()
+    let shown = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    cells
+        .into_iter()
+        .map(|cell| cell.chars().map(shown).collect())
+        .collect()
 }
 
 fn time(time: DateTime<Utc>) -> String {

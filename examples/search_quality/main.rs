@@ -19,7 +19,10 @@ fn main() -> Result<()> {
     println!("| what is typed | what is wanted | contacts | found so |");
     println!("|---|---|---|---|");
     for row in measure::table(&store, &contacts)? {
-        println!("| {} | {} | {} | {} |", row.typed, row.wanted, row.of, row.found);
+        println!(
+            "| {} | {} | {} | {} |",
+            row.typed, row.wanted, row.of, row.found
+        );
     }
     store.close()
 }

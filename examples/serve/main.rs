@@ -40,7 +40,10 @@ fn main() -> Result<(), Failure> {
     };
     // For today: keys that nobody revokes would gather in the store.
     let expires_at = Utc::now() + TimeDelta::days(1);
-    let key = store.credentials().create_access_token("serve", Scope::ALL, expires_at)?.token;
+    let key = store
+        .credentials()
+        .create_access_token("serve", Scope::ALL, expires_at)?
+        .token;
     let origins = arguments.allow_origin.into_iter();
     let api = origins.fold(LeadsApi::new(store), LeadsApi::allow_origin);
 
@@ -69,18 +72,22 @@ fn main() -> Result<(), Failure> {
 
 fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure> {
     if request.url().split('?').next() == Some("/") {
-        let html = tiny_http::Header::from_bytes("Content-Type", "text/html; charset=utf-8").map_err(|()| "header")?;
+        let html = tiny_http::Header::from_bytes("Content-Type", "text/html; charset=utf-8")
+            .map_err(|()| "header")?;
         return Ok(request.respond(tiny_http::Response::from_string(PAGE).with_header(html))?);
     }
     let response = match translated(&mut request) {
         Ok(translated) => api.handle(translated),
         // What the crate `http` cannot hold is no request.
-        Err(error) => Response::builder().status(400).body(error.to_string().into_bytes())?,
+        Err(error) => Response::builder()
+            .status(400)
+            .body(error.to_string().into_bytes())?,
     };
     let (head, body) = response.into_parts();
     let mut answer = tiny_http::Response::from_data(body).with_status_code(head.status.as_u16());
     for (name, value) in &head.headers {
-        let header = tiny_http::Header::from_bytes(name.as_str(), value.as_bytes()).map_err(|()| "header")?;
+        let header = tiny_http::Header::from_bytes(name.as_str(), value.as_bytes())
+            .map_err(|()| "header")?;
         answer.add_header(header);
     }
     Ok(request.respond(answer)?)
@@ -88,8 +95,13 @@ fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure
 
 fn translated(request: &mut tiny_http::Request) -> Result<Request<Vec<u8>>, Failure> {
     let mut body = Vec::new();
-    request.as_reader().take(MOST_BODY_BYTES).read_to_end(&mut body)?;
-    let mut builder = Request::builder().method(request.method().as_str()).uri(request.url());
+    request
+        .as_reader()
+        .take(MOST_BODY_BYTES)
+        .read_to_end(&mut body)?;
+    let mut builder = Request::builder()
+        .method(request.method().as_str())
+        .uri(request.url());
     for header in request.headers() {
         builder = builder.header(header.field.as_str().as_str(), header.value.as_bytes());
     }

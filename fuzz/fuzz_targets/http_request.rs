@@ -33,12 +33,23 @@ fn served() -> &'static Served {
     SERVED.get_or_init(|| {
         let store: LeadStore = store::options().in_memory().expect("a store");
         store::fill(&store);
-        let all = store.credentials().create_api_key("all", Scope::ALL).expect("a key").token;
+        let all = store
+            .credentials()
+            .create_api_key("all", Scope::ALL)
+            .expect("a key")
+            .token;
         let ada = NewCredential::api_key("ada", Scope::ALL).owner_id("ada");
         let ada = store.credentials().issue(ada).expect("a key").token;
-        let ids = store.leads(&leadstore::Filter::new()).map(|lead| lead.expect("a lead").id.to_string()).collect();
+        let ids = store
+            .leads(&leadstore::Filter::new())
+            .map(|lead| lead.expect("a lead").id.to_string())
+            .collect();
         let api = LeadsApi::new(store).allow_origin("https://app.example.com");
-        Served { api, keys: [all, ada, "sk_live_wrong".to_owned()], ids }
+        Served {
+            api,
+            keys: [all, ada, "sk_live_wrong".to_owned()],
+            ids,
+        }
     })
 }
 
@@ -68,27 +79,47 @@ fuzz_target!(|raw: Raw<'_>| {
         target.push(b'?');
         target.extend(query.bytes());
     }
-    let (Ok(method), Ok(uri)) = (method, Uri::try_from(target)) else { return };
+    let (Ok(method), Ok(uri)) = (method, Uri::try_from(target)) else {
+        return;
+    };
     let mut request = Request::builder().method(method.clone()).uri(uri);
     let key = &served.keys[raw.key as usize % served.keys.len()];
     request = request.header("Authorization", format!("Bearer {key}"));
-    let media_types = ["application/json", "application/merge-patch+json", "text/plain"];
-    request = request.header("Content-Type", media_types[raw.media_type as usize % media_types.len()]);
+    let media_types = [
+        "application/json",
+        "application/merge-patch+json",
+        "text/plain",
+    ];
+    request = request.header(
+        "Content-Type",
+        media_types[raw.media_type as usize % media_types.len()],
+    );
     for (name, value) in raw.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
             request = request.header(name, value);
         }
     }
-    let Ok(request) = request.body(raw.body) else { return };
+    let Ok(request) = request.body(raw.body) else {
+        return;
+    };
     let what = format!("{request:?}");
     let response = served.api.handle(request);
     assert!(!response.status().is_server_error(), "{what}: {response:?}");
     if !response.body().is_empty() {
         let body: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
-        assert_eq!(response.status().is_client_error(), body.get("error").is_some(), "{what}: {body}");
+        assert_eq!(
+            response.status().is_client_error(),
+            body.get("error").is_some(),
+            "{what}: {body}"
+        );
     }
     if key == &served.keys[1] && response.status().is_success() {
         let body = String::from_utf8_lossy(response.body());
-        assert!(!body.contains("\"owner_id\":\"bob\"") && !body.contains("\"owner_id\":null"), "{what}: {body}");
+        assert!(
+            !body.contains("\"owner_id\":\"bob\"") && !body.contains("\"owner_id\":null"),
+            "{what}: {body}"
+        );
     }
 });

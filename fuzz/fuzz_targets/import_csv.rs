@@ -22,11 +22,21 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let file = import::CsvFile::of(bytes.to_vec(), "fuzz").or_else(|_| {
         // Most files have no header that means anything.
-        import::CsvFile::of([b"name,email,deal_value,tags,status,x\n", bytes].concat(), "fuzz")
+        import::CsvFile::of(
+            [b"name,email,deal_value,tags,status,x\n", bytes].concat(),
+            "fuzz",
+        )
     });
     let Ok(file) = file else { return };
-    let store = leadstore::testing::without_search(store::options()).in_memory().expect("a store");
-    let Ok(imported) = import::import(&store, &file, &ProgressBar::hidden()) else { panic!("the import failed") };
-    assert_eq!(store.count(&Filter::new()).expect("a count"), imported.leads);
+    let store = leadstore::testing::without_search(store::options())
+        .in_memory()
+        .expect("a store");
+    let Ok(imported) = import::import(&store, &file, &ProgressBar::hidden()) else {
+        panic!("the import failed")
+    };
+    assert_eq!(
+        store.count(&Filter::new()).expect("a count"),
+        imported.leads
+    );
     assert!(store.check(|_, _| ()).expect("a check").is_sound());
 });

@@ -37,24 +37,60 @@ fn shared() -> &'static LeadStore {
 fuzz_target!(|wanted: Wanted<'_>| {
     let store = shared();
     let mut filter = Filter::new();
-    filter = wanted.status.iter().fold(filter, |filter, value| filter.status(*value));
-    filter = wanted.source.iter().fold(filter, |filter, value| filter.source(*value));
-    filter = wanted.owner_id.iter().fold(filter, |filter, value| filter.owner_id(*value));
-    filter = wanted.tag.iter().fold(filter, |filter, value| filter.tag(*value));
+    filter = wanted
+        .status
+        .iter()
+        .fold(filter, |filter, value| filter.status(*value));
+    filter = wanted
+        .source
+        .iter()
+        .fold(filter, |filter, value| filter.source(*value));
+    filter = wanted
+        .owner_id
+        .iter()
+        .fold(filter, |filter, value| filter.owner_id(*value));
+    filter = wanted
+        .tag
+        .iter()
+        .fold(filter, |filter, value| filter.tag(*value));
     if wanted.unassigned {
         filter = filter.unassigned();
     }
     if let Some((from, to)) = wanted.values {
-        filter = filter.deal_value(leadstore::rust_decimal::Decimal::from(from)..leadstore::rust_decimal::Decimal::from(to));
+        filter = filter.deal_value(
+            leadstore::rust_decimal::Decimal::from(from)
+                ..leadstore::rust_decimal::Decimal::from(to),
+        );
     }
-    let known = ["name", "-email", "company", "deal_value", "-status", "source", "owner_id", "updated_at", "created_at"];
-    let named = wanted.sort.iter().copied().chain([known[wanted.known_sort as usize % known.len()]]);
+    let known = [
+        "name",
+        "-email",
+        "company",
+        "deal_value",
+        "-status",
+        "source",
+        "owner_id",
+        "updated_at",
+        "created_at",
+    ];
+    let named = wanted
+        .sort
+        .iter()
+        .copied()
+        .chain([known[wanted.known_sort as usize % known.len()]]);
     let sort: Vec<Sort> = named.filter_map(|name| name.parse().ok()).collect();
-    let mut query = ListQuery::new().filter(filter.clone()).sort(sort).page(wanted.page).per_page(wanted.per_page);
+    let mut query = ListQuery::new()
+        .filter(filter.clone())
+        .sort(sort)
+        .page(wanted.page)
+        .per_page(wanted.per_page);
     if let Some((offset, limit)) = wanted.window {
         query = query.window(offset, limit);
     }
-    if let Some(cursor) = wanted.cursor.and_then(|cursor| cursor.parse::<Cursor>().ok()) {
+    if let Some(cursor) = wanted
+        .cursor
+        .and_then(|cursor| cursor.parse::<Cursor>().ok())
+    {
         query = query.after(cursor);
     }
     let all = store.leads(&filter).count() as u64;
@@ -65,9 +101,22 @@ fuzz_target!(|wanted: Wanted<'_>| {
         if let Some(next) = page.next {
             let again: Cursor = next.to_string().parse().expect("a cursor");
             let after = store.list(&query.after(again)).expect("the next page");
-            assert!(after.items.iter().all(|lead| page.items.iter().all(|seen| seen.id != lead.id)), "{wanted:?}");
+            assert!(
+                after
+                    .items
+                    .iter()
+                    .all(|lead| page.items.iter().all(|seen| seen.id != lead.id)),
+                "{wanted:?}"
+            );
         }
     }
     let facets = store.facets(&filter).expect("facets");
-    assert_eq!(facets.statuses.iter().map(|status| status.leads).sum::<u64>(), all);
+    assert_eq!(
+        facets
+            .statuses
+            .iter()
+            .map(|status| status.leads)
+            .sum::<u64>(),
+        all
+    );
 });

@@ -27,18 +27,35 @@ fuzz_target!(|wanted: (&str, Vec<&str>, u8, u8)| {
     let (text, fields, typos, page) = wanted;
     let fields: Vec<Field> = fields.iter().filter_map(|name| name.parse().ok()).collect();
     let typos = [Typos::Auto, Typos::Always, Typos::Never][typos as usize % 3];
-    let query = SearchQuery::new(text).fields(fields).typos(typos).page(page.into()).per_page(10);
+    let query = SearchQuery::new(text)
+        .fields(fields)
+        .typos(typos)
+        .page(page.into())
+        .per_page(10);
     let [recent, indexed] = stores();
     match (recent.search(&query), indexed.search(&query)) {
         (Ok(recent), Ok(indexed)) => {
             assert_eq!(recent.total, indexed.total, "{text:?}");
             let names = |page: &leadstore::Page<leadstore::Hit>| {
-                page.items.iter().map(|hit| (hit.lead.name.clone(), hit.matches.clone())).collect::<Vec<_>>()
+                page.items
+                    .iter()
+                    .map(|hit| (hit.lead.name.clone(), hit.matches.clone()))
+                    .collect::<Vec<_>>()
             };
             assert_eq!(names(&recent), names(&indexed), "{text:?}");
             for hit in &indexed.items {
-                for found in hit.matches.iter().filter(|found| found.field == Field::Name) {
-                    assert!(found.ranges.iter().all(|range| hit.lead.name.get(range.clone()).is_some()), "{text:?}");
+                for found in hit
+                    .matches
+                    .iter()
+                    .filter(|found| found.field == Field::Name)
+                {
+                    assert!(
+                        found
+                            .ranges
+                            .iter()
+                            .all(|range| hit.lead.name.get(range.clone()).is_some()),
+                        "{text:?}"
+                    );
                 }
             }
         }

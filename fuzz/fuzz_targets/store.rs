@@ -5,11 +5,25 @@ use leadstore::{LeadStore, NewLead, OpenOptions};
 
 pub fn options() -> OpenOptions {
     let now = "2026-03-01T12:00:00Z".parse().expect("a time");
-    without_threads(OpenOptions::new().clock(ManualClock::at(now)).cache_bytes(1 << 20))
+    without_threads(
+        OpenOptions::new()
+            .clock(ManualClock::at(now))
+            .cache_bytes(1 << 20),
+    )
 }
 
 pub fn fill(store: &LeadStore) {
-    let names = ["Jane Doe", "José García", "O'Brien Pat", "李偉", "Zoë Ångström", "Łukasz", "jean-luc", "Ἀθηνᾶ", "06 28"];
+    let names = [
+        "Jane Doe",
+        "José García",
+        "O'Brien Pat",
+        "李偉",
+        "Zoë Ångström",
+        "Łukasz",
+        "jean-luc",
+        "Ἀθηνᾶ",
+        "06 28",
+    ];
     for number in 0..60_u32 {
         let name = names[number as usize % names.len()];
         let mut lead = NewLead::new(format!("{name} {number}"))
@@ -21,7 +35,10 @@ pub fn fill(store: &LeadStore) {
             .custom_field("industry", ["Technology", "農業"][number as usize % 2])
             .deal_value(number * 100);
         if number % 4 > 0 {
-            lead = lead.owner_id(["ada", "bob", "eve"][number as usize % 3]).company("Example Corp").source("Web");
+            lead = lead
+                .owner_id(["ada", "bob", "eve"][number as usize % 3])
+                .company("Example Corp")
+                .source("Web");
         }
         let id = store.create(lead).expect("a lead").id;
         if number % 10 == 9 {

@@ -36,12 +36,16 @@ fn originals() -> &'static [Original; 2] {
         [true, false].map(|is_closed| {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join("store");
-            let store = without_search(store::options()).open(&path).expect("a store");
+            let store = without_search(store::options())
+                .open(&path)
+                .expect("a store");
             store::fill(&store);
             if is_closed {
                 store.clone().close().expect("closed");
             }
-            let files = FILES.map(|file| std::fs::read(path.join(file)).expect("a file")).to_vec();
+            let files = FILES
+                .map(|file| std::fs::read(path.join(file)).expect("a file"))
+                .to_vec();
             drop(store);
             let answers = answers(&path).expect("answers");
             Original { files, answers }
@@ -52,8 +56,14 @@ fn originals() -> &'static [Original; 2] {
 fn answers(path: &Path) -> leadstore::Result<String> {
     // An index is made anew by each store, which takes most of the time.
     let store = without_search(store::options()).open(path)?;
-    let leads = store.leads(&Filter::new()).collect::<leadstore::Result<Vec<_>>>()?;
-    let by_name = store.list(&ListQuery::new().sort(["name".parse()?]).filter(Filter::new().status("new")))?;
+    let leads = store
+        .leads(&Filter::new())
+        .collect::<leadstore::Result<Vec<_>>>()?;
+    let by_name = store.list(
+        &ListQuery::new()
+            .sort(["name".parse()?])
+            .filter(Filter::new().status("new")),
+    )?;
     let trash = store.list_trash(&TrashQuery::new())?;
     let facets = store.facets(&Filter::new())?;
     let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?}");
@@ -82,7 +92,11 @@ fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
         match *change {
             Change::Overwrite { at, bytes: new } => {
                 let at = at as usize % length;
-                bytes.iter_mut().skip(at).zip(new).for_each(|(place, byte)| *place = *byte);
+                bytes
+                    .iter_mut()
+                    .skip(at)
+                    .zip(new)
+                    .for_each(|(place, byte)| *place = *byte);
             }
             Change::Flip { at, bit } => {
                 if let Some(byte) = bytes.get_mut(at as usize % length) {
@@ -93,8 +107,17 @@ fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
             Change::Grow { bytes: new } => bytes.extend(new),
             Change::Copy { from, to, blocks } => {
                 let (from, to) = (from as usize % length, to as usize % length);
-                let copied: Vec<u8> = bytes.iter().skip(from).take(usize::from(blocks) * 512).copied().collect();
-                bytes.iter_mut().skip(to).zip(copied).for_each(|(place, byte)| *place = byte);
+                let copied: Vec<u8> = bytes
+                    .iter()
+                    .skip(from)
+                    .take(usize::from(blocks) * 512)
+                    .copied()
+                    .collect();
+                bytes
+                    .iter_mut()
+                    .skip(to)
+                    .zip(copied)
+                    .for_each(|(place, byte)| *place = byte);
             }
             Change::Replace { bytes: new } => *bytes = new.to_vec(),
         }
@@ -110,7 +133,10 @@ fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
         Ok(answers) if is_closed => assert_eq!(answers, original.answers, "{changes:?}"),
         Ok(_) => {}
         Err(error) => assert!(
-            matches!(error.kind(), ErrorKind::Corrupted | ErrorKind::UnsupportedFormat),
+            matches!(
+                error.kind(),
+                ErrorKind::Corrupted | ErrorKind::UnsupportedFormat
+            ),
             "{:?} {error} {changes:?}",
             error.kind()
         ),

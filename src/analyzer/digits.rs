@@ -19,7 +19,9 @@ pub(crate) fn digits(text: &str) -> Vec<Digit> {
     let mut folder = Folder::default();
     for (start, c) in text.char_indices() {
         let end = start + c.len_utf8();
-        folder.fold(c, |plain| digits.extend(value(plain).map(|digit| Digit { digit, start, end })));
+        folder.fold(c, |plain| {
+            digits.extend(value(plain).map(|digit| Digit { digit, start, end }))
+        });
     }
     digits
 }
@@ -46,9 +48,19 @@ mod tests {
             ("٠٥٠-۱۲۳", "050123"),
             ("ext. x", ""),
         ] {
-            assert_eq!(digits(text).iter().map(|digit| digit.digit).collect::<String>(), expected, "{text}");
+            assert_eq!(
+                digits(text)
+                    .iter()
+                    .map(|digit| digit.digit)
+                    .collect::<String>(),
+                expected,
+                "{text}"
+            );
         }
-        let places: Vec<_> = digits("t１ 2").iter().map(|digit| (digit.start, digit.end)).collect();
+        let places: Vec<_> = digits("t１ 2")
+            .iter()
+            .map(|digit| (digit.start, digit.end))
+            .collect();
         assert_eq!(places, [(1, 4), (5, 6)]);
     }
 }

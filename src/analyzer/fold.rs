@@ -10,7 +10,11 @@ use unicode_script::{Script, UnicodeScript};
 pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         let mut folded = String::with_capacity(text.len());
-        folded.extend(text.chars().filter(|c| !is_apostrophe(*c)).map(|c| c.to_ascii_lowercase()));
+        folded.extend(
+            text.chars()
+                .filter(|c| !is_apostrophe(*c))
+                .map(|c| c.to_ascii_lowercase()),
+        );
         return folded;
     }
     let mut folder = Folder::default();
@@ -71,7 +75,10 @@ fn is_apostrophe(c: char) -> bool {
 /// Whether a mark after `base` is an accent that people leave out, rather than part of the letter.
 fn drops_marks(base: char) -> bool {
     base.is_ascii_digit()
-        || matches!(base.script(), Script::Latin | Script::Greek | Script::Cyrillic | Script::Hebrew | Script::Arabic)
+        || matches!(
+            base.script(),
+            Script::Latin | Script::Greek | Script::Cyrillic | Script::Hebrew | Script::Arabic
+        )
 }
 
 /// Letters that have no decomposition but that people type without their stroke.

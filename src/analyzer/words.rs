@@ -22,7 +22,11 @@ pub(crate) struct Word {
 
 /// The words of `text` in order.
 pub(crate) fn words(text: &str) -> Vec<Word> {
-    if text.is_ascii() { ascii_words(text) } else { any_words(text) }
+    if text.is_ascii() {
+        ascii_words(text)
+    } else {
+        any_words(text)
+    }
 }
 
 /// The way of [`any_words`] for plain ASCII, which is most of what leads hold.
@@ -35,7 +39,12 @@ fn ascii_words(text: &str) -> Vec<Word> {
         if let Some(kept) = kept.get(begin..).filter(|kept| !kept.is_empty()) {
             let mut text = kept.to_ascii_lowercase();
             text.retain(|c| c != '\'');
-            words.push(Word { text, start: start + begin, end: start + begin + kept.len(), single_cjk: false });
+            words.push(Word {
+                text,
+                start: start + begin,
+                end: start + begin + kept.len(),
+                single_cjk: false,
+            });
         }
         start += run.len();
     }
@@ -92,14 +101,20 @@ impl Splitter {
 
     /// A mark belongs to the letter before it; one that stands alone is no word.
     fn take_mark(&mut self, mark: char, start: usize, end: usize) {
-        let Some(last) = self.run.last_mut() else { return };
+        let Some(last) = self.run.last_mut() else {
+            return;
+        };
         match compose(last.c, mark) {
             Some(composed) if self.run_is_cjk => {
                 last.c = composed;
                 last.end = end;
             }
             _ if self.run_is_cjk => last.end = end,
-            _ => self.run.push(Piece { c: mark, start, end }),
+            _ => self.run.push(Piece {
+                c: mark,
+                start,
+                end,
+            }),
         }
     }
 
@@ -115,7 +130,9 @@ impl Splitter {
         if self.run_is_cjk {
             match run.as_slice() {
                 [single] => self.words.push(word(&[*single], true)),
-                several => self.words.extend(several.windows(2).map(|pair| word(pair, false))),
+                several => self
+                    .words
+                    .extend(several.windows(2).map(|pair| word(pair, false))),
             }
         } else if !run.is_empty() {
             self.words.push(word(run, false));
@@ -139,7 +156,11 @@ fn word(pieces: &[Piece], single_cjk: bool) -> Word {
 }
 
 fn is_cjk(c: char) -> bool {
-    !c.is_ascii() && matches!(c.script(), Script::Han | Script::Hiragana | Script::Katakana)
+    !c.is_ascii()
+        && matches!(
+            c.script(),
+            Script::Han | Script::Hiragana | Script::Katakana
+        )
 }
 
 #[cfg(test)]
@@ -179,7 +200,10 @@ mod tests {
     #[test]
     fn words_know_their_place_in_the_original() {
         let text = "Dr. Straße-O’Brien cafe\u{301}s";
-        let places: Vec<&str> = words(text).iter().map(|word| &text[word.start..word.end]).collect();
+        let places: Vec<&str> = words(text)
+            .iter()
+            .map(|word| &text[word.start..word.end])
+            .collect();
         assert_eq!(places, ["Dr", "Straße", "O’Brien", "cafe\u{301}s"]);
     }
 

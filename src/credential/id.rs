@@ -54,9 +54,15 @@ impl FromStr for CredentialId {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything but the text of an id.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let message = "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";
-        Self::parse_after(PREFIX, text)
-            .ok_or_else(|| Error::invalid(vec![Violation::new("id", ViolationCode::InvalidFormat, message)]))
+        let message =
+            "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";
+        Self::parse_after(PREFIX, text).ok_or_else(|| {
+            Error::invalid(vec![Violation::new(
+                "id",
+                ViolationCode::InvalidFormat,
+                message,
+            )])
+        })
     }
 }
 

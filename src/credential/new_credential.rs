@@ -51,7 +51,11 @@ impl NewCredential {
         scopes: impl IntoIterator<Item = Scope>,
         expires_at: DateTime<Utc>,
     ) -> Self {
-        Self { kind: CredentialKind::AccessToken, expires_at: Some(expires_at), ..Self::api_key(label, scopes) }
+        Self {
+            kind: CredentialKind::AccessToken,
+            expires_at: Some(expires_at),
+            ..Self::api_key(label, scopes)
+        }
     }
 
     /// Binds it to an owner: it sees and touches only the leads of that `owner_id`, and creates only such.
@@ -65,19 +69,37 @@ impl NewCredential {
         let mut violations = Violations::default();
         let label = rule::LABEL.normalise(self.label.clone(), &mut violations);
         if self.label.trim().is_empty() {
-            violations.add(rule::LABEL.field, ViolationCode::Required, "must not be blank");
+            violations.add(
+                rule::LABEL.field,
+                ViolationCode::Required,
+                "must not be blank",
+            );
         }
         if self.scopes.is_empty() {
             violations.add("scopes", ViolationCode::Required, "must be one at least");
         }
         // A binding that fell away because it is blank would show all leads.
-        if self.owner_id.as_deref().is_some_and(|owner_id| owner_id.trim().is_empty()) {
-            violations.add(rule::OWNER_ID.field, ViolationCode::Required, "must not be blank");
+        if self
+            .owner_id
+            .as_deref()
+            .is_some_and(|owner_id| owner_id.trim().is_empty())
+        {
+            violations.add(
+                rule::OWNER_ID.field,
+                ViolationCode::Required,
+                "must not be blank",
+            );
         }
-        let owner_id = self.owner_id.and_then(|raw| rule::OWNER_ID.normalise(raw, &mut violations));
+        let owner_id = self
+            .owner_id
+            .and_then(|raw| rule::OWNER_ID.normalise(raw, &mut violations));
         let expires_at = self.expires_at.map(crate::clock::microseconds);
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
-            violations.add("expires_at", ViolationCode::OutOfRange, "must be in the future");
+            violations.add(
+                "expires_at",
+                ViolationCode::OutOfRange,
+                "must be in the future",
+            );
         }
         violations.into_result()?;
         let (id, token, hash) = token::generate(self.kind)?;

@@ -23,7 +23,10 @@ pub struct Principal {
 impl Principal {
     /// One with these scopes, who sees all leads.
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
-        Self { scopes: scopes.into_iter().collect(), owner_id: None }
+        Self {
+            scopes: scopes.into_iter().collect(),
+            owner_id: None,
+        }
     }
 
     /// The same for the leads of one owner only: the others do not exist for it. A blank owner is nobody, who is refused.

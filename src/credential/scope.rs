@@ -51,7 +51,13 @@ impl FromStr for Scope {
         Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| Error::invalid(vec![Violation::new("scopes", ViolationCode::NotAllowed, message)]))
+            .ok_or_else(|| {
+                Error::invalid(vec![Violation::new(
+                    "scopes",
+                    ViolationCode::NotAllowed,
+                    message,
+                )])
+            })
     }
 }
 

@@ -53,7 +53,10 @@ impl<'t> Token<'t> {
             let head = text.get(..prefix.len() + DIGITS)?;
             CredentialId::parse_after(prefix, head)
         };
-        Self { text, claims: KINDS.into_iter().find_map(claim) }
+        Self {
+            text,
+            claims: KINDS.into_iter().find_map(claim),
+        }
     }
 
     pub(crate) fn claims(&self) -> Option<CredentialId> {
@@ -78,7 +81,11 @@ pub(super) fn generate(kind: CredentialKind) -> Result<(CredentialId, String, To
 fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        Error::new(ErrorKind::Io, "the operating system gave no random bytes for a token").caused_by(error)
+        Error::new(
+            ErrorKind::Io,
+            "the operating system gave no random bytes for a token",
+        )
+        .caused_by(error)
     })?;
     Ok(bytes)
 }
@@ -91,7 +98,11 @@ mod tests {
     fn a_token_matches_its_own_hash_only() {
         for kind in KINDS {
             let (id, text, hash) = generate(kind).unwrap();
-            assert_eq!((text.len(), Token::new(&text).claims()), (8 + 26 + 43, Some(id)), "{text}");
+            assert_eq!(
+                (text.len(), Token::new(&text).claims()),
+                (8 + 26 + 43, Some(id)),
+                "{text}"
+            );
             assert!(Token::new(&text).matches(hash));
             for end in 0..text.len() {
                 assert!(!Token::new(&text[..end]).matches(hash));
@@ -99,14 +110,29 @@ mod tests {
             let (_, other, other_hash) = generate(kind).unwrap();
             assert!(!Token::new(&other).matches(hash) && !Token::new(&text).matches(other_hash));
             let longer = format!("{text}x");
-            assert_eq!((Token::new(&longer).claims(), Token::new(&longer).matches(hash)), (Some(id), false));
+            assert_eq!(
+                (
+                    Token::new(&longer).claims(),
+                    Token::new(&longer).matches(hash)
+                ),
+                (Some(id), false)
+            );
         }
     }
 
     #[test]
     fn anything_else_claims_nothing_and_matches_nothing() {
-        for text in ["", "sk_live_", "sk_live_0", "sk_live_é01h455vb4pex5vsknk084sn02q", &"x".repeat(1 << 20)] {
-            assert!(Token::new(text).claims().is_none() && !Token::new(text).matches(TokenHash::NONE), "{text:.20}");
+        for text in [
+            "",
+            "sk_live_",
+            "sk_live_0",
+            "sk_live_é01h455vb4pex5vsknk084sn02q",
+            &"x".repeat(1 << 20),
+        ] {
+            assert!(
+                Token::new(text).claims().is_none() && !Token::new(text).matches(TokenHash::NONE),
+                "{text:.20}"
+            );
         }
     }
 }

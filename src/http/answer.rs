@@ -18,7 +18,9 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8
     }
     let mut response = empty(status);
     *response.body_mut() = bytes;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -29,7 +31,11 @@ pub(super) fn lead(status: StatusCode, lead: &Lead) -> Response<Vec<u8>> {
 
 /// A lead that was just created.
 pub(super) fn created(lead: &Lead) -> Response<Vec<u8>> {
-    with(self::lead(StatusCode::CREATED, lead), LOCATION, &format!("/v1/leads/{}", lead.id))
+    with(
+        self::lead(StatusCode::CREATED, lead),
+        LOCATION,
+        &format!("/v1/leads/{}", lead.id),
+    )
 }
 
 pub(super) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
@@ -39,7 +45,11 @@ pub(super) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
 /// A page with links to its neighbours ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 pub(super) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
     let response = json(StatusCode::OK, body);
-    if links.is_empty() { response } else { with(response, LINK, links) }
+    if links.is_empty() {
+        response
+    } else {
+        with(response, LINK, links)
+    }
 }
 
 pub(super) fn empty(status: StatusCode) -> Response<Vec<u8>> {
@@ -52,7 +62,9 @@ pub(super) fn empty(status: StatusCode) -> Response<Vec<u8>> {
 pub(super) fn drop_body(response: &mut Response<Vec<u8>>) {
     let body = std::mem::take(response.body_mut());
     if !body.is_empty() {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
 }
 

@@ -49,8 +49,17 @@ impl Authenticator for LeadStore {
 /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Fault> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Fault::no_credentials()) };
-    let (scheme, token) =
-        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(Fault::no_credentials)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Fault::no_credentials()) }
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Fault::no_credentials());
+    };
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(Fault::no_credentials)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(Fault::no_credentials())
+    }
 }

@@ -31,7 +31,9 @@ impl Call<'_> {
 
     /// Whose leads it sees, for work that outlives the call's borrows.
     pub(super) fn sight(&self) -> Sight {
-        Sight { owner_id: self.owner_id().map(str::to_owned) }
+        Sight {
+            owner_id: self.owner_id().map(str::to_owned),
+        }
     }
 
     /// The id in the path. What is no id is that of no lead.
@@ -47,13 +49,18 @@ impl Call<'_> {
     /// The members of the object that the body must be.
     pub(super) fn members(&self) -> Result<Members<'_>, Fault> {
         let json = Json::parse(self.body).map_err(|error| {
-            Fault::new(FaultCode::MalformedRequest, format!("the body is not JSON in UTF-8: {error}"))
+            Fault::new(
+                FaultCode::MalformedRequest,
+                format!("the body is not JSON in UTF-8: {error}"),
+            )
         })?;
         let invalid = |code, message| Error::invalid(vec![Violation::new("body", code, message)]);
         if json.kind() != Kind::Object {
             return Err(invalid(ViolationCode::InvalidType, "must be an object").into());
         }
-        Ok(json.members().ok_or_else(|| invalid(ViolationCode::InvalidCharacter, LONE_SURROGATE))?)
+        Ok(json
+            .members()
+            .ok_or_else(|| invalid(ViolationCode::InvalidCharacter, LONE_SURROGATE))?)
     }
 }
 
@@ -74,7 +81,9 @@ impl Sight {
             Some(lead) if self.reaches(&lead) => Ok(lead),
             Some(_) => Err(Error::not_found(id)),
             None => match leads.get_trashed(id)? {
-                Some(trashed) if self.reaches(&trashed.lead) => Err(Error::in_trash(id, trashed.expires_at)),
+                Some(trashed) if self.reaches(&trashed.lead) => {
+                    Err(Error::in_trash(id, trashed.expires_at))
+                }
                 _ => Err(Error::not_found(id)),
             },
         }

@@ -17,7 +17,8 @@ pub(super) struct Cors {
     origins: Arc<Vec<String>>,
 }
 
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match");
+const REQUEST_HEADERS: HeaderValue =
+    HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match");
 const RESPONSE_HEADERS: HeaderValue =
     HeaderValue::from_static("Allow, ETag, Link, Location, Retry-After, WWW-Authenticate");
 /// How many seconds a browser need not ask again: the most that Chromium grants.
@@ -58,6 +59,9 @@ impl Cors {
 
     fn allowed_origin<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
         let origin = headers.get(ORIGIN)?;
-        self.origins.iter().any(|allowed| allowed == "*" || origin == allowed.as_str()).then_some(origin)
+        self.origins
+            .iter()
+            .any(|allowed| allowed == "*" || origin == allowed.as_str())
+            .then_some(origin)
     }
 }

@@ -12,7 +12,11 @@ pub(super) struct EntityTag(String);
 
 impl EntityTag {
     pub(super) fn of(lead: &Lead) -> Self {
-        Self(format!("\"{}-{:x}\"", lead.version, lead.created_at.timestamp_micros()))
+        Self(format!(
+            "\"{}-{:x}\"",
+            lead.version,
+            lead.created_at.timestamp_micros()
+        ))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -33,13 +37,19 @@ impl IfMatch {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let tags = tags(headers, &IF_MATCH);
         let demands_nothing = !headers.contains_key(IF_MATCH) || tags.iter().any(|tag| tag == "*");
-        if demands_nothing { Self::Any } else { Self::Tags(tags) }
+        if demands_nothing {
+            Self::Any
+        } else {
+            Self::Tags(tags)
+        }
     }
 
     /// The comparison is strong: a tag that begins with `W/` is none.
     pub(super) fn check(&self, lead: &Lead) -> Result<()> {
         match self {
-            Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => Err(Error::precondition_failed(lead)),
+            Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => {
+                Err(Error::precondition_failed(lead))
+            }
             Self::Any | Self::Tags(_) => Ok(()),
         }
     }
@@ -47,12 +57,20 @@ impl IfMatch {
 
 /// Whether an `If-None-Match` names this tag, so that the client has the lead already. The comparison is weak.
 pub(super) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
-    let names = |candidate: &String| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0;
+    let names = |candidate: &String| {
+        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
+    };
     tags(headers, &IF_NONE_MATCH).iter().any(names)
 }
 
 /// The tags that a header lists. Ours hold no comma, so one in another's tag makes two that match nothing.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
+    let values = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim().to_owned())
+        .collect()
 }

@@ -65,7 +65,13 @@ struct Inner {
 impl Fault {
     pub(super) fn new(code: FaultCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { code, message, details: Vec::new(), expires_at: None, header: None }))
+        Self(Box::new(Inner {
+            code,
+            message,
+            details: Vec::new(),
+            expires_at: None,
+            header: None,
+        }))
     }
 
     /// No such path, or no such lead, which a client cannot tell from one that it may not see.
@@ -77,27 +83,41 @@ impl Fault {
     /// says nothing of an error).
     pub(super) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
-        Self::new(FaultCode::Unauthorized, message)
-            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"leads\""))
+        Self::new(FaultCode::Unauthorized, message).with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"leads\""),
+        )
     }
 
     /// A request whose token is not, or no longer, good.
     pub(super) fn bad_credentials() -> Self {
         let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
                          error_description=\"the token is unknown, expired or revoked\"";
-        Self::new(FaultCode::Unauthorized, "the token is unknown, expired or revoked")
-            .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        Self::new(
+            FaultCode::Unauthorized,
+            "the token is unknown, expired or revoked",
+        )
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     /// A request whose credentials lack the scope.
     pub(super) fn missing_scope(scope: Scope) -> Self {
         let challenge = match scope {
-            Scope::Read => "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:read\"",
-            Scope::Write => "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:write\"",
-            Scope::Delete => "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:delete\"",
+            Scope::Read => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:read\""
+            }
+            Scope::Write => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:write\""
+            }
+            Scope::Delete => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:delete\""
+            }
         };
-        Self::new(FaultCode::Forbidden, format!("the credentials lack the scope {scope}"))
-            .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        Self::new(
+            FaultCode::Forbidden,
+            format!("the credentials lack the scope {scope}"),
+        )
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     pub(super) fn method_not_allowed(allow: HeaderValue) -> Self {
@@ -106,8 +126,11 @@ impl Fault {
 
     /// A body of a type that the operation does not take.
     pub(super) fn unsupported_media_type(accepted: &'static str) -> Self {
-        Self::new(FaultCode::UnsupportedMediaType, format!("send the body as {accepted}"))
-            .with(ACCEPT, HeaderValue::from_static(accepted))
+        Self::new(
+            FaultCode::UnsupportedMediaType,
+            format!("send the body as {accepted}"),
+        )
+        .with(ACCEPT, HeaderValue::from_static(accepted))
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -125,8 +148,19 @@ impl Fault {
             #[serde(skip_serializing_if = "Option::is_none")]
             expires_at: Option<String>,
         }
-        let Inner { code, message, details, expires_at, header } = *self.0;
-        let body = Body { error: code, message: &message, details: &details, expires_at: expires_at.map(rfc3339) };
+        let Inner {
+            code,
+            message,
+            details,
+            expires_at,
+            header,
+        } = *self.0;
+        let body = Body {
+            error: code,
+            message: &message,
+            details: &details,
+            expires_at: expires_at.map(rfc3339),
+        };
         let mut response = answer::json(code.status(), &body);
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);

@@ -41,20 +41,36 @@ impl Inputs {
 
     /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
     /// `numbers` those that are a number. `null` counts as absent.
-    pub(super) fn of_members(members: &Members<'_>, texts: &[&str], numbers: &[&str], violations: Violations) -> Self {
-        let mut inputs = Self { values: BTreeMap::new(), violations };
+    pub(super) fn of_members(
+        members: &Members<'_>,
+        texts: &[&str],
+        numbers: &[&str],
+        violations: Violations,
+    ) -> Self {
+        let mut inputs = Self {
+            values: BTreeMap::new(),
+            violations,
+        };
         for (name, value) in members {
             let wants_number = numbers.contains(&name.as_str());
             if !wants_number && !texts.contains(&name.as_str()) {
-                inputs.violations.add(shortened(name), ViolationCode::Unknown, UNKNOWN);
+                inputs
+                    .violations
+                    .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
                 continue;
             }
             match value.kind() {
                 Kind::Null => {}
-                Kind::Number if wants_number => inputs.insert(name.clone(), value.as_written().to_owned()),
+                Kind::Number if wants_number => {
+                    inputs.insert(name.clone(), value.as_written().to_owned())
+                }
                 Kind::Text if !wants_number => match value.text() {
                     Some(text) => inputs.insert(name.clone(), text),
-                    None => inputs.violations.add(name, ViolationCode::InvalidCharacter, LONE_SURROGATE),
+                    None => {
+                        inputs
+                            .violations
+                            .add(name, ViolationCode::InvalidCharacter, LONE_SURROGATE)
+                    }
                 },
                 Kind::List if !wants_number => {
                     if let Some(texts) = inputs.texts(name, *value) {
@@ -62,8 +78,14 @@ impl Inputs {
                     }
                 }
                 _ => {
-                    let wanted = if wants_number { "must be a number" } else { "must be a text or a list of texts" };
-                    inputs.violations.add(name, ViolationCode::InvalidType, wanted);
+                    let wanted = if wants_number {
+                        "must be a number"
+                    } else {
+                        "must be a text or a list of texts"
+                    };
+                    inputs
+                        .violations
+                        .add(name, ViolationCode::InvalidType, wanted);
                 }
             }
         }
@@ -79,9 +101,15 @@ impl Inputs {
             match element.kind() {
                 Kind::Text => match element.text() {
                     Some(text) => texts.push(text),
-                    None => self.violations.add(field(), ViolationCode::InvalidCharacter, LONE_SURROGATE),
+                    None => self.violations.add(
+                        field(),
+                        ViolationCode::InvalidCharacter,
+                        LONE_SURROGATE,
+                    ),
                 },
-                _ => self.violations.add(field(), ViolationCode::InvalidType, "must be a text"),
+                _ => self
+                    .violations
+                    .add(field(), ViolationCode::InvalidType, "must be a text"),
             }
         }
         (texts.len() == elements.len()).then_some(texts)
@@ -91,7 +119,11 @@ impl Inputs {
         match self.values.entry(name) {
             Entry::Vacant(place) => drop(place.insert(value)),
             Entry::Occupied(earlier) => {
-                self.violations.add(shortened(earlier.key()), ViolationCode::Duplicate, "must not come twice");
+                self.violations.add(
+                    shortened(earlier.key()),
+                    ViolationCode::Duplicate,
+                    "must not come twice",
+                );
             }
         }
     }
@@ -105,12 +137,17 @@ impl Inputs {
     pub(super) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.violations.add(name, ViolationCode::InvalidFormat, "must be a whole number in digits");
+            self.violations.add(
+                name,
+                ViolationCode::InvalidFormat,
+                "must be a whole number in digits",
+            );
             return None;
         }
         let number = text.parse().ok();
         if number.is_none() {
-            self.violations.add(name, ViolationCode::OutOfRange, "is too large");
+            self.violations
+                .add(name, ViolationCode::OutOfRange, "is too large");
         }
         number
     }
@@ -118,7 +155,8 @@ impl Inputs {
     /// All that is wrong, what nobody asked for included.
     pub(super) fn into_violations(mut self) -> Violations {
         for name in self.values.keys() {
-            self.violations.add(shortened(name), ViolationCode::Unknown, UNKNOWN);
+            self.violations
+                .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
         }
         self.violations
     }
@@ -144,7 +182,11 @@ pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
         }
         let (digits, after) = rest.split_first_chunk::<2>()?;
         rest = after;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         let [high, low] = *digits;
         bytes.push(digit(high)? << 4 | digit(low)?);
     }

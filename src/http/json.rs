@@ -64,17 +64,26 @@ impl<'a> Json<'a> {
 
     /// The members of an object; `None` if the name of one holds half of a surrogate pair.
     pub(super) fn members(self) -> Option<Members<'a>> {
-        serde_json::from_str::<RawMembers<'a>>(self.0.get()).ok().map(|members| members.0)
+        serde_json::from_str::<RawMembers<'a>>(self.0.get())
+            .ok()
+            .map(|members| members.0)
     }
 
     /// A text, number or boolean, or why it cannot be one.
     pub(super) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
-        let out_of_range =
-            (ViolationCode::OutOfRange, "must be a whole number of 64 bits, or one that a double can hold");
+        let out_of_range = (
+            ViolationCode::OutOfRange,
+            "must be a whole number of 64 bits, or one that a double can hold",
+        );
         match self.kind() {
             Kind::Bool => Ok(CustomValue::Bool(self.0.get() == "true")),
-            Kind::Text => self.text().map(CustomValue::Text).ok_or((ViolationCode::InvalidCharacter, LONE_SURROGATE)),
-            Kind::Number => number(self.0.get()).map(CustomValue::Number).ok_or(out_of_range),
+            Kind::Text => self
+                .text()
+                .map(CustomValue::Text)
+                .ok_or((ViolationCode::InvalidCharacter, LONE_SURROGATE)),
+            Kind::Number => number(self.0.get())
+                .map(CustomValue::Number)
+                .ok_or(out_of_range),
             Kind::Null | Kind::List | Kind::Object => Err((
                 ViolationCode::InvalidType,
                 "must be a text, a number or a boolean, or in a field a list of those",
@@ -112,7 +121,10 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
 /// A number of a custom field: a whole one stays exact or is none.
 fn number(text: &str) -> Option<Number> {
     if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-        text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Number::Float)
+        text.parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(Number::Float)
     } else {
         text.parse::<i64>().ok().map(Number::Integer)
     }
@@ -124,7 +136,9 @@ const MAX_DIGITS: usize = 28;
 /// The exact value of a number in JSON's notation; `None` if it is not one, or has more than 28 significant digits or
 /// decimal places.
 pub(super) fn exact_decimal(text: &str) -> Option<Decimal> {
-    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (negative, unsigned) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
         None => (unsigned, None),
@@ -134,8 +148,13 @@ pub(super) fn exact_decimal(text: &str) -> Option<Decimal> {
         None => (mantissa, None),
     };
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let exponent_digits = exponent.map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
-    if ![Some(whole), fraction, exponent_digits].into_iter().flatten().all(is_digits) {
+    let exponent_digits =
+        exponent.map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    if ![Some(whole), fraction, exponent_digits]
+        .into_iter()
+        .flatten()
+        .all(is_digits)
+    {
         return None;
     }
     let fraction = fraction.unwrap_or_default().trim_end_matches('0');
@@ -197,7 +216,10 @@ mod tests {
             ("1e-4", d("0.0001")),
             ("100000000000000000000e-20", d("1")),
             ("12345678901234567890", d("12345678901234567890")),
-            ("1.000000000000000000000000001", d("1.000000000000000000000000001")),
+            (
+                "1.000000000000000000000000001",
+                d("1.000000000000000000000000001"),
+            ),
             ("1.0000000000000000000000000001", None),
             ("1e400", None),
             ("1e-400", None),
@@ -212,7 +234,10 @@ mod tests {
         ] {
             assert_eq!(exact_decimal(text), value, "{text}");
         }
-        assert_eq!(number("9223372036854775807"), Some(Number::Integer(i64::MAX)));
+        assert_eq!(
+            number("9223372036854775807"),
+            Some(Number::Integer(i64::MAX))
+        );
         assert_eq!(number("9223372036854775808"), None);
         assert_eq!(number("1e400"), None);
         assert_eq!(number("1e3"), Some(Number::Float(1_000.0)));

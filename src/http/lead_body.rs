@@ -41,7 +41,11 @@ impl LeadBody {
         let mut seen = HashSet::with_capacity(members.len());
         for (name, value) in members {
             if !seen.insert(name.as_str()) {
-                v.add(shortened(name), ViolationCode::Duplicate, "must not come twice");
+                v.add(
+                    shortened(name),
+                    ViolationCode::Duplicate,
+                    "must not come twice",
+                );
                 continue;
             }
             match name.as_str() {
@@ -58,9 +62,17 @@ impl LeadBody {
                 "tags" => body.tags = tags(*value, v),
                 "custom_fields" => body.custom_fields = custom_fields(*value, v),
                 "id" | "created_at" | "updated_at" | "version" => {
-                    v.add(name, ViolationCode::NotAllowed, "is set by the store and cannot be changed");
+                    v.add(
+                        name,
+                        ViolationCode::NotAllowed,
+                        "is set by the store and cannot be changed",
+                    );
                 }
-                _ => v.add(shortened(name), ViolationCode::Unknown, "is no field of a lead"),
+                _ => v.add(
+                    shortened(name),
+                    ViolationCode::Unknown,
+                    "is no field of a lead",
+                ),
             }
         }
         body.violations = std::mem::take(v);
@@ -70,7 +82,10 @@ impl LeadBody {
     /// Adds that the identities that the object names may not be chosen.
     pub(super) fn refuse_identities(&mut self, is_new: bool) {
         // Of a new lead what is null is absent; of another it is cleared, which is a change.
-        let external_id = self.external_id.as_ref().is_some_and(|named| !is_new || named.is_some());
+        let external_id = self
+            .external_id
+            .as_ref()
+            .is_some_and(|named| !is_new || named.is_some());
         let named = [("id", self.id.is_some()), ("external_id", external_id)];
         for (field, _) in named.into_iter().filter(|(_, named)| *named) {
             self.violations.add(
@@ -97,7 +112,17 @@ impl LeadBody {
                 })+
             };
         }
-        set!(external_id, email, phone, company, status, source, owner_id, deal_value, tags);
+        set!(
+            external_id,
+            email,
+            phone,
+            company,
+            status,
+            source,
+            owner_id,
+            deal_value,
+            tags
+        );
         if let Some(id) = self.id {
             lead = lead.id(id);
         }
@@ -120,8 +145,16 @@ impl LeadBody {
                 })+
             };
         }
-        change!(external_id / clear_external_id, email / clear_email, phone / clear_phone);
-        change!(company / clear_company, source / clear_source, owner_id / clear_owner_id);
+        change!(
+            external_id / clear_external_id,
+            email / clear_email,
+            phone / clear_phone
+        );
+        change!(
+            company / clear_company,
+            source / clear_source,
+            owner_id / clear_owner_id
+        );
         change!(deal_value / clear_deal_value, tags / clear_tags);
         // A blank text is refused as null is.
         if let Some(name) = self.name {
@@ -174,7 +207,8 @@ fn deal_value(value: Json<'_>, violations: &mut Violations) -> Member<Decimal> {
         Kind::Number => {
             let decimal = exact_decimal(value.as_written());
             if decimal.is_none() {
-                let message = "must be 0 or more, below 100000000000, with at most 4 decimal places";
+                let message =
+                    "must be 0 or more, below 100000000000, with at most 4 decimal places";
                 violations.add("deal_value", ViolationCode::OutOfRange, message);
             }
             decimal.map(Some)
@@ -196,7 +230,11 @@ fn tags(value: Json<'_>, violations: &mut Violations) -> Member<Vec<String>> {
                 .enumerate()
                 .filter_map(|(index, element)| {
                     if element.is_null() {
-                        violations.add(format!("tags[{index}]"), ViolationCode::InvalidType, "must be a text");
+                        violations.add(
+                            format!("tags[{index}]"),
+                            ViolationCode::InvalidType,
+                            "must be a text",
+                        );
                         return None;
                     }
                     text(&format!("tags[{index}]"), *element, violations)?
@@ -205,23 +243,38 @@ fn tags(value: Json<'_>, violations: &mut Violations) -> Member<Vec<String>> {
             (texts.len() == elements.len()).then_some(Some(texts))
         }
         _ => {
-            violations.add("tags", ViolationCode::InvalidType, "must be a list of texts");
+            violations.add(
+                "tags",
+                ViolationCode::InvalidType,
+                "must be a list of texts",
+            );
             None
         }
     }
 }
 
-fn custom_fields(value: Json<'_>, violations: &mut Violations) -> Member<Vec<(String, Option<CustomValue>)>> {
+fn custom_fields(
+    value: Json<'_>,
+    violations: &mut Violations,
+) -> Member<Vec<(String, Option<CustomValue>)>> {
     let members = match value.kind() {
         Kind::Null => return Some(None),
         Kind::Object => value.members(),
         _ => {
-            violations.add("custom_fields", ViolationCode::InvalidType, "must be an object");
+            violations.add(
+                "custom_fields",
+                ViolationCode::InvalidType,
+                "must be an object",
+            );
             return None;
         }
     };
     let Some(members) = members else {
-        violations.add("custom_fields", ViolationCode::InvalidCharacter, LONE_SURROGATE);
+        violations.add(
+            "custom_fields",
+            ViolationCode::InvalidCharacter,
+            LONE_SURROGATE,
+        );
         return None;
     };
     let mut fields: Vec<(String, Option<CustomValue>)> = Vec::with_capacity(members.len());

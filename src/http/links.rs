@@ -26,7 +26,12 @@ pub(super) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> Str
         links.push(link(path, query, &place, "next"));
     }
     if neighbours.page > 1 {
-        links.push(link(path, query, &format!("page={}", neighbours.page - 1), "prev"));
+        links.push(link(
+            path,
+            query,
+            &format!("page={}", neighbours.page - 1),
+            "prev",
+        ));
     }
     links.join(", ")
 }
@@ -60,14 +65,37 @@ mod tests {
 
     #[test]
     fn links_keep_the_query_but_for_the_page() {
-        let next = Neighbours { next: Some(Next::Page(3)), page: 2 };
+        let next = Neighbours {
+            next: Some(Next::Page(3)),
+            page: 2,
+        };
         assert_eq!(
-            links("/v1/leads", "status=new&page=2&&%70age=7&tag=a%2Cb<é", &next),
+            links(
+                "/v1/leads",
+                "status=new&page=2&&%70age=7&tag=a%2Cb<é",
+                &next
+            ),
             "</v1/leads?status=new&tag=a%2Cb%3C%C3%A9&page=3>; rel=\"next\", \
              </v1/leads?status=new&tag=a%2Cb%3C%C3%A9&page=1>; rel=\"prev\""
         );
-        let cursor = Neighbours { next: Some(Next::Cursor("abc")), page: 1 };
-        assert_eq!(links("/v1/leads", "cursor=old", &cursor), "</v1/leads?cursor=abc>; rel=\"next\"");
-        assert_eq!(links("/v1/leads", "", &Neighbours { next: None, page: 1 }), "");
+        let cursor = Neighbours {
+            next: Some(Next::Cursor("abc")),
+            page: 1,
+        };
+        assert_eq!(
+            links("/v1/leads", "cursor=old", &cursor),
+            "</v1/leads?cursor=abc>; rel=\"next\""
+        );
+        assert_eq!(
+            links(
+                "/v1/leads",
+                "",
+                &Neighbours {
+                    next: None,
+                    page: 1
+                }
+            ),
+            ""
+        );
     }
 }

@@ -34,7 +34,10 @@ impl Body {
             (Some(named), None) => named.to_str().is_ok_and(|named| self.takes(named)),
             (Some(_), Some(_)) => false,
         };
-        let is_encoded = headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        let is_encoded = headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|coding| coding != "identity");
         if self == Self::Ignored || (fits && !is_encoded) {
             return Ok(());
         }
@@ -46,9 +49,13 @@ impl Body {
         let essence = parts.next().unwrap_or_default();
         let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
         // JSON is UTF-8 whatever the parameters say, but who says otherwise may have written something else.
-        let is_utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-        });
+        let is_utf8 =
+            parts
+                .filter_map(|parameter| parameter.split_once('='))
+                .all(|(name, value)| {
+                    !name.eq_ignore_ascii_case("charset")
+                        || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+                });
         is_utf8 && self.accepted().split(", ").any(takes)
     }
 }
@@ -71,7 +78,11 @@ mod tests {
             ("application/json, application/json", false, false),
             ("", false, false),
         ] {
-            assert_eq!((Body::Json.takes(named), Body::MergePatch.takes(named)), (json, merge_patch), "{named}");
+            assert_eq!(
+                (Body::Json.takes(named), Body::MergePatch.takes(named)),
+                (json, merge_patch),
+                "{named}"
+            );
         }
     }
 }

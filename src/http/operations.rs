@@ -22,28 +22,49 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     inputs.violations.note(query.check())?;
     inputs.finish()?;
     let page = call.store.list(&query)?;
-    let next_cursor = page.next.as_ref().map(|cursor| seal.seal(cursor)).transpose()?;
-    let neighbours = Neighbours { next: next_cursor.as_deref().map(links::Next::Cursor), page: page.page };
+    let next_cursor = page
+        .next
+        .as_ref()
+        .map(|cursor| seal.seal(cursor))
+        .transpose()?;
+    let neighbours = Neighbours {
+        next: next_cursor.as_deref().map(links::Next::Cursor),
+        page: page.page,
+    };
     let links = links::links("/v1/leads", call.query, &neighbours);
-    Ok(answer::page(&PageBody { page: &page, next_cursor: next_cursor.as_deref() }, &links))
+    Ok(answer::page(
+        &PageBody {
+            page: &page,
+            next_cursor: next_cursor.as_deref(),
+        },
+        &links,
+    ))
 }
 
 fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>) -> ListQuery {
-    let mut query = ListQuery::new().filter(criteria::filter(inputs, owner_id)).sort(criteria::sort(inputs));
+    let mut query = ListQuery::new()
+        .filter(criteria::filter(inputs, owner_id))
+        .sort(criteria::sort(inputs));
     let (page, per_page) = criteria::paging(inputs);
     if let Some(per_page) = per_page {
         query = query.per_page(per_page);
     }
     match (page, inputs.take("cursor")) {
         (Some(_), Some(_)) => {
-            inputs.violations.add("cursor", ViolationCode::NotAllowed, "must not come with page, which it replaces");
+            inputs.violations.add(
+                "cursor",
+                ViolationCode::NotAllowed,
+                "must not come with page, which it replaces",
+            );
         }
         (Some(page), None) => query = query.page(page),
         (None, Some(text)) => match seal.open(&text) {
             Some(cursor) => query = query.after(cursor),
             None => {
                 let message = "must be the next_cursor of an earlier page, from this store and for these credentials";
-                inputs.violations.add("cursor", ViolationCode::InvalidFormat, message);
+                inputs
+                    .violations
+                    .add("cursor", ViolationCode::InvalidFormat, message);
             }
         },
         (None, None) => {}
@@ -73,7 +94,9 @@ pub(super) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let mut body = LeadBody::read(&call.members()?, true, violations);
     if let Some(own) = call.owner_id() {
         // A blank owner counts as none.
-        body.owner_id = body.owner_id.filter(|named| named.as_ref().is_some_and(|named| !named.trim().is_empty()));
+        body.owner_id = body
+            .owner_id
+            .filter(|named| named.as_ref().is_some_and(|named| !named.trim().is_empty()));
         keep_within(&mut body, own, true)?;
         body.owner_id = Some(Some(own.to_owned()));
     }
@@ -128,8 +151,15 @@ pub(super) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 /// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that
 /// one is taken would tell of another's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), Fault> {
-    if body.owner_id.as_ref().is_some_and(|named| named.as_deref().map(str::trim) != Some(own)) {
-        return Err(Fault::new(FaultCode::Forbidden, "the credentials are bound to another owner"));
+    if body
+        .owner_id
+        .as_ref()
+        .is_some_and(|named| named.as_deref().map(str::trim) != Some(own))
+    {
+        return Err(Fault::new(
+            FaultCode::Forbidden,
+            "the credentials are bound to another owner",
+        ));
     }
     body.refuse_identities(is_new);
     Ok(())

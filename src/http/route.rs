@@ -31,8 +31,18 @@ static ROUTES: [Route; 6] = [
     Route {
         path: "/v1/leads",
         operations: &[
-            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: operations::list },
-            Operation { method: Method::POST, scope: Scope::Write, body: Body::Json, run: operations::create },
+            Operation {
+                method: Method::GET,
+                scope: Scope::Read,
+                body: Body::Ignored,
+                run: operations::list,
+            },
+            Operation {
+                method: Method::POST,
+                scope: Scope::Write,
+                body: Body::Json,
+                run: operations::create,
+            },
         ],
     },
     Route {
@@ -47,7 +57,12 @@ static ROUTES: [Route; 6] = [
     Route {
         path: "/v1/leads/trash",
         operations: &[
-            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: trash_operations::list },
+            Operation {
+                method: Method::GET,
+                scope: Scope::Read,
+                body: Body::Ignored,
+                run: trash_operations::list,
+            },
             Operation {
                 method: Method::DELETE,
                 scope: Scope::Delete,
@@ -68,9 +83,24 @@ static ROUTES: [Route; 6] = [
     Route {
         path: "/v1/leads/{id}",
         operations: &[
-            Operation { method: Method::GET, scope: Scope::Read, body: Body::Ignored, run: operations::get },
-            Operation { method: Method::PATCH, scope: Scope::Write, body: Body::MergePatch, run: operations::update },
-            Operation { method: Method::DELETE, scope: Scope::Delete, body: Body::Ignored, run: operations::delete },
+            Operation {
+                method: Method::GET,
+                scope: Scope::Read,
+                body: Body::Ignored,
+                run: operations::get,
+            },
+            Operation {
+                method: Method::PATCH,
+                scope: Scope::Write,
+                body: Body::MergePatch,
+                run: operations::update,
+            },
+            Operation {
+                method: Method::DELETE,
+                scope: Scope::Delete,
+                body: Body::Ignored,
+                run: operations::delete,
+            },
         ],
     },
     Route {
@@ -87,7 +117,9 @@ static ROUTES: [Route; 6] = [
 impl Route {
     /// The route of a path, and what stands in the place of `{id}`.
     pub(super) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
-        ROUTES.iter().find_map(|route| Some((route, route.id_in(path)?)))
+        ROUTES
+            .iter()
+            .find_map(|route| Some((route, route.id_in(path)?)))
     }
 
     /// What stands in the place of `{id}`, nothing where there is no such place; `None` for a path of another route.
@@ -97,7 +129,8 @@ impl Route {
         loop {
             match (wanted.next(), segments.next()) {
                 (Some("{id}"), Some(segment)) => id = percent_decoded(segment)?,
-                (Some(wanted), Some(segment)) if wanted == segment || wanted == percent_decoded(segment)? => {}
+                (Some(wanted), Some(segment))
+                    if wanted == segment || wanted == percent_decoded(segment)? => {}
                 (None, None) => return Some(id),
                 _ => return None,
             }
@@ -106,8 +139,14 @@ impl Route {
 
     /// What a method does here. `HEAD` is answered as `GET`.
     pub(super) fn operation(&self, method: &Method) -> Option<&Operation> {
-        let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        self.operations.iter().find(|operation| operation.method == wanted)
+        let wanted = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.operations
+            .iter()
+            .find(|operation| operation.method == wanted)
     }
 
     /// The methods that there are here, for `Allow`.
@@ -121,6 +160,7 @@ impl Route {
         }
         methods.push("OPTIONS");
         // Names of methods are ASCII.
-        HeaderValue::from_str(&methods.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
+        HeaderValue::from_str(&methods.join(", "))
+            .unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
     }
 }

@@ -22,20 +22,30 @@ pub(super) struct CursorSeal<'o> {
 
 impl<'o> CursorSeal<'o> {
     pub(super) fn new(store_id: [u8; 16], owner_id: Option<&'o str>) -> Self {
-        let key = Sha256::new().chain_update(b"leadstore cursor").chain_update(store_id).finalize().into();
+        let key = Sha256::new()
+            .chain_update(b"leadstore cursor")
+            .chain_update(store_id)
+            .finalize()
+            .into();
         Self { key, owner_id }
     }
 
     pub(super) fn seal(&self, cursor: &Cursor) -> Result<String> {
-        let sealed = self.cipher().encrypt(self.associated_data(), &cursor.to_bytes());
-        let sealed = sealed.map_err(|_| Error::new(ErrorKind::Unavailable, "a cursor could not be sealed"))?;
+        let sealed = self
+            .cipher()
+            .encrypt(self.associated_data(), &cursor.to_bytes());
+        let sealed = sealed
+            .map_err(|_| Error::new(ErrorKind::Unavailable, "a cursor could not be sealed"))?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// The cursor in `text`, if it was sealed for this owner.
     pub(super) fn open(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let bytes = self.cipher().decrypt(self.associated_data(), &sealed).ok()?;
+        let bytes = self
+            .cipher()
+            .decrypt(self.associated_data(), &sealed)
+            .ok()?;
         Cursor::from_bytes(&bytes)
     }
 
@@ -56,7 +66,14 @@ mod tests {
     /// Cursors outlive the process, and so the version of the library that seals them.
     #[test]
     fn the_text_of_a_sealed_cursor_stays_what_it_is() {
-        let mut bytes = [[1].as_slice(), &[7; 4], &25_u64.to_le_bytes(), &3_u32.to_le_bytes(), &[0]].concat();
+        let mut bytes = [
+            [1].as_slice(),
+            &[7; 4],
+            &25_u64.to_le_bytes(),
+            &3_u32.to_le_bytes(),
+            &[0],
+        ]
+        .concat();
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
         let cursor = Cursor::from_bytes(&bytes).unwrap();
         let [of_ada, of_all] = [Some("ada"), None].map(|owner| CursorSeal::new([9; 16], owner));

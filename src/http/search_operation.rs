@@ -32,19 +32,34 @@ pub(super) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let violations = call.refused_parameters()?;
     let mut members = call.members()?;
     // Names of custom fields may hold the comma by which lists of other members are joined.
-    let fields: Vec<Json<'_>> = members.extract_if(.., |(name, _)| name == "fields").map(|(_, value)| value).collect();
+    let fields: Vec<Json<'_>> = members
+        .extract_if(.., |(name, _)| name == "fields")
+        .map(|(_, value)| value)
+        .collect();
     let mut inputs = Inputs::of_members(&members, &TEXTS, &NUMBERS, violations);
     let query = search_query(&mut inputs, &fields, call.owner_id());
     inputs.violations.note(query.check())?;
     inputs.finish()?;
     let page = call.store.search(&query)?;
-    Ok(answer::json(StatusCode::OK, &PageBody { page: &page, next_cursor: None }))
+    Ok(answer::json(
+        StatusCode::OK,
+        &PageBody {
+            page: &page,
+            next_cursor: None,
+        },
+    ))
 }
 
 fn search_query(inputs: &mut Inputs, fields: &[Json<'_>], owner_id: Option<&str>) -> SearchQuery {
     // That a query of another type is blank is not to be said beside that.
     let unreadable = inputs.violations.mention("query");
-    let text = inputs.take("query").unwrap_or_else(|| if unreadable { "?".to_owned() } else { String::new() });
+    let text = inputs.take("query").unwrap_or_else(|| {
+        if unreadable {
+            "?".to_owned()
+        } else {
+            String::new()
+        }
+    });
     let mut query = SearchQuery::new(text).fields(self::fields(inputs, fields));
     let typos = inputs.take("typos");
     if let Some(typos) = typos.and_then(|typos| inputs.violations.parse(&typos)) {
@@ -63,13 +78,24 @@ fn search_query(inputs: &mut Inputs, fields: &[Json<'_>], owner_id: Option<&str>
 
 fn fields(inputs: &mut Inputs, given: &[Json<'_>]) -> Vec<Field> {
     if given.len() > 1 {
-        inputs.violations.add("fields", ViolationCode::Duplicate, "must not come twice");
+        inputs
+            .violations
+            .add("fields", ViolationCode::Duplicate, "must not come twice");
     }
-    let Some(list) = given.first().filter(|given| !given.is_null()) else { return Vec::new() };
+    let Some(list) = given.first().filter(|given| !given.is_null()) else {
+        return Vec::new();
+    };
     if list.kind() != Kind::List {
-        inputs.violations.add("fields", ViolationCode::InvalidType, "must be a list of texts");
+        inputs.violations.add(
+            "fields",
+            ViolationCode::InvalidType,
+            "must be a list of texts",
+        );
         return Vec::new();
     }
     let texts = inputs.texts("fields", *list).unwrap_or_default();
-    texts.iter().filter_map(|text| inputs.violations.parse(text)).collect()
+    texts
+        .iter()
+        .filter_map(|text| inputs.violations.parse(text))
+        .collect()
 }

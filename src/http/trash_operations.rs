@@ -28,16 +28,32 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     inputs.violations.note(query.check())?;
     inputs.finish()?;
     let page = call.store.list_trash(&query)?;
-    let next = (page.page < page.total_pages()).then(|| links::Next::Page(page.page.saturating_add(1)));
-    let links = links::links("/v1/leads/trash", call.query, &Neighbours { next, page: page.page });
-    Ok(answer::page(&PageBody { page: &page, next_cursor: None }, &links))
+    let next =
+        (page.page < page.total_pages()).then(|| links::Next::Page(page.page.saturating_add(1)));
+    let links = links::links(
+        "/v1/leads/trash",
+        call.query,
+        &Neighbours {
+            next,
+            page: page.page,
+        },
+    );
+    Ok(answer::page(
+        &PageBody {
+            page: &page,
+            next_cursor: None,
+        },
+        &links,
+    ))
 }
 
 /// `DELETE /v1/leads/trash`
 pub(super) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     match call.owner_id() {
-        Some(owner_id) => call.store.transaction(|transaction| transaction.empty_trash_of(owner_id))?,
+        Some(owner_id) => call
+            .store
+            .transaction(|transaction| transaction.empty_trash_of(owner_id))?,
         None => call.store.empty_trash()?,
     };
     Ok(answer::empty(StatusCode::NO_CONTENT))

@@ -18,7 +18,11 @@ use crate::storage::{Audit, Header, Reader, Stored};
 
 /// Compares all that the tables of `reader` have, over which there is nothing, with the leads, and adds what is wrong to
 /// `report`; tells `progress` how many leads were seen. An error is one of reading.
-pub(crate) fn check(reader: &impl Reader, report: &mut Report, progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub(crate) fn check(
+    reader: &impl Reader,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
     let expected = Expected::read(reader, report, progress)?;
     expected.compare_ids(reader, report)?;
     expected.compare_keys(reader, report)?;
@@ -28,7 +32,10 @@ pub(crate) fn check(reader: &impl Reader, report: &mut Report, progress: &mut dy
     #[cfg(feature = "http")]
     reader.each_credential(|stored| {
         if let Err(error) = stored {
-            report.add_lost(Part::Credentials, format_args!("one cannot be read: {error}"));
+            report.add_lost(
+                Part::Credentials,
+                format_args!("one cannot be read: {error}"),
+            );
         }
         Ok(())
     })?;
@@ -67,7 +74,11 @@ struct Expected {
 }
 
 impl Expected {
-    fn read(reader: &impl Reader, report: &mut Report, progress: &mut dyn FnMut(u64)) -> Result<Self> {
+    fn read(
+        reader: &impl Reader,
+        report: &mut Report,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
         let (mut expected, mut seen, mut newest) = (Self::default(), 0, DateTime::<Utc>::MIN_UTC);
         reader.each_lead(|row, stored| {
             seen += 1;
@@ -79,7 +90,10 @@ impl Expected {
                     newest = newest.max(stored.lead.created_at);
                     expected.add(row, &stored);
                 }
-                Err(error) => report.add_lost(Part::Leads, format_args!("row {} cannot be read: {error}", row.0)),
+                Err(error) => report.add_lost(
+                    Part::Leads,
+                    format_args!("row {} cannot be read: {error}", row.0),
+                ),
             }
             Ok(())
         })?;
@@ -121,13 +135,25 @@ impl Expected {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
             // All that is left of a lead that was there.
             Ok(row) if !rows.contains(row) => {
-                report.add(Part::Leads, format_args!("{} leads to row {}, which has no lead", Hex(id), row.0));
+                report.add(
+                    Part::Leads,
+                    format_args!("{} leads to row {}, which has no lead", Hex(id), row.0),
+                );
             }
-            Ok(row) => report.add(Part::Ids, format_args!("{} leads to row {}, which is not its own", Hex(id), row.0)),
-            Err(error) => report.add(Part::Ids, format_args!("{} cannot be read: {error}", Hex(id))),
+            Ok(row) => report.add(
+                Part::Ids,
+                format_args!("{} leads to row {}, which is not its own", Hex(id), row.0),
+            ),
+            Err(error) => report.add(
+                Part::Ids,
+                format_args!("{} cannot be read: {error}", Hex(id)),
+            ),
         })?;
         for (id, row) in expected {
-            report.add(Part::Ids, format_args!("{} of row {} is missing", Hex(&id), row.0));
+            report.add(
+                Part::Ids,
+                format_args!("{} of row {} is missing", Hex(&id), row.0),
+            );
         }
         Ok(())
     }
@@ -136,10 +162,18 @@ impl Expected {
         let mut found: BTreeMap<u8, Fingerprint> = BTreeMap::new();
         reader.each_key(|key| found.entry(tag(key)).or_default().add(key))?;
         let tags: BTreeSet<u8> = self.keys.keys().chain(found.keys()).copied().collect();
-        for tag in tags.into_iter().filter(|tag| self.keys.get(tag) != found.get(tag)) {
+        for tag in tags
+            .into_iter()
+            .filter(|tag| self.keys.get(tag) != found.get(tag))
+        {
             let mut expected = BTreeSet::new();
             each_entries(reader, |row, stored| {
-                expected.extend(entries(row, stored).keys.into_iter().filter(|key| self::tag(key) == tag));
+                expected.extend(
+                    entries(row, stored)
+                        .keys
+                        .into_iter()
+                        .filter(|key| self::tag(key) == tag),
+                );
             })?;
             reader.each_key(|key| {
                 if self::tag(key) == tag && !expected.remove(key) {
@@ -158,7 +192,10 @@ impl Expected {
         reader.each_stored_chunk(|posting, number, rows| match rows {
             Ok(rows) => found.entry(posting.to_vec()).or_default().add_all(&rows),
             Err(error) => {
-                report.add(Part::Bitmaps, format_args!("chunk {number} of {} cannot be read: {error}", Hex(posting)));
+                report.add(
+                    Part::Bitmaps,
+                    format_args!("chunk {number} of {} cannot be read: {error}", Hex(posting)),
+                );
             }
         })?;
         let nothing = RowSet::default();
@@ -168,7 +205,11 @@ impl Expected {
             let found = found.get(posting).unwrap_or(&nothing);
             let (missing, foreign) = (expected.minus(found).len(), found.minus(expected).len());
             if missing + foreign > 0 {
-                let what = format_args!("{} lacks {missing} rows and has {foreign} too many", Hex(posting)).to_string();
+                let what = format_args!(
+                    "{} lacks {missing} rows and has {foreign} too many",
+                    Hex(posting)
+                )
+                .to_string();
                 report.add(Part::Bitmaps, what);
             }
         }
@@ -186,8 +227,10 @@ impl Expected {
         })?;
         if found != self.deal_values {
             let (found, expected) = (found.count, self.deal_values.count);
-            report
-                .add(Part::DealValues, format_args!("{found} values in the column are not those of {expected} leads"));
+            report.add(
+                Part::DealValues,
+                format_args!("{found} values in the column are not those of {expected} leads"),
+            );
         }
         Ok(())
     }
@@ -204,9 +247,20 @@ fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &Stored)) -> Re
 }
 
 /// What every lead keeps to, whatever was written. `newest` is the latest time of creation in the rows before.
-fn check_lead(header: &Header, row: Row, stored: &Stored, newest: DateTime<Utc>, report: &mut Report) {
+fn check_lead(
+    header: &Header,
+    row: Row,
+    stored: &Stored,
+    newest: DateTime<Utc>,
+    report: &mut Report,
+) {
     let lead = &stored.lead;
-    let mut wrong = |what: &str| report.add(Part::Leads, format_args!("{} in row {}: {what}", lead.id, row.0));
+    let mut wrong = |what: &str| {
+        report.add(
+            Part::Leads,
+            format_args!("{} in row {}: {what}", lead.id, row.0),
+        )
+    };
     if row.0 >= header.next_row {
         wrong("its row was never given out");
     }
@@ -232,19 +286,30 @@ fn check_log(reader: &impl Reader, report: &mut Report) -> Result<()> {
             Ok((commit, changes)) => {
                 last = Some((seq, commit));
                 if changes.iter().any(|change| change.row.0 >= header.next_row) {
-                    report
-                        .add(Part::ChangeLog, format_args!("commit {} changed a row that was never given out", seq.0));
+                    report.add(
+                        Part::ChangeLog,
+                        format_args!("commit {} changed a row that was never given out", seq.0),
+                    );
                 }
             }
-            Err(error) => report.add(Part::ChangeLog, format_args!("commit {} cannot be read: {error}", seq.0)),
+            Err(error) => report.add(
+                Part::ChangeLog,
+                format_args!("commit {} cannot be read: {error}", seq.0),
+            ),
         }
         if seq < header.log_start || seq > header.seq {
-            report.add(Part::ChangeLog, format_args!("commit {} is none of those that it should hold", seq.0));
+            report.add(
+                Part::ChangeLog,
+                format_args!("commit {} is none of those that it should hold", seq.0),
+            );
         }
     })?;
     // A store in which nothing was ever written has no record.
     if header.seq.0 > 0 && last != Some((header.seq, header.commit_id)) {
-        report.add(Part::ChangeLog, format_args!("the last commit, {}, is not its last", header.seq.0));
+        report.add(
+            Part::ChangeLog,
+            format_args!("the last commit, {}, is not its last", header.seq.0),
+        );
     }
     Ok(())
 }
@@ -260,6 +325,9 @@ struct Hex<'a>(&'a [u8]);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("key ")?;
-        self.0.iter().take(64).try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0
+            .iter()
+            .take(64)
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

@@ -17,7 +17,10 @@ const ORDERED_KEYS: [OrderedKey; 6] = [
 
 /// Whether every lead has a value for a sort key, so that no bitmap needs to tell which do.
 pub(crate) fn always_has(sort_key: OrderedKey) -> bool {
-    matches!(sort_key, OrderedKey::CreatedAt | OrderedKey::UpdatedAt | OrderedKey::Name)
+    matches!(
+        sort_key,
+        OrderedKey::CreatedAt | OrderedKey::UpdatedAt | OrderedKey::Name
+    )
 }
 
 /// All that is derived from the lead in a row.
@@ -25,7 +28,9 @@ pub(crate) fn entries(row: Row, stored: &Stored) -> Entries {
     let lead = &stored.lead;
     let mut entries = Entries::default();
     entries.ids.push(key::id(lead.id));
-    entries.ids.extend(lead.external_id.as_deref().map(key::external_id));
+    entries
+        .ids
+        .extend(lead.external_id.as_deref().map(key::external_id));
     match stored.trash {
         Some(stamp) => {
             entries.keys.push(key::deleted_at(stamp.deleted_at, row));
@@ -42,7 +47,9 @@ fn add_live(entries: &mut Entries, lead: &Lead, row: Row, late: bool) {
     if late {
         entries.postings.push(Posting::Late.key());
     }
-    entries.deal_value = lead.deal_value.map(|value| u64::from_be_bytes(key::deal_value(value)));
+    entries.deal_value = lead
+        .deal_value
+        .map(|value| u64::from_be_bytes(key::deal_value(value)));
     for sort_key in ORDERED_KEYS {
         if let Some(key) = key::ordered(sort_key, lead, row) {
             entries.keys.push(key);
@@ -56,6 +63,14 @@ fn add_live(entries: &mut Entries, lead: &Lead, row: Row, late: bool) {
         (ValueField::Source, lead.source.as_deref()),
         (ValueField::OwnerId, lead.owner_id.as_deref()),
     ];
-    let tags = lead.tags.iter().map(|tag| (ValueField::Tag, Some(tag.as_str())));
-    entries.postings.extend(values.into_iter().chain(tags).map(|(field, value)| Posting::Value(field, value).key()));
+    let tags = lead
+        .tags
+        .iter()
+        .map(|tag| (ValueField::Tag, Some(tag.as_str())));
+    entries.postings.extend(
+        values
+            .into_iter()
+            .chain(tags)
+            .map(|(field, value)| Posting::Value(field, value).key()),
+    );
 }

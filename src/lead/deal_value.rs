@@ -17,7 +17,10 @@ impl Serialize for Json {
             return serializer.serialize_i64(whole);
         }
         // Parsing the digits rounds once and correctly; `Decimal::to_f64` divides and may not.
-        let nearest: f64 = value.to_string().parse().map_err(|_| S::Error::custom("a deal value is not a number"))?;
+        let nearest: f64 = value
+            .to_string()
+            .parse()
+            .map_err(|_| S::Error::custom("a deal value is not a number"))?;
         serializer.serialize_f64(nearest)
     }
 }
@@ -44,10 +47,16 @@ mod tests {
 
     #[test]
     fn whole_values_have_no_decimal_point() {
-        for (value, json) in
-            [("50000.00", "50000"), ("0.0", "0"), ("0.0001", "0.0001"), ("99999999999.9999", "99999999999.9999")]
-        {
-            assert_eq!(serde_json::to_string(&Json(value.parse().unwrap())).unwrap(), json);
+        for (value, json) in [
+            ("50000.00", "50000"),
+            ("0.0", "0"),
+            ("0.0001", "0.0001"),
+            ("99999999999.9999", "99999999999.9999"),
+        ] {
+            assert_eq!(
+                serde_json::to_string(&Json(value.parse().unwrap())).unwrap(),
+                json
+            );
         }
     }
 }

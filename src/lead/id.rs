@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn generated_ids_are_version_7_and_sort_by_microsecond() {
         let start = 1_700_000_000_000_000;
-        let ids: Vec<LeadId> = (0..3_000).map(|n| LeadId::generate(from_micros(start + n))).collect();
+        let ids: Vec<LeadId> = (0..3_000)
+            .map(|n| LeadId::generate(from_micros(start + n)))
+            .collect();
         assert!(ids.is_sorted());
         for id in ids {
             let uuid = Uuid::from_bytes(id.to_bytes());
@@ -135,7 +137,10 @@ mod tests {
             assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
         }
         let before_1970 = LeadId::generate(from_micros(-5));
-        assert_eq!(Uuid::from_bytes(before_1970.to_bytes()).get_version_num(), 7);
+        assert_eq!(
+            Uuid::from_bytes(before_1970.to_bytes()).get_version_num(),
+            7
+        );
     }
 
     #[test]

@@ -142,16 +142,24 @@ impl NewLead {
         let blank_name = self.name.trim().is_empty();
         let name = rule::NAME.normalise(self.name, v).unwrap_or_default();
         if blank_name {
-            v.add(rule::NAME.field, ViolationCode::Required, "must not be blank");
+            v.add(
+                rule::NAME.field,
+                ViolationCode::Required,
+                "must not be blank",
+            );
         }
-        let mut text = |rule: &TextRule, raw: Option<String>| raw.and_then(|raw| rule.normalise(raw, v));
+        let mut text =
+            |rule: &TextRule, raw: Option<String>| raw.and_then(|raw| rule.normalise(raw, v));
         let external_id = text(&rule::EXTERNAL_ID, self.external_id);
         let email = text(&rule::EMAIL, self.email);
         let phone = text(&rule::PHONE, self.phone);
         let company = text(&rule::COMPANY, self.company);
         let source = text(&rule::SOURCE, self.source);
         let owner_id = text(&rule::OWNER_ID, self.owner_id);
-        let status = self.status.and_then(|raw| statuses.normalise(raw, v)).unwrap_or_else(|| statuses.initial());
+        let status = self
+            .status
+            .and_then(|raw| statuses.normalise(raw, v))
+            .unwrap_or_else(|| statuses.initial());
         let deal_value = self.deal_value.map(|value| rule::deal_value(value, v));
         rule::tags(&self.tags, v);
         rule::custom_field_count(self.custom_fields.len(), v);

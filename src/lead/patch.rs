@@ -64,8 +64,14 @@ impl LeadPatch {
                 None => Change::Clear,
             }
         }
-        let removed = old.custom_fields.keys().filter(|name| !new.custom_fields.contains_key(*name));
-        let set = new.custom_fields.iter().filter(|(name, value)| old.custom_fields.get(*name) != Some(value));
+        let removed = old
+            .custom_fields
+            .keys()
+            .filter(|name| !new.custom_fields.contains_key(*name));
+        let set = new
+            .custom_fields
+            .iter()
+            .filter(|(name, value)| old.custom_fields.get(*name) != Some(value));
         Self {
             external_id: text(old.external_id.as_ref(), new.external_id.as_ref()),
             name: text(Some(&old.name), Some(&new.name)),
@@ -80,7 +86,11 @@ impl LeadPatch {
                 Some(value) => Change::Set(value),
                 None => Change::Clear,
             },
-            tags: if old.tags == new.tags { Change::Leave } else { Change::Set(new.tags.clone()) },
+            tags: if old.tags == new.tags {
+                Change::Leave
+            } else {
+                Change::Set(new.tags.clone())
+            },
             clears_custom_fields: false,
             custom_fields: removed
                 .map(|name| (name.clone(), None))
@@ -233,9 +243,18 @@ impl LeadPatch {
         let mut lead = lead.clone();
         let mut violations = Violations::default();
         let v = &mut violations;
-        required(self.name, rule::NAME.field, &mut lead.name, v, |raw, v| rule::NAME.normalise(raw, v));
-        required(self.status, "status", &mut lead.status, v, |raw, v| statuses.normalise(raw, v));
-        optional(self.external_id, &rule::EXTERNAL_ID, &mut lead.external_id, v);
+        required(self.name, rule::NAME.field, &mut lead.name, v, |raw, v| {
+            rule::NAME.normalise(raw, v)
+        });
+        required(self.status, "status", &mut lead.status, v, |raw, v| {
+            statuses.normalise(raw, v)
+        });
+        optional(
+            self.external_id,
+            &rule::EXTERNAL_ID,
+            &mut lead.external_id,
+            v,
+        );
         optional(self.email, &rule::EMAIL, &mut lead.email, v);
         optional(self.phone, &rule::PHONE, &mut lead.phone, v);
         optional(self.company, &rule::COMPANY, &mut lead.company, v);
@@ -288,11 +307,18 @@ fn required(
                 *value = new;
             }
         }
-        Change::Clear | Change::Set(_) => violations.add(field, ViolationCode::Required, "must not be blank"),
+        Change::Clear | Change::Set(_) => {
+            violations.add(field, ViolationCode::Required, "must not be blank")
+        }
     }
 }
 
-fn optional(change: Change<String>, rule: &TextRule, value: &mut Option<String>, violations: &mut Violations) {
+fn optional(
+    change: Change<String>,
+    rule: &TextRule,
+    value: &mut Option<String>,
+    violations: &mut Violations,
+) {
     match change {
         Change::Leave => {}
         Change::Clear => *value = None,

@@ -25,7 +25,10 @@ pub(crate) struct StatusSet {
 
 impl Default for StatusSet {
     fn default() -> Self {
-        Self { allowed: None, initial: "new".to_owned() }
+        Self {
+            allowed: None,
+            initial: "new".to_owned(),
+        }
     }
 }
 
@@ -42,15 +45,26 @@ impl StatusSet {
             STATUS.normalise(status.clone(), &mut broken);
             violations.add_under(&field, broken);
         }
-        let initial = match allowed.iter().find(|status| *status == "new").or(allowed.first()) {
+        let initial = match allowed
+            .iter()
+            .find(|status| *status == "new")
+            .or(allowed.first())
+        {
             Some(status) => status.clone(),
             None => {
-                violations.add("statuses", ViolationCode::Required, "name at least one status");
+                violations.add(
+                    "statuses",
+                    ViolationCode::Required,
+                    "name at least one status",
+                );
                 String::new()
             }
         };
         violations.into_result()?;
-        Ok(Self { allowed: Some(allowed), initial })
+        Ok(Self {
+            allowed: Some(allowed),
+            initial,
+        })
     }
 
     pub(super) fn initial(&self) -> String {
@@ -98,8 +112,12 @@ impl TextRule {
             raw = trimmed.to_owned();
         }
         let too_long = match self.limit {
-            Limit::Chars(most) => (raw.chars().count() > most).then(|| format!("must have at most {most} characters")),
-            Limit::Bytes(most) => (raw.len() > most).then(|| format!("must have at most {most} bytes")),
+            Limit::Chars(most) => {
+                (raw.chars().count() > most).then(|| format!("must have at most {most} characters"))
+            }
+            Limit::Bytes(most) => {
+                (raw.len() > most).then(|| format!("must have at most {most} bytes"))
+            }
         };
         let fault = (self.check)(&raw);
         if too_long.is_none() && fault.is_none() {
@@ -119,25 +137,37 @@ pub(super) const NAME: TextRule = TextRule {
     field: "name",
     trimmed: true,
     limit: Limit::Chars(255),
-    check: |text| forbid(text, char::is_control, "must not contain control characters"),
+    check: |text| {
+        forbid(
+            text,
+            char::is_control,
+            "must not contain control characters",
+        )
+    },
 };
 
 /// What people call a credential.
 #[cfg(feature = "http")]
-pub(crate) const LABEL: TextRule = TextRule { field: "label", ..NAME };
+pub(crate) const LABEL: TextRule = TextRule {
+    field: "label",
+    ..NAME
+};
 
 pub(super) const EMAIL: TextRule = TextRule {
     field: "email",
     trimmed: true,
     limit: Limit::Bytes(254),
     check: |text| {
-        let one_at = text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+        let one_at = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        });
         if one_at {
             forbid(text, char::is_whitespace, "must not contain white space")
         } else {
-            Some((ViolationCode::InvalidFormat, "must have one @ with something on both sides"))
+            Some((
+                ViolationCode::InvalidFormat,
+                "must have one @ with something on both sides",
+            ))
         }
     },
 };
@@ -152,14 +182,24 @@ pub(super) const PHONE: TextRule = TextRule {
     },
 };
 
-pub(super) const COMPANY: TextRule =
-    TextRule { field: "company", trimmed: true, limit: Limit::Chars(255), check: |_| None };
+pub(super) const COMPANY: TextRule = TextRule {
+    field: "company",
+    trimmed: true,
+    limit: Limit::Chars(255),
+    check: |_| None,
+};
 
 pub(crate) const SOURCE: TextRule = TextRule {
     field: "source",
     trimmed: true,
     limit: Limit::Chars(64),
-    check: |text| forbid(text, |c| c == ',' || c.is_control(), "must not contain a comma or control characters"),
+    check: |text| {
+        forbid(
+            text,
+            |c| c == ',' || c.is_control(),
+            "must not contain a comma or control characters",
+        )
+    },
 };
 
 pub(crate) const OWNER_ID: TextRule = TextRule {
@@ -167,7 +207,11 @@ pub(crate) const OWNER_ID: TextRule = TextRule {
     trimmed: false,
     limit: Limit::Chars(64),
     check: |text| {
-        forbid(text, |c| c == ',' || !c.is_ascii_graphic(), "must be printable ASCII characters without space or comma")
+        forbid(
+            text,
+            |c| c == ',' || !c.is_ascii_graphic(),
+            "must be printable ASCII characters without space or comma",
+        )
     },
 };
 
@@ -175,7 +219,13 @@ pub(super) const EXTERNAL_ID: TextRule = TextRule {
     field: "external_id",
     trimmed: false,
     limit: Limit::Chars(128),
-    check: |text| forbid(text, |c| c != ' ' && !c.is_ascii_graphic(), "must be printable ASCII characters"),
+    check: |text| {
+        forbid(
+            text,
+            |c| c != ' ' && !c.is_ascii_graphic(),
+            "must be printable ASCII characters",
+        )
+    },
 };
 
 pub(crate) const STATUS: TextRule = TextRule {
@@ -183,13 +233,15 @@ pub(crate) const STATUS: TextRule = TextRule {
     trimmed: false,
     limit: Limit::Chars(64),
     check: |text| {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        let allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         forbid(text, |c| !allowed(c), "must be characters of a-z 0-9 _ -")
     },
 };
 
 fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -> Fault {
-    text.contains(forbidden).then_some((ViolationCode::InvalidCharacter, message))
+    text.contains(forbidden)
+        .then_some((ViolationCode::InvalidCharacter, message))
 }
 
 /// The deal's value to store, without trailing zeros.
@@ -199,17 +251,29 @@ pub(super) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal
         violations.add("deal_value", ViolationCode::OutOfRange, "must be 0 or more");
     }
     if value >= Decimal::from(DEAL_VALUE_END) {
-        violations.add("deal_value", ViolationCode::OutOfRange, "must be below 100000000000");
+        violations.add(
+            "deal_value",
+            ViolationCode::OutOfRange,
+            "must be below 100000000000",
+        );
     }
     if value.scale() > MAX_DEAL_SCALE {
-        violations.add("deal_value", ViolationCode::OutOfRange, "must have at most 4 decimal places");
+        violations.add(
+            "deal_value",
+            ViolationCode::OutOfRange,
+            "must have at most 4 decimal places",
+        );
     }
     value
 }
 
 pub(crate) fn tags(tags: &[String], violations: &mut Violations) {
     if tags.len() > MAX_TAGS {
-        violations.add("tags", ViolationCode::TooLong, format!("must be at most {MAX_TAGS}"));
+        violations.add(
+            "tags",
+            ViolationCode::TooLong,
+            format!("must be at most {MAX_TAGS}"),
+        );
         return;
     }
     for (index, tag) in tags.iter().enumerate() {
@@ -239,11 +303,19 @@ pub(super) fn custom_field_count(count: usize, violations: &mut Violations) {
 
 pub(super) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
     // A name that is too long is not repeated in full.
-    let field: String = format!("custom_fields.{name}").chars().take(14 + MAX_CUSTOM_NAME_CHARS).collect();
+    let field: String = format!("custom_fields.{name}")
+        .chars()
+        .take(14 + MAX_CUSTOM_NAME_CHARS)
+        .collect();
     if name.is_empty() {
-        violations.add(&field, ViolationCode::Required, "a custom field must have a name");
+        violations.add(
+            &field,
+            ViolationCode::Required,
+            "a custom field must have a name",
+        );
     } else if name.chars().count() > MAX_CUSTOM_NAME_CHARS {
-        let message = format!("a custom field's name must have at most {MAX_CUSTOM_NAME_CHARS} characters");
+        let message =
+            format!("a custom field's name must have at most {MAX_CUSTOM_NAME_CHARS} characters");
         violations.add(&field, ViolationCode::TooLong, message);
     }
     match value {
@@ -266,7 +338,11 @@ fn custom_scalar(field: &str, value: &CustomValue, violations: &mut Violations) 
             violations.add(field, ViolationCode::OutOfRange, "must be a finite number");
         }
         CustomValue::List(_) => {
-            violations.add(field, ViolationCode::NotAllowed, "a list must not hold another list");
+            violations.add(
+                field,
+                ViolationCode::NotAllowed,
+                "a list must not hold another list",
+            );
         }
         CustomValue::Text(_) | CustomValue::Number(_) | CustomValue::Bool(_) => {}
     }

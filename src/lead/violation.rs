@@ -42,8 +42,16 @@ pub enum ViolationCode {
 }
 
 impl Violation {
-    pub(crate) fn new(field: impl Into<String>, code: ViolationCode, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code, message: message.into() }
+    pub(crate) fn new(
+        field: impl Into<String>,
+        code: ViolationCode,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -61,7 +69,12 @@ pub(crate) struct Violations(Vec<Violation>);
 const MOST: usize = 1_000;
 
 impl Violations {
-    pub(crate) fn add(&mut self, field: impl Into<String>, code: ViolationCode, message: impl Into<String>) {
+    pub(crate) fn add(
+        &mut self,
+        field: impl Into<String>,
+        code: ViolationCode,
+        message: impl Into<String>,
+    ) {
         if self.0.len() < MOST {
             self.0.push(Violation::new(field, code, message));
         }
@@ -71,13 +84,21 @@ impl Violations {
     pub(crate) fn add_under(&mut self, field: &str, part: Self) {
         let room = MOST.saturating_sub(self.0.len());
         let part = part.0.into_iter().take(room);
-        self.0.extend(part.map(|violation| Violation { field: field.to_owned(), ..violation }));
+        self.0.extend(part.map(|violation| Violation {
+            field: field.to_owned(),
+            ..violation
+        }));
     }
 
     /// Adds what is wrong with another part of the same input.
     #[cfg(feature = "http")]
     pub(crate) fn extend(&mut self, others: &[Violation]) {
-        self.0.extend(others.iter().take(MOST.saturating_sub(self.0.len())).cloned());
+        self.0.extend(
+            others
+                .iter()
+                .take(MOST.saturating_sub(self.0.len()))
+                .cloned(),
+        );
     }
 
     /// The value of `result`; `None` where its error is about the input and was added.
@@ -94,8 +115,13 @@ impl Violations {
 
     /// What `text` stands for; `None` where it stands for nothing, which was added.
     #[cfg(feature = "http")]
-    pub(crate) fn parse<T: std::str::FromStr<Err = crate::Error>>(&mut self, text: &str) -> Option<T> {
-        text.parse().inspect_err(|error: &crate::Error| self.extend(error.violations())).ok()
+    pub(crate) fn parse<T: std::str::FromStr<Err = crate::Error>>(
+        &mut self,
+        text: &str,
+    ) -> Option<T> {
+        text.parse()
+            .inspect_err(|error: &crate::Error| self.extend(error.violations()))
+            .ok()
     }
 
     #[cfg(feature = "http")]
@@ -111,6 +137,10 @@ impl Violations {
 
     /// `Ok` if nothing was added, and otherwise the error that names it all.
     pub(crate) fn into_result(self) -> crate::Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(crate::Error::invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(crate::Error::invalid(self.0))
+        }
     }
 }

@@ -49,7 +49,10 @@ impl NearerEnd {
     pub(super) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
         let behind = rows.saturating_sub(offset).saturating_sub(wanted);
         let is_last = behind < offset;
-        Self { is_last, skip: if is_last { behind } else { offset } }
+        Self {
+            is_last,
+            skip: if is_last { behind } else { offset },
+        }
     }
 }
 
@@ -61,23 +64,40 @@ mod tests {
     fn rows_are_seen_in_proportion_to_the_keys_passed() {
         assert_eq!(keys_passed(1_000, 100, 7), 70);
         assert_eq!(keys_passed(1_000, 0, 7), 7_000, "no row counts as one");
-        assert_eq!(keys_passed(u64::MAX, 2, 3), u64::MAX / 2, "as far as can be counted");
+        assert_eq!(
+            keys_passed(u64::MAX, 2, 3),
+            u64::MAX / 2,
+            "as far as can be counted"
+        );
     }
 
     #[test]
     fn fetching_pays_up_to_what_the_walk_costs() {
-        let most = |keys, passing| (0..=1_000).rev().find(|rows| fetching_pays(*rows, keys, passing));
+        let most = |keys, passing| {
+            (0..=1_000)
+                .rev()
+                .find(|rows| fetching_pays(*rows, keys, passing))
+        };
         assert_eq!(most(FETCHING * 10, Passing::OneByOne), Some(10));
         assert_eq!(most(FETCHING * 10 - 1, Passing::OneByOne), Some(9));
         assert_eq!(most(FETCHING * 10, Passing::InGroups), Some(20));
-        assert!(!fetching_pays(u64::MAX, u64::MAX - 1, Passing::OneByOne), "as far as can be counted");
+        assert!(
+            !fetching_pays(u64::MAX, u64::MAX - 1, Passing::OneByOne),
+            "as far as can be counted"
+        );
         assert!(are_few(FEW) && !are_few(FEW + 1));
     }
 
     #[test]
     fn a_page_is_reached_from_the_nearer_end() {
-        let first = |skip| NearerEnd { is_last: false, skip };
-        let last = |skip| NearerEnd { is_last: true, skip };
+        let first = |skip| NearerEnd {
+            is_last: false,
+            skip,
+        };
+        let last = |skip| NearerEnd {
+            is_last: true,
+            skip,
+        };
         assert_eq!(NearerEnd::to(100, 0, 10), first(0));
         assert_eq!(NearerEnd::to(100, 40, 10), first(40));
         assert_eq!(NearerEnd::to(100, 45, 10), first(45), "both are as near");

@@ -81,7 +81,11 @@ impl Cursor {
                 _ => return None,
             });
         }
-        Some(Self { binding, page, position: Position { values, row, late } })
+        Some(Self {
+            binding,
+            page,
+            position: Position { values, row, late },
+        })
     }
 }
 
@@ -98,13 +102,17 @@ impl FromStr for Cursor {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything but a cursor that this version printed.
     fn from_str(text: &str) -> Result<Self> {
-        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Self::from_bytes(&bytes)).ok_or_else(|| {
-            Error::invalid(vec![Violation::new(
-                "cursor",
-                ViolationCode::InvalidFormat,
-                "must be a cursor as a list gave it",
-            )])
-        })
+        URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()
+            .and_then(|bytes| Self::from_bytes(&bytes))
+            .ok_or_else(|| {
+                Error::invalid(vec![Violation::new(
+                    "cursor",
+                    ViolationCode::InvalidFormat,
+                    "must be a cursor as a list gave it",
+                )])
+            })
     }
 }
 
@@ -151,14 +159,24 @@ mod tests {
         let cursor = Cursor {
             binding: 1,
             page: 2,
-            position: Position { values: vec![None, Some(vec![7])], row: Row(3), late: false },
+            position: Position {
+                values: vec![None, Some(vec![7])],
+                row: Row(3),
+                late: false,
+            },
         };
         let text = cursor.to_string();
         for index in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             // The last character carries bits that are not used, and must be zero.
-            assert!(String::from_utf8(changed).unwrap().parse::<Cursor>().is_err(), "at {index}");
+            assert!(
+                String::from_utf8(changed)
+                    .unwrap()
+                    .parse::<Cursor>()
+                    .is_err(),
+                "at {index}"
+            );
         }
     }
 }

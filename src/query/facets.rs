@@ -70,7 +70,11 @@ pub struct ValueFacet {
 pub(crate) fn facets(reader: &impl Reader, filter: &Filter) -> Result<Facets> {
     let rows = select(reader, filter)?;
     // What all leads have is counted without a look at their rows.
-    if filter.is_empty() { divide(reader, &rows, None) } else { facets_of(reader, &rows) }
+    if filter.is_empty() {
+        divide(reader, &rows, None)
+    } else {
+        facets_of(reader, &rows)
+    }
 }
 
 /// How some leads divide.
@@ -88,10 +92,17 @@ fn divide(reader: &impl Reader, rows: &RowSet, among: Option<&RowBits>) -> Resul
     })
 }
 
-fn by_value(reader: &impl Reader, among: Option<&RowBits>, field: ValueField) -> Result<Vec<ValueFacet>> {
+fn by_value(
+    reader: &impl Reader,
+    among: Option<&RowBits>,
+    field: ValueField,
+) -> Result<Vec<ValueFacet>> {
     let mut facets = Vec::new();
     reader.count_values(field, among, |posting, leads| {
-        facets.push(ValueFacet { value: key::posting_value(posting)?, leads });
+        facets.push(ValueFacet {
+            value: key::posting_value(posting)?,
+            leads,
+        });
         Ok(())
     })?;
     Ok(facets)
@@ -100,16 +111,25 @@ fn by_value(reader: &impl Reader, among: Option<&RowBits>, field: ValueField) ->
 fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     let mut facets = Vec::new();
     let mut sums = Sums::default();
-    reader.each_value(ValueField::Status, Direction::Ascending, |posting, status_rows| {
-        let of_status = rows.and(&status_rows);
-        let leads = of_status.len();
-        if leads > 0 {
-            let status = key::posting_value(posting)?.unwrap_or_default();
-            facets.push(StatusFacet { status, leads, deals: 0, deal_value: Decimal::ZERO });
-            sums.add_group(&of_status)?;
-        }
-        Ok(Visit::Continue(()))
-    })?;
+    reader.each_value(
+        ValueField::Status,
+        Direction::Ascending,
+        |posting, status_rows| {
+            let of_status = rows.and(&status_rows);
+            let leads = of_status.len();
+            if leads > 0 {
+                let status = key::posting_value(posting)?.unwrap_or_default();
+                facets.push(StatusFacet {
+                    status,
+                    leads,
+                    deals: 0,
+                    deal_value: Decimal::ZERO,
+                });
+                sums.add_group(&of_status)?;
+            }
+            Ok(Visit::Continue(()))
+        },
+    )?;
     reader.each_deal_values(|values| sums.add(values))?;
     for (facet, sum) in facets.iter_mut().zip(sums.of_groups.into_iter().skip(1)) {
         facet.deals = sum.deals;
@@ -129,7 +149,10 @@ struct Sums {
 
 impl Default for Sums {
     fn default() -> Self {
-        Self { group_of: Vec::new(), of_groups: vec![Sum::default()] }
+        Self {
+            group_of: Vec::new(),
+            of_groups: vec![Sum::default()],
+        }
     }
 }
 
@@ -150,8 +173,14 @@ impl Sums {
         let group_of = &mut self.group_of;
         let set = |part: Part| {
             let (Part::Row(first) | Part::Word(first, _)) = part;
-            let mut word = if let Part::Word(_, word) = part { word } else { 1 };
-            let Some(groups) = group_of.get_mut(first.0 as usize..) else { return };
+            let mut word = if let Part::Word(_, word) = part {
+                word
+            } else {
+                1
+            };
+            let Some(groups) = group_of.get_mut(first.0 as usize..) else {
+                return;
+            };
             while word != 0 {
                 if let Some(place) = groups.get_mut(word.trailing_zeros() as usize) {
                     *place = group;
@@ -163,7 +192,10 @@ impl Sums {
     }
 
     fn add(&mut self, values: &DealValues) {
-        let groups = self.group_of.get(values.first_row() as usize..).unwrap_or_default();
+        let groups = self
+            .group_of
+            .get(values.first_row() as usize..)
+            .unwrap_or_default();
         for (group, ticks) in groups.iter().zip(values.iter()) {
             if let Some(sum) = self.of_groups.get_mut(*group as usize) {
                 sum.deals += u64::from(ticks.is_some());

@@ -40,15 +40,31 @@ impl Filter {
 
     /// Whether every lead is wanted.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { statuses, sources, owners, unassigned, tags, created, updated, deal_value } = self;
-        let no_values = [statuses, sources, owners, tags].iter().all(|values| values.is_empty());
+        let Self {
+            statuses,
+            sources,
+            owners,
+            unassigned,
+            tags,
+            created,
+            updated,
+            deal_value,
+        } = self;
+        let no_values = [statuses, sources, owners, tags]
+            .iter()
+            .all(|values| values.is_empty());
         no_values && !unassigned && created.is_none() && updated.is_none() && deal_value.is_none()
     }
 
     /// The same text for filters that want the same, whatever the order in which their values were named.
     pub(super) fn canonical(&self) -> String {
         let mut filter = self.clone();
-        for values in [&mut filter.statuses, &mut filter.sources, &mut filter.owners, &mut filter.tags] {
+        for values in [
+            &mut filter.statuses,
+            &mut filter.sources,
+            &mut filter.owners,
+            &mut filter.tags,
+        ] {
             values.sort_unstable();
             values.dedup();
         }
@@ -131,13 +147,19 @@ impl TimeRange {
 /// The first whole microsecond at or after `time`.
 fn first_from(time: DateTime<Utc>) -> DateTime<Utc> {
     let whole = crate::clock::microseconds(time);
-    if whole < time { first_after(whole) } else { whole }
+    if whole < time {
+        first_after(whole)
+    } else {
+        whole
+    }
 }
 
 /// The first whole microsecond after `time`.
 fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
     let whole = crate::clock::microseconds(time);
-    whole.checked_add_signed(TimeDelta::microseconds(1)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    whole
+        .checked_add_signed(TimeDelta::microseconds(1))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// A half-open range of ten-thousandths, the finest that a deal's value can be.
@@ -181,8 +203,12 @@ fn ticks(value: Decimal, round: fn(&Decimal) -> Decimal) -> u64 {
     if value.is_sign_negative() {
         return 0;
     }
-    let scaled = value.checked_mul(Decimal::from(10_000)).map(|scaled| round(&scaled));
-    scaled.and_then(|scaled| u64::try_from(scaled).ok()).unwrap_or(u64::MAX)
+    let scaled = value
+        .checked_mul(Decimal::from(10_000))
+        .map(|scaled| round(&scaled));
+    scaled
+        .and_then(|scaled| u64::try_from(scaled).ok())
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -193,7 +219,12 @@ mod tests {
     fn bounds_finer_than_a_microsecond_take_in_what_lies_within_them() {
         let micros = |n| DateTime::from_timestamp_micros(n).unwrap();
         let half = |n| micros(n) + TimeDelta::nanoseconds(500);
-        let range = |r: TimeRange| (r.from.unwrap().timestamp_micros(), r.to.unwrap().timestamp_micros());
+        let range = |r: TimeRange| {
+            (
+                r.from.unwrap().timestamp_micros(),
+                r.to.unwrap().timestamp_micros(),
+            )
+        };
         assert_eq!(range(TimeRange::of(micros(1)..micros(3))), (1, 3));
         assert_eq!(range(TimeRange::of(micros(1)..=micros(3))), (1, 4));
         assert_eq!(range(TimeRange::of(half(1)..half(3))), (2, 4));
@@ -207,9 +238,15 @@ mod tests {
         let d = |text: &str| text.parse::<Decimal>().unwrap();
         let range = |r: DealValueRange| (r.from.unwrap(), r.to.unwrap());
         assert_eq!(range(DealValueRange::of(d("1")..d("2"))), (10_000, 20_000));
-        assert_eq!(range(DealValueRange::of(d("1.00005")..=d("2.00005"))), (10_001, 20_001));
+        assert_eq!(
+            range(DealValueRange::of(d("1.00005")..=d("2.00005"))),
+            (10_001, 20_001)
+        );
         assert_eq!(range(DealValueRange::of(d("-5")..=d("-1"))), (0, 0));
-        assert_eq!(range(DealValueRange::of(d("-5")..=Decimal::MAX)), (0, u64::MAX));
+        assert_eq!(
+            range(DealValueRange::of(d("-5")..=Decimal::MAX)),
+            (0, u64::MAX)
+        );
         let zero = DealValueRange::of(d("0")..=d("0"));
         assert_eq!(range(zero), (0, 1));
     }

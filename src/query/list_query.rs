@@ -85,7 +85,8 @@ impl ListQuery {
         self.paging.check(&mut violations);
         sort::check(&self.sort, false, &mut violations);
         if let Some(cursor) = &self.after {
-            let fits = cursor.binding == self.binding() && cursor.position.values.len() == self.order().len();
+            let fits = cursor.binding == self.binding()
+                && cursor.position.values.len() == self.order().len();
             if !fits {
                 let message = "belongs to a list with another filter or order";
                 violations.add("cursor", ViolationCode::NotAllowed, message);
@@ -97,7 +98,11 @@ impl ListQuery {
     /// The sort keys that are asked for, or the default.
     fn order(&self) -> &[Sort] {
         const NEWEST_FIRST: &[Sort] = &[Sort::desc(SortKey::CreatedAt)];
-        if self.sort.is_empty() { NEWEST_FIRST } else { &self.sort }
+        if self.sort.is_empty() {
+            NEWEST_FIRST
+        } else {
+            &self.sort
+        }
     }
 
     /// What ties a cursor to the filter and the order.
@@ -135,5 +140,9 @@ pub(crate) fn list(reader: &impl Reader, query: &ListQuery) -> Result<Page<Lead>
         _ => None,
     };
     let leads = stored.into_iter().map(|stored| stored.lead).collect();
-    Ok(Page { page: number, next, ..Page::new(leads, total, query.paging) })
+    Ok(Page {
+        page: number,
+        next,
+        ..Page::new(leads, total, query.paging)
+    })
 }

@@ -26,7 +26,11 @@ pub(crate) fn get_by_external_id(reader: &impl Reader, external_id: &str) -> Res
 }
 
 /// The lead with this id in the trash, as it is at `now`.
-pub(crate) fn get_trashed(reader: &impl Reader, id: LeadId, now: DateTime<Utc>) -> Result<Option<TrashedLead>> {
+pub(crate) fn get_trashed(
+    reader: &impl Reader,
+    id: LeadId,
+    now: DateTime<Utc>,
+) -> Result<Option<TrashedLead>> {
     Ok(stored(reader, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
 }
 

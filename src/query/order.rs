@@ -32,24 +32,44 @@ pub(crate) fn page_of_rows(
     start: Start<'_>,
     limit: usize,
 ) -> Result<Vec<Row>> {
-    let tie = sort.first().map_or(Direction::Descending, |first| first.direction());
+    let tie = sort
+        .first()
+        .map_or(Direction::Descending, |first| first.direction());
     let late = reader.rows(&Posting::Late)?;
     let (skip, after) = match start {
         Start::Offset(offset) => (offset, None),
         Start::After(position) => (0, Some(position.after())),
     };
-    let mut pager = Pager { reader, late, tie, skip, limit, page: Vec::with_capacity(limit.min(1_001)) };
+    let mut pager = Pager {
+        reader,
+        late,
+        tie,
+        skip,
+        limit,
+        page: Vec::with_capacity(limit.min(1_001)),
+    };
     pager.take(rows, sort, after)?;
     Ok(pager.page)
 }
 
 /// `limit` of some rows after the first `offset`, the newest leads first.
-pub(crate) fn newest_of(reader: &impl Reader, mut rows: Vec<Row>, offset: u64, limit: usize) -> Result<Vec<Row>> {
+pub(crate) fn newest_of(
+    reader: &impl Reader,
+    mut rows: Vec<Row>,
+    offset: u64,
+    limit: usize,
+) -> Result<Vec<Row>> {
     let newest_first = |a: &Row, b: &Row| b.cmp(a);
-    let skip = usize::try_from(offset).unwrap_or(usize::MAX).min(rows.len());
+    let skip = usize::try_from(offset)
+        .unwrap_or(usize::MAX)
+        .min(rows.len());
     let end = skip.saturating_add(limit).min(rows.len());
     let late = reader.rows(&Posting::Late)?.lookup(rows.len());
-    let among_late: Vec<Row> = rows.iter().copied().filter(|row| late.contains(*row)).collect();
+    let among_late: Vec<Row> = rows
+        .iter()
+        .copied()
+        .filter(|row| late.contains(*row))
+        .collect();
     if !among_late.is_empty() {
         rows.retain(|row| !late.contains(*row));
     }
@@ -61,7 +81,13 @@ pub(crate) fn newest_of(reader: &impl Reader, mut rows: Vec<Row>, offset: u64, l
     }
     if !among_late.is_empty() {
         let rows = rows.into_iter().chain(among_late).collect();
-        return page_of_rows(reader, rows, &[Sort::desc(SortKey::CreatedAt)], Start::Offset(offset), limit);
+        return page_of_rows(
+            reader,
+            rows,
+            &[Sort::desc(SortKey::CreatedAt)],
+            Start::Offset(offset),
+            limit,
+        );
     }
     if skip > 0 && skip < end {
         rows.select_nth_unstable_by(skip, newest_first);
@@ -104,7 +130,8 @@ impl<R: Reader> Pager<'_, R> {
             self.take_in_row_order(rows, after);
             return Ok(());
         };
-        let by_creation = first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
+        let by_creation =
+            first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
         let begins_in_order = after.is_none_or(|after| !after.late);
         if by_creation && begins_in_order && rows.is_disjoint(&self.late) {
             self.take_in_row_order(rows, after);
@@ -112,7 +139,9 @@ impl<R: Reader> Pager<'_, R> {
         }
         match Kept::of(first.key()) {
             Kept::Keys(sort_key) => self.take_by_keys(rows, sort_key, sort, after),
-            Kept::Bitmaps(field) if !cost::are_few(rows.len()) => self.take_by_values(&rows, field, sort, after),
+            Kept::Bitmaps(field) if !cost::are_few(rows.len()) => {
+                self.take_by_values(&rows, field, sort, after)
+            }
             Kept::Bitmaps(_) | Kept::Trash => self.take_by_fetching(&rows, sort, after),
         }
     }
@@ -129,15 +158,21 @@ impl<R: Reader> Pager<'_, R> {
         self.skip = 0;
     }
 
-    fn take_by_fetching(&mut self, rows: &RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
+    fn take_by_fetching(
+        &mut self,
+        rows: &RowSet,
+        sort: &[Sort],
+        after: Option<After<'_>>,
+    ) -> Result<()> {
         let mut positions = positions(self.reader, rows, sort)?;
         positions.sort_unstable_by(|a, b| a.compare(b.after(), sort, self.tie));
-        let page = positions
-            .iter()
-            .filter(|position| after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater));
+        let page = positions.iter().filter(|position| {
+            after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater)
+        });
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
         let wanted = self.wanted();
-        self.page.extend(page.skip(skip).take(wanted).map(|position| position.row));
+        self.page
+            .extend(page.skip(skip).take(wanted).map(|position| position.row));
         self.skip = 0;
         Ok(())
     }
@@ -150,7 +185,9 @@ impl<R: Reader> Pager<'_, R> {
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
-        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let Some((first, rest)) = sort.split_first() else {
+            return Ok(());
+        };
         let (reader, direction) = (self.reader, first.direction());
         let begins = after.map(After::split);
         if !matches!(begins, Some((None, _))) {
@@ -164,7 +201,11 @@ impl<R: Reader> Pager<'_, R> {
                     _ => None,
                 };
                 self.take(rows.and(&value_rows), rest, after)?;
-                Ok(if self.is_full() { Visit::Break(()) } else { Visit::Continue(()) })
+                Ok(if self.is_full() {
+                    Visit::Break(())
+                } else {
+                    Visit::Continue(())
+                })
             })?;
         }
         let without_value = rows.and(&reader.rows(&Posting::Value(field, None))?);
@@ -178,7 +219,9 @@ impl<R: Reader> Pager<'_, R> {
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
-        let Some((_, rest)) = sort.split_first() else { return Ok(()) };
+        let Some((_, rest)) = sort.split_first() else {
+            return Ok(());
+        };
         let (with_value, without_value) = if always_has(sort_key) {
             (rows, RowSet::default())
         } else {
@@ -203,10 +246,16 @@ impl<R: Reader> Pager<'_, R> {
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
-        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let Some((first, rest)) = sort.split_first() else {
+            return Ok(());
+        };
         let (count, direction) = (rows.len(), first.direction());
         let wanted = (self.wanted() as u64).min(count.saturating_sub(self.skip));
-        let passing = if rest.is_empty() && direction == self.tie { Passing::OneByOne } else { Passing::InGroups };
+        let passing = if rest.is_empty() && direction == self.tie {
+            Passing::OneByOne
+        } else {
+            Passing::InGroups
+        };
         let seen = match (passing, after) {
             (Passing::OneByOne, None) => NearerEnd::to(count, self.skip, wanted).skip + wanted,
             _ => self.skip + wanted,
@@ -223,8 +272,13 @@ impl<R: Reader> Pager<'_, R> {
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
-        let is_all = !cost::are_few(self.skip) && count == self.reader.rows(&all_with(sort_key))?.len();
-        let keys = SortedKeys { range, count: all_keys, of_wanted_only: is_all };
+        let is_all =
+            !cost::are_few(self.skip) && count == self.reader.rows(&all_with(sort_key))?.len();
+        let keys = SortedKeys {
+            range,
+            count: all_keys,
+            of_wanted_only: is_all,
+        };
         let page = page_of_keys(self.reader, &keys, rows, direction, self.skip, wanted)?;
         self.page.extend(page);
         self.skip = 0;
@@ -239,17 +293,28 @@ impl<R: Reader> Pager<'_, R> {
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
-        let Some((first, rest)) = sort.split_first() else { return Ok(()) };
+        let Some((first, rest)) = sort.split_first() else {
+            return Ok(());
+        };
         let (reader, direction) = (self.reader, first.direction());
         let begins = after.map(After::split);
         let mut range = KeyRange::ordered(sort_key);
         if let Some((Some(value), _)) = begins {
             range = range.starting_with(value, direction);
         }
-        let after_in = |value: &[u8]| begins.filter(|(begin, _)| *begin == Some(value)).map(|(_, after)| after);
+        let after_in = |value: &[u8]| {
+            begins
+                .filter(|(begin, _)| *begin == Some(value))
+                .map(|(_, after)| after)
+        };
         let mut value_of_group = Vec::new();
         let mut group = RowSet::default();
-        let scan = KeyScan { range: &range, direction, among: Some(rows), skip: 0 };
+        let scan = KeyScan {
+            range: &range,
+            direction,
+            among: Some(rows),
+            skip: 0,
+        };
         reader.scan_wanted_keys(&scan, |key| {
             let (value, row) = key::split_row(key)?;
             if value != value_of_group {
@@ -269,12 +334,20 @@ impl<R: Reader> Pager<'_, R> {
 
 /// The leads that have a value for a sort key.
 fn all_with(sort_key: OrderedKey) -> Posting<'static> {
-    if always_has(sort_key) { Posting::Live } else { Posting::Has(sort_key) }
+    if always_has(sort_key) {
+        Posting::Live
+    } else {
+        Posting::Has(sort_key)
+    }
 }
 
 /// Where the page begins among the rows without a value for a sort key, if it begins there.
-fn after_among_those_without_value<'p>(begins: Option<(Option<&'p [u8]>, After<'p>)>) -> Option<After<'p>> {
-    begins.filter(|(value, _)| value.is_none()).map(|(_, after)| after)
+fn after_among_those_without_value<'p>(
+    begins: Option<(Option<&'p [u8]>, After<'p>)>,
+) -> Option<After<'p>> {
+    begins
+        .filter(|(value, _)| value.is_none())
+        .map(|(_, after)| after)
 }
 
 /// The sorted keys that a page is taken from.
@@ -301,9 +374,18 @@ pub(crate) fn page_of_keys(
     }
     let end = NearerEnd::to(rows.len(), offset, wanted);
     let passed = cost::keys_passed(keys.count, rows.len(), end.skip + wanted);
-    let among = if keys.of_wanted_only { None } else { Some(lookup(rows, passed)) };
+    let among = if keys.of_wanted_only {
+        None
+    } else {
+        Some(lookup(rows, passed))
+    };
     let direction = direction.reversed_if(end.is_last);
-    let scan = KeyScan { range: &keys.range, direction, among: among.as_ref(), skip: end.skip };
+    let scan = KeyScan {
+        range: &keys.range,
+        direction,
+        among: among.as_ref(),
+        skip: end.skip,
+    };
     let mut page = Vec::new();
     reader.scan_wanted_keys(&scan, |key| {
         let (_, row) = key::split_row(key)?;
@@ -312,7 +394,11 @@ pub(crate) fn page_of_keys(
             return Ok(Visit::Continue(()));
         }
         page.push(row);
-        Ok(if page.len() as u64 == wanted { Visit::Break(()) } else { Visit::Continue(()) })
+        Ok(if page.len() as u64 == wanted {
+            Visit::Break(())
+        } else {
+            Visit::Continue(())
+        })
     })?;
     if end.is_last {
         page.reverse();
@@ -334,11 +420,20 @@ pub(crate) fn page_by_fetching(
     offset: u64,
     limit: usize,
 ) -> Result<Vec<Row>> {
-    let mut pager = Pager { reader, late: RowSet::default(), tie, skip: offset, limit, page: Vec::new() };
+    let mut pager = Pager {
+        reader,
+        late: RowSet::default(),
+        tie,
+        skip: offset,
+        limit,
+        page: Vec::new(),
+    };
     pager.take_by_fetching(rows, sort, None)?;
     Ok(pager.page)
 }
 
 fn positions(reader: &impl Reader, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
-    rows.iter().map(|row| Position::of(&reader.indexed_lead(row)?, row, sort)).collect()
+    rows.iter()
+        .map(|row| Position::of(&reader.indexed_lead(row)?, row, sort))
+        .collect()
 }

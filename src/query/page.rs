@@ -31,7 +31,13 @@ impl<T> Page<T> {
     }
 
     pub(crate) fn new(items: Vec<T>, total: u64, paging: Paging) -> Self {
-        Self { items, total, page: paging.page(), per_page: paging.limit, next: None }
+        Self {
+            items,
+            total,
+            page: paging.page(),
+            per_page: paging.limit,
+            next: None,
+        }
     }
 }
 
@@ -56,7 +62,11 @@ impl<'a, T> IntoIterator for &'a Page<T> {
 impl<T: Serialize> Serialize for Page<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let next_cursor = self.next.as_ref().map(Cursor::to_string);
-        PageBody { page: self, next_cursor: next_cursor.as_deref() }.serialize(serializer)
+        PageBody {
+            page: self,
+            next_cursor: next_cursor.as_deref(),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -110,21 +120,33 @@ enum Start {
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { start: Start::Page(1), limit: 25 }
+        Self {
+            start: Start::Page(1),
+            limit: 25,
+        }
     }
 }
 
 impl Paging {
     pub(crate) fn at_page(self, page: u64) -> Self {
-        Self { start: Start::Page(page), ..self }
+        Self {
+            start: Start::Page(page),
+            ..self
+        }
     }
 
     pub(crate) fn with_per_page(self, per_page: u32) -> Self {
-        Self { limit: per_page, ..self }
+        Self {
+            limit: per_page,
+            ..self
+        }
     }
 
     pub(crate) fn window(offset: u64, limit: u32) -> Self {
-        Self { start: Start::Offset(offset), limit }
+        Self {
+            start: Start::Offset(offset),
+            limit,
+        }
     }
 
     pub(crate) fn check(self, violations: &mut Violations) {
@@ -137,7 +159,11 @@ impl Paging {
             Start::Offset(_) => ("limit", MAX_WINDOW),
         };
         if !(1..=most).contains(&self.limit) {
-            violations.add(limit_name, ViolationCode::OutOfRange, format!("must be 1 to {most}"));
+            violations.add(
+                limit_name,
+                ViolationCode::OutOfRange,
+                format!("must be 1 to {most}"),
+            );
         }
     }
 
@@ -167,7 +193,10 @@ mod tests {
     #[test]
     fn a_window_is_on_the_page_in_which_it_begins() {
         let page = |offset, limit| Paging::window(offset, limit).page();
-        assert_eq!([page(0, 10), page(9, 10), page(10, 10), page(25, 10)], [1, 1, 2, 3]);
+        assert_eq!(
+            [page(0, 10), page(9, 10), page(10, 10), page(25, 10)],
+            [1, 1, 2, 3]
+        );
         assert_eq!(page(u64::MAX, 1), u64::MAX, "as far as can be counted");
         assert_eq!(Paging::default().at_page(7).page(), 7);
     }

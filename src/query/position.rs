@@ -22,22 +22,38 @@ pub(crate) struct Position {
 
 impl Position {
     pub(super) fn of(stored: &Stored, row: Row, sort: &[Sort]) -> Result<Self> {
-        let values = sort.iter().map(|sort| sort_value(stored, sort.key())).collect::<Result<_>>()?;
-        Ok(Self { values, row, late: stored.late })
+        let values = sort
+            .iter()
+            .map(|sort| sort_value(stored, sort.key()))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            values,
+            row,
+            late: stored.late,
+        })
     }
 
     pub(super) fn after(&self) -> After<'_> {
-        After { values: &self.values, row: self.row, late: self.late }
+        After {
+            values: &self.values,
+            row: self.row,
+            late: self.late,
+        }
     }
 
     /// How this compares with `other` in the order of `sort`, and in the direction of `tie` for the rest.
     pub(super) fn compare(&self, other: After<'_>, sort: &[Sort], tie: Direction) -> Ordering {
-        let by_keys = sort.iter().zip(self.values.iter().zip(other.values)).map(|(sort, (a, b))| match (a, b) {
-            (Some(a), Some(b)) => directed(a.cmp(b), sort.direction()),
-            // Without a value comes last in both directions.
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        });
-        by_keys.fold(Ordering::Equal, Ordering::then).then(directed(self.row.cmp(&other.row), tie))
+        let by_keys =
+            sort.iter()
+                .zip(self.values.iter().zip(other.values))
+                .map(|(sort, (a, b))| match (a, b) {
+                    (Some(a), Some(b)) => directed(a.cmp(b), sort.direction()),
+                    // Without a value comes last in both directions.
+                    (a, b) => b.is_some().cmp(&a.is_some()),
+                });
+        by_keys
+            .fold(Ordering::Equal, Ordering::then)
+            .then(directed(self.row.cmp(&other.row), tie))
     }
 }
 
@@ -94,7 +110,9 @@ impl Kept {
 fn sort_value(stored: &Stored, sort_key: SortKey) -> Result<Option<Vec<u8>>> {
     let lead = &stored.lead;
     let value = match Kept::of(sort_key) {
-        Kept::Trash => stored.trash.map(|stamp| key::time(stamp.deleted_at).to_vec()),
+        Kept::Trash => stored
+            .trash
+            .map(|stamp| key::time(stamp.deleted_at).to_vec()),
         Kept::Keys(ordered) => match key::ordered(ordered, lead, Row(0)) {
             Some(key) => Some(key::split_row(&key)?.0.to_vec()),
             None => None,

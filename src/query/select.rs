@@ -10,16 +10,27 @@ use crate::storage::{Reader, Visit};
 
 /// The live leads that `filter` wants.
 pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
-    let mut selection = Selection { reader, wanted: Vec::new() };
+    let mut selection = Selection {
+        reader,
+        wanted: Vec::new(),
+    };
     selection.keep_values(ValueField::Status, &filter.statuses, false)?;
     selection.keep_values(ValueField::Source, &filter.sources, false)?;
     selection.keep_values(ValueField::OwnerId, &filter.owners, filter.unassigned)?;
     selection.keep_values(ValueField::Tag, &filter.tags, false)?;
     if let Some(DealValueRange { from, to }) = filter.deal_value {
-        selection.keep_range(OrderedKey::DealValue, from.map(u64::to_be_bytes), to.map(u64::to_be_bytes))?;
+        selection.keep_range(
+            OrderedKey::DealValue,
+            from.map(u64::to_be_bytes),
+            to.map(u64::to_be_bytes),
+        )?;
     }
     if let Some(TimeRange { from, to }) = filter.updated {
-        selection.keep_range(OrderedKey::UpdatedAt, from.map(key::time), to.map(key::time))?;
+        selection.keep_range(
+            OrderedKey::UpdatedAt,
+            from.map(key::time),
+            to.map(key::time),
+        )?;
     }
     let rows = match selection.in_all() {
         Some(rows) => rows,
@@ -42,7 +53,9 @@ impl<R: Reader> Selection<'_, R> {
     fn in_all(mut self) -> Option<RowSet> {
         // The smallest first: what two large sets have in common is large, too, and costs several times as much to make.
         self.wanted.sort_by_key(RowSet::len);
-        self.wanted.into_iter().reduce(|rows, wanted| rows.and(&wanted))
+        self.wanted
+            .into_iter()
+            .reduce(|rows, wanted| rows.and(&wanted))
     }
 
     /// Keeps the leads that have any of these values or, with `or_none`, no value.
@@ -51,15 +64,25 @@ impl<R: Reader> Selection<'_, R> {
             return Ok(());
         }
         let mut wanted = RowSet::default();
-        for value in values.iter().map(|value| Some(value.as_str())).chain(or_none.then_some(None)) {
+        for value in values
+            .iter()
+            .map(|value| Some(value.as_str()))
+            .chain(or_none.then_some(None))
+        {
             wanted.add_all(&self.reader.rows(&Posting::Value(field, value))?);
         }
         self.wanted.push(wanted);
         Ok(())
     }
 
-    fn keep_range(&mut self, sort_key: OrderedKey, from: Option<[u8; 8]>, to: Option<[u8; 8]>) -> Result<()> {
-        self.wanted.push(rows_between(self.reader, sort_key, from, to)?);
+    fn keep_range(
+        &mut self,
+        sort_key: OrderedKey,
+        from: Option<[u8; 8]>,
+        to: Option<[u8; 8]>,
+    ) -> Result<()> {
+        self.wanted
+            .push(rows_between(self.reader, sort_key, from, to)?);
         Ok(())
     }
 }
@@ -86,7 +109,10 @@ fn rows_between(
 fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
     let late = reader.rows(&Posting::Late)?;
     if rows.is_disjoint(&late) {
-        let first_from = |time: Option<DateTime<Utc>>| time.map(|time| first_row_from(reader, &late, time)).transpose();
+        let first_from = |time: Option<DateTime<Utc>>| {
+            time.map(|time| first_row_from(reader, &late, time))
+                .transpose()
+        };
         let first = match first_from(range.from)? {
             Some(Some(first)) => first,
             Some(None) => return Ok(RowSet::default()),
@@ -94,7 +120,12 @@ fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<R
         };
         return Ok(rows.between(first, first_from(range.to)?.flatten()));
     }
-    let wanted = rows_between(reader, OrderedKey::CreatedAt, range.from.map(key::time), range.to.map(key::time))?;
+    let wanted = rows_between(
+        reader,
+        OrderedKey::CreatedAt,
+        range.from.map(key::time),
+        range.to.map(key::time),
+    )?;
     Ok(rows.and(&wanted))
 }
 

@@ -86,12 +86,18 @@ pub struct Sort {
 impl Sort {
     /// Smallest, earliest or first in the alphabet first.
     pub const fn asc(key: SortKey) -> Self {
-        Self { key, descending: false }
+        Self {
+            key,
+            descending: false,
+        }
     }
 
     /// Largest, latest or last in the alphabet first.
     pub const fn desc(key: SortKey) -> Self {
-        Self { key, descending: true }
+        Self {
+            key,
+            descending: true,
+        }
     }
 
     /// What is sorted by.
@@ -111,7 +117,12 @@ impl Sort {
 
 impl fmt::Display for Sort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.descending { "-" } else { "" }, self.key.as_str())
+        write!(
+            f,
+            "{}{}",
+            if self.descending { "-" } else { "" },
+            self.key.as_str()
+        )
     }
 }
 
@@ -135,7 +146,10 @@ impl FromStr for Sort {
                 Err(Error::invalid(vec![Violation::new(
                     "sort",
                     ViolationCode::NotAllowed,
-                    format!("must be one of {}, with a - before it for descending", names.join(", ")),
+                    format!(
+                        "must be one of {}, with a - before it for descending",
+                        names.join(", ")
+                    ),
                 )]))
             }
         }
@@ -148,14 +162,26 @@ const MAX_KEYS: usize = 3;
 /// Notes what is wrong with the sort keys of a query over live leads or, with `in_trash`, over the trash.
 pub(crate) fn check(sort: &[Sort], in_trash: bool, violations: &mut Violations) {
     if sort.len() > MAX_KEYS {
-        violations.add("sort", ViolationCode::TooLong, format!("must be at most {MAX_KEYS} keys"));
+        violations.add(
+            "sort",
+            ViolationCode::TooLong,
+            format!("must be at most {MAX_KEYS} keys"),
+        );
     }
     for (index, Sort { key, .. }) in sort.iter().enumerate() {
         if sort.iter().take(index).any(|earlier| earlier.key == *key) {
-            violations.add("sort", ViolationCode::Duplicate, format!("must not name {} twice", key.as_str()));
+            violations.add(
+                "sort",
+                ViolationCode::Duplicate,
+                format!("must not name {} twice", key.as_str()),
+            );
         }
         if *key == SortKey::DeletedAt && !in_trash {
-            violations.add("sort", ViolationCode::NotAllowed, "deleted_at sorts the trash only");
+            violations.add(
+                "sort",
+                ViolationCode::NotAllowed,
+                "deleted_at sorts the trash only",
+            );
         }
     }
 }

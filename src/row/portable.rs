@@ -12,10 +12,18 @@ const MOST_IN_ARRAY: usize = 4_096;
 
 /// How many rows a set of one container has, as its head says: the number of entries less one.
 pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
-    let u16_at =
-        |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u16::from_le_bytes(*bytes));
+    let u16_at = |at: usize| {
+        bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk())
+            .map(|bytes| u16::from_le_bytes(*bytes))
+    };
     // The cookie, then a count or a byte that says which containers have runs, then the key and the length.
-    let at = if u16_at(0)? == WITH_RUNS { 4 + 1 + 2 } else { 4 + 4 + 2 };
+    let at = if u16_at(0)? == WITH_RUNS {
+        4 + 1 + 2
+    } else {
+        4 + 4 + 2
+    };
     Some(u64::from(u16_at(at)?) + 1)
 }
 
@@ -35,23 +43,36 @@ pub(super) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> O
     if run_flags.is_empty() || count >= OFFSETS_FROM {
         take_slice(bytes, count.saturating_mul(4))?;
     }
-    for (index, [key_low, key_high, last_low, last_high]) in heads.as_chunks().0.iter().enumerate() {
+    for (index, [key_low, key_high, last_low, last_high]) in heads.as_chunks().0.iter().enumerate()
+    {
         let first_row = u32::from(u16::from_le_bytes([*key_low, *key_high])) << 16;
         let length = usize::from(u16::from_le_bytes([*last_low, *last_high])) + 1;
-        if run_flags.get(index / 8).is_some_and(|flags| flags >> (index % 8) & 1 == 1) {
+        if run_flags
+            .get(index / 8)
+            .is_some_and(|flags| flags >> (index % 8) & 1 == 1)
+        {
             let runs = usize::from(u16::from_le_bytes(take(bytes)?));
             let runs = take_slice(bytes, runs * 4)?.as_chunks().0;
-            let runs = runs.iter().map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])));
+            let runs = runs
+                .iter()
+                .map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])));
             let rows = runs.flat_map(|(start, more)| start..=start.saturating_add(more));
             rows.for_each(|row| visit(Part::Row(Row(first_row + u32::from(row)))));
         } else if length > MOST_IN_ARRAY {
             let words = take_slice(bytes, 8_192)?.as_chunks().0;
             for (index, word) in (0_u32..).zip(words) {
-                visit(Part::Word(Row(first_row + index * 64), u64::from_le_bytes(*word)));
+                visit(Part::Word(
+                    Row(first_row + index * 64),
+                    u64::from_le_bytes(*word),
+                ));
             }
         } else {
             let rows = take_slice(bytes, length * 2)?.as_chunks().0;
-            rows.iter().for_each(|row| visit(Part::Row(Row(first_row + u32::from(u16::from_le_bytes(*row))))));
+            rows.iter().for_each(|row| {
+                visit(Part::Row(Row(
+                    first_row + u32::from(u16::from_le_bytes(*row))
+                )))
+            });
         }
     }
     Some(())

@@ -24,14 +24,19 @@ const MOST_TYPOS: u8 = 62;
 
 impl Note {
     pub(super) fn new(way: Way, places: Places) -> Self {
-        let way = way.typos.min(MOST_TYPOS) << 2 | u8::from(way.partial) << 1 | u8::from(way.unequal);
+        let way =
+            way.typos.min(MOST_TYPOS) << 2 | u8::from(way.partial) << 1 | u8::from(way.unequal);
         Self(u16::from(u8::MAX - way) << 8 | u16::from(places.0))
     }
 
     pub(super) fn way(self) -> Way {
         let [better, _] = self.0.to_be_bytes();
         let way = u8::MAX - better;
-        Way { typos: way >> 2, partial: way & 2 != 0, unequal: way & 1 != 0 }
+        Way {
+            typos: way >> 2,
+            partial: way & 2 != 0,
+            unequal: way & 1 != 0,
+        }
     }
 
     pub(super) fn places(self) -> Places {
@@ -45,7 +50,11 @@ impl Note {
 
     /// The better of two, or both if neither is.
     fn and(self, other: Self) -> Self {
-        if self.0 >> 8 == other.0 >> 8 { Self(self.0 | other.0) } else { self.max(other) }
+        if self.0 >> 8 == other.0 >> 8 {
+            Self(self.0 | other.0)
+        } else {
+            self.max(other)
+        }
     }
 }
 
@@ -88,7 +97,11 @@ impl Noted {
 
 #[inline]
 fn note_by_number(notes: &[u16], document: u32) -> Option<Note> {
-    notes.get(document as usize).copied().map(Note).filter(|note| !note.is_none())
+    notes
+        .get(document as usize)
+        .copied()
+        .map(Note)
+        .filter(|note| !note.is_none())
 }
 
 /// What says which documents have a phrase.
@@ -107,24 +120,55 @@ const LISTED: u64 = 64;
 const FEW_RUNS: usize = 8;
 
 /// All documents that were found; only those `among` others, if that is given.
-pub(super) fn collect<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
+pub(super) fn collect<P: Postings>(
+    source: &P,
+    found: Found<'_, P::Term>,
+    among: Option<&Documents>,
+) -> Result<Noted> {
     let (terms, end) = (&found.terms, u64::from(source.end()));
-    let frequencies: u64 = terms.iter().map(|(term, _)| u64::from(source.frequency(term))).sum();
-    let most = among.map_or(frequencies, |among| frequencies.min((among.len() * terms.len()) as u64));
-    let listed = if among.is_some() && terms.len() <= FEW_RUNS { end } else { end / LISTED };
-    if most > listed { collect_by_number(source, found, among) } else { collect_listed(source, found, among) }
-}
-
-/// Shows `visit` the documents that have a term; only those `among` others, if that is given.
-fn each<P: Postings>(source: &P, term: &P::Term, among: Option<&Documents>, mut visit: impl FnMut(u32)) -> Result<()> {
-    match among {
-        Some(among) => source.each_among(term, among, visit),
-        None => source.each_document(term, |documents| documents.iter().for_each(|document| visit(*document))),
+    let frequencies: u64 = terms
+        .iter()
+        .map(|(term, _)| u64::from(source.frequency(term)))
+        .sum();
+    let most = among.map_or(frequencies, |among| {
+        frequencies.min((among.len() * terms.len()) as u64)
+    });
+    let listed = if among.is_some() && terms.len() <= FEW_RUNS {
+        end
+    } else {
+        end / LISTED
+    };
+    if most > listed {
+        collect_by_number(source, found, among)
+    } else {
+        collect_listed(source, found, among)
     }
 }
 
-fn collect_listed<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
-    let Found { terms, documents: mut all } = found;
+/// Shows `visit` the documents that have a term; only those `among` others, if that is given.
+fn each<P: Postings>(
+    source: &P,
+    term: &P::Term,
+    among: Option<&Documents>,
+    mut visit: impl FnMut(u32),
+) -> Result<()> {
+    match among {
+        Some(among) => source.each_among(term, among, visit),
+        None => source.each_document(term, |documents| {
+            documents.iter().for_each(|document| visit(*document))
+        }),
+    }
+}
+
+fn collect_listed<P: Postings>(
+    source: &P,
+    found: Found<'_, P::Term>,
+    among: Option<&Documents>,
+) -> Result<Noted> {
+    let Found {
+        terms,
+        documents: mut all,
+    } = found;
     all.retain(|(document, _)| among.is_none_or(|among| among.contains(*document)));
     for (term, note) in &terms {
         each(source, term, among, |document| all.push((document, *note)))?;
@@ -132,7 +176,10 @@ fn collect_listed<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Opt
     all.sort_by_key(|(document, _)| *document);
     let (mut documents, mut notes) = (Vec::new(), Vec::<Note>::new());
     for (document, note) in all {
-        match notes.last_mut().filter(|_| documents.last() == Some(&document)) {
+        match notes
+            .last_mut()
+            .filter(|_| documents.last() == Some(&document))
+        {
             Some(last) => *last = last.and(note),
             None => {
                 documents.push(document);
@@ -140,10 +187,17 @@ fn collect_listed<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Opt
             }
         }
     }
-    Ok(Noted { documents: Documents::new(documents, source.end()), notes: Notes::Listed(notes) })
+    Ok(Noted {
+        documents: Documents::new(documents, source.end()),
+        notes: Notes::Listed(notes),
+    })
 }
 
-fn collect_by_number<P: Postings>(source: &P, found: Found<'_, P::Term>, among: Option<&Documents>) -> Result<Noted> {
+fn collect_by_number<P: Postings>(
+    source: &P,
+    found: Found<'_, P::Term>,
+    among: Option<&Documents>,
+) -> Result<Noted> {
     let mut notes = vec![0; source.end() as usize];
     let mut noted = Bits::below(source.end());
     let mut add = |document: u32, note: Note| {
@@ -153,12 +207,17 @@ fn collect_by_number<P: Postings>(source: &P, found: Found<'_, P::Term>, among: 
         }
     };
     let Found { terms, documents } = found;
-    let documents = documents.into_iter().filter(|(document, _)| among.is_none_or(|among| among.contains(*document)));
+    let documents = documents
+        .into_iter()
+        .filter(|(document, _)| among.is_none_or(|among| among.contains(*document)));
     documents.for_each(|(document, note)| add(document, note));
     for (term, note) in &terms {
         each(source, term, among, |document| add(document, *note))?;
     }
-    Ok(Noted { documents: Documents::of(noted, source.end()), notes: Notes::ByNumber(notes) })
+    Ok(Noted {
+        documents: Documents::of(noted, source.end()),
+        notes: Notes::ByNumber(notes),
+    })
 }
 
 /// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
@@ -229,7 +288,12 @@ mod tests {
             Ok(())
         }
 
-        fn each_among(&self, term: &Vec<u32>, among: &Documents, visit: impl FnMut(u32)) -> Result<()> {
+        fn each_among(
+            &self,
+            term: &Vec<u32>,
+            among: &Documents,
+            visit: impl FnMut(u32),
+        ) -> Result<()> {
             among.common(term, visit);
             Ok(())
         }
@@ -244,12 +308,23 @@ mod tests {
     }
 
     fn any_note() -> impl Strategy<Value = Note> {
-        (0..4_u8, any::<bool>(), any::<bool>(), 1..=u8::MAX)
-            .prop_map(|(typos, partial, unequal, places)| Note::new(Way { typos, partial, unequal }, Places(places)))
+        (0..4_u8, any::<bool>(), any::<bool>(), 1..=u8::MAX).prop_map(
+            |(typos, partial, unequal, places)| {
+                Note::new(
+                    Way {
+                        typos,
+                        partial,
+                        unequal,
+                    },
+                    Places(places),
+                )
+            },
+        )
     }
 
     fn documents(end: u32) -> impl Strategy<Value = Vec<u32>> {
-        prop::collection::btree_set(0..end, 0..60).prop_map(|documents| documents.into_iter().collect())
+        prop::collection::btree_set(0..end, 0..60)
+            .prop_map(|documents| documents.into_iter().collect())
     }
 
     #[test]
@@ -258,7 +333,11 @@ mod tests {
         for typos in [0, 1, 2, MOST_TYPOS] {
             for partial in [false, true] {
                 for unequal in [false, true] {
-                    ways.push(Way { typos, partial, unequal });
+                    ways.push(Way {
+                        typos,
+                        partial,
+                        unequal,
+                    });
                 }
             }
         }
@@ -266,14 +345,29 @@ mod tests {
             let note = Note::new(*way, Places(0b101));
             assert_eq!((note.way(), note.places()), (*way, Places(0b101)));
             assert!(!note.is_none());
-            assert_eq!(note.and(Note::new(*way, Places(0b110))).places(), Places(0b111), "{way:?}");
+            assert_eq!(
+                note.and(Note::new(*way, Places(0b110))).places(),
+                Places(0b111),
+                "{way:?}"
+            );
             for worse in ways.iter().skip(index + 1) {
                 let worse = Note::new(*worse, Places(0b110));
                 assert!(note > worse);
                 assert_eq!((note.and(worse), worse.and(note)), (note, note));
             }
         }
-        assert_eq!(Note::new(Way { typos: u8::MAX, ..ways[0] }, Places(1)).way().typos, MOST_TYPOS);
+        assert_eq!(
+            Note::new(
+                Way {
+                    typos: u8::MAX,
+                    ..ways[0]
+                },
+                Places(1)
+            )
+            .way()
+            .typos,
+            MOST_TYPOS
+        );
         assert!(Note::default().is_none());
     }
 
@@ -281,15 +375,33 @@ mod tests {
     fn documents_are_listed_where_they_are_few() {
         let end = 64 * LISTED as u32;
         let is_listed = |lists: &[Vec<u32>], among: Option<&Documents>| {
-            let note = Note::new(Way { typos: 0, partial: false, unequal: false }, Places(1));
+            let note = Note::new(
+                Way {
+                    typos: 0,
+                    partial: false,
+                    unequal: false,
+                },
+                Places(1),
+            );
             let terms = lists.iter().map(|list| (list, note)).collect();
-            let noted = collect(&Lists(end), Found { terms, documents: Vec::new() }, among).unwrap();
+            let noted = collect(
+                &Lists(end),
+                Found {
+                    terms,
+                    documents: Vec::new(),
+                },
+                among,
+            )
+            .unwrap();
             matches!(noted.notes, Notes::Listed(_))
         };
         let list = |documents: u32| (0..documents).collect::<Vec<_>>();
         assert!(is_listed(&[list(64)], None));
         assert!(!is_listed(&[list(65)], None), "a sixty-fourth of all");
-        assert!(!is_listed(&[list(32), list(33)], None), "of all terms together");
+        assert!(
+            !is_listed(&[list(32), list(33)], None),
+            "of all terms together"
+        );
         let few = Documents::new(list(10), end);
         assert!(is_listed(&vec![list(1_000); 8], Some(&few)), "few runs");
         assert!(
@@ -298,19 +410,39 @@ mod tests {
         );
         assert!(is_listed(&vec![list(7); 9], Some(&few)));
         let one = Documents::new(list(1), end);
-        assert!(is_listed(&vec![list(1_000); 64], Some(&one)), "64, one for each term");
+        assert!(
+            is_listed(&vec![list(1_000); 64], Some(&one)),
+            "64, one for each term"
+        );
         assert!(!is_listed(&vec![list(1_000); 65], Some(&one)));
     }
 
     #[test]
     fn each_document_is_shown_once_with_the_first_note() {
-        let note = |places| Note::new(Way { typos: 0, partial: false, unequal: false }, Places(places));
+        let note = |places| {
+            Note::new(
+                Way {
+                    typos: 0,
+                    partial: false,
+                    unequal: false,
+                },
+                Places(places),
+            )
+        };
         let every = |step: usize| (0..20_000_u32).step_by(step).collect::<Vec<u32>>();
-        let lists = [(every(7), note(1)), (every(1), note(2)), (every(2), note(4)), (vec![19_999], note(8))];
+        let lists = [
+            (every(7), note(1)),
+            (every(1), note(2)),
+            (every(2), note(4)),
+            (vec![19_999], note(8)),
+        ];
         let terms: Vec<_> = lists.iter().map(|(list, note)| (list, *note)).collect();
         let mut shown = BTreeMap::new();
         each_first(&Lists(20_000), &terms, |documents, note| {
-            assert!(documents.len() < SHOWN + 128, "no more at once than a cache holds");
+            assert!(
+                documents.len() < SHOWN + 128,
+                "no more at once than a cache holds"
+            );
             for document in documents {
                 assert_eq!(shown.insert(*document, note), None, "shown once");
             }
@@ -318,7 +450,11 @@ mod tests {
         })
         .unwrap();
         let expected = |document: u32| note(if document.is_multiple_of(7) { 1 } else { 2 });
-        assert!(shown.into_iter().eq((0..20_000).map(|document| (document, expected(document)))));
+        assert!(
+            shown
+                .into_iter()
+                .eq((0..20_000).map(|document| (document, expected(document))))
+        );
 
         let mut calls = 0;
         let failed = each_first(&Lists(20_000), &terms[1..], |_, _| {

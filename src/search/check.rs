@@ -37,7 +37,9 @@ fn compare(view: &View, report: &mut Report) -> Result<()> {
     let live = view.reader().rows(&Posting::Live)?.minus(&recent);
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
-        let what = format_args!("it lacks {missing} leads, has {foreign} too many, and {twice} twice").to_string();
+        let what =
+            format_args!("it lacks {missing} leads, has {foreign} too many, and {twice} twice")
+                .to_string();
         report.add(Part::SearchIndex, what);
     }
     Ok(())

@@ -13,7 +13,9 @@ impl Bits {
 
     /// Whether a document was not there yet.
     pub(super) fn insert(&mut self, document: u32) -> bool {
-        let Some(word) = self.0.get_mut(document as usize / 64) else { return false };
+        let Some(word) = self.0.get_mut(document as usize / 64) else {
+            return false;
+        };
         let bit = 1 << (document % 64);
         let is_new = *word & bit == 0;
         *word |= bit;
@@ -21,7 +23,9 @@ impl Bits {
     }
 
     fn contains(&self, document: u32) -> bool {
-        self.0.get(document as usize / 64).is_some_and(|word| word >> (document % 64) & 1 == 1)
+        self.0
+            .get(document as usize / 64)
+            .is_some_and(|word| word >> (document % 64) & 1 == 1)
     }
 
     /// In ascending order.
@@ -61,19 +65,31 @@ impl Documents {
             }
             bits
         });
-        Self { len: list.len(), list: OnceCell::from(list), end, bits }
+        Self {
+            len: list.len(),
+            list: OnceCell::from(list),
+            end,
+            bits,
+        }
     }
 
     /// Those in a set. They are listed only if anybody asks for the list.
     pub(super) fn of(bits: Bits, end: u32) -> Self {
         let len = bits.0.iter().map(|word| word.count_ones() as usize).sum();
-        Self { list: OnceCell::new(), len, end, bits: Some(bits) }
+        Self {
+            list: OnceCell::new(),
+            len,
+            end,
+            bits: Some(bits),
+        }
     }
 
     pub(super) fn as_slice(&self) -> &[u32] {
         self.list.get_or_init(|| {
             let mut list = Vec::with_capacity(self.len);
-            self.bits.iter().for_each(|bits| bits.for_each(|document| list.push(document)));
+            self.bits
+                .iter()
+                .for_each(|bits| bits.for_each(|document| list.push(document)));
             list
         })
     }
@@ -87,13 +103,20 @@ impl Documents {
     }
 
     pub(super) fn contains(&self, document: u32) -> bool {
-        self.bits.as_ref().map_or_else(|| self.place(document).is_some(), |bits| bits.contains(document))
+        self.bits.as_ref().map_or_else(
+            || self.place(document).is_some(),
+            |bits| bits.contains(document),
+        )
     }
 
     /// Shows `visit` those of some documents that are here, in their order.
     pub(super) fn common(&self, documents: &[u32], mut visit: impl FnMut(u32)) {
         let Some(bits) = &self.bits else {
-            return documents.iter().copied().filter(|document| self.contains(*document)).for_each(visit);
+            return documents
+                .iter()
+                .copied()
+                .filter(|document| self.contains(*document))
+                .for_each(visit);
         };
         // Which are here cannot be predicted: every one is written, and the next one over it if it is not.
         let mut common = [0; BLOCK];
@@ -105,7 +128,10 @@ impl Documents {
                 }
                 count += usize::from(bits.contains(*document));
             }
-            common.iter().take(count).for_each(|document| visit(*document));
+            common
+                .iter()
+                .take(count)
+                .for_each(|document| visit(*document));
         }
     }
 
@@ -122,7 +148,10 @@ impl Documents {
             bound *= 2;
         }
         let passed = bound / 2;
-        let place = rest.get(passed..rest.len().min(bound + 1))?.binary_search(&document).ok()?;
+        let place = rest
+            .get(passed..rest.len().min(bound + 1))?
+            .binary_search(&document)
+            .ok()?;
         Some(from + passed + place)
     }
 }

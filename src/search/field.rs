@@ -57,7 +57,10 @@ impl FromStr for Field {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(name) = text.strip_prefix(CUSTOM).and_then(|rest| rest.strip_prefix('.')) {
+        if let Some(name) = text
+            .strip_prefix(CUSTOM)
+            .and_then(|rest| rest.strip_prefix('.'))
+        {
             return Ok(Self::CustomField(name.to_owned()));
         }
         Ok(match text {
@@ -149,13 +152,18 @@ pub(super) struct Scope {
 impl Scope {
     /// All of a slot.
     pub(super) const fn whole(slot: Slot) -> Self {
-        Self { slot, prefix: String::new() }
+        Self {
+            slot,
+            prefix: String::new(),
+        }
     }
 
     /// The scopes of these fields, or of all if none is named.
     pub(super) fn of(fields: &[Field]) -> Vec<Self> {
         if fields.is_empty() {
-            let slots = Slot::ALL.into_iter().filter(|slot| *slot != Slot::NamedCustomField);
+            let slots = Slot::ALL
+                .into_iter()
+                .filter(|slot| *slot != Slot::NamedCustomField);
             return slots.map(Self::whole).collect();
         }
         let scope = |field: &Field| match field {
@@ -166,7 +174,10 @@ impl Scope {
             Field::Tags => Self::whole(Slot::Tags),
             Field::Source => Self::whole(Slot::Source),
             Field::CustomFields => Self::whole(Slot::CustomFields),
-            Field::CustomField(name) => Self { slot: Slot::NamedCustomField, prefix: named_prefix(name) },
+            Field::CustomField(name) => Self {
+                slot: Slot::NamedCustomField,
+                prefix: named_prefix(name),
+            },
         };
         let mut scopes: Vec<Self> = Vec::with_capacity(fields.len());
         for scope in fields.iter().map(scope) {
@@ -179,8 +190,19 @@ impl Scope {
 
     /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
     pub(super) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
-        let alone = self.slot.tells_alone().then(|| (IndexTerm::Alone(word).to_string(), true));
-        std::iter::once((IndexTerm::Word { prefix: &self.prefix, word }.to_string(), false)).chain(alone)
+        let alone = self
+            .slot
+            .tells_alone()
+            .then(|| (IndexTerm::Alone(word).to_string(), true));
+        std::iter::once((
+            IndexTerm::Word {
+                prefix: &self.prefix,
+                word,
+            }
+            .to_string(),
+            false,
+        ))
+        .chain(alone)
     }
 }
 
@@ -192,10 +214,25 @@ mod tests {
     fn a_field_is_written_as_it_is_read() {
         use Field::*;
         let custom = CustomField("in.dustry".into());
-        for field in [Name, Company, Email, Phone, Tags, Source, CustomFields, custom] {
+        for field in [
+            Name,
+            Company,
+            Email,
+            Phone,
+            Tags,
+            Source,
+            CustomFields,
+            custom,
+        ] {
             assert_eq!(field.to_string().parse::<Field>().unwrap(), field);
         }
-        assert_eq!("custom_fields.in.dustry".parse::<Field>().unwrap().to_string(), "custom_fields.in.dustry");
+        assert_eq!(
+            "custom_fields.in.dustry"
+                .parse::<Field>()
+                .unwrap()
+                .to_string(),
+            "custom_fields.in.dustry"
+        );
         for wrong in ["", "Name", "custom_field", "custom_fieldsx", "notes"] {
             let error = wrong.parse::<Field>().unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{wrong}");

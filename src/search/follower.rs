@@ -59,12 +59,27 @@ impl Follower {
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(home, published, Box::new(make_durable), on_rebuild));
+        let shared = Arc::new(Shared::new(
+            home,
+            published,
+            Box::new(make_durable),
+            on_rebuild,
+        ));
         let run = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("leadstore-search".to_owned()).spawn(move || run.run()).map_err(
-            |error| Error::new(ErrorKind::Io, format!("starting the search thread: {error}")).caused_by(error),
-        )?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let thread = std::thread::Builder::new()
+            .name("leadstore-search".to_owned())
+            .spawn(move || run.run())
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Io,
+                    format!("starting the search thread: {error}"),
+                )
+                .caused_by(error)
+            })?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// The same without a thread.
@@ -75,8 +90,14 @@ impl Follower {
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Self {
-        let shared = Shared { on_call: true, ..Shared::new(home, published, Box::new(make_durable), on_rebuild) };
-        Self { shared: Arc::new(shared), thread: Mutex::default() }
+        let shared = Shared {
+            on_call: true,
+            ..Shared::new(home, published, Box::new(make_durable), on_rebuild)
+        };
+        Self {
+            shared: Arc::new(shared),
+            thread: Mutex::default(),
+        }
     }
 
     /// Indexes what is not indexed yet, if that is on call; the cause if it failed.
@@ -95,10 +116,16 @@ impl Follower {
     pub(crate) fn none(published: Arc<Published>) -> Self {
         let shared = Shared::new(IndexHome::Memory, published, Box::new(|| Ok(())), None);
         let cause = "the store was opened without search".to_owned();
-        shared.signal().failure = Some(Failure { cause, at: Instant::now() });
+        shared.signal().failure = Some(Failure {
+            cause,
+            at: Instant::now(),
+        });
         // No index will ever look for its place in the log.
         shared.log_start.store(u64::MAX, Ordering::Release);
-        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
+        Self {
+            shared: Arc::new(shared),
+            thread: Mutex::new(None),
+        }
     }
 
     /// Tells the thread that a commit has changed so many leads.
@@ -125,7 +152,10 @@ impl Follower {
                 return Ok(view);
             }
             if let Some(failure) = &signal.failure {
-                return Err(Error::new(ErrorKind::Unavailable, format!("search is out of order: {}", failure.cause)));
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    format!("search is out of order: {}", failure.cause),
+                ));
             }
             if signal.stop {
                 return Err(Error::closed());
@@ -138,7 +168,12 @@ impl Follower {
     pub(crate) fn distrust(&self, failed: &View) {
         let mut signal = self.shared.signal();
         // In this order: a batch that ends meanwhile must not publish it again.
-        if self.shared.published.current().is_ok_and(|view| view.has_index_of(failed)) {
+        if self
+            .shared
+            .published
+            .current()
+            .is_ok_and(|view| view.has_index_of(failed))
+        {
             signal.discard = true;
             self.shared.published.without_index();
             self.shared.work.notify_one();
@@ -156,7 +191,12 @@ impl Follower {
     }
 
     pub(crate) fn status(&self) -> SearchStatus {
-        let failure = self.shared.signal().failure.as_ref().map(|failure| failure.cause.clone());
+        let failure = self
+            .shared
+            .signal()
+            .failure
+            .as_ref()
+            .map(|failure| failure.cause.clone());
         let view = self.shared.published.current().ok();
         let state = match (failure, &view) {
             (Some(failure), _) => SearchState::Failed(failure),
@@ -166,7 +206,10 @@ impl Follower {
                 total: self.shared.total.load(Ordering::Relaxed),
             },
         };
-        SearchStatus { state, unindexed: view.map_or(0, |view| view.unindexed()) }
+        SearchStatus {
+            state,
+            unindexed: view.map_or(0, |view| view.unindexed()),
+        }
     }
 
     /// The lowest number that the change log must keep, so that the index finds its place in it after a crash.
@@ -251,8 +294,13 @@ impl Shared {
     /// or removed.
     fn attempt(&self) {
         let mut indexer = lock(&self.indexer);
-        let failure = self.attempt_once(&mut indexer).and_then(|_| self.attempt_once(&mut indexer));
-        self.signal().failure = failure.map(|cause| Failure { cause, at: Instant::now() });
+        let failure = self
+            .attempt_once(&mut indexer)
+            .and_then(|_| self.attempt_once(&mut indexer));
+        self.signal().failure = failure.map(|cause| Failure {
+            cause,
+            at: Instant::now(),
+        });
         self.progress.notify_all();
     }
 
@@ -284,13 +332,19 @@ impl Shared {
         let indexer = match slot {
             Some(indexer) => indexer,
             None => {
-                let files =
-                    if discard { IndexFiles::discard(&self.home)? } else { IndexFiles::open(&self.home, reader)? };
+                let files = if discard {
+                    IndexFiles::discard(&self.home)?
+                } else {
+                    IndexFiles::open(&self.home, reader)?
+                };
                 // Of the batch before.
                 self.indexed.store(0, Ordering::Relaxed);
                 self.total.store(0, Ordering::Relaxed);
                 let indexer = slot.insert(Indexer::new(files));
-                self.log_start.store(indexer.payload().map_or(0, |payload| payload.seq().0), Ordering::Release);
+                self.log_start.store(
+                    indexer.payload().map_or(0, |payload| payload.seq().0),
+                    Ordering::Release,
+                );
                 indexer
             }
         };
@@ -300,7 +354,8 @@ impl Shared {
             let before = indexer.payload().map(Payload::seq);
             indexer.index(reader, &target, |progress| self.tell(progress))?;
             // One generation later: after a power cut the index may be back at the commit before this one.
-            self.log_start.store(before.unwrap_or(Seq(0)).0, Ordering::Release);
+            self.log_start
+                .store(before.unwrap_or(Seq(0)).0, Ordering::Release);
         }
         if merge {
             indexer.merge()?;
@@ -319,14 +374,25 @@ impl Shared {
     }
 
     /// Lets others know how far a batch is, and ends a rebuild if the store is closed.
-    fn tell(&self, BatchProgress { indexed, total, is_rebuild }: BatchProgress) -> Result<()> {
+    fn tell(
+        &self,
+        BatchProgress {
+            indexed,
+            total,
+            is_rebuild,
+        }: BatchProgress,
+    ) -> Result<()> {
         self.indexed.store(indexed, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
         if let Some(progress) = self.on_rebuild.as_ref().filter(|_| is_rebuild && total > 0) {
             progress(indexed, total);
         }
         // A rebuild can be begun again; what was written since is finished.
-        if is_rebuild && indexed < total && self.signal().stop { Err(Error::closed()) } else { Ok(()) }
+        if is_rebuild && indexed < total && self.signal().stop {
+            Err(Error::closed())
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits until there is something to do; `false` if that is to end.
@@ -336,8 +402,16 @@ impl Shared {
             signal = match signal.due(Instant::now()) {
                 Due::Now => return true,
                 Due::Never => return false,
-                Due::WhenTold => self.work.wait(signal).unwrap_or_else(PoisonError::into_inner),
-                Due::In(rest) => self.work.wait_timeout(signal, rest).unwrap_or_else(PoisonError::into_inner).0,
+                Due::WhenTold => self
+                    .work
+                    .wait(signal)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Due::In(rest) => {
+                    self.work
+                        .wait_timeout(signal, rest)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
             };
         }
     }
@@ -352,8 +426,10 @@ impl Shared {
         signal.at_once = true;
         self.work.notify_one();
         // Not for ever, so that no missed signal can hang a caller.
-        let (signal, _) =
-            self.progress.wait_timeout(signal, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner);
+        let (signal, _) = self
+            .progress
+            .wait_timeout(signal, Duration::from_millis(100))
+            .unwrap_or_else(PoisonError::into_inner);
         signal
     }
 

@@ -50,7 +50,11 @@ impl Serialize for Hit {
 
 impl Serialize for Match {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ranges: Vec<[usize; 2]> = self.utf16_ranges.iter().map(|range| [range.start, range.end]).collect();
+        let ranges: Vec<[usize; 2]> = self
+            .utf16_ranges
+            .iter()
+            .map(|range| [range.start, range.end])
+            .collect();
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("field", &self.field)?;
         map.serialize_entry("item", &self.item)?;
@@ -60,25 +64,50 @@ impl Serialize for Match {
 }
 
 /// Where what was typed is in `lead`, looking only into `fields` unless there are none.
-pub(super) fn matches(lead: &Lead, query: &QueryText, fields: &[Field], forgiving: bool) -> Vec<Match> {
+pub(super) fn matches(
+    lead: &Lead,
+    query: &QueryText,
+    fields: &[Field],
+    forgiving: bool,
+) -> Vec<Match> {
     let asked = |value: &Value<'_>| {
         let field = value.field();
         fields.is_empty()
             || fields.contains(&field)
             || (matches!(field, Field::CustomField(_)) && fields.contains(&Field::CustomFields))
     };
-    let values: Vec<SearchedValue<'_>> = values(lead).into_iter().filter(asked).map(SearchedValue::new).collect();
+    let values: Vec<SearchedValue<'_>> = values(lead)
+        .into_iter()
+        .filter(asked)
+        .map(SearchedValue::new)
+        .collect();
     let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
     for group in &query.groups {
-        let phrases: Vec<Vec<Place>> =
-            group.phrases.iter().map(|phrase| nearest_places(&values, phrase, forgiving)).collect();
-        let in_words = if phrases.iter().all(|places| !places.is_empty()) { phrases.concat() } else { Vec::new() };
-        let as_number = group.number.iter().flat_map(|number| number_places(&values, number));
+        let phrases: Vec<Vec<Place>> = group
+            .phrases
+            .iter()
+            .map(|phrase| nearest_places(&values, phrase, forgiving))
+            .collect();
+        let in_words = if phrases.iter().all(|places| !places.is_empty()) {
+            phrases.concat()
+        } else {
+            Vec::new()
+        };
+        let as_number = group
+            .number
+            .iter()
+            .flat_map(|number| number_places(&values, number));
         for Place { value, range } in in_words.into_iter().chain(as_number) {
-            places.get_mut(value).into_iter().for_each(|places| places.push(range.clone()));
+            places
+                .get_mut(value)
+                .into_iter()
+                .for_each(|places| places.push(range.clone()));
         }
     }
-    let found = values.iter().zip(places).filter(|(_, places)| !places.is_empty());
+    let found = values
+        .iter()
+        .zip(places)
+        .filter(|(_, places)| !places.is_empty());
     found.map(|(value, places)| value.matched(places)).collect()
 }
 
@@ -97,7 +126,11 @@ struct SearchedValue<'a> {
 impl<'a> SearchedValue<'a> {
     fn new(value: Value<'a>) -> Self {
         // Phones are compared as numbers only.
-        let words = if value.slot == Slot::Phone { Vec::new() } else { analyzer::words(&value.text) };
+        let words = if value.slot == Slot::Phone {
+            Vec::new()
+        } else {
+            analyzer::words(&value.text)
+        };
         Self { value, words }
     }
 
@@ -112,7 +145,12 @@ impl<'a> SearchedValue<'a> {
         }
         let Value { item, text, .. } = &self.value;
         let utf16_ranges = ranges.iter().map(|range| utf16(text, range)).collect();
-        Match { field: self.value.field(), item: *item, ranges, utf16_ranges }
+        Match {
+            field: self.value.field(),
+            item: *item,
+            ranges,
+            utf16_ranges,
+        }
     }
 }
 
@@ -122,16 +160,26 @@ fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool
     let (mut fewest, mut places) = (u8::MAX, Vec::new());
     for (value, searched) in values.iter().enumerate() {
         for window in searched.words.windows(phrase.words.len().max(1)) {
-            let typos = window.iter().zip(&phrase.words).map(|(word, wanted)| wanted.meant(&word.text, forgiving));
-            let typos =
-                typos.map(|meant| meant.map(|(typos, _)| typos)).try_fold(0, |sum: u8, t| Some(sum.saturating_add(t?)));
-            let (Some(typos), Some(first), Some(last)) = (typos, window.first(), window.last()) else { continue };
+            let typos = window
+                .iter()
+                .zip(&phrase.words)
+                .map(|(word, wanted)| wanted.meant(&word.text, forgiving));
+            let typos = typos
+                .map(|meant| meant.map(|(typos, _)| typos))
+                .try_fold(0, |sum: u8, t| Some(sum.saturating_add(t?)));
+            let (Some(typos), Some(first), Some(last)) = (typos, window.first(), window.last())
+            else {
+                continue;
+            };
             if typos < fewest {
                 fewest = typos;
                 places.clear();
             }
             if typos == fewest {
-                places.push(Place { value, range: first.start..last.end });
+                places.push(Place {
+                    value,
+                    range: first.start..last.end,
+                });
             }
         }
     }
@@ -139,10 +187,16 @@ fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool
 }
 
 fn number_places(values: &[SearchedValue<'_>], number: &Number) -> Vec<Place> {
-    let phones = values.iter().enumerate().filter(|(_, searched)| searched.value.slot == Slot::Phone);
+    let phones = values
+        .iter()
+        .enumerate()
+        .filter(|(_, searched)| searched.value.slot == Slot::Phone);
     let places = phones.flat_map(|(value, searched)| {
         let digits = analyzer::digits(&searched.value.text);
-        number.places(&digits).into_iter().map(move |(range, _)| Place { value, range })
+        number
+            .places(&digits)
+            .into_iter()
+            .map(move |(range, _)| Place { value, range })
     });
     places.collect()
 }

@@ -7,10 +7,7 @@ use super::rank::{Class, Places};
 /// Documents that have all parts so far, and in what best way each.
 pub(super) enum Hits {
     /// Those of one phrase, as they were noted: only the ways of those that stay are made out.
-    Noted {
-        noted: Noted,
-        is_all: bool,
-    },
+    Noted { noted: Noted, is_all: bool },
     Made {
         documents: Documents,
         ways: Vec<PartWay>,
@@ -39,15 +36,26 @@ impl Hits {
 
     /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
     pub(super) fn of_number(noted: Noted, is_all: bool) -> Self {
-        let way = |note| PartWay { common: Places::default(), ..PartWay::of(note, is_all) };
-        let ways = (0..noted.documents.len()).filter_map(|place| noted.note(place).map(way)).collect();
-        Self::Made { ways, documents: noted.documents }
+        let way = |note| PartWay {
+            common: Places::default(),
+            ..PartWay::of(note, is_all)
+        };
+        let ways = (0..noted.documents.len())
+            .filter_map(|place| noted.note(place).map(way))
+            .collect();
+        Self::Made {
+            ways,
+            documents: noted.documents,
+        }
     }
 
     /// Documents below `end`, in ascending order, each with its way.
     pub(super) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
         let (documents, ways) = hits.unzip();
-        Self::Made { documents: Documents::new(documents, end), ways }
+        Self::Made {
+            documents: Documents::new(documents, end),
+            ways,
+        }
     }
 
     pub(super) fn documents(&self) -> &Documents {
@@ -61,7 +69,9 @@ impl Hits {
     #[inline]
     pub(super) fn way(&self, place: usize) -> Option<PartWay> {
         match self {
-            Self::Noted { noted, is_all } => noted.note(place).map(|note| PartWay::of(note, *is_all)),
+            Self::Noted { noted, is_all } => {
+                noted.note(place).map(|note| PartWay::of(note, *is_all))
+            }
             Self::Made { ways, .. } => ways.get(place).copied(),
         }
     }
@@ -70,7 +80,9 @@ impl Hits {
     #[inline]
     fn way_from(&self, from: &mut usize, document: u32) -> Option<PartWay> {
         match self {
-            Self::Noted { noted, is_all } => noted.note_from(from, document).map(|note| PartWay::of(note, *is_all)),
+            Self::Noted { noted, is_all } => noted
+                .note_from(from, document)
+                .map(|note| PartWay::of(note, *is_all)),
             Self::Made { documents, ways } => {
                 *from = documents.place_from(*from, document)?;
                 ways.get(*from).copied()
@@ -86,7 +98,9 @@ impl Hits {
     /// Tells of a way in which a document has all that was typed.
     pub(super) fn improve(&mut self, document: u32, class: Class) {
         if let Self::Made { documents, ways } = self
-            && let Some(way) = documents.place(document).and_then(|place| ways.get_mut(place))
+            && let Some(way) = documents
+                .place(document)
+                .and_then(|place| ways.get_mut(place))
         {
             way.class = way.class.min(class);
         }
@@ -105,9 +119,19 @@ impl Hits {
                 partial: before.class.partial || way.class.partial,
                 unequal: true,
                 apart: true,
-                place: if fewer_is_first { way.class.place } else { before.class.place },
+                place: if fewer_is_first {
+                    way.class.place
+                } else {
+                    before.class.place
+                },
             };
-            Some((document, PartWay { class, common: Places(before.common.0 & way.common.0) }))
+            Some((
+                document,
+                PartWay {
+                    class,
+                    common: Places(before.common.0 & way.common.0),
+                },
+            ))
         };
         Self::made(fewer.documents().end(), fewer.iter().filter_map(both))
     }
@@ -122,8 +146,12 @@ impl Hits {
                 (Some((document, _)), None) | (None, Some((document, _))) => *document,
                 (None, None) => return None,
             };
-            let word = words.next_if(|(document, _)| *document == next).map(|(_, way)| way);
-            let number = numbers.next_if(|(document, _)| *document == next).map(|(_, way)| way);
+            let word = words
+                .next_if(|(document, _)| *document == next)
+                .map(|(_, way)| way);
+            let number = numbers
+                .next_if(|(document, _)| *document == next)
+                .map(|(_, way)| way);
             let way = match (word, number) {
                 (Some(word), Some(number)) => word.or(number),
                 (one, other) => one.or(other)?,
@@ -136,13 +164,36 @@ impl Hits {
 
 impl PartWay {
     fn of(note: Note, is_all: bool) -> Self {
-        let (Way { typos, partial, unequal }, places) = (note.way(), note.places());
-        let class = Class { typos, partial, unequal: unequal || !is_all, apart: !is_all, place: places.best() };
-        Self { class, common: places }
+        let (
+            Way {
+                typos,
+                partial,
+                unequal,
+            },
+            places,
+        ) = (note.way(), note.places());
+        let class = Class {
+            typos,
+            partial,
+            unequal: unequal || !is_all,
+            apart: !is_all,
+            place: places.best(),
+        };
+        Self {
+            class,
+            common: places,
+        }
     }
 
     fn or(self, other: Self) -> Self {
-        let better = if other.class < self.class { other } else { self };
-        Self { common: Places(self.common.0 | other.common.0), ..better }
+        let better = if other.class < self.class {
+            other
+        } else {
+            self
+        };
+        Self {
+            common: Places(self.common.0 | other.common.0),
+            ..better
+        }
     }
 }

@@ -59,7 +59,9 @@ impl IndexFiles {
     pub(super) fn discard(home: &IndexHome) -> Result<Self> {
         match home {
             IndexHome::Directory(place) => Self::create_in(place),
-            IndexHome::ReadOnly(_) | IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
+            IndexHome::ReadOnly(_) | IndexHome::Memory => {
+                Self::create(Box::new(RamDirectory::create()))
+            }
         }
     }
 
@@ -84,7 +86,11 @@ impl IndexFiles {
         }
         let mut files = meta.list_segment_files();
         // Of files that there need not be, those that there must be.
-        files.retain(|name| !name.extension().is_some_and(|extension| extension == "del" || extension == "temp"));
+        files.retain(|name| {
+            !name
+                .extension()
+                .is_some_and(|extension| extension == "del" || extension == "temp")
+        });
         let changed = meta.segments.iter().filter(|segment| segment.has_deletes());
         files.extend(changed.map(|segment| segment.relative_path(SegmentComponent::Delete)));
         for name in &files {
@@ -97,7 +103,10 @@ impl IndexFiles {
         for name in place.files()? {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
                 // Of a commit that was cut off: tantivy would come to the same name again, and refuse to write over it.
-                index.directory().delete(&name).map_err(|error| useless(&error.to_string()))?;
+                index
+                    .directory()
+                    .delete(&name)
+                    .map_err(|error| useless(&error.to_string()))?;
             }
         }
         Self::assemble(index, schema, payload)
@@ -110,14 +119,26 @@ impl IndexFiles {
 
     fn create(directory: Box<dyn Directory>) -> Result<Self> {
         let schema = IndexSchema::new();
-        let index = Index::create(directory, schema.schema(), IndexSettings::default()).map_err(fault)?;
+        let index =
+            Index::create(directory, schema.schema(), IndexSettings::default()).map_err(fault)?;
         Self::assemble(index, schema, None)
     }
 
     fn assemble(index: Index, schema: IndexSchema, payload: Option<Payload>) -> Result<Self> {
-        index.tokenizers().register(word_lines::NAME, WordLines::default());
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
-        Ok(Self { schema, reader, index, payload })
+        index
+            .tokenizers()
+            .register(word_lines::NAME, WordLines::default());
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .map_err(fault)?;
+        Ok(Self {
+            schema,
+            reader,
+            index,
+            payload,
+        })
     }
 
     pub(super) fn segments(&self) -> Result<Vec<SegmentMeta>> {
@@ -125,13 +146,18 @@ impl IndexFiles {
     }
 
     pub(super) fn writer(&self) -> Result<IndexWriter> {
-        self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)
+        self.index
+            .writer_with_num_threads(1, WRITER_BYTES)
+            .map_err(fault)
     }
 }
 
 /// Whether a file is named as those of segments are, after the segment's id.
 fn is_of_segment(name: &Path) -> bool {
-    let segment = name.to_str().and_then(|name| name.split_once('.')).map(|(segment, _)| segment);
+    let segment = name
+        .to_str()
+        .and_then(|name| name.split_once('.'))
+        .map(|(segment, _)| segment);
     segment.is_some_and(|segment| SegmentId::from_uuid_string(segment).is_ok())
 }
 
@@ -146,13 +172,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = LeadStore::open(directory.path()).unwrap();
         store
-            .transaction(|t| (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop)))
+            .transaction(|t| {
+                (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop))
+            })
             .unwrap();
         // A store that is closed before its index is there makes it when it is opened next.
         store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
         let medium = Medium::Directory(directory.path().to_owned());
-        let read = Database::open(&medium, 1 << 20, Access::OpenExisting).unwrap().read().unwrap();
+        let read = Database::open(&medium, 1 << 20, Access::OpenExisting)
+            .unwrap()
+            .read()
+            .unwrap();
         let search = directory.path().join("search");
         let place = IndexPlace::Directory(search.clone());
         let trusted = || IndexFiles::open_trusted(&place, true, &read).is_ok();
@@ -162,7 +193,10 @@ mod tests {
             let path = entry.unwrap().path();
             let whole = std::fs::read(&path).unwrap();
             for part in 0..16 {
-                let Some(index) = (whole.len() * part).checked_div(16).filter(|index| *index < whole.len()) else {
+                let Some(index) = (whole.len() * part)
+                    .checked_div(16)
+                    .filter(|index| *index < whole.len())
+                else {
                     continue;
                 };
                 let mut bytes = whole.clone();

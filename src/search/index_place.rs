@@ -54,7 +54,9 @@ impl IndexPlace {
         let files = match self {
             Self::Directory(path) => {
                 let entries = std::fs::read_dir(path).map_err(fault)?;
-                entries.map(|entry| entry.map(|entry| PathBuf::from(entry.file_name()))).collect::<io::Result<_>>()
+                entries
+                    .map(|entry| entry.map(|entry| PathBuf::from(entry.file_name())))
+                    .collect::<io::Result<_>>()
             }
             #[cfg(feature = "unstable-testing")]
             Self::Simulated(disk) => SimulatedIndex::files(disk),

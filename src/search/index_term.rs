@@ -23,17 +23,27 @@ impl<'a> IndexTerm<'a> {
     /// What stands where a value of so many words begins, so that a value equal to some words is found where they are side
     /// by side. `None` for a single word, which has a term of its own, and for more words than a query has.
     pub(super) fn opening(words: usize) -> Option<Self> {
-        if (2..=MAX_WORDS).contains(&words) { u8::try_from(words).ok().map(Self::Opening) } else { None }
+        if (2..=MAX_WORDS).contains(&words) {
+            u8::try_from(words).ok().map(Self::Opening)
+        } else {
+            None
+        }
     }
 
     /// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading
     /// the postings of each word that begins so takes long where the beginning is short. A single letter is looked for as
     /// all pairs that begin with it.
     pub(super) fn beginnings(word: &'a str) -> impl Iterator<Item = Self> {
-        let mut ends = word.char_indices().map(|(index, letter)| index + letter.len_utf8());
+        let mut ends = word
+            .char_indices()
+            .map(|(index, letter)| index + letter.len_utf8());
         let (_, second, third, fourth) = (ends.next(), ends.next(), ends.next(), ends.next());
         let third = third.filter(|_| fourth.is_some());
-        second.into_iter().chain(third).filter_map(|end| word.get(..end)).map(Self::Beginning)
+        second
+            .into_iter()
+            .chain(third)
+            .filter_map(|end| word.get(..end))
+            .map(Self::Beginning)
     }
 
     /// The word, where it is the term of one.
@@ -62,7 +72,11 @@ impl fmt::Display for IndexTerm<'_> {
                 f.write_char(b'0'.saturating_add(*words).into())
             }
             Self::Beginning(letters) => {
-                f.write_str(if letters.chars().count() > 2 { "\u{2}3" } else { "\u{2}2" })?;
+                f.write_str(if letters.chars().count() > 2 {
+                    "\u{2}3"
+                } else {
+                    "\u{2}2"
+                })?;
                 f.write_str(letters)
             }
         }
@@ -93,7 +107,11 @@ mod tests {
 
     #[test]
     fn short_beginnings_have_terms_that_say_how_long_they_are() {
-        let beginnings = |word| IndexTerm::beginnings(word).map(|term| term.to_string()).collect::<Vec<_>>();
+        let beginnings = |word| {
+            IndexTerm::beginnings(word)
+                .map(|term| term.to_string())
+                .collect::<Vec<_>>()
+        };
         for (word, expected) in [
             ("j", vec![]),
             ("ja", vec!["\u{2}2ja"]),
@@ -106,17 +124,27 @@ mod tests {
         assert_eq!(IndexTerm::Beginning("j").to_string(), "\u{2}2j");
         assert_eq!(
             [1, 2, 32, 33].map(|words| IndexTerm::opening(words).map(|term| term.to_string())),
-            [None, Some("\u{1}2".to_owned()), Some("\u{1}P".to_owned()), None]
+            [
+                None,
+                Some("\u{1}2".to_owned()),
+                Some("\u{1}P".to_owned()),
+                None
+            ]
         );
     }
 
     #[test]
     fn no_name_of_a_custom_field_is_taken_for_another() {
-        let names = ["", "a", "a\0", "a\0\u{1}", "a\0\u{2}", "a\n", "a\0\u{3}", ".a"];
+        let names = [
+            "", "a", "a\0", "a\0\u{1}", "a\0\u{2}", "a\n", "a\0\u{3}", ".a",
+        ];
         let prefixes = names.map(named_prefix);
         for (index, prefix) in prefixes.iter().enumerate() {
             assert!(!prefix.contains(SEPARATOR));
-            let same = prefixes.iter().filter(|other| other.starts_with(prefix.as_str())).count();
+            let same = prefixes
+                .iter()
+                .filter(|other| other.starts_with(prefix.as_str()))
+                .count();
             assert_eq!(same, 1, "{:?}", names[index]);
         }
     }

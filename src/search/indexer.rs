@@ -36,7 +36,11 @@ const LEADS_BETWEEN: u64 = 1_024;
 
 impl Indexer {
     pub(super) fn new(files: IndexFiles) -> Self {
-        Self { files, writer: None, made_last_commit: false }
+        Self {
+            files,
+            writer: None,
+            made_last_commit: false,
+        }
     }
 
     /// What the last commit goes up to; `None` if there was none.
@@ -71,13 +75,19 @@ impl Indexer {
         };
         for (indexed, row) in (0_u64..).zip(rows.iter()) {
             if indexed % LEADS_BETWEEN == 0 {
-                tell(BatchProgress { indexed, total, is_rebuild })?;
+                tell(BatchProgress {
+                    indexed,
+                    total,
+                    is_rebuild,
+                })?;
             }
             if !(created.contains(row) && (is_rebuild || knows_index)) {
                 writer.delete_term(schema.row_term(row));
             }
             if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
-                writer.add_document(schema.document(row, &stored.lead)).map_err(fault)?;
+                writer
+                    .add_document(schema.document(row, &stored.lead))
+                    .map_err(fault)?;
             }
         }
         let mut commit = writer.prepare_commit().map_err(fault)?;
@@ -86,12 +96,18 @@ impl Indexer {
         self.writer = Some(writer);
         self.made_last_commit = true;
         self.files.payload = Some(target.clone());
-        tell(BatchProgress { indexed: total, total, is_rebuild })
+        tell(BatchProgress {
+            indexed: total,
+            total,
+            is_rebuild,
+        })
     }
 
     /// Waits for merges that go on.
     pub(super) fn settle(&mut self) -> Result<()> {
-        self.writer.take().map_or(Ok(()), |writer| writer.wait_merging_threads().map_err(fault))
+        self.writer.take().map_or(Ok(()), |writer| {
+            writer.wait_merging_threads().map_err(fault)
+        })
     }
 
     /// Makes one segment of all.
@@ -125,7 +141,10 @@ struct Changed {
 
 impl Changed {
     fn after(seq: Seq, reader: &impl Reader) -> Result<Self> {
-        let mut changed = Self { rows: RowSet::default(), created: RowSet::default() };
+        let mut changed = Self {
+            rows: RowSet::default(),
+            created: RowSet::default(),
+        };
         reader.changes_after(seq, |LogChange { kind, row, .. }| {
             changed.rows.insert(row);
             if kind == LogKind::Created {
@@ -138,6 +157,9 @@ impl Changed {
     /// All, of an index that has nothing.
     fn all(reader: &impl Reader) -> Result<Self> {
         let rows = reader.rows(&Posting::Live)?;
-        Ok(Self { created: rows.clone(), rows })
+        Ok(Self {
+            created: rows.clone(),
+            rows,
+        })
     }
 }

@@ -27,7 +27,9 @@ impl Value<'_> {
             (Slot::Phone, _) => Field::Phone,
             (Slot::Tags, _) => Field::Tags,
             (Slot::Source, _) => Field::Source,
-            (Slot::CustomFields | Slot::NamedCustomField, Some(name)) => Field::CustomField(name.to_owned()),
+            (Slot::CustomFields | Slot::NamedCustomField, Some(name)) => {
+                Field::CustomField(name.to_owned())
+            }
             (Slot::CustomFields | Slot::NamedCustomField, None) => Field::CustomFields,
         }
     }
@@ -38,13 +40,24 @@ impl Value<'_> {
             let digits = analyzer::digits(&self.text);
             return (phone::words(&digits), phone::zeros(&digits));
         }
-        (analyzer::words(&self.text).into_iter().map(|word| word.text).collect(), 0)
+        (
+            analyzer::words(&self.text)
+                .into_iter()
+                .map(|word| word.text)
+                .collect(),
+            0,
+        )
     }
 }
 
 /// The searched values of a lead, those of one slot together.
 pub(super) fn values(lead: &Lead) -> Vec<Value<'_>> {
-    let mut values = vec![Value { slot: Slot::Name, custom_name: None, item: None, text: lead.name.as_str().into() }];
+    let mut values = vec![Value {
+        slot: Slot::Name,
+        custom_name: None,
+        item: None,
+        text: lead.name.as_str().into(),
+    }];
     values.extend(single(Slot::Company, &lead.company));
     values.extend(single(Slot::Email, &lead.email));
     values.extend(single(Slot::Phone, &lead.phone));
@@ -57,11 +70,21 @@ pub(super) fn values(lead: &Lead) -> Vec<Value<'_>> {
     values.extend(single(Slot::Source, &lead.source));
     for (name, value) in &lead.custom_fields {
         let custom = |item, value| {
-            text(value).map(|text| Value { slot: Slot::CustomFields, custom_name: Some(name), item, text })
+            text(value).map(|text| Value {
+                slot: Slot::CustomFields,
+                custom_name: Some(name),
+                item,
+                text,
+            })
         };
         match value {
             CustomValue::List(elements) => {
-                values.extend(elements.iter().enumerate().filter_map(|(item, element)| custom(Some(item), element)));
+                values.extend(
+                    elements
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(item, element)| custom(Some(item), element)),
+                );
             }
             scalar => values.extend(custom(None, scalar)),
         }
@@ -70,7 +93,12 @@ pub(super) fn values(lead: &Lead) -> Vec<Value<'_>> {
 }
 
 fn single(slot: Slot, text: &Option<String>) -> Option<Value<'_>> {
-    text.as_deref().map(|text| Value { slot, custom_name: None, item: None, text: text.into() })
+    text.as_deref().map(|text| Value {
+        slot,
+        custom_name: None,
+        item: None,
+        text: text.into(),
+    })
 }
 
 /// A scalar as the text that is searched.
@@ -95,20 +123,42 @@ pub(super) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<
             (slot, position) = (value.slot, 0);
         }
         let (words, first) = value.words();
-        let opening = if slot.tells_alone() { IndexTerm::opening(words.len().saturating_sub(first)) } else { None };
+        let opening = if slot.tells_alone() {
+            IndexTerm::opening(words.len().saturating_sub(first))
+        } else {
+            None
+        };
         for (index, (place, word)) in (position..).zip(&words).enumerate() {
             if let Some(opening) = opening.filter(|_| index == first) {
                 visit(slot, place, opening);
             }
             let is_alone = words.len() == 1 && slot.tells_alone();
-            visit(slot, place, if is_alone { IndexTerm::Alone(word) } else { IndexTerm::Word { prefix: "", word } });
+            visit(
+                slot,
+                place,
+                if is_alone {
+                    IndexTerm::Alone(word)
+                } else {
+                    IndexTerm::Word { prefix: "", word }
+                },
+            );
         }
         if value.custom_name != name {
-            (name, prefix) = (value.custom_name, value.custom_name.map(named_prefix).unwrap_or_default());
+            (name, prefix) = (
+                value.custom_name,
+                value.custom_name.map(named_prefix).unwrap_or_default(),
+            );
         }
         if name.is_some() {
             for (place, word) in (position..).zip(&words) {
-                visit(Slot::NamedCustomField, place, IndexTerm::Word { prefix: &prefix, word });
+                visit(
+                    Slot::NamedCustomField,
+                    place,
+                    IndexTerm::Word {
+                        prefix: &prefix,
+                        word,
+                    },
+                );
             }
         }
         // Between values there is a gap.
@@ -144,18 +194,30 @@ mod tests {
             .custom_field("a", list)
             .custom_field("b", true);
         let lead = store.create(lead).unwrap();
-        let of =
-            |slot| terms(&lead, slot).into_iter().map(|(place, term)| format!("{place}:{term}")).collect::<Vec<_>>();
+        let of = |slot| {
+            terms(&lead, slot)
+                .into_iter()
+                .map(|(place, term)| format!("{place}:{term}"))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(Slot::Name), ["0:\u{1}2 obrien", "1:zoe"]);
         assert_eq!(of(Slot::Company), ["0:\u{1}1acme"]);
         // Where the zeros end that it begins with, the whole number begins.
         assert_eq!(of(Slot::Phone), ["0:001", "1:012", "2:\u{1}2 123", "3:234"]);
         assert_eq!(of(Slot::Tags), ["0:\u{1}1hot", "2:\u{1}2 new", "3:lead"]);
         // A value without words leaves a gap, too.
-        assert_eq!(of(Slot::CustomFields), ["0:\u{1}2 creme", "1:brulee", "4:\u{1}17", "6:\u{1}1true"]);
+        assert_eq!(
+            of(Slot::CustomFields),
+            ["0:\u{1}2 creme", "1:brulee", "4:\u{1}17", "6:\u{1}1true"]
+        );
         assert_eq!(
             of(Slot::NamedCustomField),
-            ["0:.a\0\u{2}creme", "1:.a\0\u{2}brulee", "4:.a\0\u{2}7", "6:.b\0\u{2}true"]
+            [
+                "0:.a\0\u{2}creme",
+                "1:.a\0\u{2}brulee",
+                "4:.a\0\u{2}7",
+                "6:.b\0\u{2}true"
+            ]
         );
     }
 }

@@ -72,11 +72,18 @@ impl Payload {
         let same = if self.seq == 0 {
             // Before the first commit every history is the same; the log must go back that far, the whole of its first
             // commit included.
-            header.log_start <= Seq(1) && (header.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
+            header.log_start <= Seq(1)
+                && (header.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
         } else {
-            reader.logged_commit(Seq(self.seq))?.is_some_and(|commit| commit.0 == self.commit_id)
+            reader
+                .logged_commit(Seq(self.seq))?
+                .is_some_and(|commit| commit.0 == self.commit_id)
         };
-        Ok(if same { Standing::Past } else { Standing::Useless("the store has another history") })
+        Ok(if same {
+            Standing::Past
+        } else {
+            Standing::Useless("the store has another history")
+        })
     }
 }
 
@@ -90,7 +97,14 @@ mod tests {
         let pending = db.begin().unwrap();
         let mut batch = pending.batch();
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        batch.log(LogChange { kind: LogKind::Created, row: crate::row::Row(0), id, version }).unwrap();
+        batch
+            .log(LogChange {
+                kind: LogKind::Created,
+                row: crate::row::Row(0),
+                id,
+                version,
+            })
+            .unwrap();
         let finished = batch.finish(None, Seq(log_start)).unwrap();
         db.commit(pending, finished, Durability::Later).unwrap();
     }
@@ -103,7 +117,8 @@ mod tests {
             commit(&mut db, 1);
             payloads.push(Payload::of(db.read().unwrap().header()));
         }
-        let standing = |db: &Database, payload: &Payload| payload.standing(&db.read().unwrap()).unwrap();
+        let standing =
+            |db: &Database, payload: &Payload| payload.standing(&db.read().unwrap()).unwrap();
         for payload in &payloads {
             let payload = Payload::decode(&payload.encode().unwrap()).unwrap();
             assert_eq!(standing(&db, &payload), Standing::Past, "{payload:?}");
@@ -113,15 +128,34 @@ mod tests {
             change(&mut payload);
             standing(&db, &payload)
         };
-        assert_eq!(of(|payload| payload.store_id = [7; 16]), Standing::Useless("it belongs to another store"));
-        assert_eq!(of(|payload| payload.schema += 1), Standing::Useless("it was made by other rules"));
-        assert_eq!(of(|payload| payload.analyzer += 1), Standing::Useless("it was made by other rules"));
-        assert_eq!(of(|payload| payload.seq += 1), Standing::Useless("it is ahead of the store"));
-        assert_eq!(of(|payload| payload.commit_id = [7; 16]), Standing::Useless("the store has another history"));
+        assert_eq!(
+            of(|payload| payload.store_id = [7; 16]),
+            Standing::Useless("it belongs to another store")
+        );
+        assert_eq!(
+            of(|payload| payload.schema += 1),
+            Standing::Useless("it was made by other rules")
+        );
+        assert_eq!(
+            of(|payload| payload.analyzer += 1),
+            Standing::Useless("it was made by other rules")
+        );
+        assert_eq!(
+            of(|payload| payload.seq += 1),
+            Standing::Useless("it is ahead of the store")
+        );
+        assert_eq!(
+            of(|payload| payload.commit_id = [7; 16]),
+            Standing::Useless("the store has another history")
+        );
 
         commit(&mut db, 2);
         let another_history = Standing::Useless("the store has another history");
-        assert_eq!(standing(&db, &payloads[0]), another_history, "its first commit is not in the log any more");
+        assert_eq!(
+            standing(&db, &payloads[0]),
+            another_history,
+            "its first commit is not in the log any more"
+        );
         assert_eq!(standing(&db, &payloads[1]), another_history);
         assert_eq!(standing(&db, &payloads[2]), Standing::Past);
     }

@@ -48,7 +48,9 @@ pub(super) struct Run {
 
 /// Whether a number may be made of such characters.
 pub(super) fn is_dialled(c: char) -> bool {
-    c.is_whitespace() || "+().-/".contains(c) || !analyzer::digits(c.encode_utf8(&mut [0; 4])).is_empty()
+    c.is_whitespace()
+        || "+().-/".contains(c)
+        || !analyzer::digits(c.encode_utf8(&mut [0; 4])).is_empty()
 }
 
 impl Number {
@@ -61,7 +63,11 @@ impl Number {
             return None;
         }
         // Without its zeros it finds whatever it finds with them.
-        let run = if significant.len() >= FEWEST { significant } else { &all };
+        let run = if significant.len() >= FEWEST {
+            significant
+        } else {
+            &all
+        };
         if run.len() < FEWEST {
             return None;
         }
@@ -70,7 +76,11 @@ impl Number {
             let nationals = (1..=COUNTRY_CODE).filter_map(|code| significant.get(code..));
             // A zero after the country code is not dialled from abroad, and left out on both sides.
             let nationals = nationals.map(|national| national.trim_start_matches('0'));
-            runs.extend(nationals.filter(|n| n.len() >= FEWEST_NATIONAL).map(|n| Run::new(n, true)));
+            runs.extend(
+                nationals
+                    .filter(|n| n.len() >= FEWEST_NATIONAL)
+                    .map(|n| Run::new(n, true)),
+            );
             runs.dedup();
         }
         Some(Self { runs })
@@ -98,7 +108,11 @@ impl Number {
 impl Run {
     fn new(digits: &str, is_whole: bool) -> Self {
         let words = analyzer::digits(digits);
-        Self { digits: digits.to_owned(), words: self::words(&words), is_whole }
+        Self {
+            digits: digits.to_owned(),
+            words: self::words(&words),
+            is_whole,
+        }
     }
 }
 

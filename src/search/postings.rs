@@ -22,7 +22,12 @@ pub(super) trait Postings {
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>>;
 
     /// The words of a scope that a mistyped one, or with `beginnings` the beginning of one, may be meant for.
-    fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, beginnings: bool) -> Result<Vec<Meant<Self::Term>>>;
+    fn meant_by(
+        &self,
+        scope: &Scope,
+        mistyped: &Mistyped,
+        beginnings: bool,
+    ) -> Result<Vec<Meant<Self::Term>>>;
 
     /// How many documents have a term.
     fn frequency(&self, term: &Self::Term) -> u32;
@@ -31,10 +36,20 @@ pub(super) trait Postings {
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
     /// Shows `visit` the documents in `among` that have a term, in ascending order.
-    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(u32)) -> Result<()>;
+    fn each_among(
+        &self,
+        term: &Self::Term,
+        among: &Documents,
+        visit: impl FnMut(u32),
+    ) -> Result<()>;
 
     /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
-    fn each_position(&self, term: &Self::Term, among: &[u32], visit: impl FnMut(u32, &[u32])) -> Result<()>;
+    fn each_position(
+        &self,
+        term: &Self::Term,
+        among: &[u32],
+        visit: impl FnMut(u32, &[u32]),
+    ) -> Result<()>;
 
     /// Shows `visit` each place in `documents` with the row of that document, unless it is deleted.
     fn each_row(&self, documents: &[u32], visit: impl FnMut(usize, Row)) -> Result<()>;

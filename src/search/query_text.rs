@@ -49,9 +49,14 @@ impl QueryText {
         }
         let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
         // With the marks that a letter has.
-        let goes_on = analyzer::words(text).last().is_some_and(|word| word.end == text.len());
+        let goes_on = analyzer::words(text)
+            .last()
+            .is_some_and(|word| word.end == text.len());
         let last = groups.last_mut().and_then(|group| group.phrases.last_mut());
-        if let Some(last) = last.filter(|_| goes_on && !quoted_last).and_then(|phrase| phrase.words.last_mut()) {
+        if let Some(last) = last
+            .filter(|_| goes_on && !quoted_last)
+            .and_then(|phrase| phrase.words.last_mut())
+        {
             last.is_beginning = true;
         }
         Self { groups }
@@ -59,7 +64,10 @@ impl QueryText {
 
     /// All words in the typed order.
     pub(super) fn words(&self) -> impl Iterator<Item = &QueryWord> {
-        self.groups.iter().flat_map(|group| &group.phrases).flat_map(|phrase| &phrase.words)
+        self.groups
+            .iter()
+            .flat_map(|group| &group.phrases)
+            .flat_map(|phrase| &phrase.words)
     }
 }
 
@@ -72,7 +80,11 @@ impl QueryWord {
         if self.is_beginning && stored.starts_with(self.text.as_str()) {
             return Some((0, true));
         }
-        self.mistyped.as_ref().filter(|_| forgiving)?.distance(stored)?.least(self.is_beginning)
+        self.mistyped
+            .as_ref()
+            .filter(|_| forgiving)?
+            .distance(stored)?
+            .least(self.is_beginning)
     }
 }
 
@@ -82,20 +94,37 @@ pub(super) fn word_count(text: &str) -> usize {
 }
 
 fn quoted(part: &str) -> Option<Group> {
-    let number = if is_dialled(part) { Number::read(part) } else { None };
-    Some(Group { phrases: vec![phrase(part, true)?], number })
+    let number = if is_dialled(part) {
+        Number::read(part)
+    } else {
+        None
+    };
+    Some(Group {
+        phrases: vec![phrase(part, true)?],
+        number,
+    })
 }
 
 fn unquoted(part: &str) -> Vec<Group> {
     let typed: Vec<&str> = part.split_whitespace().collect();
     let mut groups = Vec::new();
     for stretch in typed.chunk_by(|a, b| is_dialled(a) && is_dialled(b)) {
-        let phrases: Vec<Phrase> = stretch.iter().filter_map(|typed| phrase(typed, false)).collect();
-        let number = if stretch.iter().copied().all(is_dialled) { Number::read(&stretch.join(" ")) } else { None };
+        let phrases: Vec<Phrase> = stretch
+            .iter()
+            .filter_map(|typed| phrase(typed, false))
+            .collect();
+        let number = if stretch.iter().copied().all(is_dialled) {
+            Number::read(&stretch.join(" "))
+        } else {
+            None
+        };
         if number.is_some() {
             groups.push(Group { phrases, number });
         } else {
-            groups.extend(phrases.into_iter().map(|phrase| Group { phrases: vec![phrase], number: None }));
+            groups.extend(phrases.into_iter().map(|phrase| Group {
+                phrases: vec![phrase],
+                number: None,
+            }));
         }
     }
     groups
@@ -108,7 +137,11 @@ fn is_dialled(typed: &str) -> bool {
 
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
     let word = |word: analyzer::Word| QueryWord {
-        mistyped: if quoted { None } else { Mistyped::new(&word.text) },
+        mistyped: if quoted {
+            None
+        } else {
+            Mistyped::new(&word.text)
+        },
         // One Han or kana character stands for every pair that it begins.
         is_beginning: word.single_cjk,
         text: word.text,
@@ -124,13 +157,24 @@ mod tests {
     /// `|` between groups, a space between phrases, `.` between words, `*` after a beginning, `#` after a group that may
     /// be a number.
     fn parsed(text: &str) -> String {
-        let word = |word: &QueryWord| format!("{}{}", word.text, if word.is_beginning { "*" } else { "" });
+        let word =
+            |word: &QueryWord| format!("{}{}", word.text, if word.is_beginning { "*" } else { "" });
         let phrase = |phrase: &Phrase| phrase.words.iter().map(word).collect::<Vec<_>>().join(".");
         let group = |group: &Group| {
-            let phrases = group.phrases.iter().map(phrase).collect::<Vec<_>>().join(" ");
+            let phrases = group
+                .phrases
+                .iter()
+                .map(phrase)
+                .collect::<Vec<_>>()
+                .join(" ");
             phrases + if group.number.is_some() { "#" } else { "" }
         };
-        QueryText::parse(text).groups.iter().map(group).collect::<Vec<_>>().join("|")
+        QueryText::parse(text)
+            .groups
+            .iter()
+            .map(group)
+            .collect::<Vec<_>>()
+            .join("|")
     }
 
     #[test]
@@ -174,7 +218,11 @@ mod tests {
 
     #[test]
     fn typos_are_forgiven_outside_of_quotes() {
-        let forgiven = |text: &str| QueryText::parse(text).words().all(|word| word.mistyped.is_some());
+        let forgiven = |text: &str| {
+            QueryText::parse(text)
+                .words()
+                .all(|word| word.mistyped.is_some())
+        };
         assert!(forgiven("jane doeling.company"));
         assert!(!forgiven("\"jane\"") && !forgiven("doe") && !forgiven("jane1"));
     }

@@ -24,7 +24,9 @@ const MOST_TYPOS: u8 = 64;
 impl Class {
     /// Classes in their order, from 0.
     pub(super) fn index(self) -> usize {
-        let flags = usize::from(self.partial) << 2 | usize::from(self.unequal) << 1 | usize::from(self.apart);
+        let flags = usize::from(self.partial) << 2
+            | usize::from(self.unequal) << 1
+            | usize::from(self.apart);
         usize::from(self.typos.min(MOST_TYPOS)) << 6 | flags << 3 | usize::from(self.place)
     }
 }
@@ -53,7 +55,9 @@ impl Places {
 
     /// The best of them.
     pub(super) fn best(self) -> u8 {
-        u8::try_from(self.0.trailing_zeros()).unwrap_or(u8::MAX).min(7)
+        u8::try_from(self.0.trailing_zeros())
+            .unwrap_or(u8::MAX)
+            .min(7)
     }
 }
 
@@ -68,12 +72,21 @@ mod tests {
             for flags in 0..8_u8 {
                 for place in 0..7 {
                     let flag = |bit: u8| flags >> bit & 1 == 1;
-                    all.push(Class { typos, partial: flag(2), unequal: flag(1), apart: flag(0), place });
+                    all.push(Class {
+                        typos,
+                        partial: flag(2),
+                        unequal: flag(1),
+                        apart: flag(0),
+                        place,
+                    });
                 }
             }
         }
         assert!(all.is_sorted());
         assert!(all.is_sorted_by_key(|class| class.index()));
-        assert!(all.windows(2).all(|pair| pair[0].index() != pair[1].index()));
+        assert!(
+            all.windows(2)
+                .all(|pair| pair[0].index() != pair[1].index())
+        );
     }
 }

@@ -20,7 +20,10 @@ impl Ranked {
         if index >= self.classes.len() {
             self.classes.resize_with(index + 1, Vec::new);
         }
-        #[expect(clippy::indexing_slicing, reason = "the list was just made long enough")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the list was just made long enough"
+        )]
         &mut self.classes[index]
     }
 

@@ -27,7 +27,12 @@ pub(super) struct Layer {
 
 impl Layer {
     fn new(rows: RowSet, read: Arc<ReadView>) -> Arc<Self> {
-        Arc::new(Self { rows, read, words: OnceLock::new(), analysing: Mutex::new(()) })
+        Arc::new(Self {
+            rows,
+            read,
+            words: OnceLock::new(),
+            analysing: Mutex::new(()),
+        })
     }
 
     pub(super) fn rows(&self) -> &RowSet {
@@ -39,7 +44,10 @@ impl Layer {
             return Ok(words);
         }
         // One searcher analyses, the others wait for it. The lock guards nothing that a panic could leave half done.
-        let _analysing = self.analysing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _analysing = self
+            .analysing
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(words) = self.words.get() {
             return Ok(words);
         }
@@ -63,10 +71,17 @@ pub(super) struct Posting {
 
 impl LayerWords {
     fn analyse(rows: &RowSet, reader: &impl Reader) -> Result<Self> {
-        let mut words = Self { end: u32::try_from(rows.end()).unwrap_or(u32::MAX), ..Self::default() };
+        let mut words = Self {
+            end: u32::try_from(rows.end()).unwrap_or(u32::MAX),
+            ..Self::default()
+        };
         for row in rows.iter() {
-            let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else { continue };
-            each_term(&stored.lead, |slot, position, term| words.add(row, slot, term.to_string(), position));
+            let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else {
+                continue;
+            };
+            each_term(&stored.lead, |slot, position, term| {
+                words.add(row, slot, term.to_string(), position)
+            });
         }
         Ok(words)
     }
@@ -76,17 +91,28 @@ impl LayerWords {
         let postings = self.terms.entry((slot, term)).or_default();
         match postings.last_mut().filter(|last| last.row == row.0) {
             Some(last) => last.positions.push(position),
-            None => postings.push(Posting { row: row.0, positions: vec![position] }),
+            None => postings.push(Posting {
+                row: row.0,
+                positions: vec![position],
+            }),
         }
     }
 
     /// The terms of a slot that begin so.
-    fn terms_from(&self, slot: Slot, beginning: String) -> impl Iterator<Item = (&str, &Vec<Posting>)> {
+    fn terms_from(
+        &self,
+        slot: Slot,
+        beginning: String,
+    ) -> impl Iterator<Item = (&str, &Vec<Posting>)> {
         let first = (slot, beginning);
-        let terms = self.terms.range((Bound::Included(&first), Bound::Unbounded));
+        let terms = self
+            .terms
+            .range((Bound::Included(&first), Bound::Unbounded));
         let terms = terms.map(|((slot, term), postings)| (*slot, term.as_str(), postings));
         terms
-            .take_while(move |(slot, term, _)| *slot == first.0 && term.starts_with(first.1.as_str()))
+            .take_while(move |(slot, term, _)| {
+                *slot == first.0 && term.starts_with(first.1.as_str())
+            })
             .map(|(_, term, postings)| (term, postings))
     }
 }
@@ -103,19 +129,35 @@ impl<'a> Postings for &'a LayerWords {
     }
 
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>> {
-        let terms = scope.terms(beginning).flat_map(|(term, _)| self.terms_from(scope.slot, term));
+        let terms = scope
+            .terms(beginning)
+            .flat_map(|(term, _)| self.terms_from(scope.slot, term));
         Ok(terms.map(|(_, postings)| postings).collect())
     }
 
-    fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, _: bool) -> Result<Vec<Meant<Self::Term>>> {
-        let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
+    fn meant_by(
+        &self,
+        scope: &Scope,
+        mistyped: &Mistyped,
+        _: bool,
+    ) -> Result<Vec<Meant<Self::Term>>> {
+        let Some(first_letter) = mistyped.first_letter() else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
             let before = from.len() - first_letter.len_utf8();
-            found.extend(self.terms_from(scope.slot, from).filter_map(|(term, postings)| {
-                let distance = mistyped.distance(term.get(before..)?)?;
-                Some(Meant { term: postings, alone, distance })
-            }));
+            found.extend(
+                self.terms_from(scope.slot, from)
+                    .filter_map(|(term, postings)| {
+                        let distance = mistyped.distance(term.get(before..)?)?;
+                        Some(Meant {
+                            term: postings,
+                            alone,
+                            distance,
+                        })
+                    }),
+            );
         }
         Ok(found)
     }
@@ -129,20 +171,39 @@ impl<'a> Postings for &'a LayerWords {
         Ok(())
     }
 
-    fn each_among(&self, term: &Self::Term, among: &Documents, visit: impl FnMut(u32)) -> Result<()> {
-        term.iter().map(|posting| posting.row).filter(|row| among.contains(*row)).for_each(visit);
+    fn each_among(
+        &self,
+        term: &Self::Term,
+        among: &Documents,
+        visit: impl FnMut(u32),
+    ) -> Result<()> {
+        term.iter()
+            .map(|posting| posting.row)
+            .filter(|row| among.contains(*row))
+            .for_each(visit);
         Ok(())
     }
 
-    fn each_position(&self, term: &Self::Term, among: &[u32], mut visit: impl FnMut(u32, &[u32])) -> Result<()> {
-        for posting in term.iter().filter(|posting| among.binary_search(&posting.row).is_ok()) {
+    fn each_position(
+        &self,
+        term: &Self::Term,
+        among: &[u32],
+        mut visit: impl FnMut(u32, &[u32]),
+    ) -> Result<()> {
+        for posting in term
+            .iter()
+            .filter(|posting| among.binary_search(&posting.row).is_ok())
+        {
             visit(posting.row, &posting.positions);
         }
         Ok(())
     }
 
     fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
-        documents.iter().enumerate().for_each(|(place, row)| visit(place, Row(*row)));
+        documents
+            .iter()
+            .enumerate()
+            .for_each(|(place, row)| visit(place, Row(*row)));
         Ok(())
     }
 }
@@ -158,7 +219,11 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) fn newest_first(&self) -> impl Iterator<Item = &Layer> {
-        self.frozen.iter().chain(&self.fresh).rev().map(|layer| &**layer)
+        self.frozen
+            .iter()
+            .chain(&self.fresh)
+            .rev()
+            .map(|layer| &**layer)
     }
 
     /// How many rows the layers hold; one that changed in several is counted in each.
@@ -186,6 +251,9 @@ impl Recent {
 
     /// Without what the follower has indexed.
     pub(super) fn without_frozen(&self) -> Self {
-        Self { frozen: Vec::new(), fresh: self.fresh.clone() }
+        Self {
+            frozen: Vec::new(),
+            fresh: self.fresh.clone(),
+        }
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn side_by_side<P: Postings>(
     openings: &[P::Term],
     documents: &[u32],
 ) -> Result<Vec<(u32, Way)>> {
-    let Some((first, rest)) = words.split_first() else { return Ok(Vec::new()) };
+    let Some((first, rest)) = words.split_first() else {
+        return Ok(Vec::new());
+    };
     let mut runs = places(source, first, documents)?;
     for word in rest {
         let places = places(source, word, &documents_of(&runs))?;
@@ -30,9 +32,16 @@ pub(super) fn side_by_side<P: Postings>(
         let mut longer = Vec::new();
         for run in runs {
             let expected = (run.document, run.position.saturating_add(1));
-            while next.next_if(|place| (place.document, place.position) < expected).is_some() {}
-            if let Some(place) = next.next_if(|place| (place.document, place.position) == expected) {
-                longer.push(Place { typos: run.typos.saturating_add(place.typos), ..place });
+            while next
+                .next_if(|place| (place.document, place.position) < expected)
+                .is_some()
+            {}
+            if let Some(place) = next.next_if(|place| (place.document, place.position) == expected)
+            {
+                longer.push(Place {
+                    typos: run.typos.saturating_add(place.typos),
+                    ..place
+                });
             }
         }
         runs = longer;
@@ -43,8 +52,15 @@ pub(super) fn side_by_side<P: Postings>(
     for run in runs {
         let begins = (run.document, run.position.saturating_sub(before));
         let is_equal = !run.partial && opened.binary_search(&begins).is_ok();
-        let way = Way { typos: run.typos, partial: run.partial, unequal: !is_equal };
-        match ways.last_mut().filter(|(document, _)| *document == run.document) {
+        let way = Way {
+            typos: run.typos,
+            partial: run.partial,
+            unequal: !is_equal,
+        };
+        match ways
+            .last_mut()
+            .filter(|(document, _)| *document == run.document)
+        {
             Some((_, best)) => *best = (*best).min(way),
             None => ways.push((run.document, way)),
         }
@@ -53,11 +69,26 @@ pub(super) fn side_by_side<P: Postings>(
 }
 
 /// Where a word is, in order, once for each position and in the best way there.
-fn places<P: Postings>(source: &P, variants: &[Variant<P::Term>], among: &[u32]) -> Result<Vec<Place>> {
+fn places<P: Postings>(
+    source: &P,
+    variants: &[Variant<P::Term>],
+    among: &[u32],
+) -> Result<Vec<Place>> {
     let mut places = Vec::new();
-    for Variant { term, typos, partial, .. } in variants {
+    for Variant {
+        term,
+        typos,
+        partial,
+        ..
+    } in variants
+    {
         source.each_position(term, among, |document, positions| {
-            let place = |position: &u32| Place { document, position: *position, typos: *typos, partial: *partial };
+            let place = |position: &u32| Place {
+                document,
+                position: *position,
+                typos: *typos,
+                partial: *partial,
+            };
             places.extend(positions.iter().map(place));
         })?;
     }
@@ -75,7 +106,11 @@ fn documents_of(runs: &[Place]) -> Vec<u32> {
 }
 
 /// Where values begin that have as many words, in order.
-fn openings_of<P: Postings>(source: &P, openings: &[P::Term], runs: &[Place]) -> Result<Vec<(u32, u32)>> {
+fn openings_of<P: Postings>(
+    source: &P,
+    openings: &[P::Term],
+    runs: &[Place],
+) -> Result<Vec<(u32, u32)>> {
     let mut opened = Vec::new();
     if openings.is_empty() {
         return Ok(opened);

@@ -2,7 +2,9 @@
 //! a row.
 
 use tantivy::TantivyDocument;
-use tantivy::schema::{Field as IndexField, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{
+    Field as IndexField, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+};
 use tantivy::{Term, schema::SchemaBuilder};
 
 use super::field::Slot;
@@ -35,7 +37,11 @@ impl IndexSchema {
             .set_index_option(IndexRecordOption::WithFreqsAndPositions);
         let options = TextOptions::default().set_indexing_options(indexing);
         let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), options.clone()));
-        Self { schema: builder.build(), row, slots }
+        Self {
+            schema: builder.build(),
+            row,
+            slots,
+        }
     }
 
     pub(super) fn schema(&self) -> Schema {
@@ -62,13 +68,20 @@ impl IndexSchema {
         let mut texts: [Lines; Slot::ALL.len()] = Default::default();
         each_term(lead, |slot, position, term| {
             // They are in the order of `ALL`, as slots are numbered.
-            let Some(lines) = texts.get_mut(slot as usize) else { return };
+            let Some(lines) = texts.get_mut(slot as usize) else {
+                return;
+            };
             lines.push(position, term);
             if let Some(word) = term.word().filter(|_| slot.has_beginnings()) {
                 IndexTerm::beginnings(word).for_each(|beginning| lines.push(position, beginning));
             }
         });
-        for (slot, lines) in self.slots.iter().zip(&texts).filter(|(_, lines)| !lines.text().is_empty()) {
+        for (slot, lines) in self
+            .slots
+            .iter()
+            .zip(&texts)
+            .filter(|(_, lines)| !lines.text().is_empty())
+        {
             document.add_text(*slot, lines.text());
         }
         document
@@ -89,7 +102,10 @@ mod tests {
     #[test]
     fn the_terms_of_a_document_stay_what_they_are() {
         let store = LeadStore::in_memory().unwrap();
-        let lead = NewLead::new("Zoë O'Brien").phone("001234").tags(["hot", "a b"]).custom_field("n", "Tech");
+        let lead = NewLead::new("Zoë O'Brien")
+            .phone("001234")
+            .tags(["hot", "a b"])
+            .custom_field("n", "Tech");
         let lead = store.create(lead).unwrap();
         let schema = IndexSchema::new();
         let document = schema.document(Row(7), &lead);
@@ -99,12 +115,28 @@ mod tests {
                 let mut tokenizer = WordLines::default();
                 let mut stream = tokenizer.token_stream(value.as_str().unwrap());
                 while stream.advance() {
-                    terms.push(format!("{} {} {}", slot.name(), stream.token().position, stream.token().text));
+                    terms.push(format!(
+                        "{} {} {}",
+                        slot.name(),
+                        stream.token().position,
+                        stream.token().text
+                    ));
                 }
             }
         }
-        let of = |slot: Slot| terms.iter().filter_map(move |term| term.strip_prefix(slot.name())?.strip_prefix(' '));
-        assert!(of(Slot::Name).eq(["0 \u{1}2", "0 zoe", "0 \u{2}2zo", "1 obrien", "1 \u{2}2ob", "1 \u{2}3obr"]));
+        let of = |slot: Slot| {
+            terms
+                .iter()
+                .filter_map(move |term| term.strip_prefix(slot.name())?.strip_prefix(' '))
+        };
+        assert!(of(Slot::Name).eq([
+            "0 \u{1}2",
+            "0 zoe",
+            "0 \u{2}2zo",
+            "1 obrien",
+            "1 \u{2}2ob",
+            "1 \u{2}3obr"
+        ]));
         assert!(of(Slot::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
         assert!(of(Slot::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
         assert!(of(Slot::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));

@@ -35,8 +35,12 @@ fn seal(data: &[u8]) -> Vec<u8> {
 
 fn unseal(mut sealed: Vec<u8>) -> io::Result<Vec<u8>> {
     let damaged = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    let (rest, crc) = sealed.split_last_chunk::<4>().ok_or_else(|| damaged("the file is cut short"))?;
-    let data = rest.strip_suffix(SEAL).ok_or_else(|| damaged("the file has no seal"))?;
+    let (rest, crc) = sealed
+        .split_last_chunk::<4>()
+        .ok_or_else(|| damaged("the file is cut short"))?;
+    let data = rest
+        .strip_suffix(SEAL)
+        .ok_or_else(|| damaged("the file has no seal"))?;
     if crc32fast::hash(data) != u32::from_le_bytes(*crc) {
         return Err(damaged("the file does not fit its checksum"));
     }
@@ -62,8 +66,10 @@ impl Directory for SealedDirectory {
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        unseal(self.inner.atomic_read(path)?)
-            .map_err(|error| OpenReadError::IoError { io_error: Arc::new(error), filepath: path.to_path_buf() })
+        unseal(self.inner.atomic_read(path)?).map_err(|error| OpenReadError::IoError {
+            io_error: Arc::new(error),
+            filepath: path.to_path_buf(),
+        })
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
@@ -75,7 +81,11 @@ impl Directory for SealedDirectory {
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        if self.read_only { Ok(DirectoryLock::from(Box::new(()))) } else { self.inner.acquire_lock(lock) }
+        if self.read_only {
+            Ok(DirectoryLock::from(Box::new(())))
+        } else {
+            self.inner.acquire_lock(lock)
+        }
     }
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
@@ -113,6 +123,9 @@ mod tests {
         directory.delete(name).unwrap();
         assert!(!directory.exists(name).unwrap());
         inner.atomic_write(name, b"{}").unwrap();
-        assert!(matches!(directory.atomic_read(name), Err(OpenReadError::IoError { .. })));
+        assert!(matches!(
+            directory.atomic_read(name),
+            Err(OpenReadError::IoError { .. })
+        ));
     }
 }

@@ -91,12 +91,24 @@ impl SearchQuery {
         if self.text.trim().is_empty() {
             violations.add("query", ViolationCode::Required, "must not be blank");
         } else if self.text.len() > MAX_BYTES {
-            violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_BYTES} bytes"));
+            violations.add(
+                "query",
+                ViolationCode::TooLong,
+                format!("must have at most {MAX_BYTES} bytes"),
+            );
         } else if word_count(&self.text) > MAX_WORDS {
-            violations.add("query", ViolationCode::TooLong, format!("must have at most {MAX_WORDS} words"));
+            violations.add(
+                "query",
+                ViolationCode::TooLong,
+                format!("must have at most {MAX_WORDS} words"),
+            );
         }
         if self.fields.len() > MAX_FIELDS {
-            violations.add("fields", ViolationCode::TooLong, format!("must be at most {MAX_FIELDS}"));
+            violations.add(
+                "fields",
+                ViolationCode::TooLong,
+                format!("must be at most {MAX_FIELDS}"),
+            );
         }
         self.paging.check(&mut violations);
         violations.into_result()
@@ -116,7 +128,11 @@ pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
             let matches = matches(&lead, &text, &query.fields, forgiving);
             Ok(Hit { lead, matches })
         };
-        Ok(Page::new(rows.into_iter().map(hit).collect::<Result<_>>()?, total, query.paging))
+        Ok(Page::new(
+            rows.into_iter().map(hit).collect::<Result<_>>()?,
+            total,
+            query.paging,
+        ))
     })
 }
 
@@ -129,7 +145,10 @@ pub(crate) fn facets(view: &View, query: &SearchQuery) -> Result<Facets> {
 /// tantivy panics over damage that its checksums do not show.
 fn guarded<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Unavailable, "searching panicked, which a damaged index can cause"))
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "searching panicked, which a damaged index can cause",
+        ))
     })
 }
 
@@ -140,15 +159,29 @@ fn find(view: &View, query: &SearchQuery, text: &QueryText) -> Result<(Ranked, b
         return Ok((Ranked::default(), false));
     }
     let scopes = Scope::of(&query.fields);
-    let filter = if query.filter.is_empty() { None } else { Some(select(view.reader(), &query.filter)?) };
+    let filter = if query.filter.is_empty() {
+        None
+    } else {
+        Some(select(view.reader(), &query.filter)?)
+    };
     let find = |forgiving| {
-        let wanted = Wanted { query: text, scopes: &scopes, forgiving, filter: filter.as_ref() };
+        let wanted = Wanted {
+            query: text,
+            scopes: &scopes,
+            forgiving,
+            filter: filter.as_ref(),
+        };
         Ok((matcher::find(view, &wanted)?, forgiving))
     };
     if query.typos == Typos::Always {
         return find(true);
     }
     let as_typed = find(false)?;
-    let can_forgive = query.typos == Typos::Auto && text.words().any(|word| word.mistyped.is_some());
-    if as_typed.0.total() == 0 && can_forgive { find(true) } else { Ok(as_typed) }
+    let can_forgive =
+        query.typos == Typos::Auto && text.words().any(|word| word.mistyped.is_some());
+    if as_typed.0.total() == 0 && can_forgive {
+        find(true)
+    } else {
+        Ok(as_typed)
+    }
 }

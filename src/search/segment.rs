@@ -40,36 +40,61 @@ const SEEK_PAYS: usize = 8;
 const ROWS_AT_ONCE: usize = 512;
 
 impl<'a> Segment<'a> {
-    pub(super) fn new(reader: &'a SegmentReader, schema: &'a IndexSchema, row_column: &'a RowColumn) -> Self {
-        Self { reader, schema, row_column }
+    pub(super) fn new(
+        reader: &'a SegmentReader,
+        schema: &'a IndexSchema,
+        row_column: &'a RowColumn,
+    ) -> Self {
+        Self {
+            reader,
+            schema,
+            row_column,
+        }
     }
 
     fn rows(&self) -> Result<&'a Column<u64>> {
         if let Some(rows) = self.row_column.get() {
             return Ok(rows);
         }
-        let opened = self.reader.fast_fields().u64(self.schema.row_name()).map_err(fault)?;
+        let opened = self
+            .reader
+            .fast_fields()
+            .u64(self.schema.row_name())
+            .map_err(fault)?;
         Ok(self.row_column.get_or_init(|| opened))
     }
 
     /// The rows of all documents that were not deleted.
     pub(super) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
         let column = self.rows()?;
-        let rows = self.reader.doc_ids_alive().filter_map(|document| column.first(document));
+        let rows = self
+            .reader
+            .doc_ids_alive()
+            .filter_map(|document| column.first(document));
         Ok(rows.filter_map(|row| u32::try_from(row).ok().map(Row)))
     }
 
     fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
-        self.reader.inverted_index(self.schema.slot(slot)).map_err(fault)
+        self.reader
+            .inverted_index(self.schema.slot(slot))
+            .map_err(fault)
     }
 
     /// All terms of a slot that begin so.
     fn terms_from(&self, slot: Slot, beginning: &str) -> Result<Vec<SegmentTerm>> {
         let inverted = self.inverted(slot)?;
         let mut found = Vec::new();
-        let mut terms = inverted.terms().range().ge(beginning.as_bytes()).into_stream().map_err(fault)?;
+        let mut terms = inverted
+            .terms()
+            .range()
+            .ge(beginning.as_bytes())
+            .into_stream()
+            .map_err(fault)?;
         while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
-            found.push(SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() });
+            found.push(SegmentTerm {
+                inverted: Arc::clone(&inverted),
+                info: terms.value().clone(),
+            });
         }
         Ok(found)
     }
@@ -84,15 +109,23 @@ impl Postings for Segment<'_> {
 
     fn term(&self, slot: Slot, text: &str) -> Result<Option<SegmentTerm>> {
         let inverted = self.inverted(slot)?;
-        let info = inverted.get_term_info(&Term::from_field_text(self.schema.slot(slot), text)).map_err(fault)?;
+        let info = inverted
+            .get_term_info(&Term::from_field_text(self.schema.slot(slot), text))
+            .map_err(fault)?;
         Ok(info.map(|info| SegmentTerm { inverted, info }))
     }
 
     fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<SegmentTerm>> {
         let letters = beginning.chars().count();
         if letters > SHORT || !scope.slot.has_beginnings() {
-            let found = scope.terms(beginning).map(|(term, _)| self.terms_from(scope.slot, &term));
-            return Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
+            let found = scope
+                .terms(beginning)
+                .map(|(term, _)| self.terms_from(scope.slot, &term));
+            return Ok(found
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect());
         }
         let term = IndexTerm::Beginning(beginning).to_string();
         // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
@@ -103,19 +136,43 @@ impl Postings for Segment<'_> {
         Ok(self.term(scope.slot, &term)?.into_iter().collect())
     }
 
-    fn meant_by(&self, scope: &Scope, mistyped: &Mistyped, beginnings: bool) -> Result<Vec<Meant<SegmentTerm>>> {
-        let Some(first_letter) = mistyped.first_letter() else { return Ok(Vec::new()) };
+    fn meant_by(
+        &self,
+        scope: &Scope,
+        mistyped: &Mistyped,
+        beginnings: bool,
+    ) -> Result<Vec<Meant<SegmentTerm>>> {
+        let Some(first_letter) = mistyped.first_letter() else {
+            return Ok(Vec::new());
+        };
         let inverted = self.inverted(scope.slot)?;
         let mut found = Vec::new();
         for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
-            let before = from.get(..from.len() - first_letter.len_utf8()).unwrap_or("");
+            let before = from
+                .get(..from.len() - first_letter.len_utf8())
+                .unwrap_or("");
             let automaton = mistyped.automaton(before, beginnings).map_err(fault)?;
-            let mut terms = inverted.terms().search(&*automaton).ge(from.as_bytes()).into_stream().map_err(fault)?;
+            let mut terms = inverted
+                .terms()
+                .search(&*automaton)
+                .ge(from.as_bytes())
+                .into_stream()
+                .map_err(fault)?;
             while terms.advance() && terms.key().starts_with(from.as_bytes()) {
-                let word = terms.key().get(before.len()..).and_then(|word| std::str::from_utf8(word).ok());
+                let word = terms
+                    .key()
+                    .get(before.len()..)
+                    .and_then(|word| std::str::from_utf8(word).ok());
                 if let Some(distance) = word.and_then(|word| mistyped.distance(word)) {
-                    let term = SegmentTerm { inverted: Arc::clone(&inverted), info: terms.value().clone() };
-                    found.push(Meant { term, alone, distance });
+                    let term = SegmentTerm {
+                        inverted: Arc::clone(&inverted),
+                        info: terms.value().clone(),
+                    };
+                    found.push(Meant {
+                        term,
+                        alone,
+                        distance,
+                    });
                 }
             }
         }
@@ -128,7 +185,10 @@ impl Postings for Segment<'_> {
 
     fn each_document(&self, term: &SegmentTerm, mut visit: impl FnMut(&[u32])) -> Result<()> {
         let basic = IndexRecordOption::Basic;
-        let mut postings = term.inverted.read_block_postings_from_terminfo(&term.info, basic).map_err(fault)?;
+        let mut postings = term
+            .inverted
+            .read_block_postings_from_terminfo(&term.info, basic)
+            .map_err(fault)?;
         while !postings.docs().is_empty() {
             visit(postings.docs());
             postings.advance();
@@ -136,12 +196,20 @@ impl Postings for Segment<'_> {
         Ok(())
     }
 
-    fn each_among(&self, term: &SegmentTerm, among: &Documents, mut visit: impl FnMut(u32)) -> Result<()> {
+    fn each_among(
+        &self,
+        term: &SegmentTerm,
+        among: &Documents,
+        mut visit: impl FnMut(u32),
+    ) -> Result<()> {
         if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
             return self.each_document(term, |documents| among.common(documents, &mut visit));
         }
         let basic = IndexRecordOption::Basic;
-        let mut postings = term.inverted.read_postings_from_terminfo(&term.info, basic).map_err(fault)?;
+        let mut postings = term
+            .inverted
+            .read_postings_from_terminfo(&term.info, basic)
+            .map_err(fault)?;
         for document in among.as_slice() {
             if postings.doc() < *document {
                 postings.seek(*document);
@@ -153,9 +221,17 @@ impl Postings for Segment<'_> {
         Ok(())
     }
 
-    fn each_position(&self, term: &SegmentTerm, among: &[u32], mut visit: impl FnMut(u32, &[u32])) -> Result<()> {
+    fn each_position(
+        &self,
+        term: &SegmentTerm,
+        among: &[u32],
+        mut visit: impl FnMut(u32, &[u32]),
+    ) -> Result<()> {
         let option = IndexRecordOption::WithFreqsAndPositions;
-        let mut postings = term.inverted.read_postings_from_terminfo(&term.info, option).map_err(fault)?;
+        let mut postings = term
+            .inverted
+            .read_postings_from_terminfo(&term.info, option)
+            .map_err(fault)?;
         let mut positions = Vec::new();
         for document in among {
             if postings.doc() < *document {
@@ -173,7 +249,9 @@ impl Postings for Segment<'_> {
         let (column, alive) = (self.rows()?, self.reader.alive_bitset());
         let mut rows = [None; ROWS_AT_ONCE];
         for (index, documents) in documents.chunks(ROWS_AT_ONCE).enumerate() {
-            let Some(rows) = rows.get_mut(..documents.len()) else { continue };
+            let Some(rows) = rows.get_mut(..documents.len()) else {
+                continue;
+            };
             column.first_vals(documents, rows);
             for (place, (document, row)) in documents.iter().zip(rows).enumerate() {
                 if let Some(row) = row.and_then(|row| u32::try_from(row).ok())

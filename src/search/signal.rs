@@ -63,7 +63,11 @@ impl Signal {
             (None, None) => return Due::WhenTold,
         };
         let rest = at.saturating_duration_since(now);
-        if rest.is_zero() { Due::Now } else { Due::In(rest) }
+        if rest.is_zero() {
+            Due::Now
+        } else {
+            Due::In(rest)
+        }
     }
 
     /// Whether it makes sense to wait for the thread.
@@ -77,7 +81,10 @@ mod tests {
     use super::*;
 
     fn failed(at: Instant) -> Option<Failure> {
-        Some(Failure { cause: "a reason".to_owned(), at })
+        Some(Failure {
+            cause: "a reason".to_owned(),
+            at,
+        })
     }
 
     #[test]
@@ -89,7 +96,11 @@ mod tests {
         assert_eq!(signal.due(now), Due::In(DELAY));
         let later = now + DELAY / 4;
         assert!(!signal.changed(BATCH - 2, later));
-        assert_eq!(signal.due(later), Due::In(DELAY - DELAY / 4), "of the first");
+        assert_eq!(
+            signal.due(later),
+            Due::In(DELAY - DELAY / 4),
+            "of the first"
+        );
         assert_eq!(signal.due(now + DELAY), Due::Now);
         assert_eq!(signal.due(now + DELAY * 2), Due::Now);
         assert!(signal.changed(1, later), "enough");
@@ -104,7 +115,11 @@ mod tests {
     fn a_batch_is_due_at_once_where_somebody_waits_for_it() {
         let now = Instant::now();
         for (at_once, discard) in [(true, false), (false, true)] {
-            let mut signal = Signal { at_once, discard, ..Signal::default() };
+            let mut signal = Signal {
+                at_once,
+                discard,
+                ..Signal::default()
+            };
             assert_eq!(signal.due(now), Due::Now);
             assert_eq!(signal.begin_batch(), discard);
             assert_eq!(signal.due(now), Due::WhenTold);
@@ -114,7 +129,12 @@ mod tests {
     #[test]
     fn after_a_failure_nobody_is_served_sooner_than_the_next_attempt() {
         let now = Instant::now();
-        let mut signal = Signal { failure: failed(now), at_once: true, discard: true, ..Signal::default() };
+        let mut signal = Signal {
+            failure: failed(now),
+            at_once: true,
+            discard: true,
+            ..Signal::default()
+        };
         signal.changed(BATCH, now);
         assert_eq!(signal.due(now), Due::In(RETRY));
         assert_eq!(signal.due(now + RETRY), Due::Now);
@@ -126,8 +146,14 @@ mod tests {
     fn nobody_waits_for_a_thread_that_has_failed_or_ends() {
         assert!(Signal::default().is_at_work());
         for signal in [
-            Signal { stop: true, ..Signal::default() },
-            Signal { failure: failed(Instant::now()), ..Signal::default() },
+            Signal {
+                stop: true,
+                ..Signal::default()
+            },
+            Signal {
+                failure: failed(Instant::now()),
+                ..Signal::default()
+            },
         ] {
             assert!(!signal.is_at_work());
         }

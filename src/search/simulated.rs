@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite, WatchCallback,
-    WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite,
+    WatchCallback, WatchHandle, WritePtr,
 };
 
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
@@ -44,7 +44,10 @@ fn name_of(path: &Path) -> Cow<'_, str> {
 
 impl SimulatedIndex {
     pub(super) fn new(disk: SimulatedDisk) -> Self {
-        Self { disk, locks: Arc::default() }
+        Self {
+            disk,
+            locks: Arc::default(),
+        }
     }
 
     pub(super) fn exists(disk: &SimulatedDisk) -> bool {
@@ -66,29 +69,42 @@ impl Directory for SimulatedIndex {
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        self.disk.remove(&name_of(path)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
-            _ => DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() },
-        })
+        self.disk
+            .remove(&name_of(path))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
+                _ => DeleteError::IoError {
+                    io_error: Arc::new(error),
+                    filepath: path.to_owned(),
+                },
+            })
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        self.disk.exists(&name_of(path)).map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+        self.disk
+            .exists(&name_of(path))
+            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        let file = self.disk.create(&name_of(path)).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
-            _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
-        })?;
+        let file = self
+            .disk
+            .create(&name_of(path))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
+                _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
+            })?;
         Ok(BufWriter::new(Box::new(Writer { file, at: 0 })))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        self.disk.open(&name_of(path)).and_then(|file| file.read_all()).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
-            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
-        })
+        self.disk
+            .open(&name_of(path))
+            .and_then(|file| file.read_all())
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+                _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+            })
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
@@ -107,14 +123,25 @@ impl Directory for SimulatedIndex {
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        let mut held = self.locks.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .locks
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while !held.insert(lock.filepath.clone()) {
             if !lock.is_blocking {
                 return Err(LockError::LockBusy);
             }
-            held = self.locks.released.wait(held).unwrap_or_else(PoisonError::into_inner);
+            held = self
+                .locks
+                .released
+                .wait(held)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-        let held = HeldLock { locks: Arc::clone(&self.locks), path: lock.filepath.clone() };
+        let held = HeldLock {
+            locks: Arc::clone(&self.locks),
+            path: lock.filepath.clone(),
+        };
         Ok(DirectoryLock::from(Box::new(held)))
     }
 
@@ -126,7 +153,11 @@ impl Directory for SimulatedIndex {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        self.locks.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+        self.locks
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.path);
         self.locks.released.notify_all();
     }
 }

@@ -80,10 +80,26 @@ impl<P: Postings> Lookup<'_, P> {
             }
             phrases.push(terms);
         }
-        let number = group.number.as_ref().map(|number| self.number(number)).transpose()?.unwrap_or_default();
-        let rarest = phrases.iter().map(|phrase| phrase.frequency).min().unwrap_or(0);
-        let runs: u64 = number.iter().map(|run| self.frequency(&run.sequence.words)).sum();
-        Ok(GroupTerms { phrases, number, frequency: rarest.saturating_add(runs) })
+        let number = group
+            .number
+            .as_ref()
+            .map(|number| self.number(number))
+            .transpose()?
+            .unwrap_or_default();
+        let rarest = phrases
+            .iter()
+            .map(|phrase| phrase.frequency)
+            .min()
+            .unwrap_or(0);
+        let runs: u64 = number
+            .iter()
+            .map(|run| self.frequency(&run.sequence.words))
+            .sum();
+        Ok(GroupTerms {
+            phrases,
+            number,
+            frequency: rarest.saturating_add(runs),
+        })
     }
 
     fn phrase(&self, phrase: &Phrase, is_equal_asked: bool) -> Result<PhraseTerms<P::Term>> {
@@ -103,44 +119,103 @@ impl<P: Postings> Lookup<'_, P> {
                 continue;
             }
             let first = phrase.words.first();
-            let openings = if is_equal_asked { self.openings(scope, words.len(), first)? } else { Vec::new() };
+            let openings = if is_equal_asked {
+                self.openings(scope, words.len(), first)?
+            } else {
+                Vec::new()
+            };
             frequency = frequency.saturating_add(self.frequency(&words));
-            scopes.push(Sequence { scope: scope.clone(), words, openings });
+            scopes.push(Sequence {
+                scope: scope.clone(),
+                words,
+                openings,
+            });
         }
         Ok(PhraseTerms { scopes, frequency })
     }
 
     fn number(&self, number: &Number) -> Result<Vec<RunTerms<P::Term>>> {
         let mut runs = Vec::new();
-        let Some(scope) = self.scopes.iter().find(|scope| scope.slot == Slot::Phone) else { return Ok(runs) };
+        let Some(scope) = self.scopes.iter().find(|scope| scope.slot == Slot::Phone) else {
+            return Ok(runs);
+        };
         for run in &number.runs {
-            let terms = run.words.iter().map(|word| self.source.term(Slot::Phone, word));
-            let Some(terms) = terms.collect::<Result<Option<Vec<_>>>>()? else { continue };
-            let words: Vec<_> =
-                terms.into_iter().map(|term| vec![Variant { term, typos: 0, partial: false, alone: false }]).collect();
+            let terms = run
+                .words
+                .iter()
+                .map(|word| self.source.term(Slot::Phone, word));
+            let Some(terms) = terms.collect::<Result<Option<Vec<_>>>>()? else {
+                continue;
+            };
+            let words: Vec<_> = terms
+                .into_iter()
+                .map(|term| {
+                    vec![Variant {
+                        term,
+                        typos: 0,
+                        partial: false,
+                        alone: false,
+                    }]
+                })
+                .collect();
             let openings = self.openings(scope, words.len(), None)?;
-            let sequence = Sequence { scope: scope.clone(), words, openings };
-            runs.push(RunTerms { sequence, is_whole: run.is_whole });
+            let sequence = Sequence {
+                scope: scope.clone(),
+                words,
+                openings,
+            };
+            runs.push(RunTerms {
+                sequence,
+                is_whole: run.is_whole,
+            });
         }
         Ok(runs)
     }
 
     /// The terms of a scope that a word may be meant for; of one that others stand beside, which is not alone.
-    fn word(&self, scope: &Scope, word: &QueryWord, in_company: bool) -> Result<WordTerms<P::Term>> {
+    fn word(
+        &self,
+        scope: &Scope,
+        word: &QueryWord,
+        in_company: bool,
+    ) -> Result<WordTerms<P::Term>> {
         let mut terms = Vec::new();
-        for (text, alone) in scope.terms(&word.text).filter(|(_, alone)| !(in_company && *alone)) {
+        for (text, alone) in scope
+            .terms(&word.text)
+            .filter(|(_, alone)| !(in_company && *alone))
+        {
             let exact = self.source.term(scope.slot, &text)?;
-            terms.extend(exact.map(|term| Variant { term, typos: 0, partial: false, alone }));
+            terms.extend(exact.map(|term| Variant {
+                term,
+                typos: 0,
+                partial: false,
+                alone,
+            }));
         }
         if word.is_beginning {
             let longer = self.source.beginning_with(scope, &word.text)?;
-            terms.extend(longer.into_iter().map(|term| Variant { term, typos: 0, partial: true, alone: false }));
+            terms.extend(longer.into_iter().map(|term| Variant {
+                term,
+                typos: 0,
+                partial: true,
+                alone: false,
+            }));
         }
         if let Some(mistyped) = word.mistyped.as_ref().filter(|_| self.forgiving) {
-            for Meant { term, alone, distance } in self.source.meant_by(scope, mistyped, word.is_beginning)? {
+            for Meant {
+                term,
+                alone,
+                distance,
+            } in self.source.meant_by(scope, mistyped, word.is_beginning)?
+            {
                 // Those without a typo are there already.
                 if let Some((typos @ 1.., partial)) = distance.least(word.is_beginning) {
-                    terms.push(Variant { term, typos, partial, alone });
+                    terms.push(Variant {
+                        term,
+                        typos,
+                        partial,
+                        alone,
+                    });
                 }
             }
         }
@@ -148,25 +223,50 @@ impl<P: Postings> Lookup<'_, P> {
     }
 
     /// The terms that stand where values begin that have so many words, the first one of which is this.
-    pub(super) fn openings(&self, scope: &Scope, words: usize, first: Option<&QueryWord>) -> Result<Vec<P::Term>> {
+    pub(super) fn openings(
+        &self,
+        scope: &Scope,
+        words: usize,
+        first: Option<&QueryWord>,
+    ) -> Result<Vec<P::Term>> {
         // The words of one custom field are placed as among those of all.
-        let scope = if scope.slot == Slot::NamedCustomField { &Scope::whole(Slot::CustomFields) } else { scope };
+        let scope = if scope.slot == Slot::NamedCustomField {
+            &Scope::whole(Slot::CustomFields)
+        } else {
+            scope
+        };
         if let Some(opening) = IndexTerm::opening(words) {
-            return Ok(self.source.term(scope.slot, &opening.to_string())?.into_iter().collect());
+            return Ok(self
+                .source
+                .term(scope.slot, &opening.to_string())?
+                .into_iter()
+                .collect());
         }
         // A single word that is all of a value opens it.
-        let Some(word) = first.filter(|_| words == 1) else { return Ok(Vec::new()) };
-        let alone = self.word(scope, word, false)?.into_iter().filter(|variant| variant.alone && !variant.partial);
+        let Some(word) = first.filter(|_| words == 1) else {
+            return Ok(Vec::new());
+        };
+        let alone = self
+            .word(scope, word, false)?
+            .into_iter()
+            .filter(|variant| variant.alone && !variant.partial);
         Ok(alone.map(|variant| variant.term).collect())
     }
 
     /// How often the rarest of some words comes.
     fn frequency(&self, words: &[WordTerms<P::Term>]) -> u64 {
-        words.iter().map(|terms| frequency(self.source, terms)).min().unwrap_or(0)
+        words
+            .iter()
+            .map(|terms| frequency(self.source, terms))
+            .min()
+            .unwrap_or(0)
     }
 }
 
 /// In about how many documents a word is.
 pub(super) fn frequency<P: Postings>(source: &P, terms: &WordTerms<P::Term>) -> u64 {
-    terms.iter().map(|variant| u64::from(source.frequency(&variant.term))).sum()
+    terms
+        .iter()
+        .map(|variant| u64::from(source.frequency(&variant.term)))
+        .sum()
 }

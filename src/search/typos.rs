@@ -51,10 +51,17 @@ impl FromStr for Typos {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything else.
     fn from_str(text: &str) -> crate::Result<Self> {
-        [Self::Auto, Self::Always, Self::Never].into_iter().find(|typos| typos.to_string() == text).ok_or_else(|| {
-            let message = "must be one of auto, always, never";
-            Error::invalid(vec![Violation::new("typos", ViolationCode::NotAllowed, message)])
-        })
+        [Self::Auto, Self::Always, Self::Never]
+            .into_iter()
+            .find(|typos| typos.to_string() == text)
+            .ok_or_else(|| {
+                let message = "must be one of auto, always, never";
+                Error::invalid(vec![Violation::new(
+                    "typos",
+                    ViolationCode::NotAllowed,
+                    message,
+                )])
+            })
     }
 }
 
@@ -80,9 +87,13 @@ impl Distance {
     /// The fewest typos, and whether the typed word, which may be a beginning, is then only one of the stored word.
     pub(super) fn least(self, is_beginning: bool) -> Option<(u8, bool)> {
         match (self.whole, self.beginning) {
-            (Some(whole), Some(beginning)) if is_beginning && beginning < whole => Some((beginning, true)),
+            (Some(whole), Some(beginning)) if is_beginning && beginning < whole => {
+                Some((beginning, true))
+            }
             (Some(whole), _) => Some((whole, false)),
-            (None, beginning) => beginning.filter(|_| is_beginning).map(|typos| (typos, true)),
+            (None, beginning) => beginning
+                .filter(|_| is_beginning)
+                .map(|typos| (typos, true)),
         }
     }
 }
@@ -103,7 +114,11 @@ impl Mistyped {
             FORGIVES_ONE..FORGIVES_TWO => 1,
             _ => return None,
         };
-        is_spelled(word).then(|| Self { letters, most, automata: RefCell::default() })
+        is_spelled(word).then(|| Self {
+            letters,
+            most,
+            automata: RefCell::default(),
+        })
     }
 
     /// The letter that is not forgiven.
@@ -128,7 +143,9 @@ impl Mistyped {
             let mut previous_typed = None;
             for (index, typed) in (0_usize..).zip(self.letters.iter().copied()) {
                 let replaced = at(&row, index) + usize::from(typed != letter);
-                let mut least = replaced.min(at(&row, index + 1) + 1).min(at(&next, index) + 1);
+                let mut least = replaced
+                    .min(at(&row, index + 1) + 1)
+                    .min(at(&next, index) + 1);
                 if previous_letter == Some(typed) && previous_typed == Some(letter) {
                     // Both letters before the swap have a row and a place, as there are letters for them.
                     least = least.min(at(&before, index.wrapping_sub(1)) + 1);
@@ -140,8 +157,15 @@ impl Mistyped {
             previous_letter = Some(letter);
             nearest = nearest.min(at(&row, self.letters.len()));
         }
-        let forgiven = |distance: usize| u8::try_from(distance).ok().filter(|distance| *distance <= self.most);
-        let distance = Distance { whole: forgiven(at(&row, self.letters.len())), beginning: forgiven(nearest) };
+        let forgiven = |distance: usize| {
+            u8::try_from(distance)
+                .ok()
+                .filter(|distance| *distance <= self.most)
+        };
+        let distance = Distance {
+            whole: forgiven(at(&row, self.letters.len())),
+            beginning: forgiven(nearest),
+        };
         distance.beginning.is_some().then_some(distance)
     }
 
@@ -161,21 +185,29 @@ impl Mistyped {
             FuzzyTermQuery::new(term, self.most, true)
         };
         let automaton = Rc::new(query.automaton()?);
-        self.automata.borrow_mut().insert(key, Rc::clone(&automaton));
+        self.automata
+            .borrow_mut()
+            .insert(key, Rc::clone(&automaton));
         Ok(automaton)
     }
 }
 
 impl fmt::Debug for Mistyped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Mistyped").field(&self.letters.iter().collect::<String>()).finish()
+        f.debug_tuple("Mistyped")
+            .field(&self.letters.iter().collect::<String>())
+            .finish()
     }
 }
 
 /// Whether a word consists of letters that one spells: neither digits nor Chinese, Japanese or Korean.
 fn is_spelled(word: &str) -> bool {
     let is_cjk = |c: char| {
-        !c.is_ascii() && matches!(c.script(), Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul)
+        !c.is_ascii()
+            && matches!(
+                c.script(),
+                Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul
+            )
     };
     !word.chars().any(|c| c.is_numeric() || is_cjk(c))
 }
@@ -190,11 +222,16 @@ mod tests {
         for typos in [Typos::Auto, Typos::Always, Typos::Never] {
             assert_eq!(typos.to_string().parse::<Typos>().unwrap(), typos);
         }
-        assert_eq!("Auto".parse::<Typos>().unwrap_err().violations()[0].field, "typos");
+        assert_eq!(
+            "Auto".parse::<Typos>().unwrap_err().violations()[0].field,
+            "typos"
+        );
     }
 
     fn distance(typed: &str, stored: &str) -> Option<(Option<u8>, Option<u8>)> {
-        Mistyped::new(typed)?.distance(stored).map(|distance| (distance.whole, distance.beginning))
+        Mistyped::new(typed)?
+            .distance(stored)
+            .map(|distance| (distance.whole, distance.beginning))
     }
 
     #[test]
@@ -224,10 +261,15 @@ mod tests {
 
     #[test]
     fn a_word_that_may_be_a_beginning_is_one_where_that_takes_fewer_typos() {
-        let least = |whole, beginning, is_beginning| Distance { whole, beginning }.least(is_beginning);
+        let least =
+            |whole, beginning, is_beginning| Distance { whole, beginning }.least(is_beginning);
         assert_eq!(least(Some(1), Some(0), true), Some((0, true)));
         assert_eq!(least(Some(1), Some(0), false), Some((1, false)));
-        assert_eq!(least(Some(1), Some(1), true), Some((1, false)), "the whole word, where both take as many");
+        assert_eq!(
+            least(Some(1), Some(1), true),
+            Some((1, false)),
+            "the whole word, where both take as many"
+        );
         assert_eq!(least(None, Some(1), true), Some((1, true)));
         assert_eq!(least(None, Some(1), false), None);
         assert_eq!(least(None, None, true), None);
@@ -235,11 +277,14 @@ mod tests {
 
     /// By recursion, as optimal string alignment is defined.
     fn aligned(a: &[char], b: &[char]) -> usize {
-        let (Some((last_a, rest_a)), Some((last_b, rest_b))) = (a.split_last(), b.split_last()) else {
+        let (Some((last_a, rest_a)), Some((last_b, rest_b))) = (a.split_last(), b.split_last())
+        else {
             return a.len() + b.len();
         };
         let mut least = aligned(rest_a, rest_b) + usize::from(last_a != last_b);
-        least = least.min(aligned(rest_a, b) + 1).min(aligned(a, rest_b) + 1);
+        least = least
+            .min(aligned(rest_a, b) + 1)
+            .min(aligned(a, rest_b) + 1);
         if let ([before_a @ .., x, y], [before_b @ .., v, w]) = (a, b)
             && x == w
             && y == v

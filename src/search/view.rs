@@ -43,7 +43,11 @@ impl View {
     /// The segments of the index; `Unavailable` while there is none.
     pub(super) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
         let index = self.index.as_ref().ok_or_else(index_is_built)?;
-        let segments = index.searcher.segment_readers().iter().zip(&index.row_columns);
+        let segments = index
+            .searcher
+            .segment_readers()
+            .iter()
+            .zip(&index.row_columns);
         Ok(segments.map(|(reader, row_column)| Segment::new(reader, &index.schema, row_column)))
     }
 
@@ -69,7 +73,10 @@ impl View {
 }
 
 pub(crate) fn index_is_built() -> Error {
-    Error::new(ErrorKind::Unavailable, "the search index is being made; search again once search_status() says ready")
+    Error::new(
+        ErrorKind::Unavailable,
+        "the search index is being made; search again once search_status() says ready",
+    )
 }
 
 /// More leads than this beside the index are not analysed for a search: it waits for the follower instead.
@@ -80,7 +87,12 @@ pub(crate) struct Published(RwLock<Option<Arc<View>>>);
 
 impl Published {
     pub(crate) fn new(read: ReadView) -> Self {
-        let view = View { read: Arc::new(read), index: None, recent: Recent::default(), is_followed: false };
+        let view = View {
+            read: Arc::new(read),
+            index: None,
+            recent: Recent::default(),
+            is_followed: false,
+        };
         Self(RwLock::new(Some(Arc::new(view))))
     }
 
@@ -94,21 +106,36 @@ impl Published {
         self.replace(|view| {
             // A layer keeps the pages of its state from being used again: without a follower they would be kept for
             // ever.
-            let recent = if view.is_followed { view.recent.with(rows, &read) } else { Recent::default() };
-            View { read: Arc::clone(&read), recent, ..view.clone() }
+            let recent = if view.is_followed {
+                view.recent.with(rows, &read)
+            } else {
+                Recent::default()
+            };
+            View {
+                read: Arc::clone(&read),
+                recent,
+                ..view.clone()
+            }
         });
     }
 
     /// Publishes the same state, read from other tables.
     pub(crate) fn rebase(&self, read: ReadView) {
         let read = Arc::new(read);
-        self.replace(|view| View { read: Arc::clone(&read), ..view.clone() });
+        self.replace(|view| View {
+            read: Arc::clone(&read),
+            ..view.clone()
+        });
     }
 
     /// Hands all that is not indexed yet to the follower, with the state to index.
     pub(super) fn freeze(&self) -> Result<Arc<View>> {
-        self.replace(|view| View { recent: view.recent.frozen(), is_followed: true, ..view.clone() })
-            .ok_or_else(Error::closed)
+        self.replace(|view| View {
+            recent: view.recent.frozen(),
+            is_followed: true,
+            ..view.clone()
+        })
+        .ok_or_else(Error::closed)
     }
 
     /// Publishes an index that has what was frozen, unless it was given up meanwhile: then what was written since is
@@ -119,14 +146,23 @@ impl Published {
             if !view.is_followed {
                 view.clone()
             } else {
-                View { recent: view.recent.without_frozen(), index, ..view.clone() }
+                View {
+                    recent: view.recent.without_frozen(),
+                    index,
+                    ..view.clone()
+                }
             }
         });
     }
 
     /// Gives the index up: searches wait until the follower has made another.
     pub(super) fn without_index(&self) {
-        self.replace(|view| View { index: None, recent: Recent::default(), is_followed: false, ..view.clone() });
+        self.replace(|view| View {
+            index: None,
+            recent: Recent::default(),
+            is_followed: false,
+            ..view.clone()
+        });
     }
 
     /// Takes the view away, so that nobody reads, and keeps readers waiting while `work` runs; then publishes what
@@ -152,7 +188,12 @@ impl Published {
             (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
         };
         let recent = Recent::default().with(unindexed, &read);
-        *slot = Some(Arc::new(View { recent, read, index, is_followed }));
+        *slot = Some(Arc::new(View {
+            recent,
+            read,
+            index,
+            is_followed,
+        }));
         result
     }
 
@@ -182,7 +223,15 @@ impl IndexView {
     pub(super) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
         reader.reload().map_err(fault)?;
         let searcher = reader.searcher();
-        let row_columns = searcher.segment_readers().iter().map(|_| RowColumn::new()).collect();
-        Ok(Self { searcher, schema, row_columns })
+        let row_columns = searcher
+            .segment_readers()
+            .iter()
+            .map(|_| RowColumn::new())
+            .collect();
+        Ok(Self {
+            searcher,
+            schema,
+            row_columns,
+        })
     }
 }

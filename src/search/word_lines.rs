@@ -60,7 +60,10 @@ impl Tokenizer for WordLines {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Terms<'a> {
         self.token.position = 0;
         self.token.position_length = 1;
-        Terms { rest: text, token: &mut self.token }
+        Terms {
+            rest: text,
+            token: &mut self.token,
+        }
     }
 }
 
@@ -70,7 +73,10 @@ impl TokenStream for Terms<'_> {
             self.rest = rest;
             if line.is_empty() {
                 self.token.position += 1;
-            } else if let Some(position) = line.strip_prefix(GO_TO).and_then(|position| position.parse().ok()) {
+            } else if let Some(position) = line
+                .strip_prefix(GO_TO)
+                .and_then(|position| position.parse().ok())
+            {
                 self.token.position = position;
             } else {
                 self.token.text.clear();
@@ -96,16 +102,28 @@ mod tests {
 
     #[test]
     fn terms_come_back_with_their_positions() {
-        let placed = [(0, "jane"), (0, "ja"), (1, "doe"), (3, "example"), (70_000, "far"), (1, "company")];
+        let placed = [
+            (0, "jane"),
+            (0, "ja"),
+            (1, "doe"),
+            (3, "example"),
+            (70_000, "far"),
+            (1, "company"),
+        ];
         let mut lines = Lines::default();
-        placed.iter().for_each(|(position, term)| lines.push(*position, term));
+        placed
+            .iter()
+            .for_each(|(position, term)| lines.push(*position, term));
         let mut tokenizer = WordLines::default();
         let mut stream = tokenizer.token_stream(lines.text());
         let mut terms = Vec::new();
         while stream.advance() {
             terms.push((stream.token().position as u32, stream.token().text.clone()));
         }
-        assert_eq!(terms, placed.map(|(position, term)| (position, term.to_owned())));
+        assert_eq!(
+            terms,
+            placed.map(|(position, term)| (position, term.to_owned()))
+        );
         assert!(!WordLines::default().token_stream("").advance());
     }
 }

@@ -23,7 +23,11 @@ impl Content {
         let (mut index, mut start) = place(offset);
         let mut rest = out;
         while !rest.is_empty() {
-            let block = self.blocks.get(index).and_then(|block| block.get(start..)).unwrap_or_default();
+            let block = self
+                .blocks
+                .get(index)
+                .and_then(|block| block.get(start..))
+                .unwrap_or_default();
             let (part, after) = rest.split_at_mut(block.len().min(rest.len()));
             part.copy_from_slice(block.get(..part.len()).unwrap_or_default());
             rest = after;

@@ -89,7 +89,12 @@ impl File {
 
     pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
         let content = self.any_part(rng);
-        Self { current: content.clone(), durable: content, unsynced: Vec::new(), is_doubtful: false }
+        Self {
+            current: content.clone(),
+            durable: content,
+            unsynced: Vec::new(),
+            is_doubtful: false,
+        }
     }
 
     /// What the next process reads, for which the kernel may have to go back to the disk.
@@ -103,7 +108,9 @@ impl File {
 
     pub(super) fn forget_cached(&mut self) {
         self.current = self.durable.clone();
-        self.unsynced.iter().for_each(|change| change.apply(&mut self.current));
+        self.unsynced
+            .iter()
+            .for_each(|change| change.apply(&mut self.current));
         self.is_doubtful = false;
     }
 
@@ -113,7 +120,9 @@ impl File {
         let mut content = self.durable.clone();
         for change in &self.unsynced {
             match change {
-                Change::Write(offset, data) if rng.f64() < odds.torn => tear(*offset, data, &mut content, rng),
+                Change::Write(offset, data) if rng.f64() < odds.torn => {
+                    tear(*offset, data, &mut content, rng)
+                }
                 change if odds.keeps(rng) => change.apply(&mut content),
                 _ => {}
             }
@@ -133,7 +142,11 @@ fn tear(offset: u64, data: &[u8], content: &mut Content, rng: &mut Rng) {
     let (by_sector, mut kept) = (rng.bool(), true);
     while !rest.is_empty() {
         let (sector, after) = rest.split_at(((SECTOR - at % SECTOR) as usize).min(rest.len()));
-        kept = if by_sector { rng.bool() } else { kept && rng.u32(0..4) > 0 };
+        kept = if by_sector {
+            rng.bool()
+        } else {
+            kept && rng.u32(0..4) > 0
+        };
         if kept {
             content.write(at, sector);
         }

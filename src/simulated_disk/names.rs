@@ -54,7 +54,10 @@ impl Names {
     /// The names in a directory, without its own.
     pub(super) fn in_directory(&self, directory: &str) -> Vec<String> {
         let paths = self.current.keys().map(|path| split(path));
-        paths.filter(|(its, _)| *its == directory).map(|(_, name)| name.to_owned()).collect()
+        paths
+            .filter(|(its, _)| *its == directory)
+            .map(|(_, name)| name.to_owned())
+            .collect()
     }
 
     /// Gives a name to a file, or takes it away.
@@ -63,7 +66,11 @@ impl Names {
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str, id: u64) {
-        self.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), id });
+        self.change(Change::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            id,
+        });
     }
 
     fn change(&mut self, change: Change) {
@@ -72,7 +79,9 @@ impl Names {
     }
 
     pub(super) fn sync(&mut self, directory: &str) {
-        let Self { durable, unsynced, .. } = self;
+        let Self {
+            durable, unsynced, ..
+        } = self;
         unsynced.retain(|change| {
             let is_elsewhere = split(change.path()).0 != directory;
             if !is_elsewhere {
@@ -101,7 +110,11 @@ impl Names {
                 change.apply(&mut names);
             }
         }
-        Self { current: names.clone(), durable: names, unsynced: Vec::new() }
+        Self {
+            current: names.clone(),
+            durable: names,
+            unsynced: Vec::new(),
+        }
     }
 }
 

@@ -37,10 +37,19 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     let _ = super::credential::decode(bytes);
     if let Ok(mut keys) = Keys::of(bytes) {
         while let Ok(Some(key)) = keys.next() {
-            let _ = (key::split_row(key), key::posting_value(key), key::split_chunk(key), key::chunk_number(key));
+            let _ = (
+                key::split_row(key),
+                key::posting_value(key),
+                key::split_chunk(key),
+                key::chunk_number(key),
+            );
         }
     }
-    let _ = (decode_chunk(bytes), chunk_length(bytes), RowBits::default().count_of(bytes));
+    let _ = (
+        decode_chunk(bytes),
+        chunk_length(bytes),
+        RowBits::default().count_of(bytes),
+    );
     let _ = key::posting_value(bytes);
     let (first, second) = bytes.split_at(bytes.len() / 2);
     let recovery = Recovery::of([first.to_vec(), second.to_vec()]);
@@ -48,12 +57,18 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         recovered.commits().for_each(drop);
     }
     let file = SharedMemory::default();
-    let written = file.set_len(bytes.len() as u64).and_then(|()| file.write(0, bytes));
+    let written = file
+        .set_len(bytes.len() as u64)
+        .and_then(|()| file.write(0, bytes));
     if written.is_ok()
         && let Ok(sealed) = SealedFile::open(file)
     {
         let mut out = vec![0; 4_096];
-        let _ = (sealed.len(), sealed.read(0, &mut out), sealed.read(4_096, &mut out));
+        let _ = (
+            sealed.len(),
+            sealed.read(0, &mut out),
+            sealed.read(4_096, &mut out),
+        );
     }
     Ok(())
 }
@@ -65,15 +80,24 @@ mod tests {
     /// What the fuzz target begins with; each kind of record is among it.
     #[test]
     fn the_seeds_of_the_fuzz_target_are_written_as_they_are_read() {
-        let Ok(seeds) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/record")) else {
+        let Ok(seeds) =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/record"))
+        else {
             return println!("SKIPPED: a packaged crate has no seeds");
         };
         let mut kinds = [0; 3];
         for seed in seeds {
             let seed = std::fs::read(seed.unwrap().path()).unwrap();
             read_in_every_way(&seed).unwrap();
-            let is_kind = [record::decode(&seed).is_ok(), Header::decode(&seed).is_ok(), log::decode(&seed).is_ok()];
-            kinds.iter_mut().zip(is_kind).for_each(|(count, is_kind)| *count += u32::from(is_kind));
+            let is_kind = [
+                record::decode(&seed).is_ok(),
+                Header::decode(&seed).is_ok(),
+                log::decode(&seed).is_ok(),
+            ];
+            kinds
+                .iter_mut()
+                .zip(is_kind)
+                .for_each(|(count, is_kind)| *count += u32::from(is_kind));
         }
         assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
     }

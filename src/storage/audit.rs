@@ -19,19 +19,31 @@ pub(crate) trait Audit: Reader {
     fn each_lead(&self, mut visit: impl FnMut(Row, Result<Stored>) -> Result<()>) -> Result<()> {
         let mut changed = self.overlay().leads().iter().peekable();
         let decode = |record: &[u8]| record::decode(record);
-        self.tables().scan(Tree::Leads, &all(), Direction::Ascending, &mut |key, record| {
-            let row = key::row(key)?;
-            while let Some((next, changed)) = changed.next_if(|(next, _)| **next < row) {
-                changed.as_deref().map_or(Ok(()), |record| visit(Row(*next), decode(record)))?;
-            }
-            match changed.next_if(|(next, _)| **next == row) {
-                Some((_, changed)) => changed.as_deref().map_or(Ok(()), |record| visit(Row(row), decode(record)))?,
-                None => visit(Row(row), decode(record))?,
-            }
-            Ok(Visit::Continue(()))
-        })?;
-        changed
-            .try_for_each(|(row, changed)| changed.as_deref().map_or(Ok(()), |record| visit(Row(*row), decode(record))))
+        self.tables().scan(
+            Tree::Leads,
+            &all(),
+            Direction::Ascending,
+            &mut |key, record| {
+                let row = key::row(key)?;
+                while let Some((next, changed)) = changed.next_if(|(next, _)| **next < row) {
+                    changed
+                        .as_deref()
+                        .map_or(Ok(()), |record| visit(Row(*next), decode(record)))?;
+                }
+                match changed.next_if(|(next, _)| **next == row) {
+                    Some((_, changed)) => changed
+                        .as_deref()
+                        .map_or(Ok(()), |record| visit(Row(row), decode(record)))?,
+                    None => visit(Row(row), decode(record))?,
+                }
+                Ok(Visit::Continue(()))
+            },
+        )?;
+        changed.try_for_each(|(row, changed)| {
+            changed
+                .as_deref()
+                .map_or(Ok(()), |record| visit(Row(*row), decode(record)))
+        })
     }
 
     /// Shows `visit` every id and external id, as its key, with its row. Only what the tables have.
@@ -57,8 +69,13 @@ pub(crate) trait Audit: Reader {
             let rows = decode_chunk(bytes).and_then(|rows| {
                 let number = u32::from(key::chunk_number(chunk)?);
                 // Counts are taken from the head alone, and rows from all of it.
-                let is_whole = chunk_length(bytes) == Some(rows.len()) && rows.iter().all(|row| row >> 16 == number);
-                if is_whole { Ok(RowSet::from(rows)) } else { Err(Error::corrupted("it contradicts itself")) }
+                let is_whole = chunk_length(bytes) == Some(rows.len())
+                    && rows.iter().all(|row| row >> 16 == number);
+                if is_whole {
+                    Ok(RowSet::from(rows))
+                } else {
+                    Err(Error::corrupted("it contradicts itself"))
+                }
             });
             visit(key::split_chunk(chunk)?, key::chunk_number(chunk)?, rows);
             Ok(Visit::Continue(()))
@@ -66,35 +83,54 @@ pub(crate) trait Audit: Reader {
     }
 
     /// Shows `visit` every record of the change log, oldest first.
-    fn each_log_record(&self, mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LogChange>)>)) -> Result<()> {
+    fn each_log_record(
+        &self,
+        mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LogChange>)>),
+    ) -> Result<()> {
         scan_log(self, &all(), |key, record| {
-            let seq = key.first_chunk::<8>().filter(|_| key.len() == 12).map(|seq| Seq(u64::from_be_bytes(*seq)));
+            let seq = key
+                .first_chunk::<8>()
+                .filter(|_| key.len() == 12)
+                .map(|seq| Seq(u64::from_be_bytes(*seq)));
             visit(seq, log::decode(record));
             Ok(Visit::Continue(()))
         })
     }
 
     /// Shows `visit` every credential, as its id and record.
-    fn each_credential_record(&self, mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn each_credential_record(
+        &self,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let scan = |visit: &mut Visitor<'_>| self.scan_all(Tree::Credentials, visit);
-        merged(self.overlay().credentials(), &all(), Direction::Ascending, scan, |id, found| {
-            let record = match found {
-                Found::Stored(record) => Some(record),
-                Found::Changed(record) => record.as_deref(),
-            };
-            record.map_or(Ok(()), |record| visit(id, record))?;
-            Ok(Visit::Continue(()))
-        })
+        merged(
+            self.overlay().credentials(),
+            &all(),
+            Direction::Ascending,
+            scan,
+            |id, found| {
+                let record = match found {
+                    Found::Stored(record) => Some(record),
+                    Found::Changed(record) => record.as_deref(),
+                };
+                record.map_or(Ok(()), |record| visit(id, record))?;
+                Ok(Visit::Continue(()))
+            },
+        )
     }
 
     /// Shows `visit` every credential, in the order of their ids.
     #[cfg(feature = "http")]
-    fn each_credential(&self, mut visit: impl FnMut(Result<StoredCredential>) -> Result<()>) -> Result<()> {
+    fn each_credential(
+        &self,
+        mut visit: impl FnMut(Result<StoredCredential>) -> Result<()>,
+    ) -> Result<()> {
         self.each_credential_record(|_, record| visit(credential::decode(record)))
     }
 
     fn scan_all(&self, tree: Tree, visit: &mut Visitor<'_>) -> Result<()> {
-        self.tables().scan(tree, &all(), Direction::Ascending, visit)
+        self.tables()
+            .scan(tree, &all(), Direction::Ascending, visit)
     }
 }
 
@@ -102,7 +138,10 @@ impl<R: Reader> Audit for R {}
 
 /// Every key there can be: none begins with so many FF.
 fn all() -> KeyRange {
-    KeyRange { from: Vec::new(), to: vec![0xff; 64] }
+    KeyRange {
+        from: Vec::new(),
+        to: vec![0xff; 64],
+    }
 }
 
 #[cfg(test)]
@@ -137,18 +176,46 @@ mod tests {
                 }
             }
             let finished = batch.finish(None, Seq(0)).unwrap();
-            db.commit(pending, finished, Durability::EveryCommit).unwrap();
+            db.commit(pending, finished, Durability::EveryCommit)
+                .unwrap();
         };
-        let expected =
-            |leads: &[(u32, usize)]| leads.iter().map(|(row, bytes)| (*row, with_text(*bytes))).collect::<Vec<_>>();
+        let expected = |leads: &[(u32, usize)]| {
+            leads
+                .iter()
+                .map(|(row, bytes)| (*row, with_text(*bytes)))
+                .collect::<Vec<_>>()
+        };
 
-        write(&mut db, &[(1, Some(1)), (3, Some(3)), (5, Some(5)), (6, Some(6))]);
+        write(
+            &mut db,
+            &[(1, Some(1)), (3, Some(3)), (5, Some(5)), (6, Some(6))],
+        );
         let view = db.read_whole().unwrap();
         assert_eq!(leads(&view), expected(&[(1, 1), (3, 3), (5, 5), (6, 6)]));
-        write(&mut db, &[(0, Some(10)), (2, None), (3, Some(30)), (4, Some(40)), (5, None), (8, Some(80)), (9, None)]);
+        write(
+            &mut db,
+            &[
+                (0, Some(10)),
+                (2, None),
+                (3, Some(30)),
+                (4, Some(40)),
+                (5, None),
+                (8, Some(80)),
+                (9, None),
+            ],
+        );
         let view = db.read().unwrap();
-        assert_eq!(leads(&view), expected(&[(0, 10), (1, 1), (3, 30), (4, 40), (6, 6), (8, 80)]));
-        let failed = view.each_lead(|row, _| if row.0 < 4 { Ok(()) } else { Err(Error::corrupted("a reason")) });
+        assert_eq!(
+            leads(&view),
+            expected(&[(0, 10), (1, 1), (3, 30), (4, 40), (6, 6), (8, 80)])
+        );
+        let failed = view.each_lead(|row, _| {
+            if row.0 < 4 {
+                Ok(())
+            } else {
+                Err(Error::corrupted("a reason"))
+            }
+        });
         assert!(failed.is_err());
     }
 }

@@ -78,7 +78,10 @@ impl<'p> WriteBatch<'p> {
         let row = Row(self.header.next_row);
         // Chunk numbers end with FFFF, and so does the store.
         self.header.next_row = row.0.checked_add(1).ok_or_else(|| {
-            Error::new(ErrorKind::Unavailable, "the store has given out all of its 4,294,967,295 rows; start a new one")
+            Error::new(
+                ErrorKind::Unavailable,
+                "the store has given out all of its 4,294,967,295 rows; start a new one",
+            )
         })?;
         Ok(row)
     }
@@ -108,7 +111,11 @@ impl<'p> WriteBatch<'p> {
 
     /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](super::key::Posting).
     pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
-        self.change(Op::Row { chunk: chunk_key(posting, row).as_slice().into(), row: row.0, present })
+        self.change(Op::Row {
+            chunk: chunk_key(posting, row).as_slice().into(),
+            row: row.0,
+            present,
+        })
     }
 
     /// Sets a row's deal value, in ten-thousandths.
@@ -124,9 +131,16 @@ impl<'p> WriteBatch<'p> {
 
     /// Puts the record of a credential in, in place of an earlier one, or takes it out.
     #[cfg(feature = "http")]
-    pub(crate) fn set_credential(&mut self, id: CredentialId, stored: Option<&StoredCredential>) -> Result<()> {
+    pub(crate) fn set_credential(
+        &mut self,
+        id: CredentialId,
+        stored: Option<&StoredCredential>,
+    ) -> Result<()> {
         let record = stored.map(super::credential::encode).transpose()?;
-        self.change(Op::Credential(id.to_bytes().as_slice().into(), record.map(Into::into)))?;
+        self.change(Op::Credential(
+            id.to_bytes().as_slice().into(),
+            record.map(Into::into),
+        ))?;
         self.make_room()
     }
 
@@ -134,10 +148,16 @@ impl<'p> WriteBatch<'p> {
     fn make_room(&mut self) -> Result<()> {
         // A lead that is changed again and again takes the journal's room, though not the overlay's.
         let own_bytes = match self.tables {
-            Base::Committed(_) => self.ops_bytes.max(self.overlay.bytes().saturating_sub(self.view_bytes())),
+            Base::Committed(_) => self
+                .ops_bytes
+                .max(self.overlay.bytes().saturating_sub(self.view_bytes())),
             Base::Open(_) => self.overlay.bytes(),
         };
-        if own_bytes > self.pending.most_bytes() { self.write_tables() } else { Ok(()) }
+        if own_bytes > self.pending.most_bytes() {
+            self.write_tables()
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether there is anything to commit.
@@ -152,9 +172,15 @@ impl<'p> WriteBatch<'p> {
 
     /// Completes the transaction with its records in the log and the header. `log_start` is the lowest number that the
     /// log must keep. `now` is `None` while the clock is distrusted.
-    pub(crate) fn finish(mut self, now: Option<DateTime<Utc>>, log_start: Seq) -> Result<FinishedBatch> {
+    pub(crate) fn finish(
+        mut self,
+        now: Option<DateTime<Utc>>,
+        log_start: Seq,
+    ) -> Result<FinishedBatch> {
         if self.half_written {
-            return Err(Error::corrupted("an earlier failure in the transaction left a part of it unwritten"));
+            return Err(Error::corrupted(
+                "an earlier failure in the transaction left a part of it unwritten",
+            ));
         }
         let changes = std::mem::take(&mut self.changes);
         self.header.seq = Seq(self.header.seq.0.saturating_add(1));
@@ -176,7 +202,11 @@ impl<'p> WriteBatch<'p> {
                 Finished::InTables
             }
             Base::Committed(tables) => {
-                let view = ReadView { header: self.header, tables, overlay: self.overlay };
+                let view = ReadView {
+                    header: self.header,
+                    tables,
+                    overlay: self.overlay,
+                };
                 Finished::InMemory(Box::new(view), self.ops)
             }
         };
@@ -193,7 +223,10 @@ impl<'p> WriteBatch<'p> {
         if log_start <= self.header.log_start {
             return Ok(());
         }
-        let range = KeyRange { from: Vec::new(), to: log::key(log_start, 0).to_vec() };
+        let range = KeyRange {
+            from: Vec::new(),
+            to: log::key(log_start, 0).to_vec(),
+        };
         let mut obsolete = Vec::new();
         let mut reached = log_start;
         scan_log(self, &range, |key, _| {
@@ -285,7 +318,10 @@ mod tests {
 
     fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
         let mut seen = Vec::new();
-        let all = KeyRange { from: vec![0x10], to: vec![0x20] };
+        let all = KeyRange {
+            from: vec![0x10],
+            to: vec![0x20],
+        };
         reader
             .scan_keys(&all, direction, |key| {
                 seen.push(key.to_vec());
@@ -297,7 +333,12 @@ mod tests {
 
     fn change() -> LogChange {
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        LogChange { kind: LogKind::Created, row: Row(0), id, version }
+        LogChange {
+            kind: LogKind::Created,
+            row: Row(0),
+            id,
+            version,
+        }
     }
 
     /// In memory, and written to the tables after every change.
@@ -305,7 +346,8 @@ mod tests {
     fn what_is_written_can_be_read_before_the_commit_and_after_it() {
         let posting = Posting::Value(ValueField::Tag, Some("x"));
         for cache_bytes in [8 << 20, 0] {
-            let mut db = Database::open(&Medium::memory(), cache_bytes, Access::OpenOrCreate).unwrap();
+            let mut db =
+                Database::open(&Medium::memory(), cache_bytes, Access::OpenOrCreate).unwrap();
             let pending = db.begin().unwrap();
             let mut batch = pending.batch();
             let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
@@ -321,7 +363,10 @@ mod tests {
                     batch.set_row(&posting.key(), Row(row), true)?;
                     batch.log(change())?;
                 }
-                assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1), Row(70_000)]);
+                assert_eq!(
+                    batch.rows(&posting)?.iter().collect::<Vec<_>>(),
+                    [Row(1), Row(70_000)]
+                );
                 batch.set_row(&posting.key(), Row(70_000), false)?;
                 batch.log(change())?;
                 assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1)]);
@@ -331,7 +376,8 @@ mod tests {
             assert_eq!(matches!(batch.tables, Base::Open(_)), cache_bytes == 0);
             let finished = batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
             assert_eq!(finished.changed_rows().len(), 1);
-            db.commit(pending, finished, Durability::EveryCommit).unwrap();
+            db.commit(pending, finished, Durability::EveryCommit)
+                .unwrap();
             let view = db.read().unwrap();
             assert_eq!(view.rows(&posting).unwrap().len(), 1);
             assert_eq!(keys(&view, Direction::Descending), [b"\x11c", b"\x11b"]);
@@ -344,7 +390,8 @@ mod tests {
     #[test]
     fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
         let overlay_bytes = 100_000;
-        let db = Database::open(&Medium::memory(), overlay_bytes * 6, Access::OpenOrCreate).unwrap();
+        let db =
+            Database::open(&Medium::memory(), overlay_bytes * 6, Access::OpenOrCreate).unwrap();
         let pending = db.begin().unwrap();
         let mut batch = pending.batch();
         assert!(!batch.has_changes());
@@ -355,7 +402,11 @@ mod tests {
             batch.put_lead(Row(0), &stored).unwrap();
             batch.log(change()).unwrap();
             assert!(batch.has_changes());
-            assert_eq!(matches!(batch.tables, Base::Open(_)), puts * taken > overlay_bytes, "{puts} of {taken} bytes");
+            assert_eq!(
+                matches!(batch.tables, Base::Open(_)),
+                puts * taken > overlay_bytes,
+                "{puts} of {taken} bytes"
+            );
         }
         drop(batch);
         pending.abort().unwrap();

@@ -42,7 +42,12 @@ impl BitmapCache {
             // The next ones will be those that are asked for now.
             *kept = Kept::default();
         }
-        if size <= MOST_BYTES && kept.bitmaps.insert(posting.into(), Arc::clone(&rows)).is_none() {
+        if size <= MOST_BYTES
+            && kept
+                .bitmaps
+                .insert(posting.into(), Arc::clone(&rows))
+                .is_none()
+        {
             kept.bytes += size;
         }
         Ok(rows)
@@ -64,8 +69,9 @@ mod tests {
         let got = cache.get_or_insert(posting.as_bytes(), || {
             read = true;
             // Rows far from each other take two bytes each, and eight for each chunk with another eight for all.
-            let mut rows: RoaringBitmap =
-                (0..bytes as u32 / 2).map(|row| row % 4_000 * 2 + ((row / 4_000) << 16)).collect();
+            let mut rows: RoaringBitmap = (0..bytes as u32 / 2)
+                .map(|row| row % 4_000 * 2 + ((row / 4_000) << 16))
+                .collect();
             while rows.serialized_size() > bytes {
                 rows.remove_biggest(1);
             }
@@ -80,12 +86,25 @@ mod tests {
         let cache = BitmapCache::default();
         let half = MOST_BYTES / 2 - PER_BITMAP - 1;
         assert!(is_read(&cache, "a", half) && is_read(&cache, "b", half));
-        assert!(!is_read(&cache, "a", half) && !is_read(&cache, "b", half), "both are kept");
+        assert!(
+            !is_read(&cache, "a", half) && !is_read(&cache, "b", half),
+            "both are kept"
+        );
         let bytes = |cache: &BitmapCache| cache.lock().bytes;
-        assert!((MOST_BYTES - 4..=MOST_BYTES).contains(&bytes(&cache)), "{}", bytes(&cache));
+        assert!(
+            (MOST_BYTES - 4..=MOST_BYTES).contains(&bytes(&cache)),
+            "{}",
+            bytes(&cache)
+        );
         assert!(is_read(&cache, "c", 1_000), "a third finds no room …");
-        assert!(!is_read(&cache, "c", 1_000) && is_read(&cache, "a", half), "… and takes that of both");
-        assert!(is_read(&cache, "d", MOST_BYTES), "one that is larger than all the room");
+        assert!(
+            !is_read(&cache, "c", 1_000) && is_read(&cache, "a", half),
+            "… and takes that of both"
+        );
+        assert!(
+            is_read(&cache, "d", MOST_BYTES),
+            "one that is larger than all the room"
+        );
         assert!(is_read(&cache, "d", MOST_BYTES), "is never kept");
         assert_eq!(bytes(&cache), 0);
     }
@@ -94,11 +113,16 @@ mod tests {
     fn a_bitmap_that_two_readers_have_put_in_is_counted_once_and_an_empty_one_not_kept() {
         let cache = BitmapCache::default();
         let rows: Arc<RoaringBitmap> = Arc::new([1, 2].into_iter().collect());
-        let put = || cache.get_or_insert(b"a", || cache.get_or_insert(b"a", || Ok(Arc::clone(&rows))));
+        let put =
+            || cache.get_or_insert(b"a", || cache.get_or_insert(b"a", || Ok(Arc::clone(&rows))));
         assert_eq!(put().unwrap(), rows);
         assert_eq!(cache.lock().bytes, PER_BITMAP + 1 + rows.serialized_size());
         cache.get_or_insert(b"b", || Ok(Arc::default())).unwrap();
         assert_eq!(cache.lock().bitmaps.len(), 1);
-        assert!(cache.get_or_insert(b"b", || Err(crate::Error::corrupted("a reason"))).is_err());
+        assert!(
+            cache
+                .get_or_insert(b"b", || Err(crate::Error::corrupted("a reason")))
+                .is_err()
+        );
     }
 }

@@ -34,7 +34,9 @@ pub(super) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
             Some(row) => u32::from_be_bytes(*row),
             // The row begins as that of the key before, which is as long.
             None if shared + own.len() == length && length >= 4 => {
-                own.iter().fold(row >> (8 * own.len()), |row, byte| row << 8 | u32::from(*byte))
+                own.iter().fold(row >> (8 * own.len()), |row, byte| {
+                    row << 8 | u32::from(*byte)
+                })
             }
             None => return count_rows_of_keys(block, among),
         };
@@ -63,12 +65,18 @@ pub(super) struct Keys<'b> {
 impl<'b> Keys<'b> {
     pub(super) fn of(block: &'b [u8]) -> Result<Self> {
         let (count, rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
-        Ok(Self { left: u16::from_le_bytes(*count), rest, key: Vec::with_capacity(128) })
+        Ok(Self {
+            left: u16::from_le_bytes(*count),
+            rest,
+            key: Vec::with_capacity(128),
+        })
     }
 
     /// The next key, valid until the one after it.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
-        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        let Some(left) = self.left.checked_sub(1) else {
+            return Ok(None);
+        };
         let (shared, rest) = varint(self.rest)?;
         let (length, rest) = varint(rest)?;
         let (own, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
@@ -100,8 +108,16 @@ impl KeyList {
     }
 
     pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let end_of = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied().unwrap_or(0);
-        let key = move |index: usize| self.bytes.get(end_of(index.checked_sub(1))..end_of(Some(index)));
+        let end_of = |index: Option<usize>| {
+            index
+                .and_then(|index| self.ends.get(index))
+                .copied()
+                .unwrap_or(0)
+        };
+        let key = move |index: usize| {
+            self.bytes
+                .get(end_of(index.checked_sub(1))..end_of(Some(index)))
+        };
         (0..self.ends.len()).map(move |index| key(index).unwrap_or_default())
     }
 
@@ -139,15 +155,24 @@ impl Gathered {
         let (mut begin, mut block, mut count) = (Vec::new(), vec![0, 0], 0_u16);
         let mut last: &[u8] = &[];
         for key in self.keys.keys() {
-            let full = block.len() >= target || block.len() + LENGTHS + key.len() > most || count == u16::MAX;
+            let full = block.len() >= target
+                || block.len() + LENGTHS + key.len() > most
+                || count == u16::MAX;
             if full && count > 0 {
                 let shared = shared_length(last, key);
                 let next_begin = key.get(..=shared).unwrap_or(key).to_vec();
                 finish(&mut block, count);
-                blocks.push((std::mem::replace(&mut begin, next_begin), std::mem::replace(&mut block, vec![0, 0])));
+                blocks.push((
+                    std::mem::replace(&mut begin, next_begin),
+                    std::mem::replace(&mut block, vec![0, 0]),
+                ));
                 (count, last) = (0, &[]);
             }
-            let shared = if count == 0 { 0 } else { shared_length(last, key) };
+            let shared = if count == 0 {
+                0
+            } else {
+                shared_length(last, key)
+            };
             let rest = key.get(shared..).unwrap_or_default();
             push_varint(&mut block, shared);
             push_varint(&mut block, rest.len());
@@ -281,8 +306,16 @@ mod tests {
             gathered.push(key);
         }
         assert!(!gathered.is_empty());
-        let expected = [b"\x04\0\0\x03abc\x02\x01d\x03\xc8\x01".as_slice(), &[b'x'; 200], b"\xcb\x01\x01y"].concat();
-        assert_eq!(gathered.blocks(4_000, 4_000), [(Vec::new(), expected.clone())]);
+        let expected = [
+            b"\x04\0\0\x03abc\x02\x01d\x03\xc8\x01".as_slice(),
+            &[b'x'; 200],
+            b"\xcb\x01\x01y",
+        ]
+        .concat();
+        assert_eq!(
+            gathered.blocks(4_000, 4_000),
+            [(Vec::new(), expected.clone())]
+        );
         assert_eq!(gathered.written(), expected.len() - 2);
         for length in 0..expected.len() {
             assert!(read(&expected[..length]).is_err(), "cut at {length}");
@@ -310,7 +343,10 @@ mod tests {
         keys.iter().for_each(|key| gathered.push(key));
         let counts = |target, most| {
             let blocks = gathered.blocks(target, most);
-            blocks.iter().map(|(_, block)| count(block).unwrap()).collect::<Vec<_>>()
+            blocks
+                .iter()
+                .map(|(_, block)| count(block).unwrap())
+                .collect::<Vec<_>>()
         };
         assert_eq!(counts(22, 1_000), [2, 2, 2, 2, 2], "full with two");
         assert_eq!(counts(23, 1_000), [3, 3, 3, 1]);

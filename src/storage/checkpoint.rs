@@ -37,7 +37,11 @@ impl Checkpoint {
             tables.write_header(&view.header)?;
             Ok(true)
         }))
-        .unwrap_or_else(|_| Err(Error::corrupted("a checkpoint panicked, which a damaged file can cause")));
+        .unwrap_or_else(|_| {
+            Err(Error::corrupted(
+                "a checkpoint panicked, which a damaged file can cause",
+            ))
+        });
         match written {
             Ok(true) => transaction.commit().map_err(fault)?,
             other => {

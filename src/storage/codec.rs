@@ -13,7 +13,8 @@ use crate::ErrorKind;
 /// No record is longer than this. The largest are lead records, whose limit is far lower.
 const LIMIT: usize = 64 << 20;
 
-const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> = bincode::config::standard().with_limit::<LIMIT>();
+const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> =
+    bincode::config::standard().with_limit::<LIMIT>();
 
 /// Why bytes are not the record that they should be.
 #[derive(Debug, thiserror::Error)]
@@ -21,15 +22,25 @@ pub(super) enum CodecError {
     #[error("a {record} is empty")]
     Empty { record: &'static str },
     #[error("a {record} has the format {found}, not {expected}")]
-    Format { record: &'static str, found: u8, expected: u8 },
+    Format {
+        record: &'static str,
+        found: u8,
+        expected: u8,
+    },
     #[error("a {record} cannot be decoded")]
-    Decode { record: &'static str, source: bincode::error::DecodeError },
+    Decode {
+        record: &'static str,
+        source: bincode::error::DecodeError,
+    },
     #[error("a {record} goes on for {excess} bytes after its end")]
     Excess { record: &'static str, excess: usize },
     #[error("a {record} has a time, {micros} microseconds from 1970, that is in no calendar")]
     Time { record: &'static str, micros: i64 },
     #[error("a {record} cannot be encoded")]
-    Encode { record: &'static str, source: bincode::error::EncodeError },
+    Encode {
+        record: &'static str,
+        source: bincode::error::EncodeError,
+    },
 }
 
 impl From<CodecError> for crate::Error {
@@ -51,7 +62,10 @@ pub(super) struct RecordKind {
 
 /// The time that a record has, in microseconds from 1970. None is written that `DateTime` could not hold.
 pub(super) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
-    DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time { record: kind.name, micros })
+    DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time {
+        record: kind.name,
+        micros,
+    })
 }
 
 pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {
@@ -61,23 +75,39 @@ pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, 
 }
 
 /// Appends a record to `bytes`.
-pub(super) fn encode_to(bytes: &mut Vec<u8>, kind: RecordKind, record: &impl Encode) -> Result<(), CodecError> {
+pub(super) fn encode_to(
+    bytes: &mut Vec<u8>,
+    kind: RecordKind,
+    record: &impl Encode,
+) -> Result<(), CodecError> {
     bytes.push(kind.format);
-    bincode::encode_into_std_write(record, bytes, CONFIG)
-        .map_err(|source| CodecError::Encode { record: kind.name, source })?;
+    bincode::encode_into_std_write(record, bytes, CONFIG).map_err(|source| CodecError::Encode {
+        record: kind.name,
+        source,
+    })?;
     Ok(())
 }
 
-pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(kind: RecordKind, bytes: &'a [u8]) -> Result<T, CodecError> {
+pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(
+    kind: RecordKind,
+    bytes: &'a [u8],
+) -> Result<T, CodecError> {
     let record = kind.name;
     let (&found, body) = bytes.split_first().ok_or(CodecError::Empty { record })?;
     if found != kind.format {
-        return Err(CodecError::Format { record, found, expected: kind.format });
+        return Err(CodecError::Format {
+            record,
+            found,
+            expected: kind.format,
+        });
     }
-    let (value, used) =
-        bincode::borrow_decode_from_slice(body, CONFIG).map_err(|source| CodecError::Decode { record, source })?;
+    let (value, used) = bincode::borrow_decode_from_slice(body, CONFIG)
+        .map_err(|source| CodecError::Decode { record, source })?;
     if used < body.len() {
-        return Err(CodecError::Excess { record, excess: body.len() - used });
+        return Err(CodecError::Excess {
+            record,
+            excess: body.len() - used,
+        });
     }
     Ok(value)
 }
@@ -86,7 +116,10 @@ pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(kind: RecordKind, bytes: &'a [
 mod tests {
     use super::*;
 
-    const KIND: RecordKind = RecordKind { name: "thing", format: 7 };
+    const KIND: RecordKind = RecordKind {
+        name: "thing",
+        format: 7,
+    };
 
     fn refused(bytes: &[u8]) -> String {
         let error: crate::Error = decode::<(u32, &str)>(KIND, bytes).unwrap_err().into();
@@ -102,19 +135,30 @@ mod tests {
         assert!(refused(b"").ends_with("a thing is empty"));
         assert!(refused(b"\x08\x05\x04text").ends_with("a thing has the format 8, not 7"));
         assert!(refused(b"\x07\x05\x04tex").ends_with("a thing cannot be decoded"));
-        assert!(refused(b"\x07\x05\x04text and").ends_with("a thing goes on for 4 bytes after its end"));
-        assert!(refused(b"\x07\x05\xfd\xff\xff\xff\xff\xff\xff\xff\xff").ends_with("a thing cannot be decoded"));
+        assert!(
+            refused(b"\x07\x05\x04text and").ends_with("a thing goes on for 4 bytes after its end")
+        );
+        assert!(
+            refused(b"\x07\x05\xfd\xff\xff\xff\xff\xff\xff\xff\xff")
+                .ends_with("a thing cannot be decoded")
+        );
     }
 
     #[test]
     fn what_cannot_be_encoded_is_the_fault_of_who_gave_it() {
         struct Unwritable;
         impl Encode for Unwritable {
-            fn encode<E: bincode::enc::Encoder>(&self, _: &mut E) -> Result<(), bincode::error::EncodeError> {
+            fn encode<E: bincode::enc::Encoder>(
+                &self,
+                _: &mut E,
+            ) -> Result<(), bincode::error::EncodeError> {
                 Err(bincode::error::EncodeError::Other("a reason"))
             }
         }
         let error: crate::Error = encode(KIND, &Unwritable).unwrap_err().into();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, "a thing cannot be encoded"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Invalid, "a thing cannot be encoded")
+        );
     }
 }

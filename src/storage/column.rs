@@ -28,21 +28,37 @@ impl DealValues {
     fn decode(first_row: u32, bytes: &[u8]) -> Result<Self> {
         let (values, rest) = bytes.as_chunks::<WIDTH>();
         if !rest.is_empty() || values.len() > BLOCK_ROWS as usize {
-            return Err(Error::corrupted("the store's file is damaged: a block of deal values cannot be read"));
+            return Err(Error::corrupted(
+                "the store's file is damaged: a block of deal values cannot be read",
+            ));
         }
-        let value = |index: usize| match bytes.get(index * WIDTH..).and_then(|rest| rest.first_chunk()) {
+        let value = |index: usize| match bytes
+            .get(index * WIDTH..)
+            .and_then(|rest| rest.first_chunk())
+        {
             // One byte too many is read in one go, and then left out.
             Some(eight) => u64::from_le_bytes(*eight) & NONE,
-            None => {
-                values.last().map_or(NONE, |[a, b, c, d, e, f, g]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0]))
-            }
+            None => values.last().map_or(NONE, |[a, b, c, d, e, f, g]| {
+                u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0])
+            }),
         };
-        Ok(Self { first_row, values: (0..values.len()).map(value).collect() })
+        Ok(Self {
+            first_row,
+            values: (0..values.len()).map(value).collect(),
+        })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let end = self.values.iter().rposition(|value| *value != NONE).map_or(0, |last| last + 1);
-        let bytes = self.values.iter().take(end).flat_map(|value| value.to_le_bytes().into_iter().take(WIDTH));
+        let end = self
+            .values
+            .iter()
+            .rposition(|value| *value != NONE)
+            .map_or(0, |last| last + 1);
+        let bytes = self
+            .values
+            .iter()
+            .take(end)
+            .flat_map(|value| value.to_le_bytes().into_iter().take(WIDTH));
         bytes.collect()
     }
 
@@ -53,7 +69,9 @@ impl DealValues {
 
     /// The values of one row after the other, in ten-thousandths; rows behind the end have none.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<u64>> {
-        self.values.iter().map(|value| Some(*value).filter(|value| *value != NONE))
+        self.values
+            .iter()
+            .map(|value| Some(*value).filter(|value| *value != NONE))
     }
 
     pub(super) fn set(&mut self, row: u32, value: Option<u64>) {
@@ -67,11 +85,17 @@ impl DealValues {
     }
 
     fn empty(row: u32) -> Self {
-        Self { first_row: row - row % BLOCK_ROWS, values: Vec::new() }
+        Self {
+            first_row: row - row % BLOCK_ROWS,
+            values: Vec::new(),
+        }
     }
 
     /// The block of the next change, if it comes before the row `end`: one that the tables have not.
-    fn missing(changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>, end: u32) -> Option<Self> {
+    fn missing(
+        changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
+        end: u32,
+    ) -> Option<Self> {
         let (row, _) = changed.peek().filter(|(row, _)| *row < end)?;
         let mut block = Self::empty(*row);
         block.patch(changed);
@@ -79,7 +103,9 @@ impl DealValues {
     }
 
     fn patch(&mut self, changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>) {
-        while let Some((row, value)) = changed.next_if(|(row, _)| row - row % BLOCK_ROWS == self.first_row) {
+        while let Some((row, value)) =
+            changed.next_if(|(row, _)| row - row % BLOCK_ROWS == self.first_row)
+        {
             self.set(row, value);
         }
     }
@@ -89,25 +115,42 @@ impl DealValues {
 pub(super) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValues> {
     let mut block = DealValues::empty(row);
     let first_row = block.first_row;
-    tables.get(Tree::Columns, &key::deal_value_block(first_row), &mut |bytes| {
-        block = DealValues::decode(first_row, bytes)?;
-        Ok(())
-    })?;
+    tables.get(
+        Tree::Columns,
+        &key::deal_value_block(first_row),
+        &mut |bytes| {
+            block = DealValues::decode(first_row, bytes)?;
+            Ok(())
+        },
+    )?;
     Ok(block)
 }
 
 /// Shows `visit` every block that may have a value, in the order of rows.
-pub(super) fn each_block(tables: &dyn ReadTables, overlay: &Overlay, mut visit: impl FnMut(&DealValues)) -> Result<()> {
-    let mut changed = overlay.deal_values().iter().map(|(row, value)| (*row, *value)).peekable();
-    tables.scan(Tree::Columns, &KeyRange::deal_values(), Direction::Ascending, &mut |key, bytes| {
-        let mut block = DealValues::decode(key::row(key)?, bytes)?;
-        while let Some(missing) = DealValues::missing(&mut changed, block.first_row) {
-            visit(&missing);
-        }
-        block.patch(&mut changed);
-        visit(&block);
-        Ok(Visit::Continue(()))
-    })?;
+pub(super) fn each_block(
+    tables: &dyn ReadTables,
+    overlay: &Overlay,
+    mut visit: impl FnMut(&DealValues),
+) -> Result<()> {
+    let mut changed = overlay
+        .deal_values()
+        .iter()
+        .map(|(row, value)| (*row, *value))
+        .peekable();
+    tables.scan(
+        Tree::Columns,
+        &KeyRange::deal_values(),
+        Direction::Ascending,
+        &mut |key, bytes| {
+            let mut block = DealValues::decode(key::row(key)?, bytes)?;
+            while let Some(missing) = DealValues::missing(&mut changed, block.first_row) {
+                visit(&missing);
+            }
+            block.patch(&mut changed);
+            visit(&block);
+            Ok(Visit::Continue(()))
+        },
+    )?;
     while let Some(missing) = DealValues::missing(&mut changed, u32::MAX) {
         visit(&missing);
     }

@@ -15,7 +15,10 @@ pub(crate) struct StoredCredential {
     pub(crate) hash: TokenHash,
 }
 
-const CREDENTIAL: RecordKind = RecordKind { name: "credential record", format: 1 };
+const CREDENTIAL: RecordKind = RecordKind {
+    name: "credential record",
+    format: 1,
+};
 
 #[derive(Encode, BorrowDecode)]
 struct CredentialRecord<'a> {
@@ -68,7 +71,9 @@ pub(super) fn encode(stored: &StoredCredential) -> Result<Vec<u8>> {
 pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
     let record: CredentialRecord<'_> = codec::decode(CREDENTIAL, bytes)?;
     if record.scopes > Scope::ALL.into_iter().map(bit).sum::<u8>() {
-        return Err(Error::corrupted("the store's file is damaged: a credential has an unknown scope"));
+        return Err(Error::corrupted(
+            "the store's file is damaged: a credential has an unknown scope",
+        ));
     }
     let time = |micros| codec::time(CREDENTIAL, micros);
     let credential = Credential {
@@ -78,13 +83,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
             KindRecord::AccessToken => CredentialKind::AccessToken,
         },
         label: record.label.to_owned(),
-        scopes: Scope::ALL.into_iter().filter(|scope| record.scopes & bit(*scope) != 0).collect(),
+        scopes: Scope::ALL
+            .into_iter()
+            .filter(|scope| record.scopes & bit(*scope) != 0)
+            .collect(),
         owner_id: record.owner_id.map(str::to_owned),
         created_at: time(record.created_at)?,
         expires_at: record.expires_at.map(time).transpose()?,
         revoked_at: record.revoked_at.map(time).transpose()?,
     };
-    Ok(StoredCredential { credential, hash: TokenHash(record.hash) })
+    Ok(StoredCredential {
+        credential,
+        hash: TokenHash(record.hash),
+    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,9 @@ impl Database {
 
     /// Begins a write. The caller sees to it that there is one at a time.
     pub(crate) fn begin(&self) -> Result<Pending> {
-        let Files::Writable(writable) = &self.files else { return Err(read_only()) };
+        let Files::Writable(writable) = &self.files else {
+            return Err(read_only());
+        };
         Ok(Pending {
             view: self.read()?,
             db: Arc::clone(&writable.db),
@@ -84,18 +86,28 @@ impl Database {
     }
 
     /// Commits a finished transaction. After an error it may or may not be in the store once that is reopened.
-    pub(crate) fn commit(&mut self, pending: Pending, batch: FinishedBatch, durability: Durability) -> Result<()> {
+    pub(crate) fn commit(
+        &mut self,
+        pending: Pending,
+        batch: FinishedBatch,
+        durability: Durability,
+    ) -> Result<()> {
         let unknown = |error: Error| {
-            error
-                .with_unknown_outcome()
-                .while_doing("committing a write, which may or may not be in the store after reopen()")
+            error.with_unknown_outcome().while_doing(
+                "committing a write, which may or may not be in the store after reopen()",
+            )
         };
-        let Files::Writable(writable) = &mut self.files else { return Err(read_only()) };
+        let Files::Writable(writable) = &mut self.files else {
+            return Err(read_only());
+        };
         match batch.finished {
             Finished::InMemory(view, ops) => {
                 writable.journal.check()?;
                 let previous = pending.view.header.commit_id;
-                writable.journal.append(previous, &view.header, &ops).map_err(unknown)?;
+                writable
+                    .journal
+                    .append(previous, &view.header, &ops)
+                    .map_err(unknown)?;
                 if durability == Durability::EveryCommit {
                     writable.journal.sync().map_err(unknown)?;
                 }
@@ -109,7 +121,8 @@ impl Database {
                     if let Some(transaction) = pending.transaction.into_inner() {
                         transaction.commit().map_err(fault)?;
                     }
-                    let (tables, header) = CommittedTables::of(&writable.db.begin_read().map_err(fault)?)?;
+                    let (tables, header) =
+                        CommittedTables::of(&writable.db.begin_read().map_err(fault)?)?;
                     writable.journal.restart(header.seq)?;
                     Ok((tables, header))
                 };
@@ -117,7 +130,11 @@ impl Database {
                 // A checkpoint that goes on has nothing left to do.
                 writable.since = None;
                 self.checkpoint = header.seq;
-                self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
+                self.view = Some(ReadView {
+                    header,
+                    tables: Arc::new(tables),
+                    overlay: Overlay::default(),
+                });
             }
         }
         Ok(())
@@ -133,7 +150,8 @@ impl Database {
 
     /// Whether there is so much beside the tables that a checkpoint should begin.
     pub(crate) fn wants_checkpoint(&self) -> bool {
-        let is_running = matches!(&self.files, Files::Writable(writable) if writable.since.is_some());
+        let is_running =
+            matches!(&self.files, Files::Writable(writable) if writable.since.is_some());
         !is_running && self.holds_back(1)
     }
 
@@ -143,7 +161,9 @@ impl Database {
     }
 
     fn holds_back(&self, times: usize) -> bool {
-        let Files::Writable(writable) = &self.files else { return false };
+        let Files::Writable(writable) = &self.files else {
+            return false;
+        };
         self.view.as_ref().is_some_and(|view| {
             view.overlay.bytes() >= self.overlay_bytes / 2 * times
                 || writable.journal.bytes() >= JOURNAL_BYTES * times as u64
@@ -153,26 +173,44 @@ impl Database {
 
     /// Whether the tables have not everything.
     pub(crate) fn is_ahead_of_tables(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| !view.overlay.is_empty())
+        self.view
+            .as_ref()
+            .is_some_and(|view| !view.overlay.is_empty())
     }
 
     /// Begins to bring into the tables what they have not, unless there is nothing.
     pub(crate) fn begin_checkpoint(&mut self) -> Result<Option<Checkpoint>> {
-        let (Files::Writable(writable), Some(view)) = (&mut self.files, &self.view) else { return Ok(None) };
+        let (Files::Writable(writable), Some(view)) = (&mut self.files, &self.view) else {
+            return Ok(None);
+        };
         if view.overlay.is_empty() || writable.since.is_some() {
             return Ok(None);
         }
         writable.journal.switch()?;
         writable.since = Some(Overlay::default());
-        Ok(Some(Checkpoint::new(Arc::clone(&writable.db), view.clone())))
+        Ok(Some(Checkpoint::new(
+            Arc::clone(&writable.db),
+            view.clone(),
+        )))
     }
 
     /// Goes on with the tables that a checkpoint has written; `None` if it found nothing to do.
-    pub(crate) fn end_checkpoint(&mut self, written: Option<(CommittedTables, Header)>) -> Result<()> {
-        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else { return Ok(()) };
-        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else { return Ok(()) };
+    pub(crate) fn end_checkpoint(
+        &mut self,
+        written: Option<(CommittedTables, Header)>,
+    ) -> Result<()> {
+        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else {
+            return Ok(());
+        };
+        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else {
+            return Ok(());
+        };
         self.checkpoint = header.seq;
-        *view = ReadView { header: view.header.clone(), tables: Arc::new(tables), overlay: since };
+        *view = ReadView {
+            header: view.header.clone(),
+            tables: Arc::new(tables),
+            overlay: since,
+        };
         writable.journal.checkpointed(self.checkpoint)
     }
 
@@ -194,7 +232,8 @@ impl Database {
     pub(crate) fn on_disk(&self) -> Result<OnDisk> {
         if let Files::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
-            let empty = super::checkpoint::begin_write(&writable.db).and_then(|empty| empty.commit().map_err(fault));
+            let empty = super::checkpoint::begin_write(&writable.db)
+                .and_then(|empty| empty.commit().map_err(fault));
             // Damage that is in the way is found once more.
             if let Err(error) = empty
                 && error.kind() != ErrorKind::Corrupted
@@ -215,20 +254,33 @@ impl Database {
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
         let busy = || Error::new(ErrorKind::Busy, "the store is being written; try again");
-        let Files::Writable(writable) = &mut self.files else { return Err(read_only()) };
+        let Files::Writable(writable) = &mut self.files else {
+            return Err(read_only());
+        };
         let db = Arc::get_mut(&mut writable.db).ok_or_else(busy)?;
-        let view = self.view.take_if(|view| view.overlay.is_empty()).ok_or_else(busy)?;
+        let view = self
+            .view
+            .take_if(|view| view.overlay.is_empty())
+            .ok_or_else(busy)?;
         let header = view.header.clone();
         drop(view);
         // The last commits of a compaction are such that after a crash all of the file would be verified.
         let compacted = db.compact().map_err(fault);
-        let compacted = compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
-        let tables = db.begin_read().map_err(fault).and_then(|read| CommittedTables::of(&read));
+        let compacted =
+            compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
+        let tables = db
+            .begin_read()
+            .map_err(fault)
+            .and_then(|read| CommittedTables::of(&read));
         let (tables, compacted) = match (tables, compacted) {
             (Ok((tables, _)), compacted) => (tables, compacted),
             (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
         };
-        self.view = Some(ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() });
+        self.view = Some(ReadView {
+            header,
+            tables: Arc::new(tables),
+            overlay: Overlay::default(),
+        });
         // Which would keep the text of leads that are gone.
         compacted.and_then(|()| writable.journal.clear())
     }
@@ -239,7 +291,12 @@ impl Database {
         match self.files {
             Files::ReadOnly(db) => db.close().map_err(fault),
             Files::Writable(writable) => {
-                let Writable { db, mut journal, _lock, .. } = *writable;
+                let Writable {
+                    db,
+                    mut journal,
+                    _lock,
+                    ..
+                } = *writable;
                 // Nobody commits any more, so the journal need not be switched, which it may refuse.
                 let written = match view.filter(|view| !view.overlay.is_empty()) {
                     Some(view) => Checkpoint::new(Arc::clone(&db), view).write().map(|_| ()),
@@ -255,7 +312,9 @@ impl Database {
                 };
                 written.and(closed)?;
                 if let Err(error) = journal.clear() {
-                    log::warn!("what the journal holds is not needed any more, but could not be removed: {error}");
+                    log::warn!(
+                        "what the journal holds is not needed any more, but could not be removed: {error}"
+                    );
                 }
                 Ok(())
             }
@@ -280,7 +339,9 @@ impl Pending {
     }
 
     pub(crate) fn abort(self) -> Result<()> {
-        self.transaction.into_inner().map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
+        self.transaction
+            .into_inner()
+            .map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
     }
 
     pub(super) fn view(&self) -> &ReadView {
@@ -320,7 +381,12 @@ mod tests {
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
         let opened = open_memory(&mut Builder::new(), files)?;
-        Database::recover(opened, [first, Box::new(files.journal[1].clone())], None, 1 << 20)
+        Database::recover(
+            opened,
+            [first, Box::new(files.journal[1].clone())],
+            None,
+            1 << 20,
+        )
     }
 
     fn tagged() -> Posting<'static> {
@@ -332,7 +398,12 @@ mod tests {
         let mut batch = pending.batch();
         batch.set_row(&tagged().key(), Row(row), true)?;
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        batch.log(LogChange { kind: LogKind::Created, row: Row(row), id, version })?;
+        batch.log(LogChange {
+            kind: LogKind::Created,
+            row: Row(row),
+            id,
+            version,
+        })?;
         let finished = batch.finish(None, Seq(0))?;
         db.commit(pending, finished, durability)
     }
@@ -346,13 +417,23 @@ mod tests {
             (0..5).for_each(|row| write(&mut db, row, durability).unwrap());
             failing.fail();
             let error = write(&mut db, 5, durability).unwrap_err();
-            assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Io, true));
+            assert_eq!(
+                (error.kind(), error.outcome_unknown()),
+                (ErrorKind::Io, true)
+            );
             let error = write(&mut db, 6, durability).unwrap_err();
-            assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Io, false), "nothing was written");
+            assert_eq!(
+                (error.kind(), error.outcome_unknown()),
+                (ErrorKind::Io, false),
+                "nothing was written"
+            );
             assert!(db.sync().is_err());
             db.close().unwrap();
             // The journal's files are gone.
-            let without = MemoryFiles { journal: Default::default(), ..files };
+            let without = MemoryFiles {
+                journal: Default::default(),
+                ..files
+            };
             let db = open(&without, Box::new(without.journal[0].clone())).unwrap();
             assert_eq!(db.read().unwrap().rows(&tagged()).unwrap().len(), 5);
         }
@@ -362,7 +443,9 @@ mod tests {
     fn write_again(db: &mut Database, bytes: usize) {
         let pending = db.begin().unwrap();
         let mut batch = pending.batch();
-        batch.put_lead(Row(0), &crate::storage::record::with_text(bytes)).unwrap();
+        batch
+            .put_lead(Row(0), &crate::storage::record::with_text(bytes))
+            .unwrap();
         let finished = batch.finish(None, Seq(0)).unwrap();
         db.commit(pending, finished, Durability::Later).unwrap();
     }
@@ -371,7 +454,13 @@ mod tests {
         let files = MemoryFiles::default();
         let opened = open_memory(&mut Builder::new(), &files).unwrap();
         let [first, second] = files.journal;
-        Database::recover(opened, [Box::new(first), Box::new(second)], None, overlay_bytes).unwrap()
+        Database::recover(
+            opened,
+            [Box::new(first), Box::new(second)],
+            None,
+            overlay_bytes,
+        )
+        .unwrap()
     }
 
     fn wishes(db: &Database) -> (bool, bool) {

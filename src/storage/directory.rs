@@ -64,35 +64,66 @@ pub(super) type Lock = Box<dyn Send + Sync>;
 /// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over
 /// one that is there.
 pub(super) fn exists(directory: &impl Directory) -> Result<bool> {
-    directory
-        .exists(STORE_FILE)
-        .map_err(|error| failure(format_args!("looking for {STORE_FILE} in {directory}"), error))
+    directory.exists(STORE_FILE).map_err(|error| {
+        failure(
+            format_args!("looking for {STORE_FILE} in {directory}"),
+            error,
+        )
+    })
 }
 
 /// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
 /// leaves one that never opens.
-pub(super) fn create_whole<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
+pub(super) fn create_whole<D: Directory>(
+    directory: &D,
+    fill: impl FnOnce(SealedFile) -> Result<()>,
+) -> Result<()> {
     write_new(directory, fill)?;
     put_new_in_place(directory)
 }
 
 /// Makes a whole file with `fill` beside the one that the store has.
-pub(super) fn write_new<D: Directory>(directory: &D, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<()> {
-    let failed = |error| failure(format_args!("creating the store's file in {directory}"), error);
+pub(super) fn write_new<D: Directory>(
+    directory: &D,
+    fill: impl FnOnce(SealedFile) -> Result<()>,
+) -> Result<()> {
+    let failed = |error| {
+        failure(
+            format_args!("creating the store's file in {directory}"),
+            error,
+        )
+    };
     // A file left by a creation that was cut off is begun anew; the directory's lock keeps others out.
-    fill(directory.open(NEW_FILE, Opening::Empty).and_then(SealedFile::create).map_err(failed)?)?;
-    directory.open(NEW_FILE, Opening::Existing).and_then(|file| file.sync_data()).map_err(failed)
+    fill(
+        directory
+            .open(NEW_FILE, Opening::Empty)
+            .and_then(SealedFile::create)
+            .map_err(failed)?,
+    )?;
+    directory
+        .open(NEW_FILE, Opening::Existing)
+        .and_then(|file| file.sync_data())
+        .map_err(failed)
 }
 
 /// Removes what a creation or a repair that was cut off has left beside the store's file.
 pub(super) fn discard_new(directory: &impl Directory) -> Result<()> {
     let failed = |error| failure(format_args!("removing {NEW_FILE} in {directory}"), error);
-    if directory.exists(NEW_FILE).map_err(failed)? { directory.remove(NEW_FILE).map_err(failed) } else { Ok(()) }
+    if directory.exists(NEW_FILE).map_err(failed)? {
+        directory.remove(NEW_FILE).map_err(failed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Has the file that was written beside it take the place of the one that the store has.
 pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
-    let failed = |error| failure(format_args!("putting the store's new file in its place in {directory}"), error);
+    let failed = |error| {
+        failure(
+            format_args!("putting the store's new file in its place in {directory}"),
+            error,
+        )
+    };
     directory.rename(NEW_FILE, STORE_FILE).map_err(failed)?;
     directory.sync().map_err(failed)
 }
@@ -101,10 +132,14 @@ pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
 pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<SealedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, opening).map_err(failed)?;
-    let file = SealedFile::open(file).map_err(redb::Error::Io).map_err(fault)?;
+    let file = SealedFile::open(file)
+        .map_err(redb::Error::Io)
+        .map_err(fault)?;
     // Of which redb would make a new database.
     if file.len().map_err(failed)? == 0 {
-        return Err(Error::corrupted("the store's file is damaged or no store: it is empty"));
+        return Err(Error::corrupted(
+            "the store's file is damaged or no store: it is empty",
+        ));
     }
     Ok(file)
 }
@@ -115,7 +150,12 @@ pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Resul
 pub(super) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFile> {
     let file = open_store(directory, Opening::Existing)?;
     let mut flags = [0];
-    let failed = |error| failure(format_args!("reading {STORE_FILE} again in {directory}"), error);
+    let failed = |error| {
+        failure(
+            format_args!("reading {STORE_FILE} again in {directory}"),
+            error,
+        )
+    };
     file.read(FLAGS_AT, &mut flags).map_err(failed)?;
     // Where the copies of block 0 differ, it was closed but for the end of that.
     if flags[0] & LEFT_OPEN == 0 && file.was_closed() {
@@ -135,7 +175,9 @@ pub(super) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> 
     let files = [first?, second?];
     // What is written to a file is lost with its name. One that was there may not be on the disk either: whoever made or
     // renamed it may have been killed before this.
-    directory.sync().map_err(|error| failure(format_args!("syncing {directory}"), error))?;
+    directory
+        .sync()
+        .map_err(|error| failure(format_args!("syncing {directory}"), error))?;
     Ok(files)
 }
 
@@ -150,7 +192,11 @@ pub(super) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
 
 /// What the operating system refused, and while what was done.
 pub(super) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
-    let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Io };
+    let kind = if error.kind() == io::ErrorKind::NotFound {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Io
+    };
     Error::new(kind, format!("{doing}: {error}")).caused_by(error)
 }
 

@@ -18,7 +18,10 @@ pub(super) struct Failing {
 impl Failing {
     /// A file whose operation with this number fails, from 0.
     pub(super) fn at(number: i64, file: SharedMemory) -> Self {
-        Self { file, left: Arc::new(AtomicI64::new(number)) }
+        Self {
+            file,
+            left: Arc::new(AtomicI64::new(number)),
+        }
     }
 
     /// Has the next operation fail.

@@ -31,17 +31,24 @@ impl Directory for RealDirectory<'_> {
     type File = FileBackend;
 
     fn lock(&self, create: bool) -> Result<Lock> {
-        let failed = |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
+        let failed =
+            |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
         if create && !self.0.is_dir() {
-            create_private_directory(self.0).map_err(|error| failed("creating the store's directory", error))?;
+            create_private_directory(self.0)
+                .map_err(|error| failed("creating the store's directory", error))?;
         }
-        let file = private_file(OpenOptions::new().write(true).create(true), &self.path(LOCK_FILE))
-            .map_err(|error| failed("opening the store's lock file in", error))?;
+        let file = private_file(
+            OpenOptions::new().write(true).create(true),
+            &self.path(LOCK_FILE),
+        )
+        .map_err(|error| failed("opening the store's lock file in", error))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::AlreadyOpen,
-                format!("the store in {self} is open already, in this process or another; share its handle by clone()"),
+                format!(
+                    "the store in {self} is open already, in this process or another; share its handle by clone()"
+                ),
             )),
             Err(TryLockError::Error(error)) => Err(failed("locking the store in", error)),
         }
@@ -102,7 +109,9 @@ pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
 }
 
 fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
-    let Some(parent) = parent(directory) else { return Ok(()) };
+    let Some(parent) = parent(directory) else {
+        return Ok(());
+    };
     if !parent.is_dir() {
         create_directory(parent, 0o777)?;
     }
@@ -120,7 +129,11 @@ fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
 /// The directory above; none for the root.
 fn parent(directory: &Path) -> Option<&Path> {
     let parent = directory.parent()?;
-    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+    Some(if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    })
 }
 
 fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

@@ -37,7 +37,10 @@ pub(crate) struct Header {
     pub(crate) log_start: Seq,
 }
 
-const HEADER: RecordKind = RecordKind { name: "header", format: 1 };
+const HEADER: RecordKind = RecordKind {
+    name: "header",
+    format: 1,
+};
 
 #[derive(Encode, BorrowDecode)]
 struct HeaderRecord {

@@ -49,15 +49,30 @@ struct JournalFile {
 impl Journal {
     /// The journal in two files, to go on after what was recovered from them. All else that they hold is removed: it
     /// would seem to follow on what is written next.
-    pub(super) fn new(files: [Box<dyn StorageBackend>; 2], recovered: &Recovered<'_>, state: &Header) -> Result<Self> {
+    pub(super) fn new(
+        files: [Box<dyn StorageBackend>; 2],
+        recovered: &Recovered<'_>,
+        state: &Header,
+    ) -> Result<Self> {
         let [first, second] = files.map(JournalFile::new);
         let (mut active, mut resting) = (first?, second?);
         if recovered.ends_in_second {
             std::mem::swap(&mut active, &mut resting);
         }
         let (usage, end) = recovered.goes_on_at.unwrap_or_else(|| (random_usage(), 0));
-        let mut journal = Self { active, resting, usage, end, synced: state.seq, last: state.seq, failed: false };
-        recovered.carried.iter().try_for_each(|entry| journal.append_bytes(entry))?;
+        let mut journal = Self {
+            active,
+            resting,
+            usage,
+            end,
+            synced: state.seq,
+            last: state.seq,
+            failed: false,
+        };
+        recovered
+            .carried
+            .iter()
+            .try_for_each(|entry| journal.append_bytes(entry))?;
         journal.sync()?;
         let end = journal.end;
         journal.attempt("shortening", |journal| {
@@ -70,13 +85,21 @@ impl Journal {
 
     /// Appends what a commit changed; `header` is the state after it, `previous` the commit before it.
     pub(super) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
-        self.append_bytes(&entry::encode(self.usage, self.synced, previous, header, ops)?)?;
+        self.append_bytes(&entry::encode(
+            self.usage,
+            self.synced,
+            previous,
+            header,
+            ops,
+        )?)?;
         self.last = header.seq;
         Ok(())
     }
 
     fn append_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.attempt("writing", |journal| journal.active.write(journal.end, bytes))?;
+        self.attempt("writing", |journal| {
+            journal.active.write(journal.end, bytes)
+        })?;
         self.end += bytes.len() as u64;
         Ok(())
     }
@@ -96,7 +119,10 @@ impl Journal {
     /// The error of a journal that has failed.
     pub(super) fn check(&self) -> Result<()> {
         if self.failed {
-            return Err(Error::new(ErrorKind::Io, "the store's journal failed earlier; reopen() the store"));
+            return Err(Error::new(
+                ErrorKind::Io,
+                "the store's journal failed earlier; reopen() the store",
+            ));
         }
         Ok(())
     }
@@ -147,7 +173,11 @@ impl Journal {
         self.end = 0;
     }
 
-    fn attempt(&mut self, what: &str, work: impl FnOnce(&mut Self) -> std::io::Result<()>) -> Result<()> {
+    fn attempt(
+        &mut self,
+        what: &str,
+        work: impl FnOnce(&mut Self) -> std::io::Result<()>,
+    ) -> Result<()> {
         self.check()?;
         work(self).map_err(|error| {
             self.failed = true;
@@ -161,7 +191,11 @@ impl Journal {
 impl JournalFile {
     fn new(backend: Box<dyn StorageBackend>) -> Result<Self> {
         let length = backend.len().map_err(|error| failure("opening", error))?;
-        Ok(Self { backend, length, dirty: false })
+        Ok(Self {
+            backend,
+            length,
+            dirty: false,
+        })
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
@@ -197,7 +231,11 @@ impl JournalFile {
 
     fn erase_start(&mut self) -> std::io::Result<()> {
         let start = [0; 64];
-        if self.length >= start.len() as u64 { self.backend.write(0, &start) } else { Ok(()) }
+        if self.length >= start.len() as u64 {
+            self.backend.write(0, &start)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -206,7 +244,8 @@ fn random_usage() -> u64 {
 }
 
 fn failure(what: &str, error: std::io::Error) -> Error {
-    let message = format!("{what} the store's journal failed: {error}; free the cause, then reopen()");
+    let message =
+        format!("{what} the store's journal failed: {error}; free the cause, then reopen()");
     Error::new(ErrorKind::Io, message).caused_by(error)
 }
 
@@ -229,7 +268,9 @@ mod tests {
         }
 
         fn backends(&self) -> [Box<dyn StorageBackend>; 2] {
-            self.0.each_ref().map(|file| Box::new(SharedMemory(Arc::clone(file))) as Box<dyn StorageBackend>)
+            self.0
+                .each_ref()
+                .map(|file| Box::new(SharedMemory(Arc::clone(file))) as Box<dyn StorageBackend>)
         }
 
         fn bytes(&self, file: usize) -> Vec<u8> {
@@ -241,7 +282,10 @@ mod tests {
         fn recover(&self, state: &Header) -> Result<Vec<u64>> {
             let recovery = Recovery::read(&self.backends())?;
             let recovered = recovery.after(state)?;
-            Ok(recovered.commits().map(|commit| commit.unwrap().header.seq.0).collect())
+            Ok(recovered
+                .commits()
+                .map(|commit| commit.unwrap().header.seq.0)
+                .collect())
         }
 
         fn open(&self, state: &Header) -> Journal {
@@ -287,7 +331,11 @@ mod tests {
         assert_eq!(files.recover(&state).unwrap(), [] as [u64; 0]);
         let mut journal = files.open(&checkpoint);
         append(&mut journal, &mut state, 1);
-        assert_eq!(files.recover(&checkpoint).unwrap(), [4, 5, 6], "it goes on where it ended");
+        assert_eq!(
+            files.recover(&checkpoint).unwrap(),
+            [4, 5, 6],
+            "it goes on where it ended"
+        );
     }
 
     #[test]
@@ -332,12 +380,16 @@ mod tests {
             files.0[0].write(at as u64, &[byte ^ 0x40]).unwrap();
             match files.recover(&new) {
                 Ok(commits) => assert_eq!(commits, [1, 2, 3], "byte {at} of {length}"),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "byte {at} of {length}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupted, "byte {at} of {length}")
+                }
             }
             files.0[0].write(at as u64, &[*byte]).unwrap();
         }
         for length in 0..length {
-            files.0[0].write(length as u64, &vec![0; bytes.len() - length]).unwrap();
+            files.0[0]
+                .write(length as u64, &vec![0; bytes.len() - length])
+                .unwrap();
             let commits = files.recover(&new).unwrap();
             assert!(commits.iter().copied().eq(1..=commits.len() as u64) && commits.len() < 4);
             files.0[0].write(0, &bytes).unwrap();
@@ -389,9 +441,15 @@ mod tests {
             for which in 0..2 {
                 let files = Files::new();
                 let mut backends = files.backends();
-                backends[which] = Box::new(Failing::at(fails_at, SharedMemory(Arc::clone(&files.0[which]))));
+                backends[which] = Box::new(Failing::at(
+                    fails_at,
+                    SharedMemory(Arc::clone(&files.0[which])),
+                ));
                 let recovery = Recovery::read(&files.backends()).unwrap();
-                let Ok(mut journal) = Journal::new(backends, &recovery.after(&new).unwrap(), &new) else { continue };
+                let Ok(mut journal) = Journal::new(backends, &recovery.after(&new).unwrap(), &new)
+                else {
+                    continue;
+                };
                 let (mut state, mut acknowledged, mut failed) = (new.clone(), 0, false);
                 // Without a checkpoint nothing may be switched over a second time.
                 for round in 0..7 {
@@ -412,7 +470,10 @@ mod tests {
                     }
                 }
                 let recovered = files.recover(&new).unwrap();
-                assert!(recovered.len() as u64 >= acknowledged, "{recovered:?} of {acknowledged}, {fails_at} {which}");
+                assert!(
+                    recovered.len() as u64 >= acknowledged,
+                    "{recovered:?} of {acknowledged}, {fails_at} {which}"
+                );
             }
         }
     }
@@ -421,9 +482,19 @@ mod tests {
     fn the_journal_of_another_history_is_reported() {
         let (files, new, mut journal) = begun();
         append(&mut journal, &mut new.clone(), 3);
-        let other = Header { commit_id: CommitId([1; 16]), ..new.clone() };
-        assert_eq!(files.recover(&other).map(drop).unwrap_err().kind(), ErrorKind::Corrupted);
-        let ahead = Header { commit_id: CommitId([1; 16]), seq: Seq(3), ..new };
+        let other = Header {
+            commit_id: CommitId([1; 16]),
+            ..new.clone()
+        };
+        assert_eq!(
+            files.recover(&other).map(drop).unwrap_err().kind(),
+            ErrorKind::Corrupted
+        );
+        let ahead = Header {
+            commit_id: CommitId([1; 16]),
+            seq: Seq(3),
+            ..new
+        };
         assert_eq!(files.recover(&ahead).unwrap(), [] as [u64; 0]);
     }
 
@@ -454,7 +525,10 @@ mod tests {
                 journal.checkpointed(state.seq).unwrap();
             }
             for _ in 0..2 {
-                assert_eq!(files.recover(&new).unwrap_err().kind(), ErrorKind::Corrupted);
+                assert_eq!(
+                    files.recover(&new).unwrap_err().kind(),
+                    ErrorKind::Corrupted
+                );
                 append(&mut journal, &mut state, 1);
             }
             journal.clear().unwrap();

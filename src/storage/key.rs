@@ -101,12 +101,18 @@ impl KeyRange {
         if let Some(last) = to.last_mut() {
             *last += 1;
         }
-        Self { from: prefix.to_vec(), to }
+        Self {
+            from: prefix.to_vec(),
+            to,
+        }
     }
 
     /// The records of the leads from one row to another.
     pub(super) fn rows(first: Row, last: Row) -> Self {
-        Self { from: row_bytes(first).to_vec(), to: [row_bytes(last).as_slice(), &[0]].concat() }
+        Self {
+            from: row_bytes(first).to_vec(),
+            to: [row_bytes(last).as_slice(), &[0]].concat(),
+        }
     }
 
     /// All keys of a sort key.
@@ -115,7 +121,11 @@ impl KeyRange {
     }
 
     /// The keys of a sort key from the value `from` on (from its start for `None`) and before the value `to`.
-    pub(crate) fn ordered_between(sort_key: OrderedKey, from: Option<[u8; 8]>, to: Option<[u8; 8]>) -> Self {
+    pub(crate) fn ordered_between(
+        sort_key: OrderedKey,
+        from: Option<[u8; 8]>,
+        to: Option<[u8; 8]>,
+    ) -> Self {
         let mut range = Self::ordered(sort_key);
         if let Some(from) = from {
             range.from.extend(from);
@@ -173,7 +183,10 @@ impl KeyRange {
         to.extend(time(end));
         // Every row at `end` itself, too.
         to.extend([0xff; ROW_SUFFIX + 1]);
-        Self { from: vec![EXPIRES_AT], to }
+        Self {
+            from: vec![EXPIRES_AT],
+            to,
+        }
     }
 }
 
@@ -208,7 +221,9 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
 pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap's key has no value");
     let (_, rest) = posting.split_first().ok_or_else(damaged)?;
-    let Some(texts) = rest.strip_prefix(&[SOME]) else { return Ok(None) };
+    let Some(texts) = rest.strip_prefix(&[SOME]) else {
+        return Ok(None);
+    };
     let (folded, rest) = split_text(texts).ok_or_else(damaged)?;
     let value = match rest.split_first().ok_or_else(damaged)? {
         (&AS_FOLDED, _) => folded,
@@ -259,13 +274,17 @@ pub(super) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
 /// Which chunk of a bitmap a key names.
 pub(super) fn chunk_number(key: &[u8]) -> Result<u16> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
-    key.last_chunk::<CHUNK_SUFFIX>().map(|number| u16::from_be_bytes(*number)).ok_or_else(damaged)
+    key.last_chunk::<CHUNK_SUFFIX>()
+        .map(|number| u16::from_be_bytes(*number))
+        .ok_or_else(damaged)
 }
 
 /// A value's bitmap key without its chunk: equal for the chunks of one value.
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
-    key.split_last_chunk::<CHUNK_SUFFIX>().map(|(posting, _)| posting).ok_or_else(damaged)
+    key.split_last_chunk::<CHUNK_SUFFIX>()
+        .map(|(posting, _)| posting)
+        .ok_or_else(damaged)
 }
 
 pub(crate) fn row_bytes(row: Row) -> [u8; ROW_SUFFIX] {
@@ -280,8 +299,14 @@ pub(crate) fn time(time: DateTime<Utc>) -> [u8; 8] {
 /// A deal's value in bytes that sort as it does. One above what a lead may have, as a bound may be, becomes the
 /// highest.
 pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
-    let scaled = value.checked_mul(Decimal::from(10_000)).and_then(|scaled| u64::try_from(scaled.trunc()).ok());
-    let beyond = if value.is_sign_negative() { 0 } else { u64::MAX };
+    let scaled = value
+        .checked_mul(Decimal::from(10_000))
+        .and_then(|scaled| u64::try_from(scaled.trunc()).ok());
+    let beyond = if value.is_sign_negative() {
+        0
+    } else {
+        u64::MAX
+    };
     scaled.unwrap_or(beyond).to_be_bytes()
 }
 
@@ -293,7 +318,11 @@ fn push_sorted_text(key: &mut Vec<u8>, text: &str) {
     match text.cmp(&folded) {
         Ordering::Equal => key.push(AS_FOLDED),
         order => {
-            key.push(if order == Ordering::Less { BELOW_FOLDED } else { ABOVE_FOLDED });
+            key.push(if order == Ordering::Less {
+                BELOW_FOLDED
+            } else {
+                ABOVE_FOLDED
+            });
             push_text(key, text);
         }
     }
@@ -389,13 +418,25 @@ mod tests {
 
     #[test]
     fn the_bytes_of_keys_stay_what_they_are() {
-        assert_eq!(id(LeadId::from_bytes([3; 16])), [[1].as_slice(), &[3; 16]].concat());
+        assert_eq!(
+            id(LeadId::from_bytes([3; 16])),
+            [[1].as_slice(), &[3; 16]].concat()
+        );
         assert_eq!(external_id("a-1"), b"\x02a-1");
-        assert_eq!(Posting::Value(ValueField::Source, Some("Web")).key(), b"\x05\x01web\0\x01\x01Web\0\x01");
-        assert_eq!(Posting::Value(ValueField::Source, Some("web")).key(), b"\x05\x01web\0\x01\x02");
+        assert_eq!(
+            Posting::Value(ValueField::Source, Some("Web")).key(),
+            b"\x05\x01web\0\x01\x01Web\0\x01"
+        );
+        assert_eq!(
+            Posting::Value(ValueField::Source, Some("web")).key(),
+            b"\x05\x01web\0\x01\x02"
+        );
         assert_eq!(Posting::Value(ValueField::Source, None).key(), b"\x05\xff");
         assert_eq!(Posting::Has(OrderedKey::Email).key(), b"\x08\x14");
-        assert_eq!(expires_at(from_micros(1), Row(2)), b"\x21\x80\0\0\0\0\0\0\x01\0\0\0\x02");
+        assert_eq!(
+            expires_at(from_micros(1), Row(2)),
+            b"\x21\x80\0\0\0\0\0\0\x01\0\0\0\x02"
+        );
         assert_eq!(deal_value(Decimal::new(15, 1)), 15_000_u64.to_be_bytes());
         assert_eq!(text_key("É\0"), b"e\0\xff\0\x01\x03\xc3\x89\0\xff\0\x01");
     }

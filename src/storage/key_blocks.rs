@@ -43,15 +43,26 @@ pub(super) fn scan(
         return Ok(());
     }
     let first = block_of(table, &range.from)?;
-    let first = first.as_ref().map_or(range.from.as_slice(), |(begin, _)| begin.value());
-    let mut blocks = table.range::<&[u8]>(first..range.to.as_slice()).map_err(fault)?;
+    let first = first
+        .as_ref()
+        .map_or(range.from.as_slice(), |(begin, _)| begin.value());
+    let mut blocks = table
+        .range::<&[u8]>(first..range.to.as_slice())
+        .map_err(fault)?;
     match direction {
         Direction::Ascending => {
             let mut next = blocks.next().transpose().map_err(fault)?;
             while let Some((begin, block)) = next {
                 next = blocks.next().transpose().map_err(fault)?;
                 let end = next.as_ref().map(|(begin, _)| begin.value());
-                if scan_block(range, direction, (begin.value(), end, block.value()), visitor)?.is_break() {
+                if scan_block(
+                    range,
+                    direction,
+                    (begin.value(), end, block.value()),
+                    visitor,
+                )?
+                .is_break()
+                {
                     break;
                 }
             }
@@ -60,7 +71,14 @@ pub(super) fn scan(
             let mut after: Option<AccessGuard<'_, Bytes>> = None;
             while let Some((begin, block)) = blocks.next_back().transpose().map_err(fault)? {
                 let end = after.as_ref().map(AccessGuard::value);
-                if scan_block(range, direction, (begin.value(), end, block.value()), visitor)?.is_break() {
+                if scan_block(
+                    range,
+                    direction,
+                    (begin.value(), end, block.value()),
+                    visitor,
+                )?
+                .is_break()
+                {
                     break;
                 }
                 after = Some(begin);
@@ -107,7 +125,11 @@ fn scan_block(
 }
 
 /// Shows the keys of a block that lie within a range, or all.
-fn show(block: &[u8], within: Option<&KeyRange>, mut visit: impl FnMut(&[u8]) -> Result<Visit>) -> Result<Visit> {
+fn show(
+    block: &[u8],
+    within: Option<&KeyRange>,
+    mut visit: impl FnMut(&[u8]) -> Result<Visit>,
+) -> Result<Visit> {
     let mut keys = Keys::of(block)?;
     while let Some(key) = keys.next()? {
         if let Some(range) = within {
@@ -128,8 +150,16 @@ fn show(block: &[u8], within: Option<&KeyRange>, mut visit: impl FnMut(&[u8]) ->
 type Block<'t> = (AccessGuard<'t, Bytes>, AccessGuard<'t, Bytes>);
 
 /// The block that would have a key in it, if there is any block.
-fn block_of<'t>(table: &'t impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Result<Option<Block<'t>>> {
-    table.range::<&[u8]>(..=key).map_err(fault)?.next_back().transpose().map_err(fault)
+fn block_of<'t>(
+    table: &'t impl ReadableTable<Bytes, Bytes>,
+    key: &[u8],
+) -> Result<Option<Block<'t>>> {
+    table
+        .range::<&[u8]>(..=key)
+        .map_err(fault)?
+        .next_back()
+        .transpose()
+        .map_err(fault)
 }
 
 /// How many blocks are read before they are written: the table cannot be gone through while it is changed.
@@ -138,8 +168,14 @@ const BLOCKS_AT_ONCE: usize = 64;
 const BLOCKS_PASSED: usize = 4;
 
 /// Puts keys in and takes them out.
-pub(super) fn write(table: &mut Table<'_, Bytes, Bytes>, changes: &OrdMap<Key, bool>) -> Result<()> {
-    let mut changes = changes.iter().map(|(key, present)| (&**key, *present)).peekable();
+pub(super) fn write(
+    table: &mut Table<'_, Bytes, Bytes>,
+    changes: &OrdMap<Key, bool>,
+) -> Result<()> {
+    let mut changes = changes
+        .iter()
+        .map(|(key, present)| (&**key, *present))
+        .peekable();
     while let Some((first, _)) = changes.peek().copied() {
         for group in rewritten(table, first, &mut changes)? {
             group.write(table)?;
@@ -165,30 +201,44 @@ fn rewritten<'c>(
     first: &[u8],
     changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
 ) -> Result<Vec<Group>> {
-    let Some(tag) = first.first().copied() else { return Err(Error::corrupted("a key of the store is empty")) };
+    let Some(tag) = first.first().copied() else {
+        return Err(Error::corrupted("a key of the store is empty"));
+    };
     let of_tag = KeyRange::prefix(&[tag]);
     let first_block = block_of(table, first)?;
-    let start = first_block.as_ref().map(|(begin, _)| begin.value()).filter(|begin| begin.first() == Some(&tag));
-    let mut blocks = table.range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice()).map_err(fault)?;
+    let start = first_block
+        .as_ref()
+        .map(|(begin, _)| begin.value())
+        .filter(|begin| begin.first() == Some(&tag));
+    let mut blocks = table
+        .range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice())
+        .map_err(fault)?;
     let mut next = blocks.next().transpose().map_err(fault)?;
     let (mut groups, mut passed) = (Vec::new(), 0);
     let mut group = None;
     if start.is_none() {
         // Before all blocks of the tag.
         let end = next.as_ref().map(|(begin, _)| begin.value());
-        let mut new = Group { begin: vec![tag], ..Group::default() };
+        let mut new = Group {
+            begin: vec![tag],
+            ..Group::default()
+        };
         new.merge(&[], tag, end, changes)?;
         group = Some(new);
     }
     loop {
         let has_more = next.is_some();
-        if let Some(full) = group.take_if(|group| !has_more || group.gathered.written() >= FEW_BYTES) {
+        if let Some(full) =
+            group.take_if(|group| !has_more || group.gathered.written() >= FEW_BYTES)
+        {
             groups.push(full);
         }
         let Some((begin, block)) = next else { break };
         next = blocks.next().transpose().map_err(fault)?;
         let end = next.as_ref().map(|(begin, _)| begin.value());
-        let is_changed = changes.peek().is_some_and(|(key, _)| is_before(key, tag, end));
+        let is_changed = changes
+            .peek()
+            .is_some_and(|(key, _)| is_before(key, tag, end));
         let is_pending = group.is_some();
         if !is_pending && (groups.len() >= BLOCKS_AT_ONCE || passed > BLOCKS_PASSED) {
             break;
@@ -198,7 +248,10 @@ fn rewritten<'c>(
             continue;
         }
         passed = 0;
-        let group = group.get_or_insert_with(|| Group { begin: begin.value().to_vec(), ..Group::default() });
+        let group = group.get_or_insert_with(|| Group {
+            begin: begin.value().to_vec(),
+            ..Group::default()
+        });
         group.stored.push(begin.value().to_vec());
         group.merge(block.value(), tag, end, changes)?;
     }
@@ -223,7 +276,8 @@ impl Group {
             let mut keys = Keys::of(block)?;
             while let Some(key) = keys.next()? {
                 let mut stays = true;
-                while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key) {
+                while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key)
+                {
                     if changed == key {
                         stays = present;
                     } else if present {
@@ -261,9 +315,16 @@ impl Group {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        for (index, (begin, block)) in self.gathered.blocks(target, MOST_BYTES).into_iter().enumerate() {
+        for (index, (begin, block)) in self
+            .gathered
+            .blocks(target, MOST_BYTES)
+            .into_iter()
+            .enumerate()
+        {
             let begin = if index == 0 { &self.begin } else { &begin };
-            table.insert(begin.as_slice(), block.as_slice()).map_err(fault)?;
+            table
+                .insert(begin.as_slice(), block.as_slice())
+                .map_err(fault)?;
         }
         Ok(())
     }
@@ -358,47 +419,114 @@ mod tests {
 
     #[test]
     fn keys_that_come_in_order_fill_their_blocks_and_blocks_that_empty_are_joined() {
-        let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let db = redb::Builder::new()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
         let transaction = db.begin_write().unwrap();
         let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
         let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat().as_slice());
         for commit in 0..100 {
-            write(&mut table, &(commit * 100..commit * 100 + 100).map(|n| (key(n), true)).collect()).unwrap();
+            write(
+                &mut table,
+                &(commit * 100..commit * 100 + 100)
+                    .map(|n| (key(n), true))
+                    .collect(),
+            )
+            .unwrap();
         }
         let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
-            table.iter().unwrap().map(|entry| entry.unwrap().1.value().len()).collect()
+            table
+                .iter()
+                .unwrap()
+                .map(|entry| entry.unwrap().1.value().len())
+                .collect()
         };
         let full = sizes(&table);
-        assert!(full[..full.len() - 1].iter().all(|size| *size > MOST_BYTES * 9 / 10), "{full:?}");
+        assert!(
+            full[..full.len() - 1]
+                .iter()
+                .all(|size| *size > MOST_BYTES * 9 / 10),
+            "{full:?}"
+        );
         for commit in 0..100 {
-            write(&mut table, &(0..90).map(|n| (key(n * 111 + commit), false)).collect()).unwrap();
+            write(
+                &mut table,
+                &(0..90).map(|n| (key(n * 111 + commit), false)).collect(),
+            )
+            .unwrap();
         }
         let joined = sizes(&table);
         assert!(joined.len() <= full.len() / 2, "{full:?}, then {joined:?}");
-        let mut taken = Taken { left: 900, passed: 0, keys: Vec::new() };
-        scan(&table, &KeyRange { from: vec![], to: vec![0xff] }, Direction::Ascending, &mut taken).unwrap();
+        let mut taken = Taken {
+            left: 900,
+            passed: 0,
+            keys: Vec::new(),
+        };
+        scan(
+            &table,
+            &KeyRange {
+                from: vec![],
+                to: vec![0xff],
+            },
+            Direction::Ascending,
+            &mut taken,
+        )
+        .unwrap();
         assert_eq!(taken.keys.len(), 1_000 - 900);
         assert!(taken.passed > 0);
     }
 
     #[test]
     fn a_block_that_keys_come_into_the_middle_of_is_divided_so_that_there_is_room_for_more() {
-        let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let db = redb::Builder::new()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
         let transaction = db.begin_write().unwrap();
         let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
         // Each takes about twenty bytes in a block.
-        let key = |n: u32| Key::from([&n.to_be_bytes(), [b'x'; 16].as_slice()].concat().as_slice());
-        let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
-            table.iter().unwrap().map(|entry| entry.unwrap().1.value().len()).collect()
+        let key = |n: u32| {
+            Key::from(
+                [&n.to_be_bytes(), [b'x'; 16].as_slice()]
+                    .concat()
+                    .as_slice(),
+            )
         };
-        write(&mut table, &(0..190).map(|n| (key(n * 1_000), true)).collect()).unwrap();
+        let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
+            table
+                .iter()
+                .unwrap()
+                .map(|entry| entry.unwrap().1.value().len())
+                .collect()
+        };
+        write(
+            &mut table,
+            &(0..190).map(|n| (key(n * 1_000), true)).collect(),
+        )
+        .unwrap();
         assert_eq!(sizes(&table).len(), 1);
-        write(&mut table, &(10..20).map(|n| (key(n * 1_000 + 1), true)).collect()).unwrap();
+        write(
+            &mut table,
+            &(10..20).map(|n| (key(n * 1_000 + 1), true)).collect(),
+        )
+        .unwrap();
         let halves = sizes(&table);
-        assert!(halves.iter().all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 6 / 10).contains(size)), "{halves:?}");
-        write(&mut table, &(0..300).map(|n| (key(n * 10 + 2), true)).collect()).unwrap();
+        assert!(
+            halves
+                .iter()
+                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 6 / 10).contains(size)),
+            "{halves:?}"
+        );
+        write(
+            &mut table,
+            &(0..300).map(|n| (key(n * 10 + 2), true)).collect(),
+        )
+        .unwrap();
         let more = sizes(&table);
         assert_eq!(more.len(), 4, "{more:?}");
-        assert!(more.iter().all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 8 / 10).contains(size)), "{more:?}");
+        assert!(
+            more.iter()
+                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 8 / 10).contains(size)),
+            "{more:?}"
+        );
     }
 }

@@ -34,7 +34,10 @@ pub(crate) struct LogChange {
     pub(crate) version: Version,
 }
 
-const LOG: RecordKind = RecordKind { name: "log record", format: 1 };
+const LOG: RecordKind = RecordKind {
+    name: "log record",
+    format: 1,
+};
 
 #[derive(Encode, BorrowDecode)]
 struct LogRecord {
@@ -44,8 +47,17 @@ struct LogRecord {
 }
 
 pub(super) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u8>> {
-    let changes = changes.iter().map(|c| (c.kind as u8, c.row.0, c.id.to_bytes(), c.version.get())).collect();
-    Ok(codec::encode(LOG, &LogRecord { commit_id: commit_id.0, changes })?)
+    let changes = changes
+        .iter()
+        .map(|c| (c.kind as u8, c.row.0, c.id.to_bytes(), c.version.get()))
+        .collect();
+    Ok(codec::encode(
+        LOG,
+        &LogRecord {
+            commit_id: commit_id.0,
+            changes,
+        },
+    )?)
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
@@ -85,7 +97,12 @@ mod tests {
     #[test]
     fn the_bytes_of_a_log_record_stay_what_they_are() {
         let changes = [
-            LogChange { kind: LogKind::Created, row: Row(1), id: LeadId::from_bytes([7; 16]), version: Version::FIRST },
+            LogChange {
+                kind: LogKind::Created,
+                row: Row(1),
+                id: LeadId::from_bytes([7; 16]),
+                version: Version::FIRST,
+            },
             LogChange {
                 kind: LogKind::Purged,
                 row: Row(300),
@@ -102,7 +119,10 @@ mod tests {
         expected.extend([8; 16]);
         expected.push(4);
         assert_eq!(bytes, expected);
-        assert_eq!(decode(&bytes).unwrap(), (CommitId([9; 16]), changes.to_vec()));
+        assert_eq!(
+            decode(&bytes).unwrap(),
+            (CommitId([9; 16]), changes.to_vec())
+        );
     }
 
     #[test]

@@ -40,21 +40,35 @@ pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64
 
 /// The same on a simulated disk.
 #[cfg(feature = "unstable-testing")]
-pub(crate) fn back_up_on(view: &ReadView, disk: &SimulatedDisk, progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub(crate) fn back_up_on(
+    view: &ReadView,
+    disk: &SimulatedDisk,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
     let directory = SimulatedDirectory(disk);
     let _lock = directory.lock(true)?;
     back_up_in(view, &directory, progress)
 }
 
-fn back_up_in<D: Directory>(view: &ReadView, directory: &D, progress: &mut dyn FnMut(u64)) -> Result<()> {
-    if directory::exists(directory)? || !directory::read_journal(directory)?.iter().all(Vec::is_empty) {
+fn back_up_in<D: Directory>(
+    view: &ReadView,
+    directory: &D,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    if directory::exists(directory)?
+        || !directory::read_journal(directory)?
+            .iter()
+            .all(Vec::is_empty)
+    {
         let message = format!("there is a store in {directory} already; name another directory");
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
-    directory::create_whole(directory, |file| rewrite::copy(view, file, progress)).inspect_err(|_| {
-        // What cannot be removed is begun anew by the next one.
-        let _ = directory::discard_new(directory);
-    })
+    directory::create_whole(directory, |file| rewrite::copy(view, file, progress)).inspect_err(
+        |_| {
+            // What cannot be removed is begun anew by the next one.
+            let _ = directory::discard_new(directory);
+        },
+    )
 }
 
 impl Database {
@@ -70,7 +84,10 @@ impl Database {
         let disk = self.on_disk()?;
         let fill = |file: SealedFile| {
             disk.read(|on_disk| {
-                let whole = ReadView { tables: Arc::clone(&on_disk.tables), ..view.clone() };
+                let whole = ReadView {
+                    tables: Arc::clone(&on_disk.tables),
+                    ..view.clone()
+                };
                 rewrite::rebuild(&whole, file, derive, progress)
             })
         };
@@ -87,8 +104,15 @@ impl Database {
     /// Closes the store as it is, has `put_in_place` replace its file by one that has all that its journal has as well,
     /// and empties that.
     fn close_for(self, put_in_place: impl FnOnce() -> Result<()>) -> Result<()> {
-        let Files::Writable(writable) = self.files else { return Err(read_only()) };
-        let Writable { db, mut journal, _lock, .. } = *writable;
+        let Files::Writable(writable) = self.files else {
+            return Err(read_only());
+        };
+        let Writable {
+            db,
+            mut journal,
+            _lock,
+            ..
+        } = *writable;
         if let Ok(db) = Arc::try_unwrap(db) {
             // What it cannot write any more is not needed.
             let _ = db.close();
@@ -114,10 +138,21 @@ fn write_beside<'d, D: Directory + 'd>(
 }
 
 /// The same for a store in memory.
-fn write_in_memory(memory: &MemoryFiles, fill: impl FnOnce(SealedFile) -> Result<()>) -> Result<PutInPlace<'_>> {
+fn write_in_memory(
+    memory: &MemoryFiles,
+    fill: impl FnOnce(SealedFile) -> Result<()>,
+) -> Result<PutInPlace<'_>> {
     let new = SharedMemory::default();
-    fill(SealedFile::create(new.clone()).map_err(redb::Error::Io).map_err(fault)?)?;
-    Ok(Box::new(move || replace(memory, &new).map_err(redb::Error::Io).map_err(fault)))
+    fill(
+        SealedFile::create(new.clone())
+            .map_err(redb::Error::Io)
+            .map_err(fault)?,
+    )?;
+    Ok(Box::new(move || {
+        replace(memory, &new)
+            .map_err(redb::Error::Io)
+            .map_err(fault)
+    }))
 }
 
 fn replace(memory: &MemoryFiles, new: &SharedMemory) -> std::io::Result<()> {

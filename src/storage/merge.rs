@@ -84,9 +84,21 @@ pub(super) fn merged_keys(
     scan: &KeyScan<'_>,
     visit: impl FnMut(&[u8]) -> Result<Visit>,
 ) -> Result<()> {
-    let &KeyScan { range, direction, among, skip } = scan;
+    let &KeyScan {
+        range,
+        direction,
+        among,
+        skip,
+    } = scan;
     let changed = within(changed, range, direction).peekable();
-    let mut merge = KeyMerge { changed, direction, among, skip, visit, stopped: false };
+    let mut merge = KeyMerge {
+        changed,
+        direction,
+        among,
+        skip,
+        visit,
+        stopped: false,
+    };
     tables.scan_keys(range, direction, &mut merge)?;
     while !merge.stopped
         && let Some((key, present)) = merge.changed.next()
@@ -108,7 +120,9 @@ struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
     stopped: bool,
 }
 
-impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyMerge<'m, I, F> {
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>>
+    KeyMerge<'m, I, F>
+{
     fn show(&mut self, key: &[u8]) -> Result<Visit> {
         if let Some(among) = self.among
             && !among.contains(split_row(key)?.1)
@@ -125,13 +139,18 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
     }
 }
 
-impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor for KeyMerge<'m, I, F> {
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor
+    for KeyMerge<'m, I, F>
+{
     fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
         // With a change in the block, or one before it that has not been shown, the count is not what it says.
-        let unchanged = self.changed.peek().is_none_or(|(key, _)| match self.direction {
-            Direction::Ascending => &***key >= to,
-            Direction::Descending => &***key < from,
-        });
+        let unchanged = self
+            .changed
+            .peek()
+            .is_none_or(|(key, _)| match self.direction {
+                Direction::Ascending => &***key >= to,
+                Direction::Descending => &***key < from,
+            });
         if !unchanged || (self.skip == 0 && self.among.is_none()) {
             return Ok(false);
         }
@@ -147,11 +166,17 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
     }
 
     fn visit(&mut self, key: &[u8]) -> Result<Visit> {
-        while let Some((changed, present)) = self.changed.next_if(|(next, _)| match self.direction {
-            Direction::Ascending => &***next <= key,
-            Direction::Descending => &***next >= key,
-        }) {
-            let shown = if *present { self.show(changed)? } else { Visit::Continue(()) };
+        while let Some((changed, present)) =
+            self.changed.next_if(|(next, _)| match self.direction {
+                Direction::Ascending => &***next <= key,
+                Direction::Descending => &***next >= key,
+            })
+        {
+            let shown = if *present {
+                self.show(changed)?
+            } else {
+                Visit::Continue(())
+            };
             if shown.is_break() || **changed == *key {
                 return Ok(shown);
             }
@@ -168,7 +193,8 @@ pub(super) fn within<'m, V>(
 ) -> impl Iterator<Item = (&'m Key, &'m V)> + use<'m, V> {
     // An empty range is one to imbl, a reversed one is not.
     let to = range.to.as_slice().max(&range.from);
-    let mut entries = map.range::<_, [u8]>((Bound::Included(range.from.as_slice()), Bound::Excluded(to)));
+    let mut entries =
+        map.range::<_, [u8]>((Bound::Included(range.from.as_slice()), Bound::Excluded(to)));
     std::iter::from_fn(move || match direction {
         Direction::Ascending => entries.next(),
         Direction::Descending => entries.next_back(),
@@ -191,7 +217,8 @@ mod tests {
     /// A short text and a row.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         let row = prop_oneof![0_u32..4, 254_u32..260, 510_u32..514];
-        (vec(0_u8..4, 0..3), row).prop_map(|(text, row)| [text.as_slice(), &row.to_be_bytes()].concat())
+        (vec(0_u8..4, 0..3), row)
+            .prop_map(|(text, row)| [text.as_slice(), &row.to_be_bytes()].concat())
     }
 
     /// Sorted keys in blocks of three.
@@ -202,13 +229,21 @@ mod tests {
             Ok(())
         }
 
-        fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+        fn scan_keys(
+            &self,
+            range: &KeyRange,
+            direction: Direction,
+            visitor: &mut dyn KeyVisitor,
+        ) -> Result<()> {
             let mut blocks: Vec<&[Vec<u8>]> = self.0.chunks(3).collect();
             if direction == Direction::Descending {
                 blocks.reverse();
             }
             for block in blocks {
-                let (first, last) = (block[0].clone(), [block[block.len() - 1].as_slice(), &[0]].concat());
+                let (first, last) = (
+                    block[0].clone(),
+                    [block[block.len() - 1].as_slice(), &[0]].concat(),
+                );
                 let mut gathered = Gathered::default();
                 block.iter().for_each(|key| gathered.push(key));
                 let written = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
@@ -216,7 +251,10 @@ mod tests {
                 if whole && visitor.pass(&first, &last, written)? {
                     continue;
                 }
-                let mut keys: Vec<_> = block.iter().filter(|key| **key >= range.from && **key < range.to).collect();
+                let mut keys: Vec<_> = block
+                    .iter()
+                    .filter(|key| **key >= range.from && **key < range.to)
+                    .collect();
                 if direction == Direction::Descending {
                     keys.reverse();
                 }

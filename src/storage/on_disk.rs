@@ -23,7 +23,12 @@ pub(crate) struct OnDisk {
 
 impl OnDisk {
     pub(super) fn new(file: &SealedFile, view: ReadView) -> Result<Self> {
-        Ok(Self { file: ShadowFile::of(file).map_err(redb::Error::Io).map_err(fault)?, _view: view })
+        Ok(Self {
+            file: ShadowFile::of(file)
+                .map_err(redb::Error::Io)
+                .map_err(fault)?,
+            _view: view,
+        })
     }
 
     /// Whether every page that is in use is what redb wrote, by redb's own checksums and counts.
@@ -35,10 +40,17 @@ impl OnDisk {
     pub(crate) fn read<T>(&self, read: impl FnOnce(&ReadView) -> Result<T>) -> Result<T> {
         let db = self.open()?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
-        read(&ReadView { header, tables: tables.into(), overlay: Overlay::default() })
+        read(&ReadView {
+            header,
+            tables: tables.into(),
+            overlay: Overlay::default(),
+        })
     }
 
     fn open(&self) -> Result<redb::Database> {
-        Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(self.file.fork()).map_err(fault)
+        Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(self.file.fork())
+            .map_err(fault)
     }
 }

@@ -44,12 +44,22 @@ impl Database {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes - overlay_bytes);
         match medium {
-            Medium::Directory(path) => Self::open_in(&mut builder, &RealDirectory(path), access, overlay_bytes),
+            Medium::Directory(path) => {
+                Self::open_in(&mut builder, &RealDirectory(path), access, overlay_bytes)
+            }
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(disk) => Self::open_in(&mut builder, &SimulatedDirectory(disk), access, overlay_bytes),
+            Medium::Simulated(disk) => Self::open_in(
+                &mut builder,
+                &SimulatedDirectory(disk),
+                access,
+                overlay_bytes,
+            ),
             Medium::Memory(memory) => {
                 let opened = open_memory(&mut builder, memory)?;
-                let journal = memory.journal.each_ref().map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
+                let journal = memory
+                    .journal
+                    .each_ref()
+                    .map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
                 Self::recover(opened, journal, None, overlay_bytes)
             }
         }
@@ -66,7 +76,9 @@ impl Database {
         } else {
             Self::open_writable(builder, directory, access, overlay_bytes)
         };
-        opened.map_err(|error| or_cut_off(error).while_doing(format_args!("opening the store in {directory}")))
+        opened.map_err(|error| {
+            or_cut_off(error).while_doing(format_args!("opening the store in {directory}"))
+        })
     }
 
     fn open_writable<D: Directory>(
@@ -79,7 +91,10 @@ impl Database {
         let lock = directory.lock(may_create)?;
         let exists = directory::exists(directory)?;
         if exists && access == Access::CreateNew {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a store already; open it without create_new"));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "there is a store already; open it without create_new",
+            ));
         }
         if !exists && may_create {
             if !Recovery::of(directory::read_journal(directory)?).is_empty() {
@@ -96,21 +111,40 @@ impl Database {
         }
         directory::discard_new(directory)?;
         let opened = open_file(builder, || directory::open_store_to_write(directory))?;
-        let journal = directory::open_journal(directory)?.map(|file| Box::new(file) as Box<dyn StorageBackend>);
+        let journal = directory::open_journal(directory)?
+            .map(|file| Box::new(file) as Box<dyn StorageBackend>);
         Self::recover(opened, journal, Some(lock), overlay_bytes)
     }
 
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
         let file = directory::open_store(directory, Opening::ToRead)?;
-        let db = guarded(|| builder.open_read_only_with_backend(file.clone()).map_err(fault))?;
+        let db = guarded(|| {
+            builder
+                .open_read_only_with_backend(file.clone())
+                .map_err(fault)
+        })?;
         let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
-        if Recovery::of(directory::read_journal(directory)?).after(&header)?.count() > 0 {
+        if Recovery::of(directory::read_journal(directory)?)
+            .after(&header)?
+            .count()
+            > 0
+        {
             return Err(super::not_closed_cleanly());
         }
         let checkpoint = header.seq;
-        let view = ReadView { header, tables: Arc::new(tables), overlay: Overlay::default() };
-        Ok(Self { files: Files::ReadOnly(db), file, view: Some(view), checkpoint, overlay_bytes: 0 })
+        let view = ReadView {
+            header,
+            tables: Arc::new(tables),
+            overlay: Overlay::default(),
+        };
+        Ok(Self {
+            files: Files::ReadOnly(db),
+            file,
+            view: Some(view),
+            checkpoint,
+            overlay_bytes: 0,
+        })
     }
 
     /// The store as the tables have it, with what only the journal has.
@@ -127,23 +161,45 @@ impl Database {
         let mut overlay = Overlay::default();
         if recovered.count() > 0 {
             recovery.secure(&files, &header)?;
-            log::info!("the store was not closed cleanly; {} commits are taken from its journal", recovered.count());
+            log::info!(
+                "the store was not closed cleanly; {} commits are taken from its journal",
+                recovered.count()
+            );
         }
         for commit in recovered.commits() {
             let commit = commit?;
-            commit.ops.iter().try_for_each(|op| overlay.apply(op, &tables))?;
+            commit
+                .ops
+                .iter()
+                .try_for_each(|op| overlay.apply(op, &tables))?;
             header = commit.header;
         }
         let journal = Journal::new(files, &recovered, &header)?;
-        let view = ReadView { header, tables: Arc::new(tables), overlay };
-        let writable = Writable { db: Arc::new(db), journal, since: None, _lock: lock };
-        Ok(Self { files: Files::Writable(Box::new(writable)), file, view: Some(view), checkpoint, overlay_bytes })
+        let view = ReadView {
+            header,
+            tables: Arc::new(tables),
+            overlay,
+        };
+        let writable = Writable {
+            db: Arc::new(db),
+            journal,
+            since: None,
+            _lock: lock,
+        };
+        Ok(Self {
+            files: Files::Writable(Box::new(writable)),
+            file,
+            view: Some(view),
+            checkpoint,
+            overlay_bytes,
+        })
     }
 }
 
 /// Where the file ends before what should be read, it was cut off, which nobody mends by trying again.
 fn or_cut_off(error: Error) -> Error {
-    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<redb::Error>());
+    let cause =
+        std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<redb::Error>());
     match cause {
         Some(redb::Error::Io(io)) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::corrupted("the store's file is damaged: it was cut off").caused_by(error)
@@ -153,16 +209,22 @@ fn or_cut_off(error: Error) -> Error {
 }
 
 /// Opens the file that `file` gives, which redb knows already.
-fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Result<(redb::Database, SealedFile)> {
+fn open_file(
+    builder: &mut Builder,
+    file: impl Fn() -> Result<SealedFile>,
+) -> Result<(redb::Database, SealedFile)> {
     let is_verified = Arc::new(AtomicBool::new(false));
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
-    let open = |file: &SealedFile| guarded(|| builder.create_with_backend(file.clone()).map_err(fault));
+    let open =
+        |file: &SealedFile| guarded(|| builder.create_with_backend(file.clone()).map_err(fault));
     let first = file()?;
     match open(&first) {
         // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
         // was not closed, and goes back to the commit before.
-        Err(error) if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) => {
+        Err(error)
+            if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
+        {
             let file = file()?;
             let db = file.tolerating(|| open(&file))?;
             Ok((db, file))
@@ -172,7 +234,10 @@ fn open_file(builder: &mut Builder, file: impl Fn() -> Result<SealedFile>) -> Re
 }
 
 /// Opens the store in memory, which is made first if it is not there yet.
-pub(super) fn open_memory(builder: &mut Builder, memory: &MemoryFiles) -> Result<(redb::Database, SealedFile)> {
+pub(super) fn open_memory(
+    builder: &mut Builder,
+    memory: &MemoryFiles,
+) -> Result<(redb::Database, SealedFile)> {
     let failed = |error| fault(redb::Error::Io(error));
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {

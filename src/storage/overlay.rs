@@ -78,7 +78,12 @@ impl Overlay {
 
     /// Applies a change; `tables` have what it hides.
     pub(super) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
-        if let Op::Row { chunk, row, present } = op {
+        if let Op::Row {
+            chunk,
+            row,
+            present,
+        } = op
+        {
             return self.set_row(chunk, *row, *present, tables);
         }
         self.set(op);
@@ -103,7 +108,10 @@ impl Overlay {
         let (new, old) = match op {
             Op::Lead(row, record) => {
                 let old = self.leads.insert(*row, record.clone());
-                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
             }
             Op::Id(id, row) => {
                 let old = self.ids.insert(id.clone(), row.map(Row));
@@ -119,18 +127,30 @@ impl Overlay {
             }
             Op::Log(key, record) => {
                 let old = self.log.insert(key.clone(), record.clone());
-                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
             }
             Op::Credential(id, record) => {
                 let old = self.credentials.insert(id.clone(), record.clone());
-                (PER_ENTRY + size(record), old.map(|old| PER_ENTRY + size(&old)))
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
             }
             Op::Row { .. } => return,
         };
         self.bytes = (self.bytes + new).saturating_sub(old.unwrap_or(0));
     }
 
-    fn set_row(&mut self, chunk: &Key, row: u32, present: bool, tables: &dyn ReadTables) -> Result<()> {
+    fn set_row(
+        &mut self,
+        chunk: &Key,
+        row: u32,
+        present: bool,
+        tables: &dyn ReadTables,
+    ) -> Result<()> {
         let Some(rows) = self.chunks.get_mut(chunk) else {
             let mut rows = stored_chunk(tables, chunk)?;
             put(&mut rows, row, present);
@@ -147,7 +167,10 @@ impl Overlay {
     fn set_chunk(&mut self, chunk: Key, rows: Arc<RoaringBitmap>) {
         let size = |key: usize, rows: &RoaringBitmap| PER_ENTRY + key + rows.serialized_size();
         let (key, new) = (chunk.len(), size(chunk.len(), &rows));
-        let old = self.chunks.insert(chunk, rows).map_or(0, |rows| size(key, &rows));
+        let old = self
+            .chunks
+            .insert(chunk, rows)
+            .map_or(0, |rows| size(key, &rows));
         self.bytes = (self.bytes + new).saturating_sub(old);
     }
 }
@@ -173,29 +196,52 @@ mod tests {
     fn counted(overlay: &Overlay) -> usize {
         let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let sizes = [
-            overlay.leads.values().map(|record| PER_ENTRY + size(record)).sum::<usize>(),
+            overlay
+                .leads
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum::<usize>(),
             overlay.ids.keys().map(|id| PER_ENTRY + id.len()).sum(),
             overlay.keys.keys().map(|key| PER_ENTRY + key.len()).sum(),
-            overlay.chunks.iter().map(|(key, rows)| PER_ENTRY + key.len() + rows.serialized_size()).sum(),
+            overlay
+                .chunks
+                .iter()
+                .map(|(key, rows)| PER_ENTRY + key.len() + rows.serialized_size())
+                .sum(),
             overlay.deal_values.len() * PER_ENTRY,
-            overlay.log.values().map(|record| PER_ENTRY + size(record)).sum(),
-            overlay.credentials.values().map(|record| PER_ENTRY + size(record)).sum(),
+            overlay
+                .log
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum(),
+            overlay
+                .credentials
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum(),
         ];
         sizes.iter().sum()
     }
 
     fn any_op() -> impl Strategy<Value = Op> {
         let key = || "[ab]{1,3}".prop_map(|key: String| Key::from(key.as_bytes()));
-        let record =
-            || prop::option::of(prop::collection::vec(0_u8..2, 0..40)).prop_map(|record| record.map(Arc::from));
+        let record = || {
+            prop::option::of(prop::collection::vec(0_u8..2, 0..40))
+                .prop_map(|record| record.map(Arc::from))
+        };
         prop_oneof![
             (0..3_u32, record()).prop_map(|(row, record)| Op::Lead(row, record)),
             (key(), prop::option::of(0..3_u32)).prop_map(|(id, row)| Op::Id(id, row)),
             (key(), any::<bool>()).prop_map(|(key, present)| Op::Key(key, present)),
-            (0..3_u32, prop::option::of(0..3_u64)).prop_map(|(row, value)| Op::DealValue(row, value)),
+            (0..3_u32, prop::option::of(0..3_u64))
+                .prop_map(|(row, value)| Op::DealValue(row, value)),
             (key(), record()).prop_map(|(key, record)| Op::Log(key, record)),
             (key(), record()).prop_map(|(id, record)| Op::Credential(id, record)),
-            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| Op::Row { chunk, row, present }),
+            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| Op::Row {
+                chunk,
+                row,
+                present
+            }),
         ]
     }
 

@@ -49,11 +49,23 @@ pub(crate) trait Reader {
         direction: Direction,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
     ) -> Result<()> {
-        self.scan_wanted_keys(&KeyScan { range, direction, among: None, skip: 0 }, visit)
+        self.scan_wanted_keys(
+            &KeyScan {
+                range,
+                direction,
+                among: None,
+                skip: 0,
+            },
+            visit,
+        )
     }
 
     /// Shows `visit` the sorted keys that `scan` wants until it breaks.
-    fn scan_wanted_keys(&self, scan: &KeyScan<'_>, visit: impl FnMut(&[u8]) -> Result<Visit>) -> Result<()> {
+    fn scan_wanted_keys(
+        &self,
+        scan: &KeyScan<'_>,
+        visit: impl FnMut(&[u8]) -> Result<Visit>,
+    ) -> Result<()> {
         merged_keys(self.overlay().keys(), self.tables(), scan, visit)
     }
 
@@ -61,31 +73,47 @@ pub(crate) trait Reader {
     fn lead(&self, row: Row) -> Result<Option<Stored>> {
         match self.overlay().leads().get(&row.0) {
             Some(changed) => changed.as_deref().map(record::decode).transpose(),
-            None => stored_value(self.tables(), Tree::Leads, &key::row_bytes(row), record::decode),
+            None => stored_value(
+                self.tables(),
+                Tree::Leads,
+                &key::row_bytes(row),
+                record::decode,
+            ),
         }
     }
 
     /// The leads in rows that an index names, in the order of the rows.
     fn indexed_leads(&self, rows: &[Row]) -> Result<Vec<Stored>> {
-        let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else { return Ok(Vec::new()) };
+        let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else {
+            return Ok(Vec::new());
+        };
         if (last.0 - first.0) as usize > rows.len() * ROWS_PASSED {
             return rows.iter().map(|row| self.indexed_lead(*row)).collect();
         }
         // Places rather than leads are sorted, since leads are large.
-        let mut places: Vec<(u32, usize)> = rows.iter().enumerate().map(|(place, row)| (row.0, place)).collect();
+        let mut places: Vec<(u32, usize)> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (row.0, place))
+            .collect();
         places.sort_unstable();
         let mut places = places.into_iter().peekable();
         let mut leads: Vec<Option<Stored>> = rows.iter().map(|_| None).collect();
-        self.tables().scan(Tree::Leads, &KeyRange::rows(*first, *last), Direction::Ascending, &mut |key, record| {
-            let row = key::row(key)?;
-            while places.next_if(|(wanted, _)| *wanted < row).is_some() {}
-            while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == row) {
-                if let Some(lead) = leads.get_mut(place) {
-                    *lead = Some(record::decode(record)?);
+        self.tables().scan(
+            Tree::Leads,
+            &KeyRange::rows(*first, *last),
+            Direction::Ascending,
+            &mut |key, record| {
+                let row = key::row(key)?;
+                while places.next_if(|(wanted, _)| *wanted < row).is_some() {}
+                while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == row) {
+                    if let Some(lead) = leads.get_mut(place) {
+                        *lead = Some(record::decode(record)?);
+                    }
                 }
-            }
-            Ok(Visit::Continue(()))
-        })?;
+                Ok(Visit::Continue(()))
+            },
+        )?;
         let changed = self.overlay().leads();
         let leads = leads.into_iter().zip(rows).map(|(lead, row)| match lead {
             Some(stored) if changed.is_empty() || changed.get(&row.0).is_none() => Ok(stored),
@@ -96,7 +124,12 @@ pub(crate) trait Reader {
 
     /// The lead in a row that an index names: that it is missing means that the file is damaged.
     fn indexed_lead(&self, row: Row) -> Result<Stored> {
-        let missing = || Error::corrupted(format!("the store's file is damaged: row {} has no lead", row.0));
+        let missing = || {
+            Error::corrupted(format!(
+                "the store's file is damaged: row {} has no lead",
+                row.0
+            ))
+        };
         self.lead(row)?.ok_or_else(missing)
     }
 
@@ -132,21 +165,26 @@ pub(crate) trait Reader {
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
         let mut stopped = false;
-        scan_chunks(self, &KeyRange::values(field), direction, |chunk_key, chunk| {
-            let posting = key::split_chunk(chunk_key)?;
-            match &mut current {
-                Some((value, rows)) if value == posting => *rows |= &*chunk,
-                _ => {
-                    let complete = current.replace((posting.to_vec(), chunk.into_owned()));
-                    if let Some((value, rows)) = complete {
-                        let wanted = visit(&value, rows.into())?;
-                        stopped = wanted.is_break();
-                        return Ok(wanted);
+        scan_chunks(
+            self,
+            &KeyRange::values(field),
+            direction,
+            |chunk_key, chunk| {
+                let posting = key::split_chunk(chunk_key)?;
+                match &mut current {
+                    Some((value, rows)) if value == posting => *rows |= &*chunk,
+                    _ => {
+                        let complete = current.replace((posting.to_vec(), chunk.into_owned()));
+                        if let Some((value, rows)) = complete {
+                            let wanted = visit(&value, rows.into())?;
+                            stopped = wanted.is_break();
+                            return Ok(wanted);
+                        }
                     }
                 }
-            }
-            Ok(Visit::Continue(()))
-        })?;
+                Ok(Visit::Continue(()))
+            },
+        )?;
         match current {
             Some((value, rows)) if !stopped => visit(&value, rows.into()).map(|_| ()),
             _ => Ok(()),
@@ -167,23 +205,38 @@ pub(crate) trait Reader {
             match &mut current {
                 Some((value, sum)) if value == posting => *sum += rows,
                 _ => {
-                    let complete = current.replace((posting.to_vec(), rows)).filter(|(_, sum)| *sum > 0);
+                    let complete = current
+                        .replace((posting.to_vec(), rows))
+                        .filter(|(_, sum)| *sum > 0);
                     complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))?;
                 }
             }
             Ok(Visit::Continue(()))
         };
         let range = KeyRange::values_and_none(field);
-        let scan = |visit: &mut Visitor<'_>| self.tables().scan(Tree::Bitmaps, &range, Direction::Ascending, visit);
-        merged(self.overlay().chunks(), &range, Direction::Ascending, scan, |chunk_key, found| {
-            let rows = match (found, among) {
-                (Found::Stored(bytes), None) => chunk_length(bytes).ok_or_else(damaged_chunk)?,
-                (Found::Stored(bytes), Some(among)) => among.count_of(bytes).ok_or_else(damaged_chunk)?,
-                (Found::Changed(rows), None) => rows.len(),
-                (Found::Changed(rows), Some(among)) => among.count_among(rows),
-            };
-            count(chunk_key, rows)
-        })?;
+        let scan = |visit: &mut Visitor<'_>| {
+            self.tables()
+                .scan(Tree::Bitmaps, &range, Direction::Ascending, visit)
+        };
+        merged(
+            self.overlay().chunks(),
+            &range,
+            Direction::Ascending,
+            scan,
+            |chunk_key, found| {
+                let rows = match (found, among) {
+                    (Found::Stored(bytes), None) => {
+                        chunk_length(bytes).ok_or_else(damaged_chunk)?
+                    }
+                    (Found::Stored(bytes), Some(among)) => {
+                        among.count_of(bytes).ok_or_else(damaged_chunk)?
+                    }
+                    (Found::Changed(rows), None) => rows.len(),
+                    (Found::Changed(rows), Some(among)) => among.count_among(rows),
+                };
+                count(chunk_key, rows)
+            },
+        )?;
         let complete = current.filter(|(_, sum)| *sum > 0);
         complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))
     }
@@ -215,7 +268,10 @@ pub(crate) trait Reader {
 
     /// Shows `visit` the changes of the commits after `seq`, oldest first.
     fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LogChange)) -> Result<()> {
-        let range = KeyRange { from: log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(), to: vec![0xff; 13] };
+        let range = KeyRange {
+            from: log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(),
+            to: vec![0xff; 13],
+        };
         scan_log(self, &range, |_, bytes| {
             let (_, changes) = log::decode(bytes)?;
             changes.into_iter().for_each(&mut visit);
@@ -230,12 +286,22 @@ pub(super) fn scan_log(
     range: &KeyRange,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
 ) -> Result<()> {
-    let scan = |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Log, range, Direction::Ascending, visit);
-    merged(reader.overlay().log(), range, Direction::Ascending, scan, |key, found| match found {
-        Found::Stored(record) => visit(key, record),
-        Found::Changed(Some(record)) => visit(key, record),
-        Found::Changed(None) => Ok(Visit::Continue(())),
-    })
+    let scan = |visit: &mut Visitor<'_>| {
+        reader
+            .tables()
+            .scan(Tree::Log, range, Direction::Ascending, visit)
+    };
+    merged(
+        reader.overlay().log(),
+        range,
+        Direction::Ascending,
+        scan,
+        |key, found| match found {
+            Found::Stored(record) => visit(key, record),
+            Found::Changed(Some(record)) => visit(key, record),
+            Found::Changed(None) => Ok(Visit::Continue(())),
+        },
+    )
 }
 
 /// Shows `visit` the chunks of bitmaps in a range of their keys.
@@ -245,12 +311,19 @@ fn scan_chunks(
     direction: Direction,
     mut visit: impl FnMut(&[u8], Cow<'_, RoaringBitmap>) -> Result<Visit>,
 ) -> Result<()> {
-    let scan = |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Bitmaps, range, direction, visit);
-    merged(reader.overlay().chunks(), range, direction, scan, |key, found| match found {
-        Found::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
-        Found::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
-        Found::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
-    })
+    let scan =
+        |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Bitmaps, range, direction, visit);
+    merged(
+        reader.overlay().chunks(),
+        range,
+        direction,
+        scan,
+        |key, found| match found {
+            Found::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
+            Found::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
+            Found::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
+        },
+    )
 }
 
 /// The chunk of a bitmap that the tables have; an empty one if there is none.
@@ -282,7 +355,10 @@ fn stored_value<T>(
 
 pub(super) fn decode_row(bytes: &[u8]) -> Result<Row> {
     let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
-    bytes.try_into().map(|bytes| Row(u32::from_be_bytes(bytes))).map_err(damaged)
+    bytes
+        .try_into()
+        .map(|bytes| Row(u32::from_be_bytes(bytes)))
+        .map_err(damaged)
 }
 
 pub(super) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {

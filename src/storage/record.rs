@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 
 use super::codec::{self, RecordKind};
 use crate::lead::{
-    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation, ViolationCode,
+    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation,
+    ViolationCode,
 };
 use crate::{Error, Result};
 
@@ -42,12 +43,22 @@ impl Stored {
 
     /// The lead in the trash that this is, if it is one that can be seen at `now`.
     pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
-        let TrashStamp { deleted_at, expires_at } = self.trash.filter(|stamp| !stamp.is_expired(now))?;
-        Some(TrashedLead { lead: self.lead, deleted_at, expires_at })
+        let TrashStamp {
+            deleted_at,
+            expires_at,
+        } = self.trash.filter(|stamp| !stamp.is_expired(now))?;
+        Some(TrashedLead {
+            lead: self.lead,
+            deleted_at,
+            expires_at,
+        })
     }
 }
 
-const LEAD: RecordKind = RecordKind { name: "lead record", format: 1 };
+const LEAD: RecordKind = RecordKind {
+    name: "lead record",
+    format: 1,
+};
 
 #[derive(Encode, BorrowDecode)]
 struct LeadRecord<'a> {
@@ -98,7 +109,12 @@ pub(super) fn encode(stored: &Stored) -> Result<Vec<u8>> {
         created_at: lead.created_at.timestamp_micros(),
         updated_at: lead.updated_at.timestamp_micros(),
         late: stored.late,
-        trash: stored.trash.map(|t| (t.deleted_at.timestamp_micros(), t.expires_at.timestamp_micros())),
+        trash: stored.trash.map(|t| {
+            (
+                t.deleted_at.timestamp_micros(),
+                t.expires_at.timestamp_micros(),
+            )
+        }),
         external_id: lead.external_id.as_deref(),
         name: &lead.name,
         email: lead.email.as_deref(),
@@ -107,16 +123,25 @@ pub(super) fn encode(stored: &Stored) -> Result<Vec<u8>> {
         status: &lead.status,
         source: lead.source.as_deref(),
         owner_id: lead.owner_id.as_deref(),
-        deal_value: lead.deal_value.map(|value| (value.mantissa().unsigned_abs() as u64, value.scale() as u8)),
+        deal_value: lead
+            .deal_value
+            .map(|value| (value.mantissa().unsigned_abs() as u64, value.scale() as u8)),
         tags: lead.tags.iter().map(String::as_str).collect(),
-        custom_fields: lead.custom_fields.iter().map(|(name, value)| (name.as_str(), custom_record(value))).collect(),
+        custom_fields: lead
+            .custom_fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), custom_record(value)))
+            .collect(),
     };
     let bytes = codec::encode(LEAD, &record)?;
     if bytes.len() > MAX_ENCODED_BYTES {
         return Err(Error::invalid(vec![Violation::new(
             "custom_fields",
             ViolationCode::TooLong,
-            format!("the whole lead takes {} bytes, but must take at most {MAX_ENCODED_BYTES}", bytes.len()),
+            format!(
+                "the whole lead takes {} bytes, but must take at most {MAX_ENCODED_BYTES}",
+                bytes.len()
+            ),
         )]));
     }
     Ok(bytes)
@@ -129,7 +154,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
         .deal_value
         .map(|(digits, scale)| Decimal::try_from_i128_with_scale(i128::from(digits), scale.into()))
         .transpose()
-        .map_err(|error| Error::corrupted("a lead record holds an impossible deal value").caused_by(error))?;
+        .map_err(|error| {
+            Error::corrupted("a lead record holds an impossible deal value").caused_by(error)
+        })?;
     let mut custom_fields = BTreeMap::new();
     for (name, value) in record.custom_fields {
         custom_fields.insert(name.to_owned(), custom_value(value)?);
@@ -158,7 +185,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
 }
 
 fn trash_stamp((deleted_at, expires_at): (i64, i64)) -> Result<TrashStamp> {
-    Ok(TrashStamp { deleted_at: codec::time(LEAD, deleted_at)?, expires_at: codec::time(LEAD, expires_at)? })
+    Ok(TrashStamp {
+        deleted_at: codec::time(LEAD, deleted_at)?,
+        expires_at: codec::time(LEAD, expires_at)?,
+    })
 }
 
 fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
@@ -167,7 +197,9 @@ fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
         CustomValue::Number(Number::Integer(number)) => CustomRecord::Integer(*number),
         CustomValue::Number(Number::Float(number)) => CustomRecord::Float(*number),
         CustomValue::Bool(truth) => CustomRecord::Bool(*truth),
-        CustomValue::List(elements) => CustomRecord::List(elements.iter().filter_map(scalar_record).collect()),
+        CustomValue::List(elements) => {
+            CustomRecord::List(elements.iter().filter_map(scalar_record).collect())
+        }
     }
 }
 
@@ -207,7 +239,9 @@ fn float(number: f64) -> Result<CustomValue> {
     if number.is_finite() {
         Ok(CustomValue::Number(Number::Float(number)))
     } else {
-        Err(Error::corrupted("a lead record holds a number that is not finite"))
+        Err(Error::corrupted(
+            "a lead record holds a number that is not finite",
+        ))
     }
 }
 
@@ -231,7 +265,11 @@ pub(super) fn with_text(bytes: usize) -> Stored {
         updated_at: DateTime::UNIX_EPOCH,
         version: Version::FIRST,
     };
-    Stored { lead, late: false, trash: None }
+    Stored {
+        lead,
+        late: false,
+        trash: None,
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +293,10 @@ mod tests {
                 deal_value: Some(Decimal::new(123_456, 4)),
                 tags: vec!["a".into(), "b".into()],
                 custom_fields: BTreeMap::from([
-                    ("list".to_owned(), CustomValue::List(vec!["x".into(), 1_i64.into(), 0.5.into(), true.into()])),
+                    (
+                        "list".to_owned(),
+                        CustomValue::List(vec!["x".into(), 1_i64.into(), 0.5.into(), true.into()]),
+                    ),
                     ("n".to_owned(), (-7_i64).into()),
                 ]),
                 created_at: from_micros(1_700_000_000_000_000),
@@ -263,13 +304,20 @@ mod tests {
                 version: Version::new(300),
             },
             late: true,
-            trash: Some(TrashStamp { deleted_at: from_micros(5), expires_at: from_micros(70_000) }),
+            trash: Some(TrashStamp {
+                deleted_at: from_micros(5),
+                expires_at: from_micros(70_000),
+            }),
         }
     }
 
     #[test]
     fn the_bytes_of_a_lead_record_stay_what_they_are() {
-        let hex: String = encode(&full()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = encode(&full())
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(hex, GOLDEN);
     }
 
@@ -294,10 +342,16 @@ mod tests {
 
     #[test]
     fn a_number_that_is_not_finite_is_refused() {
-        for value in [CustomValue::from(f64::NAN), CustomValue::List(vec![f64::NEG_INFINITY.into()])] {
+        for value in [
+            CustomValue::from(f64::NAN),
+            CustomValue::List(vec![f64::NEG_INFINITY.into()]),
+        ] {
             let mut stored = full();
             stored.lead.custom_fields.insert("n".to_owned(), value);
-            assert_eq!(decode(&encode(&stored).unwrap()).unwrap_err().kind(), crate::ErrorKind::Corrupted);
+            assert_eq!(
+                decode(&encode(&stored).unwrap()).unwrap_err().kind(),
+                crate::ErrorKind::Corrupted
+            );
         }
     }
 
@@ -309,7 +363,9 @@ mod tests {
         stored.lead.updated_at = from_micros(last);
         let bytes = encode(&stored).unwrap();
         assert_eq!(decode(&bytes).unwrap(), stored, "the last that there is");
-        let place = (0..bytes.len()).find(|at| bytes[*at..].starts_with(&(last as u64 * 2).to_le_bytes())).unwrap();
+        let place = (0..bytes.len())
+            .find(|at| bytes[*at..].starts_with(&(last as u64 * 2).to_le_bytes()))
+            .unwrap();
         for micros in [last + 1, i64::MAX, i64::MIN] {
             // bincode's integers with a sign: twice the number, or less one than that where it is below zero.
             let zigzag = (micros << 1 ^ micros >> 63) as u64;
@@ -317,7 +373,12 @@ mod tests {
             bytes[place..place + 8].copy_from_slice(&zigzag.to_le_bytes());
             let error = decode(&bytes).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Corrupted);
-            assert!(error.to_string().contains(&format!("has a time, {micros} microseconds")), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("has a time, {micros} microseconds")),
+                "{error}"
+            );
         }
     }
 

@@ -52,7 +52,12 @@ pub(super) fn rebuild(
 ) -> Result<()> {
     fill(file, |tables| {
         let seq = Seq(view.header.seq.0.saturating_add(1));
-        let mut header = Header { seq, commit_id: CommitId(random_bytes()), log_start: seq, ..view.header().clone() };
+        let mut header = Header {
+            seq,
+            commit_id: CommitId(random_bytes()),
+            log_start: seq,
+            ..view.header().clone()
+        };
         let mut gathered = Overlay::default();
         let mut copied = 0;
         view.each_lead(|row, stored| {
@@ -69,18 +74,29 @@ pub(super) fn rebuild(
                 put(Op::Key(key.as_slice().into(), true))?;
             }
             for posting in &entries.postings {
-                put(Op::Row { chunk: chunk_key(posting, row).as_slice().into(), row: row.0, present: true })?;
+                put(Op::Row {
+                    chunk: chunk_key(posting, row).as_slice().into(),
+                    row: row.0,
+                    present: true,
+                })?;
             }
             put(Op::DealValue(row.0, entries.deal_value))?;
             copied += 1;
             progress(copied);
-            if gathered.bytes() > GATHERED_BYTES { tables.write(&std::mem::take(&mut gathered)) } else { Ok(()) }
+            if gathered.bytes() > GATHERED_BYTES {
+                tables.write(&std::mem::take(&mut gathered))
+            } else {
+                Ok(())
+            }
         })?;
         view.each_credential_record(|id, record| {
             gathered.apply(&Op::Credential(id.into(), Some(record.into())), &*tables)
         })?;
         let log = log::encode(header.commit_id, &[])?;
-        gathered.apply(&Op::Log(log::key(seq, 0).as_slice().into(), Some(log.into())), &*tables)?;
+        gathered.apply(
+            &Op::Log(log::key(seq, 0).as_slice().into(), Some(log.into())),
+            &*tables,
+        )?;
         tables.write(&gathered)?;
         tables.write_header(&header)
     })
@@ -88,12 +104,18 @@ pub(super) fn rebuild(
 
 /// Makes a store of a new file in one transaction.
 fn fill(file: SealedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
-    let db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file).map_err(fault)?;
+    let db = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(file)
+        .map_err(fault)?;
     fill_database(&db, work)?;
     db.close().map_err(fault)
 }
 
-fn fill_database(db: &Database, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
+fn fill_database(
+    db: &Database,
+    work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>,
+) -> Result<()> {
     let transaction = db.begin_write().map_err(fault)?;
     let filled = OpenTables::of(&transaction).and_then(|mut tables| {
         tables.initialise()?;

@@ -81,8 +81,9 @@ impl SealedFile {
             let (salt, rest) = rest.split_first_chunk::<16>()?;
             Some((magic, salt, rest.first_chunk::<4>()?))
         });
-        let (magic, salt, sum) =
-            parts.filter(|(magic, ..)| *magic == MAGIC).ok_or_else(|| damaged("it begins otherwise"))?;
+        let (magic, salt, sum) = parts
+            .filter(|(magic, ..)| *magic == MAGIC)
+            .ok_or_else(|| damaged("it begins otherwise"))?;
         if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
             return Err(damaged("its first bytes are not what was written"));
         }
@@ -93,8 +94,17 @@ impl SealedFile {
     fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
         let (inner, head) = (Box::new(inner), Mutex::new(head));
         let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
-        let sealed = Arc::new(Sealed { inner, salt, head, tolerates, tolerated });
-        Self { sealed, damage: Damage::default() }
+        let sealed = Arc::new(Sealed {
+            inner,
+            salt,
+            head,
+            tolerates,
+            tolerated,
+        });
+        Self {
+            sealed,
+            damage: Damage::default(),
+        }
     }
 
     /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
@@ -104,7 +114,9 @@ impl SealedFile {
         let done = work();
         self.sealed.tolerates.store(false, Ordering::Relaxed);
         let done = done.inspect_err(|_| lock(&self.sealed.tolerated).clear())?;
-        self.seal_tolerated().map_err(redb::Error::Io).map_err(fault)?;
+        self.seal_tolerated()
+            .map_err(redb::Error::Io)
+            .map_err(fault)?;
         Ok(done)
     }
 
@@ -115,7 +127,9 @@ impl SealedFile {
         if tolerated.is_empty() {
             return Ok(());
         }
-        tolerated.into_iter().try_for_each(|block| self.seal_as_it_is(block))?;
+        tolerated
+            .into_iter()
+            .try_for_each(|block| self.seal_as_it_is(block))?;
         self.sync_data()
     }
 
@@ -133,7 +147,10 @@ impl SealedFile {
 
     /// The same file for another reader, the damage that it meets aside.
     pub(super) fn apart(&self) -> Self {
-        Self { sealed: Arc::clone(&self.sealed), damage: Damage::default() }
+        Self {
+            sealed: Arc::clone(&self.sealed),
+            damage: Damage::default(),
+        }
     }
 
     /// Whether both copies of block 0 are the same, as closing leaves them.
@@ -179,7 +196,11 @@ impl StorageBackend for SealedFile {
             let (places, rest) = out.split_at_mut(out.len().min(data.len()));
             places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
             drop(head);
-            return if rest.is_empty() { Ok(()) } else { self.read(DATA as u64, rest) };
+            return if rest.is_empty() {
+                Ok(())
+            } else {
+                self.read(DATA as u64, rest)
+            };
         }
         let (mut rest, mut skip) = (out, skip);
         for sealed in self.read_blocks(first, count)?.chunks_exact(SEALED) {
@@ -193,7 +214,10 @@ impl StorageBackend for SealedFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         if !len.is_multiple_of(DATA as u64) || len == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's length is no whole number of blocks"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the file's length is no whole number of blocks",
+            ));
         }
         self.seal_tolerated()?;
         self.sealed.inner.set_len(place(len / DATA as u64)?)
@@ -212,8 +236,13 @@ impl StorageBackend for SealedFile {
         let (first, count, skip) = blocks(offset, data.len());
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
-            self.head().write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
-            return if rest.is_empty() { Ok(()) } else { self.write(DATA as u64, rest) };
+            self.head()
+                .write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
+            return if rest.is_empty() {
+                Ok(())
+            } else {
+                self.write(DATA as u64, rest)
+            };
         }
         let mut sealed = if skip == 0 && data.len() == count * DATA {
             vec![0; count * SEALED]
@@ -225,7 +254,10 @@ impl StorageBackend for SealedFile {
             let (place, data) = sealed.split_at_mut(SEAL);
             let places = data.get_mut(skip..).unwrap_or_default();
             let (new, after) = rest.split_at(rest.len().min(places.len()));
-            places.get_mut(..new.len()).unwrap_or_default().copy_from_slice(new);
+            places
+                .get_mut(..new.len())
+                .unwrap_or_default()
+                .copy_from_slice(new);
             place.copy_from_slice(&seal(&self.sealed.salt, block, data));
             (rest, skip) = (after, 0);
         }
@@ -237,27 +269,51 @@ impl StorageBackend for SealedFile {
         self.sealed.inner.close().and(completed)
     }
 
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+    fn try_lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
         self.sealed.inner.try_lock_range(start, end)
     }
 
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
         self.sealed.inner.try_lock_shared_range(start, end)
     }
 
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+    fn lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
         self.sealed.inner.lock_range(start, end)
     }
 
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+    fn lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
         self.sealed.inner.lock_shared_range(start, end)
     }
 
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
+    fn unlock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
         self.sealed.inner.unlock_range(start, end)
     }
 
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
+    fn query_lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
         self.sealed.inner.query_lock_range(start, end)
     }
 }
@@ -283,8 +339,9 @@ fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
 
 /// Where a block after the first one lies.
 fn place(block: u64) -> io::Result<u64> {
-    let place =
-        (block.saturating_sub(1)).checked_mul(SEALED as u64).and_then(|place| place.checked_add(FIRST_BLOCK as u64));
+    let place = (block.saturating_sub(1))
+        .checked_mul(SEALED as u64)
+        .and_then(|place| place.checked_add(FIRST_BLOCK as u64));
     place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
 }
 
@@ -350,11 +407,17 @@ mod tests {
         assert!(file.was_closed());
         let copy = |number: usize| {
             let mut bytes = vec![0; head::COPY];
-            memory.read((PREFACE + number * head::COPY) as u64, &mut bytes).unwrap();
+            memory
+                .read((PREFACE + number * head::COPY) as u64, &mut bytes)
+                .unwrap();
             bytes
         };
         assert_eq!(copy(0), copy(1));
-        assert!(copy(0)[SEAL + 8..SEAL + 8 + DATA].iter().all(|byte| *byte == 1));
+        assert!(
+            copy(0)[SEAL + 8..SEAL + 8 + DATA]
+                .iter()
+                .all(|byte| *byte == 1)
+        );
         // Either will do, and one that is damaged is not taken.
         for (number, place) in [(0, 100), (1, 100), (0, 5), (1, 5)] {
             let at = (PREFACE + number * head::COPY + place) as u64;
@@ -380,11 +443,23 @@ mod tests {
     fn what_is_no_sealed_file_or_no_whole_block_is_refused_with_a_reason() {
         let (memory, file) = filled(1);
         for length in [0, DATA as u64 + 1] {
-            assert_eq!(file.set_len(length).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(
+                file.set_len(length).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput
+            );
         }
         memory.write(place(2).unwrap() + 50, &[7]).unwrap();
-        assert!(all_of(&file).unwrap_err().to_string().contains("its block 2 is not what was written"));
-        assert!(file.damage().get().is_some_and(|what| what.contains("block 2")));
+        assert!(
+            all_of(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("its block 2 is not what was written")
+        );
+        assert!(
+            file.damage()
+                .get()
+                .is_some_and(|what| what.contains("block 2"))
+        );
         assert!(file.apart().damage().get().is_none());
         let reason = |length: u64| {
             memory.set_len(length).unwrap();
@@ -419,8 +494,15 @@ mod tests {
             });
             assert!(done.is_err());
             let file = SealedFile::open(memory).unwrap();
-            assert_eq!(read(&file, 2).is_ok(), is_sealed, "where operation {failing} failed");
-            assert!(read(&file, 1).unwrap().starts_with(&[1]), "nothing was written");
+            assert_eq!(
+                read(&file, 2).is_ok(),
+                is_sealed,
+                "where operation {failing} failed"
+            );
+            assert!(
+                read(&file, 1).unwrap().starts_with(&[1]),
+                "nothing was written"
+            );
         }
     }
 }

@@ -32,13 +32,23 @@ impl ShadowFile {
         let length = file.len()?;
         let mut header = vec![0; BLOCK];
         file.read(0, &mut header)?;
-        let own = Own { length, shared: length, blocks: BTreeMap::from([(0, header)]) };
-        Ok(Self { file: file.apart(), own: Mutex::new(own) })
+        let own = Own {
+            length,
+            shared: length,
+            blocks: BTreeMap::from([(0, header)]),
+        };
+        Ok(Self {
+            file: file.apart(),
+            own: Mutex::new(own),
+        })
     }
 
     /// Another one, which begins as this one is now.
     pub(super) fn fork(&self) -> Self {
-        Self { file: self.file.apart(), own: Mutex::new(self.own().clone()) }
+        Self {
+            file: self.file.apart(),
+            own: Mutex::new(self.own().clone()),
+        }
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {
@@ -67,7 +77,9 @@ impl StorageBackend for ShadowFile {
         let (mut rest, mut offset) = (out, offset);
         while !rest.is_empty() {
             let block = self.block(&own, offset / BLOCK as u64)?;
-            let data = block.get((offset % BLOCK as u64) as usize..).unwrap_or_default();
+            let data = block
+                .get((offset % BLOCK as u64) as usize..)
+                .unwrap_or_default();
             let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
             places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
             offset += places.len() as u64;
@@ -94,8 +106,15 @@ impl StorageBackend for ShadowFile {
         while !rest.is_empty() {
             let (number, skip) = (offset / BLOCK as u64, (offset % BLOCK as u64) as usize);
             let (new, after) = rest.split_at(rest.len().min(BLOCK - skip));
-            let mut block = if new.len() == BLOCK { vec![0; BLOCK] } else { self.block(&own, number)? };
-            block.get_mut(skip..skip + new.len()).unwrap_or_default().copy_from_slice(new);
+            let mut block = if new.len() == BLOCK {
+                vec![0; BLOCK]
+            } else {
+                self.block(&own, number)?
+            };
+            block
+                .get_mut(skip..skip + new.len())
+                .unwrap_or_default()
+                .copy_from_slice(new);
             own.blocks.insert(number, block);
             offset += new.len() as u64;
             rest = after;
@@ -114,7 +133,8 @@ mod tests {
         let file = SealedFile::create(SharedMemory::default()).unwrap();
         file.set_len(4 * BLOCK as u64).unwrap();
         for number in 0..4_u8 {
-            file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK]).unwrap();
+            file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK])
+                .unwrap();
         }
         let shadow = ShadowFile::of(&file).unwrap();
         let read = |file: &dyn StorageBackend, offset: u64, length: usize| {
@@ -126,11 +146,18 @@ mod tests {
         assert_eq!(read(&shadow, BLOCK as u64 - 3, 6), [1, 7, 7, 7, 7, 2]);
         assert_eq!(read(&file, BLOCK as u64 - 3, 6), [1, 1, 1, 2, 2, 2]);
         file.write(0, &[8; 16]).unwrap();
-        assert_eq!(read(&shadow, 0, 4), [1; 4], "the header is the one of the moment");
+        assert_eq!(
+            read(&shadow, 0, 4),
+            [1; 4],
+            "the header is the one of the moment"
+        );
         // Cut off and grown again, it holds zeros.
         shadow.set_len(2 * BLOCK as u64).unwrap();
         shadow.set_len(4 * BLOCK as u64).unwrap();
-        assert_eq!((shadow.len().unwrap(), read(&shadow, 2 * BLOCK as u64, 3)), (4 * BLOCK as u64, vec![0; 3]));
+        assert_eq!(
+            (shadow.len().unwrap(), read(&shadow, 2 * BLOCK as u64, 3)),
+            (4 * BLOCK as u64, vec![0; 3])
+        );
         assert_eq!(read(&file, 2 * BLOCK as u64, 3), [3; 3]);
     }
 }

@@ -20,8 +20,13 @@ pub(crate) struct SharedKey {
 impl From<&[u8]> for SharedKey {
     fn from(bytes: &[u8]) -> Self {
         let mut head = [0; 8];
-        head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-        Self { head: u64::from_be_bytes(head), bytes: bytes.into() }
+        head.iter_mut()
+            .zip(bytes)
+            .for_each(|(place, byte)| *place = *byte);
+        Self {
+            head: u64::from_be_bytes(head),
+            bytes: bytes.into(),
+        }
     }
 }
 
@@ -41,7 +46,9 @@ impl Borrow<[u8]> for SharedKey {
 
 impl Ord for SharedKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.head.cmp(&other.head).then_with(|| self.bytes.cmp(&other.bytes))
+        self.head
+            .cmp(&other.head)
+            .then_with(|| self.bytes.cmp(&other.bytes))
     }
 }
 
@@ -64,7 +71,9 @@ impl Encode for SharedKey {
 }
 
 impl<'de, C> BorrowDecode<'de, C> for SharedKey {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
         <&[u8]>::borrow_decode(decoder).map(Self::from)
     }
 }

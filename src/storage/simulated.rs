@@ -24,7 +24,10 @@ impl Directory for SimulatedDirectory<'_> {
     fn lock(&self, _create: bool) -> Result<Lock> {
         match self.0.lock() {
             Some(lock) => Ok(Box::new(lock)),
-            None => Err(Error::new(ErrorKind::AlreadyOpen, "the store on this simulated disk is open already")),
+            None => Err(Error::new(
+                ErrorKind::AlreadyOpen,
+                "the store on this simulated disk is open already",
+            )),
         }
     }
 

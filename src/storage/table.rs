@@ -70,8 +70,16 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 8] =
-        [Self::Leads, Self::Ids, Self::Keys, Self::Bitmaps, Self::Columns, Self::Log, Self::Credentials, Self::Meta];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Leads,
+        Self::Ids,
+        Self::Keys,
+        Self::Bitmaps,
+        Self::Columns,
+        Self::Log,
+        Self::Credentials,
+        Self::Meta,
+    ];
 
     pub(super) const fn definition(self) -> Definition {
         TableDefinition::new(match self {

@@ -48,18 +48,34 @@ pub(crate) trait ReadTables {
     /// The rows of a bitmap, by the key that its chunks share.
     fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
         let mut rows = RoaringBitmap::new();
-        self.scan(Tree::Bitmaps, &KeyRange::prefix(posting), Direction::Ascending, &mut |_, bytes| {
-            rows |= decode_chunk(bytes)?;
-            Ok(Visit::Continue(()))
-        })?;
+        self.scan(
+            Tree::Bitmaps,
+            &KeyRange::prefix(posting),
+            Direction::Ascending,
+            &mut |_, bytes| {
+                rows |= decode_chunk(bytes)?;
+                Ok(Visit::Continue(()))
+            },
+        )?;
         Ok(Arc::new(rows))
     }
 
     /// Shows `visitor` the sorted keys of a range until it breaks.
-    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()>;
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()>;
 
     /// Shows `visit` the keys of a range of another table, with their values, until it breaks.
-    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()>;
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()>;
 }
 
 impl<T> Tables<T> {
@@ -113,15 +129,29 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
         }
     }
 
-    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()> {
         key_blocks::scan(&self.keys, range, direction, visitor)
     }
 
-    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()> {
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()> {
         if range.from >= range.to {
             return Ok(());
         }
-        let mut entries = self.table(tree).range::<&[u8]>(range.from.as_slice()..range.to.as_slice()).map_err(fault)?;
+        let mut entries = self
+            .table(tree)
+            .range::<&[u8]>(range.from.as_slice()..range.to.as_slice())
+            .map_err(fault)?;
         loop {
             let entry = match direction {
                 Direction::Ascending => entries.next(),
@@ -144,7 +174,13 @@ impl CommittedTables {
         check_format(&open(Tree::Meta)?)?;
         let tables = Tables::open(open)?;
         let header = tables.header()?;
-        Ok((Self { tables, bitmaps: BitmapCache::default() }, header))
+        Ok((
+            Self {
+                tables,
+                bitmaps: BitmapCache::default(),
+            },
+            header,
+        ))
     }
 }
 
@@ -154,28 +190,46 @@ impl ReadTables for CommittedTables {
     }
 
     fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
-        self.bitmaps.get_or_insert(posting, || self.tables.bitmap(posting))
+        self.bitmaps
+            .get_or_insert(posting, || self.tables.bitmap(posting))
     }
 
-    fn scan_keys(&self, range: &KeyRange, direction: Direction, visitor: &mut dyn KeyVisitor) -> Result<()> {
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()> {
         self.tables.scan_keys(range, direction, visitor)
     }
 
-    fn scan(&self, tree: Tree, range: &KeyRange, direction: Direction, visit: &mut Visitor<'_>) -> Result<()> {
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()> {
         self.tables.scan(tree, range, direction, visit)
     }
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
     pub(super) fn header(&self) -> Result<Header> {
-        let header = self.meta.get(HEADER_KEY).map_err(fault)?.ok_or(CodecError::Empty { record: "header" })?;
+        let header = self
+            .meta
+            .get(HEADER_KEY)
+            .map_err(fault)?
+            .ok_or(CodecError::Empty { record: "header" })?;
         Header::decode(header.value())
     }
 }
 
 fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
     let value = meta.get(FORMAT_KEY).map_err(fault)?;
-    let bytes = value.as_ref().and_then(|value| <[u8; 4]>::try_from(value.value()).ok());
+    let bytes = value
+        .as_ref()
+        .and_then(|value| <[u8; 4]>::try_from(value.value()).ok());
     match bytes.map(u32::from_le_bytes) {
         Some(FORMAT) => Ok(()),
         Some(other) => Err(Error::new(
@@ -185,7 +239,9 @@ fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
                  use the version that wrote it, or a newer one"
             ),
         )),
-        None => Err(Error::corrupted("the store's file is damaged: it does not say which format it has")),
+        None => Err(Error::corrupted(
+            "the store's file is damaged: it does not say which format it has",
+        )),
     }
 }
 
@@ -201,7 +257,14 @@ impl<'t> OpenTables<'t> {
     }
 
     pub(super) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
-        set(&mut self.meta, FORMAT_KEY, format.map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice))
+        set(
+            &mut self.meta,
+            FORMAT_KEY,
+            format
+                .map(u32::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 4]>::as_slice),
+        )
     }
 
     /// Puts in what another store's table of this kind has under a key.
@@ -210,17 +273,27 @@ impl<'t> OpenTables<'t> {
     }
 
     pub(super) fn write_header(&mut self, header: &Header) -> Result<()> {
-        self.meta.insert(HEADER_KEY, header.encode()?.as_slice()).map_err(fault)?;
+        self.meta
+            .insert(HEADER_KEY, header.encode()?.as_slice())
+            .map_err(fault)?;
         Ok(())
     }
 
     /// Writes everything that `overlay` has, in the order of its keys.
     pub(super) fn write(&mut self, overlay: &Overlay) -> Result<()> {
         for (row, record) in overlay.leads() {
-            set(&mut self.leads, &key::row_bytes(Row(*row)), record.as_deref())?;
+            set(
+                &mut self.leads,
+                &key::row_bytes(Row(*row)),
+                record.as_deref(),
+            )?;
         }
         for (id, row) in overlay.ids() {
-            set(&mut self.ids, id, row.map(key::row_bytes).as_ref().map(<[u8; 4]>::as_slice))?;
+            set(
+                &mut self.ids,
+                id,
+                row.map(key::row_bytes).as_ref().map(<[u8; 4]>::as_slice),
+            )?;
         }
         key_blocks::write(&mut self.keys, overlay.keys())?;
         let mut bytes = Vec::new();
@@ -233,13 +306,17 @@ impl<'t> OpenTables<'t> {
             rows.optimize();
             bytes.clear();
             rows.serialize_into(&mut bytes).map_err(|error| {
-                Error::new(ErrorKind::Io, "a bitmap could not be written to memory").caused_by(error)
+                Error::new(ErrorKind::Io, "a bitmap could not be written to memory")
+                    .caused_by(error)
             })?;
             set(&mut self.bitmaps, chunk, Some(&bytes))?;
         }
         let mut block: Option<DealValues> = None;
         for (row, value) in overlay.deal_values() {
-            if block.as_ref().is_none_or(|block| row / BLOCK_ROWS != block.first_row() / BLOCK_ROWS) {
+            if block
+                .as_ref()
+                .is_none_or(|block| row / BLOCK_ROWS != block.first_row() / BLOCK_ROWS)
+            {
                 self.write_deal_values(block.take())?;
                 block = Some(column::stored_block(self, *row)?);
             }
@@ -263,7 +340,11 @@ impl OpenTables<'_> {
         let Some(block) = block else { return Ok(()) };
         let bytes = block.encode();
         let value = Some(bytes.as_slice()).filter(|bytes| !bytes.is_empty());
-        set(&mut self.columns, &key::deal_value_block(block.first_row()), value)
+        set(
+            &mut self.columns,
+            &key::deal_value_block(block.first_row()),
+            value,
+        )
     }
 }
 

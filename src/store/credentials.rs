@@ -70,7 +70,8 @@ impl<'s> Credentials<'s> {
     /// [`Invalid`](crate::ErrorKind::Invalid) for a label, an owner or an expiry that breaks a rule, or no scope;
     /// [`Io`](crate::ErrorKind::Io) if the operating system has no random bytes.
     pub fn issue(&self, new: NewCredential) -> Result<IssuedCredential> {
-        self.store.write(move |transaction| transaction.issue_credential(new))
+        self.store
+            .write(move |transaction| transaction.issue_credential(new))
     }
 
     /// Every credential, expired and revoked ones too, the oldest first.
@@ -96,7 +97,10 @@ impl<'s> Credentials<'s> {
     ///
     /// Only those of the store itself.
     pub fn get(&self, id: CredentialId) -> Result<Option<Credential>> {
-        Ok(self.store.with(|core| core.view()?.reader().credential(id))?.map(|stored| stored.credential))
+        Ok(self
+            .store
+            .with(|core| core.view()?.reader().credential(id))?
+            .map(|stored| stored.credential))
     }
 
     /// Revokes a credential: its token is refused from now on. One that is revoked already stays as it is.
@@ -105,7 +109,8 @@ impl<'s> Credentials<'s> {
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is none of this id.
     pub fn revoke(&self, id: CredentialId) -> Result<Credential> {
-        self.store.write(move |transaction| transaction.revoke_credential(id))
+        self.store
+            .write(move |transaction| transaction.revoke_credential(id))
     }
 
     /// Removes a credential, whose token is refused from now on, so that nothing tells that it ever was.
@@ -114,7 +119,8 @@ impl<'s> Credentials<'s> {
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is none of this id.
     pub fn remove(&self, id: CredentialId) -> Result<()> {
-        self.store.write(move |transaction| transaction.remove_credential(id))
+        self.store
+            .write(move |transaction| transaction.remove_credential(id))
     }
 
     /// On whose behalf a request with this bearer token is made; `None` if the token is unknown, expired or revoked. The
@@ -126,11 +132,20 @@ impl<'s> Credentials<'s> {
     pub fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
         let token = Token::new(token);
         let (stored, now) = self.store.with(|core| {
-            let stored = token.claims().map(|id| core.view()?.reader().credential(id)).transpose()?;
+            let stored = token
+                .claims()
+                .map(|id| core.view()?.reader().credential(id))
+                .transpose()?;
             Ok((stored.flatten(), core.now()))
         })?;
-        let matches = token.matches(stored.as_ref().map_or(TokenHash::NONE, |stored| stored.hash));
-        let credential = stored.map(|stored| stored.credential).filter(|c| matches && c.is_valid_at(now));
+        let matches = token.matches(
+            stored
+                .as_ref()
+                .map_or(TokenHash::NONE, |stored| stored.hash),
+        );
+        let credential = stored
+            .map(|stored| stored.credential)
+            .filter(|c| matches && c.is_valid_at(now));
         Ok(credential.map(|credential| {
             let principal = Principal::new(credential.scopes);
             match credential.owner_id {

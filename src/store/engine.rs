@@ -15,7 +15,9 @@ use super::options::{Durability, OpenOptions};
 use super::transaction::{Rules, Transaction};
 use crate::clock;
 use crate::search::{Follower, IndexHome, IndexPlace, Published, View};
-use crate::storage::{self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq};
+use crate::storage::{
+    self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq,
+};
 use crate::trash::Patience;
 use crate::{Error, ErrorKind, Result};
 
@@ -56,7 +58,12 @@ pub(super) struct Core {
 }
 
 impl Engine {
-    pub(super) fn open(options: &OpenOptions, access: Access, medium: &Medium, nesting: &Arc<Nesting>) -> Result<Self> {
+    pub(super) fn open(
+        options: &OpenOptions,
+        access: Access,
+        medium: &Medium,
+        nesting: &Arc<Nesting>,
+    ) -> Result<Self> {
         let statuses = options.status_set()?;
         let database = Database::open(medium, options.cache_bytes, access)?;
         let read = database.read().map_err(|error| match medium {
@@ -88,14 +95,26 @@ impl Engine {
         let make_durable = move || sync(&synced_file);
         let on_rebuild = options.on_search_rebuild.clone();
         let follower = match (options.search, options.threads) {
-            (true, true) => Follower::start(home, Arc::clone(&published), make_durable, on_rebuild)?,
+            (true, true) => {
+                Follower::start(home, Arc::clone(&published), make_durable, on_rebuild)?
+            }
             #[cfg(feature = "unstable-testing")]
-            (true, false) => Follower::on_call(home, Arc::clone(&published), make_durable, on_rebuild),
+            (true, false) => {
+                Follower::on_call(home, Arc::clone(&published), make_durable, on_rebuild)
+            }
             _ => Follower::none(Arc::clone(&published)),
         };
         let core = Arc::new(Core {
-            rules: Rules { clock: Arc::clone(&options.clock), statuses, trash_retention: options.trash_retention },
-            durability: if later { storage::Durability::Later } else { storage::Durability::EveryCommit },
+            rules: Rules {
+                clock: Arc::clone(&options.clock),
+                statuses,
+                trash_retention: options.trash_retention,
+            },
+            durability: if later {
+                storage::Durability::Later
+            } else {
+                storage::Durability::EveryCommit
+            },
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file,
@@ -112,7 +131,10 @@ impl Engine {
             closed: AtomicBool::new(false),
             snapshots: AtomicUsize::new(0),
         });
-        if lock(&core.file).as_ref().is_some_and(Database::is_ahead_of_tables) {
+        if lock(&core.file)
+            .as_ref()
+            .is_some_and(Database::is_ahead_of_tables)
+        {
             core.signal.written(false);
         }
         let keeper = match options.durability {
@@ -129,9 +151,15 @@ impl Engine {
 
     /// Ends the threads, then closes the file. Whoever still reads or writes gets `Closed`.
     pub(super) fn close(&self) -> Result<()> {
-        let Some(database) = self.end() else { return Ok(()) };
+        let Some(database) = self.end() else {
+            return Ok(());
+        };
         catch_unwind(AssertUnwindSafe(|| database.close()))
-            .unwrap_or_else(|_| Err(Error::corrupted("closing the store panicked, which a damaged file can cause")))
+            .unwrap_or_else(|_| {
+                Err(Error::corrupted(
+                    "closing the store panicked, which a damaged file can cause",
+                ))
+            })
             .map_err(|error| self.core.note_failure(error))
     }
 
@@ -177,9 +205,10 @@ impl Core {
     pub(super) fn check_failure(&self) -> Result<()> {
         match self.failure.get() {
             None => Ok(()),
-            Some(failure) => {
-                Err(Error::new(failure.kind(), format!("the store failed earlier ({failure}); reopen() it")))
-            }
+            Some(failure) => Err(Error::new(
+                failure.kind(),
+                format!("the store failed earlier ({failure}); reopen() it"),
+            )),
         }
     }
 
@@ -211,7 +240,10 @@ impl Core {
     }
 
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
-    pub(super) fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.prepare_write()?;
         self.commit(lock(&self.file).as_mut().ok_or_else(Error::closed)?, work)
     }
@@ -223,10 +255,13 @@ impl Core {
     ) -> Result<T> {
         self.prepare_write()?;
         self.queue.carry_out(work, |jobs| {
-            self.commit(lock(&self.file).as_mut().ok_or_else(Error::closed)?, |transaction| {
-                jobs(transaction);
-                Ok(())
-            })
+            self.commit(
+                lock(&self.file).as_mut().ok_or_else(Error::closed)?,
+                |transaction| {
+                    jobs(transaction);
+                    Ok(())
+                },
+            )
         })
     }
 
@@ -245,7 +280,11 @@ impl Core {
     }
 
     pub(super) fn refuse_read_only(&self) -> Result<()> {
-        if self.read_only { Err(storage::read_only()) } else { Ok(()) }
+        if self.read_only {
+            Err(storage::read_only())
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn refuse_nested(&self) -> Result<()> {
@@ -265,7 +304,9 @@ impl Core {
         }
         let mut file = lock(&self.file);
         let file = file.as_mut().ok_or_else(Error::closed)?;
-        let view = file.read_whole().map_err(|error| self.note_failure(error))?;
+        let view = file
+            .read_whole()
+            .map_err(|error| self.note_failure(error))?;
         self.published.rebase(view.clone());
         Ok(view)
     }
@@ -274,11 +315,17 @@ impl Core {
     pub(super) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
         let file = lock(&self.file);
         let file = file.as_ref().ok_or_else(Error::closed)?;
-        Ok((file.on_disk().map_err(|error| self.note_failure(error))?, file.checkpointed()))
+        Ok((
+            file.on_disk().map_err(|error| self.note_failure(error))?,
+            file.checkpointed(),
+        ))
     }
 
     pub(super) fn checkpointed(&self) -> Result<Seq> {
-        Ok(lock(&self.file).as_ref().ok_or_else(Error::closed)?.checkpointed())
+        Ok(lock(&self.file)
+            .as_ref()
+            .ok_or_else(Error::closed)?
+            .checkpointed())
     }
 
     /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
@@ -295,19 +342,29 @@ impl Core {
     fn checkpoint_alone(&self, mut meanwhile: impl FnMut()) -> Result<()> {
         self.check_failure()?;
         let write = || {
-            let checkpoint = lock(&self.file).as_mut().ok_or_else(Error::closed)?.begin_checkpoint()?;
-            let Some(checkpoint) = checkpoint else { return Ok(()) };
+            let checkpoint = lock(&self.file)
+                .as_mut()
+                .ok_or_else(Error::closed)?
+                .begin_checkpoint()?;
+            let Some(checkpoint) = checkpoint else {
+                return Ok(());
+            };
             meanwhile();
             let written = checkpoint.write()?;
             meanwhile();
             let mut file = lock(&self.file);
             let file = file.as_mut().ok_or_else(Error::closed)?;
             file.end_checkpoint(written)?;
-            self.crowded.store(file.needs_checkpoint(), Ordering::Release);
+            self.crowded
+                .store(file.needs_checkpoint(), Ordering::Release);
             self.published.rebase(file.read()?);
             Ok(())
         };
-        let panicked = |_| Err(Error::corrupted("a checkpoint panicked, which a damaged file can cause"));
+        let panicked = |_| {
+            Err(Error::corrupted(
+                "a checkpoint panicked, which a damaged file can cause",
+            ))
+        };
         catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked).map_err(|error| {
             let error = self.note_failure(error);
             let error =
@@ -321,7 +378,11 @@ impl Core {
     }
 
     /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
-    fn commit<T>(&self, file: &mut Database, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn commit<T>(
+        &self,
+        file: &mut Database,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.check_failure()?;
         let own = |result: Result<_>| result.map_err(|error| self.note_failure(error));
         let pending = file.begin().map_err(|error| self.note_failure(error))?;
@@ -344,7 +405,8 @@ impl Core {
         let count = changed.len();
         self.published.commit(file.read()?, changed);
         self.follower.changed(count);
-        self.crowded.store(file.needs_checkpoint(), Ordering::Release);
+        self.crowded
+            .store(file.needs_checkpoint(), Ordering::Release);
         self.signal.written(file.wants_checkpoint());
         Ok(value)
     }
@@ -366,7 +428,10 @@ impl Core {
         }
         let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);
         let finished = batch
-            .finish(trusted_now.map(clock::microseconds), self.follower.log_start())
+            .finish(
+                trusted_now.map(clock::microseconds),
+                self.follower.log_start(),
+            )
             .map_err(|error| self.note_failure(error))?;
         Ok((value, Some(finished)))
     }
@@ -389,7 +454,12 @@ impl Core {
     }
 
     fn compact_file(&self) -> Result<()> {
-        let busy = || Error::new(ErrorKind::Busy, "a snapshot or an iterator over leads is still held; drop it first");
+        let busy = || {
+            Error::new(
+                ErrorKind::Busy,
+                "a snapshot or an iterator over leads is still held; drop it first",
+            )
+        };
         let _indexing = self.follower.hold();
         let _no_checkpoint = lock(&self.checkpointing);
         self.checkpoint_alone(|| {})?;
@@ -402,22 +472,29 @@ impl Core {
             let begun = Instant::now();
             loop {
                 match database.borrow_mut().compact() {
-                    Err(error) if error.kind() == ErrorKind::Busy && self.snapshots.load(Ordering::Acquire) > 0 => {
+                    Err(error)
+                        if error.kind() == ErrorKind::Busy
+                            && self.snapshots.load(Ordering::Acquire) > 0 =>
+                    {
                         return Err(busy());
                     }
-                    Err(error) if error.kind() == ErrorKind::Busy && begun.elapsed() < READERS_LEAVE => {
+                    Err(error)
+                        if error.kind() == ErrorKind::Busy && begun.elapsed() < READERS_LEAVE =>
+                    {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                     done => return done,
                 }
             }
         };
-        self.published.pause(compact, || database.borrow().read()).inspect_err(|error| {
-            if error.kind() != ErrorKind::Busy {
-                // Checkpoints may be stuck, and memory would grow without bound.
-                let _ = self.failure.set(error.repeated());
-            }
-        })
+        self.published
+            .pause(compact, || database.borrow().read())
+            .inspect_err(|error| {
+                if error.kind() != ErrorKind::Busy {
+                    // Checkpoints may be stuck, and memory would grow without bound.
+                    let _ = self.failure.set(error.repeated());
+                }
+            })
     }
 
     /// Purges some of what has expired, unless the clock is not to be trusted; tells how many leads that were.
@@ -429,7 +506,8 @@ impl Core {
         if crate::trash::expired_rows(self.view()?.reader(), self.now(), 1)?.is_empty() {
             return Ok(0);
         }
-        self.write(|transaction| transaction.sweep(SWEEP_STEP)).map(|purged| purged as u64)
+        self.write(|transaction| transaction.sweep(SWEEP_STEP))
+            .map(|purged| purged as u64)
     }
 
     pub(super) fn snapshot_taken(&self) {

@@ -67,7 +67,10 @@ impl Queue {
     ) -> Result<T> {
         let slot: Slot<T> = Arc::default();
         let mut state = lock(&self.state);
-        state.waiting.push(Box::new(Write { work: Some(work), slot: Arc::clone(&slot) }));
+        state.waiting.push(Box::new(Write {
+            work: Some(work),
+            slot: Arc::clone(&slot),
+        }));
         loop {
             // While it is waiting or carried out, the write holds the slot, too: what is in it then is not committed
             // yet.
@@ -75,7 +78,10 @@ impl Queue {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
             if state.is_led {
-                state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self
+                    .done
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             state.is_led = true;
@@ -145,5 +151,8 @@ impl Drop for Leading<'_> {
 }
 
 fn panicked() -> Error {
-    Error::new(ErrorKind::Aborted, "another write in the same commit panicked, so nothing of it was written; try again")
+    Error::new(
+        ErrorKind::Aborted,
+        "another write in the same commit panicked, so nothing of it was written; try again",
+    )
 }

@@ -66,7 +66,11 @@ impl Signal {
             if rest.is_zero() {
                 return true;
             }
-            told = self.wake.wait_timeout(told, rest).unwrap_or_else(PoisonError::into_inner).0;
+            told = self
+                .wake
+                .wait_timeout(told, rest)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }
@@ -75,7 +79,11 @@ impl Told {
     /// When the next checkpoint is due.
     fn checkpoint_at(&self) -> Option<Instant> {
         let (first, last) = self.written?;
-        Some(if self.wants_checkpoint { last } else { (last + IDLE).min(first + LONGEST) })
+        Some(if self.wants_checkpoint {
+            last
+        } else {
+            (last + IDLE).min(first + LONGEST)
+        })
     }
 
     fn checkpoint_begins(&mut self) {
@@ -85,7 +93,10 @@ impl Told {
 
 impl Keeper {
     pub(super) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
-        let keeper = Self { signal: Arc::clone(core.signal()), threads: Mutex::default() };
+        let keeper = Self {
+            signal: Arc::clone(core.signal()),
+            threads: Mutex::default(),
+        };
         let kept = Arc::clone(core);
         keeper.spawn("leadstore-keeper", move || checkpoint_and_sweep(&kept))?;
         if let Some(time) = sync_every {
@@ -96,9 +107,16 @@ impl Keeper {
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
-            Error::new(ErrorKind::Io, format!("starting the store's threads: {error}")).caused_by(error)
-        })?;
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Io,
+                    format!("starting the store's threads: {error}"),
+                )
+                .caused_by(error)
+            })?;
         lock(&self.threads).push(thread);
         Ok(())
     }
@@ -153,7 +171,9 @@ fn sync(core: &Core, time: Duration) {
     let mut sync_at = Instant::now() + time;
     while core.signal().wait(|_, _| sync_at) {
         if core.check_failure().is_ok() {
-            attempt("made durable in time", || core.sync().map_err(|error| core.note_failure(error)));
+            attempt("made durable in time", || {
+                core.sync().map_err(|error| core.note_failure(error))
+            });
         }
         sync_at = Instant::now() + time;
     }

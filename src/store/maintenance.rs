@@ -63,10 +63,15 @@ impl LeadStore {
             return Ok(report);
         }
         if report.has_lost {
-            let lost =
-                report.problems.iter().rev().find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
+            let lost = report
+                .problems
+                .iter()
+                .rev()
+                .find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
             let lost = lost.map(ToString::to_string).unwrap_or_default();
-            let message = format!("what cannot be made anew is damaged ({lost}); put a backup in the store's place");
+            let message = format!(
+                "what cannot be made anew is damaged ({lost}); put a backup in the store's place"
+            );
             return Err(Error::corrupted(message));
         }
         let rebuilt = match self.replace_state(State::Reopening).into_engine() {
@@ -103,13 +108,18 @@ impl LeadStore {
     /// but perhaps empty directories.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
         let path = path.as_ref();
-        let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up(view, path, progress);
-        outliving_panics(progress, |progress| self.back_up(path.display(), copy, progress))
+        let copy =
+            |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up(view, path, progress);
+        outliving_panics(progress, |progress| {
+            self.back_up(path.display(), copy, progress)
+        })
     }
 
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn back_up_on(&self, disk: &SimulatedDisk) -> Result<()> {
-        let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up_on(view, disk, progress);
+        let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| {
+            storage::back_up_on(view, disk, progress)
+        };
         self.back_up("a simulated disk", copy, &mut |_, _| ())
     }
 
@@ -128,8 +138,10 @@ impl LeadStore {
             core.read_whole()?
         };
         let rows = u64::from(view.header().next_row);
-        guarded(|| copy(&view, &mut |copied| progress(copied, rows)))
-            .map_err(|error| core.as_damage(error).while_doing(format_args!("backing up to {target}")))
+        guarded(|| copy(&view, &mut |copied| progress(copied, rows))).map_err(|error| {
+            core.as_damage(error)
+                .while_doing(format_args!("backing up to {target}"))
+        })
     }
 }
 
@@ -162,8 +174,7 @@ impl Core {
                 return Ok(report);
             }
             if checks == CHECKS {
-                let message =
-                    "large transactions are written all the time, beside which damage cannot be told; try again";
+                let message = "large transactions are written all the time, beside which damage cannot be told; try again";
                 return Err(Error::new(ErrorKind::Busy, message));
             }
             checks += 1;
@@ -201,7 +212,10 @@ fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64
     if let Err(error) = checked {
         report.add(Part::File, damage(error)?);
         if let Err(error) = guarded(|| disk.read(index::readable)) {
-            report.add_lost(Part::Leads, format_args!("not all can be read: {}", damage(error)?));
+            report.add_lost(
+                Part::Leads,
+                format_args!("not all can be read: {}", damage(error)?),
+            );
         }
     }
     Ok(())
@@ -209,15 +223,25 @@ fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64
 
 /// An error that tells of damage, if it does not tell of a disk that cannot be read now.
 fn damage(error: Error) -> Result<Error> {
-    if error.kind() == ErrorKind::Io { Err(error) } else { Ok(error) }
+    if error.kind() == ErrorKind::Io {
+        Err(error)
+    } else {
+        Ok(error)
+    }
 }
 
 impl Engine {
     /// Closes the store for good, with everything that is derived made anew in its files.
     fn rebuild(&self, medium: &Medium, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let database = self.end().ok_or_else(Error::closed)?;
-        let rows = database.read().map_or(0, |view| u64::from(view.header().next_row));
-        guarded(|| database.rebuild(medium, &index::entries, &mut |copied| progress(copied, rows)))
-            .map_err(|error| error.while_doing("repairing the store"))
+        let rows = database
+            .read()
+            .map_or(0, |view| u64::from(view.header().next_row));
+        guarded(|| {
+            database.rebuild(medium, &index::entries, &mut |copied| {
+                progress(copied, rows)
+            })
+        })
+        .map_err(|error| error.while_doing("repairing the store"))
     }
 }

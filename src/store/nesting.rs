@@ -14,7 +14,8 @@ impl Nesting {
     /// `Nested` on the thread whose transaction is under way, for whatever would wait for the end of that.
     pub(super) fn refuse(&self) -> Result<()> {
         if *lock(&self.0) == Some(std::thread::current().id()) {
-            let message = "a write on the store inside its own transaction; call it on the transaction";
+            let message =
+                "a write on the store inside its own transaction; call it on the transaction";
             return Err(Error::new(ErrorKind::Nested, message));
         }
         Ok(())

@@ -138,7 +138,10 @@ impl OpenOptions {
 
     /// Is told how many leads are indexed, and of how many, while the search index is made anew: every thousand or so,
     /// and at the end, from a thread of the store, which waits for it. It must not use the store.
-    pub fn on_search_rebuild(mut self, progress: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+    pub fn on_search_rebuild(
+        mut self,
+        progress: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Self {
         self.on_search_rebuild = Some(Arc::new(progress));
         self
     }
@@ -196,11 +199,17 @@ impl OpenOptions {
 
     /// How a store that was opened with these options is opened again.
     pub(super) fn access_again(&self) -> Access {
-        if self.read_only { Access::ReadOnly } else { Access::OpenExisting }
+        if self.read_only {
+            Access::ReadOnly
+        } else {
+            Access::OpenExisting
+        }
     }
 
     pub(super) fn status_set(&self) -> Result<StatusSet> {
-        self.statuses.clone().map_or_else(|| Ok(StatusSet::default()), StatusSet::of)
+        self.statuses
+            .clone()
+            .map_or_else(|| Ok(StatusSet::default()), StatusSet::of)
     }
 }
 

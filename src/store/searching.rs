@@ -17,7 +17,11 @@ impl Core {
     }
 
     /// The answer of the index; if that fails, of the one that is made anew.
-    fn searched<T>(&self, query: &SearchQuery, answer: fn(&View, &SearchQuery) -> Result<T>) -> Result<T> {
+    fn searched<T>(
+        &self,
+        query: &SearchQuery,
+        answer: fn(&View, &SearchQuery) -> Result<T>,
+    ) -> Result<T> {
         query.check()?;
         let view = self.searchable()?;
         match answer(&view, query) {
@@ -41,7 +45,11 @@ impl Core {
         if waits {
             return self.follower.searchable();
         }
-        if view.has_index() { Ok(view) } else { Err(search::index_is_built()) }
+        if view.has_index() {
+            Ok(view)
+        } else {
+            Err(search::index_is_built())
+        }
     }
 
     #[cfg(feature = "unstable-testing")]

@@ -38,7 +38,11 @@ impl Drop for Held {
 impl Held {
     /// Reads the view, unless the store was closed.
     fn read<T>(&self, read: impl FnOnce(&View) -> Result<T>) -> Result<T> {
-        if self.core.is_closed() { Err(Error::closed()) } else { self.core.guarded(|| read(&self.view)) }
+        if self.core.is_closed() {
+            Err(Error::closed())
+        } else {
+            self.core.guarded(|| read(&self.view))
+        }
     }
 }
 
@@ -53,7 +57,9 @@ impl Snapshot {
             }
         };
         let now = core.now();
-        Ok(Self { held: Held { core, view, now } })
+        Ok(Self {
+            held: Held { core, view, now },
+        })
     }
 
     /// The lead with this id, see [`LeadStore::get`](super::LeadStore::get).
@@ -81,7 +87,8 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        self.held.read(|view| query::get_by_external_id(view.reader(), external_id))
+        self.held
+            .read(|view| query::get_by_external_id(view.reader(), external_id))
     }
 
     /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
@@ -90,7 +97,8 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        self.held.read(|view| query::get_trashed(view.reader(), id, self.held.now))
+        self.held
+            .read(|view| query::get_trashed(view.reader(), id, self.held.now))
     }
 
     /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
@@ -99,7 +107,8 @@ impl Snapshot {
     ///
     /// The same.
     pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        self.held.read(|view| trash::list_trash(view.reader(), query, self.held.now))
+        self.held
+            .read(|view| trash::list_trash(view.reader(), query, self.held.now))
     }
 
     /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
@@ -117,7 +126,8 @@ impl Snapshot {
     ///
     /// The same.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        self.held.read(|view| Ok(query::select(view.reader(), filter)?.len()))
+        self.held
+            .read(|view| Ok(query::select(view.reader(), filter)?.len()))
     }
 
     /// How the leads that a filter wants divide, see [`LeadStore::facets`](super::LeadStore::facets).
@@ -157,11 +167,16 @@ impl Snapshot {
         self.search_with(query, search::facets)
     }
 
-    fn search_with<T>(&self, query: &SearchQuery, answer: fn(&View, &SearchQuery) -> Result<T>) -> Result<T> {
+    fn search_with<T>(
+        &self,
+        query: &SearchQuery,
+        answer: fn(&View, &SearchQuery) -> Result<T>,
+    ) -> Result<T> {
         query.check()?;
         self.held.read(|view| {
             if !view.has_index() {
-                let message = "the snapshot was taken before the search index was ready; take another";
+                let message =
+                    "the snapshot was taken before the search index was ready; take another";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
             answer(view, query)
@@ -171,7 +186,9 @@ impl Snapshot {
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("taken_at", &self.held.now).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("taken_at", &self.held.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -185,12 +202,22 @@ pub(super) struct Leads {
 impl Leads {
     pub(super) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
         let selected = snapshot.and_then(|snapshot| {
-            let rows = snapshot.held.read(|view| query::select(view.reader(), filter))?;
+            let rows = snapshot
+                .held
+                .read(|view| query::select(view.reader(), filter))?;
             Ok((rows, snapshot))
         });
         match selected {
-            Ok((rows, snapshot)) => Self { snapshot: Some(snapshot), rows: rows.into_rows(), error: None },
-            Err(error) => Self { snapshot: None, rows: RowSet::default().into_rows(), error: Some(error) },
+            Ok((rows, snapshot)) => Self {
+                snapshot: Some(snapshot),
+                rows: rows.into_rows(),
+                error: None,
+            },
+            Err(error) => Self {
+                snapshot: None,
+                rows: RowSet::default().into_rows(),
+                error: Some(error),
+            },
         }
     }
 }
@@ -203,7 +230,11 @@ impl Iterator for Leads {
             return Some(Err(error));
         }
         let row = Row(self.rows.next()?);
-        let lead = self.snapshot.as_ref()?.held.read(|view| Ok(view.reader().indexed_lead(row)?.lead));
+        let lead = self
+            .snapshot
+            .as_ref()?
+            .held
+            .read(|view| Ok(view.reader().indexed_lead(row)?.lead));
         if lead.is_err() {
             // What failed once is not asked again.
             self.snapshot = None;

@@ -44,7 +44,11 @@ impl Rules {
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(batch: WriteBatch<'a>, rules: &'a Rules) -> Self {
-        Self { batch, rules, broken: None }
+        Self {
+            batch,
+            rules,
+            broken: None,
+        }
     }
 
     /// Writes what no operation writes.
@@ -62,7 +66,10 @@ impl<'a> Transaction<'a> {
     pub(super) fn into_batch(self) -> Result<WriteBatch<'a>> {
         match self.broken {
             None => Ok(self.batch),
-            Some((kind, cause)) => Err(Error::new(kind, format!("the transaction cannot be committed: {cause}"))),
+            Some((kind, cause)) => Err(Error::new(
+                kind,
+                format!("the transaction cannot be committed: {cause}"),
+            )),
         }
     }
 
@@ -81,13 +88,27 @@ impl<'a> Transaction<'a> {
         if let Some(id) = wanted_id
             && let Some((row, stored)) = query::stored(&self.batch, id)?
         {
-            expired.push((row, expired_or(stored, now, || Error::already_exists(id, format!("the id {id}")))?));
+            expired.push((
+                row,
+                expired_or(stored, now, || {
+                    Error::already_exists(id, format!("the id {id}"))
+                })?,
+            ));
         }
         self.check_external_id(&lead, now, &mut expired)?;
-        let stored = Stored { lead, late: created_at < newest, trash: None };
+        let stored = Stored {
+            lead,
+            late: created_at < newest,
+            trash: None,
+        };
         self.purge_for(&stored, expired)?;
         let row = self.batch.allocate_row()?;
-        self.apply(&Change { kind: LogKind::Created, row, before: None, after: Some(&stored) })?;
+        self.apply(&Change {
+            kind: LogKind::Created,
+            row,
+            before: None,
+            after: Some(&stored),
+        })?;
         Ok(stored.lead)
     }
 
@@ -110,9 +131,17 @@ impl<'a> Transaction<'a> {
         }
         lead.updated_at = self.next_update(&before.lead, now);
         lead.version = lead.version.next();
-        let after = Stored { lead, ..before.clone() };
+        let after = Stored {
+            lead,
+            ..before.clone()
+        };
         self.purge_for(&after, expired)?;
-        self.apply(&Change { kind: LogKind::Updated, row, before: Some(&before), after: Some(&after) })?;
+        self.apply(&Change {
+            kind: LogKind::Updated,
+            row,
+            before: Some(&before),
+            after: Some(&after),
+        })?;
         Ok(after.lead)
     }
 
@@ -175,7 +204,11 @@ impl<'a> Transaction<'a> {
     /// Removes every lead of one owner in the trash for good, and tells how many that were.
     #[cfg(feature = "http")]
     pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
-        self.purge_rows(&trash::visible_rows_of(&self.batch, self.rules.now(), owner_id)?)
+        self.purge_rows(&trash::visible_rows_of(
+            &self.batch,
+            self.rules.now(),
+            owner_id,
+        )?)
     }
 
     /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
@@ -258,7 +291,9 @@ impl<'a> Transaction<'a> {
             Ok(rows) => (rows, None),
             Err(error) => (RowSet::default(), Some(Err(error))),
         };
-        let leads = rows.into_rows().map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
+        let leads = rows
+            .into_rows()
+            .map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
             if *failed {
                 return None;
@@ -273,21 +308,46 @@ impl<'a> Transaction<'a> {
         let (row, before) = self.live(id, now)?;
         check_version(&before.lead, expected)?;
         let retention = TimeDelta::from_std(self.rules.trash_retention).unwrap_or(TimeDelta::MAX);
-        let expires_at = now.checked_add_signed(retention).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let stamp = TrashStamp { deleted_at: now, expires_at: clock::microseconds(expires_at) };
-        let mut after = Stored { trash: Some(stamp), ..before.clone() };
+        let expires_at = now
+            .checked_add_signed(retention)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let stamp = TrashStamp {
+            deleted_at: now,
+            expires_at: clock::microseconds(expires_at),
+        };
+        let mut after = Stored {
+            trash: Some(stamp),
+            ..before.clone()
+        };
         after.lead.version = after.lead.version.next();
-        self.apply(&Change { kind: LogKind::Deleted, row, before: Some(&before), after: Some(&after) })?;
-        Ok(TrashedLead { lead: after.lead, deleted_at: stamp.deleted_at, expires_at: stamp.expires_at })
+        self.apply(&Change {
+            kind: LogKind::Deleted,
+            row,
+            before: Some(&before),
+            after: Some(&after),
+        })?;
+        Ok(TrashedLead {
+            lead: after.lead,
+            deleted_at: stamp.deleted_at,
+            expires_at: stamp.expires_at,
+        })
     }
 
     fn restore_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<Lead> {
         let (row, before) = self.trashed(id)?;
         check_version(&before.lead, expected)?;
-        let mut after = Stored { trash: None, ..before.clone() };
+        let mut after = Stored {
+            trash: None,
+            ..before.clone()
+        };
         after.lead.updated_at = self.next_update(&before.lead, self.rules.now());
         after.lead.version = after.lead.version.next();
-        self.apply(&Change { kind: LogKind::Restored, row, before: Some(&before), after: Some(&after) })?;
+        self.apply(&Change {
+            kind: LogKind::Restored,
+            row,
+            before: Some(&before),
+            after: Some(&after),
+        })?;
         Ok(after.lead)
     }
 
@@ -320,9 +380,18 @@ impl<'a> Transaction<'a> {
     }
 
     /// Refuses an external id that another lead has; one that is expired is to be purged first.
-    fn check_external_id(&self, lead: &Lead, now: DateTime<Utc>, expired: &mut Vec<(Row, Stored)>) -> Result<()> {
-        let Some(external_id) = &lead.external_id else { return Ok(()) };
-        let Some(row) = self.batch.row_by_external_id(external_id)? else { return Ok(()) };
+    fn check_external_id(
+        &self,
+        lead: &Lead,
+        now: DateTime<Utc>,
+        expired: &mut Vec<(Row, Stored)>,
+    ) -> Result<()> {
+        let Some(external_id) = &lead.external_id else {
+            return Ok(());
+        };
+        let Some(row) = self.batch.row_by_external_id(external_id)? else {
+            return Ok(());
+        };
         if expired.iter().any(|(other, _)| *other == row) {
             return Ok(());
         }
@@ -335,7 +404,9 @@ impl<'a> Transaction<'a> {
 
     /// When a lead that changes now is said to have changed.
     fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
-        clock::held(now, self.batch.header().newest_created_at).max(before.updated_at).max(before.created_at)
+        clock::held(now, self.batch.header().newest_created_at)
+            .max(before.updated_at)
+            .max(before.created_at)
     }
 
     /// Purges the expired leads that make room for `stored`, unless that would be refused.
@@ -343,11 +414,18 @@ impl<'a> Transaction<'a> {
         if !expired.is_empty() {
             stored.check_size()?;
         }
-        expired.into_iter().try_for_each(|(row, stored)| self.purge_row(row, &stored))
+        expired
+            .into_iter()
+            .try_for_each(|(row, stored)| self.purge_row(row, &stored))
     }
 
     fn purge_row(&mut self, row: Row, stored: &Stored) -> Result<()> {
-        self.apply(&Change { kind: LogKind::Purged, row, before: Some(stored), after: None })
+        self.apply(&Change {
+            kind: LogKind::Purged,
+            row,
+            before: Some(stored),
+            after: None,
+        })
     }
 
     fn apply(&mut self, change: &Change<'_>) -> Result<()> {
@@ -369,18 +447,26 @@ impl<'a> Transaction<'a> {
 
 impl std::fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("changes", &self.batch.change_count()).finish_non_exhaustive()
+        f.debug_struct("Transaction")
+            .field("changes", &self.batch.change_count())
+            .finish_non_exhaustive()
     }
 }
 
 fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
     match expected {
-        Some(expected) if expected != lead.version => Err(Error::conflict(lead.id, expected, lead.version)),
+        Some(expected) if expected != lead.version => {
+            Err(Error::conflict(lead.id, expected, lead.version))
+        }
         _ => Ok(()),
     }
 }
 
 /// `stored` if its time in the trash is over, so that it makes room; otherwise the error.
 fn expired_or(stored: Stored, now: DateTime<Utc>, taken: impl FnOnce() -> Error) -> Result<Stored> {
-    if stored.trash.is_some_and(|stamp| stamp.is_expired(now)) { Ok(stored) } else { Err(taken()) }
+    if stored.trash.is_some_and(|stamp| stamp.is_expired(now)) {
+        Ok(stored)
+    } else {
+        Err(taken())
+    }
 }

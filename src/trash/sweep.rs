@@ -11,7 +11,11 @@ use crate::storage::key::{self, KeyRange};
 use crate::storage::{Reader, Visit};
 
 /// At most `limit` leads whose time in the trash is over at `now`, longest over first.
-pub(crate) fn expired_rows(reader: &impl Reader, now: DateTime<Utc>, limit: usize) -> Result<Vec<Row>> {
+pub(crate) fn expired_rows(
+    reader: &impl Reader,
+    now: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         if rows.len() == limit {
@@ -42,7 +46,11 @@ impl Patience {
     pub(crate) fn new(last_commit_at: Option<DateTime<Utc>>, clock: &dyn Clock) -> Self {
         let elapsed = clock.elapsed();
         let seen = last_commit_at.unwrap_or_else(|| clock.now());
-        let mut patience = Self { seen, seen_elapsed: elapsed, wait_until: elapsed };
+        let mut patience = Self {
+            seen,
+            seen_elapsed: elapsed,
+            wait_until: elapsed,
+        };
         patience.allows_sweep(clock);
         patience
     }
@@ -50,8 +58,12 @@ impl Patience {
     /// Looks at the clock and tells whether the sweep may run now.
     pub(crate) fn allows_sweep(&mut self, clock: &dyn Clock) -> bool {
         let (now, elapsed) = (clock.now(), clock.elapsed());
-        let passed = TimeDelta::from_std(elapsed.saturating_sub(self.seen_elapsed)).unwrap_or(TimeDelta::MAX);
-        let expected = self.seen.checked_add_signed(passed).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let passed = TimeDelta::from_std(elapsed.saturating_sub(self.seen_elapsed))
+            .unwrap_or(TimeDelta::MAX);
+        let expected = self
+            .seen
+            .checked_add_signed(passed)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
         if now.signed_duration_since(expected) > JUMP {
             self.wait_until = elapsed.saturating_add(WAIT);
         } else if expected.signed_duration_since(now) > JUMP {
@@ -101,7 +113,10 @@ mod tests {
         let mut patience = Patience::new(Some(start), &clock);
         assert!(patience.allows_sweep(&clock));
         clock.pass(TimeDelta::days(40), Duration::from_secs(40 * 86_400));
-        assert!(patience.allows_sweep(&clock), "time that really passed is no jump");
+        assert!(
+            patience.allows_sweep(&clock),
+            "time that really passed is no jump"
+        );
         clock.pass(TimeDelta::hours(25), Duration::from_secs(1));
         assert!(!patience.allows_sweep(&clock));
         clock.pass(TimeDelta::minutes(59), Duration::from_secs(59 * 60));
@@ -126,7 +141,10 @@ mod tests {
     #[test]
     fn a_store_last_written_long_ago_waits_after_it_is_opened() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((start + TimeDelta::days(2), Duration::from_secs(9))));
+        let clock = Set(Mutex::new((
+            start + TimeDelta::days(2),
+            Duration::from_secs(9),
+        )));
         let mut patience = Patience::new(Some(start), &clock);
         assert!(!patience.allows_sweep(&clock));
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));

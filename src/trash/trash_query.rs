@@ -59,11 +59,21 @@ impl TrashQuery {
 }
 
 /// A page of what is in the trash at `now`.
-pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime<Utc>) -> Result<Page<TrashedLead>> {
+pub(crate) fn list_trash(
+    reader: &impl Reader,
+    query: &TrashQuery,
+    now: DateTime<Utc>,
+) -> Result<Page<TrashedLead>> {
     query.check()?;
     let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
-    let sort = if query.sort.is_empty() { last_deleted_first.as_slice() } else { &query.sort };
-    let direction = sort.first().map_or(Direction::Descending, |first| first.direction());
+    let sort = if query.sort.is_empty() {
+        last_deleted_first.as_slice()
+    } else {
+        &query.sort
+    };
+    let direction = sort
+        .first()
+        .map_or(Direction::Descending, |first| first.direction());
     let (offset, limit) = (query.paging.offset(), query.paging.limit());
     let rows = match &query.owner_id {
         Some(owner_id) => visible_rows_of(reader, now, owner_id)?,
@@ -72,7 +82,11 @@ pub(crate) fn list_trash(reader: &impl Reader, query: &TrashQuery, now: DateTime
     let total = rows.len();
     let page = match sort {
         [only] if only.key() == SortKey::DeletedAt => {
-            let keys = SortedKeys { range: KeyRange::deleted(), count: total, of_wanted_only: false };
+            let keys = SortedKeys {
+                range: KeyRange::deleted(),
+                count: total,
+                of_wanted_only: false,
+            };
             page_of_keys(reader, &keys, &rows, direction, offset, limit as u64)?
         }
         _ if offset >= total => Vec::new(),
@@ -96,7 +110,11 @@ pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<R
 }
 
 /// Those of one owner.
-pub(crate) fn visible_rows_of(reader: &impl Reader, now: DateTime<Utc>, owner_id: &str) -> Result<RowSet> {
+pub(crate) fn visible_rows_of(
+    reader: &impl Reader,
+    now: DateTime<Utc>,
+    owner_id: &str,
+) -> Result<RowSet> {
     let mut rows = visible_rows(reader, now)?;
     let mut others = Vec::new();
     for row in rows.iter() {

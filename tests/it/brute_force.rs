@@ -20,21 +20,40 @@ struct Value {
 
 impl<'a> Searched<'a> {
     pub fn new(newest_first: impl IntoIterator<Item = &'a Lead>) -> Self {
-        Self(newest_first.into_iter().map(|lead| (lead, values(lead))).collect())
+        Self(
+            newest_first
+                .into_iter()
+                .map(|lead| (lead, values(lead)))
+                .collect(),
+        )
     }
 
     /// What a search must find, in order.
     pub fn search(&self, text: &str, fields: &[Field], typos: Typos) -> Vec<(&'a Lead, Rank)> {
         let query = Query::parse(text);
-        let as_typed = if typos == Typos::Always { Vec::new() } else { self.find(&query, fields, false) };
-        if as_typed.is_empty() && typos != Typos::Never { self.find(&query, fields, true) } else { as_typed }
+        let as_typed = if typos == Typos::Always {
+            Vec::new()
+        } else {
+            self.find(&query, fields, false)
+        };
+        if as_typed.is_empty() && typos != Typos::Never {
+            self.find(&query, fields, true)
+        } else {
+            as_typed
+        }
     }
 
     fn find(&self, query: &Query, fields: &[Field], forgiving: bool) -> Vec<(&'a Lead, Rank)> {
         let mut found = Vec::new();
         for (lead, values) in &self.0 {
-            let values: Vec<&Value> = values.iter().filter(|value| value.is_asked(fields)).collect();
-            let ways = query.readings().into_iter().filter_map(|units| best_way(&units, &values, forgiving));
+            let values: Vec<&Value> = values
+                .iter()
+                .filter(|value| value.is_asked(fields))
+                .collect();
+            let ways = query
+                .readings()
+                .into_iter()
+                .filter_map(|units| best_way(&units, &values, forgiving));
             found.extend(ways.min().map(|rank| (*lead, rank)));
         }
         found.sort_by_key(|(_, rank)| *rank);
@@ -45,10 +64,17 @@ impl<'a> Searched<'a> {
 fn values(lead: &Lead) -> Vec<Value> {
     let mut all = Vec::new();
     let mut text = |field, custom_name: Option<&String>, text: &str| {
-        all.push(Value { field, custom_name: custom_name.cloned(), words: words(text), digits: None });
+        all.push(Value {
+            field,
+            custom_name: custom_name.cloned(),
+            words: words(text),
+            digits: None,
+        });
     };
     text(0, None, &lead.name);
-    lead.company.iter().for_each(|company| text(1, None, company));
+    lead.company
+        .iter()
+        .for_each(|company| text(1, None, company));
     lead.email.iter().for_each(|email| text(2, None, email));
     lead.tags.iter().for_each(|tag| text(4, None, tag));
     lead.source.iter().for_each(|source| text(5, None, source));
@@ -60,15 +86,29 @@ fn values(lead: &Lead) -> Vec<Value> {
         for element in elements {
             match element {
                 CustomValue::Text(string) => text(6, Some(name), string),
-                CustomValue::Bool(truth) => text(6, Some(name), if *truth { "true" } else { "false" }),
-                CustomValue::Number(Number::Integer(number)) => text(6, Some(name), &format!("{number}")),
-                CustomValue::Number(Number::Float(number)) => text(6, Some(name), &format!("{number:?}")),
+                CustomValue::Bool(truth) => {
+                    text(6, Some(name), if *truth { "true" } else { "false" })
+                }
+                CustomValue::Number(Number::Integer(number)) => {
+                    text(6, Some(name), &format!("{number}"))
+                }
+                CustomValue::Number(Number::Float(number)) => {
+                    text(6, Some(name), &format!("{number:?}"))
+                }
                 other => unreachable!("no test makes {other:?}"),
             }
         }
     }
-    let digits = lead.phone.as_ref().map(|phone| phone.chars().filter(char::is_ascii_digit).collect());
-    all.extend(digits.map(|digits| Value { field: 3, custom_name: None, words: vec![], digits: Some(digits) }));
+    let digits = lead
+        .phone
+        .as_ref()
+        .map(|phone| phone.chars().filter(char::is_ascii_digit).collect());
+    all.extend(digits.map(|digits| Value {
+        field: 3,
+        custom_name: None,
+        words: vec![],
+        digits: Some(digits),
+    }));
     all
 }
 
@@ -115,14 +155,22 @@ impl Query {
             let quoted = index % 2 == 1;
             // Whether the last part may go on as a number.
             let mut dialling = false;
-            for token in if quoted { vec![piece] } else { piece.split_whitespace().collect() } {
-                let dialled = token.chars().all(|c| c.is_ascii_digit() || " +().-/".contains(c));
+            for token in if quoted {
+                vec![piece]
+            } else {
+                piece.split_whitespace().collect()
+            } {
+                let dialled = token
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || " +().-/".contains(c));
                 if !(dialled && dialling) {
                     parts.push((Vec::new(), dialled.then(String::new)));
                 }
                 let (units, number) = parts.last_mut().unwrap();
                 units.extend(unit(token, quoted));
-                number.iter_mut().for_each(|number| number.extend([token, " "]));
+                number
+                    .iter_mut()
+                    .for_each(|number| number.extend([token, " "]));
                 dialling = dialled && !quoted;
             }
         }
@@ -134,7 +182,8 @@ impl Query {
         let ends_in_quotes = quotes % 2 == 1 || text.trim_end().ends_with('"');
         if !ends_in_quotes
             && text.chars().last().is_some_and(char::is_alphanumeric)
-            && let Some(Unit::Words(words)) = parts.last_mut().and_then(|(units, _)| units.last_mut())
+            && let Some(Unit::Words(words)) =
+                parts.last_mut().and_then(|(units, _)| units.last_mut())
         {
             words.last_mut().unwrap().is_beginning = true;
         }
@@ -148,7 +197,9 @@ impl Query {
             let mut next = Vec::new();
             for reading in &readings {
                 next.push([reading.as_slice(), units].concat());
-                let number = number.iter().map(|typed| [reading.as_slice(), &[Unit::Number(typed.clone())]].concat());
+                let number = number
+                    .iter()
+                    .map(|typed| [reading.as_slice(), &[Unit::Number(typed.clone())]].concat());
                 next.extend(number);
             }
             readings = next;
@@ -180,12 +231,20 @@ fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, b
             Unit::Words(wanted) => {
                 for window in value.words.windows(wanted.len()) {
                     if let Some((typos, partial)) = side_by_side(wanted, window, forgiving) {
-                        found.push((typos, partial, !partial && window.len() == value.words.len(), value.field));
+                        found.push((
+                            typos,
+                            partial,
+                            !partial && window.len() == value.words.len(),
+                            value.field,
+                        ));
                     }
                 }
             }
             Unit::Number(typed) => {
-                let whole = value.digits.as_deref().and_then(|stored| is_number(typed, stored));
+                let whole = value
+                    .digits
+                    .as_deref()
+                    .and_then(|stored| is_number(typed, stored));
                 found.extend(whole.map(|whole| (0, !whole, whole, value.field)));
             }
         }
@@ -204,9 +263,15 @@ fn side_by_side(wanted: &[Word], window: &[String], forgiving: bool) -> Option<(
 
 /// The best way in which a lead has all units.
 fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> {
-    let everywhere: Vec<_> = units.iter().map(|unit| occurrences(unit, values, forgiving)).collect();
+    let everywhere: Vec<_> = units
+        .iter()
+        .map(|unit| occurrences(unit, values, forgiving))
+        .collect();
     if let [single] = everywhere.as_slice() {
-        return single.iter().map(|(typos, partial, equal, field)| (*typos, *partial, !equal, false, *field)).min();
+        return single
+            .iter()
+            .map(|(typos, partial, equal, field)| (*typos, *partial, !equal, false, *field))
+            .min();
     }
     // Wherever: each unit in its own best way.
     let (first, last) = (everywhere.first()?, everywhere.last()?);
@@ -214,8 +279,16 @@ fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> 
     for places in &everywhere {
         typos += places.iter().map(|place| place.0).min()?;
     }
-    let partial = last.iter().map(|(typos, partial, ..)| (*typos, *partial)).min()?.1;
-    let field = first.iter().map(|(typos, _, _, field)| (*typos, *field)).min()?.1;
+    let partial = last
+        .iter()
+        .map(|(typos, partial, ..)| (*typos, *partial))
+        .min()?
+        .1;
+    let field = first
+        .iter()
+        .map(|(typos, _, _, field)| (*typos, *field))
+        .min()?
+        .1;
     let mut best = (typos, partial, true, true, field);
     // Side by side.
     let words = units.iter().map(|unit| match unit {
@@ -223,7 +296,9 @@ fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> 
         Unit::Number(_) => None,
     });
     if let Some(words) = words.collect::<Option<Vec<_>>>() {
-        for (typos, partial, equal, field) in occurrences(&Unit::Words(words.concat()), values, forgiving) {
+        for (typos, partial, equal, field) in
+            occurrences(&Unit::Words(words.concat()), values, forgiving)
+        {
             best = best.min((typos, partial, !equal, false, field));
         }
     }
@@ -239,10 +314,17 @@ fn meant(wanted: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> 
     if wanted.is_beginning && stored.starts_with(&wanted.text) {
         ways.push((0, true));
     }
-    let (typed, letters): (Vec<char>, Vec<char>) = (wanted.text.chars().collect(), stored.chars().collect());
+    let (typed, letters): (Vec<char>, Vec<char>) =
+        (wanted.text.chars().collect(), stored.chars().collect());
     let most = [0, 1, 2][usize::from(typed.len() >= 4) + usize::from(typed.len() >= 8)];
     let spelled = |letters: &[char]| !letters.iter().any(|c| c.is_numeric() || is_cjk(*c));
-    if forgiving && !wanted.quoted && most > 0 && spelled(&typed) && spelled(&letters) && typed[0] == letters[0] {
+    if forgiving
+        && !wanted.quoted
+        && most > 0
+        && spelled(&typed)
+        && spelled(&letters)
+        && typed[0] == letters[0]
+    {
         ways.push((distance(&typed, &letters), false));
         if wanted.is_beginning {
             ways.extend((1..letters.len()).map(|end| (distance(&typed, &letters[..end]), true)));
@@ -278,7 +360,10 @@ fn distance(a: &[char], b: &[char]) -> usize {
 fn readings_of(typed: &str) -> Option<String> {
     let all: String = typed.chars().filter(char::is_ascii_digit).collect();
     let without = all.trim_start_matches('0');
-    [without, &all].into_iter().find(|digits| digits.len() >= 4 && all.len() <= 64).map(str::to_owned)
+    [without, &all]
+        .into_iter()
+        .find(|digits| digits.len() >= 4 && all.len() <= 64)
+        .map(str::to_owned)
 }
 
 /// Whether a stored phone has a typed number, and if so, whether it is that number.
@@ -290,7 +375,11 @@ fn is_number(typed: &str, stored: &str) -> Option<bool> {
     let without = all.trim_start_matches('0');
     let is_national = international
         && significant.len() >= 7
-        && (1..=3).any(|code| without.get(code..).is_some_and(|rest| rest.trim_start_matches('0') == significant));
+        && (1..=3).any(|code| {
+            without
+                .get(code..)
+                .is_some_and(|rest| rest.trim_start_matches('0') == significant)
+        });
     if significant == digits || is_national {
         return Some(true);
     }

@@ -5,20 +5,26 @@ use std::time::Duration;
 use leadstore::chrono::TimeDelta;
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Clock, CustomValue, Error, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, Number, Version,
-    ViolationCode,
+    Clock, CustomValue, Error, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, Number,
+    Version, ViolationCode,
 };
 
 use crate::support::{TestStore, day, options};
 
 fn broken(error: &Error) -> Vec<(&str, ViolationCode)> {
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    error.violations().iter().map(|violation| (violation.field.as_str(), violation.code)).collect()
+    error
+        .violations()
+        .iter()
+        .map(|violation| (violation.field.as_str(), violation.code))
+        .collect()
 }
 
 #[test]
 fn everything_that_is_wrong_is_named_at_once_and_nothing_is_written() {
-    use ViolationCode::{Duplicate, InvalidCharacter, InvalidFormat, NotAllowed, OutOfRange, Required, TooLong};
+    use ViolationCode::{
+        Duplicate, InvalidCharacter, InvalidFormat, NotAllowed, OutOfRange, Required, TooLong,
+    };
     let store = LeadStore::in_memory().unwrap();
     let nested = CustomValue::List(vec![CustomValue::List(vec![])]);
     let new = NewLead::new(" \t")
@@ -58,7 +64,10 @@ fn everything_that_is_wrong_is_named_at_once_and_nothing_is_written() {
             ("custom_fields.nested[0]", NotAllowed),
         ]
     );
-    assert!(error.to_string().contains("email: must have one @"), "{error}");
+    assert!(
+        error.to_string().contains("email: must have one @"),
+        "{error}"
+    );
     assert_eq!(store.count(&Filter::new()).unwrap(), 0);
 }
 
@@ -69,7 +78,9 @@ fn the_limits_themselves_are_allowed_and_one_more_is_not() {
         let x = |count: usize| "x".repeat(count + extra);
         let new = || NewLead::new("n");
         let tags = (0..50 + extra).map(|number| format!("t{number}"));
-        let fields = (0..100 + extra).fold(new(), |new, number| new.custom_field(format!("f{number}"), true));
+        let fields = (0..100 + extra).fold(new(), |new, number| {
+            new.custom_field(format!("f{number}"), true)
+        });
         vec![
             ("name", NewLead::new("ü".repeat(255 + extra))),
             ("external_id", new().external_id(x(128))),
@@ -87,28 +98,42 @@ fn the_limits_themselves_are_allowed_and_one_more_is_not() {
         ]
     };
     for (what, new) in at(0) {
-        store.create(new).unwrap_or_else(|error| panic!("{what}: {error}"));
+        store
+            .create(new)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
     }
     for (what, new) in at(1) {
         let error = store.create(new).expect_err(what);
         assert_eq!(broken(&error)[0].1, ViolationCode::TooLong, "{what}");
     }
     for value in ["99999999999.9999", "0", "0.0001"] {
-        store.create(NewLead::new("n").deal_value(value.parse::<Decimal>().unwrap())).unwrap();
+        store
+            .create(NewLead::new("n").deal_value(value.parse::<Decimal>().unwrap()))
+            .unwrap();
     }
     for value in ["100000000000", "0.00001", "-0.01"] {
-        let error = store.create(NewLead::new("n").deal_value(value.parse::<Decimal>().unwrap())).unwrap_err();
-        assert_eq!(broken(&error)[0], ("deal_value", ViolationCode::OutOfRange), "{value}");
+        let error = store
+            .create(NewLead::new("n").deal_value(value.parse::<Decimal>().unwrap()))
+            .unwrap_err();
+        assert_eq!(
+            broken(&error)[0],
+            ("deal_value", ViolationCode::OutOfRange),
+            "{value}"
+        );
     }
 }
 
 #[test]
 fn a_lead_of_more_than_a_mebibyte_is_refused_and_the_transaction_can_go_on() {
     let store = LeadStore::in_memory().unwrap();
-    let texts: Vec<CustomValue> = (0..300).map(|_| CustomValue::from("x".repeat(4_000))).collect();
+    let texts: Vec<CustomValue> = (0..300)
+        .map(|_| CustomValue::from("x".repeat(4_000)))
+        .collect();
     store
         .transaction(|t| {
-            let error = t.create(NewLead::new("large").custom_field("all", CustomValue::List(texts))).unwrap_err();
+            let error = t
+                .create(NewLead::new("large").custom_field("all", CustomValue::List(texts)))
+                .unwrap_err();
             assert_eq!(broken(&error), [("custom_fields", ViolationCode::TooLong)]);
             t.create(NewLead::new("small"))
         })
@@ -120,15 +145,24 @@ fn a_lead_of_more_than_a_mebibyte_is_refused_and_the_transaction_can_go_on() {
 fn a_refused_creation_purges_nothing() {
     // The store's own thread might sweep meanwhile.
     let clock = leadstore::testing::ManualClock::at(day(2026, 3, 1));
-    let store = leadstore::testing::without_threads(options(&clock)).in_memory().unwrap();
+    let store = leadstore::testing::without_threads(options(&clock))
+        .in_memory()
+        .unwrap();
     let lead = store.create(NewLead::new("A")).unwrap();
     store.delete(lead.id).unwrap();
     clock.advance(Duration::from_secs(31 * 86_400));
-    let texts: Vec<CustomValue> = (0..300).map(|_| CustomValue::from("x".repeat(4_000))).collect();
-    let large = NewLead::new("large").id(lead.id).custom_field("all", CustomValue::List(texts));
+    let texts: Vec<CustomValue> = (0..300)
+        .map(|_| CustomValue::from("x".repeat(4_000)))
+        .collect();
+    let large = NewLead::new("large")
+        .id(lead.id)
+        .custom_field("all", CustomValue::List(texts));
     store
         .transaction(|t| {
-            assert_eq!(broken(&t.create(large).unwrap_err())[0].1, ViolationCode::TooLong);
+            assert_eq!(
+                broken(&t.create(large).unwrap_err())[0].1,
+                ViolationCode::TooLong
+            );
             t.create(NewLead::new("B"))
         })
         .unwrap();
@@ -139,19 +173,40 @@ fn a_refused_creation_purges_nothing() {
 #[test]
 fn texts_are_trimmed_and_blank_ones_are_absent() {
     let store = LeadStore::in_memory().unwrap();
-    let new =
-        NewLead::new("  Jane Doe\u{a0}").email(" jane@example.com ").phone("").company("  ").status(" ").owner_id("\t");
+    let new = NewLead::new("  Jane Doe\u{a0}")
+        .email(" jane@example.com ")
+        .phone("")
+        .company("  ")
+        .status(" ")
+        .owner_id("\t");
     let lead = store.create(new.external_id("").source("")).unwrap();
-    assert_eq!((lead.name.as_str(), lead.email.as_deref()), ("Jane Doe", Some("jane@example.com")));
     assert_eq!(
-        (lead.phone, lead.company, lead.source, lead.owner_id, lead.external_id),
+        (lead.name.as_str(), lead.email.as_deref()),
+        ("Jane Doe", Some("jane@example.com"))
+    );
+    assert_eq!(
+        (
+            lead.phone,
+            lead.company,
+            lead.source,
+            lead.owner_id,
+            lead.external_id
+        ),
         (None, None, None, None, None)
     );
     assert_eq!(lead.status, "new");
     let lead = store.update(lead.id, LeadPatch::new().email(" ")).unwrap();
     assert_eq!(lead.email, None, "blank clears in a patch");
-    let error = store.update(lead.id, LeadPatch::new().name(" ").status("")).unwrap_err();
-    assert_eq!(broken(&error), [("name", ViolationCode::Required), ("status", ViolationCode::Required)]);
+    let error = store
+        .update(lead.id, LeadPatch::new().name(" ").status(""))
+        .unwrap_err();
+    assert_eq!(
+        broken(&error),
+        [
+            ("name", ViolationCode::Required),
+            ("status", ViolationCode::Required)
+        ]
+    );
 }
 
 #[test]
@@ -168,15 +223,30 @@ fn a_patch_changes_only_what_it_names() {
         )
         .unwrap();
     test.clock.advance(Duration::from_secs(60));
-    let patch = LeadPatch::new().status("qualified").deal_value(50_000).custom_field("employees", 200_i64);
+    let patch = LeadPatch::new()
+        .status("qualified")
+        .deal_value(50_000)
+        .custom_field("employees", 200_i64);
     let changed = test.store.update(lead.id, patch).unwrap();
-    assert_eq!((changed.name.as_str(), changed.email.as_deref()), ("Jane Doe", Some("jane@example.com")));
+    assert_eq!(
+        (changed.name.as_str(), changed.email.as_deref()),
+        ("Jane Doe", Some("jane@example.com"))
+    );
     assert_eq!(changed.deal_value, Some(Decimal::from(50_000)));
     assert_eq!(changed.custom_fields["industry"], "Technology".into());
-    assert_eq!(changed.custom_fields["employees"], CustomValue::Number(Number::Integer(200)));
-    assert_eq!((changed.version, changed.created_at), (Version::new(2), lead.created_at));
+    assert_eq!(
+        changed.custom_fields["employees"],
+        CustomValue::Number(Number::Integer(200))
+    );
+    assert_eq!(
+        (changed.version, changed.created_at),
+        (Version::new(2), lead.created_at)
+    );
     assert_eq!(changed.updated_at, lead.created_at + TimeDelta::seconds(60));
-    let patch = LeadPatch::new().clear_tags().remove_custom_field("industry").remove_custom_field("none");
+    let patch = LeadPatch::new()
+        .clear_tags()
+        .remove_custom_field("industry")
+        .remove_custom_field("none");
     let cleared = test.store.update(lead.id, patch).unwrap();
     assert_eq!((cleared.tags.len(), cleared.custom_fields.len()), (0, 1));
 }
@@ -184,24 +254,48 @@ fn a_patch_changes_only_what_it_names() {
 #[test]
 fn a_patch_that_changes_nothing_writes_nothing() {
     let test = TestStore::new();
-    let lead = test.store.create(NewLead::new("Jane Doe").deal_value(Decimal::new(100, 1))).unwrap();
+    let lead = test
+        .store
+        .create(NewLead::new("Jane Doe").deal_value(Decimal::new(100, 1)))
+        .unwrap();
     test.clock.advance(Duration::from_secs(1));
-    let same = LeadPatch::new().name(" Jane Doe").deal_value(10).clear_email().remove_custom_field("x");
+    let same = LeadPatch::new()
+        .name(" Jane Doe")
+        .deal_value(10)
+        .clear_email()
+        .remove_custom_field("x");
     assert_eq!(test.store.update(lead.id, same).unwrap(), lead);
     let outdated = LeadPatch::new().if_version(Version::new(2));
     let error = test.store.update(lead.id, outdated).unwrap_err();
-    assert_eq!((error.kind(), error.current_version()), (ErrorKind::Conflict, Some(Version::FIRST)));
+    assert_eq!(
+        (error.kind(), error.current_version()),
+        (ErrorKind::Conflict, Some(Version::FIRST))
+    );
     assert_eq!(error.lead_id(), Some(lead.id));
 }
 
 #[test]
 fn the_patch_between_two_leads_makes_the_one_of_the_other() {
     let store = LeadStore::in_memory().unwrap();
-    let full =
-        NewLead::new("A").email("a@b").company("C").tags(["x"]).custom_field("f", 1_i64).deal_value(3).owner_id("o");
-    let old = store.create(full.source("s").phone("123").external_id("e1")).unwrap();
-    let new =
-        store.create(NewLead::new("B").status("lost").phone("456").custom_field("g", true).tags(["y", "x"])).unwrap();
+    let full = NewLead::new("A")
+        .email("a@b")
+        .company("C")
+        .tags(["x"])
+        .custom_field("f", 1_i64)
+        .deal_value(3)
+        .owner_id("o");
+    let old = store
+        .create(full.source("s").phone("123").external_id("e1"))
+        .unwrap();
+    let new = store
+        .create(
+            NewLead::new("B")
+                .status("lost")
+                .phone("456")
+                .custom_field("g", true)
+                .tags(["y", "x"]),
+        )
+        .unwrap();
     for (from, to) in [(&old, &new), (&new, &old)] {
         let copy = LeadPatch::between(from, to);
         if to.external_id.is_some() {
@@ -212,45 +306,100 @@ fn the_patch_between_two_leads_makes_the_one_of_the_other() {
         let made = store.update(from.id, copy.clear_external_id()).unwrap();
         let mut expected = to.clone();
         expected.external_id = None;
-        (expected.id, expected.created_at, expected.updated_at) = (made.id, made.created_at, made.updated_at);
+        (expected.id, expected.created_at, expected.updated_at) =
+            (made.id, made.created_at, made.updated_at);
         expected.version = made.version;
         assert_eq!(made, expected);
-        store.update(from.id, LeadPatch::between(&made, from)).unwrap();
+        store
+            .update(from.id, LeadPatch::between(&made, from))
+            .unwrap();
     }
-    assert_eq!(store.update(old.id, LeadPatch::between(&old, &old)).unwrap().custom_fields, old.custom_fields);
+    assert_eq!(
+        store
+            .update(old.id, LeadPatch::between(&old, &old))
+            .unwrap()
+            .custom_fields,
+        old.custom_fields
+    );
 }
 
 #[test]
 fn an_id_or_external_id_is_given_once() {
     let store = LeadStore::in_memory().unwrap();
-    let lead = store.create(NewLead::new("A").external_id("crm 7")).unwrap();
-    for taken in [NewLead::new("B").id(lead.id), NewLead::new("B").external_id("crm 7")] {
+    let lead = store
+        .create(NewLead::new("A").external_id("crm 7"))
+        .unwrap();
+    for taken in [
+        NewLead::new("B").id(lead.id),
+        NewLead::new("B").external_id("crm 7"),
+    ] {
         let error = store.create(taken.clone()).unwrap_err();
-        assert_eq!((error.kind(), error.lead_id()), (ErrorKind::AlreadyExists, Some(lead.id)));
+        assert_eq!(
+            (error.kind(), error.lead_id()),
+            (ErrorKind::AlreadyExists, Some(lead.id))
+        );
         store.delete(lead.id).unwrap();
-        assert_eq!(store.create(taken).unwrap_err().kind(), ErrorKind::AlreadyExists, "in the trash, too");
+        assert_eq!(
+            store.create(taken).unwrap_err().kind(),
+            ErrorKind::AlreadyExists,
+            "in the trash, too"
+        );
         store.restore(lead.id).unwrap();
     }
-    assert_eq!(store.get_by_external_id("crm 7").unwrap().map(|found| found.id), Some(lead.id));
-    store.update(lead.id, LeadPatch::new().clear_external_id()).unwrap();
+    assert_eq!(
+        store
+            .get_by_external_id("crm 7")
+            .unwrap()
+            .map(|found| found.id),
+        Some(lead.id)
+    );
+    store
+        .update(lead.id, LeadPatch::new().clear_external_id())
+        .unwrap();
     assert_eq!(store.get_by_external_id("crm 7").unwrap(), None);
-    store.create(NewLead::new("B").external_id("crm 7")).unwrap();
+    store
+        .create(NewLead::new("B").external_id("crm 7"))
+        .unwrap();
 }
 
 #[test]
 fn statuses_can_be_limited() {
-    let store = LeadStore::options().statuses(["open", "won", "lost"]).in_memory().unwrap();
+    let store = LeadStore::options()
+        .statuses(["open", "won", "lost"])
+        .in_memory()
+        .unwrap();
     let lead = store.create(NewLead::new("A")).unwrap();
-    assert_eq!(lead.status, "open", "the first, since `new` is not among them");
-    let error = store.update(lead.id, LeadPatch::new().status("new")).unwrap_err();
-    assert_eq!(broken(&error), [("status", ViolationCode::NotAllowed)]);
-    assert_eq!(error.violations()[0].message, "must be one of open, won, lost");
     assert_eq!(
-        LeadStore::options().statuses(["won", "new"]).in_memory().unwrap().create(NewLead::new("A")).unwrap().status,
+        lead.status, "open",
+        "the first, since `new` is not among them"
+    );
+    let error = store
+        .update(lead.id, LeadPatch::new().status("new"))
+        .unwrap_err();
+    assert_eq!(broken(&error), [("status", ViolationCode::NotAllowed)]);
+    assert_eq!(
+        error.violations()[0].message,
+        "must be one of open, won, lost"
+    );
+    assert_eq!(
+        LeadStore::options()
+            .statuses(["won", "new"])
+            .in_memory()
+            .unwrap()
+            .create(NewLead::new("A"))
+            .unwrap()
+            .status,
         "new"
     );
-    for (wrong, field) in [(vec![], "statuses"), (vec!["new", "Won"], "statuses[1]"), (vec![" "], "statuses[0]")] {
-        let error = LeadStore::options().statuses(wrong).in_memory().unwrap_err();
+    for (wrong, field) in [
+        (vec![], "statuses"),
+        (vec!["new", "Won"], "statuses[1]"),
+        (vec![" "], "statuses[0]"),
+    ] {
+        let error = LeadStore::options()
+            .statuses(wrong)
+            .in_memory()
+            .unwrap_err();
         assert_eq!(broken(&error)[0].0, field);
     }
 }
@@ -265,12 +414,30 @@ fn a_clock_set_back_a_little_is_held_and_one_set_back_far_is_believed() {
     test.clock.set(first.created_at - TimeDelta::days(1));
     let early = test.store.create(NewLead::new("early")).unwrap();
     assert_eq!(early.created_at, test.clock.now());
-    let names: Vec<String> = test.store.list(&ListQuery::new()).unwrap().into_iter().map(|lead| lead.name).collect();
+    let names: Vec<String> = test
+        .store
+        .list(&ListQuery::new())
+        .unwrap()
+        .into_iter()
+        .map(|lead| lead.name)
+        .collect();
     assert_eq!(names, ["held", "first", "early"]);
-    let changed = test.store.update(first.id, LeadPatch::new().company("C")).unwrap();
-    assert_eq!(changed.updated_at, first.updated_at, "never before its own last value");
-    let filtered = test.store.list(&ListQuery::new().filter(Filter::new().created(..first.created_at))).unwrap();
-    assert_eq!((filtered.total, filtered.items[0].name.as_str()), (1, "early"));
+    let changed = test
+        .store
+        .update(first.id, LeadPatch::new().company("C"))
+        .unwrap();
+    assert_eq!(
+        changed.updated_at, first.updated_at,
+        "never before its own last value"
+    );
+    let filtered = test
+        .store
+        .list(&ListQuery::new().filter(Filter::new().created(..first.created_at)))
+        .unwrap();
+    assert_eq!(
+        (filtered.total, filtered.items[0].name.as_str()),
+        (1, "early")
+    );
 }
 
 #[test]
@@ -289,8 +456,14 @@ fn ids_sort_as_leads_were_created() {
 fn a_store_works_at_the_ends_of_time() {
     let directory = tempfile::tempdir().unwrap();
     for (name, now) in [
-        ("min", leadstore::chrono::DateTime::<leadstore::chrono::Utc>::MIN_UTC),
-        ("max", leadstore::chrono::DateTime::<leadstore::chrono::Utc>::MAX_UTC),
+        (
+            "min",
+            leadstore::chrono::DateTime::<leadstore::chrono::Utc>::MIN_UTC,
+        ),
+        (
+            "max",
+            leadstore::chrono::DateTime::<leadstore::chrono::Utc>::MAX_UTC,
+        ),
     ] {
         let clock = leadstore::testing::ManualClock::at(now);
         let store = options(&clock).open(directory.path().join(name)).unwrap();
@@ -299,7 +472,10 @@ fn a_store_works_at_the_ends_of_time() {
         leadstore::testing::sweep(&store).unwrap();
         if name == "min" {
             clock.set(day(2026, 1, 1));
-            assert_eq!(store.restore(lead.id).unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(
+                store.restore(lead.id).unwrap_err().kind(),
+                ErrorKind::NotFound
+            );
         }
         store.list(&ListQuery::new()).unwrap();
         store.close().unwrap();

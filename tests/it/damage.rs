@@ -35,7 +35,10 @@ fn spoil(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
         }
         6 => {
             let count = bytes.len().saturating_sub(512) / 4_100;
-            let (a, b) = (512 + rng.usize(..count) * 4_100, 512 + rng.usize(..count) * 4_100);
+            let (a, b) = (
+                512 + rng.usize(..count) * 4_100,
+                512 + rng.usize(..count) * 4_100,
+            );
             let copied = bytes[a..a + 4_100].to_vec();
             bytes[b..b + 4_100].copy_from_slice(&copied);
             format!("the block at {a} written over the one at {b}")
@@ -46,7 +49,9 @@ fn spoil(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
         }
         _ => {
             let length = bytes.len();
-            bytes[sector(at, length)].iter_mut().for_each(|byte| *byte = rng.u8(..));
+            bytes[sector(at, length)]
+                .iter_mut()
+                .for_each(|byte| *byte = rng.u8(..));
             format!("the sector of byte {at} filled at random")
         }
     }
@@ -56,11 +61,23 @@ fn spoil(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
 fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::Result<String> {
     let store = options(clock).cache_bytes(1 << 20).open(path)?;
     let answers = || -> leadstore::Result<String> {
-        let leads = store.leads(&Filter::new()).collect::<leadstore::Result<Vec<_>>>()?;
+        let leads = store
+            .leads(&Filter::new())
+            .collect::<leadstore::Result<Vec<_>>>()?;
         let mut pages = Vec::new();
-        for sort in ["name", "-email", "company", "deal_value", "updated_at", "status", "-source"] {
-            let query =
-                ListQuery::new().sort([sort.parse()?]).filter(Filter::new().status("new").tag("a")).per_page(100);
+        for sort in [
+            "name",
+            "-email",
+            "company",
+            "deal_value",
+            "updated_at",
+            "status",
+            "-source",
+        ] {
+            let query = ListQuery::new()
+                .sort([sort.parse()?])
+                .filter(Filter::new().status("new").tag("a"))
+                .per_page(100);
             pages.push(store.list(&query)?);
         }
         let trash = store.list_trash(&TrashQuery::new().per_page(100))?;
@@ -68,7 +85,9 @@ fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::R
         let found = store.search(&SearchQuery::new("lead 17").per_page(100))?;
         let by_id = store.get_many(&leads.iter().map(|lead| lead.id).collect::<Vec<_>>())?;
         let by_external_id = store.get_by_external_id("x 7")?;
-        Ok(format!("{leads:?} {pages:?} {trash:?} {facets:?} {found:?} {by_id:?} {by_external_id:?}"))
+        Ok(format!(
+            "{leads:?} {pages:?} {trash:?} {facets:?} {found:?} {by_id:?} {by_external_id:?}"
+        ))
     };
     let answers = answers();
     let closed = store.close();
@@ -88,7 +107,10 @@ fn a_damaged_file_is_told_of_and_never_served() {
             .external_id(format!("x {number}"))
             .deal_value(number)
             .tags([["a", "b", "c"][number as usize % 3]])
-            .custom_field("note", "x".repeat(if number % 50 == 0 { 4_000 } else { 30 }));
+            .custom_field(
+                "note",
+                "x".repeat(if number % 50 == 0 { 4_000 } else { 30 }),
+            );
         let id = test.store.create(lead).unwrap().id;
         match number % 10 {
             3 => drop(test.store.update(id, LeadPatch::new().status("won"))),
@@ -140,10 +162,22 @@ fn a_damaged_file_is_told_of_and_never_served() {
 #[test]
 fn a_file_that_was_cut_off_is_told_of() {
     let test = TestStore::new();
-    let ids: Vec<_> = (0..60).map(|n| test.store.create(NewLead::new(format!("lead {n}"))).unwrap().id).collect();
+    let ids: Vec<_> = (0..60)
+        .map(|n| {
+            test.store
+                .create(NewLead::new(format!("lead {n}")))
+                .unwrap()
+                .id
+        })
+        .collect();
     test.store.compact().unwrap();
-    test.store.update(ids[7], LeadPatch::new().status("won")).unwrap();
-    let files = || ["leads.redb", "leads.journal.0", "leads.journal.1"].map(|name| (name, test.path().join(name)));
+    test.store
+        .update(ids[7], LeadPatch::new().status("won"))
+        .unwrap();
+    let files = || {
+        ["leads.redb", "leads.journal.0", "leads.journal.1"]
+            .map(|name| (name, test.path().join(name)))
+    };
     let read = || files().map(|(name, path)| (name, std::fs::read(path).unwrap()));
     let killed = read();
     test.store.clone().close().unwrap();
@@ -153,15 +187,27 @@ fn a_file_that_was_cut_off_is_told_of() {
     for (files, read_only) in [(&killed, false), (&closed, false), (&closed, true)] {
         let length = files[0].1.len();
         // In whole blocks, and within one.
-        for kept in (0..length).step_by(4_100).chain((0..length).step_by(4_100 * 7).map(|kept| kept + 77)) {
+        for kept in (0..length)
+            .step_by(4_100)
+            .chain((0..length).step_by(4_100 * 7).map(|kept| kept + 77))
+        {
             let directory = tempfile::tempdir().unwrap();
             for (name, bytes) in files {
-                let kept = if *name == "leads.redb" { kept.min(length) } else { bytes.len() };
+                let kept = if *name == "leads.redb" {
+                    kept.min(length)
+                } else {
+                    bytes.len()
+                };
                 std::fs::write(directory.path().join(name), &bytes[..kept]).unwrap();
             }
-            let opened = catch_unwind(|| options(&test.clock).read_only(read_only).open(directory.path()));
-            let opened =
-                opened.map(|store| store.and_then(|store| store.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()));
+            let opened = catch_unwind(|| {
+                options(&test.clock)
+                    .read_only(read_only)
+                    .open(directory.path())
+            });
+            let opened = opened.map(|store| {
+                store.and_then(|store| store.leads(&Filter::new()).collect::<Result<Vec<_>, _>>())
+            });
             match opened {
                 // What was cut off was not in use.
                 Ok(Ok(leads)) if leads.len() == ids.len() => whole += 1,

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use leadstore::testing::{self, Fault, SimulatedDisk};
 use leadstore::{
-    Durability, ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, OpenOptions, SearchQuery,
+    Durability, ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, OpenOptions,
+    SearchQuery,
 };
 
 use crate::support::{self, TestStore, day};
@@ -23,11 +24,16 @@ fn journalled() -> OpenOptions {
 }
 
 fn create(store: &LeadStore, count: usize) -> Vec<Lead> {
-    (0..count).map(|n| store.create(NewLead::new(format!("Jane no{n}"))).unwrap()).collect()
+    (0..count)
+        .map(|n| store.create(NewLead::new(format!("Jane no{n}"))).unwrap())
+        .collect()
 }
 
 fn assert_holds(store: &LeadStore, leads: &[Lead]) {
-    let held: Vec<Lead> = store.leads(&Filter::new()).collect::<Result<_, _>>().unwrap();
+    let held: Vec<Lead> = store
+        .leads(&Filter::new())
+        .collect::<Result<_, _>>()
+        .unwrap();
     assert_eq!(held, leads);
 }
 
@@ -87,10 +93,16 @@ fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_the
             assert!(error.to_string().contains("reopen()"), "{error}");
             disk.heal();
             store.reopen().unwrap();
-            let held: Vec<Lead> = store.leads(&Filter::new()).collect::<Result<_, _>>().unwrap();
+            let held: Vec<Lead> = store
+                .leads(&Filter::new())
+                .collect::<Result<_, _>>()
+                .unwrap();
             assert_eq!(held[..leads.len()], leads, "failed at {at}");
             let most = leads.len() + usize::from(error.outcome_unknown());
-            assert!(held.len() <= most, "a write that is known to have failed is there, failed at {at}");
+            assert!(
+                held.len() <= most,
+                "a write that is known to have failed is there, failed at {at}"
+            );
             failed += 1;
         }
         assert_eq!(failed, 40);
@@ -117,8 +129,14 @@ fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
     leads.extend(create(&store, 1));
     // The commit of the search index and the new index after it.
     disk.plan(3, Fault::Full);
-    assert_eq!(testing::index(&store).unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        testing::index(&store).unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    assert_eq!(
+        store.search(&SearchQuery::new("jane ")).unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
     assert_holds(&store, &leads);
     disk.heal();
     leads.extend(create(&store, 1));
@@ -139,7 +157,11 @@ fn an_error_at_any_operation_of_the_search_index_leaves_searches_exact() {
         disk.plan(at, Fault::Error);
         let _ = testing::index(&store);
         let found = |query: &str| store.search(&SearchQuery::new(query)).unwrap().total;
-        assert_eq!((found("jane "), found("no0 "), found("no4 ")), (6, 1, 1), "failed at {at}");
+        assert_eq!(
+            (found("jane "), found("no0 "), found("no4 ")),
+            (6, 1, 1),
+            "failed at {at}"
+        );
         create(&store, 1);
         testing::index(&store).unwrap();
         assert_eq!((found("jane "), found("no0 ")), (7, 2), "failed at {at}");
@@ -155,7 +177,9 @@ fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
         let store = testing::open_on(options(), &disk).unwrap();
         let leads = create(&store, 1);
         disk.plan(at, Fault::Broken);
-        let Err(error) = store.compact() else { continue };
+        let Err(error) = store.compact() else {
+            continue;
+        };
         assert_eq!(error.kind(), ErrorKind::Io, "{at}: {error}");
         assert_is_out_of_order_until_reopened(&store, &disk, &leads);
         failed += 1;
@@ -169,9 +193,15 @@ fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
     let mut leads = vec![];
     for year in [2026, 2036, 1990, 2026, 2400, 1970, 2026] {
         test.clock.set(day(year, 3, 1));
-        let lead = test.store.create(NewLead::new(format!("Jane {year}"))).unwrap();
+        let lead = test
+            .store
+            .create(NewLead::new(format!("Jane {year}")))
+            .unwrap();
         assert_eq!(lead.created_at, day(year, 3, 1));
-        let changed = test.store.update(lead.id, LeadPatch::new().status("won")).unwrap();
+        let changed = test
+            .store
+            .update(lead.id, LeadPatch::new().status("won"))
+            .unwrap();
         assert!(changed.updated_at >= changed.created_at);
         leads.push(changed);
     }
@@ -179,12 +209,19 @@ fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
     assert_holds(&test.store, &leads);
     let sorted = test.store.list(&ListQuery::new()).unwrap().items;
     assert!(sorted.is_sorted_by(|a, b| a.created_at >= b.created_at));
-    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 7);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("jane ")).unwrap().total,
+        7
+    );
     // A deleted lead is not swept by a clock that is wrong for a moment, and is there when it is right again.
     let trashed = test.store.delete(leads[0].id).unwrap();
     test.clock.set(day(2100, 1, 1));
     testing::sweep(&test.store).unwrap();
-    assert_eq!(test.store.get_trashed(leads[0].id).unwrap(), None, "it has expired as long as the clock says so");
+    assert_eq!(
+        test.store.get_trashed(leads[0].id).unwrap(),
+        None,
+        "it has expired as long as the clock says so"
+    );
     test.clock.set(day(2026, 3, 2));
     assert_eq!(test.store.get_trashed(leads[0].id).unwrap(), Some(trashed));
     test.store.restore(leads[0].id).unwrap();
@@ -198,9 +235,17 @@ fn a_hundred_threads_write_and_read_one_store() {
             let store = test.store.clone();
             scope.spawn(move || {
                 for number in 0..5 {
-                    let lead = store.create(NewLead::new(format!("Jane t{thread} n{number}"))).unwrap();
+                    let lead = store
+                        .create(NewLead::new(format!("Jane t{thread} n{number}")))
+                        .unwrap();
                     assert_eq!(store.get(lead.id).unwrap(), Some(lead.clone()));
-                    assert_eq!(store.search(&SearchQuery::new(format!("t{thread} n{number} "))).unwrap().total, 1);
+                    assert_eq!(
+                        store
+                            .search(&SearchQuery::new(format!("t{thread} n{number} ")))
+                            .unwrap()
+                            .total,
+                        1
+                    );
                     if number == 0 {
                         store.delete(lead.id).unwrap();
                     }
@@ -216,18 +261,24 @@ fn a_hundred_threads_write_and_read_one_store() {
 fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() {
     let test = TestStore::new();
     let path = test.path();
-    let (snapshot, mut leads) = (test.store.snapshot().unwrap(), test.store.leads(&Filter::new()));
+    let (snapshot, mut leads) = (
+        test.store.snapshot().unwrap(),
+        test.store.leads(&Filter::new()),
+    );
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let store = test.store.clone();
             scope.spawn(move || {
                 for number in 0..20 {
-                    store.create(NewLead::new(format!("Jane t{thread} n{number}"))).unwrap();
+                    store
+                        .create(NewLead::new(format!("Jane t{thread} n{number}")))
+                        .unwrap();
                 }
                 // A page is read, a transaction is given up, and the handle is gone.
                 let _ = store.list(&ListQuery::new()).unwrap();
                 let _ = store.transaction(|t| {
-                    t.create(NewLead::new("x")).and_then(|_| Err::<(), _>(leadstore::Error::abort("no")))
+                    t.create(NewLead::new("x"))
+                        .and_then(|_| Err::<(), _>(leadstore::Error::abort("no")))
                 });
             });
         }
@@ -236,13 +287,23 @@ fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() 
     drop(snapshot);
     assert!(leads.next().is_none(), "the iterator is of the time before");
     drop(leads);
-    assert_eq!(LeadStore::options().read_only(true).open(&path).unwrap().count(&Filter::new()).unwrap(), 160);
+    assert_eq!(
+        LeadStore::options()
+            .read_only(true)
+            .open(&path)
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap(),
+        160
+    );
 }
 
 /// Not a test of its own: the other process of the next one.
 #[test]
 fn child_that_holds_a_store() {
-    let Some(path) = std::env::var_os("LEADSTORE_TEST_HELD_STORE") else { return };
+    let Some(path) = std::env::var_os("LEADSTORE_TEST_HELD_STORE") else {
+        return;
+    };
     let store = LeadStore::open(path).unwrap();
     store.create(NewLead::new("Jane")).unwrap();
     println!("held");
@@ -261,14 +322,28 @@ fn a_store_that_another_process_has_open_is_already_open_until_that_ends() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line.contains("held")));
+    assert!(
+        lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("held"))
+    );
     for read_only in [false, true] {
-        let error = LeadStore::options().read_only(read_only).open(&path).map(drop).unwrap_err();
+        let error = LeadStore::options()
+            .read_only(read_only)
+            .open(&path)
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyOpen, "{error}");
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap(), 1);
+    assert_eq!(
+        LeadStore::open(&path)
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap(),
+        1
+    );
 }
 
 #[cfg(unix)]
@@ -286,7 +361,13 @@ fn a_store_whose_file_may_only_be_read_opens_for_reading_only() {
     }
     let error = LeadStore::open(test.path()).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-    assert_holds(&LeadStore::options().read_only(true).open(test.path()).unwrap(), &leads);
+    assert_holds(
+        &LeadStore::options()
+            .read_only(true)
+            .open(test.path())
+            .unwrap(),
+        &leads,
+    );
 }
 
 #[test]
@@ -294,9 +375,14 @@ fn a_directory_that_vanishes_takes_the_store_along_and_hangs_nobody() {
     let test = TestStore::new();
     let leads = create(&test.store, 3);
     // Again, where the index put a file into it meanwhile.
-    support::wait_until("removing the store", || std::fs::remove_dir_all(test.path()).is_ok());
+    support::wait_until("removing the store", || {
+        std::fs::remove_dir_all(test.path()).is_ok()
+    });
     // The files live on without their names, as long as they are open.
-    assert_eq!(test.store.get(leads[0].id).unwrap().as_ref(), Some(&leads[0]));
+    assert_eq!(
+        test.store.get(leads[0].id).unwrap().as_ref(),
+        Some(&leads[0])
+    );
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -308,5 +394,8 @@ fn a_directory_that_vanishes_takes_the_store_along_and_hangs_nobody() {
     });
     assert!(done.load(Ordering::Relaxed));
     assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(!test.path().join("leads.redb").exists(), "no new store is made in its place");
+    assert!(
+        !test.path().join("leads.redb").exists(),
+        "no new store is made in its place"
+    );
 }

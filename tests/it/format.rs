@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use leadstore::rust_decimal::Decimal;
-use leadstore::{CustomValue, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, TrashQuery};
+use leadstore::{
+    CustomValue, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, TrashQuery,
+};
 
 use crate::support::{TestStore, day, options};
 
@@ -15,12 +17,23 @@ fn a_store_of_format_3_opens_with_all_that_is_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     std::fs::create_dir(&path).unwrap();
-    std::fs::copy(Path::new(FIXTURE).join("leads.redb"), path.join("leads.redb")).unwrap();
-    let store = options(&leadstore::testing::ManualClock::at(day(2026, 3, 5))).open(&path).unwrap();
+    std::fs::copy(
+        Path::new(FIXTURE).join("leads.redb"),
+        path.join("leads.redb"),
+    )
+    .unwrap();
+    let store = options(&leadstore::testing::ManualClock::at(day(2026, 3, 5)))
+        .open(&path)
+        .unwrap();
     let expected = std::fs::read_to_string(Path::new(FIXTURE).join("leads.json")).unwrap();
     assert_eq!(describe(&store), expected);
     assert_eq!(store.search(&SearchQuery::new("zoe")).unwrap().total, 1);
-    assert_eq!(store.count(&Filter::new().tag("vip").owner_id("ada")).unwrap(), 1);
+    assert_eq!(
+        store
+            .count(&Filter::new().tag("vip").owner_id("ada"))
+            .unwrap(),
+        1
+    );
     let names: Vec<String> = store
         .list(&ListQuery::new().sort(["name".parse().unwrap()]))
         .unwrap()
@@ -31,13 +44,25 @@ fn a_store_of_format_3_opens_with_all_that_is_in_it() {
     #[cfg(feature = "http")]
     {
         let token = std::fs::read_to_string(Path::new(FIXTURE).join("token.txt")).unwrap();
-        let principal = store.credentials().authenticate(token.trim()).unwrap().unwrap();
-        assert_eq!(principal, leadstore::http::Principal::new([leadstore::http::Scope::Read]).bound_to("ada"));
+        let principal = store
+            .credentials()
+            .authenticate(token.trim())
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            principal,
+            leadstore::http::Principal::new([leadstore::http::Scope::Read]).bound_to("ada")
+        );
     }
-    let trashed = store.list_trash(&TrashQuery::new()).unwrap().items[0].lead.id;
+    let trashed = store.list_trash(&TrashQuery::new()).unwrap().items[0]
+        .lead
+        .id;
     store.restore(trashed).unwrap();
     store.create(NewLead::new("after")).unwrap();
-    assert_eq!(store.list(&ListQuery::new()).unwrap().items[0].name, "after");
+    assert_eq!(
+        store.list(&ListQuery::new()).unwrap().items[0].name,
+        "after"
+    );
 }
 
 /// Everything in a store, as text.
@@ -77,20 +102,36 @@ fn writes_the_fixture_when_asked() {
     let full = test.store.create(full).unwrap();
     for number in 1..30 {
         test.clock.advance(std::time::Duration::from_secs(60));
-        let lead = test.store.create(NewLead::new(format!("lead {number:02}")).status("contacted")).unwrap();
+        let lead = test
+            .store
+            .create(NewLead::new(format!("lead {number:02}")).status("contacted"))
+            .unwrap();
         if number % 10 == 1 {
             test.store.delete(lead.id).unwrap();
         }
     }
     test.clock.set(day(2026, 2, 1));
     test.store.create(NewLead::new("out of order")).unwrap();
-    test.store.update(full.id, LeadPatch::new().status("qualified")).unwrap();
-    let issued = test.store.credentials().issue(NewCredential::api_key("Ada's phone", [Scope::Read]).owner_id("ada"));
+    test.store
+        .update(full.id, LeadPatch::new().status("qualified"))
+        .unwrap();
+    let issued = test
+        .store
+        .credentials()
+        .issue(NewCredential::api_key("Ada's phone", [Scope::Read]).owner_id("ada"));
     test.store.compact().unwrap();
     let description = describe(&test.store);
     test.store.clone().close().unwrap();
     std::fs::create_dir_all(FIXTURE).unwrap();
-    std::fs::copy(test.path().join("leads.redb"), Path::new(FIXTURE).join("leads.redb")).unwrap();
+    std::fs::copy(
+        test.path().join("leads.redb"),
+        Path::new(FIXTURE).join("leads.redb"),
+    )
+    .unwrap();
     std::fs::write(Path::new(FIXTURE).join("leads.json"), description).unwrap();
-    std::fs::write(Path::new(FIXTURE).join("token.txt"), issued.unwrap().token + "\n").unwrap();
+    std::fs::write(
+        Path::new(FIXTURE).join("token.txt"),
+        issued.unwrap().token + "\n",
+    )
+    .unwrap();
 }

@@ -21,28 +21,55 @@ struct Invalid {
 
 #[test]
 fn every_valid_suffix_of_the_specification_is_an_id() {
-    let Some(path) = support::data("typeid-valid.json") else { return };
+    let Some(path) = support::data("typeid-valid.json") else {
+        return;
+    };
     let examples: Vec<Valid> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert!(examples.len() >= 5);
-    for Valid { name, typeid, prefix, uuid } in examples {
-        let suffix = if prefix.is_empty() { &*typeid } else { typeid.strip_prefix(&format!("{prefix}_")).unwrap() };
-        let id: LeadId = format!("lead_{suffix}").parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    for Valid {
+        name,
+        typeid,
+        prefix,
+        uuid,
+    } in examples
+    {
+        let suffix = if prefix.is_empty() {
+            &*typeid
+        } else {
+            typeid.strip_prefix(&format!("{prefix}_")).unwrap()
+        };
+        let id: LeadId = format!("lead_{suffix}")
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(id.to_bytes(), uuid.into_bytes(), "{name}");
-        assert_eq!(LeadId::from_bytes(uuid.into_bytes()).to_string(), format!("lead_{suffix}"), "{name}");
-        assert!(prefix == "lead" || typeid.parse::<LeadId>().is_err(), "{name}: another prefix is no lead");
+        assert_eq!(
+            LeadId::from_bytes(uuid.into_bytes()).to_string(),
+            format!("lead_{suffix}"),
+            "{name}"
+        );
+        assert!(
+            prefix == "lead" || typeid.parse::<LeadId>().is_err(),
+            "{name}: another prefix is no lead"
+        );
     }
 }
 
 #[test]
 fn every_invalid_example_of_the_specification_is_refused() {
-    let Some(path) = support::data("typeid-invalid.json") else { return };
+    let Some(path) = support::data("typeid-invalid.json") else {
+        return;
+    };
     let examples: Vec<Invalid> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert!(examples.len() >= 10);
     for Invalid { name, typeid } in examples {
-        let as_lead = typeid.rsplit_once('_').map_or_else(String::new, |(_, suffix)| format!("lead_{suffix}"));
+        let as_lead = typeid
+            .rsplit_once('_')
+            .map_or_else(String::new, |(_, suffix)| format!("lead_{suffix}"));
         // Where only the prefix is wrong, the suffix under ours is right.
         let suffix_is_wrong = name.contains("suffix");
-        for text in std::iter::once(typeid.as_str()).chain(suffix_is_wrong.then_some(as_lead.as_str())) {
+        for text in
+            std::iter::once(typeid.as_str()).chain(suffix_is_wrong.then_some(as_lead.as_str()))
+        {
             let error = text.parse::<LeadId>().expect_err(&name);
             assert_eq!(error.kind(), ErrorKind::Invalid, "{name}");
             assert_eq!(error.violations()[0].field, "id");

@@ -8,9 +8,15 @@ use crate::support::{self, TestStore};
 
 #[test]
 fn all_of_us_500_are_found_by_id_by_every_page_and_by_email() {
-    let Some(path) = support::data("us-500.csv") else { return };
+    let Some(path) = support::data("us-500.csv") else {
+        return;
+    };
     let mut test = TestStore::new();
-    let rows: Vec<csv::StringRecord> = csv::Reader::from_path(path).unwrap().records().map(Result::unwrap).collect();
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_path(path)
+        .unwrap()
+        .records()
+        .map(Result::unwrap)
+        .collect();
     let imported: Vec<Lead> = test
         .store
         .transaction(|t| {
@@ -34,25 +40,52 @@ fn all_of_us_500_are_found_by_id_by_every_page_and_by_email() {
         let store = &test.store;
         for lead in &imported {
             assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));
-            let found = store.search(&SearchQuery::new(lead.email.as_deref().unwrap()).fields([Field::Email])).unwrap();
-            assert!(found.items.iter().any(|hit| hit.lead == *lead), "{:?}", lead.email);
+            let found = store
+                .search(&SearchQuery::new(lead.email.as_deref().unwrap()).fields([Field::Email]))
+                .unwrap();
+            assert!(
+                found.items.iter().any(|hit| hit.lead == *lead),
+                "{:?}",
+                lead.email
+            );
             let company = lead.company.as_deref().unwrap();
-            let found = store.search(&SearchQuery::new(company).fields([Field::Company]).per_page(100)).unwrap();
+            let found = store
+                .search(
+                    &SearchQuery::new(company)
+                        .fields([Field::Company])
+                        .per_page(100),
+                )
+                .unwrap();
             assert!(found.items.iter().any(|hit| hit.lead == *lead), "{company}");
         }
-        for sort in ["-created_at", "created_at", "name", "-email", "company", "-phone"] {
+        for sort in [
+            "-created_at",
+            "created_at",
+            "name",
+            "-email",
+            "company",
+            "-phone",
+        ] {
             let Ok(sort) = sort.parse::<Sort>() else {
                 assert_eq!(sort, "-phone", "phones have no order");
                 continue;
             };
             let mut seen = BTreeSet::new();
             for page in 1..=20 {
-                let listed = store.list(&ListQuery::new().sort([sort]).page(page)).unwrap();
+                let listed = store
+                    .list(&ListQuery::new().sort([sort]).page(page))
+                    .unwrap();
                 assert_eq!((listed.total, listed.items.len()), (500, 25));
                 seen.extend(listed.into_iter().map(|lead| lead.id));
             }
             assert_eq!(seen.len(), 500, "{sort}");
-            assert!(store.list(&ListQuery::new().sort([sort]).page(21)).unwrap().items.is_empty());
+            assert!(
+                store
+                    .list(&ListQuery::new().sort([sort]).page(21))
+                    .unwrap()
+                    .items
+                    .is_empty()
+            );
         }
     }
 }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use leadstore::{ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey};
+use leadstore::{
+    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey,
+};
 
 use crate::support::{Ending, TestStore, options, wait_until};
 
@@ -26,29 +28,52 @@ fn copy_of(path: &Path, name: &str) -> PathBuf {
 }
 
 fn journal_bytes(path: &Path) -> u64 {
-    ["leads.journal.0", "leads.journal.1"].map(|name| std::fs::metadata(path.join(name)).unwrap().len()).iter().sum()
+    ["leads.journal.0", "leads.journal.1"]
+        .map(|name| std::fs::metadata(path.join(name)).unwrap().len())
+        .iter()
+        .sum()
 }
 
 /// Everything that can be seen of a store, in one text.
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
-    let by_name = store.list(&ListQuery::new().sort([Sort::asc(SortKey::Name)]).per_page(100)).unwrap();
+    let by_name = store
+        .list(
+            &ListQuery::new()
+                .sort([Sort::asc(SortKey::Name)])
+                .per_page(100),
+        )
+        .unwrap();
     let names: Vec<_> = by_name.items.iter().map(|lead| &lead.name).collect();
-    let trash = store.list_trash(&leadstore::TrashQuery::new().per_page(100)).unwrap();
+    let trash = store
+        .list_trash(&leadstore::TrashQuery::new().per_page(100))
+        .unwrap();
     let facets = store.facets(&Filter::new()).unwrap();
-    let found = store.search(&SearchQuery::new("lead ").per_page(100)).unwrap();
-    format!("{leads:?} {names:?} {trash:?} {facets:?} {} {:?}", found.total, found.items)
+    let found = store
+        .search(&SearchQuery::new("lead ").per_page(100))
+        .unwrap();
+    format!(
+        "{leads:?} {names:?} {trash:?} {facets:?} {} {:?}",
+        found.total, found.items
+    )
 }
 
 fn write_some(store: &LeadStore, count: u32) -> Vec<LeadId> {
     let create = |n| {
         store
-            .create(NewLead::new(format!("lead {n:03}")).external_id(format!("x{n}")).tags(["a"]).deal_value(n))
+            .create(
+                NewLead::new(format!("lead {n:03}"))
+                    .external_id(format!("x{n}"))
+                    .tags(["a"])
+                    .deal_value(n),
+            )
             .unwrap()
             .id
     };
     let ids: Vec<LeadId> = (0..count).map(create).collect();
-    store.update(ids[1], LeadPatch::new().status("won").name("renamed lead")).unwrap();
+    store
+        .update(ids[1], LeadPatch::new().status("won").name("renamed lead"))
+        .unwrap();
     store.delete(ids[2]).unwrap();
     store.delete(ids[3]).unwrap();
     store.restore(ids[3]).unwrap();
@@ -66,7 +91,9 @@ fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
     let store = options(&test.clock).open(&crashed).unwrap();
     assert_eq!(contents(&store), expected);
     // Killed again, right after it was read back, and once more after another write.
-    let again = options(&test.clock).open(copy_of(&crashed, "again")).unwrap();
+    let again = options(&test.clock)
+        .open(copy_of(&crashed, "again"))
+        .unwrap();
     assert_eq!(contents(&again), expected);
     store.create(NewLead::new("lead after")).unwrap();
     let expected = contents(&store);
@@ -74,8 +101,15 @@ fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
     let store = options(&test.clock).open(&path).unwrap();
     assert_eq!(contents(&store), expected);
     store.close().unwrap();
-    assert_eq!(journal_bytes(&path), 0, "a closed store is whole in leads.redb");
-    assert_eq!(contents(&options(&test.clock).open(&path).unwrap()), expected);
+    assert_eq!(
+        journal_bytes(&path),
+        0,
+        "a closed store is whole in leads.redb"
+    );
+    assert_eq!(
+        contents(&options(&test.clock).open(&path).unwrap()),
+        expected
+    );
 }
 
 #[test]
@@ -91,7 +125,11 @@ fn leads_go_to_the_tables_by_themselves_when_nothing_is_written() {
         std::fs::write(copied.join("leads.journal.1"), b"").unwrap();
         contents(&options(&test.clock).open(&copied).unwrap()) == expected
     });
-    assert_eq!(contents(&test.store), expected, "the open store goes on with the new tables");
+    assert_eq!(
+        contents(&test.store),
+        expected,
+        "the open store goes on with the new tables"
+    );
 }
 
 #[test]
@@ -116,7 +154,11 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
         std::fs::copy(test.path().join(file), older.join(file)).unwrap();
     }
     for read_only in [true, false] {
-        let error = options(&test.clock).read_only(read_only).open(&older).map(drop).unwrap_err();
+        let error = options(&test.clock)
+            .read_only(read_only)
+            .open(&older)
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
     }
 
@@ -125,10 +167,20 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
     std::fs::remove_file(removed.join("leads.redb")).unwrap();
     let error = options(&test.clock).open(&removed).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
-    assert!(journal_bytes(&removed) > 0, "what was written last is still there");
+    assert!(
+        journal_bytes(&removed) > 0,
+        "what was written last is still there"
+    );
     std::fs::remove_file(removed.join("leads.journal.0")).unwrap();
     std::fs::remove_file(removed.join("leads.journal.1")).unwrap();
-    assert_eq!(options(&test.clock).open(&removed).unwrap().count(&Filter::new()).unwrap(), 0);
+    assert_eq!(
+        options(&test.clock)
+            .open(&removed)
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap(),
+        0
+    );
 }
 
 #[test]
@@ -143,7 +195,11 @@ fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
         std::fs::write(&path, &bytes).unwrap();
         let error = options(&test.clock).open(&crashed).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is written to it");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            bytes,
+            "nothing is written to it"
+        );
     }
 }
 
@@ -151,11 +207,16 @@ fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
 fn a_transaction_that_changes_a_large_lead_again_and_again_survives_a_crash() {
     let test = TestStore::new();
     let text = |n: u32| format!("{n:04}").repeat(1_000);
-    let large = (0..90).fold(NewLead::new("large"), |lead, n| lead.custom_field(format!("f{n}"), text(n)));
+    let large = (0..90).fold(NewLead::new("large"), |lead, n| {
+        lead.custom_field(format!("f{n}"), text(n))
+    });
     let id = test.store.create(large).unwrap().id;
     test.store
         .transaction(|t| {
-            (0..200).try_for_each(|n| t.update(id, LeadPatch::new().custom_field("f0", text(n))).map(drop))
+            (0..200).try_for_each(|n| {
+                t.update(id, LeadPatch::new().custom_field("f0", text(n)))
+                    .map(drop)
+            })
         })
         .unwrap();
     let expected = test.store.get(id).unwrap();
@@ -168,7 +229,12 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
     let test = TestStore::new();
     test.store.clone().close().unwrap();
     // Little memory, so that a checkpoint is made for every few leads.
-    let open = || options(&test.clock).cache_bytes(256 << 10).open(test.path()).unwrap();
+    let open = || {
+        options(&test.clock)
+            .cache_bytes(256 << 10)
+            .open(test.path())
+            .unwrap()
+    };
     let store = open();
     let done = AtomicBool::new(false);
     let written: Vec<Vec<LeadId>> = std::thread::scope(|scope| {
@@ -178,7 +244,10 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                 scope.spawn(move || {
                     let mut ids = Vec::new();
                     for number in 0..150 {
-                        let id = store.create(NewLead::new(format!("lead {writer} {number}"))).unwrap().id;
+                        let id = store
+                            .create(NewLead::new(format!("lead {writer} {number}")))
+                            .unwrap()
+                            .id;
                         match number % 5 {
                             0 => drop(store.delete(id).unwrap()),
                             1 => drop(store.update(id, LeadPatch::new().status("won")).unwrap()),
@@ -187,9 +256,15 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                         ids.push(id);
                         if number % 40 == 39 {
                             // One that outgrows memory, and is written to the tables at once.
-                            let large =
-                                |n: u32| NewLead::new(format!("large {n}")).custom_field("x", "y".repeat(1_000));
-                            store.transaction(|t| (0..100).try_for_each(|n| t.create(large(n)).map(drop))).unwrap();
+                            let large = |n: u32| {
+                                NewLead::new(format!("large {n}"))
+                                    .custom_field("x", "y".repeat(1_000))
+                            };
+                            store
+                                .transaction(|t| {
+                                    (0..100).try_for_each(|n| t.create(large(n)).map(drop))
+                                })
+                                .unwrap();
                         }
                     }
                     ids
@@ -202,8 +277,13 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                 let snapshot = store.snapshot().unwrap();
                 let listed = snapshot.leads(&Filter::new()).map(Result::unwrap).count() as u64;
                 assert_eq!(listed, snapshot.count(&Filter::new()).unwrap());
-                let by_name =
-                    snapshot.list(&ListQuery::new().sort([Sort::desc(SortKey::Name)]).window(listed, 10)).unwrap();
+                let by_name = snapshot
+                    .list(
+                        &ListQuery::new()
+                            .sort([Sort::desc(SortKey::Name)])
+                            .window(listed, 10),
+                    )
+                    .unwrap();
                 assert_eq!((by_name.total, by_name.items.len()), (listed, 0));
                 // Each thread has at most one lead that it is about to delete.
                 assert!(listed + 3 >= last, "{last} leads, then {listed}");
@@ -211,7 +291,10 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
             }
         });
         let ending = Ending(&done);
-        let written = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
+        let written = writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect();
         drop(ending);
         reader.join().unwrap();
         written

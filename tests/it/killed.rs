@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use leadstore::{Error, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, Transaction};
+use leadstore::{
+    Error, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, Transaction,
+};
 
 use crate::support;
 
@@ -20,7 +22,9 @@ const WRITERS: u64 = 4;
 /// returned.
 #[test]
 fn child_that_writes_until_it_is_killed() {
-    let Some(path) = std::env::var_os(STORE) else { return };
+    let Some(path) = std::env::var_os(STORE) else {
+        return;
+    };
     let writes = std::env::var(WRITES).map_or(u64::MAX, |writes| writes.parse().unwrap());
     let written = if std::env::var_os(IN_COMPANY).is_some() {
         write_in_company(Path::new(&path))
@@ -61,7 +65,9 @@ fn write_in_company(path: &Path) -> Result<(), Error> {
             })
         });
         let writers: Vec<_> = writers.collect();
-        writers.into_iter().try_for_each(|writer| writer.join().unwrap())
+        writers
+            .into_iter()
+            .try_for_each(|writer| writer.join().unwrap())
     })
 }
 
@@ -73,11 +79,23 @@ fn written_by(store: &LeadStore, writer: u64) -> Result<u64, Error> {
 fn write(t: &mut Transaction<'_>, number: u64) -> Result<(), Error> {
     for part in ["a", "b"] {
         let lead = NewLead::new(format!("Jane no{number}")).external_id(format!("{part}{number}"));
-        t.create(lead.deal_value(number).tags(["pair"]).custom_field("text", "x".repeat(500)))?;
+        t.create(
+            lead.deal_value(number)
+                .tags(["pair"])
+                .custom_field("text", "x".repeat(500)),
+        )?;
     }
     match t.get_by_external_id("count")? {
-        Some(count) => t.update(count.id, LeadPatch::new().deal_value(number + 1)).map(drop),
-        None => t.create(NewLead::new("Count").external_id("count").deal_value(number + 1)).map(drop),
+        Some(count) => t
+            .update(count.id, LeadPatch::new().deal_value(number + 1))
+            .map(drop),
+        None => t
+            .create(
+                NewLead::new("Count")
+                    .external_id("count")
+                    .deal_value(number + 1),
+            )
+            .map(drop),
     }
 }
 
@@ -85,24 +103,48 @@ fn write(t: &mut Transaction<'_>, number: u64) -> Result<(), Error> {
 fn check(path: &Path, acknowledged: u64, what: &str) {
     let store = LeadStore::open(path).unwrap_or_else(|error| panic!("{what}: {error}"));
     let pairs = store.count(&Filter::new()).unwrap() / 2;
-    assert!((acknowledged..=acknowledged + 1).contains(&pairs), "{what}: {pairs} written, {acknowledged} acknowledged");
+    assert!(
+        (acknowledged..=acknowledged + 1).contains(&pairs),
+        "{what}: {pairs} written, {acknowledged} acknowledged"
+    );
     for name in (0..pairs).flat_map(|number| [format!("a{number}"), format!("b{number}")]) {
-        let lead = store.get_by_external_id(&name).unwrap().unwrap_or_else(|| panic!("{what}: {name} is lost"));
+        let lead = store
+            .get_by_external_id(&name)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{what}: {name} is lost"));
         assert_eq!(lead.name[7..], name[1..], "{what}");
     }
-    let count = store.get_by_external_id("count").unwrap().and_then(|lead| lead.deal_value);
+    let count = store
+        .get_by_external_id("count")
+        .unwrap()
+        .and_then(|lead| lead.deal_value);
     assert_eq!(count.unwrap_or_default(), pairs.into(), "{what}");
-    assert_eq!(store.count(&Filter::new().tag("pair")).unwrap(), 2 * pairs, "{what}");
-    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 2 * pairs, "{what}");
+    assert_eq!(
+        store.count(&Filter::new().tag("pair")).unwrap(),
+        2 * pairs,
+        "{what}"
+    );
+    assert_eq!(
+        store.search(&SearchQuery::new("jane ")).unwrap().total,
+        2 * pairs,
+        "{what}"
+    );
     store.close().unwrap();
 }
 
 /// A command that runs a child, to be started on the store in `path`.
 fn prepared<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
-    command.env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::null())
+    command
+        .env(STORE, path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
 }
 
-const CHILD: [&str; 3] = ["--exact", "killed::child_that_writes_until_it_is_killed", "--nocapture"];
+const CHILD: [&str; 3] = [
+    "--exact",
+    "killed::child_that_writes_until_it_is_killed",
+    "--nocapture",
+];
 
 /// The test above that is no test, in a process of its own.
 fn writing_child() -> Command {
@@ -130,7 +172,11 @@ fn killed_at_random<T: Send + 'static>(
 /// How many writes a child tells of, the earlier ones included, until it ends.
 fn told(out: impl std::io::Read, before: u64) -> u64 {
     let lines = BufReader::new(out).lines().map_while(Result::ok);
-    let numbers = lines.filter_map(|line| line.split("wrote ").nth(1).and_then(|number| number.parse::<u64>().ok()));
+    let numbers = lines.filter_map(|line| {
+        line.split("wrote ")
+            .nth(1)
+            .and_then(|number| number.parse::<u64>().ok())
+    });
     numbers.last().map_or(before, |number| number + 1)
 }
 
@@ -146,15 +192,25 @@ fn every_write_that_returned_survives_a_killed_process() {
         }
         let path = directory.path().join("store");
         let before = written;
-        written = killed_at_random(&mut rng, &mut writing_child(), &path, move |out| told(out, before));
+        written = killed_at_random(&mut rng, &mut writing_child(), &path, move |out| {
+            told(out, before)
+        });
         most = most.max(written);
         if written > before {
-            let read_only = LeadStore::options().read_only(true).open(&path).map(drop).unwrap_err();
+            let read_only = LeadStore::options()
+                .read_only(true)
+                .open(&path)
+                .map(drop)
+                .unwrap_err();
             assert_eq!(read_only.kind(), ErrorKind::Unavailable, "{read_only}");
         }
         check(&path, written, &format!("run {run}"));
         // The one in flight may be there, too.
-        written = LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap() / 2;
+        written = LeadStore::open(&path)
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap()
+            / 2;
     }
     assert!(most > 0, "no child got to write anything");
 }
@@ -170,7 +226,9 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
         }
         let path = directory.path().join("store");
         let mut child = writing_child();
-        let told = killed_at_random(&mut rng, child.env(IN_COMPANY, "1"), &path, move |out| told_by_each(out, before));
+        let told = killed_at_random(&mut rng, child.env(IN_COMPANY, "1"), &path, move |out| {
+            told_by_each(out, before)
+        });
         let store = LeadStore::open(&path).unwrap();
         for (writer, told) in (0..).zip(told) {
             let written = written_by(&store, writer).unwrap();
@@ -179,8 +237,13 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
                 "run {run}: {writer} told of {told}, and {written} are there"
             );
             for number in 0..written {
-                let lead = store.get_by_external_id(&format!("{writer} {number}")).unwrap();
-                assert!(lead.is_some(), "run {run}: {writer} lost {number} of {written}");
+                let lead = store
+                    .get_by_external_id(&format!("{writer} {number}"))
+                    .unwrap();
+                assert!(
+                    lead.is_some(),
+                    "run {run}: {writer} lost {number} of {written}"
+                );
             }
             before[writer as usize] = written;
         }
@@ -192,10 +255,18 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
 }
 
 /// How many writes each thread of a child has told of, those `before` included.
-fn told_by_each(out: impl std::io::Read, before: [u64; WRITERS as usize]) -> [u64; WRITERS as usize] {
+fn told_by_each(
+    out: impl std::io::Read,
+    before: [u64; WRITERS as usize],
+) -> [u64; WRITERS as usize] {
     let mut told = before;
     for line in BufReader::new(out).lines().map_while(Result::ok) {
-        let mut words = line.split("wrote ").nth(1).unwrap_or_default().split(' ').map(str::parse::<u64>);
+        let mut words = line
+            .split("wrote ")
+            .nth(1)
+            .unwrap_or_default()
+            .split(' ')
+            .map(str::parse::<u64>);
         // What was cut off is no line.
         if let (Some(Ok(writer)), Some(Ok(number))) = (words.next(), words.next()) {
             told[writer as usize] = number + 1;
@@ -210,7 +281,16 @@ fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
     let inject = format!("inject={call}:{fate}:when={number}");
     let exe = std::env::current_exe().unwrap();
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+    command.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        &format!("trace={call}"),
+        "-e",
+        &inject,
+    ]);
     command.arg(exe).args(CHILD).env(WRITES, "12");
     let mut traced = prepared(&mut command, path).spawn().unwrap();
     let written = told(traced.stdout.take().unwrap(), 0);
@@ -220,18 +300,33 @@ fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
 
 #[test]
 fn every_write_that_returned_survives_a_process_that_ends_or_fails_at_any_call() {
-    let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let works =
+        |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !works(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])) {
         println!("SKIPPED: strace is not installed, or may not trace");
         return;
     }
     let mut rng = fastrand::Rng::with_seed(support::seed());
-    let calls = ["pwrite64", "fdatasync", "fsync", "rename", "ftruncate", "openat"];
+    let calls = [
+        "pwrite64",
+        "fdatasync",
+        "fsync",
+        "rename",
+        "ftruncate",
+        "openat",
+    ];
     let fates = ["signal=SIGKILL", "error=EIO", "error=ENOSPC"];
     let mut ended_early = 0;
     for run in 0..12 * support::scale() {
-        let (call, fate) = (calls[run % calls.len()], fates[run / calls.len() % fates.len()]);
-        let number = if call == "openat" { rng.u64(8..60) } else { rng.u64(1..40) };
+        let (call, fate) = (
+            calls[run % calls.len()],
+            fates[run / calls.len() % fates.len()],
+        );
+        let number = if call == "openat" {
+            rng.u64(8..60)
+        } else {
+            rng.u64(1..40)
+        };
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
         let written = inject(&path, call, number, fate);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use leadstore::{
-    Durability, ErrorKind, Filter, LeadId, LeadStore, ListQuery, NewLead, SearchQuery, SearchState, TrashQuery,
+    Durability, ErrorKind, Filter, LeadId, LeadStore, ListQuery, NewLead, SearchQuery, SearchState,
+    TrashQuery,
 };
 
 use crate::support::{self, TestStore, options, wait_until};
@@ -14,12 +15,18 @@ fn a_second_open_is_already_open() {
     let open = || LeadStore::open(test.path()).map(drop).unwrap_err();
     assert_eq!(open().kind(), ErrorKind::AlreadyOpen);
     assert!(open().to_string().contains("store in"), "{}", open());
-    let read_only = LeadStore::options().read_only(true).open(test.path()).unwrap_err();
+    let read_only = LeadStore::options()
+        .read_only(true)
+        .open(test.path())
+        .unwrap_err();
     assert_eq!(read_only.kind(), ErrorKind::AlreadyOpen);
     let clone = test.store.clone();
     drop(test.store);
     assert_eq!(
-        LeadStore::open(test.directory.path().join("store")).map(drop).unwrap_err().kind(),
+        LeadStore::open(test.directory.path().join("store"))
+            .map(drop)
+            .unwrap_err()
+            .kind(),
         ErrorKind::AlreadyOpen
     );
     drop(clone);
@@ -30,17 +37,30 @@ fn a_second_open_is_already_open() {
 fn what_is_not_a_store_is_reported_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let mut rng = fastrand::Rng::with_seed(support::seed());
-    let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(100_000).collect();
-    for (name, bytes) in [("noise", noise.as_slice()), ("empty", b""), ("text", b"name,email\nJane,jane@example.com\n")]
-    {
+    let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..))
+        .take(100_000)
+        .collect();
+    for (name, bytes) in [
+        ("noise", noise.as_slice()),
+        ("empty", b""),
+        ("text", b"name,email\nJane,jane@example.com\n"),
+    ] {
         let path = directory.path().join(name);
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("leads.redb"), bytes).unwrap();
         for read_only in [false, true] {
-            let error = LeadStore::options().read_only(read_only).open(&path).map(drop).unwrap_err();
+            let error = LeadStore::options()
+                .read_only(read_only)
+                .open(&path)
+                .map(drop)
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupted, "{name}: {error}");
         }
-        assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), bytes, "{name}");
+        assert_eq!(
+            std::fs::read(path.join("leads.redb")).unwrap(),
+            bytes,
+            "{name}"
+        );
     }
 }
 
@@ -50,19 +70,35 @@ fn another_database_and_a_newer_format_are_refused() {
     test.store.create(NewLead::new("Jane")).unwrap();
     test.store.clone().close().unwrap();
     let set_format = |format| leadstore::testing::set_format(test.path(), format).unwrap();
-    for (format, kind) in [(Some(4), ErrorKind::UnsupportedFormat), (None, ErrorKind::Corrupted)] {
+    for (format, kind) in [
+        (Some(4), ErrorKind::UnsupportedFormat),
+        (None, ErrorKind::Corrupted),
+    ] {
         set_format(format);
         for read_only in [false, true] {
-            let error = LeadStore::options().read_only(read_only).open(test.path()).map(drop).unwrap_err();
+            let error = LeadStore::options()
+                .read_only(read_only)
+                .open(test.path())
+                .map(drop)
+                .unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
         }
     }
     set_format(Some(3));
-    assert_eq!(LeadStore::open(test.path()).unwrap().count(&Filter::new()).unwrap(), 1);
+    assert_eq!(
+        LeadStore::open(test.path())
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap(),
+        1
+    );
 
     let other = tempfile::tempdir().unwrap();
     drop(redb::Database::create(other.path().join("leads.redb")).unwrap());
-    assert_eq!(LeadStore::open(other.path()).map(drop).unwrap_err().kind(), ErrorKind::Corrupted);
+    assert_eq!(
+        LeadStore::open(other.path()).map(drop).unwrap_err().kind(),
+        ErrorKind::Corrupted
+    );
 }
 
 #[test]
@@ -74,9 +110,19 @@ fn create_new_demands_that_there_is_none() {
     store.reopen().unwrap();
     assert_eq!(store.count(&Filter::new()).unwrap(), 1);
     store.close().unwrap();
-    let error = LeadStore::options().create_new(true).open(&path).map(drop).unwrap_err();
+    let error = LeadStore::options()
+        .create_new(true)
+        .open(&path)
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    assert_eq!(LeadStore::open(&path).unwrap().count(&Filter::new()).unwrap(), 1);
+    assert_eq!(
+        LeadStore::open(&path)
+            .unwrap()
+            .count(&Filter::new())
+            .unwrap(),
+        1
+    );
 }
 
 #[test]
@@ -102,10 +148,19 @@ fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
         let before = files(&test);
         // With delayed durability, which has nothing to delay here.
         let delayed = Durability::Within(Duration::from_millis(1));
-        let open = || options(&test.clock).read_only(true).durability(delayed).open(test.path()).unwrap();
+        let open = || {
+            options(&test.clock)
+                .read_only(true)
+                .durability(delayed)
+                .open(test.path())
+                .unwrap()
+        };
         let (store, second) = (open(), open());
         assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(&lead));
-        assert_eq!(store.search(&SearchQuery::new("jane")).unwrap().items[0].lead, lead);
+        assert_eq!(
+            store.search(&SearchQuery::new("jane")).unwrap().items[0].lead,
+            lead
+        );
         assert_eq!(second.list_trash(&TrashQuery::new()).unwrap().total, 1);
         for error in [
             store.create(NewLead::new("A")).map(drop),
@@ -121,7 +176,11 @@ fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
         assert_eq!(files(&test), before);
     }
     let nowhere = test.directory.path().join("nowhere");
-    let error = LeadStore::options().read_only(true).open(&nowhere).map(drop).unwrap_err();
+    let error = LeadStore::options()
+        .read_only(true)
+        .open(&nowhere)
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(!nowhere.exists());
 }
@@ -173,8 +232,16 @@ fn a_closed_store_and_its_snapshots_say_so() {
     LeadStore::open(test.path()).unwrap().close().unwrap();
     clone.reopen().unwrap();
     assert_eq!(clone.get(lead.id).unwrap(), Some(lead.clone()));
-    assert_eq!(test.store.get(lead.id).unwrap(), Some(lead.clone()), "every handle is revived");
-    assert_eq!(kind(snapshot.get(lead.id).map(drop)), ErrorKind::Closed, "but no snapshot");
+    assert_eq!(
+        test.store.get(lead.id).unwrap(),
+        Some(lead.clone()),
+        "every handle is revived"
+    );
+    assert_eq!(
+        kind(snapshot.get(lead.id).map(drop)),
+        ErrorKind::Closed,
+        "but no snapshot"
+    );
 }
 
 #[test]
@@ -190,7 +257,10 @@ fn a_store_whose_files_are_gone_is_not_made_anew_by_a_reopening() {
     std::fs::create_dir(test.path()).unwrap();
     assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!test.path().join("leads.redb").exists());
-    assert_eq!(test.store.get(lead.id).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        test.store.get(lead.id).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     std::fs::remove_dir_all(test.path()).unwrap();
     std::fs::rename(&aside, test.path()).unwrap();
     test.store.reopen().unwrap();
@@ -202,9 +272,14 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
     let test = TestStore::new();
     test.store.clone().close().unwrap();
     // Next to no cache, so that reads go to the file.
-    let store = options(&test.clock).cache_bytes(0).open(test.path()).unwrap();
+    let store = options(&test.clock)
+        .cache_bytes(0)
+        .open(test.path())
+        .unwrap();
     let fill = |t: &mut leadstore::Transaction<'_>| {
-        (0..2_000).map(|n| t.create(NewLead::new(format!("Jane no{n}")))).collect::<leadstore::Result<Vec<_>>>()
+        (0..2_000)
+            .map(|n| t.create(NewLead::new(format!("Jane no{n}"))))
+            .collect::<leadstore::Result<Vec<_>>>()
     };
     let leads = store.transaction(fill).unwrap();
     store.search(&SearchQuery::new("jane")).unwrap();
@@ -212,7 +287,10 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
     let whole = std::fs::read(&path).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(8_192).unwrap();
-    let failed = leads.iter().find_map(|lead| store.get(lead.id).err()).expect("a read beyond the end of the file");
+    let failed = leads
+        .iter()
+        .find_map(|lead| store.get(lead.id).err())
+        .expect("a read beyond the end of the file");
     assert_eq!(failed.kind(), ErrorKind::Io, "{failed}");
     for error in [
         store.get(leads[0].id).map(drop),
@@ -231,7 +309,10 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
     for lead in &leads {
         assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));
     }
-    assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 2_000);
+    assert_eq!(
+        store.search(&SearchQuery::new("jane ")).unwrap().total,
+        2_000
+    );
     store.create(NewLead::new("A")).unwrap();
 }
 
@@ -239,7 +320,10 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
 fn what_a_transaction_brings_from_elsewhere_is_no_failure_of_the_store() {
     let test = TestStore::new();
     let nowhere = test.path().join("leads.lock").join("store");
-    let error = test.store.transaction(|_| LeadStore::open(&nowhere).map(drop)).unwrap_err();
+    let error = test
+        .store
+        .transaction(|_| LeadStore::open(&nowhere).map(drop))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     test.store.create(NewLead::new("A")).unwrap();
 }
@@ -260,9 +344,20 @@ fn files_are_for_their_owner_only() {
     let test = TestStore::new();
     test.store.create(NewLead::new("Jane")).unwrap();
     test.store.search(&SearchQuery::new("jane")).unwrap();
-    let mode = |path: &str| std::fs::metadata(test.path().join(path)).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &str| {
+        std::fs::metadata(test.path().join(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
     assert_eq!((mode(""), mode("search")), (0o700, 0o700));
-    for file in ["leads.redb", "leads.lock", "leads.journal.0", "leads.journal.1"] {
+    for file in [
+        "leads.redb",
+        "leads.lock",
+        "leads.journal.0",
+        "leads.journal.1",
+    ] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
 }
@@ -274,13 +369,18 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
     let ids: Vec<LeadId> = test
         .store
         .transaction(|t| {
-            let large = |n: u32| NewLead::new(format!("n{n}")).custom_field("text", "x".repeat(4_000));
-            (0..1_000).map(|number| t.create(large(number)).map(|lead| lead.id)).collect()
+            let large =
+                |n: u32| NewLead::new(format!("n{n}")).custom_field("text", "x".repeat(4_000));
+            (0..1_000)
+                .map(|number| t.create(large(number)).map(|lead| lead.id))
+                .collect()
         })
         .unwrap();
     // Which brings them into the file.
     test.reopen();
-    test.store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
+    test.store
+        .transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop)))
+        .unwrap();
     test.store.empty_trash().unwrap();
     let path = test.path();
     let size = || std::fs::metadata(path.join("leads.redb")).unwrap().len();
@@ -293,7 +393,10 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
     assert!(size() < before / 2);
     assert_eq!(test.store.get(kept.id).unwrap(), Some(kept));
     assert_eq!(test.store.search(&SearchQuery::new("n1")).unwrap().total, 0);
-    assert_eq!(test.store.search(&SearchQuery::new("kept")).unwrap().total, 1);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("kept")).unwrap().total,
+        1
+    );
     assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 1);
 }
 
@@ -308,21 +411,37 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
         // Each part in a segment of its own, which does not end with those that go.
         test.reopen();
     }
-    test.store.transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop))).unwrap();
+    test.store
+        .transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop)))
+        .unwrap();
     test.store.empty_trash().unwrap();
     let path = test.path();
     let holds = |text: &str| {
         let files = [path.clone(), path.join("search")].into_iter();
-        let files =
-            files.flat_map(|directory| std::fs::read_dir(directory).unwrap()).map(|entry| entry.unwrap().path());
+        let files = files
+            .flat_map(|directory| std::fs::read_dir(directory).unwrap())
+            .map(|entry| entry.unwrap().path());
         let has = |path: &std::path::PathBuf| {
-            std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+            std::fs::read(path)
+                .unwrap()
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
         };
-        files.filter(|path| path.is_file()).filter(has).collect::<Vec<_>>()
+        files
+            .filter(|path| path.is_file())
+            .filter(has)
+            .collect::<Vec<_>>()
     };
     let segments = || {
-        let files = std::fs::read_dir(path.join("search")).unwrap().map(|entry| entry.unwrap().path());
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "term")).count()
+        let files = std::fs::read_dir(path.join("search"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "term")
+            })
+            .count()
     };
     let none = Vec::<std::path::PathBuf>::new();
     wait_until("indexing", || {
@@ -332,12 +451,33 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
     assert!(segments() > 1);
     assert!(holds("secretperson") != none && holds("Secretperson") != none);
     test.store.compact().unwrap();
-    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 3);
-    assert_eq!(test.store.search(&SearchQuery::new("secretperson")).unwrap().total, 0);
+    assert_eq!(
+        test.store
+            .search(&SearchQuery::new("openperson"))
+            .unwrap()
+            .total,
+        3
+    );
+    assert_eq!(
+        test.store
+            .search(&SearchQuery::new("secretperson"))
+            .unwrap()
+            .total,
+        0
+    );
     assert_ne!(holds("openperson"), none);
     assert_eq!(segments(), 1);
-    assert_eq!((holds("secretperson"), holds("Secretperson")), (none.clone(), none));
-    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 3);
+    assert_eq!(
+        (holds("secretperson"), holds("Secretperson")),
+        (none.clone(), none)
+    );
+    assert_eq!(
+        test.store
+            .search(&SearchQuery::new("openperson"))
+            .unwrap()
+            .total,
+        3
+    );
 
     // Of which nothing is gone.
     test.store.create(NewLead::new("Openperson")).unwrap();
@@ -345,24 +485,40 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
     assert_eq!(segments(), 2);
     test.store.compact().unwrap();
     assert_eq!(segments(), 1);
-    assert_eq!(test.store.search(&SearchQuery::new("openperson")).unwrap().total, 4);
+    assert_eq!(
+        test.store
+            .search(&SearchQuery::new("openperson"))
+            .unwrap()
+            .total,
+        4
+    );
 }
 
 #[test]
 fn writes_with_delayed_durability_are_there_after_a_clean_end() {
     let mut test = TestStore::new();
     test.store.clone().close().unwrap();
-    test.store =
-        options(&test.clock).durability(Durability::Within(Duration::from_millis(20))).open(test.path()).unwrap();
+    test.store = options(&test.clock)
+        .durability(Durability::Within(Duration::from_millis(20)))
+        .open(test.path())
+        .unwrap();
     for number in 0..50 {
-        test.store.create(NewLead::new(format!("Jane {number}"))).unwrap();
+        test.store
+            .create(NewLead::new(format!("Jane {number}")))
+            .unwrap();
     }
-    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 50);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("jane ")).unwrap().total,
+        50
+    );
     test.store.sync().unwrap();
     test.store.create(NewLead::new("Jane last")).unwrap();
     std::thread::sleep(Duration::from_millis(60));
     test.store.create(NewLead::new("Jane very last")).unwrap();
     test.reopen();
-    assert_eq!(test.store.search(&SearchQuery::new("jane ")).unwrap().total, 52);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("jane ")).unwrap().total,
+        52
+    );
     assert_eq!(test.store.count(&Filter::new()).unwrap(), 52);
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use leadstore::testing::{self, Fault, SimulatedDisk, Spoilt};
 use leadstore::{
-    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Part, Problem, Report, SearchQuery, Sort,
-    TrashQuery,
+    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Part, Problem, Report,
+    SearchQuery, Sort, TrashQuery,
 };
 
 use crate::support::{Ending, TestStore, options, wait_until};
@@ -23,7 +23,9 @@ fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
             store.create(lead).unwrap().id
         })
         .collect();
-    store.update(ids[1], LeadPatch::new().status("won").clear_email()).unwrap();
+    store
+        .update(ids[1], LeadPatch::new().status("won").clear_email())
+        .unwrap();
     store.delete(ids[2]).unwrap();
     ids
 }
@@ -32,13 +34,32 @@ fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
     let trash = store.list_trash(&TrashQuery::new()).unwrap().items;
-    let sorted = ["name", "company", "-email", "deal_value", "updated_at", "status"].map(|key| {
-        let page = store.list(&ListQuery::new().sort([key.parse::<Sort>().unwrap()]).per_page(100)).unwrap();
+    let sorted = [
+        "name",
+        "company",
+        "-email",
+        "deal_value",
+        "updated_at",
+        "status",
+    ]
+    .map(|key| {
+        let page = store
+            .list(
+                &ListQuery::new()
+                    .sort([key.parse::<Sort>().unwrap()])
+                    .per_page(100),
+            )
+            .unwrap();
         page.items.iter().map(|lead| lead.id).collect::<Vec<_>>()
     });
-    let found = store.search(&SearchQuery::new("lead").per_page(100)).unwrap();
+    let found = store
+        .search(&SearchQuery::new("lead").per_page(100))
+        .unwrap();
     let facets = store.facets(&Filter::new()).unwrap();
-    format!("{leads:?} {trash:?} {sorted:?} {} {:?} {facets:?}", found.total, found.items)
+    format!(
+        "{leads:?} {trash:?} {sorted:?} {} {:?} {facets:?}",
+        found.total, found.items
+    )
 }
 
 fn check(store: &LeadStore) -> Report {
@@ -51,7 +72,10 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
     assert!(check(&test.store).is_sound(), "a new store");
     fill(&test.store, 50);
     let mut seen = Vec::new();
-    let report = test.store.check(|done, total| seen.push((done, total))).unwrap();
+    let report = test
+        .store
+        .check(|done, total| seen.push((done, total)))
+        .unwrap();
     assert_eq!((report.problems, report.problem_count), (vec![], 0));
     assert_eq!((report.leads, report.trashed), (49, 1));
     assert_eq!(seen, (1..=50).map(|done| (done, 50)).collect::<Vec<_>>());
@@ -59,16 +83,34 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
     assert!(check(&test.store).is_sound(), "while a snapshot is held");
     drop(snapshot);
     test.store.clone().close().unwrap();
-    let read_only = options(&test.clock).read_only(true).open(test.path()).unwrap();
-    assert!(check(&read_only).is_sound(), "one that is opened for reading");
-    assert_eq!(read_only.repair(|_, _| ()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    let read_only = options(&test.clock)
+        .read_only(true)
+        .open(test.path())
+        .unwrap();
+    assert!(
+        check(&read_only).is_sound(),
+        "one that is opened for reading"
+    );
+    assert_eq!(
+        read_only.repair(|_, _| ()).unwrap_err().kind(),
+        ErrorKind::ReadOnly
+    );
     let nested = LeadStore::in_memory().unwrap();
     nested
         .transaction(|_| {
-            assert_eq!(nested.check(|_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
-            assert_eq!(nested.repair(|_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
+            assert_eq!(
+                nested.check(|_, _| ()).unwrap_err().kind(),
+                ErrorKind::Nested
+            );
+            assert_eq!(
+                nested.repair(|_, _| ()).unwrap_err().kind(),
+                ErrorKind::Nested
+            );
             let backup = test.directory.path().join("nested");
-            assert_eq!(nested.backup_to(backup, |_, _| ()).unwrap_err().kind(), ErrorKind::Nested);
+            assert_eq!(
+                nested.backup_to(backup, |_, _| ()).unwrap_err().kind(),
+                ErrorKind::Nested
+            );
             Ok(())
         })
         .unwrap();
@@ -83,10 +125,28 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
     let spoilings = [
         (Spoilt::IdMissing, vec![ID_MISSING]),
         // An id that leads to no lead is all that would be left of one.
-        (Spoilt::IdAstray, vec![(Part::Leads, "leads to row 1048581, which has no lead"), ID_MISSING]),
-        (Spoilt::IdOfAnother, vec![(Part::Ids, "leads to row 4, which is not its own"), ID_MISSING]),
+        (
+            Spoilt::IdAstray,
+            vec![
+                (Part::Leads, "leads to row 1048581, which has no lead"),
+                ID_MISSING,
+            ],
+        ),
+        (
+            Spoilt::IdOfAnother,
+            vec![
+                (Part::Ids, "leads to row 4, which is not its own"),
+                ID_MISSING,
+            ],
+        ),
         (Spoilt::KeyTooMany, vec![(Part::SortKeys, "is of no lead")]),
-        (Spoilt::DealValue, vec![(Part::DealValues, "19 values in the column are not those of 19 leads")]),
+        (
+            Spoilt::DealValue,
+            vec![(
+                Part::DealValues,
+                "19 values in the column are not those of 19 leads",
+            )],
+        ),
     ]
     .into_iter()
     .chain((0..6).map(|n| (Spoilt::KeyMissing(n), vec![MISSING])))
@@ -103,14 +163,28 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             testing::spoil(&store, ids[5], spoilt).unwrap();
             let report = check(&store);
             // What of the index is wrong then depends on when it was made.
-            let problems = report.problems.iter().filter(|problem| problem.part != Part::SearchIndex);
-            assert_eq!(problems.clone().count(), told.len(), "{spoilt:?}: {report:?}");
+            let problems = report
+                .problems
+                .iter()
+                .filter(|problem| problem.part != Part::SearchIndex);
+            assert_eq!(
+                problems.clone().count(),
+                told.len(),
+                "{spoilt:?}: {report:?}"
+            );
             for (problem, (part, end)) in problems.zip(&told) {
-                assert!(problem.part == *part && problem.message.ends_with(end), "{spoilt:?}: {problem}");
+                assert!(
+                    problem.part == *part && problem.message.ends_with(end),
+                    "{spoilt:?}: {problem}"
+                );
             }
             let snapshot = store.snapshot().unwrap();
             let mended = store.repair(|_, _| ()).unwrap();
-            assert_eq!((mended.problems, mended.leads, mended.trashed), (vec![], 19, 1), "{spoilt:?}");
+            assert_eq!(
+                (mended.problems, mended.leads, mended.trashed),
+                (vec![], 19, 1),
+                "{spoilt:?}"
+            );
             assert_eq!(snapshot.get(ids[0]).unwrap_err().kind(), ErrorKind::Closed);
             assert_eq!(contents(&store), expected, "{spoilt:?}");
             store.create(NewLead::new("after")).unwrap();
@@ -122,19 +196,32 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
 }
 
 #[test]
-fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_its_traces_are_removed() {
+fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_its_traces_are_removed()
+ {
     let store = LeadStore::in_memory().unwrap();
     let ids = fill(&store, 20);
     testing::spoil(&store, ids[5], Spoilt::Lead).unwrap();
     assert_eq!(store.get(ids[5]).unwrap_err().kind(), ErrorKind::Corrupted);
     let report = check(&store);
     for part in [Part::Leads, Part::SortKeys, Part::Bitmaps, Part::DealValues] {
-        assert!(report.problems.iter().any(|problem| problem.part == part), "{part}: {report:?}");
+        assert!(
+            report.problems.iter().any(|problem| problem.part == part),
+            "{part}: {report:?}"
+        );
     }
     let mended = store.repair(|_, _| ()).unwrap();
     assert!(mended.is_sound());
-    assert_eq!(mended.repaired, report.problems, "that a lead was lost is told");
-    assert_eq!((store.get(ids[5]).unwrap(), store.count(&Filter::new()).unwrap()), (None, 18));
+    assert_eq!(
+        mended.repaired, report.problems,
+        "that a lead was lost is told"
+    );
+    assert_eq!(
+        (
+            store.get(ids[5]).unwrap(),
+            store.count(&Filter::new()).unwrap()
+        ),
+        (None, 18)
+    );
 }
 
 #[test]
@@ -145,12 +232,25 @@ fn what_contradicts_itself_is_told_of() {
     let report = check(&store);
     assert_eq!(report.problem_count, 1, "{report:?}");
     assert_eq!(report.problems[0].part, Part::ChangeLog);
-    assert!(report.problems[0].message.ends_with("changed a row that was never given out"), "{report:?}");
+    assert!(
+        report.problems[0]
+            .message
+            .ends_with("changed a row that was never given out"),
+        "{report:?}"
+    );
     testing::spoil(&store, ids[5], Spoilt::Times).unwrap();
     let report = check(&store);
-    for message in ["older than the lead of an earlier row, and not marked so", "changed before it was created"] {
-        let told = |problem: &&Problem| problem.part == Part::Leads && problem.message.contains(message);
-        assert_eq!(report.problems.iter().filter(told).count(), 1, "{message}: {report:?}");
+    for message in [
+        "older than the lead of an earlier row, and not marked so",
+        "changed before it was created",
+    ] {
+        let told =
+            |problem: &&Problem| problem.part == Part::Leads && problem.message.contains(message);
+        assert_eq!(
+            report.problems.iter().filter(told).count(),
+            1,
+            "{message}: {report:?}"
+        );
     }
 }
 
@@ -167,11 +267,17 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
     let (mut mended, mut lost) = (0, 0);
     for block in 1..(whole.len() - 9_728) / 4_100 {
         std::fs::write(test.path().join("leads.redb"), &whole).unwrap();
-        let Ok(store) = options(&test.clock).open(test.path()) else { panic!("the file is whole") };
+        let Ok(store) = options(&test.clock).open(test.path()) else {
+            panic!("the file is whole")
+        };
         // Damaged while it is open, when redb has read all of it that it wants.
         assert_eq!(contents(&store), expected);
-        let file = std::fs::OpenOptions::new().write(true).open(test.path().join("leads.redb")).unwrap();
-        file.write_all_at(&[0x55; 16], (9_728 + block * 4_100 + 2_000) as u64).unwrap();
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(test.path().join("leads.redb"))
+            .unwrap();
+        file.write_all_at(&[0x55; 16], (9_728 + block * 4_100 + 2_000) as u64)
+            .unwrap();
         let report = check(&store);
         if report.is_sound() {
             continue;
@@ -179,8 +285,15 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         found += 1;
         assert_eq!(report.problems[0].part, Part::File, "{report:?}");
         let repaired = store.repair(|_, _| ());
-        let tells_of_leads = report.problems.iter().any(|problem| problem.part == Part::Leads);
-        assert_eq!(tells_of_leads, repaired.is_err(), "{report:?}, then {repaired:?}");
+        let tells_of_leads = report
+            .problems
+            .iter()
+            .any(|problem| problem.part == Part::Leads);
+        assert_eq!(
+            tells_of_leads,
+            repaired.is_err(),
+            "{report:?}, then {repaired:?}"
+        );
         match repaired {
             Ok(report) => {
                 assert!(report.is_sound(), "{report:?}");
@@ -194,7 +307,10 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         }
     }
     println!("{found} damaged blocks found, {mended} stores mended, {lost} with leads lost");
-    assert!(mended > 5 && lost > 5, "{found} found, {mended} mended, {lost} lost");
+    assert!(
+        mended > 5 && lost > 5,
+        "{found} found, {mended} mended, {lost} lost"
+    );
 }
 
 #[test]
@@ -202,7 +318,12 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
     let test = TestStore::new();
     let ids = fill(&test.store, 200);
     #[cfg(feature = "http")]
-    let token = test.store.credentials().create_api_key("kept", leadstore::http::Scope::ALL).unwrap().token;
+    let token = test
+        .store
+        .credentials()
+        .create_api_key("kept", leadstore::http::Scope::ALL)
+        .unwrap()
+        .token;
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // Each commit keeps the sum of two deals what it is.
@@ -230,7 +351,12 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
             let copy = options(&test.clock).open(&path).unwrap();
             assert!(check(&copy).is_sound(), "{:?}", check(&copy));
             let value = |id: LeadId| copy.get(id).unwrap().unwrap().deal_value.unwrap();
-            assert!([1_000, 21].map(Into::into).contains(&(value(ids[10]) + value(ids[11]))), "half a transaction");
+            assert!(
+                [1_000, 21]
+                    .map(Into::into)
+                    .contains(&(value(ids[10]) + value(ids[11]))),
+                "half a transaction"
+            );
             assert_eq!(copy.search(&SearchQuery::new("lead 17 ")).unwrap().total, 1);
             #[cfg(feature = "http")]
             assert!(copy.credentials().authenticate(&token).unwrap().is_some());
@@ -238,7 +364,10 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
             copy.close().unwrap();
         }
     });
-    assert_eq!(test.store.search(&SearchQuery::new("copy")).unwrap().total, 0);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("copy")).unwrap().total,
+        0
+    );
 }
 
 #[test]
@@ -246,18 +375,34 @@ fn a_backup_that_fails_leaves_nothing_behind() {
     let test = TestStore::new();
     fill(&test.store, 20);
     let error = test.store.backup_to(test.path(), |_, _| ()).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::AlreadyOpen | ErrorKind::AlreadyExists), "{error}");
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::AlreadyOpen | ErrorKind::AlreadyExists
+        ),
+        "{error}"
+    );
     let path = test.directory.path().join("backup");
     test.store.backup_to(&path, |_, _| ()).unwrap();
     assert!(path.join("leads.lock").exists());
     let kept = std::fs::read(path.join("leads.redb")).unwrap();
-    assert_eq!(test.store.backup_to(&path, |_, _| ()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(
+        test.store.backup_to(&path, |_, _| ()).unwrap_err().kind(),
+        ErrorKind::AlreadyExists
+    );
     assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), kept);
-    assert!(path.join("leads.lock").exists(), "what was there before is not removed");
+    assert!(
+        path.join("leads.lock").exists(),
+        "what was there before is not removed"
+    );
     // A file stands where the directory should be.
     let in_the_way = test.directory.path().join("in the way");
     std::fs::write(&in_the_way, "x").unwrap();
-    assert!(test.store.backup_to(in_the_way.join("backup"), |_, _| ()).is_err());
+    assert!(
+        test.store
+            .backup_to(in_the_way.join("backup"), |_, _| ())
+            .is_err()
+    );
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"x");
     assert!(check(&test.store).is_sound());
 }
@@ -267,7 +412,11 @@ fn a_backup_and_a_repair_tell_how_far_they_are() {
     let test = TestStore::new();
     let ids = fill(&test.store, 20);
     let mut told = Vec::new();
-    test.store.backup_to(test.directory.path().join("backup"), |done, of| told.push((done, of))).unwrap();
+    test.store
+        .backup_to(test.directory.path().join("backup"), |done, of| {
+            told.push((done, of))
+        })
+        .unwrap();
     let each: Vec<(u64, u64)> = (1..=20).map(|done| (done, 20)).collect();
     assert_eq!(told, each);
     testing::spoil(&test.store, ids[5], Spoilt::DealValue).unwrap();
@@ -306,9 +455,15 @@ fn a_check_while_leads_are_written_finds_nothing() {
                 test.store
                     .transaction(|t| {
                         let created: Vec<_> = (0..60)
-                            .map(|n| t.create(NewLead::new(format!("{n}")).email("a@b.de")).unwrap().id)
+                            .map(|n| {
+                                t.create(NewLead::new(format!("{n}")).email("a@b.de"))
+                                    .unwrap()
+                                    .id
+                            })
                             .collect();
-                        created.into_iter().try_for_each(|id| t.delete(id).map(drop))
+                        created
+                            .into_iter()
+                            .try_for_each(|id| t.delete(id).map(drop))
                     })
                     .unwrap();
                 test.store.empty_trash().unwrap();
@@ -335,15 +490,25 @@ fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
     let report = check(&test.store);
     let parts: Vec<Part> = report.problems.iter().map(|problem| problem.part).collect();
     assert_eq!(parts, [Part::Bitmaps, Part::SearchIndex]);
-    assert_eq!(report.problems[1].message, "it lacks 1 leads, has 1 too many, and 0 twice");
+    assert_eq!(
+        report.problems[1].message,
+        "it lacks 1 leads, has 1 too many, and 0 twice"
+    );
     assert!(test.store.repair(|_, _| ()).unwrap().is_sound());
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_sound());
-    assert_eq!(test.store.search(&SearchQuery::new("lead 7 ")).unwrap().total, 1);
+    assert_eq!(
+        test.store
+            .search(&SearchQuery::new("lead 7 "))
+            .unwrap()
+            .total,
+        1
+    );
 }
 
 #[test]
-fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_and_can_be_repeated() {
+fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_and_can_be_repeated()
+ {
     let options = || testing::without_threads(LeadStore::options());
     let (mut cut_off, mut at) = (0, 0);
     loop {
@@ -364,7 +529,10 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
             }
             for disk in [disk.process_killed(), disk.power_cut()] {
                 let store = testing::open_on(options(), &disk).unwrap();
-                assert!(store.repair(|_, _| ()).unwrap().is_sound(), "{fault:?} at {at}");
+                assert!(
+                    store.repair(|_, _| ()).unwrap().is_sound(),
+                    "{fault:?} at {at}"
+                );
                 assert_eq!(contents(&store), expected, "{fault:?} at {at}");
                 store.close().unwrap();
             }
@@ -379,13 +547,16 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
 }
 
 #[test]
-fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no_store_and_harms_nothing() {
+fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no_store_and_harms_nothing()
+ {
     let options = || testing::without_threads(LeadStore::options());
     let store = testing::open_on(options(), &SimulatedDisk::new(0)).unwrap();
     let ids = fill(&store, 20);
     let (mut failed, mut whole) = (0, 0);
     let others = [Fault::Error, Fault::Full, Fault::Broken];
-    for (at, fault) in (0..60).flat_map(|at| [Fault::Stop, others[at as usize % 3]].map(|fault| (at, fault))) {
+    for (at, fault) in
+        (0..60).flat_map(|at| [Fault::Stop, others[at as usize % 3]].map(|fault| (at, fault)))
+    {
         let disk = SimulatedDisk::new(at);
         disk.plan(at, fault);
         let expected = contents(&store);
@@ -394,7 +565,9 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
             assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
             failed += 1;
         }
-        store.update(ids[3], LeadPatch::new().deal_value(at)).unwrap();
+        store
+            .update(ids[3], LeadPatch::new().deal_value(at))
+            .unwrap();
         for disk in [disk.process_killed(), disk.power_cut()] {
             let copy = match testing::open_on(options().read_only(true), &disk) {
                 Ok(copy) => copy,
@@ -409,17 +582,27 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
                 }
             };
             assert_eq!(contents(&copy), expected, "{fault:?} at {at}");
-            assert_eq!(testing::back_up_on(&store, &disk).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert_eq!(
+                testing::back_up_on(&store, &disk).unwrap_err().kind(),
+                ErrorKind::AlreadyExists
+            );
             whole += 1;
         }
     }
     assert!(check(&store).is_sound());
-    assert!(failed > 40 && whole > 40, "{failed} failed, {whole} copies are whole");
+    assert!(
+        failed > 40 && whole > 40,
+        "{failed} failed, {whole} copies are whole"
+    );
 }
 
 #[test]
 fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
-    let options = || testing::without_search(testing::without_threads(LeadStore::options().cache_bytes(0)));
+    let options = || {
+        testing::without_search(testing::without_threads(
+            LeadStore::options().cache_bytes(0),
+        ))
+    };
     let mut failed = 0;
     for at in 0..20 {
         let disk = SimulatedDisk::new(at);
@@ -429,7 +612,11 @@ fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
         let store = testing::open_on(options(), &disk).unwrap();
         disk.plan(at, Fault::ReadError);
         match store.check(|_, _| ()) {
-            Ok(report) => assert!(report.is_sound() && disk.failed_reads() == 0, "{:?}", report.problems),
+            Ok(report) => assert!(
+                report.is_sound() && disk.failed_reads() == 0,
+                "{:?}",
+                report.problems
+            ),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Io, "{error}"),
         }
         failed += disk.failed_reads();

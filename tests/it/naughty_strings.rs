@@ -8,7 +8,9 @@ use crate::support::{self, TestStore};
 
 #[test]
 fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
-    let Some(path) = support::data("blns.json") else { return };
+    let Some(path) = support::data("blns.json") else {
+        return;
+    };
     let strings: Vec<String> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert!(strings.len() > 400);
     let mut test = TestStore::new();
@@ -19,8 +21,15 @@ fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
             match test.store.create(new) {
                 Ok(lead) => stored.push((place, text, lead)),
                 Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Invalid, "{place} {text:?}: {error}");
-                    assert!(!error.violations().is_empty() && error.violations().iter().all(|v| !v.message.is_empty()));
+                    assert_eq!(
+                        error.kind(),
+                        ErrorKind::Invalid,
+                        "{place} {text:?}: {error}"
+                    );
+                    assert!(
+                        !error.violations().is_empty()
+                            && error.violations().iter().all(|v| !v.message.is_empty())
+                    );
                     refused += 1;
                 }
             }
@@ -52,10 +61,17 @@ fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
         if text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && text.len() < 60 {
             let quoted = format!("\"{text}\"");
             let snapshot = test.store.snapshot().unwrap();
-            let pages = test.store.search(&SearchQuery::new(&*quoted).per_page(100)).unwrap().total_pages();
+            let pages = test
+                .store
+                .search(&SearchQuery::new(&*quoted).per_page(100))
+                .unwrap()
+                .total_pages();
             drop(snapshot);
-            let mut hits = (1..=pages)
-                .flat_map(|page| test.store.search(&SearchQuery::new(&*quoted).per_page(100).page(page)).unwrap());
+            let mut hits = (1..=pages).flat_map(|page| {
+                test.store
+                    .search(&SearchQuery::new(&*quoted).per_page(100).page(page))
+                    .unwrap()
+            });
             assert!(hits.any(|hit| hit.lead.id == lead.id), "{text:?}");
         }
     }
@@ -85,20 +101,31 @@ fn search(store: &LeadStore, text: &str) {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?}: {error}");
             // Some symbols fold to letters between brackets, each of them a word.
             let letters = text.nfkd().filter(|c| c.is_alphanumeric()).count();
-            assert!(text.trim().is_empty() || text.len() > 512 || letters > 32, "{text:?} must be searched");
+            assert!(
+                text.trim().is_empty() || text.len() > 512 || letters > 32,
+                "{text:?} must be searched"
+            );
         }
     }
 }
 
 #[test]
 fn naughty_strings_in_patches_neither_panic_nor_leave_anything_when_refused() {
-    let Some(path) = support::data("blns.json") else { return };
+    let Some(path) = support::data("blns.json") else {
+        return;
+    };
     let strings: Vec<String> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let store = LeadStore::in_memory().unwrap();
     let lead = store.create(NewLead::new("Jane Doe")).unwrap();
     for text in &strings {
         let before = store.get(lead.id).unwrap().unwrap();
-        let patch = LeadPatch::new().name(text).email(text).phone(text).status(text).source(text).owner_id(text);
+        let patch = LeadPatch::new()
+            .name(text)
+            .email(text)
+            .phone(text)
+            .status(text)
+            .source(text)
+            .owner_id(text);
         match store.update(lead.id, patch.external_id(text)) {
             Ok(after) => assert_eq!(after.version.get(), before.version.get() + 1),
             Err(error) => {

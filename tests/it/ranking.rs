@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use leadstore::{Field, Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Typos};
+use leadstore::{
+    Field, Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Typos,
+};
 
 use crate::brute_force::Searched;
 use crate::support::{TestStore, scale, seed, wait_until};
@@ -23,13 +25,26 @@ fn ranks(query: &SearchQuery, expected: &[NewLead]) {
                 if count == indexed {
                     test.reopen();
                 }
-                ids.insert(*index, test.store.create(expected[*index].clone()).unwrap().id);
+                ids.insert(
+                    *index,
+                    test.store.create(expected[*index].clone()).unwrap().id,
+                );
             }
             if indexed == expected.len() {
                 test.reopen();
             }
-            let found: Vec<LeadId> = test.store.search(query).unwrap().into_iter().map(|hit| hit.lead.id).collect();
-            assert_eq!(found, ids.into_values().collect::<Vec<_>>(), "{query:?}, {indexed} indexed");
+            let found: Vec<LeadId> = test
+                .store
+                .search(query)
+                .unwrap()
+                .into_iter()
+                .map(|hit| hit.lead.id)
+                .collect();
+            assert_eq!(
+                found,
+                ids.into_values().collect::<Vec<_>>(),
+                "{query:?}, {indexed} indexed"
+            );
         }
     }
 }
@@ -41,37 +56,92 @@ fn lead(name: &str) -> NewLead {
 #[test]
 fn fewer_typos_come_first() {
     let always = SearchQuery::new("jonathan ").typos(Typos::Always);
-    ranks(&always, &[lead("Jonathan"), lead("Jonatan"), lead("Jonatna")]);
+    ranks(
+        &always,
+        &[lead("Jonathan"), lead("Jonatan"), lead("Jonatna")],
+    );
     let of_two_words = SearchQuery::new("jane doeling ").typos(Typos::Always);
-    ranks(&of_two_words, &[lead("Jane Doeling"), lead("Jame Doeling"), lead("Jame Doelign")]);
+    ranks(
+        &of_two_words,
+        &[
+            lead("Jane Doeling"),
+            lead("Jame Doeling"),
+            lead("Jame Doelign"),
+        ],
+    );
 }
 
 #[test]
 fn a_whole_last_word_comes_before_its_being_a_beginning() {
-    ranks(&SearchQuery::new("ann"), &[lead("Mary Ann Smith"), lead("Anna")]);
-    ranks(&SearchQuery::new("mary ann"), &[lead("Ann Smith").company("Mary"), lead("Mary Anna")]);
+    ranks(
+        &SearchQuery::new("ann"),
+        &[lead("Mary Ann Smith"), lead("Anna")],
+    );
+    ranks(
+        &SearchQuery::new("mary ann"),
+        &[lead("Ann Smith").company("Mary"), lead("Mary Anna")],
+    );
 }
 
 #[test]
 fn a_value_equal_to_the_query_comes_before_one_that_has_more() {
-    ranks(&SearchQuery::new("mary ann "), &[lead("Mary Ann"), lead("Mary Ann Smith")]);
-    ranks(&SearchQuery::new("smith "), &[lead("x").tags(["a b", "Smith"]), lead("Smith Jane")]);
-    ranks(&SearchQuery::new("cold call"), &[lead("x").tags(["cold call"]), lead("Cold Call Company")]);
-    ranks(&SearchQuery::new("jane@example.com "), &[lead("x").email("jane@example.com"), lead("jane@example.com ltd")]);
+    ranks(
+        &SearchQuery::new("mary ann "),
+        &[lead("Mary Ann"), lead("Mary Ann Smith")],
+    );
+    ranks(
+        &SearchQuery::new("smith "),
+        &[lead("x").tags(["a b", "Smith"]), lead("Smith Jane")],
+    );
+    ranks(
+        &SearchQuery::new("cold call"),
+        &[lead("x").tags(["cold call"]), lead("Cold Call Company")],
+    );
+    ranks(
+        &SearchQuery::new("jane@example.com "),
+        &[
+            lead("x").email("jane@example.com"),
+            lead("jane@example.com ltd"),
+        ],
+    );
     let industry = || SearchQuery::new("food ").fields([Field::CustomField("industry".into())]);
     ranks(
         &industry(),
-        &[lead("a").custom_field("industry", "Food"), lead("b").custom_field("industry", "Food & Drink")],
+        &[
+            lead("a").custom_field("industry", "Food"),
+            lead("b").custom_field("industry", "Food & Drink"),
+        ],
     );
     let number = SearchQuery::new("504 621 8927");
-    ranks(&number, &[lead("a").phone("5046218927"), lead("b").phone("+1 504 621 8927")]);
+    ranks(
+        &number,
+        &[
+            lead("a").phone("5046218927"),
+            lead("b").phone("+1 504 621 8927"),
+        ],
+    );
 }
 
 #[test]
 fn words_side_by_side_come_before_words_apart() {
-    ranks(&SearchQuery::new("mary smith "), &[lead("Dr Mary Smith"), lead("Smith Mary")]);
-    ranks(&SearchQuery::new("mary smith "), &[lead("x").tags(["a mary smith"]), lead("Mary").tags(["smith"])]);
-    ranks(&SearchQuery::new("mary smith "), &[lead("x y").company("y mary smith"), lead("Mary").tags(["smith"])]);
+    ranks(
+        &SearchQuery::new("mary smith "),
+        &[lead("Dr Mary Smith"), lead("Smith Mary")],
+    );
+    ranks(
+        &SearchQuery::new("mary smith "),
+        &[
+            lead("x").tags(["a mary smith"]),
+            lead("Mary").tags(["smith"]),
+        ],
+    );
+    ranks(
+        &SearchQuery::new("mary smith "),
+        &[
+            lead("x y").company("y mary smith"),
+            lead("Mary").tags(["smith"]),
+        ],
+    );
 }
 
 #[test]
@@ -87,21 +157,39 @@ fn fields_rank_in_their_order() {
             lead("e").custom_field("any", "acme x"),
         ],
     );
-    let digits = [lead("a").phone("5046218927"), lead("b").custom_field("fax", "5046218927 x")];
+    let digits = [
+        lead("a").phone("5046218927"),
+        lead("b").custom_field("fax", "5046218927 x"),
+    ];
     ranks(&SearchQuery::new("5046218927 "), &digits);
     // The first word counts.
-    ranks(&SearchQuery::new("acme jane "), &[lead("Acme").tags(["jane"]), lead("Jane").tags(["acme"])]);
+    ranks(
+        &SearchQuery::new("acme jane "),
+        &[lead("Acme").tags(["jane"]), lead("Jane").tags(["acme"])],
+    );
 }
 
 #[test]
 fn alike_hits_come_newest_first_and_pages_neither_repeat_nor_skip() {
     let test = TestStore::new();
-    let mut ids: Vec<LeadId> =
-        (0..57).map(|number| test.store.create(lead(&format!("Jane {number}"))).unwrap().id).collect();
+    let mut ids: Vec<LeadId> = (0..57)
+        .map(|number| {
+            test.store
+                .create(lead(&format!("Jane {number}")))
+                .unwrap()
+                .id
+        })
+        .collect();
     ids.reverse();
-    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
+    wait_until("the index", || {
+        test.store.search_status().state == SearchState::Ready
+    });
     let snapshot = test.store.snapshot().unwrap();
-    let page = |page| snapshot.search(&SearchQuery::new("jane ").per_page(10).page(page)).unwrap();
+    let page = |page| {
+        snapshot
+            .search(&SearchQuery::new("jane ").per_page(10).page(page))
+            .unwrap()
+    };
     let paged: Vec<LeadId> = (1..=7).flat_map(page).map(|hit| hit.lead.id).collect();
     assert_eq!(paged, ids);
 }
@@ -168,8 +256,22 @@ const PHONES: &[&str] = &[
     "000 1234",
     "12345",
 ];
-const TAGS: &[&str] = &["vip", "cold call", "jane", "example com", "café", "5046218927"];
-const NOTES: &[&str] = &["call jane doe", "Example Corp", "504 621 8927", "2024", "smith johnson", "Technology"];
+const TAGS: &[&str] = &[
+    "vip",
+    "cold call",
+    "jane",
+    "example com",
+    "café",
+    "5046218927",
+];
+const NOTES: &[&str] = &[
+    "call jane doe",
+    "Example Corp",
+    "504 621 8927",
+    "2024",
+    "smith johnson",
+    "Technology",
+];
 
 fn pick<'a>(rng: &mut Rng, pool: &[&'a str]) -> &'a str {
     pool[rng.usize(..pool.len())]
@@ -205,10 +307,22 @@ fn random_lead(rng: &mut Rng) -> NewLead {
 
 /// What is typed: cut from the values of a lead, then mangled.
 fn random_query(rng: &mut Rng, leads: &[Lead]) -> String {
-    let Some(lead) = leads.get(rng.usize(..leads.len().max(1))) else { return "jane".to_owned() };
+    let Some(lead) = leads.get(rng.usize(..leads.len().max(1))) else {
+        return "jane".to_owned();
+    };
     let mut values = vec![lead.name.as_str()];
-    values.extend([&lead.email, &lead.company, &lead.phone, &lead.source].into_iter().flatten().map(String::as_str));
-    values.extend(lead.tags.iter().map(String::as_str).chain([pick(rng, NOTES), pick(rng, NAMES)]));
+    values.extend(
+        [&lead.email, &lead.company, &lead.phone, &lead.source]
+            .into_iter()
+            .flatten()
+            .map(String::as_str),
+    );
+    values.extend(
+        lead.tags
+            .iter()
+            .map(String::as_str)
+            .chain([pick(rng, NOTES), pick(rng, NAMES)]),
+    );
     let mut parts: Vec<String> = Vec::new();
     for _ in 0..[1, 1, 1, 2, 2, 3][rng.usize(..6)] {
         let value = pick(rng, &values);
@@ -216,7 +330,11 @@ fn random_query(rng: &mut Rng, leads: &[Lead]) -> String {
             0 => value.to_owned(),
             1 | 2 => pick(rng, &value.split(' ').collect::<Vec<_>>()).to_owned(),
             3 => value.chars().take(rng.usize(1..6)).collect(),
-            4 => value.chars().skip(rng.usize(..4)).take(rng.usize(1..9)).collect(),
+            4 => value
+                .chars()
+                .skip(rng.usize(..4))
+                .take(rng.usize(1..9))
+                .collect(),
             _ => format!("\"{value}\""),
         };
         parts.push(part);
@@ -232,7 +350,11 @@ fn random_query(rng: &mut Rng, leads: &[Lead]) -> String {
             _ => mistype(rng, &text),
         };
     }
-    if text.trim().is_empty() { "jane".to_owned() } else { text }
+    if text.trim().is_empty() {
+        "jane".to_owned()
+    } else {
+        text
+    }
 }
 
 fn mistype(rng: &mut Rng, text: &str) -> String {
@@ -264,7 +386,11 @@ fn answers_are_those_of_a_look_at_every_lead() {
             }
             let unindexed = rng.usize(..20);
             change(&mut rng, &test.store, unindexed);
-            let mut leads: Vec<Lead> = test.store.leads(&Filter::new()).map(Result::unwrap).collect();
+            let mut leads: Vec<Lead> = test
+                .store
+                .leads(&Filter::new())
+                .map(Result::unwrap)
+                .collect();
             leads.reverse();
             let all = Searched::new(&leads);
             let new = Searched::new(leads.iter().filter(|lead| lead.status == "new"));
@@ -274,31 +400,63 @@ fn answers_are_those_of_a_look_at_every_lead() {
                     0 => vec![Field::Name],
                     1 => vec![Field::Email, Field::Company],
                     2 => vec![Field::CustomField("notes".into())],
-                    3 => vec![Field::Phone, Field::CustomFields, Field::CustomField("more".into())],
+                    3 => vec![
+                        Field::Phone,
+                        Field::CustomFields,
+                        Field::CustomField("more".into()),
+                    ],
                     _ => vec![],
                 };
                 let typos = [Typos::Auto, Typos::Auto, Typos::Always, Typos::Never][rng.usize(..4)];
                 let filtered = rng.u32(..4) == 0;
-                let filter = if filtered { Filter::new().status("new") } else { Filter::new() };
-                let query = SearchQuery::new(&*text).fields(fields.clone()).typos(typos).filter(filter).per_page(100);
+                let filter = if filtered {
+                    Filter::new().status("new")
+                } else {
+                    Filter::new()
+                };
+                let query = SearchQuery::new(&*text)
+                    .fields(fields.clone())
+                    .typos(typos)
+                    .filter(filter)
+                    .per_page(100);
                 let found = test.store.search(&query).unwrap();
                 let expected = if filtered { &new } else { &all }.search(&text, &fields, typos);
                 nonempty += usize::from(!expected.is_empty());
                 assert_eq!(found.total, expected.len() as u64, "{query:?}");
-                let found_ids: Vec<_> = found.items.iter().map(|hit| (hit.lead.id, &hit.lead.name)).collect();
-                let expected_ids: Vec<_> = expected.iter().map(|(lead, _)| (lead.id, &lead.name)).collect();
-                assert_eq!(found_ids, expected_ids[..found_ids.len()], "{query:?}\n{expected:#?}");
-                assert!(found.items.iter().all(|hit| !hit.matches.is_empty()), "a hit says where: {query:?}");
+                let found_ids: Vec<_> = found
+                    .items
+                    .iter()
+                    .map(|hit| (hit.lead.id, &hit.lead.name))
+                    .collect();
+                let expected_ids: Vec<_> = expected
+                    .iter()
+                    .map(|(lead, _)| (lead.id, &lead.name))
+                    .collect();
+                assert_eq!(
+                    found_ids,
+                    expected_ids[..found_ids.len()],
+                    "{query:?}\n{expected:#?}"
+                );
+                assert!(
+                    found.items.iter().all(|hit| !hit.matches.is_empty()),
+                    "a hit says where: {query:?}"
+                );
             }
         }
     }
     println!("{nonempty} found something");
-    assert!(nonempty * 3 > STORES * scale() * QUERIES, "too few find anything: {nonempty}");
+    assert!(
+        nonempty * 3 > STORES * scale() * QUERIES,
+        "too few find anything: {nonempty}"
+    );
 }
 
 /// Writes at random.
 fn change(rng: &mut Rng, store: &LeadStore, writes: usize) {
-    let mut live: Vec<LeadId> = store.leads(&Filter::new()).map(|lead| lead.unwrap().id).collect();
+    let mut live: Vec<LeadId> = store
+        .leads(&Filter::new())
+        .map(|lead| lead.unwrap().id)
+        .collect();
     let mut trashed: Vec<LeadId> = Vec::new();
     for _ in 0..writes {
         match rng.u32(..8) {

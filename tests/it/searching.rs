@@ -1,7 +1,8 @@
 //! What a search finds and what it says about it, where the model does not say it plainly enough.
 
 use leadstore::{
-    CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Typos,
+    CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
+    Typos,
 };
 
 use crate::support::{self, TestStore, wait_until};
@@ -10,38 +11,104 @@ use crate::support::{self, TestStore, wait_until};
 mod search_quality;
 
 fn found(store: &LeadStore, query: SearchQuery) -> Vec<String> {
-    store.search(&query).unwrap().into_iter().map(|hit| hit.lead.name).collect()
+    store
+        .search(&query)
+        .unwrap()
+        .into_iter()
+        .map(|hit| hit.lead.name)
+        .collect()
 }
 
 fn pairs(ranges: &[std::ops::Range<usize>]) -> Vec<(usize, usize)> {
-    ranges.iter().map(|range| (range.start, range.end)).collect()
+    ranges
+        .iter()
+        .map(|range| (range.start, range.end))
+        .collect()
 }
 
 #[test]
 fn names_of_many_languages_are_found_as_people_type_them() {
     for (name, company, typed) in [
-        ("José Ñúñez", "Peña & Hermanos", &["jose nunez", "JOSÉ", "ñuñ", "pena"][..]),
-        ("Jürgen Groß", "Süßwaren Straßmann", &["jurgen gross", "GROSS", "groß", "strassmann", "süss"]),
-        ("Đặng Thị Ngọc", "Phở Việt", &["dang thi ngoc", "đặng", "ĐẶNG", "pho viet"]),
-        ("Łukasz Żółć", "Wałęsa Spółka", &["lukasz zolc", "ŁUKASZ", "walesa", "spolka"]),
-        ("İlkay Işık", "Şişli Çiçek", &["ilkay isik", "İLKAY IŞIK", "ışık", "sisli cicek"]),
-        ("Ελένη Παπαδόπουλος", "Ήλιος ΑΕ", &["ελενη παπαδοπουλος", "ΠΑΠΑΔΟΠΟΥΛΟΣ", "ηλιος", "ήλιος"]),
-        ("Пётр Сергеевич", "Ёлка и Ко", &["петр", "ПЁТР СЕРГЕЕВИЧ", "елка", "серг"]),
-        ("مُحَمَّد عَلِي", "شركة النور", &["محمد علي", "مُحَمَّد", "النور", "الن"]),
+        (
+            "José Ñúñez",
+            "Peña & Hermanos",
+            &["jose nunez", "JOSÉ", "ñuñ", "pena"][..],
+        ),
+        (
+            "Jürgen Groß",
+            "Süßwaren Straßmann",
+            &["jurgen gross", "GROSS", "groß", "strassmann", "süss"],
+        ),
+        (
+            "Đặng Thị Ngọc",
+            "Phở Việt",
+            &["dang thi ngoc", "đặng", "ĐẶNG", "pho viet"],
+        ),
+        (
+            "Łukasz Żółć",
+            "Wałęsa Spółka",
+            &["lukasz zolc", "ŁUKASZ", "walesa", "spolka"],
+        ),
+        (
+            "İlkay Işık",
+            "Şişli Çiçek",
+            &["ilkay isik", "İLKAY IŞIK", "ışık", "sisli cicek"],
+        ),
+        (
+            "Ελένη Παπαδόπουλος",
+            "Ήλιος ΑΕ",
+            &["ελενη παπαδοπουλος", "ΠΑΠΑΔΟΠΟΥΛΟΣ", "ηλιος", "ήλιος"],
+        ),
+        (
+            "Пётр Сергеевич",
+            "Ёлка и Ко",
+            &["петр", "ПЁТР СЕРГЕЕВИЧ", "елка", "серг"],
+        ),
+        (
+            "مُحَمَّد عَلِي",
+            "شركة النور",
+            &["محمد علي", "مُحَمَّد", "النور", "الن"],
+        ),
         ("שָׁלוֹם כֹּהֵן", "חברת אור", &["שלום כהן", "כֹּהֵן", "אור", "של"]),
-        ("田中太郎", "スーパー株式会社", &["田中", "太郎", "田", "ｽｰﾊﾟｰ", "株式会社", "スーパー 田中"]),
-        ("김민수", "삼성전자 주식회사", &["김민수", "김", "삼성", "주식회사 김민수", "\u{1100}\u{1175}\u{11b7}민수"]),
-        ("王小明", "阿里巴巴集团", &["王小明", "王", "小明", "阿里", "巴巴集团", "集团 王小明"]),
+        (
+            "田中太郎",
+            "スーパー株式会社",
+            &["田中", "太郎", "田", "ｽｰﾊﾟｰ", "株式会社", "スーパー 田中"],
+        ),
+        (
+            "김민수",
+            "삼성전자 주식회사",
+            &[
+                "김민수",
+                "김",
+                "삼성",
+                "주식회사 김민수",
+                "\u{1100}\u{1175}\u{11b7}민수",
+            ],
+        ),
+        (
+            "王小明",
+            "阿里巴巴集团",
+            &["王小明", "王", "小明", "阿里", "巴巴集团", "集团 王小明"],
+        ),
     ] {
         let mut test = TestStore::new();
-        test.store.create(NewLead::new("Somebody Else").company("Another Company")).unwrap();
-        test.store.create(NewLead::new(name).company(company)).unwrap();
+        test.store
+            .create(NewLead::new("Somebody Else").company("Another Company"))
+            .unwrap();
+        test.store
+            .create(NewLead::new(name).company(company))
+            .unwrap();
         for indexed in [false, true] {
             if indexed {
                 test.reopen();
             }
             for text in typed.iter().chain(&[name, company]) {
-                assert_eq!(found(&test.store, SearchQuery::new(*text).typos(Typos::Never)), [name], "{text}");
+                assert_eq!(
+                    found(&test.store, SearchQuery::new(*text).typos(Typos::Never)),
+                    [name],
+                    "{text}"
+                );
             }
         }
     }
@@ -50,8 +117,15 @@ fn names_of_many_languages_are_found_as_people_type_them() {
 #[test]
 fn phones_are_found_by_their_digits_and_by_nothing_else() {
     let store = LeadStore::in_memory().unwrap();
-    let phones = ["504-621-8927", "+33 6 28 12 34 56", "(0)30 / 901820", "555-0123 ext 12"];
-    phones.iter().for_each(|phone| drop(store.create(NewLead::new(*phone).phone(*phone)).unwrap()));
+    let phones = [
+        "504-621-8927",
+        "+33 6 28 12 34 56",
+        "(0)30 / 901820",
+        "555-0123 ext 12",
+    ];
+    phones
+        .iter()
+        .for_each(|phone| drop(store.create(NewLead::new(*phone).phone(*phone)).unwrap()));
     let by_phone = |text: &str| found(&store, SearchQuery::new(text).fields([Field::Phone]));
     for (typed, expected) in [
         ("6218", phones[0]),
@@ -69,9 +143,20 @@ fn phones_are_found_by_their_digits_and_by_nothing_else() {
     for text in ["504", "ext", "5046218928", "504 x 621", "+2 621 8927"] {
         assert_eq!(by_phone(text), Vec::<String>::new(), "{text}");
     }
-    let hit = store.search(&SearchQuery::new("+1 504 621-8927").fields([Field::Phone])).unwrap().items.remove(0);
-    assert_eq!((hit.matches[0].field.clone(), pairs(&hit.matches[0].ranges)), (Field::Phone, vec![(0, 12)]));
-    let hit = store.search(&SearchQuery::new("62812").fields([Field::Phone])).unwrap().items.remove(0);
+    let hit = store
+        .search(&SearchQuery::new("+1 504 621-8927").fields([Field::Phone]))
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        (hit.matches[0].field.clone(), pairs(&hit.matches[0].ranges)),
+        (Field::Phone, vec![(0, 12)])
+    );
+    let hit = store
+        .search(&SearchQuery::new("62812").fields([Field::Phone]))
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!(pairs(&hit.matches[0].ranges), [(4, 11)]);
 }
 
@@ -79,36 +164,81 @@ fn phones_are_found_by_their_digits_and_by_nothing_else() {
 fn typos_are_forgiven_where_nothing_is_found_as_typed() {
     let store = LeadStore::in_memory().unwrap();
     for name in ["Jonathan Smith", "Jonathon Smythe", "Jona"] {
-        store.create(NewLead::new(name).status(if name == "Jona" { "lost" } else { "new" })).unwrap();
+        store
+            .create(NewLead::new(name).status(if name == "Jona" { "lost" } else { "new" }))
+            .unwrap();
     }
     let search = |text: &str, typos| found(&store, SearchQuery::new(text).typos(typos));
     assert_eq!(search("jonathan smith", Typos::Auto), ["Jonathan Smith"]);
-    assert_eq!(search("jonathan smith ", Typos::Always), ["Jonathan Smith"], "smythe has two");
-    assert_eq!(search("jonathan", Typos::Always), ["Jonathan Smith", "Jonathon Smythe"]);
-    assert_eq!(search("jonathen", Typos::Auto), ["Jonathon Smythe", "Jonathan Smith"]);
+    assert_eq!(
+        search("jonathan smith ", Typos::Always),
+        ["Jonathan Smith"],
+        "smythe has two"
+    );
+    assert_eq!(
+        search("jonathan", Typos::Always),
+        ["Jonathan Smith", "Jonathon Smythe"]
+    );
+    assert_eq!(
+        search("jonathen", Typos::Auto),
+        ["Jonathon Smythe", "Jonathan Smith"]
+    );
     assert_eq!(search("jonathen", Typos::Never), Vec::<String>::new());
     assert_eq!(search("\"jonathen\"", Typos::Always), Vec::<String>::new());
-    assert_eq!(search("konathan", Typos::Always), Vec::<String>::new(), "not the first letter");
+    assert_eq!(
+        search("konathan", Typos::Always),
+        Vec::<String>::new(),
+        "not the first letter"
+    );
     // What is found under the filter decides.
     let lost = SearchQuery::new("jonaa").filter(Filter::new().status("lost"));
     assert_eq!(found(&store, lost), ["Jona"]);
-    let hit = store.search(&SearchQuery::new("smiht")).unwrap().items.remove(0);
-    assert_eq!(pairs(&hit.matches[0].ranges), [(9, 14)], "a hit says what was meant");
+    let hit = store
+        .search(&SearchQuery::new("smiht"))
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        pairs(&hit.matches[0].ranges),
+        [(9, 14)],
+        "a hit says what was meant"
+    );
 }
 
 #[test]
 fn every_word_must_be_found_and_only_the_last_is_a_beginning() {
     let store = LeadStore::in_memory().unwrap();
-    store.create(NewLead::new("Jane Doe").company("Example Corp").email("jane@example.com")).unwrap();
+    store
+        .create(
+            NewLead::new("Jane Doe")
+                .company("Example Corp")
+                .email("jane@example.com"),
+        )
+        .unwrap();
     let count = |text: &str| store.search(&SearchQuery::new(text)).unwrap().total;
-    for text in
-        ["jane corp", "corp jan", "ex", "doe jane", "example.com", "jane@example.co", "\"jane doe\"", "doe corp "]
-    {
+    for text in [
+        "jane corp",
+        "corp jan",
+        "ex",
+        "doe jane",
+        "example.com",
+        "jane@example.co",
+        "\"jane doe\"",
+        "doe corp ",
+    ] {
         assert_eq!(count(text), 1, "{text}");
     }
-    for text in
-        ["jan corp", "jane smith", "ane", "jan ", "jan.", "\"doe jane\"", "example.jane", "\"jane do\"", "com.example"]
-    {
+    for text in [
+        "jan corp",
+        "jane smith",
+        "ane",
+        "jan ",
+        "jan.",
+        "\"doe jane\"",
+        "example.jane",
+        "\"jane do\"",
+        "com.example",
+    ] {
         assert_eq!(count(text), 0, "{text}");
     }
 }
@@ -117,31 +247,81 @@ fn every_word_must_be_found_and_only_the_last_is_a_beginning() {
 fn fields_and_filters_narrow_a_search() {
     let store = LeadStore::in_memory().unwrap();
     let lead = |name: &str| NewLead::new(name);
-    store.create(lead("1").email("a@example.com").status("lost")).unwrap();
+    store
+        .create(lead("1").email("a@example.com").status("lost"))
+        .unwrap();
     store.create(lead("2").company("Example com")).unwrap();
-    store.create(lead("3").custom_field("site", "example.com").custom_field("industry", "web")).unwrap();
-    store.create(lead("4").custom_field("industry", vec!["example.com", "x"]).tags(["example com"])).unwrap();
+    store
+        .create(
+            lead("3")
+                .custom_field("site", "example.com")
+                .custom_field("industry", "web"),
+        )
+        .unwrap();
+    store
+        .create(
+            lead("4")
+                .custom_field("industry", vec!["example.com", "x"])
+                .tags(["example com"]),
+        )
+        .unwrap();
     let example = || SearchQuery::new("example.com");
     assert_eq!(found(&store, example()), ["2", "4", "3", "1"]);
-    assert_eq!(found(&store, example().fields([Field::Email, Field::Company])), ["2", "1"]);
-    assert_eq!(found(&store, example().fields([Field::CustomFields])), ["4", "3"]);
-    assert_eq!(found(&store, example().fields([Field::CustomField("industry".into())])), ["4"]);
-    assert_eq!(found(&store, example().fields([Field::CustomField("indus".into())])), Vec::<String>::new());
-    assert_eq!(found(&store, example().filter(Filter::new().status("lost"))), ["1"]);
+    assert_eq!(
+        found(&store, example().fields([Field::Email, Field::Company])),
+        ["2", "1"]
+    );
+    assert_eq!(
+        found(&store, example().fields([Field::CustomFields])),
+        ["4", "3"]
+    );
+    assert_eq!(
+        found(
+            &store,
+            example().fields([Field::CustomField("industry".into())])
+        ),
+        ["4"]
+    );
+    assert_eq!(
+        found(
+            &store,
+            example().fields([Field::CustomField("indus".into())])
+        ),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        found(&store, example().filter(Filter::new().status("lost"))),
+        ["1"]
+    );
     assert_eq!(found(&store, example().per_page(2).page(2)), ["3", "1"]);
-    assert_eq!(store.search(&example().per_page(1).page(9)).unwrap().total, 4);
-    for (text, field) in [("email", Field::Email), ("custom_fields.a.b", Field::CustomField("a.b".into()))] {
+    assert_eq!(
+        store.search(&example().per_page(1).page(9)).unwrap().total,
+        4
+    );
+    for (text, field) in [
+        ("email", Field::Email),
+        ("custom_fields.a.b", Field::CustomField("a.b".into())),
+    ] {
         assert_eq!(text.parse::<Field>().unwrap(), field);
         assert_eq!(field.to_string(), text);
     }
-    assert_eq!("status".parse::<Field>().unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        "status".parse::<Field>().unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
 }
 
 #[test]
 fn numbers_and_booleans_are_found_by_their_text() {
     let store = LeadStore::in_memory().unwrap();
     let mixed = CustomValue::List(vec![1.5.into(), true.into(), (-42_i64).into()]);
-    store.create(NewLead::new("A").custom_field("n", 2024_i64).custom_field("mixed", mixed)).unwrap();
+    store
+        .create(
+            NewLead::new("A")
+                .custom_field("n", 2024_i64)
+                .custom_field("mixed", mixed),
+        )
+        .unwrap();
     for text in ["2024", "1.5", "true", "-42"] {
         assert_eq!(found(&store, SearchQuery::new(text)), ["A"], "{text}");
     }
@@ -150,10 +330,22 @@ fn numbers_and_booleans_are_found_by_their_text() {
 #[test]
 fn a_hit_says_where_it_was_found() {
     let store = LeadStore::in_memory().unwrap();
-    let new = NewLead::new("Zoë 🦀 O’Brien").email("zoe@obrien.example").tags(["cold", "Zoes friend"]);
-    store.create(new.custom_field("notes", vec!["call zoë", "ﬁne"])).unwrap();
-    let hit = store.search(&SearchQuery::new("zoe")).unwrap().items.remove(0);
-    let places: Vec<_> = hit.matches.iter().map(|m| (m.field.to_string(), m.item, pairs(&m.ranges))).collect();
+    let new = NewLead::new("Zoë 🦀 O’Brien")
+        .email("zoe@obrien.example")
+        .tags(["cold", "Zoes friend"]);
+    store
+        .create(new.custom_field("notes", vec!["call zoë", "ﬁne"]))
+        .unwrap();
+    let hit = store
+        .search(&SearchQuery::new("zoe"))
+        .unwrap()
+        .items
+        .remove(0);
+    let places: Vec<_> = hit
+        .matches
+        .iter()
+        .map(|m| (m.field.to_string(), m.item, pairs(&m.ranges)))
+        .collect();
     assert_eq!(
         places,
         [
@@ -163,23 +355,46 @@ fn a_hit_says_where_it_was_found() {
             ("custom_fields.notes".to_owned(), Some(0), vec![(5, 9)]),
         ]
     );
-    let hit = store.search(&SearchQuery::new("obrien zoë ").fields([Field::Name])).unwrap().items.remove(0);
+    let hit = store
+        .search(&SearchQuery::new("obrien zoë ").fields([Field::Name]))
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!(hit.matches[0].ranges, [0..4, 10..19]);
     assert_eq!(&hit.lead.name[10..19], "O’Brien");
     let json = serde_json::to_value(&hit).unwrap();
-    assert_eq!(json["matches"], serde_json::json!([{"field": "name", "item": null, "ranges": [[0, 3], [7, 14]]}]));
+    assert_eq!(
+        json["matches"],
+        serde_json::json!([{"field": "name", "item": null, "ranges": [[0, 3], [7, 14]]}])
+    );
     assert_eq!(json["name"], "Zoë 🦀 O’Brien");
-    let hit = store.search(&SearchQuery::new("fine")).unwrap().items.remove(0);
+    let hit = store
+        .search(&SearchQuery::new("fine"))
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!(
         (hit.matches[0].item, pairs(&hit.matches[0].ranges)),
         (Some(1), vec![(0, 5)]),
         "folding changed the length"
     );
-    let joined = store.search(&SearchQuery::new("obrien.example").fields([Field::Email])).unwrap().items.remove(0);
+    let joined = store
+        .search(&SearchQuery::new("obrien.example").fields([Field::Email]))
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!(pairs(&joined.matches[0].ranges), [(4, 18)]);
     store.create(NewLead::new("Johanna")).unwrap();
-    let nested = store.search(&SearchQuery::new("johanna jo")).unwrap().items.remove(0);
-    assert_eq!(pairs(&nested.matches[0].ranges), [(0, 7)], "one place within another");
+    let nested = store
+        .search(&SearchQuery::new("johanna jo"))
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        pairs(&nested.matches[0].ranges),
+        [(0, 7)],
+        "one place within another"
+    );
 }
 
 #[test]
@@ -188,31 +403,70 @@ fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
     store.create(NewLead::new("Jane")).unwrap();
     for text in ["", "  \t", &"x".repeat(513), &"a ".repeat(33)] {
         let error = store.search(&SearchQuery::new(text)).unwrap_err();
-        assert_eq!((error.kind(), &*error.violations()[0].field), (ErrorKind::Invalid, "query"), "{text:?}");
+        assert_eq!(
+            (error.kind(), &*error.violations()[0].field),
+            (ErrorKind::Invalid, "query"),
+            "{text:?}"
+        );
     }
-    assert_eq!(store.search(&SearchQuery::new("jane").per_page(0).page(0)).unwrap_err().violations().len(), 2);
+    assert_eq!(
+        store
+            .search(&SearchQuery::new("jane").per_page(0).page(0))
+            .unwrap_err()
+            .violations()
+            .len(),
+        2
+    );
     for text in ["...", "\"\"", "@", "🦀", &"a ".repeat(32), &"x".repeat(512)] {
-        assert_eq!(store.search(&SearchQuery::new(text)).unwrap().total, 0, "{text:?}");
+        assert_eq!(
+            store.search(&SearchQuery::new(text)).unwrap().total,
+            0,
+            "{text:?}"
+        );
     }
-    assert_eq!(found(&store, SearchQuery::new("\"jane").per_page(100)), ["Jane"]);
-    let fields = |count: usize| SearchQuery::new("jane").fields((0..count).map(|n| Field::CustomField(format!("{n}"))));
+    assert_eq!(
+        found(&store, SearchQuery::new("\"jane").per_page(100)),
+        ["Jane"]
+    );
+    let fields = |count: usize| {
+        SearchQuery::new("jane").fields((0..count).map(|n| Field::CustomField(format!("{n}"))))
+    };
     assert_eq!(store.search(&fields(107)).unwrap().total, 0);
-    assert_eq!(&*store.search(&fields(108)).unwrap_err().violations()[0].field, "fields");
+    assert_eq!(
+        &*store.search(&fields(108)).unwrap_err().violations()[0].field,
+        "fields"
+    );
 }
 
 #[test]
 fn a_snapshot_searches_its_own_state() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("before")).unwrap();
-    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
+    wait_until("the index", || {
+        test.store.search_status().state == SearchState::Ready
+    });
     let snapshot = test.store.snapshot().unwrap();
-    test.store.update(lead.id, LeadPatch::new().name("after")).unwrap();
+    test.store
+        .update(lead.id, LeadPatch::new().name("after"))
+        .unwrap();
     // Until the index itself has moved on.
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     for _ in 0..2 {
-        assert_eq!(snapshot.search(&SearchQuery::new("before")).unwrap().total, 1);
-        assert_eq!(snapshot.search(&SearchQuery::new("after")).unwrap().total, 0);
-        assert_eq!(test.store.search(&SearchQuery::new("before")).unwrap().total, 0);
+        assert_eq!(
+            snapshot.search(&SearchQuery::new("before")).unwrap().total,
+            1
+        );
+        assert_eq!(
+            snapshot.search(&SearchQuery::new("after")).unwrap().total,
+            0
+        );
+        assert_eq!(
+            test.store
+                .search(&SearchQuery::new("before"))
+                .unwrap()
+                .total,
+            0
+        );
         assert_eq!(found(&test.store, SearchQuery::new("after")), ["after"]);
     }
 }
@@ -220,35 +474,84 @@ fn a_snapshot_searches_its_own_state() {
 #[test]
 fn facets_of_a_search_divide_what_it_finds() {
     let test = TestStore::new();
-    for (name, status, tag) in [("Jane Doe", "new", "vip"), ("Jane Roe", "won", "vip"), ("John Doe", "new", "eu")] {
-        test.store.create(NewLead::new(name).status(status).tags([tag]).deal_value(10)).unwrap();
+    for (name, status, tag) in [
+        ("Jane Doe", "new", "vip"),
+        ("Jane Roe", "won", "vip"),
+        ("John Doe", "new", "eu"),
+    ] {
+        test.store
+            .create(NewLead::new(name).status(status).tags([tag]).deal_value(10))
+            .unwrap();
     }
-    wait_until("the index", || test.store.search_status().state == SearchState::Ready);
+    wait_until("the index", || {
+        test.store.search_status().state == SearchState::Ready
+    });
     let counts = |query: &SearchQuery| {
         let facets = test.store.search_facets(query).unwrap();
-        assert_eq!(facets, test.store.snapshot().unwrap().search_facets(query).unwrap());
+        assert_eq!(
+            facets,
+            test.store.snapshot().unwrap().search_facets(query).unwrap()
+        );
         assert_eq!(facets.total, test.store.search(query).unwrap().total);
-        let statuses = facets.statuses.into_iter().map(|facet| (facet.status, facet.leads, facet.deals));
-        let tags = facets.tags.into_iter().map(|facet| (facet.value.unwrap(), facet.leads));
+        let statuses = facets
+            .statuses
+            .into_iter()
+            .map(|facet| (facet.status, facet.leads, facet.deals));
+        let tags = facets
+            .tags
+            .into_iter()
+            .map(|facet| (facet.value.unwrap(), facet.leads));
         (statuses.collect::<Vec<_>>(), tags.collect::<Vec<_>>())
     };
     let (new, won) = (|n| ("new".to_owned(), n, n), |n| ("won".to_owned(), n, n));
-    assert_eq!(counts(&SearchQuery::new("jane")), (vec![new(1), won(1)], vec![("vip".to_owned(), 2)]));
-    let filtered = SearchQuery::new("doe").filter(Filter::new().status("new")).page(9);
-    assert_eq!(counts(&filtered), (vec![new(2)], vec![("eu".to_owned(), 1), ("vip".to_owned(), 1)]));
+    assert_eq!(
+        counts(&SearchQuery::new("jane")),
+        (vec![new(1), won(1)], vec![("vip".to_owned(), 2)])
+    );
+    let filtered = SearchQuery::new("doe")
+        .filter(Filter::new().status("new"))
+        .page(9);
+    assert_eq!(
+        counts(&filtered),
+        (
+            vec![new(2)],
+            vec![("eu".to_owned(), 1), ("vip".to_owned(), 1)]
+        )
+    );
     assert_eq!(counts(&SearchQuery::new("nobody")), (vec![], vec![]));
-    assert_eq!(test.store.search_facets(&SearchQuery::new(" ")).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        test.store
+            .search_facets(&SearchQuery::new(" "))
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Invalid
+    );
 }
 
 #[test]
 fn real_contacts_are_found_by_what_people_type() {
-    let Some(path) = support::data("us-500.csv") else { return };
+    let Some(path) = support::data("us-500.csv") else {
+        return;
+    };
     let contacts = search_quality::Contact::read(&path);
     let store = LeadStore::in_memory().unwrap();
     search_quality::import(&store, &contacts).unwrap();
     for row in search_quality::table(&store, &contacts).unwrap() {
-        println!("{} is {} for {} of {}", row.typed, row.wanted, row.found, row.of);
-        let (least, of) = if row.typed.contains("typo") { (row.of * 98 / 100, 500) } else { (row.of, row.of) };
-        assert!(row.found >= least && row.of == of && of > 490, "{}: {} of {}", row.typed, row.found, row.of);
+        println!(
+            "{} is {} for {} of {}",
+            row.typed, row.wanted, row.found, row.of
+        );
+        let (least, of) = if row.typed.contains("typo") {
+            (row.of * 98 / 100, 500)
+        } else {
+            (row.of, row.of)
+        };
+        assert!(
+            row.found >= least && row.of == of && of > 490,
+            "{}: {} of {}",
+            row.typed,
+            row.found,
+            row.of
+        );
     }
 }

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 /// The seed of random tests: `LEADSTORE_TEST_SEED`, or a new one. Each test prints it, which shows when it fails.
 pub fn seed() -> u64 {
-    let given = std::env::var("LEADSTORE_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let given = std::env::var("LEADSTORE_TEST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     println!("repeat with LEADSTORE_TEST_SEED={seed}");
     seed
@@ -18,7 +20,10 @@ pub fn seed() -> u64 {
 
 /// By how much random tests are longer than in the normal run: `LEADSTORE_TEST_SCALE`, 1 by default.
 pub fn scale() -> usize {
-    std::env::var("LEADSTORE_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+    std::env::var("LEADSTORE_TEST_SCALE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
 }
 
 /// A file of the real data that `LEADSTORE_TEST_DATA` names; without it the caller is to skip its test.
@@ -63,8 +68,16 @@ impl TestStore {
     pub fn with_cache_bytes(cache_bytes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(day(2026, 3, 1));
-        let store = options(&clock).cache_bytes(cache_bytes).open(directory.path().join("store")).unwrap();
-        Self { store, clock, directory, cache_bytes }
+        let store = options(&clock)
+            .cache_bytes(cache_bytes)
+            .open(directory.path().join("store"))
+            .unwrap();
+        Self {
+            store,
+            clock,
+            directory,
+            cache_bytes,
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -74,7 +87,10 @@ impl TestStore {
     /// Closes the store and opens it again.
     pub fn reopen(&mut self) {
         self.store.clone().close().unwrap();
-        self.store = options(&self.clock).cache_bytes(self.cache_bytes).open(self.path()).unwrap();
+        self.store = options(&self.clock)
+            .cache_bytes(self.cache_bytes)
+            .open(self.path())
+            .unwrap();
     }
 }
 

@@ -16,9 +16,15 @@ fn no_reader_ever_sees_a_half_done_transaction() {
     const AMOUNT: u64 = 1_000;
     let test = TestStore::new();
     let store = &test.store;
-    let create =
-        |name: &str, value: u64| store.create(NewLead::new(name).deal_value(value).status("paired")).unwrap().id;
-    let pairs: Vec<_> = (0..PAIRS).map(|_| (create("round0", AMOUNT), create("round0", AMOUNT))).collect();
+    let create = |name: &str, value: u64| {
+        store
+            .create(NewLead::new(name).deal_value(value).status("paired"))
+            .unwrap()
+            .id
+    };
+    let pairs: Vec<_> = (0..PAIRS)
+        .map(|_| (create("round0", AMOUNT), create("round0", AMOUNT)))
+        .collect();
     store.create(NewLead::new("floating")).unwrap();
     let stop = AtomicBool::new(false);
     let (written, read) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -36,10 +42,21 @@ fn no_reader_ever_sees_a_half_done_transaction() {
                             let (a, b) = (t.get(from)?.unwrap(), t.get(to)?.unwrap());
                             let moved = Decimal::from(rng.u64(0..=10)).min(a.deal_value.unwrap());
                             let name = format!("round{round}");
-                            t.update(from, LeadPatch::new().deal_value(a.deal_value.unwrap() - moved).name(&*name))?;
-                            t.update(to, LeadPatch::new().deal_value(b.deal_value.unwrap() + moved).name(&*name))?;
+                            t.update(
+                                from,
+                                LeadPatch::new()
+                                    .deal_value(a.deal_value.unwrap() - moved)
+                                    .name(&*name),
+                            )?;
+                            t.update(
+                                to,
+                                LeadPatch::new()
+                                    .deal_value(b.deal_value.unwrap() + moved)
+                                    .name(&*name),
+                            )?;
                             if rng.bool() {
-                                let floating = t.list(&ListQuery::new().filter(Filter::new().status("new")))?;
+                                let floating =
+                                    t.list(&ListQuery::new().filter(Filter::new().status("new")))?;
                                 t.delete(floating.items[0].id)?;
                                 t.create(NewLead::new("floating"))?;
                             }
@@ -53,10 +70,18 @@ fn no_reader_ever_sees_a_half_done_transaction() {
             let (pairs, stop, read) = (&pairs, &stop, &read);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let page =
-                        store.list(&ListQuery::new().filter(Filter::new().status("paired")).per_page(100)).unwrap();
+                    let page = store
+                        .list(
+                            &ListQuery::new()
+                                .filter(Filter::new().status("paired"))
+                                .per_page(100),
+                        )
+                        .unwrap();
                     let sum: Decimal = page.items.iter().filter_map(|lead| lead.deal_value).sum();
-                    assert_eq!((page.total, sum), (2 * PAIRS as u64, Decimal::from(2 * PAIRS as u64 * AMOUNT)));
+                    assert_eq!(
+                        (page.total, sum),
+                        (2 * PAIRS as u64, Decimal::from(2 * PAIRS as u64 * AMOUNT))
+                    );
                     assert_eq!(store.count(&Filter::new().status("new")).unwrap(), 1);
                     let (from, to) = pairs[reader * 2];
                     let both = store.get_many(&[from, to]).unwrap();
@@ -66,8 +91,13 @@ fn no_reader_ever_sees_a_half_done_transaction() {
                     assert_eq!((floating.total, floating.items.len()), (1, 1));
                     let snapshot = store.snapshot().unwrap();
                     let name = snapshot.get(from).unwrap().unwrap().name;
-                    let found = snapshot.search(&SearchQuery::new(format!("{name} "))).unwrap();
-                    assert!(found.total >= 2 && found.items.iter().all(|hit| hit.lead.name == name), "{name}");
+                    let found = snapshot
+                        .search(&SearchQuery::new(format!("{name} ")))
+                        .unwrap();
+                    assert!(
+                        found.total >= 2 && found.items.iter().all(|hit| hit.lead.name == name),
+                        "{name}"
+                    );
                     read.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -93,9 +123,20 @@ fn a_search_sees_the_write_that_returned_before_it() {
                 for number in 0..60 {
                     let word = format!("word{thread}x{number}");
                     let lead = store.create(NewLead::new(&*word)).unwrap();
-                    assert_eq!(store.search(&SearchQuery::new(&*word)).unwrap().items[0].lead.id, lead.id);
-                    store.update(lead.id, LeadPatch::new().name("other")).unwrap();
-                    assert_eq!(store.search(&SearchQuery::new(&*word)).unwrap().total, 0, "{word}");
+                    assert_eq!(
+                        store.search(&SearchQuery::new(&*word)).unwrap().items[0]
+                            .lead
+                            .id,
+                        lead.id
+                    );
+                    store
+                        .update(lead.id, LeadPatch::new().name("other"))
+                        .unwrap();
+                    assert_eq!(
+                        store.search(&SearchQuery::new(&*word)).unwrap().total,
+                        0,
+                        "{word}"
+                    );
                     store.delete(lead.id).unwrap();
                 }
             });
@@ -108,7 +149,9 @@ fn a_search_sees_the_write_that_returned_before_it() {
 fn closing_while_others_work_ends_them_with_closed() {
     let test = TestStore::new();
     for number in 0..200 {
-        test.store.create(NewLead::new(format!("{number}"))).unwrap();
+        test.store
+            .create(NewLead::new(format!("{number}")))
+            .unwrap();
     }
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..6)
@@ -118,7 +161,9 @@ fn closing_while_others_work_ends_them_with_closed() {
                     loop {
                         let done = match worker % 3 {
                             0 => store.create(NewLead::new("n")).map(drop),
-                            1 => store.list(&ListQuery::new().sort(["name".parse().unwrap()])).map(drop),
+                            1 => store
+                                .list(&ListQuery::new().sort(["name".parse().unwrap()]))
+                                .map(drop),
                             _ => store.search(&SearchQuery::new("1")).map(drop),
                         };
                         if let Err(error) = done {
@@ -140,7 +185,9 @@ fn closing_while_others_work_ends_them_with_closed() {
 fn writers_in_company_keep_their_own_errors() {
     let test = TestStore::new();
     let store = &test.store;
-    let taken = store.create(NewLead::new("taken").external_id("taken")).unwrap();
+    let taken = store
+        .create(NewLead::new("taken").external_id("taken"))
+        .unwrap();
     std::thread::scope(|scope| {
         for thread in 0..8_u32 {
             scope.spawn(move || {
@@ -151,19 +198,32 @@ fn writers_in_company_keep_their_own_errors() {
                             assert_eq!(error.kind(), ErrorKind::Invalid);
                         }
                         1 => {
-                            let error = store.create(NewLead::new("x").external_id("taken")).unwrap_err();
-                            assert_eq!((error.kind(), error.lead_id()), (ErrorKind::AlreadyExists, Some(taken.id)));
+                            let error = store
+                                .create(NewLead::new("x").external_id("taken"))
+                                .unwrap_err();
+                            assert_eq!(
+                                (error.kind(), error.lead_id()),
+                                (ErrorKind::AlreadyExists, Some(taken.id))
+                            );
                         }
                         2 => {
-                            let outdated = LeadPatch::new().company("x").if_version(leadstore::Version::new(9));
-                            assert_eq!(store.update(taken.id, outdated).unwrap_err().kind(), ErrorKind::Conflict);
+                            let outdated = LeadPatch::new()
+                                .company("x")
+                                .if_version(leadstore::Version::new(9));
+                            assert_eq!(
+                                store.update(taken.id, outdated).unwrap_err().kind(),
+                                ErrorKind::Conflict
+                            );
                         }
                         _ => {
                             let name = format!("t{thread} r{round}");
                             let lead = store.create(NewLead::new(&*name)).unwrap();
                             assert_eq!(store.get(lead.id).unwrap().unwrap().name, name);
                             assert_eq!(store.delete(lead.id).unwrap().lead.id, lead.id);
-                            assert_eq!(store.restore(lead.id).unwrap().version, leadstore::Version::new(3));
+                            assert_eq!(
+                                store.restore(lead.id).unwrap().version,
+                                leadstore::Version::new(3)
+                            );
                         }
                     }
                 }
@@ -189,7 +249,10 @@ fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neith
                     // Until the other thread waits for this transaction.
                     std::thread::sleep(Duration::from_millis(50));
                     let meanwhile = store.get(lead.id).map_err(|error| error.kind());
-                    assert!(matches!(meanwhile, Err(ErrorKind::Closed | ErrorKind::Unavailable)), "{meanwhile:?}");
+                    assert!(
+                        matches!(meanwhile, Err(ErrorKind::Closed | ErrorKind::Unavailable)),
+                        "{meanwhile:?}"
+                    );
                     assert_eq!(store.reopen().unwrap_err().kind(), ErrorKind::Nested);
                     Ok(lead)
                 })
@@ -202,7 +265,11 @@ fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neith
             }
             let lead = writer.join().unwrap().unwrap();
             test.store.reopen().unwrap();
-            assert_eq!(test.store.get(lead.id).unwrap(), Some(lead), "what returned is there");
+            assert_eq!(
+                test.store.get(lead.id).unwrap(),
+                Some(lead),
+                "what returned is there"
+            );
         });
     }
 }
@@ -213,7 +280,11 @@ struct PanickingClock(std::sync::Arc<AtomicU64>);
 
 impl leadstore::Clock for PanickingClock {
     fn now(&self) -> leadstore::chrono::DateTime<leadstore::chrono::Utc> {
-        let armed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |calls| calls.checked_sub(1));
+        let armed = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |calls| {
+                calls.checked_sub(1)
+            });
         assert_ne!(armed, Ok(1), "the clock is broken");
         support::day(2026, 3, 1)
     }
@@ -222,7 +293,10 @@ impl leadstore::Clock for PanickingClock {
 #[test]
 fn a_panic_acknowledges_no_write_that_shared_the_commit() {
     let clock = PanickingClock(std::sync::Arc::default());
-    let store = leadstore::LeadStore::options().clock(clock.clone()).in_memory().unwrap();
+    let store = leadstore::LeadStore::options()
+        .clock(clock.clone())
+        .in_memory()
+        .unwrap();
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let (store, clock) = (&store, &clock);
         let (begun, begins) = std::sync::mpsc::channel();
@@ -236,12 +310,18 @@ fn a_panic_acknowledges_no_write_that_shared_the_commit() {
             })
         });
         begins.recv().unwrap();
-        let writers: Vec<_> = (0..3).map(|n| scope.spawn(move || store.create(NewLead::new(format!("{n}"))))).collect();
+        let writers: Vec<_> = (0..3)
+            .map(|n| scope.spawn(move || store.create(NewLead::new(format!("{n}")))))
+            .collect();
         let outcomes = writers.into_iter().map(|writer| writer.join()).collect();
         holder.join().unwrap().unwrap();
         outcomes
     });
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1, "the leader panics");
+    assert_eq!(
+        outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+        1,
+        "the leader panics"
+    );
     for outcome in outcomes.into_iter().flatten() {
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);
     }

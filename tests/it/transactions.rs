@@ -21,12 +21,21 @@ fn an_error_leaves_nothing_behind() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Aborted);
     let source = std::error::Error::source(&error).unwrap();
-    assert_eq!(source.downcast_ref::<std::io::Error>().unwrap().to_string(), "the caller's own");
+    assert_eq!(
+        source.downcast_ref::<std::io::Error>().unwrap().to_string(),
+        "the caller's own"
+    );
     assert_eq!(test.store.get(kept.id).unwrap(), Some(kept.clone()));
     assert_eq!(test.store.count(&Filter::new()).unwrap(), 1);
-    assert_eq!(test.store.search(&SearchQuery::new("gone")).unwrap().total, 0);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("gone")).unwrap().total,
+        0
+    );
     let next = test.store.create(NewLead::new("next")).unwrap();
-    assert_eq!(test.store.list(&ListQuery::new()).unwrap().items, [next, kept]);
+    assert_eq!(
+        test.store.list(&ListQuery::new()).unwrap().items,
+        [next, kept]
+    );
 }
 
 #[test]
@@ -41,7 +50,10 @@ fn a_panic_leaves_nothing_behind_and_the_store_goes_on() {
             Ok(())
         })
     }));
-    assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"in the caller's closure"));
+    assert_eq!(
+        panicked.unwrap_err().downcast_ref::<&str>(),
+        Some(&"in the caller's closure")
+    );
     assert_eq!(test.store.count(&Filter::new()).unwrap(), 0);
     test.store.create(NewLead::new("next")).unwrap();
     test.reopen();
@@ -51,12 +63,26 @@ fn a_panic_leaves_nothing_behind_and_the_store_goes_on() {
 #[test]
 fn a_write_that_fails_has_written_nothing_and_the_transaction_can_go_on() {
     let test = TestStore::new();
-    let lead = test.store.create(NewLead::new("A").external_id("taken")).unwrap();
+    let lead = test
+        .store
+        .create(NewLead::new("A").external_id("taken"))
+        .unwrap();
     test.store
         .transaction(|t| {
-            assert_eq!(t.create(NewLead::new("B").external_id("taken")).unwrap_err().kind(), ErrorKind::AlreadyExists);
-            assert_eq!(t.create(NewLead::new("")).unwrap_err().kind(), ErrorKind::Invalid);
-            assert_eq!(t.restore(lead.id).unwrap_err().kind(), ErrorKind::NotInTrash);
+            assert_eq!(
+                t.create(NewLead::new("B").external_id("taken"))
+                    .unwrap_err()
+                    .kind(),
+                ErrorKind::AlreadyExists
+            );
+            assert_eq!(
+                t.create(NewLead::new("")).unwrap_err().kind(),
+                ErrorKind::Invalid
+            );
+            assert_eq!(
+                t.restore(lead.id).unwrap_err().kind(),
+                ErrorKind::NotInTrash
+            );
             t.create(NewLead::new("C"))
         })
         .unwrap();
@@ -74,10 +100,14 @@ fn a_transaction_sees_what_it_wrote_and_others_do_not() {
             assert_eq!(t.get_by_external_id("e")?, Some(lead.clone()));
             assert_eq!(t.count(&Filter::new().tag("x"))?, 1);
             assert_eq!(
-                t.list(&ListQuery::new().sort(["status".parse()?, "-source".parse()?]))?.items,
+                t.list(&ListQuery::new().sort(["status".parse()?, "-source".parse()?]))?
+                    .items,
                 std::slice::from_ref(&lead)
             );
-            assert_eq!(t.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()?, std::slice::from_ref(&lead));
+            assert_eq!(
+                t.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()?,
+                std::slice::from_ref(&lead)
+            );
             assert_eq!(test.store.get(lead.id)?, None);
             assert_eq!(test.store.count(&Filter::new())?, 0);
             t.delete(lead.id)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use leadstore::chrono::TimeDelta;
 use leadstore::testing::sweep;
 use leadstore::{
-    Clock, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey, TrashQuery, Version,
+    Clock, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey,
+    TrashQuery, Version,
 };
 
 use crate::support::{TestStore, options};
@@ -15,7 +16,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[test]
 fn a_deleted_lead_is_out_of_everything_and_comes_back_as_it_was() {
     let test = TestStore::new();
-    let new = NewLead::new("Jane Doe").email("jane@example.com").external_id("e1").tags(["vip"]);
+    let new = NewLead::new("Jane Doe")
+        .email("jane@example.com")
+        .external_id("e1")
+        .tags(["vip"]);
     let lead = test.store.create(new).unwrap();
     test.clock.advance(DAY);
     let trashed = test.store.delete(lead.id).unwrap();
@@ -27,45 +31,90 @@ fn a_deleted_lead_is_out_of_everything_and_comes_back_as_it_was() {
     assert_eq!(test.store.get_by_external_id("e1").unwrap(), None);
     assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 0);
     assert_eq!(test.store.count(&Filter::new().tag("vip")).unwrap(), 0);
-    assert_eq!(test.store.search(&SearchQuery::new("jane")).unwrap().total, 0);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("jane")).unwrap().total,
+        0
+    );
     assert_eq!(test.store.leads(&Filter::new()).count(), 0);
 
-    let error = test.store.update(lead.id, LeadPatch::new().name("x")).unwrap_err();
-    assert_eq!((error.kind(), error.expires_at()), (ErrorKind::InTrash, Some(trashed.expires_at)));
-    assert_eq!(test.store.delete(lead.id).unwrap_err().kind(), ErrorKind::InTrash);
+    let error = test
+        .store
+        .update(lead.id, LeadPatch::new().name("x"))
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.expires_at()),
+        (ErrorKind::InTrash, Some(trashed.expires_at))
+    );
+    assert_eq!(
+        test.store.delete(lead.id).unwrap_err().kind(),
+        ErrorKind::InTrash
+    );
 
     let listed = test.store.list_trash(&TrashQuery::new()).unwrap();
     assert_eq!((listed.total, &listed.items), (1, &vec![trashed.clone()]));
     assert_eq!(test.store.get_trashed(lead.id).unwrap(), Some(trashed));
     let json = serde_json::to_value(&listed.items[0]).unwrap();
-    assert_eq!((&json["name"], &json["deleted_at"]), (&"Jane Doe".into(), &"2026-03-02T12:00:00.000000Z".into()));
+    assert_eq!(
+        (&json["name"], &json["deleted_at"]),
+        (&"Jane Doe".into(), &"2026-03-02T12:00:00.000000Z".into())
+    );
 
     let restored = test.store.restore(lead.id).unwrap();
     let mut expected = lead.clone();
     (expected.version, expected.updated_at) = (Version::new(3), test.clock.now());
     assert_eq!(restored, expected);
     assert_eq!(test.store.get(lead.id).unwrap(), Some(expected));
-    assert_eq!(test.store.search(&SearchQuery::new("jane")).unwrap().total, 1);
+    assert_eq!(
+        test.store.search(&SearchQuery::new("jane")).unwrap().total,
+        1
+    );
     assert_eq!(test.store.count(&Filter::new().tag("vip")).unwrap(), 1);
-    assert_eq!(test.store.restore(lead.id).unwrap_err().kind(), ErrorKind::NotInTrash);
-    assert_eq!(test.store.purge(lead.id).unwrap_err().kind(), ErrorKind::NotInTrash);
+    assert_eq!(
+        test.store.restore(lead.id).unwrap_err().kind(),
+        ErrorKind::NotInTrash
+    );
+    assert_eq!(
+        test.store.purge(lead.id).unwrap_err().kind(),
+        ErrorKind::NotInTrash
+    );
 }
 
 #[test]
 fn the_trash_can_be_listed_for_one_owner() {
     let test = TestStore::new();
-    for (name, owner) in [("Jane", Some("u1")), ("Joe", Some("u2")), ("Jim", None), ("Jill", Some("u1"))] {
+    for (name, owner) in [
+        ("Jane", Some("u1")),
+        ("Joe", Some("u2")),
+        ("Jim", None),
+        ("Jill", Some("u1")),
+    ] {
         let new = NewLead::new(name);
-        let new = owner.into_iter().fold(new, |new, owner| new.owner_id(owner));
-        test.store.delete(test.store.create(new).unwrap().id).unwrap();
+        let new = owner
+            .into_iter()
+            .fold(new, |new, owner| new.owner_id(owner));
+        test.store
+            .delete(test.store.create(new).unwrap().id)
+            .unwrap();
         test.clock.advance(DAY);
     }
     let names = |query: TrashQuery| {
         let page = test.store.list_trash(&query).unwrap();
-        (page.total, page.items.into_iter().map(|trashed| trashed.lead.name).collect::<Vec<_>>())
+        (
+            page.total,
+            page.items
+                .into_iter()
+                .map(|trashed| trashed.lead.name)
+                .collect::<Vec<_>>(),
+        )
     };
-    assert_eq!(names(TrashQuery::new().owner_id("u1")), (2, vec!["Jill".to_owned(), "Jane".to_owned()]));
-    assert_eq!(names(TrashQuery::new().owner_id("u1").per_page(1).page(2)), (2, vec!["Jane".to_owned()]));
+    assert_eq!(
+        names(TrashQuery::new().owner_id("u1")),
+        (2, vec!["Jill".to_owned(), "Jane".to_owned()])
+    );
+    assert_eq!(
+        names(TrashQuery::new().owner_id("u1").per_page(1).page(2)),
+        (2, vec!["Jane".to_owned()])
+    );
     assert_eq!(names(TrashQuery::new().owner_id("u3")), (0, vec![]));
     assert_eq!(names(TrashQuery::new()).0, 4);
 }
@@ -74,31 +123,72 @@ fn the_trash_can_be_listed_for_one_owner() {
 fn the_trash_can_be_sorted_like_any_list_and_refuses_what_a_list_refuses() {
     let test = TestStore::new();
     for name in ["Bob", "Carol", "Alice"] {
-        test.store.delete(test.store.create(NewLead::new(name)).unwrap().id).unwrap();
+        test.store
+            .delete(test.store.create(NewLead::new(name)).unwrap().id)
+            .unwrap();
         test.clock.advance(DAY);
     }
     let names = |query: TrashQuery| -> Vec<String> {
-        test.store.list_trash(&query).unwrap().items.into_iter().map(|trashed| trashed.lead.name).collect()
+        test.store
+            .list_trash(&query)
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|trashed| trashed.lead.name)
+            .collect()
     };
-    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::Name)])), ["Alice", "Bob", "Carol"]);
-    assert_eq!(names(TrashQuery::new().sort([Sort::desc(SortKey::Name)]).per_page(2).page(2)), ["Alice"]);
-    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::DeletedAt)])), ["Bob", "Carol", "Alice"]);
-    assert_eq!(names(TrashQuery::new().sort([Sort::asc(SortKey::Name)]).page(2)), [""; 0]);
+    assert_eq!(
+        names(TrashQuery::new().sort([Sort::asc(SortKey::Name)])),
+        ["Alice", "Bob", "Carol"]
+    );
+    assert_eq!(
+        names(
+            TrashQuery::new()
+                .sort([Sort::desc(SortKey::Name)])
+                .per_page(2)
+                .page(2)
+        ),
+        ["Alice"]
+    );
+    assert_eq!(
+        names(TrashQuery::new().sort([Sort::asc(SortKey::DeletedAt)])),
+        ["Bob", "Carol", "Alice"]
+    );
+    assert_eq!(
+        names(TrashQuery::new().sort([Sort::asc(SortKey::Name)]).page(2)),
+        [""; 0]
+    );
 
     let four = ["name", "email", "company", "status"].map(|key| key.parse::<Sort>().unwrap());
-    for wrong in [TrashQuery::new().page(0), TrashQuery::new().per_page(101), TrashQuery::new().sort(four)] {
-        assert_eq!(test.store.list_trash(&wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong:?}");
+    for wrong in [
+        TrashQuery::new().page(0),
+        TrashQuery::new().per_page(101),
+        TrashQuery::new().sort(four),
+    ] {
+        assert_eq!(
+            test.store.list_trash(&wrong).unwrap_err().kind(),
+            ErrorKind::Invalid,
+            "{wrong:?}"
+        );
     }
 }
 
 #[test]
 fn a_restored_lead_takes_its_place_in_creation_order_again() {
     let test = TestStore::new();
-    let ids: Vec<_> = (0..3).map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id).collect();
+    let ids: Vec<_> = (0..3)
+        .map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id)
+        .collect();
     test.store.delete(ids[1]).unwrap();
     test.clock.advance(DAY);
     test.store.restore(ids[1]).unwrap();
-    let names: Vec<String> = test.store.list(&ListQuery::new()).unwrap().into_iter().map(|lead| lead.name).collect();
+    let names: Vec<String> = test
+        .store
+        .list(&ListQuery::new())
+        .unwrap()
+        .into_iter()
+        .map(|lead| lead.name)
+        .collect();
     assert_eq!(names, ["2", "1", "0"]);
 }
 
@@ -107,24 +197,46 @@ fn versions_can_be_demanded_of_deletions_and_restorations() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
     let error = test.store.delete_if(lead.id, Version::new(2)).unwrap_err();
-    assert_eq!((error.kind(), error.current_version()), (ErrorKind::Conflict, Some(Version::FIRST)));
+    assert_eq!(
+        (error.kind(), error.current_version()),
+        (ErrorKind::Conflict, Some(Version::FIRST))
+    );
     test.store.delete_if(lead.id, Version::FIRST).unwrap();
-    assert_eq!(test.store.restore_if(lead.id, Version::FIRST).unwrap_err().kind(), ErrorKind::Conflict);
-    assert_eq!(test.store.restore_if(lead.id, Version::new(2)).unwrap().version, Version::new(3));
+    assert_eq!(
+        test.store
+            .restore_if(lead.id, Version::FIRST)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Conflict
+    );
+    assert_eq!(
+        test.store
+            .restore_if(lead.id, Version::new(2))
+            .unwrap()
+            .version,
+        Version::new(3)
+    );
 }
 
 #[test]
 fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
     for swept in [false, true] {
         let mut test = TestStore::new();
-        let lead = test.store.create(NewLead::new("A").external_id("e1")).unwrap();
+        let lead = test
+            .store
+            .create(NewLead::new("A").external_id("e1"))
+            .unwrap();
         test.store.delete(lead.id).unwrap();
         test.clock.advance(30 * DAY - Duration::from_micros(1));
         assert_eq!(sweep(&test.store).unwrap(), 0);
         assert!(test.store.get_trashed(lead.id).unwrap().is_some());
         let snapshot = test.store.snapshot().unwrap();
         test.clock.advance(Duration::from_micros(1));
-        assert_eq!(snapshot.list_trash(&TrashQuery::new()).unwrap().total, 1, "by the time it was taken");
+        assert_eq!(
+            snapshot.list_trash(&TrashQuery::new()).unwrap().total,
+            1,
+            "by the time it was taken"
+        );
         if swept {
             assert_eq!(sweep(&test.store).unwrap(), 1);
         }
@@ -146,9 +258,15 @@ fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
             assert_eq!(test.store.empty_trash().unwrap(), 0);
         }
         // Its ids are free again.
-        let again = test.store.create(NewLead::new("B").id(lead.id).external_id("e1")).unwrap();
+        let again = test
+            .store
+            .create(NewLead::new("B").id(lead.id).external_id("e1"))
+            .unwrap();
         assert_eq!((again.id, again.version), (lead.id, Version::FIRST));
-        assert_eq!(test.store.get_by_external_id("e1").unwrap().unwrap().name, "B");
+        assert_eq!(
+            test.store.get_by_external_id("e1").unwrap().unwrap().name,
+            "B"
+        );
         assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 1);
     }
 }
@@ -159,7 +277,10 @@ fn the_expiry_is_fixed_when_a_lead_is_deleted() {
     let lead = test.store.create(NewLead::new("A")).unwrap();
     let trashed = test.store.delete(lead.id).unwrap();
     test.store.clone().close().unwrap();
-    test.store = options(&test.clock).trash_retention(DAY).open(test.path()).unwrap();
+    test.store = options(&test.clock)
+        .trash_retention(DAY)
+        .open(test.path())
+        .unwrap();
     assert_eq!(test.store.get_trashed(lead.id).unwrap(), Some(trashed));
     let other = test.store.create(NewLead::new("B")).unwrap();
     let trashed = test.store.delete(other.id).unwrap();
@@ -169,17 +290,31 @@ fn the_expiry_is_fixed_when_a_lead_is_deleted() {
 #[test]
 fn purging_and_emptying_remove_for_good() {
     let test = TestStore::new();
-    let ids: Vec<_> = (0..5).map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id).collect();
+    let ids: Vec<_> = (0..5)
+        .map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id)
+        .collect();
     for id in &ids[..4] {
         test.store.delete(*id).unwrap();
     }
     test.store.purge(ids[0]).unwrap();
-    assert_eq!(test.store.restore(ids[0]).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(test.store.purge(ids[0]).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        test.store.restore(ids[0]).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        test.store.purge(ids[0]).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     assert_eq!(test.store.empty_trash().unwrap(), 3);
     assert_eq!(test.store.list_trash(&TrashQuery::new()).unwrap().total, 0);
     assert_eq!(test.store.list(&ListQuery::new()).unwrap().total, 1);
-    assert_eq!(test.store.create(NewLead::new("again").id(ids[0])).unwrap().version, Version::FIRST);
+    assert_eq!(
+        test.store
+            .create(NewLead::new("again").id(ids[0]))
+            .unwrap()
+            .version,
+        Version::FIRST
+    );
 }
 
 #[test]
@@ -201,7 +336,12 @@ fn the_sweep_goes_in_steps_until_all_is_purged() {
     assert_eq!(test.store.list_trash(&TrashQuery::new()).unwrap().total, 1);
     assert_eq!(sweep(&test.store).unwrap(), 600);
     assert_eq!(sweep(&test.store).unwrap(), 0);
-    assert_eq!(test.store.list_trash(&TrashQuery::new()).unwrap().items[0].lead.id, late.id);
+    assert_eq!(
+        test.store.list_trash(&TrashQuery::new()).unwrap().items[0]
+            .lead
+            .id,
+        late.id
+    );
 }
 
 #[test]
@@ -211,7 +351,11 @@ fn nothing_is_swept_within_an_hour_of_a_clock_that_jumped_ahead() {
     test.store.delete(lead.id).unwrap();
     let right = test.clock.now();
     test.clock.set(right + TimeDelta::days(365));
-    assert_eq!(test.store.get_trashed(lead.id).unwrap(), None, "what a clock says is believed for showing");
+    assert_eq!(
+        test.store.get_trashed(lead.id).unwrap(),
+        None,
+        "what a clock says is believed for showing"
+    );
     assert_eq!(sweep(&test.store).unwrap(), 0);
     test.clock.advance(Duration::from_secs(3_599));
     assert_eq!(sweep(&test.store).unwrap(), 0);
@@ -233,7 +377,9 @@ fn a_restart_does_not_end_the_wait_after_a_clock_that_jumped_ahead() {
     test.clock.set(right + TimeDelta::days(365));
     test.reopen();
     assert_eq!(sweep(&test.store).unwrap(), 0);
-    test.store.create(NewLead::new("written under the wrong time")).unwrap();
+    test.store
+        .create(NewLead::new("written under the wrong time"))
+        .unwrap();
     test.clock.advance(Duration::from_secs(60));
     test.reopen();
     assert_eq!(sweep(&test.store).unwrap(), 0);
@@ -243,9 +389,15 @@ fn a_restart_does_not_end_the_wait_after_a_clock_that_jumped_ahead() {
 
 #[test]
 fn an_unswept_lead_in_the_trash_is_in_no_total() {
-    let store = LeadStore::options().trash_retention(Duration::ZERO).in_memory().unwrap();
+    let store = LeadStore::options()
+        .trash_retention(Duration::ZERO)
+        .in_memory()
+        .unwrap();
     let lead = store.create(NewLead::new("A")).unwrap();
     store.delete(lead.id).unwrap();
     assert_eq!(store.list_trash(&TrashQuery::new()).unwrap().total, 0);
-    assert_eq!(store.restore(lead.id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        store.restore(lead.id).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }

@@ -18,19 +18,30 @@ use crate::sqlite::Sqlite;
 /// that was lengthened but not written yet takes less than its length.
 pub fn megabytes(directory: &Path) -> f64 {
     #[cfg(unix)]
-    let taken = |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+    let taken =
+        |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
     #[cfg(not(unix))]
     let taken = |metadata: std::fs::Metadata| metadata.len();
     let size = |entry: std::fs::DirEntry| {
         let metadata = entry.metadata().unwrap();
-        if metadata.is_dir() { megabytes(&entry.path()) } else { taken(metadata) as f64 / 1e6 }
+        if metadata.is_dir() {
+            megabytes(&entry.path())
+        } else {
+            taken(metadata) as f64 / 1e6
+        }
     };
-    std::fs::read_dir(directory).unwrap().map(|entry| size(entry.unwrap())).sum()
+    std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| size(entry.unwrap()))
+        .sum()
 }
 
 fn open_ours(path: &Path) -> f64 {
     let begun = Instant::now();
-    let store = LeadStore::options().cache_bytes(CACHE_BYTES).open(path).unwrap();
+    let store = LeadStore::options()
+        .cache_bytes(CACHE_BYTES)
+        .open(path)
+        .unwrap();
     let time = begun.elapsed().as_secs_f64() * 1e6;
     store.close().unwrap();
     time
@@ -46,9 +57,19 @@ fn open_theirs(path: &Path) -> f64 {
     time
 }
 
-pub fn open_after_a_clean_close(report: &mut Report, leads: usize, rounds: usize, ours: &Path, theirs: &Path) {
-    let samples = (0..rounds).map(|_| (open_ours(ours), open_theirs(theirs))).collect();
-    report.rows.push(row_of("open after a clean close", leads, "SQLite", samples));
+pub fn open_after_a_clean_close(
+    report: &mut Report,
+    leads: usize,
+    rounds: usize,
+    ours: &Path,
+    theirs: &Path,
+) {
+    let samples = (0..rounds)
+        .map(|_| (open_ours(ours), open_theirs(theirs)))
+        .collect();
+    report
+        .rows
+        .push(row_of("open after a clean close", leads, "SQLite", samples));
 }
 
 /// Opens stores after a process that wrote leads to them, one durable write each, was aborted.
@@ -63,25 +84,52 @@ pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs
         crash("sqlite-crashes", theirs);
         (our_time, open_theirs(theirs))
     });
-    report.rows.push(row_of("open after a crash", leads, "SQLite", samples.collect()));
+    report.rows.push(row_of(
+        "open after a crash",
+        leads,
+        "SQLite",
+        samples.collect(),
+    ));
 }
 
 /// This program again, for one engine.
 fn process(peer: &str, leads: usize, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--child", peer, "--leads", &leads.to_string(), "--directory"]).arg(path);
+    command
+        .args([
+            "--child",
+            peer,
+            "--leads",
+            &leads.to_string(),
+            "--directory",
+        ])
+        .arg(path);
     command
 }
 
 /// The most memory that a process of its own ever held while it imported, listed and searched. Linux only.
 pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
     let peak = |peer: &str| {
-        let output = process(peer, leads, &directory.join("peak").join(peer)).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().parse::<f64>().unwrap()
+        let output = process(peer, leads, &directory.join("peak").join(peer))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse::<f64>()
+            .unwrap()
     };
     let sample = (peak("ours"), peak("sqlite"));
-    report.rows.push(row_of("peak memory of import, lists and searches, MB", leads, "SQLite", vec![sample]));
+    report.rows.push(row_of(
+        "peak memory of import, lists and searches, MB",
+        leads,
+        "SQLite",
+        vec![sample],
+    ));
 }
 
 /// How many leads a process writes before it is aborted.
@@ -104,8 +152,9 @@ pub fn child(peer: &str, directory: &Path, leads: usize) {
         std::process::abort();
     }
     for start in (0..leads).step_by(BATCH) {
-        let batch: Vec<_> =
-            (start..leads.min(start + BATCH)).map(|number| (number, Fields::random(&mut rng, number))).collect();
+        let batch: Vec<_> = (start..leads.min(start + BATCH))
+            .map(|number| (number, Fields::random(&mut rng, number)))
+            .collect();
         store.import(&batch);
     }
     let word = |word: &str| SearchCase {
@@ -118,12 +167,20 @@ pub fn child(peer: &str, directory: &Path, leads: usize) {
     for round in 0..20 {
         for sort in [SortBy::NewestFirst, SortBy::Name, SortBy::DealValue] {
             let offset = leads as u64 / 20 * round;
-            store.list(&ListCase { status: Some("new"), sort, offset, ..ListCase::default() });
+            store.list(&ListCase {
+                status: Some("new"),
+                sort,
+                offset,
+                ..ListCase::default()
+            });
         }
         store.search(&word(["ma", "sys", "jan", "exa"][round as usize % 4]));
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     let kib: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     println!("{}", kib * 1_024.0 / 1e6);
 }

@@ -17,9 +17,18 @@ use crate::generated::Fields;
 pub fn measure(directory: &Path, leads: usize) -> Vec<(String, String)> {
     let micros = |value: f64| format!("{value:.2} µs");
     vec![
-        ("one append of 512 bytes and fdatasync".to_owned(), micros(append_and_sync(directory))),
-        ("one look-up in a hash map and decoding of JSON".to_owned(), micros(look_up_and_decode(leads))),
-        ("one bare tantivy term query with its count, common first name".to_owned(), micros(term_query(leads))),
+        (
+            "one append of 512 bytes and fdatasync".to_owned(),
+            micros(append_and_sync(directory)),
+        ),
+        (
+            "one look-up in a hash map and decoding of JSON".to_owned(),
+            micros(look_up_and_decode(leads)),
+        ),
+        (
+            "one bare tantivy term query with its count, common first name".to_owned(),
+            micros(term_query(leads)),
+        ),
     ]
 }
 
@@ -42,13 +51,29 @@ fn append_and_sync(directory: &Path) -> f64 {
 fn look_up_and_decode(leads: usize) -> f64 {
     let mut rng = Rng::with_seed(1);
     let encode = |fields: Fields| {
-        let decoded =
-            (fields.name, fields.email, fields.phone, fields.company, fields.owner_id, fields.status, fields.source);
+        let decoded = (
+            fields.name,
+            fields.email,
+            fields.phone,
+            fields.company,
+            fields.owner_id,
+            fields.status,
+            fields.source,
+        );
         serde_json::to_vec(&decoded).unwrap()
     };
-    let map: HashMap<usize, Vec<u8>> =
-        (0..leads).map(|number| (number, encode(Fields::random(&mut rng, number)))).collect();
-    type Decoded = (String, String, String, Option<String>, Option<String>, String, String);
+    let map: HashMap<usize, Vec<u8>> = (0..leads)
+        .map(|number| (number, encode(Fields::random(&mut rng, number))))
+        .collect();
+    type Decoded = (
+        String,
+        String,
+        String,
+        Option<String>,
+        Option<String>,
+        String,
+        String,
+    );
     let samples = (0..300).map(|_| {
         let begun = Instant::now();
         for _ in 0..100 {
@@ -67,12 +92,21 @@ fn term_query(leads: usize) -> f64 {
     let mut writer: IndexWriter = index.writer_with_num_threads(1, 100 << 20).unwrap();
     let mut rng = Rng::with_seed(1);
     for number in 0..leads {
-        writer.add_document(doc!(name => Fields::random(&mut rng, number).name)).unwrap();
+        writer
+            .add_document(doc!(name => Fields::random(&mut rng, number).name))
+            .unwrap();
     }
     writer.commit().unwrap();
-    let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().unwrap();
+    let reader = index
+        .reader_builder()
+        .reload_policy(ReloadPolicy::Manual)
+        .try_into()
+        .unwrap();
     let searcher = reader.searcher();
-    let query = TermQuery::new(Term::from_field_text(name, "mary"), IndexRecordOption::Basic);
+    let query = TermQuery::new(
+        Term::from_field_text(name, "mary"),
+        IndexRecordOption::Basic,
+    );
     let samples = (0..100).map(|_| {
         let begun = Instant::now();
         black_box(searcher.search(&query, &Count).unwrap());

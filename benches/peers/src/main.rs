@@ -50,9 +50,16 @@ fn main() {
         return;
     }
     let temporary = tempfile::tempdir().expect("a temporary directory");
-    let directory = arguments.directory.unwrap_or_else(|| temporary.path().to_owned());
-    let wanted =
-        |row: &str| arguments.rows.is_empty() || arguments.rows.iter().any(|start| row.starts_with(start.as_str()));
+    let directory = arguments
+        .directory
+        .unwrap_or_else(|| temporary.path().to_owned());
+    let wanted = |row: &str| {
+        arguments.rows.is_empty()
+            || arguments
+                .rows
+                .iter()
+                .any(|start| row.starts_with(start.as_str()))
+    };
     let report = rows::run(&directory, arguments.leads, arguments.rounds, &wanted);
     println!("{}", report.markdown());
     if let Some(path) = arguments.json {

@@ -42,7 +42,8 @@ impl Sampler {
         let begun = Instant::now();
         work(0);
         let once = begun.elapsed().max(Duration::from_nanos(100));
-        let repeats = (SAMPLE.as_secs_f64() / once.as_secs_f64()).clamp(1.0, f64::from(MOST_REPEATS)) as u32;
+        let repeats =
+            (SAMPLE.as_secs_f64() / once.as_secs_f64()).clamp(1.0, f64::from(MOST_REPEATS)) as u32;
         Self { repeats, calls: 1 }
     }
 
@@ -76,7 +77,8 @@ pub fn compare(
     ours: &mut dyn FnMut(usize),
     theirs: &mut dyn FnMut(usize),
 ) -> Row {
-    let (mut our_sampler, mut their_sampler) = (Sampler::calibrated(ours), Sampler::calibrated(theirs));
+    let (mut our_sampler, mut their_sampler) =
+        (Sampler::calibrated(ours), Sampler::calibrated(theirs));
     let samples = (0..rounds).map(|round| {
         if round.is_multiple_of(2) {
             let our = our_sampler.sample(ours);
@@ -96,19 +98,26 @@ pub fn row_of(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f6
         values.sort_by(f64::total_cmp);
         values
     };
-    let at = |values: &[f64], part: f64| values[((values.len() - 1) as f64 * part).round() as usize];
+    let at =
+        |values: &[f64], part: f64| values[((values.len() - 1) as f64 * part).round() as usize];
     let ratios = sorted(samples.iter().map(|(our, their)| their / our).collect());
     let row = Row {
         row: row.to_owned(),
         leads,
         peer,
         ours_us: at(&sorted(samples.iter().map(|(our, _)| *our).collect()), 0.5),
-        peer_us: at(&sorted(samples.iter().map(|(_, their)| *their).collect()), 0.5),
+        peer_us: at(
+            &sorted(samples.iter().map(|(_, their)| *their).collect()),
+            0.5,
+        ),
         ratio: at(&ratios, 0.5),
         low: at(&ratios, 0.1),
         high: at(&ratios, 0.9),
     };
-    eprintln!("{}: {:.2} ({:.2} to {:.2}) against {}", row.row, row.ratio, row.low, row.high, row.peer);
+    eprintln!(
+        "{}: {:.2} ({:.2} to {:.2}) against {}",
+        row.row, row.ratio, row.low, row.high, row.peer
+    );
     row
 }
 
@@ -120,11 +129,27 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         let leads = self.rows.first().map_or(0, |row| row.leads);
-        let _ = writeln!(text, "| {leads} leads | leadstore | peer | | times faster | spread |");
+        let _ = writeln!(
+            text,
+            "| {leads} leads | leadstore | peer | | times faster | spread |"
+        );
         let _ = writeln!(text, "|---|---|---|---|---|---|");
-        for Row { row, peer, ours_us, peer_us, ratio, low, high, .. } in &self.rows {
+        for Row {
+            row,
+            peer,
+            ours_us,
+            peer_us,
+            ratio,
+            low,
+            high,
+            ..
+        } in &self.rows
+        {
             let (ours, theirs) = (figure(row, *ours_us), figure(row, *peer_us));
-            let _ = writeln!(text, "| {row} | {ours} | {theirs} | {peer} | **{ratio:.2}** | {low:.2} to {high:.2} |");
+            let _ = writeln!(
+                text,
+                "| {row} | {ours} | {theirs} | {peer} | **{ratio:.2}** | {low:.2} to {high:.2} |"
+            );
         }
         for (name, figure) in &self.limits {
             let _ = writeln!(text, "| limit: {name} | {figure} | | | | |");

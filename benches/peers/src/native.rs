@@ -46,9 +46,14 @@ impl Native {
         let models: &'static mut Models = Box::leak(Box::new(Models::new()));
         models.define::<StoredLead>().unwrap();
         let path = directory.join("leads.native");
-        let database =
-            if path.exists() { Builder::new().open(models, path) } else { Builder::new().create(models, path) };
-        Self { database: database.unwrap() }
+        let database = if path.exists() {
+            Builder::new().open(models, path)
+        } else {
+            Builder::new().create(models, path)
+        };
+        Self {
+            database: database.unwrap(),
+        }
     }
 
     pub fn import(&self, leads: &[(usize, Fields)]) {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort, SortKey, ValueFacet,
+    Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort,
+    SortKey, ValueFacet,
 };
 
 use crate::generated::Fields;
@@ -32,19 +33,38 @@ pub struct Ours {
 impl Ours {
     pub fn open(directory: &Path, cache_bytes: usize) -> Self {
         let clock = SetClock(Arc::new(AtomicI64::new(created_at(0))));
-        let store = LeadStore::options().cache_bytes(cache_bytes).clock(clock.clone()).open(directory).unwrap();
-        let mut ids: Vec<(usize, LeadId)> =
-            store.leads(&Filter::new()).map(Result::unwrap).map(|lead| (number(&lead), lead.id)).collect();
+        let store = LeadStore::options()
+            .cache_bytes(cache_bytes)
+            .clock(clock.clone())
+            .open(directory)
+            .unwrap();
+        let mut ids: Vec<(usize, LeadId)> = store
+            .leads(&Filter::new())
+            .map(Result::unwrap)
+            .map(|lead| (number(&lead), lead.id))
+            .collect();
         ids.sort_unstable();
-        Self { store, clock, ids: ids.into_iter().map(|(_, id)| id).collect() }
+        Self {
+            store,
+            clock,
+            ids: ids.into_iter().map(|(_, id)| id).collect(),
+        }
     }
 
     /// The same without an index.
     pub fn open_without_search(directory: &Path, cache_bytes: usize) -> Self {
         let clock = SetClock(Arc::new(AtomicI64::new(created_at(0))));
-        let options = LeadStore::options().cache_bytes(cache_bytes).clock(clock.clone());
-        let store = leadstore::testing::without_search(options).open(directory).unwrap();
-        Self { store, clock, ids: Vec::new() }
+        let options = LeadStore::options()
+            .cache_bytes(cache_bytes)
+            .clock(clock.clone());
+        let store = leadstore::testing::without_search(options)
+            .open(directory)
+            .unwrap();
+        Self {
+            store,
+            clock,
+            ids: Vec::new(),
+        }
     }
 
     /// Packs the file, and makes one piece of the index.
@@ -54,7 +74,10 @@ impl Ours {
 
     /// A search for text that is mistyped, for its total.
     pub fn search_mistyped(&self, text: &str) -> u64 {
-        self.store.search(&SearchQuery::new(text).per_page(PER_PAGE)).unwrap().total
+        self.store
+            .search(&SearchQuery::new(text).per_page(PER_PAGE))
+            .unwrap()
+            .total
     }
 
     /// How many leads there are: the next one's number.
@@ -72,12 +95,21 @@ impl Ours {
 
 /// The number of a lead, which its e-mail carries.
 fn number(lead: &Lead) -> usize {
-    let local = lead.email.as_deref().and_then(|email| email.split_once('@')).map_or("", |(local, _)| local);
-    local.rsplit('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX)
+    let local = lead
+        .email
+        .as_deref()
+        .and_then(|email| email.split_once('@'))
+        .map_or("", |(local, _)| local);
+    local
+        .rsplit('.')
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(usize::MAX)
 }
 
 fn query(case: &SearchCase) -> SearchQuery {
-    let text = case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
+    let text =
+        case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
     SearchQuery::new(text).fields(case.field.map(|field| field.parse::<Field>().unwrap()))
 }
 
@@ -93,7 +125,10 @@ impl Peer for Ours {
                 clock.0.store(created_at(*number), Ordering::Relaxed);
                 t.create(fields.new_lead()).map(|lead| lead.id)
             };
-            leads.iter().map(create).collect::<leadstore::Result<Vec<_>>>()
+            leads
+                .iter()
+                .map(create)
+                .collect::<leadstore::Result<Vec<_>>>()
         });
         for ((number, _), id) in leads.iter().zip(ids.unwrap()) {
             self.keep(*number, id);
@@ -121,7 +156,10 @@ impl Peer for Ours {
                     })
                 })
                 .collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
         });
         made.sort_unstable();
         for (number, id) in made {
@@ -130,7 +168,12 @@ impl Peer for Ours {
     }
 
     fn update(&mut self, number: usize, value: i64) {
-        self.store.update(self.ids[number], LeadPatch::new().deal_value(Decimal::new(value, 2))).unwrap();
+        self.store
+            .update(
+                self.ids[number],
+                LeadPatch::new().deal_value(Decimal::new(value, 2)),
+            )
+            .unwrap();
     }
 
     fn delete(&mut self, number: usize) {
@@ -158,16 +201,37 @@ impl Peer for Ours {
             SortBy::Name => Sort::asc(SortKey::Name),
             SortBy::DealValue => Sort::asc(SortKey::DealValue),
         };
-        let page =
-            self.store.list(&ListQuery::new().filter(filter).sort([sort]).window(case.offset, PER_PAGE)).unwrap();
-        Answer { numbers: page.items.iter().map(number).collect(), total: page.total }
+        let page = self
+            .store
+            .list(
+                &ListQuery::new()
+                    .filter(filter)
+                    .sort([sort])
+                    .window(case.offset, PER_PAGE),
+            )
+            .unwrap();
+        Answer {
+            numbers: page.items.iter().map(number).collect(),
+            total: page.total,
+        }
     }
 
     fn facets(&mut self, status: Option<&'static str>) -> Divided {
-        let facets = self.store.facets(&status.into_iter().fold(Filter::new(), Filter::status)).unwrap();
+        let facets = self
+            .store
+            .facets(&status.into_iter().fold(Filter::new(), Filter::status))
+            .unwrap();
         let ticks = |value: Decimal| (value * Decimal::from(10_000)).trunc().mantissa();
-        let statuses = facets.statuses.into_iter().map(|s| (s.status, s.leads, s.deals, ticks(s.deal_value)));
-        let values = |facets: Vec<ValueFacet>| facets.into_iter().map(|facet| (facet.value, facet.leads)).collect();
+        let statuses = facets
+            .statuses
+            .into_iter()
+            .map(|s| (s.status, s.leads, s.deals, ticks(s.deal_value)));
+        let values = |facets: Vec<ValueFacet>| {
+            facets
+                .into_iter()
+                .map(|facet| (facet.value, facet.leads))
+                .collect()
+        };
         Divided {
             statuses: statuses.collect(),
             sources: values(facets.sources),
@@ -178,17 +242,27 @@ impl Peer for Ours {
 
     fn search(&mut self, case: &SearchCase) -> Answer {
         let page = self.store.search(&query(case).per_page(PER_PAGE)).unwrap();
-        Answer { numbers: page.items.iter().map(|hit| number(&hit.lead)).collect(), total: page.total }
+        Answer {
+            numbers: page.items.iter().map(|hit| number(&hit.lead)).collect(),
+            total: page.total,
+        }
     }
 
     fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
         let mut found = 0;
         for page in 1.. {
-            let hits = self.store.search(&query(case).per_page(100).page(page)).unwrap();
+            let hits = self
+                .store
+                .search(&query(case).per_page(100).page(page))
+                .unwrap();
             if hits.items.is_empty() {
                 break;
             }
-            found += hits.items.iter().filter(|hit| numbers.contains(&number(&hit.lead))).count() as u64;
+            found += hits
+                .items
+                .iter()
+                .filter(|hit| numbers.contains(&number(&hit.lead)))
+                .count() as u64;
         }
         found
     }

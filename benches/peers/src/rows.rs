@@ -33,13 +33,28 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
     let (our_path, their_path) = (directory.join("ours"), directory.join("sqlite"));
     let mut report = Report::default();
     let mut rng = Rng::with_seed(1);
-    let next = load(&mut report, &mut rng, [&our_path, &their_path], leads, wanted);
+    let next = load(
+        &mut report,
+        &mut rng,
+        [&our_path, &their_path],
+        leads,
+        wanted,
+    );
     // Both tidied up, as one does after an import.
     let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
     sqlite.tidy_up();
     let ours = Ours::open(&our_path, CACHE_BYTES);
     ours.tidy_up();
-    let mut bench = Bench { ours: Box::new(ours), theirs: Box::new(sqlite), leads, rounds, wanted, report, rng, next };
+    let mut bench = Bench {
+        ours: Box::new(ours),
+        theirs: Box::new(sqlite),
+        leads,
+        rounds,
+        wanted,
+        report,
+        rng,
+        next,
+    };
     bench.sizes(&our_path, &their_path);
     bench.lists();
     bench.facets();
@@ -54,7 +69,9 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
         footprint::open_after_a_clean_close(&mut report, leads, rounds, &our_path, &their_path);
     }
     if wanted("list of leads imported") {
-        report.rows.append(&mut shuffled(directory, leads, rounds, wanted));
+        report
+            .rows
+            .append(&mut shuffled(directory, leads, rounds, wanted));
     }
     if wanted("native") {
         native(&mut report, directory, leads, rounds, &our_path);
@@ -77,7 +94,11 @@ impl Bench<'_> {
         if !(self.wanted)(row) {
             return;
         }
-        let Self { ours: our_store, theirs, .. } = self;
+        let Self {
+            ours: our_store,
+            theirs,
+            ..
+        } = self;
         // Both do the same work; a cell lets the two closures share the description of it.
         let work = std::cell::RefCell::new(ours);
         let name = theirs.name();
@@ -95,37 +116,85 @@ impl Bench<'_> {
     fn some_leads(&mut self, count: usize) -> Vec<(usize, Fields)> {
         let first = self.next;
         self.next += count;
-        (first..self.next).map(|number| (number, Fields::random(&mut self.rng, number))).collect()
+        (first..self.next)
+            .map(|number| (number, Fields::random(&mut self.rng, number)))
+            .collect()
     }
 
     fn sizes(&mut self, our_path: &Path, their_path: &Path) {
         if (self.wanted)("on disk") {
-            let sizes = (footprint::megabytes(our_path), footprint::megabytes(their_path));
-            self.report.rows.push(row_of("on disk, MB", self.leads, "SQLite", vec![sizes]));
+            let sizes = (
+                footprint::megabytes(our_path),
+                footprint::megabytes(their_path),
+            );
+            self.report
+                .rows
+                .push(row_of("on disk, MB", self.leads, "SQLite", vec![sizes]));
         }
     }
 
     fn lists(&mut self) {
         let all = ListCase::default;
-        let one = || ListCase { status: Some("new"), ..all() };
-        let three = || ListCase { source: Some("website"), owner_id: Some("user-7"), ..one() };
+        let one = || ListCase {
+            status: Some("new"),
+            ..all()
+        };
+        let three = || ListCase {
+            source: Some("website"),
+            owner_id: Some("user-7"),
+            ..one()
+        };
         let range = || {
             let (from, to) = (self.leads / 3, self.leads / 2);
-            ListCase { created: Some((created_at(from), created_at(to))), ..one() }
+            ListCase {
+                created: Some((created_at(from), created_at(to))),
+                ..one()
+            }
         };
         let by = |sort: SortBy, case: ListCase| ListCase { sort, ..case };
-        let rare = || ListCase { status: Some("disputed"), ..all() };
+        let rare = || ListCase {
+            status: Some("disputed"),
+            ..all()
+        };
         let cases = [
             ("newest first, no filter", all(), &["first"][..]),
-            ("newest first, one filter", one(), &["first", "middle", "last"]),
+            (
+                "newest first, one filter",
+                one(),
+                &["first", "middle", "last"],
+            ),
             ("newest first, three filters", three(), &["first"]),
-            ("newest first, one filter and a range of dates", range(), &["first"]),
-            ("by name, no filter", by(SortBy::Name, all()), &["first", "middle"]),
-            ("by name, one filter", by(SortBy::Name, one()), &["first", "middle"]),
-            ("by deal value, no filter", by(SortBy::DealValue, all()), &["first", "middle"]),
-            ("by deal value, one filter", by(SortBy::DealValue, one()), &["first", "middle"]),
+            (
+                "newest first, one filter and a range of dates",
+                range(),
+                &["first"],
+            ),
+            (
+                "by name, no filter",
+                by(SortBy::Name, all()),
+                &["first", "middle"],
+            ),
+            (
+                "by name, one filter",
+                by(SortBy::Name, one()),
+                &["first", "middle"],
+            ),
+            (
+                "by deal value, no filter",
+                by(SortBy::DealValue, all()),
+                &["first", "middle"],
+            ),
+            (
+                "by deal value, one filter",
+                by(SortBy::DealValue, one()),
+                &["first", "middle"],
+            ),
             ("rare value, newest first", rare(), &["first"]),
-            ("rare value, by name", by(SortBy::Name, rare()), &["first", "middle"]),
+            (
+                "rare value, by name",
+                by(SortBy::Name, rare()),
+                &["first", "middle"],
+            ),
         ];
         for (name, case, pages) in cases {
             self.list(name, &case, pages);
@@ -145,7 +214,10 @@ impl Bench<'_> {
                 "last" => last,
                 _ => 0,
             };
-            let case = ListCase { offset, ..case.clone() };
+            let case = ListCase {
+                offset,
+                ..case.clone()
+            };
             let answer = self.ours.list(&case);
             assert!(!answer.numbers.is_empty(), "{row}: {case:?}");
             assert_eq!(answer, self.theirs.list(&case), "{row}: {case:?}");
@@ -154,7 +226,10 @@ impl Bench<'_> {
     }
 
     fn facets(&mut self) {
-        for (row, status) in [("facets of all leads", None), ("facets of one status", Some("new"))] {
+        for (row, status) in [
+            ("facets of all leads", None),
+            ("facets of one status", Some("new")),
+        ] {
             if (self.wanted)(row) {
                 let divided = self.ours.facets(status);
                 assert!(!divided.statuses.is_empty());
@@ -166,11 +241,19 @@ impl Bench<'_> {
 
     fn searches(&mut self) {
         let mut rng = Rng::with_seed(1);
-        let some: Vec<Fields> = (0..200).map(|number| Fields::random(&mut rng, number)).collect();
+        let some: Vec<Fields> = (0..200)
+            .map(|number| Fields::random(&mut rng, number))
+            .collect();
         let email = some[100].email.clone();
-        let company = some.iter().find_map(|fields| fields.company.clone()).expect("most leads have a company");
+        let company = some
+            .iter()
+            .find_map(|fields| fields.company.clone())
+            .expect("most leads have a company");
         let company = company.split(' ').next().unwrap_or_default().to_lowercase();
-        let prefix = |text: &str| SearchCase { prefix: true, ..words(&[text], None) };
+        let prefix = |text: &str| SearchCase {
+            prefix: true,
+            ..words(&[text], None)
+        };
         for (name, case) in [
             ("exact e-mail", words(&[&email], Some("email"))),
             ("company word", words(&[&company], Some("company"))),
@@ -180,10 +263,19 @@ impl Bench<'_> {
             ("prefix of 3 letters", prefix("smi")),
             ("two words", words(&["jane", "systems"], None)),
             ("two common words", words(&["website", "technology"], None)),
-            ("three common words", words(&["website", "technology", "example"], None)),
+            (
+                "three common words",
+                words(&["website", "technology", "example"], None),
+            ),
         ] {
             for (order, ranked) in [("ranked", true), ("SQLite by its newest", false)] {
-                self.search(&format!("search {name}, {order}"), &SearchCase { ranked, ..case.clone() });
+                self.search(
+                    &format!("search {name}, {order}"),
+                    &SearchCase {
+                        ranked,
+                        ..case.clone()
+                    },
+                );
             }
         }
     }
@@ -196,9 +288,17 @@ impl Bench<'_> {
         assert!(!ours.numbers.is_empty(), "{row}: {case:?}");
         assert_eq!(ours.total, theirs.total, "{row}: {case:?}");
         // The engines rank otherwise, but find the same: all of our hits, and where they are few all of theirs.
-        assert_eq!(self.theirs.finds_of(case, &ours.numbers), ours.numbers.len() as u64, "{row}: {case:?}");
+        assert_eq!(
+            self.theirs.finds_of(case, &ours.numbers),
+            ours.numbers.len() as u64,
+            "{row}: {case:?}"
+        );
         if ours.total < 10_000 {
-            assert_eq!(self.ours.finds_of(case, &theirs.numbers), theirs.numbers.len() as u64, "{row}: {case:?}");
+            assert_eq!(
+                self.ours.finds_of(case, &theirs.numbers),
+                theirs.numbers.len() as u64,
+                "{row}: {case:?}"
+            );
         }
         self.compare(row, &mut |peer, _| drop(peer.search(case)));
     }
@@ -213,7 +313,9 @@ impl Bench<'_> {
         for number in &numbers {
             assert_eq!(self.ours.get(*number), self.theirs.get(*number));
         }
-        self.compare("get, at random", &mut |peer, call| drop(peer.get(numbers[call % numbers.len()])));
+        self.compare("get, at random", &mut |peer, call| {
+            drop(peer.get(numbers[call % numbers.len()]))
+        });
     }
 
     fn writes(&mut self) {
@@ -221,7 +323,11 @@ impl Bench<'_> {
         let fresh = self.some_leads(20_000);
         let mut created = (0, 0);
         self.compare("write: durable create", &mut |peer, _| {
-            let done = if peer.name() == "SQLite" { &mut created.1 } else { &mut created.0 };
+            let done = if peer.name() == "SQLite" {
+                &mut created.1
+            } else {
+                &mut created.0
+            };
             let (number, fields) = &fresh[*done];
             peer.create(*number, fields);
             *done += 1;
@@ -281,7 +387,9 @@ impl Bench<'_> {
             };
             samples.push(self.in_turn(round, time));
         }
-        self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
+        self.report
+            .rows
+            .push(row_of(row, self.leads, "SQLite", samples));
     }
 
     fn eight_threads(&mut self) {
@@ -294,7 +402,8 @@ impl Bench<'_> {
         let mut samples = Vec::new();
         for round in 0..self.rounds {
             let leads = self.some_leads(THREADS * EACH);
-            let of_threads: Vec<Vec<(usize, Fields)>> = leads.chunks(EACH).map(<[_]>::to_vec).collect();
+            let of_threads: Vec<Vec<(usize, Fields)>> =
+                leads.chunks(EACH).map(<[_]>::to_vec).collect();
             let time = |peer: &mut dyn Peer| {
                 let begun = Instant::now();
                 peer.create_in_threads(&of_threads);
@@ -302,18 +411,28 @@ impl Bench<'_> {
             };
             samples.push(self.in_turn(round, time));
         }
-        self.report.rows.push(row_of(row, self.leads, "SQLite", samples));
+        self.report
+            .rows
+            .push(row_of(row, self.leads, "SQLite", samples));
     }
 }
 
 /// Loads both engines in parts, each until it can be searched and is closed, so that nothing of one engine's work goes
 /// on while the other's is timed. Gives the number of the next lead.
-fn load(report: &mut Report, rng: &mut Rng, paths: [&Path; 2], leads: usize, wanted: &dyn Fn(&str) -> bool) -> usize {
+fn load(
+    report: &mut Report,
+    rng: &mut Rng,
+    paths: [&Path; 2],
+    leads: usize,
+    wanted: &dyn Fn(&str) -> bool,
+) -> usize {
     const PARTS: usize = 5;
     let (mut samples, mut totals, mut next) = (Vec::new(), (0.0, 0.0), 0);
     while next < leads {
         let end = leads.min(next + leads.div_ceil(PARTS));
-        let part: Vec<_> = (next..end).map(|number| (number, Fields::random(rng, number))).collect();
+        let part: Vec<_> = (next..end)
+            .map(|number| (number, Fields::random(rng, number)))
+            .collect();
         let time = |mut peer: Box<dyn Peer>| {
             let begun = Instant::now();
             part.chunks(BATCH).for_each(|batch| peer.import(batch));
@@ -334,28 +453,58 @@ fn load(report: &mut Report, rng: &mut Rng, paths: [&Path; 2], leads: usize, wan
         let count = part.len() as f64;
         samples.push((sample.0 / count, sample.1 / count));
         next = end;
-        eprintln!("{next} leads are loaded; the last {count} took {:.0} s and {:.0} s", sample.0 / 1e6, sample.1 / 1e6);
+        eprintln!(
+            "{next} leads are loaded; the last {count} took {:.0} s and {:.0} s",
+            sample.0 / 1e6,
+            sample.1 / 1e6
+        );
     }
     if wanted("bulk load") {
         let count = leads as f64;
-        let mut row = row_of("bulk load, search included, per lead", leads, "SQLite", samples);
-        (row.ours_us, row.peer_us, row.ratio) = (totals.0 / count, totals.1 / count, totals.1 / totals.0);
+        let mut row = row_of(
+            "bulk load, search included, per lead",
+            leads,
+            "SQLite",
+            samples,
+        );
+        (row.ours_us, row.peer_us, row.ratio) =
+            (totals.0 / count, totals.1 / count, totals.1 / totals.0);
         report.rows.push(row);
     }
     next
 }
 
 fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
-    let split = |word: &&str| word.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
+    let split = |word: &&str| {
+        word.split(|c: char| !c.is_alphanumeric())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let phrase = words.len() == 1;
-    SearchCase { words: words.iter().flat_map(split).collect(), field, phrase, prefix: false, ranked: true }
+    SearchCase {
+        words: words.iter().flat_map(split).collect(),
+        field,
+        phrase,
+        prefix: false,
+        ranked: true,
+    }
 }
 
 /// Lists of leads that were imported in random order of their creation.
-fn shuffled(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) -> bool) -> Vec<Row> {
-    let (our_path, their_path) = (directory.join("ours-shuffled"), directory.join("sqlite-shuffled"));
+fn shuffled(
+    directory: &Path,
+    leads: usize,
+    rounds: usize,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Vec<Row> {
+    let (our_path, their_path) = (
+        directory.join("ours-shuffled"),
+        directory.join("sqlite-shuffled"),
+    );
     let mut rng = Rng::with_seed(1);
-    let mut all: Vec<_> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    let mut all: Vec<_> = (0..leads)
+        .map(|number| (number, Fields::random(&mut rng, number)))
+        .collect();
     rng.shuffle(&mut all);
     for mut peer in [
         Box::new(Ours::open(&our_path, CACHE_BYTES)) as Box<dyn Peer>,
@@ -369,14 +518,30 @@ fn shuffled(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str)
     let ours = Ours::open(&our_path, CACHE_BYTES);
     ours.tidy_up();
     let (ours, theirs) = (Box::new(ours), Box::new(sqlite));
-    let mut bench = Bench { ours, theirs, leads, rounds, wanted, report: Report::default(), rng, next: leads };
-    let one = || ListCase { status: Some("new"), ..ListCase::default() };
+    let mut bench = Bench {
+        ours,
+        theirs,
+        leads,
+        rounds,
+        wanted,
+        report: Report::default(),
+        rng,
+        next: leads,
+    };
+    let one = || ListCase {
+        status: Some("new"),
+        ..ListCase::default()
+    };
     bench.list(
         "of leads imported in random order, newest first, no filter",
         &ListCase::default(),
         &["first", "middle"],
     );
-    bench.list("of leads imported in random order, newest first, one filter", &one(), &["first", "middle"]);
+    bench.list(
+        "of leads imported in random order, newest first, one filter",
+        &one(),
+        &["first", "middle"],
+    );
     bench.ours.close();
     bench.theirs.close();
     bench.report.rows
@@ -385,7 +550,10 @@ fn shuffled(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str)
 /// What search costs beside leadstore itself: at rest, and without an index.
 fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: usize, path: &Path) {
     let bytes = footprint::megabytes(&path.join("search")) * 1e6 / leads as f64;
-    report.limits.push(("search index, bytes a lead".to_owned(), format!("{bytes:.0}")));
+    report.limits.push((
+        "search index, bytes a lead".to_owned(),
+        format!("{bytes:.0}"),
+    ));
     let mut ours = Ours::open(path, CACHE_BYTES);
     let mut samples = Vec::new();
     for text in ["jannifer ", "michale", "wiliam smieht "] {
@@ -396,7 +564,10 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
             ours.search_mistyped(text);
         }
         let each = begun.elapsed().as_secs_f64() * 1e3 / rounds as f64;
-        report.limits.push((format!("search with a typo, {text:?}, {total} hits"), format!("{each:.2} ms")));
+        report.limits.push((
+            format!("search with a typo, {text:?}, {total} hits"),
+            format!("{each:.2} ms"),
+        ));
     }
     let mut rng = Rng::with_seed(9);
     let case = words(&["mary"], None);
@@ -410,10 +581,17 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
         ours.search(&case);
         samples.push((begun.elapsed().as_secs_f64() * 1e6, at_rest));
     }
-    report.rows.push(row_of("search alone: right after a write", leads, "leadstore at rest", samples));
+    report.rows.push(row_of(
+        "search alone: right after a write",
+        leads,
+        "leadstore at rest",
+        samples,
+    ));
     let without_path = directory.join("without-search");
     let mut without = Ours::open_without_search(&without_path, CACHE_BYTES);
-    let all: Vec<(usize, Fields)> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    let all: Vec<(usize, Fields)> = (0..leads)
+        .map(|number| (number, Fields::random(&mut rng, number)))
+        .collect();
     all.chunks(BATCH).for_each(|batch| without.import(batch));
     let first = ours.count();
     let (mut our_next, mut their_next) = (first, leads);
@@ -428,7 +606,10 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
             }
             begun.elapsed().as_secs_f64() * 1e6 / 200.0
         };
-        samples.push((create(&mut ours, &mut our_next), create(&mut without, &mut their_next)));
+        samples.push((
+            create(&mut ours, &mut our_next),
+            create(&mut without, &mut their_next),
+        ));
     }
     report.rows.push(row_of(
         "search alone: durable create while the index follows",
@@ -444,7 +625,9 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
 fn native(report: &mut Report, directory: &Path, leads: usize, rounds: usize, our_path: &Path) {
     let native = Native::open(&directory.join("native"));
     let mut rng = Rng::with_seed(1);
-    let all: Vec<(usize, Fields)> = (0..leads).map(|number| (number, Fields::random(&mut rng, number))).collect();
+    let all: Vec<(usize, Fields)> = (0..leads)
+        .map(|number| (number, Fields::random(&mut rng, number)))
+        .collect();
     for batch in all.chunks(BATCH) {
         native.import(batch);
     }
@@ -462,7 +645,9 @@ fn native(report: &mut Report, directory: &Path, leads: usize, rounds: usize, ou
         &mut |call| drop(native.get(numbers[call % numbers.len()])),
     );
     report.rows.push(row);
-    let fresh: Vec<Fields> = (0..5_000).map(|number| Fields::random(&mut rng, leads + number)).collect();
+    let fresh: Vec<Fields> = (0..5_000)
+        .map(|number| Fields::random(&mut rng, leads + number))
+        .collect();
     let first = ours.count();
     let (mut our_next, mut their_next) = (first, leads);
     let row = compare(

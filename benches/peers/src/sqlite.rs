@@ -67,7 +67,11 @@ impl Sqlite {
         let path = directory.join("leads.sqlite");
         let connection = connect(&path, cache_bytes);
         connection.execute_batch(SCHEMA).unwrap();
-        Self { connection, path, cache_bytes }
+        Self {
+            connection,
+            path,
+            cache_bytes,
+        }
     }
 
     /// Makes one piece of the words, packs the file, and lets the planner know what is in the tables.
@@ -82,7 +86,9 @@ impl Sqlite {
 
 fn connect(path: &Path, cache_bytes: usize) -> Connection {
     let connection = Connection::open(path).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+    connection
+        .busy_timeout(std::time::Duration::from_secs(60))
+        .unwrap();
     connection.set_prepared_statement_cache_capacity(100);
     let pragmas = format!(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{}; PRAGMA mmap_size={cache_bytes};",
@@ -94,7 +100,10 @@ fn connect(path: &Path, cache_bytes: usize) -> Connection {
 
 /// The form by which names sort, for the letters that the generated ones have.
 fn fold(text: &str) -> String {
-    let plain = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
+    let plain = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase);
     plain
         .map(|c| {
             if c == 'ø' {
@@ -110,17 +119,28 @@ fn fold(text: &str) -> String {
 
 /// A search as FTS5 reads it.
 fn match_text(case: &SearchCase) -> String {
-    let words: Vec<String> = case.words.iter().map(|word| word.replace('"', "")).collect();
-    let mut text = if case.phrase { format!("\"{}\"", words.join(" ")) } else { words.join(" AND ") };
+    let words: Vec<String> = case
+        .words
+        .iter()
+        .map(|word| word.replace('"', ""))
+        .collect();
+    let mut text = if case.phrase {
+        format!("\"{}\"", words.join(" "))
+    } else {
+        words.join(" AND ")
+    };
     if case.prefix {
         text.push('*');
     }
-    case.field.map_or(text.clone(), |field| format!("{field} : {text}"))
+    case.field
+        .map_or(text.clone(), |field| format!("{field} : {text}"))
 }
 
 /// A UUIDv7 of the lead's time, so that ids come in order as ours do; always the same for a number.
 fn id(number: usize) -> [u8; 16] {
-    let mut id = fastrand::Rng::with_seed(number as u64).u128(..).to_be_bytes();
+    let mut id = fastrand::Rng::with_seed(number as u64)
+        .u128(..)
+        .to_be_bytes();
     let millis = (created_at(number) / 1_000) as u64;
     id[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
     id[6] = 0x70 | (id[6] & 0x0f);
@@ -129,7 +149,10 @@ fn id(number: usize) -> [u8; 16] {
 
 fn insert(connection: &Connection, number: usize, fields: &Fields) {
     let value = fields.deal_value.mantissa() as i64 * 10_i64.pow(4 - fields.deal_value.scale());
-    let custom = format!(r#"{{"industry":"{}","employees":{}}}"#, fields.industry, fields.employees);
+    let custom = format!(
+        r#"{{"industry":"{}","employees":{}}}"#,
+        fields.industry, fields.employees
+    );
     let custom_text = format!("{} {}", fields.industry, fields.employees);
     let time = created_at(number);
     let mut statement = connection.prepare_cached(INSERT).unwrap();
@@ -201,7 +224,10 @@ impl Peer for Sqlite {
     }
 
     fn import(&mut self, leads: &[(usize, Fields)]) {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .unwrap();
         for (number, fields) in leads {
             insert(&transaction, *number, fields);
         }
@@ -232,7 +258,12 @@ impl Peer for Sqlite {
             .connection
             .prepare_cached("UPDATE leads SET deal_value = ?, updated_at = ?, version = version + 1 WHERE number = ? AND deleted_at IS NULL")
             .unwrap();
-        assert_eq!(statement.execute(params![value * 100, created_at(number), number as i64]).unwrap(), 1);
+        assert_eq!(
+            statement
+                .execute(params![value * 100, created_at(number), number as i64])
+                .unwrap(),
+            1
+        );
     }
 
     fn delete(&mut self, number: usize) {
@@ -240,7 +271,12 @@ impl Peer for Sqlite {
             .connection
             .prepare_cached("UPDATE leads SET deleted_at = ?, expires_at = ?, version = version + 1 WHERE number = ? AND deleted_at IS NULL")
             .unwrap();
-        assert_eq!(statement.execute(params![created_at(number), i64::MAX, number as i64]).unwrap(), 1);
+        assert_eq!(
+            statement
+                .execute(params![created_at(number), i64::MAX, number as i64])
+                .unwrap(),
+            1
+        );
     }
 
     fn restore(&mut self, number: usize) {
@@ -261,7 +297,11 @@ impl Peer for Sqlite {
     fn list(&mut self, case: &ListCase) -> Answer {
         let mut conditions = vec!["deleted_at IS NULL".to_owned()];
         let mut values: Vec<Value> = Vec::new();
-        for (column, value) in [("status", case.status), ("source", case.source), ("owner_id", case.owner_id)] {
+        for (column, value) in [
+            ("status", case.status),
+            ("source", case.source),
+            ("owner_id", case.owner_id),
+        ] {
             if let Some(value) = value {
                 conditions.push(format!("{column} = ?"));
                 values.push(value.to_owned().into());
@@ -277,9 +317,13 @@ impl Peer for Sqlite {
             SortBy::Name => "name_key, name, number",
             SortBy::DealValue => "deal_value, number",
         };
-        let mut count =
-            self.connection.prepare_cached(&format!("SELECT count(*) FROM leads WHERE {conditions}")).unwrap();
-        let total: i64 = count.query_row(params_from_iter(&values), |row| row.get(0)).unwrap();
+        let mut count = self
+            .connection
+            .prepare_cached(&format!("SELECT count(*) FROM leads WHERE {conditions}"))
+            .unwrap();
+        let total: i64 = count
+            .query_row(params_from_iter(&values), |row| row.get(0))
+            .unwrap();
         let sql = format!(
             "SELECT {COLUMNS} FROM leads WHERE number IN
              (SELECT number FROM leads WHERE {conditions} ORDER BY {order} LIMIT {PER_PAGE} OFFSET ?) ORDER BY {order}"
@@ -287,12 +331,19 @@ impl Peer for Sqlite {
         let mut page = self.connection.prepare_cached(&sql).unwrap();
         values.push((case.offset as i64).into());
         let leads = page.query_map(params_from_iter(&values), lead).unwrap();
-        Answer { numbers: leads.map(|lead| lead.unwrap().number as usize).collect(), total: total as u64 }
+        Answer {
+            numbers: leads.map(|lead| lead.unwrap().number as usize).collect(),
+            total: total as u64,
+        }
     }
 
     fn facets(&mut self, status: Option<&'static str>) -> Divided {
         let transaction = self.connection.transaction().unwrap();
-        let wanted = if status.is_some() { "deleted_at IS NULL AND status = ?" } else { "deleted_at IS NULL" };
+        let wanted = if status.is_some() {
+            "deleted_at IS NULL AND status = ?"
+        } else {
+            "deleted_at IS NULL"
+        };
         let by = |column: &str| -> Vec<(Option<String>, u64)> {
             // A lead has at most one tag here, which saves SQLite a table of them.
             let sql = format!(
@@ -300,7 +351,11 @@ impl Peer for Sqlite {
             );
             let mut statement = transaction.prepare_cached(&sql).unwrap();
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64));
-            statement.query_map(params_from_iter(status), row).unwrap().map(|row| row.unwrap()).collect()
+            statement
+                .query_map(params_from_iter(status), row)
+                .unwrap()
+                .map(|row| row.unwrap())
+                .collect()
         };
         let sql = format!(
             "SELECT status, count(*), count(deal_value), sum(deal_value) FROM leads WHERE {wanted} GROUP BY status ORDER BY status"
@@ -314,17 +369,32 @@ impl Peer for Sqlite {
                 row.get::<_, Option<i64>>(3)?.unwrap_or(0).into(),
             ))
         };
-        let statuses = statement.query_map(params_from_iter(status), row).unwrap().map(|row| row.unwrap()).collect();
-        Divided { statuses, sources: by("source"), owners: by("owner_id"), tags: by("tags") }
+        let statuses = statement
+            .query_map(params_from_iter(status), row)
+            .unwrap()
+            .map(|row| row.unwrap())
+            .collect();
+        Divided {
+            statuses,
+            sources: by("source"),
+            owners: by("owner_id"),
+            tags: by("tags"),
+        }
     }
 
     fn search(&mut self, case: &SearchCase) -> Answer {
         let text = match_text(case);
-        let mut count = self.connection.prepare_cached("SELECT count(*) FROM words WHERE words MATCH ?").unwrap();
+        let mut count = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM words WHERE words MATCH ?")
+            .unwrap();
         let total: i64 = count.query_row([&text], |row| row.get(0)).unwrap();
         let sql = if case.ranked {
             // By bm25, which FTS5 is quickest at under this name.
-            let columns: Vec<String> = COLUMNS.split(',').map(|column| format!("leads.{}", column.trim())).collect();
+            let columns: Vec<String> = COLUMNS
+                .split(',')
+                .map(|column| format!("leads.{}", column.trim()))
+                .collect();
             format!(
                 "SELECT {} FROM (SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT {PER_PAGE}) AS best
                  JOIN leads ON leads.number = best.rowid ORDER BY best.rank",
@@ -339,13 +409,21 @@ impl Peer for Sqlite {
         };
         let mut page = self.connection.prepare_cached(&sql).unwrap();
         let leads = page.query_map([&text], lead).unwrap();
-        Answer { numbers: leads.map(|lead| lead.unwrap().number as usize).collect(), total: total as u64 }
+        Answer {
+            numbers: leads.map(|lead| lead.unwrap().number as usize).collect(),
+            total: total as u64,
+        }
     }
 
     fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
         let wanted: Vec<String> = numbers.iter().map(usize::to_string).collect();
-        let sql = format!("SELECT count(*) FROM words WHERE words MATCH ? AND rowid IN ({})", wanted.join(", "));
-        self.connection.query_row(&sql, [match_text(case)], |row| row.get::<_, i64>(0)).unwrap() as u64
+        let sql = format!(
+            "SELECT count(*) FROM words WHERE words MATCH ? AND rowid IN ({})",
+            wanted.join(", ")
+        );
+        self.connection
+            .query_row(&sql, [match_text(case)], |row| row.get::<_, i64>(0))
+            .unwrap() as u64
     }
 
     fn close(self: Box<Self>) {

@@ -32,7 +32,11 @@ pub(in crate::storage) enum Op {
     /// Whether a key is there.
     Key(SharedKey, bool),
     /// Whether a row is in a bitmap, by the key of its chunk.
-    Row { chunk: SharedKey, row: u32, present: bool },
+    Row {
+        chunk: SharedKey,
+        row: u32,
+        present: bool,
+    },
     /// A row's deal value in ten-thousandths, or none any more.
     DealValue(u32, Option<u64>),
     /// A record of the change log, or none any more.
@@ -55,7 +59,10 @@ impl Op {
     }
 }
 
-const ENTRY: RecordKind = RecordKind { name: "journal entry", format: 1 };
+const ENTRY: RecordKind = RecordKind {
+    name: "journal entry",
+    format: 1,
+};
 pub(super) const MAGIC: [u8; 4] = *b"lead";
 const HEAD: usize = 76;
 /// What the checksum covers begins here.
@@ -93,28 +100,72 @@ pub(super) struct Entry<'a> {
 
 /// The beginning of a store's id.
 pub(super) fn store_tag(header: &Header) -> u64 {
-    header.store_id.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    header
+        .store_id
+        .0
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-pub(super) fn encode(usage: u64, synced: Seq, previous: CommitId, header: &Header, ops: &[Op]) -> Result<Vec<u8>> {
+pub(super) fn encode(
+    usage: u64,
+    synced: Seq,
+    previous: CommitId,
+    header: &Header,
+    ops: &[Op],
+) -> Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD];
-    codec::encode_to(&mut bytes, ENTRY, &Written { header: header.encode()?, ops })?;
+    codec::encode_to(
+        &mut bytes,
+        ENTRY,
+        &Written {
+            header: header.encode()?,
+            ops,
+        },
+    )?;
     let (store, seq, commit_id) = (store_tag(header), header.seq, header.commit_id);
-    Head { store, usage, seq, synced, previous, commit_id }.fill(&mut bytes)?;
+    Head {
+        store,
+        usage,
+        seq,
+        synced,
+        previous,
+        commit_id,
+    }
+    .fill(&mut bytes)?;
     Ok(bytes)
 }
 
 impl Head {
     /// Fills the head of an entry, before its record.
     fn fill(&self, entry: &mut [u8]) -> Result<()> {
-        let too_large = || Error::new(ErrorKind::Io, "a commit is too large for the journal; commit less at once");
+        let too_large = || {
+            Error::new(
+                ErrorKind::Io,
+                "a commit is too large for the journal; commit less at once",
+            )
+        };
         let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
-        let (head, checked) = entry.split_at_mut_checked(CHECKED_FROM).ok_or_else(too_large)?;
-        let numbers = [self.store, self.usage, self.seq.0, self.synced.0].map(u64::to_le_bytes).concat();
+        let (head, checked) = entry
+            .split_at_mut_checked(CHECKED_FROM)
+            .ok_or_else(too_large)?;
+        let numbers = [self.store, self.usage, self.seq.0, self.synced.0]
+            .map(u64::to_le_bytes)
+            .concat();
         let fields = [numbers.as_slice(), &self.previous.0, &self.commit_id.0].concat();
-        checked.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
-        let start = [MAGIC.as_slice(), &length.to_le_bytes(), &crc32fast::hash(checked).to_le_bytes()].concat();
-        head.iter_mut().zip(start).for_each(|(place, byte)| *place = byte);
+        checked
+            .iter_mut()
+            .zip(fields)
+            .for_each(|(place, byte)| *place = byte);
+        let start = [
+            MAGIC.as_slice(),
+            &length.to_le_bytes(),
+            &crc32fast::hash(checked).to_le_bytes(),
+        ]
+        .concat();
+        head.iter_mut()
+            .zip(start)
+            .for_each(|(place, byte)| *place = byte);
         Ok(())
     }
 }
@@ -133,8 +184,18 @@ impl<'a> Entry<'a> {
             return None;
         }
         let (previous, commit_id) = (CommitId(take(&mut rest)?), CommitId(take(&mut rest)?));
-        let head = Head { store, usage, seq, synced, previous, commit_id };
-        Some(Self { head, record: rest.get(..length)? })
+        let head = Head {
+            store,
+            usage,
+            seq,
+            synced,
+            previous,
+            commit_id,
+        };
+        Some(Self {
+            head,
+            record: rest.get(..length)?,
+        })
     }
 
     /// The same entry for another use of a file.
@@ -176,7 +237,11 @@ mod tests {
             Op::Lead(1, Some([2, 3].into())),
             Op::Id([4].as_slice().into(), None),
             Op::Key([5].as_slice().into(), true),
-            Op::Row { chunk: [6].as_slice().into(), row: 7, present: false },
+            Op::Row {
+                chunk: [6].as_slice().into(),
+                row: 7,
+                present: false,
+            },
             Op::DealValue(10, Some(11)),
             Op::Log([8].as_slice().into(), Some([9].into())),
             Op::Credential([12].as_slice().into(), None),
@@ -186,12 +251,15 @@ mod tests {
         let mut record = vec![1, header_bytes.len() as u8];
         record.extend(header_bytes);
         record.extend([
-            7, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1, 1, 9, 6, 1, 12, 0,
+            7, 0, 1, 1, 2, 2, 3, 1, 1, 4, 0, 2, 1, 5, 1, 3, 1, 6, 7, 0, 4, 10, 1, 11, 5, 1, 8, 1,
+            1, 9, 6, 1, 12, 0,
         ]);
         let mut expected = b"lead".to_vec();
         expected.extend((record.len() as u32).to_le_bytes());
         let mut rest = vec![4; 8];
-        rest.extend([2, 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
+        rest.extend([
+            2, 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+        ]);
         rest.extend([3; 16]);
         rest.extend([5; 16]);
         rest.extend(record);
@@ -200,8 +268,14 @@ mod tests {
         assert_eq!(bytes, expected);
         let entry = Entry::parse(&bytes, Some(0x0404_0404_0404_0404)).unwrap();
         let (previous, commit_id) = (CommitId([3; 16]), CommitId([5; 16]));
-        let head =
-            Head { store: 0x0404_0404_0404_0404, usage: 0x0102, seq: Seq(9), synced: Seq(8), previous, commit_id };
+        let head = Head {
+            store: 0x0404_0404_0404_0404,
+            usage: 0x0102,
+            seq: Seq(9),
+            synced: Seq(8),
+            previous,
+            commit_id,
+        };
         assert_eq!((entry.head, entry.length()), (head, bytes.len()));
         assert!(Entry::parse(&bytes, Some(0)).is_none());
         assert_eq!(entry.decode().unwrap(), (header, ops.to_vec()));

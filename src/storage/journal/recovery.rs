@@ -39,7 +39,9 @@ impl Recovered<'_> {
 
     /// Those commits, one after the other.
     pub(in crate::storage) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
-        self.commits.iter().map(|entry| entry.decode().map(|(header, ops)| Commit { header, ops }))
+        self.commits
+            .iter()
+            .map(|entry| entry.decode().map(|(header, ops)| Commit { header, ops }))
     }
 }
 
@@ -51,8 +53,11 @@ impl Recovery {
             file.read(0, &mut bytes)?;
             Ok(bytes)
         });
-        let read = |bytes: std::io::Result<Vec<u8>>| bytes.map_err(|error| failure("reading", error));
-        Ok(Self { files: [read(first)?, read(second)?] })
+        let read =
+            |bytes: std::io::Result<Vec<u8>>| bytes.map_err(|error| failure("reading", error));
+        Ok(Self {
+            files: [read(first)?, read(second)?],
+        })
     }
 
     pub(in crate::storage) fn of(files: [Vec<u8>; 2]) -> Self {
@@ -61,13 +66,17 @@ impl Recovery {
 
     /// Whether there is any entry, of whatever store.
     pub(in crate::storage) fn is_empty(&self) -> bool {
-        self.files.iter().all(|bytes| Entry::parse(bytes, None).is_none())
+        self.files
+            .iter()
+            .all(|bytes| Entry::parse(bytes, None).is_none())
     }
 
     /// The commits after `state`.
     pub(in crate::storage) fn after(&self, state: &Header) -> Result<Recovered<'_>> {
         let tag = store_tag(state);
-        let is_foreign = |bytes: &Vec<u8>| Entry::parse(bytes, None).is_some_and(|entry| entry.head.store != tag);
+        let is_foreign = |bytes: &Vec<u8>| {
+            Entry::parse(bytes, None).is_some_and(|entry| entry.head.store != tag)
+        };
         if self.files.iter().any(is_foreign) {
             return Err(another_history());
         }
@@ -97,25 +106,46 @@ impl Recovery {
             reached.push((entry, in_second));
         }
         let beyond = first.beyond.iter().chain(&second.beyond);
-        if unreached.into_iter().chain(beyond).any(|entry| entry.head.synced > last) {
-            return Err(if reached.is_empty() { another_history() } else { damaged(last) });
+        if unreached
+            .into_iter()
+            .chain(beyond)
+            .any(|entry| entry.head.synced > last)
+        {
+            return Err(if reached.is_empty() {
+                another_history()
+            } else {
+                damaged(last)
+            });
         }
         let commits = reached.iter().map(|(entry, _)| (*entry).clone()).collect();
-        let mut recovered = Recovered { commits, ends_in_second: false, goes_on_at: None, carried: Vec::new() };
+        let mut recovered = Recovered {
+            commits,
+            ends_in_second: false,
+            goes_on_at: None,
+            carried: Vec::new(),
+        };
         if let Some((_, ends_in_second)) = reached.last().copied() {
             let end = if ends_in_second { &second } else { &first };
             let usage = end.usage.unwrap_or_default();
             recovered.ends_in_second = ends_in_second;
             recovered.goes_on_at = Some((usage, end.end as u64));
             let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.head.seq).collect();
-            let others = reached.iter().filter(|(entry, _)| !there.contains(&entry.head.seq));
-            recovered.carried = others.map(|(entry, _)| entry.encode_for(usage)).collect::<Result<_>>()?;
+            let others = reached
+                .iter()
+                .filter(|(entry, _)| !there.contains(&entry.head.seq));
+            recovered.carried = others
+                .map(|(entry, _)| entry.encode_for(usage))
+                .collect::<Result<_>>()?;
         }
         Ok(recovered)
     }
 
     /// Writes back what was read, so that it is on disk even if a sync of it failed before.
-    pub(in crate::storage) fn secure(&self, files: &[Box<dyn StorageBackend>; 2], state: &Header) -> Result<()> {
+    pub(in crate::storage) fn secure(
+        &self,
+        files: &[Box<dyn StorageBackend>; 2],
+        state: &Header,
+    ) -> Result<()> {
         for (file, bytes) in files.iter().zip(&self.files) {
             let end = Content::of(bytes, store_tag(state)).end;
             file.write(0, bytes.get(..end).unwrap_or_default())
@@ -138,8 +168,16 @@ struct Content<'a> {
 
 impl<'a> Content<'a> {
     fn of(bytes: &'a [u8], tag: u64) -> Self {
-        let mut content = Self { usage: None, entries: Vec::new(), end: 0, beyond: Vec::new() };
-        while let Some(entry) = bytes.get(content.end..).and_then(|rest| Entry::parse(rest, Some(tag))) {
+        let mut content = Self {
+            usage: None,
+            entries: Vec::new(),
+            end: 0,
+            beyond: Vec::new(),
+        };
+        while let Some(entry) = bytes
+            .get(content.end..)
+            .and_then(|rest| Entry::parse(rest, Some(tag)))
+        {
             if *content.usage.get_or_insert(entry.head.usage) != entry.head.usage {
                 break;
             }
@@ -160,7 +198,9 @@ impl<'a> Content<'a> {
                     self.beyond.push(entry);
                 }
                 None => {
-                    let next = rest.get(1..).and_then(|rest| memchr::memmem::find(rest, &MAGIC));
+                    let next = rest
+                        .get(1..)
+                        .and_then(|rest| memchr::memmem::find(rest, &MAGIC));
                     at += next.map_or(rest.len(), |position| position + 1);
                 }
             }

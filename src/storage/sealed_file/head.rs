@@ -32,7 +32,11 @@ pub(super) struct Head {
 impl Head {
     /// That of a file that has none yet.
     pub(super) fn blank() -> Self {
-        Self { data: vec![0; DATA], generations: [0; 2], is_synced: true }
+        Self {
+            data: vec![0; DATA],
+            generations: [0; 2],
+            is_synced: true,
+        }
     }
 
     pub(super) fn read(file: &impl StorageBackend, salt: &[u8; 16]) -> io::Result<Self> {
@@ -40,11 +44,15 @@ impl Head {
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];
             file.read(place(copy), &mut bytes)?;
-            let parts = bytes.split_first_chunk::<SEAL>().and_then(|(stored, rest)| {
-                let (generation, rest) = rest.split_first_chunk::<GENERATION>()?;
-                Some((stored, u64::from_le_bytes(*generation), rest.get(..DATA)?))
-            });
-            let Some((stored, generation, data)) = parts else { continue };
+            let parts = bytes
+                .split_first_chunk::<SEAL>()
+                .and_then(|(stored, rest)| {
+                    let (generation, rest) = rest.split_first_chunk::<GENERATION>()?;
+                    Some((stored, u64::from_le_bytes(*generation), rest.get(..DATA)?))
+                });
+            let Some((stored, generation, data)) = parts else {
+                continue;
+            };
             if generation == 0 || *stored != seal(salt, generation, data) {
                 continue;
             }
@@ -55,7 +63,11 @@ impl Head {
                 *place = generation;
             }
         }
-        if head.is_blank() { Err(damaged("its block 0 is not what was written")) } else { Ok(head) }
+        if head.is_blank() {
+            Err(damaged("its block 0 is not what was written"))
+        } else {
+            Ok(head)
+        }
     }
 
     pub(super) fn is_blank(&self) -> bool {
@@ -80,8 +92,14 @@ impl Head {
         new: &[u8],
     ) -> io::Result<()> {
         let mut data = self.data.clone();
-        data.get_mut(offset..offset + new.len()).unwrap_or_default().copy_from_slice(new);
-        let copy = if self.is_synced { self.oldest_copy() } else { self.newest_copy() };
+        data.get_mut(offset..offset + new.len())
+            .unwrap_or_default()
+            .copy_from_slice(new);
+        let copy = if self.is_synced {
+            self.oldest_copy()
+        } else {
+            self.newest_copy()
+        };
         self.is_synced = false;
         self.data = data;
         self.write_copy(file, salt, copy, self.newest_generation() + 1)
@@ -93,7 +111,11 @@ impl Head {
     }
 
     /// Makes the copies the same, durably.
-    pub(super) fn complete(&mut self, file: &dyn StorageBackend, salt: &[u8; 16]) -> io::Result<()> {
+    pub(super) fn complete(
+        &mut self,
+        file: &dyn StorageBackend,
+        salt: &[u8; 16],
+    ) -> io::Result<()> {
         if self.is_complete() || !self.is_synced {
             return Ok(());
         }

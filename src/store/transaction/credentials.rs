@@ -13,7 +13,10 @@ impl Transaction<'_> {
     /// The same.
     pub fn issue_credential(&mut self, new: NewCredential) -> Result<IssuedCredential> {
         let (issued, hash) = new.into_issued(self.rules.now())?;
-        let stored = StoredCredential { credential: issued.credential.clone(), hash };
+        let stored = StoredCredential {
+            credential: issued.credential.clone(),
+            hash,
+        };
         self.set_credential(issued.credential.id, Some(&stored))?;
         Ok(issued)
     }
@@ -24,7 +27,10 @@ impl Transaction<'_> {
     ///
     /// The same.
     pub fn revoke_credential(&mut self, id: CredentialId) -> Result<Credential> {
-        let mut stored = self.batch.credential(id)?.ok_or_else(|| no_credential(id))?;
+        let mut stored = self
+            .batch
+            .credential(id)?
+            .ok_or_else(|| no_credential(id))?;
         if stored.credential.revoked_at.is_none() {
             stored.credential.revoked_at = Some(self.rules.now());
             self.set_credential(id, Some(&stored))?;
@@ -38,11 +44,17 @@ impl Transaction<'_> {
     ///
     /// The same.
     pub fn remove_credential(&mut self, id: CredentialId) -> Result<()> {
-        self.batch.credential(id)?.ok_or_else(|| no_credential(id))?;
+        self.batch
+            .credential(id)?
+            .ok_or_else(|| no_credential(id))?;
         self.set_credential(id, None)
     }
 
-    fn set_credential(&mut self, id: CredentialId, stored: Option<&StoredCredential>) -> Result<()> {
+    fn set_credential(
+        &mut self,
+        id: CredentialId,
+        stored: Option<&StoredCredential>,
+    ) -> Result<()> {
         let written = self.batch.set_credential(id, stored);
         self.note_broken(written)
     }

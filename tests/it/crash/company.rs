@@ -9,7 +9,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use leadstore::testing::{self, Fault, SimulatedDisk};
 use leadstore::{
-    Durability, Error, ErrorKind, Filter, LeadId, LeadPatch, LeadStore, NewLead, OpenOptions, SearchQuery,
+    Durability, Error, ErrorKind, Filter, LeadId, LeadPatch, LeadStore, NewLead, OpenOptions,
+    SearchQuery,
 };
 
 use crate::support;
@@ -30,7 +31,10 @@ fn no_thread_loses_an_acknowledged_write_where_several_write_when_the_disk_fails
         failed += company.failed;
     }
     println!("{writes} writes, of which {failed} failed");
-    assert!(writes > 100 && failed > 10, "{writes} writes, of which {failed} failed");
+    assert!(
+        writes > 100 && failed > 10,
+        "{writes} writes, of which {failed} failed"
+    );
 }
 
 /// Tells the seed of a run that fails.
@@ -39,7 +43,10 @@ struct Told(u64);
 impl Drop for Told {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("repeat with LEADSTORE_TEST_SEED={}, perhaps several times", self.0);
+            println!(
+                "repeat with LEADSTORE_TEST_SEED={}, perhaps several times",
+                self.0
+            );
         }
     }
 }
@@ -61,14 +68,34 @@ impl Company {
         let mut rng = Rng::with_seed(seed);
         let disk = SimulatedDisk::new(rng.u64(..));
         let every_commit = rng.u32(0..3) > 0;
-        let durability =
-            if every_commit { Durability::EveryCommit } else { Durability::Within(Duration::from_millis(2)) };
+        let durability = if every_commit {
+            Durability::EveryCommit
+        } else {
+            Durability::Within(Duration::from_millis(2))
+        };
         let cache_bytes = rng.choice([0, 256 << 10, 8 << 20]).unwrap();
-        let options = LeadStore::options().cache_bytes(cache_bytes).durability(durability);
+        let options = LeadStore::options()
+            .cache_bytes(cache_bytes)
+            .durability(durability);
         let is_searched = rng.u32(0..4) == 0;
-        let options = if is_searched { options } else { testing::without_search(options) };
-        let writers = (0..WRITERS).map(|number| Writer::new(number, rng.fork())).collect();
-        Self { rng, disk, options, every_commit, is_searched, writers, writes: 0, failed: 0 }
+        let options = if is_searched {
+            options
+        } else {
+            testing::without_search(options)
+        };
+        let writers = (0..WRITERS)
+            .map(|number| Writer::new(number, rng.fork()))
+            .collect();
+        Self {
+            rng,
+            disk,
+            options,
+            every_commit,
+            is_searched,
+            writers,
+            writes: 0,
+            failed: 0,
+        }
     }
 
     fn go(mut self) -> Self {
@@ -82,7 +109,9 @@ impl Company {
                 (self.disk, may_lose) = (self.disk.power_cut(), true);
             }
             if may_lose && !self.every_commit {
-                self.writers.iter_mut().for_each(|writer| writer.may_lose = true);
+                self.writers
+                    .iter_mut()
+                    .for_each(|writer| writer.may_lose = true);
             }
         }
         let store = testing::open_on(self.options.clone(), &self.disk).unwrap();
@@ -90,8 +119,15 @@ impl Company {
         let report = store.check(|_, _| ()).unwrap();
         assert!(report.is_sound(), "{:?}", report.problems);
         if self.is_searched {
-            let leads: usize = self.writers.iter().map(|writer| writer.newest().len()).sum();
-            assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, leads as u64);
+            let leads: usize = self
+                .writers
+                .iter()
+                .map(|writer| writer.newest().len())
+                .sum();
+            assert_eq!(
+                store.search(&SearchQuery::new("jane ")).unwrap().total,
+                leads as u64
+            );
         }
         store.close().unwrap();
         self
@@ -120,12 +156,18 @@ impl Company {
     fn plan_a_fault(&mut self) {
         let most = self.rng.choice([30, 300, 900]).unwrap();
         let faults = [Fault::Error, Fault::Full, Fault::Broken, Fault::ReadError];
-        let fault = if self.rng.bool() { Fault::Stop } else { self.rng.choice(faults).unwrap() };
+        let fault = if self.rng.bool() {
+            Fault::Stop
+        } else {
+            self.rng.choice(faults).unwrap()
+        };
         self.disk.plan(self.rng.u64(0..most), fault);
     }
 
     fn recognise(&mut self, store: &LeadStore) -> Result<(), Error> {
-        self.writers.iter_mut().try_for_each(|writer| writer.recognise(store))
+        self.writers
+            .iter_mut()
+            .try_for_each(|writer| writer.recognise(store))
     }
 
     /// All threads at once, until each writer has written enough or failed.
@@ -186,8 +228,14 @@ fn expect_failed(disk: &SimulatedDisk, error: &Error) {
 /// What holds in every state: pairs are written together, and what is counted is there.
 fn read(store: &LeadStore) -> Result<(), Error> {
     let snapshot = store.snapshot()?;
-    assert_eq!(snapshot.count(&Filter::new().tag("pair"))? % 2, 0, "half a transaction");
-    let leads = snapshot.leads(&Filter::new()).collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(
+        snapshot.count(&Filter::new().tag("pair"))? % 2,
+        0,
+        "half a transaction"
+    );
+    let leads = snapshot
+        .leads(&Filter::new())
+        .collect::<Result<Vec<_>, _>>()?;
     assert_eq!(leads.len() as u64, snapshot.count(&Filter::new())?);
     Ok(())
 }
@@ -209,7 +257,13 @@ struct Writer {
 
 impl Writer {
     fn new(number: usize, rng: Rng) -> Self {
-        Self { name: format!("writer{number}"), rng, acknowledged: vec![Own::new()], unknown: None, may_lose: false }
+        Self {
+            name: format!("writer{number}"),
+            rng,
+            acknowledged: vec![Own::new()],
+            unknown: None,
+            may_lose: false,
+        }
     }
 
     fn newest(&self) -> &Own {
@@ -218,7 +272,11 @@ impl Writer {
 
     fn write(&mut self, store: &LeadStore) -> Result<(), Error> {
         let mut after = self.newest().clone();
-        let alone: Vec<LeadId> = after.iter().filter(|(_, (name, _))| name != "Jane Pair").map(|(id, _)| *id).collect();
+        let alone: Vec<LeadId> = after
+            .iter()
+            .filter(|(_, (name, _))| name != "Jane Pair")
+            .map(|(id, _)| *id)
+            .collect();
         let written = match (self.rng.u32(0..10), self.rng.choice(alone)) {
             (0..3, Some(id)) => {
                 let name = format!("Jane {}", self.rng.u32(..));
@@ -231,8 +289,14 @@ impl Writer {
                 store.delete(id).map(drop)
             }
             (5..7, _) => {
-                let pair = [(); 2].map(|()| self.new_lead("Jane Pair".to_owned(), &mut after).tags(["pair"]));
-                store.transaction(|t| pair.into_iter().try_for_each(|lead| t.create(lead).map(drop)))
+                let pair = [(); 2].map(|()| {
+                    self.new_lead("Jane Pair".to_owned(), &mut after)
+                        .tags(["pair"])
+                });
+                store.transaction(|t| {
+                    pair.into_iter()
+                        .try_for_each(|lead| t.create(lead).map(drop))
+                })
             }
             _ => {
                 let name = format!("Jane {}", self.rng.u32(..));
@@ -261,9 +325,18 @@ impl Writer {
             let lead = lead?;
             held.insert(lead.id, (lead.name, lead.version.get()));
         }
-        let certain = if self.may_lose { 0 } else { self.acknowledged.len() - 1 };
+        let certain = if self.may_lose {
+            0
+        } else {
+            self.acknowledged.len() - 1
+        };
         let mut allowed = self.acknowledged[certain..].iter().chain(&self.unknown);
-        assert!(allowed.any(|state| *state == held), "{} has {held:?}, not {:?}", self.name, self.newest());
+        assert!(
+            allowed.any(|state| *state == held),
+            "{} has {held:?}, not {:?}",
+            self.name,
+            self.newest()
+        );
         (self.acknowledged, self.unknown, self.may_lose) = (vec![held], None, false);
         Ok(())
     }

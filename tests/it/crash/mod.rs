@@ -41,11 +41,17 @@ fn go_all(runs: u64, run: impl Fn(u64) -> Run) {
 fn the_same_seed_makes_the_same_run() {
     let seed = support::seed();
     // tantivy's threads come to the disk in an order of their own each time, and so do the files that it removes.
-    let seeds = (0..).map(|run| seed.wrapping_add(run)).filter(|seed| !Run::new(*seed).is_searched);
+    let seeds = (0..)
+        .map(|run| seed.wrapping_add(run))
+        .filter(|seed| !Run::new(*seed).is_searched);
     for seed in seeds.take(10) {
         let traces = [(); 2].map(|()| {
             let run = Run::new(seed).go();
-            (run.disk.trace(), run.disk.operations(), run.history.lines.clone())
+            (
+                run.disk.trace(),
+                run.disk.operations(),
+                run.history.lines.clone(),
+            )
         });
         assert_eq!(traces[0], traces[1], "seed {seed}");
     }
@@ -64,14 +70,22 @@ fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
         let store = testing::open_on(options(), &disk).unwrap();
         let lead = store.create(NewLead::new("Jane")).unwrap();
         let store = testing::open_on(options(), &disk.power_cut()).unwrap();
-        assert_eq!(store.get(lead.id).unwrap(), Some(lead), "seed {seed}, killed at {at}");
+        assert_eq!(
+            store.get(lead.id).unwrap(),
+            Some(lead),
+            "seed {seed}, killed at {at}"
+        );
     }
 }
 
 #[test]
 fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
     let seed = support::seed();
-    let options = || testing::without_search(testing::without_threads(LeadStore::options().cache_bytes(0)));
+    let options = || {
+        testing::without_search(testing::without_threads(
+            LeadStore::options().cache_bytes(0),
+        ))
+    };
     for (seed, at) in (0..40).flat_map(|at| (0..20).map(move |run| (seed.wrapping_add(run), at))) {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
@@ -86,7 +100,11 @@ fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
         leads.extend((0..9).map_while(|_| store.create(NewLead::new("Joe")).ok()));
         let store = testing::open_on(options(), &disk.power_cut()).unwrap();
         for lead in leads {
-            assert_eq!(store.get(lead.id).unwrap(), Some(lead), "seed {seed}, failed at {at}");
+            assert_eq!(
+                store.get(lead.id).unwrap(),
+                Some(lead),
+                "seed {seed}, failed at {at}"
+            );
         }
     }
 }
@@ -98,7 +116,14 @@ fn an_index_whose_writing_was_cut_off_is_written_again() {
         let disk = SimulatedDisk::new(at);
         let options = || testing::without_threads(LeadStore::options());
         let store = testing::open_on(options(), &disk).unwrap();
-        let ids: Vec<_> = (0..5).map(|n| store.create(NewLead::new(format!("Jane no{n}"))).unwrap().id).collect();
+        let ids: Vec<_> = (0..5)
+            .map(|n| {
+                store
+                    .create(NewLead::new(format!("Jane no{n}")))
+                    .unwrap()
+                    .id
+            })
+            .collect();
         testing::index(&store).unwrap();
         store.update(ids[0], LeadPatch::new().name("Joe")).unwrap();
         disk.plan(at, Fault::Stop);
@@ -118,6 +143,8 @@ fn an_index_whose_writing_was_cut_off_is_written_again() {
 #[allow(dead_code, reason = "called by the fuzz target")]
 pub fn run_by(choices: &[u8]) {
     let (first, rest) = choices.split_at(choices.len().min(2));
-    let seed = first.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+    let seed = first
+        .iter()
+        .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
     Run::new(seed).by(rest).go();
 }

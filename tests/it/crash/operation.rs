@@ -47,13 +47,19 @@ impl Operation {
             0..72 => Self::Write(Write::random(rng, oracle)),
             72..84 => {
                 let most = if rng.u32(0..4) == 0 { 40 } else { 6 };
-                let writes = (0..rng.usize(1..most)).map(|_| Write::random(rng, oracle)).collect();
+                let writes = (0..rng.usize(1..most))
+                    .map(|_| Write::random(rng, oracle))
+                    .collect();
                 Self::Transaction(writes, rng.u32(0..4) == 0)
             }
             84 => Self::EmptyTrash,
             85 => Self::Sweep,
             86..90 if many_fit => {
-                let writes = |rng: &mut Rng| (0..rng.usize(0..5)).map(|_| Write::random(rng, oracle)).collect();
+                let writes = |rng: &mut Rng| {
+                    (0..rng.usize(0..5))
+                        .map(|_| Write::random(rng, oracle))
+                        .collect()
+                };
                 Self::CheckpointWhile([(); 2].map(|()| (writes(rng), rng.bool())))
             }
             86..92 => Self::Checkpoint,
@@ -90,12 +96,19 @@ impl Operation {
             Self::Write(write) => write.run(store, states, now),
             Self::Transaction(writes, gives_up) => {
                 let mut after = states.newest().clone();
-                let expected: Vec<_> = writes.iter().map(|write| write.apply(&mut after, now)).collect();
+                let expected: Vec<_> = writes
+                    .iter()
+                    .map(|write| write.apply(&mut after, now))
+                    .collect();
                 let outcome = store.transaction(|t| {
                     for (write, expected) in writes.iter().zip(expected) {
                         agree(write, write.carry_out_in(t), expected)?;
                     }
-                    if *gives_up { Err(Error::abort("enough")) } else { Ok(()) }
+                    if *gives_up {
+                        Err(Error::abort("enough"))
+                    } else {
+                        Ok(())
+                    }
                 });
                 match outcome {
                     Err(error) if *gives_up && error.kind() == ErrorKind::Aborted => Ok(()),
@@ -105,7 +118,12 @@ impl Operation {
             Self::EmptyTrash => {
                 let mut after = states.newest().clone();
                 let expected = after.empty_trash(now);
-                states.note(store.empty_trash().map(|purged| assert_eq!(purged, expected, "leads purged")), after)
+                states.note(
+                    store
+                        .empty_trash()
+                        .map(|purged| assert_eq!(purged, expected, "leads purged")),
+                    after,
+                )
             }
             Self::Sweep => testing::sweep(store).map(drop),
             Self::Checkpoint => testing::checkpoint(store).inspect(|()| states.make_durable()),
@@ -113,7 +131,9 @@ impl Operation {
                 let mut written = Ok(());
                 let mut parts = writes.iter();
                 let checkpoint = testing::checkpoint_while(store, || {
-                    let Some((writes, are_synced)) = parts.next() else { return };
+                    let Some((writes, are_synced)) = parts.next() else {
+                        return;
+                    };
                     for write in writes {
                         if written.is_ok() {
                             written = write.run(store, states, now);
@@ -132,7 +152,9 @@ impl Operation {
             Self::Reopen => store.reopen().inspect(|()| states.make_durable()),
             Self::Check => upkeep::check(store, disk),
             Self::BackUp(anew) => upkeep::back_up(store, disk, states, *anew),
-            Self::Repair(id, spoilt) => upkeep::repair(store, states, *id, *spoilt).inspect(|()| states.make_durable()),
+            Self::Repair(id, spoilt) => {
+                upkeep::repair(store, states, *id, *spoilt).inspect(|()| states.make_durable())
+            }
         }
     }
 }
@@ -155,7 +177,9 @@ impl Write {
     fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
         let fields = |rng: &mut Rng| Box::new(Fields::random(rng));
         // Fewer creations the more leads there are, so that their number settles.
-        let Some(id) = oracle.any_id(rng).filter(|_| rng.u32(0..60) as usize >= 60 / (1 + oracle.all_ids().len()))
+        let Some(id) = oracle
+            .any_id(rng)
+            .filter(|_| rng.u32(0..60) as usize >= 60 / (1 + oracle.all_ids().len()))
         else {
             return Self::create(rng);
         };
@@ -171,7 +195,10 @@ impl Write {
     }
 
     fn create(rng: &mut Rng) -> Self {
-        Self::Create(LeadId::from_bytes(rng.u128(..).to_be_bytes()), Box::new(Fields::random(rng)))
+        Self::Create(
+            LeadId::from_bytes(rng.u128(..).to_be_bytes()),
+            Box::new(Fields::random(rng)),
+        )
     }
 
     fn run(&self, store: &LeadStore, states: &mut States, now: DateTime<Utc>) -> Result<(), Error> {
@@ -182,7 +209,9 @@ impl Write {
 
     fn apply(&self, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), ErrorKind> {
         match self {
-            Self::Create(id, fields) => oracle.create(now, (**fields).clone(), Some(*id), None).map(drop),
+            Self::Create(id, fields) => oracle
+                .create(now, (**fields).clone(), Some(*id), None)
+                .map(drop),
             Self::Update(id, fields) => oracle.update(now, *id, fields, None).map(drop),
             Self::Delete(id) => oracle.delete(now, *id).map(drop),
             Self::Restore(id) => oracle.restore(now, *id).map(drop),
@@ -212,11 +241,17 @@ impl Write {
 }
 
 /// That the store did what the map says. An error of the disk is given back.
-fn agree(write: &Write, actual: Result<(), Error>, expected: Result<(), ErrorKind>) -> Result<(), Error> {
+fn agree(
+    write: &Write,
+    actual: Result<(), Error>,
+    expected: Result<(), ErrorKind>,
+) -> Result<(), Error> {
     match (actual, expected) {
         (Ok(()), Ok(())) => Ok(()),
         (Err(error), Err(kind)) if error.kind() == kind => Ok(()),
         (Err(error), _) if error.kind() == ErrorKind::Io => Err(error),
-        (actual, expected) => panic!("{write:?} gave {actual:?} and should have given {expected:?}"),
+        (actual, expected) => {
+            panic!("{write:?} gave {actual:?} and should have given {expected:?}")
+        }
     }
 }

@@ -62,12 +62,22 @@ impl Run {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let disk = SimulatedDisk::new(rng.u64(..));
-        let cache_bytes = rng.choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT]).unwrap();
-        let durability =
-            if rng.u32(0..3) == 0 { Durability::Within(Duration::from_secs(1)) } else { Durability::EveryCommit };
+        let cache_bytes = rng
+            .choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT])
+            .unwrap();
+        let durability = if rng.u32(0..3) == 0 {
+            Durability::Within(Duration::from_secs(1))
+        } else {
+            Durability::EveryCommit
+        };
         let is_searched = rng.u32(0..8) == 0;
-        let mut history = History { seed, lines: Vec::new() };
-        history.note(format!("cache {cache_bytes}, {durability:?}, searched: {is_searched}"));
+        let mut history = History {
+            seed,
+            lines: Vec::new(),
+        };
+        history.note(format!(
+            "cache {cache_bytes}, {durability:?}, searched: {is_searched}"
+        ));
         Self {
             rng,
             choices: None,
@@ -106,21 +116,33 @@ impl Run {
             }
             self.end(store);
             let options = self.options();
-            upkeep::check_backup(&self.disk, &mut self.states, || options.clone(), self.clock.now());
+            upkeep::check_backup(
+                &self.disk,
+                &mut self.states,
+                || options.clone(),
+                self.clock.now(),
+            );
         }
         let store = self.open().expect("nothing goes wrong any more");
         self.check(&store, 6);
         store.close().unwrap();
         let read_only = self.options().read_only(true);
         let store = testing::open_on(read_only, &self.disk).unwrap();
-        assert_eq!(Contents::read(&store).unwrap(), Contents::of(self.states.newest(), self.clock.now()));
+        assert_eq!(
+            Contents::read(&store).unwrap(),
+            Contents::of(self.states.newest(), self.clock.now())
+        );
         self
     }
 
     /// Whether there is something left to happen.
     fn goes_on(&mut self) -> bool {
-        let Some(choices) = &mut self.choices else { return true };
-        let (Some(high), Some(low)) = (choices.next(), choices.next()) else { return false };
+        let Some(choices) = &mut self.choices else {
+            return true;
+        };
+        let (Some(high), Some(low)) = (choices.next(), choices.next()) else {
+            return false;
+        };
         self.rng.seed(u64::from(u16::from_be_bytes([high, low])));
         true
     }
@@ -140,14 +162,21 @@ impl Run {
             3 => Fault::ReadError,
             _ => Fault::Stop,
         };
-        self.history.note(format!("{fault:?} after {after} operations of the disk"));
+        self.history
+            .note(format!("{fault:?} after {after} operations of the disk"));
         self.disk.plan(after, fault);
     }
 
     fn options(&self) -> OpenOptions {
-        let options = LeadStore::options().clock(self.clock.clone()).cache_bytes(self.cache_bytes);
+        let options = LeadStore::options()
+            .clock(self.clock.clone())
+            .cache_bytes(self.cache_bytes);
         let options = testing::without_threads(options.durability(self.durability));
-        if self.is_searched { options } else { testing::without_search(options) }
+        if self.is_searched {
+            options
+        } else {
+            testing::without_search(options)
+        }
     }
 
     /// Opens the store, unless the disk is in the way.
@@ -172,7 +201,8 @@ impl Run {
             let operation = Operation::random(&mut self.rng, self.states.newest(), many_fit);
             self.history.note(format!("{operation:?}"));
             self.operations += 1;
-            if let Err(error) = operation.run(store, &self.disk, &mut self.states, self.clock.now()) {
+            if let Err(error) = operation.run(store, &self.disk, &mut self.states, self.clock.now())
+            {
                 self.failed("that", &error);
                 self.read_after_failure(store);
                 // A store that could not be reopened is closed, and to close it again does nothing.
@@ -196,7 +226,8 @@ impl Run {
         }
         self.crashes += 1;
         self.disk.heal();
-        self.history.note("the disk works again, and the store is reopened".to_owned());
+        self.history
+            .note("the disk works again, and the store is reopened".to_owned());
         store.reopen().expect("nothing goes wrong any more");
         self.is_closed = false;
         assert!(self.mend(store), "nothing goes wrong any more");
@@ -206,23 +237,42 @@ impl Run {
     }
 
     fn pass_time(&mut self) {
-        let hours = if self.rng.u32(0..30) == 0 { self.rng.u64(0..240) } else { 0 };
-        self.clock.advance(Duration::from_millis(hours * 3_600_000 + self.rng.u64(0..10_000)));
+        let hours = if self.rng.u32(0..30) == 0 {
+            self.rng.u64(0..240)
+        } else {
+            0
+        };
+        self.clock.advance(Duration::from_millis(
+            hours * 3_600_000 + self.rng.u64(0..10_000),
+        ));
     }
 
     /// A failure must come from the disk, and say so.
     fn failed(&mut self, what: &str, error: &Error) {
         self.history.note(format!("{what} failed: {error}"));
-        assert!(self.disk.has_failed(), "the disk is fine, and {what} failed: {error}");
+        assert!(
+            self.disk.has_failed(),
+            "the disk is fine, and {what} failed: {error}"
+        );
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     }
 
     /// Whatever is answered is true.
     fn read_after_failure(&mut self, store: &LeadStore) {
-        let Some(id) = self.states.newest().any_id(&mut self.rng).filter(|_| !self.states.is_spoilt) else { return };
+        let Some(id) = self
+            .states
+            .newest()
+            .any_id(&mut self.rng)
+            .filter(|_| !self.states.is_spoilt)
+        else {
+            return;
+        };
         match store.get(id) {
             Ok(lead) => assert_eq!(lead, self.states.newest().get(id)),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::Closed), "{error}"),
+            Err(error) => assert!(
+                matches!(error.kind(), ErrorKind::Io | ErrorKind::Closed),
+                "{error}"
+            ),
         }
     }
 
@@ -272,13 +322,17 @@ impl Run {
 
     /// Repairs what a process before left wrong; `false` if the disk fails meanwhile.
     fn mend(&mut self, store: &LeadStore) -> bool {
-        upkeep::mend(store, &mut self.states).map_err(|error| self.failed("repairing", &error)).is_ok()
+        upkeep::mend(store, &mut self.states)
+            .map_err(|error| self.failed("repairing", &error))
+            .is_ok()
     }
 
     /// Finds out what the store holds, and checks that it is whole; `false` if the disk fails meanwhile.
     fn recognise(&mut self, store: &LeadStore) -> bool {
         match Contents::read(store) {
-            Ok(contents) => self.history.note(self.states.recognise(&contents, self.clock.now())),
+            Ok(contents) => self
+                .history
+                .note(self.states.recognise(&contents, self.clock.now())),
             Err(error) => {
                 self.failed("reading", &error);
                 return false;
@@ -296,19 +350,36 @@ impl Run {
             Ok(_) if self.disk.has_failed() => {}
             Ok(_) => {
                 let now = self.clock.now();
-                Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now }.check_search();
+                Answers {
+                    rng: &mut self.rng,
+                    store,
+                    oracle: self.states.newest(),
+                    now,
+                }
+                .check_search();
             }
             Err(error) => {
                 self.history.note(format!("searching failed: {error}"));
-                assert!(self.disk.has_failed(), "the disk is fine, and searching failed: {error}");
-                assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io), "{error}");
+                assert!(
+                    self.disk.has_failed(),
+                    "the disk is fine, and searching failed: {error}"
+                );
+                assert!(
+                    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io),
+                    "{error}"
+                );
             }
         }
     }
 
     fn check(&mut self, store: &LeadStore, questions: u32) {
         let now = self.clock.now();
-        let mut answers = Answers { rng: &mut self.rng, store, oracle: self.states.newest(), now };
+        let mut answers = Answers {
+            rng: &mut self.rng,
+            store,
+            oracle: self.states.newest(),
+            now,
+        };
         (0..questions).for_each(|_| answers.check_something_stored());
         if questions > 1
             && self.rng.u32(0..4) == 0

@@ -66,9 +66,21 @@ impl States {
             // Without a power cut nothing that was acknowledged is lost.
             self.make_durable();
         }
-        let mut allowed: Vec<Oracle> = self.acknowledged.drain(..).chain(self.unknown.take()).collect();
-        let (count, all) = (allowed.len(), allowed.iter().map(|oracle| Contents::of(oracle, now).summary()));
-        let Some(index) = allowed.iter().rposition(|oracle| *held == Contents::of(oracle, now)) else {
+        let mut allowed: Vec<Oracle> = self
+            .acknowledged
+            .drain(..)
+            .chain(self.unknown.take())
+            .collect();
+        let (count, all) = (
+            allowed.len(),
+            allowed
+                .iter()
+                .map(|oracle| Contents::of(oracle, now).summary()),
+        );
+        let Some(index) = allowed
+            .iter()
+            .rposition(|oracle| *held == Contents::of(oracle, now))
+        else {
             panic!(
                 "the store holds {}\nwhich is none of the states that are allowed, the newest last:\n{}",
                 held.summary(),
@@ -104,7 +116,10 @@ impl Contents {
     pub fn of(oracle: &Oracle, now: DateTime<Utc>) -> Self {
         let trash = oracle.list_trash(now, &[], 0, usize::MAX).0;
         let trash = trash.into_iter().map(|(lead, ..)| lead).collect();
-        Self { leads: oracle.in_creation_order(&ListWanted::all()), trash }
+        Self {
+            leads: oracle.in_creation_order(&ListWanted::all()),
+            trash,
+        }
     }
 
     fn summary(&self) -> String {

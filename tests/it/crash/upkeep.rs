@@ -24,12 +24,21 @@ pub fn check(store: &LeadStore, disk: &SimulatedDisk) -> Result<(), Error> {
     let failed_reads = disk.failed_reads();
     let report = store.check(|_, _| ())?;
     assert!(report.is_sound(), "a false alarm: {:?}", report.problems);
-    assert_eq!(disk.failed_reads(), failed_reads, "what could not be read is said to be sound");
+    assert_eq!(
+        disk.failed_reads(),
+        failed_reads,
+        "what could not be read is said to be sound"
+    );
     Ok(())
 }
 
 /// Makes something wrong, and has it repaired.
-pub fn repair(store: &LeadStore, states: &mut States, id: LeadId, spoilt: Spoilt) -> Result<(), Error> {
+pub fn repair(
+    store: &LeadStore,
+    states: &mut States,
+    id: LeadId,
+    spoilt: Spoilt,
+) -> Result<(), Error> {
     states.is_spoilt = true;
     testing::spoil(store, id, spoilt)?;
     mend(store, states)
@@ -46,7 +55,12 @@ pub fn mend(store: &LeadStore, states: &mut States) -> Result<(), Error> {
 }
 
 /// Backs the store up, to where a backup may be already unless that is to be anew.
-pub fn back_up(store: &LeadStore, disk: &SimulatedDisk, states: &mut States, anew: bool) -> Result<(), Error> {
+pub fn back_up(
+    store: &LeadStore,
+    disk: &SimulatedDisk,
+    states: &mut States,
+    anew: bool,
+) -> Result<(), Error> {
     if anew {
         place(disk).clear();
         states.backup = Backup::default();
@@ -55,8 +69,14 @@ pub fn back_up(store: &LeadStore, disk: &SimulatedDisk, states: &mut States, ane
     let backup = &mut states.backup;
     match testing::back_up_on(store, &place(disk)) {
         Ok(()) => {
-            assert!(!backup.is_acknowledged, "a backup was written over another one");
-            *backup = Backup { may_hold: vec![newest], is_acknowledged: true };
+            assert!(
+                !backup.is_acknowledged,
+                "a backup was written over another one"
+            );
+            *backup = Backup {
+                may_hold: vec![newest],
+                is_acknowledged: true,
+            };
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             assert!(!backup.may_hold.is_empty(), "there is none: {error}");
@@ -72,8 +92,16 @@ pub fn back_up(store: &LeadStore, disk: &SimulatedDisk, states: &mut States, ane
 }
 
 /// Looks at the backup while the disk works, and removes it: it is whole, or was not acknowledged and is no store.
-pub fn check_backup(disk: &SimulatedDisk, states: &mut States, options: impl Fn() -> OpenOptions, now: DateTime<Utc>) {
-    let Backup { may_hold, is_acknowledged } = std::mem::take(&mut states.backup);
+pub fn check_backup(
+    disk: &SimulatedDisk,
+    states: &mut States,
+    options: impl Fn() -> OpenOptions,
+    now: DateTime<Utc>,
+) {
+    let Backup {
+        may_hold,
+        is_acknowledged,
+    } = std::mem::take(&mut states.backup);
     if may_hold.is_empty() {
         return;
     }
@@ -81,7 +109,12 @@ pub fn check_backup(disk: &SimulatedDisk, states: &mut States, options: impl Fn(
     let held = match testing::open_on(options().read_only(true), &place) {
         Ok(copy) => {
             let held = Contents::read(&copy).unwrap();
-            assert!(may_hold.iter().any(|state| held == Contents::of(state, now)), "a backup is of no state: {held:?}");
+            assert!(
+                may_hold
+                    .iter()
+                    .any(|state| held == Contents::of(state, now)),
+                "a backup is of no state: {held:?}"
+            );
             held
         }
         Err(error) => {

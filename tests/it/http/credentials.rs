@@ -14,26 +14,61 @@ use crate::support::TestStore;
 fn a_request_without_good_credentials_is_refused() {
     let api = Api::new();
     let bare = api.call("GET", "/v1/leads").without_key().send();
-    assert_eq!((bare.status, bare.header("www-authenticate")), (401, "Bearer realm=\"leads\""));
+    assert_eq!(
+        (bare.status, bare.header("www-authenticate")),
+        (401, "Bearer realm=\"leads\"")
+    );
     let key = &api.key;
     for header in ["", "Bearer", "Basic abc", key, &format!("Token {key}")] {
-        let answer = api.call("GET", "/v1/leads").without_key().header("Authorization", header).send();
-        assert_eq!((answer.status, answer.error()), (401, "unauthorized"), "{header}");
+        let answer = api
+            .call("GET", "/v1/leads")
+            .without_key()
+            .header("Authorization", header)
+            .send();
+        assert_eq!(
+            (answer.status, answer.error()),
+            (401, "unauthorized"),
+            "{header}"
+        );
     }
     let shorter = &key[..key.len() - 1];
-    for token in
-        ["", "x", "sk_live_", shorter, &format!("{key}x"), &key.to_uppercase(), &format!("at_live_{}", &key[8..])]
-    {
+    for token in [
+        "",
+        "x",
+        "sk_live_",
+        shorter,
+        &format!("{key}x"),
+        &key.to_uppercase(),
+        &format!("at_live_{}", &key[8..]),
+    ] {
         let answer = api.call("GET", "/v1/leads").key(token).send();
-        assert_eq!((answer.status, answer.error()), (401, "unauthorized"), "{token}");
-        assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""), "{token}");
-        assert!(!answer.body.to_string().contains("sk_live_0"), "a token is repeated");
+        assert_eq!(
+            (answer.status, answer.error()),
+            (401, "unauthorized"),
+            "{token}"
+        );
+        assert!(
+            answer
+                .header("www-authenticate")
+                .contains("error=\"invalid_token\""),
+            "{token}"
+        );
+        assert!(
+            !answer.body.to_string().contains("sk_live_0"),
+            "a token is repeated"
+        );
     }
-    let twice = api.call("GET", "/v1/leads").header("Authorization", format!("Bearer {key}")).send();
+    let twice = api
+        .call("GET", "/v1/leads")
+        .header("Authorization", format!("Bearer {key}"))
+        .send();
     assert_eq!(twice.status, 401, "two headers may not agree");
     for scheme in ["bearer", "BEARER", "Bearer "] {
-        let answer =
-            api.call("GET", "/v1/leads").without_key().header("Authorization", format!("{scheme} {key}")).send();
+        let answer = api
+            .call("GET", "/v1/leads")
+            .without_key()
+            .header("Authorization", format!("{scheme} {key}"))
+            .send();
         assert_eq!(answer.status, 200, "{scheme}");
     }
 }
@@ -43,24 +78,47 @@ fn each_operation_needs_its_scope() {
     let api = Api::new();
     for (method, path, body, wanted) in [
         ("GET", "/v1/leads", None, Scope::Read),
-        ("POST", "/v1/leads", Some(json!({"name": "x"})), Scope::Write),
-        ("POST", "/v1/leads/search", Some(json!({"query": "x"})), Scope::Read),
+        (
+            "POST",
+            "/v1/leads",
+            Some(json!({"name": "x"})),
+            Scope::Write,
+        ),
+        (
+            "POST",
+            "/v1/leads/search",
+            Some(json!({"query": "x"})),
+            Scope::Read,
+        ),
         ("GET", "/v1/leads/trash", None, Scope::Read),
         ("DELETE", "/v1/leads/trash", None, Scope::Delete),
         ("DELETE", "/v1/leads/trash/{id}", None, Scope::Delete),
         ("GET", "/v1/leads/{id}", None, Scope::Read),
         ("HEAD", "/v1/leads/{id}", None, Scope::Read),
-        ("PATCH", "/v1/leads/{id}", Some(json!({"name": "y"})), Scope::Write),
+        (
+            "PATCH",
+            "/v1/leads/{id}",
+            Some(json!({"name": "y"})),
+            Scope::Write,
+        ),
         ("DELETE", "/v1/leads/{id}", None, Scope::Delete),
         ("POST", "/v1/leads/{id}/restore", None, Scope::Write),
     ] {
         for scope in Scope::ALL {
             let lead = api.create(json!({"name": "Jane"}));
-            let (trash, restore) = (path.starts_with("/v1/leads/trash/"), path.ends_with("/restore"));
+            let (trash, restore) = (
+                path.starts_with("/v1/leads/trash/"),
+                path.ends_with("/restore"),
+            );
             if trash || restore {
                 api.delete(&lead);
             }
-            let key = api.store.credentials().create_api_key("one scope", [scope]).unwrap().token;
+            let key = api
+                .store
+                .credentials()
+                .create_api_key("one scope", [scope])
+                .unwrap()
+                .token;
             let path = path.replace("{id}", lead.strip_prefix("/v1/leads/").unwrap());
             let call = api.call(method, &path).key(&key);
             let answer = match &body {
@@ -68,11 +126,18 @@ fn each_operation_needs_its_scope() {
                 None => call.send(),
             };
             if scope == wanted {
-                assert!(answer.status < 300, "{method} {path} with {scope}: {}", answer.body);
+                assert!(
+                    answer.status < 300,
+                    "{method} {path} with {scope}: {}",
+                    answer.body
+                );
             } else {
                 assert_eq!(answer.status, 403, "{method} {path} with {scope}");
                 let challenge = answer.header("www-authenticate");
-                assert!(challenge.contains(&format!("insufficient_scope\", scope=\"{wanted}\"")), "{challenge}");
+                assert!(
+                    challenge.contains(&format!("insufficient_scope\", scope=\"{wanted}\"")),
+                    "{challenge}"
+                );
             }
         }
     }
@@ -84,7 +149,9 @@ fn a_credential_that_is_revoked_or_expired_is_refused_from_the_next_request_on()
     let credentials = api.store.credentials();
     let key = credentials.create_api_key("key", [Scope::Read]).unwrap();
     let expires_at = key.credential.created_at + TimeDelta::seconds(10);
-    let token = credentials.create_access_token("token", [Scope::Read], expires_at).unwrap();
+    let token = credentials
+        .create_access_token("token", [Scope::Read], expires_at)
+        .unwrap();
     let status = |token: &str| api.call("GET", "/v1/leads").key(token).send().status;
     assert_eq!((status(&key.token), status(&token.token)), (200, 200));
     credentials.revoke(key.credential.id).unwrap();
@@ -96,7 +163,10 @@ fn a_credential_that_is_revoked_or_expired_is_refused_from_the_next_request_on()
     credentials.remove(token.credential.id).unwrap();
     assert_eq!(status(&token.token), 401);
     assert_eq!(credentials.get(token.credential.id).unwrap(), None);
-    assert_eq!(credentials.revoke(token.credential.id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        credentials.revoke(token.credential.id).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -104,10 +174,15 @@ fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_
     let mut test = TestStore::new();
     let new = NewCredential::api_key("Ada's phone", [Scope::Read, Scope::Write]).owner_id("ada");
     let issued = test.store.credentials().issue(new).unwrap();
-    assert!(!format!("{issued:?}").contains(&issued.token), "Debug shows the secret");
+    assert!(
+        !format!("{issued:?}").contains(&issued.token),
+        "Debug shows the secret"
+    );
     let secret = &issued.token.as_bytes()[34..];
     let in_files = |path: &std::path::Path| {
-        let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let files = std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         files.filter(|file| file.is_file()).any(|file| {
             let bytes = std::fs::read(file).unwrap();
             bytes.windows(secret.len()).any(|window| window == secret)
@@ -117,7 +192,11 @@ fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_
     // What a killed process leaves: the files as they are while the store is open.
     let crashed = test.directory.path().join("crashed");
     std::fs::create_dir(&crashed).unwrap();
-    for entry in std::fs::read_dir(test.path()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+    for entry in std::fs::read_dir(test.path())
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_file())
+    {
         std::fs::copy(entry.path(), crashed.join(entry.file_name())).unwrap();
     }
     let recovered = LeadStore::open(&crashed).unwrap();
@@ -126,11 +205,28 @@ fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_
     test.reopen();
     assert!(!in_files(&test.path()));
     assert_eq!(test.store.credentials().list().unwrap(), all);
-    let principal = test.store.credentials().authenticate(&issued.token).unwrap().unwrap();
-    assert_eq!((principal.owner_id(), principal.allows(Scope::Delete)), (Some("ada"), false));
-    test.store.credentials().revoke(issued.credential.id).unwrap();
+    let principal = test
+        .store
+        .credentials()
+        .authenticate(&issued.token)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (principal.owner_id(), principal.allows(Scope::Delete)),
+        (Some("ada"), false)
+    );
+    test.store
+        .credentials()
+        .revoke(issued.credential.id)
+        .unwrap();
     test.reopen();
-    assert_eq!(test.store.credentials().authenticate(&issued.token).unwrap(), None);
+    assert_eq!(
+        test.store
+            .credentials()
+            .authenticate(&issued.token)
+            .unwrap(),
+        None
+    );
 }
 
 #[test]
@@ -141,13 +237,29 @@ fn credentials_that_break_a_rule_are_refused_whole() {
     let fields = |new: NewCredential| {
         let error = api.store.credentials().issue(new).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        error.violations().iter().map(|violation| violation.field.clone()).collect::<Vec<_>>()
+        error
+            .violations()
+            .iter()
+            .map(|violation| violation.field.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(fields(NewCredential::api_key(" ", [])), ["label", "scopes"]);
-    assert_eq!(fields(NewCredential::api_key("x".repeat(256), Scope::ALL)), ["label"]);
-    assert_eq!(fields(NewCredential::api_key("x", Scope::ALL).owner_id("")), ["owner_id"]);
-    assert_eq!(fields(NewCredential::api_key("x", Scope::ALL).owner_id("a b")), ["owner_id"]);
-    assert_eq!(fields(NewCredential::access_token("x", Scope::ALL, now)), ["expires_at"]);
+    assert_eq!(
+        fields(NewCredential::api_key("x".repeat(256), Scope::ALL)),
+        ["label"]
+    );
+    assert_eq!(
+        fields(NewCredential::api_key("x", Scope::ALL).owner_id("")),
+        ["owner_id"]
+    );
+    assert_eq!(
+        fields(NewCredential::api_key("x", Scope::ALL).owner_id("a b")),
+        ["owner_id"]
+    );
+    assert_eq!(
+        fields(NewCredential::access_token("x", Scope::ALL, now)),
+        ["expires_at"]
+    );
     assert_eq!(api.store.credentials().list().unwrap().len(), count);
 }
 
@@ -160,12 +272,21 @@ fn credentials_are_written_in_the_same_transactions_as_leads() {
         transaction.issue_credential(NewCredential::api_key("x", Scope::ALL))?;
         transaction.create(leadstore::NewLead::new(""))
     });
-    assert_eq!((failed.unwrap_err().kind(), count(&api)), (ErrorKind::Invalid, before));
+    assert_eq!(
+        (failed.unwrap_err().kind(), count(&api)),
+        (ErrorKind::Invalid, before)
+    );
     let issued = api.store.transaction(|transaction| {
         transaction.create(leadstore::NewLead::new("Jane"))?;
         transaction.issue_credential(NewCredential::api_key("x", Scope::ALL))
     });
-    assert!(api.store.credentials().authenticate(&issued.unwrap().token).unwrap().is_some());
+    assert!(
+        api.store
+            .credentials()
+            .authenticate(&issued.unwrap().token)
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[test]
@@ -175,22 +296,48 @@ fn a_host_can_tell_by_itself_whom_a_token_belongs_to() {
     api.create(json!({"name": "of ada", "owner_id": "ada"}));
     api.create(json!({"name": "of bob", "owner_id": "bob"}));
     api.api = LeadsApi::new(api.store.clone()).authenticator(|token: &str| match token {
-        "broken" => Err(leadstore::Error::abort("the identity provider cannot be reached")),
-        token => Ok(token.strip_prefix("of-").map(|owner| Principal::new([Scope::Read]).bound_to(owner))),
+        "broken" => Err(leadstore::Error::abort(
+            "the identity provider cannot be reached",
+        )),
+        token => Ok(token
+            .strip_prefix("of-")
+            .map(|owner| Principal::new([Scope::Read]).bound_to(owner))),
     });
-    assert_eq!(api.call("GET", "/v1/leads").key("of-ada").send().names(), ["of ada"]);
-    assert_eq!(api.call("DELETE", "/v1/leads/trash").key("of-ada").send().status, 403);
-    assert_eq!(api.get("/v1/leads").status, 401, "the store's own keys do not count");
-    assert_eq!(api.call("GET", "/v1/leads").key("of- ").send().status, 401, "bound to nobody");
+    assert_eq!(
+        api.call("GET", "/v1/leads").key("of-ada").send().names(),
+        ["of ada"]
+    );
+    assert_eq!(
+        api.call("DELETE", "/v1/leads/trash")
+            .key("of-ada")
+            .send()
+            .status,
+        403
+    );
+    assert_eq!(
+        api.get("/v1/leads").status,
+        401,
+        "the store's own keys do not count"
+    );
+    assert_eq!(
+        api.call("GET", "/v1/leads").key("of- ").send().status,
+        401,
+        "bound to nobody"
+    );
     // Whatever the kind of its error, it is none of the client's.
     let wrong_id = LeadsApi::new(api.store.clone()).authenticator(|_: &str| {
         "nonsense".parse::<leadstore::LeadId>()?;
         Ok(None)
     });
-    let request =
-        leadstore::http::http::Request::get("/v1/leads").header("Authorization", "Bearer x").body("").unwrap();
+    let request = leadstore::http::http::Request::get("/v1/leads")
+        .header("Authorization", "Bearer x")
+        .body("")
+        .unwrap();
     assert_eq!(wrong_id.handle(request).status(), 500);
     let broken = api.call("GET", "/v1/leads").key("broken").send();
     assert_eq!((broken.status, broken.error()), (500, "internal"));
-    assert!(!broken.body.to_string().contains("identity"), "internals are shown");
+    assert!(
+        !broken.body.to_string().contains("identity"),
+        "internals are shown"
+    );
 }

@@ -5,7 +5,9 @@ use serde_json::json;
 use super::Api;
 
 fn next(body: &serde_json::Value) -> Option<String> {
-    body["pagination"]["next_cursor"].as_str().map(str::to_owned)
+    body["pagination"]["next_cursor"]
+        .as_str()
+        .map(str::to_owned)
 }
 
 #[test]
@@ -20,14 +22,21 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
         let mut disturbing = Vec::new();
         loop {
             let page = api.get(&path);
-            seen.extend(page.names().iter().filter(|name| name.len() == 7).map(|name| (*name).to_owned()));
+            seen.extend(
+                page.names()
+                    .iter()
+                    .filter(|name| name.len() == 7)
+                    .map(|name| (*name).to_owned()),
+            );
             // Others come and go meanwhile, at both ends.
             disturbing.push(api.create(json!({"name": format!("a{}", seen.len())})));
             disturbing.push(api.create(json!({"name": format!("z{}", seen.len())})));
             if disturbing.len() % 3 == 0 {
                 api.delete(&disturbing.remove(0));
             }
-            let Some(cursor) = next(&page.body) else { break };
+            let Some(cursor) = next(&page.body) else {
+                break;
+            };
             path = format!("/v1/leads?per_page=7&sort={sort}&cursor={cursor}");
         }
         disturbing.iter().for_each(|path| drop(api.delete(path)));
@@ -48,31 +57,57 @@ fn a_cursor_is_good_for_its_query_owner_and_store_alone() {
         }
     }
     let (ada, bob) = (api.key_of("ada"), api.key_of("bob"));
-    let page = api.call("GET", "/v1/leads?per_page=1&sort=name").key(&ada).send();
+    let page = api
+        .call("GET", "/v1/leads?per_page=1&sort=name")
+        .key(&ada)
+        .send();
     let cursor = next(&page.body).unwrap();
     let status = |key: &str, query: &str| {
-        let answer = api.call("GET", &format!("/v1/leads?{query}cursor={cursor}")).key(key).send();
+        let answer = api
+            .call("GET", &format!("/v1/leads?{query}cursor={cursor}"))
+            .key(key)
+            .send();
         if answer.status != 200 {
-            assert!(matches!(answer.details()[..], [("cursor", "invalid_format" | "not_allowed")]), "{}", answer.body);
+            assert!(
+                matches!(
+                    answer.details()[..],
+                    [("cursor", "invalid_format" | "not_allowed")]
+                ),
+                "{}",
+                answer.body
+            );
         }
         answer.status
     };
     assert_eq!(status(&ada, "sort=name&per_page=2&"), 200);
-    assert_eq!(status(&ada, "sort=name&owner_id=ada&"), 200, "which names what it is bound to anyway");
+    assert_eq!(
+        status(&ada, "sort=name&owner_id=ada&"),
+        200,
+        "which names what it is bound to anyway"
+    );
     assert_eq!(status(&bob, "sort=name&"), 422);
     assert_eq!(status(&api.key, "sort=name&"), 422);
     assert_eq!(status(&ada, ""), 422);
     assert_eq!(status(&ada, "sort=-name&"), 422);
     assert_eq!(status(&ada, "sort=name&status=new&"), 422);
-    let elsewhere = other.call("GET", &format!("/v1/leads?sort=name&cursor={cursor}")).key(&other.key_of("ada")).send();
+    let elsewhere = other
+        .call("GET", &format!("/v1/leads?sort=name&cursor={cursor}"))
+        .key(&other.key_of("ada"))
+        .send();
     assert_eq!(elsewhere.status, 422);
     for place in 0..cursor.len() {
         let mut forged = cursor.clone().into_bytes();
         forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(forged).unwrap();
-        let answer = api.call("GET", &format!("/v1/leads?sort=name&cursor={forged}")).key(&ada).send();
+        let answer = api
+            .call("GET", &format!("/v1/leads?sort=name&cursor={forged}"))
+            .key(&ada)
+            .send();
         // The last character holds bits that no byte takes.
-        assert!(answer.status == 422 || (place == cursor.len() - 1 && answer.status == 200), "{place}");
+        assert!(
+            answer.status == 422 || (place == cursor.len() - 1 && answer.status == 200),
+            "{place}"
+        );
     }
 }
 
@@ -82,7 +117,10 @@ fn a_cursor_tells_nothing_of_other_owners_leads() {
     api.create(json!({"name": "a", "owner_id": "ada"}));
     let ada = api.key_of("ada");
     let cursor_length = || {
-        let page = api.call("GET", "/v1/leads?per_page=1&sort=name").key(&ada).send();
+        let page = api
+            .call("GET", "/v1/leads?per_page=1&sort=name")
+            .key(&ada)
+            .send();
         next(&page.body).map(|cursor| cursor.len())
     };
     assert_eq!(cursor_length(), None);
@@ -94,8 +132,18 @@ fn a_cursor_tells_nothing_of_other_owners_leads() {
     for _ in 0..70_000 / 100 {
         api.create(json!({"name": "of bob", "owner_id": "bob"}));
     }
-    assert_eq!(cursor_length(), few, "its length does not grow with the number of leads");
-    let page = api.call("GET", "/v1/leads?per_page=1&sort=name").key(&ada).send();
+    assert_eq!(
+        cursor_length(),
+        few,
+        "its length does not grow with the number of leads"
+    );
+    let page = api
+        .call("GET", "/v1/leads?per_page=1&sort=name")
+        .key(&ada)
+        .send();
     let cursor = next(&page.body).unwrap();
-    assert!(cursor.parse::<leadstore::Cursor>().is_err(), "what the library's own cursors show is not in it");
+    assert!(
+        cursor.parse::<leadstore::Cursor>().is_err(),
+        "what the library's own cursors show is not in it"
+    );
 }

@@ -22,7 +22,12 @@ const FAULTS: [(u16, &str); 9] = [
 #[test]
 fn of_every_two_faults_the_first_in_the_contract_is_told() {
     let api = Api::new();
-    let reader = api.store.credentials().create_api_key("reader", [Scope::Read]).unwrap().token;
+    let reader = api
+        .store
+        .credentials()
+        .create_api_key("reader", [Scope::Read])
+        .unwrap()
+        .token;
     let lead = api.create(json!({"name": "Jane"}));
     let before = api.contents();
     let mut pairs = 0;
@@ -36,14 +41,23 @@ fn of_every_two_faults_the_first_in_the_contract_is_told() {
                 _ => lead.clone(),
             };
             let method = if wrong(2) { "PUT" } else { "PATCH" };
-            let mut body = if wrong(7) { r#"{"name": ""}"# } else { r#"{"name": "J."}"# }.to_owned();
+            let mut body = if wrong(7) {
+                r#"{"name": ""}"#
+            } else {
+                r#"{"name": "J."}"#
+            }
+            .to_owned();
             if wrong(6) {
                 body.push('x');
             }
             if wrong(4) {
                 body = " ".repeat(1 << 20) + &body;
             }
-            let media_type = if wrong(5) { "text/plain" } else { "application/json" };
+            let media_type = if wrong(5) {
+                "text/plain"
+            } else {
+                "application/json"
+            };
             let mut call = api.call(method, &path).raw(media_type, body);
             if wrong(0) {
                 call = call.key("sk_live_nonsense");
@@ -52,12 +66,23 @@ fn of_every_two_faults_the_first_in_the_contract_is_told() {
             }
             // Last in the order, so it must never be told here.
             let answer = call.header("If-Match", "\"other\"").send();
-            assert_eq!((answer.status, answer.error()), told, "{told:?} and {other:?}");
+            assert_eq!(
+                (answer.status, answer.error()),
+                told,
+                "{told:?} and {other:?}"
+            );
             pairs += 1;
         }
     }
     assert_eq!(pairs, 45);
-    let conflict = api.call("PATCH", &lead).json(&json!({"name": "J."})).header("If-Match", "\"other\"").send();
-    assert_eq!((conflict.status, conflict.error()), (412, "version_conflict"));
+    let conflict = api
+        .call("PATCH", &lead)
+        .json(&json!({"name": "J."}))
+        .header("If-Match", "\"other\"")
+        .send();
+    assert_eq!(
+        (conflict.status, conflict.error()),
+        (412, "version_conflict")
+    );
     assert_eq!(api.contents(), before);
 }

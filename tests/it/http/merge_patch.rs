@@ -9,10 +9,16 @@ use super::Api;
 fn patched(original: Value, patch: Value) -> Result<Value, Value> {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane", "custom_fields": original}));
-    let answer = api.call("PATCH", &path).raw("application/merge-patch+json", patch.to_string()).send();
+    let answer = api
+        .call("PATCH", &path)
+        .raw("application/merge-patch+json", patch.to_string())
+        .send();
     let lead = api.get(&path);
     if answer.status != 200 {
-        assert_eq!(lead.body["version"], 1, "a patch that was refused has changed something");
+        assert_eq!(
+            lead.body["version"], 1,
+            "a patch that was refused has changed something"
+        );
         return Err(answer.body);
     }
     assert_eq!(lead.body, answer.body);
@@ -23,21 +29,43 @@ fn patched(original: Value, patch: Value) -> Result<Value, Value> {
 fn custom_fields_merge_as_in_the_appendix_of_rfc_7396() {
     for (original, patch, result) in [
         (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-        (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+        (
+            json!({"a": "b"}),
+            json!({"b": "c"}),
+            json!({"a": "b", "b": "c"}),
+        ),
         (json!({"a": "b"}), json!({"a": null}), json!({})),
-        (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+        (
+            json!({"a": "b", "b": "c"}),
+            json!({"a": null}),
+            json!({"b": "c"}),
+        ),
         (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
         (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
-        (json!({"a": [1, 2]}), json!({"a": ["c"]}), json!({"a": ["c"]})),
+        (
+            json!({"a": [1, 2]}),
+            json!({"a": ["c"]}),
+            json!({"a": ["c"]}),
+        ),
         (json!({"e": 1}), json!({"a": 1}), json!({"e": 1, "a": 1})),
         (json!({}), json!({"a": null}), json!({})),
         (json!({"a": "b"}), json!({}), json!({"a": "b"})),
     ] {
-        assert_eq!(patched(original.clone(), json!({"custom_fields": patch})), Ok(result), "{original} {patch}");
+        assert_eq!(
+            patched(original.clone(), json!({"custom_fields": patch})),
+            Ok(result),
+            "{original} {patch}"
+        );
     }
     // A member that is null is removed, and the whole is when it is null.
-    assert_eq!(patched(json!({"a": "b"}), json!({"custom_fields": null})), Ok(json!({})));
-    assert_eq!(patched(json!({"a": "b"}), json!({"name": "J."})), Ok(json!({"a": "b"})));
+    assert_eq!(
+        patched(json!({"a": "b"}), json!({"custom_fields": null})),
+        Ok(json!({}))
+    );
+    assert_eq!(
+        patched(json!({"a": "b"}), json!({"name": "J."})),
+        Ok(json!({"a": "b"}))
+    );
 }
 
 #[test]
@@ -68,19 +96,45 @@ fn members_of_a_lead_are_left_cleared_and_set() {
     let path = api.create(full);
     let before = api.get(&path).body;
     let unchanged = api.patch(&path, json!({}));
-    assert_eq!((unchanged.status, &unchanged.body), (200, &before), "a patch that changes nothing writes nothing");
-    let same = api.patch(&path, json!({"name": "Jane", "tags": ["a", "b"], "custom_fields": {"a": 1, "b": null}}));
+    assert_eq!(
+        (unchanged.status, &unchanged.body),
+        (200, &before),
+        "a patch that changes nothing writes nothing"
+    );
+    let same = api.patch(
+        &path,
+        json!({"name": "Jane", "tags": ["a", "b"], "custom_fields": {"a": 1, "b": null}}),
+    );
     assert_eq!(same.body, before);
-    for member in ["external_id", "email", "phone", "company", "source", "owner_id", "deal_value"] {
+    for member in [
+        "external_id",
+        "email",
+        "phone",
+        "company",
+        "source",
+        "owner_id",
+        "deal_value",
+    ] {
         let cleared = api.patch(&path, json!({member: null}));
         assert_eq!(cleared.body[member], Value::Null, "{member}");
         let again = api.patch(&path, json!({member: before[member]}));
         assert_eq!(again.body[member], before[member], "{member}");
         if member != "deal_value" {
-            assert_eq!(api.patch(&path, json!({member: " "})).body[member], Value::Null, "a blank {member} clears");
+            assert_eq!(
+                api.patch(&path, json!({member: " "})).body[member],
+                Value::Null,
+                "a blank {member} clears"
+            );
             api.patch(&path, json!({member: before[member]}));
         }
     }
-    assert_eq!(api.patch(&path, json!({"tags": ["c"]})).body["tags"], json!(["c"]), "a list replaces");
-    assert_eq!(api.patch(&path, json!({"tags": null})).body["tags"], json!([]));
+    assert_eq!(
+        api.patch(&path, json!({"tags": ["c"]})).body["tags"],
+        json!(["c"]),
+        "a list replaces"
+    );
+    assert_eq!(
+        api.patch(&path, json!({"tags": null})).body["tags"],
+        json!([])
+    );
 }

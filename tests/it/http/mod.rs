@@ -48,12 +48,28 @@ impl Api {
     pub fn new() -> Self {
         let clock = ManualClock::at(day(2026, 3, 1));
         let store = options(&clock).in_memory().unwrap();
-        let key = store.credentials().create_api_key("all", Scope::ALL).unwrap().token;
-        Self { api: LeadsApi::new(store.clone()), store, clock, key }
+        let key = store
+            .credentials()
+            .create_api_key("all", Scope::ALL)
+            .unwrap()
+            .token;
+        Self {
+            api: LeadsApi::new(store.clone()),
+            store,
+            clock,
+            key,
+        }
     }
 
     pub fn call<'a>(&'a self, method: &'a str, path: &'a str) -> Call<'a> {
-        Call { api: self, method, path, headers: Vec::new(), key: Some(self.key.clone()), body: Vec::new() }
+        Call {
+            api: self,
+            method,
+            path,
+            headers: Vec::new(),
+            key: Some(self.key.clone()),
+            body: Vec::new(),
+        }
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -87,9 +103,19 @@ impl Api {
 
     /// Everything in the store that can be read, as text.
     pub fn contents(&self) -> String {
-        let leads: Vec<_> = self.store.leads(&leadstore::Filter::new()).map(Result::unwrap).collect();
-        let trash = self.store.list_trash(&leadstore::TrashQuery::new().per_page(100)).unwrap();
-        format!("{leads:?} {trash:?} {:?}", self.store.credentials().list().unwrap())
+        let leads: Vec<_> = self
+            .store
+            .leads(&leadstore::Filter::new())
+            .map(Result::unwrap)
+            .collect();
+        let trash = self
+            .store
+            .list_trash(&leadstore::TrashQuery::new().per_page(100))
+            .unwrap();
+        format!(
+            "{leads:?} {trash:?} {:?}",
+            self.store.credentials().list().unwrap()
+        )
     }
 }
 
@@ -126,10 +152,21 @@ impl<'a> Call<'a> {
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
-        let response = self.api.api.handle(builder.body(self.body.clone()).unwrap());
+        let response = self
+            .api
+            .api
+            .handle(builder.body(self.body.clone()).unwrap());
         let (head, bytes) = response.into_parts();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        let answer = Answer { status: head.status.as_u16(), headers: head.headers, body };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        let answer = Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        };
         openapi::check(self.method, self.path, &self.body, &answer);
         answer
     }
@@ -149,11 +186,27 @@ impl Answer {
 
     /// Field and code of each violation.
     pub fn details(&self) -> Vec<(&str, &str)> {
-        let details = self.body["details"].as_array().map(Vec::as_slice).unwrap_or_default();
-        details.iter().map(|detail| (detail["field"].as_str().unwrap(), detail["code"].as_str().unwrap())).collect()
+        let details = self.body["details"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        details
+            .iter()
+            .map(|detail| {
+                (
+                    detail["field"].as_str().unwrap(),
+                    detail["code"].as_str().unwrap(),
+                )
+            })
+            .collect()
     }
 
     pub fn names(&self) -> Vec<&str> {
-        self.body["data"].as_array().unwrap().iter().map(|lead| lead["name"].as_str().unwrap()).collect()
+        self.body["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|lead| lead["name"].as_str().unwrap())
+            .collect()
     }
 }

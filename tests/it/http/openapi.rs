@@ -17,7 +17,9 @@ fn document() -> &'static Value {
 /// The object that a reference within the document stands for, or the object itself.
 fn resolved(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
-        Some(reference) => document().pointer(reference.strip_prefix('#').unwrap()).expect(reference),
+        Some(reference) => document()
+            .pointer(reference.strip_prefix('#').unwrap())
+            .expect(reference),
         None => value,
     }
 }
@@ -25,18 +27,29 @@ fn resolved(value: &'static Value) -> &'static Value {
 /// Fails unless `value` is as the schema wants it.
 fn validate(schema: &Value, value: &Value) -> Result<(), String> {
     static VALIDATORS: Mutex<BTreeMap<String, Validator>> = Mutex::new(BTreeMap::new());
-    let mut validators = VALIDATORS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut validators = VALIDATORS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let validator = validators.entry(schema.to_string()).or_insert_with(|| {
         let schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "allOf": [schema],
             "components": document()["components"],
         });
-        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+        jsonschema::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap()
     });
-    let errors: Vec<String> =
-        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.join("\n"))
+    }
 }
 
 fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
@@ -47,9 +60,13 @@ fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
 fn template(path: &str) -> Option<&'static Value> {
     let path = path.split('?').next().unwrap();
     let fits = |template: &str| {
-        let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        let (wanted, given): (Vec<_>, Vec<_>) =
+            (template.split('/').collect(), path.split('/').collect());
         wanted.len() == given.len()
-            && wanted.iter().zip(&given).all(|(wanted, given)| *wanted == "{id}" || wanted == given)
+            && wanted
+                .iter()
+                .zip(&given)
+                .all(|(wanted, given)| *wanted == "{id}" || wanted == given)
     };
     let mut fitting: Vec<_> = paths().filter(|(template, _)| fits(template)).collect();
     fitting.sort_by_key(|(template, _)| template.contains('{'));
@@ -66,7 +83,8 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
     // Names of methods mind their case.
     let known = |name: &&String| method == name.to_uppercase() || is_head && *name == "get";
     let operations = template(path).and_then(Value::as_object);
-    let operation = operations.and_then(|operations| operations.keys().find(known).map(|name| &operations[name]));
+    let operation = operations
+        .and_then(|operations| operations.keys().find(known).map(|name| &operations[name]));
     let Some(operation) = operation else {
         let schema = match answer.status {
             401 => "Unauthorized",
@@ -77,36 +95,48 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
         let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
         match is_head {
             true => assert!(answer.body.is_null(), "{what}"),
-            false => validate(&schema, &answer.body).unwrap_or_else(|error| panic!("{what}\n{error}")),
+            false => {
+                validate(&schema, &answer.body).unwrap_or_else(|error| panic!("{what}\n{error}"))
+            }
         }
         return;
     };
     let response = operation["responses"].get(answer.status.to_string());
-    let response = resolved(response.unwrap_or_else(|| panic!("{what}: its status is not described")));
+    let response =
+        resolved(response.unwrap_or_else(|| panic!("{what}: its status is not described")));
     let headers = response.get("headers").and_then(Value::as_object);
     for (name, header) in headers.into_iter().flatten() {
         let header = resolved(header);
         match answer.headers.get(name) {
             Some(value) => {
                 let value = Value::from(value.to_str().unwrap());
-                validate(&header["schema"], &value).unwrap_or_else(|error| panic!("{what}, {name}\n{error}"));
+                validate(&header["schema"], &value)
+                    .unwrap_or_else(|error| panic!("{what}, {name}\n{error}"));
             }
             None => assert_ne!(header["required"], true, "{what} has no {name}"),
         }
     }
-    match response.get("content").and_then(|content| content.get("application/json")) {
+    match response
+        .get("content")
+        .and_then(|content| content.get("application/json"))
+    {
         Some(media) if !is_head => {
             assert_eq!(answer.header("content-type"), "application/json", "{what}");
-            validate(&media["schema"], &answer.body).unwrap_or_else(|error| panic!("{what}\n{error}"));
+            validate(&media["schema"], &answer.body)
+                .unwrap_or_else(|error| panic!("{what}\n{error}"));
         }
-        _ => assert!(answer.body.is_null(), "{what} has a body that is not described"),
+        _ => assert!(
+            answer.body.is_null(),
+            "{what} has a body that is not described"
+        ),
     }
     if answer.status < 300
         && let Some(content) = operation["requestBody"]["content"].as_object()
     {
         let body: Value = serde_json::from_slice(body).unwrap();
         let schema = &content["application/json"]["schema"];
-        validate(schema, &body).unwrap_or_else(|error| panic!("{what} was accepted: {body}\n{error}"));
+        validate(schema, &body)
+            .unwrap_or_else(|error| panic!("{what} was accepted: {body}\n{error}"));
     }
 }
 
@@ -114,11 +144,17 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
 fn the_document_names_the_paths_and_methods_that_are_served_and_no_others() {
     let api = Api::new();
     for (path, operations) in paths() {
-        let described: BTreeSet<String> =
-            operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        let described: BTreeSet<String> = operations
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|method| method.to_uppercase())
+            .collect();
         let answer = api.call("OPTIONS", path).send();
         let served = answer.header("allow").split(", ").map(str::to_owned);
-        let served: BTreeSet<String> = served.filter(|method| method != "HEAD" && method != "OPTIONS").collect();
+        let served: BTreeSet<String> = served
+            .filter(|method| method != "HEAD" && method != "OPTIONS")
+            .collect();
         assert_eq!(served, described, "{path}");
     }
     assert_eq!(paths().count(), 6);
@@ -138,7 +174,11 @@ fn every_example_of_a_body_is_accepted_and_is_what_its_schema_wants() {
                     let method = method.to_uppercase();
                     let body = example["value"].to_string();
                     let answer = api.call(&method, &path).raw(media_type, body).send();
-                    assert!(answer.status < 300, "{method} {path} {name}: {}", answer.body);
+                    assert!(
+                        answer.status < 300,
+                        "{method} {path} {name}: {}",
+                        answer.body
+                    );
                     validate(&media["schema"], &example["value"]).unwrap();
                     count += 1;
                 }
@@ -152,9 +192,16 @@ fn every_example_of_a_body_is_accepted_and_is_what_its_schema_wants() {
 fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_described_are_not() {
     for (path, operations) in paths() {
         for (method, operation) in operations.as_object().unwrap() {
-            let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let parameters = operation["parameters"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let example = |parameter: &Value| match &parameter["example"] {
-                Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect::<Vec<_>>().join(","),
+                Value::Array(texts) => texts
+                    .iter()
+                    .map(|text| text.as_str().unwrap())
+                    .collect::<Vec<_>>()
+                    .join(","),
                 Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
@@ -163,7 +210,8 @@ fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_describe
                 match parameter["in"].as_str().unwrap() {
                     "query" if name == "cursor" => {}
                     "query" => {
-                        let answer = Api::new().get(&format!("{path}?{name}={}", example(parameter)));
+                        let answer =
+                            Api::new().get(&format!("{path}?{name}={}", example(parameter)));
                         assert_eq!(answer.status, 200, "{name}: {}", answer.body);
                         validate(&parameter["schema"], &parameter["example"]).unwrap();
                     }
@@ -176,23 +224,48 @@ fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_describe
                         let path = path.replace("/v1/leads/{id}", &lead);
                         let method = method.to_uppercase();
                         let call = api.call(&method, &path).header(name, example(parameter));
-                        let answer = if method == "PATCH" { call.json(&json!({})).send() } else { call.send() };
-                        assert!(answer.status < 300, "{method} {path} {name}: {}", answer.body);
+                        let answer = if method == "PATCH" {
+                            call.json(&json!({})).send()
+                        } else {
+                            call.send()
+                        };
+                        assert!(
+                            answer.status < 300,
+                            "{method} {path} {name}: {}",
+                            answer.body
+                        );
                     }
                     place => assert_eq!((place, name), ("path", "id")),
                 }
             }
-            let (api, method, path) = (Api::new(), method.to_uppercase(), format!("{path}?colour=red"));
-            let answer = api.call(&method, &path).raw("application/json", "{}").send();
-            assert_eq!((answer.status, answer.error()), (422, "validation_failed"), "{method} {path}");
-            assert!(answer.details().contains(&("colour", "unknown")), "{method} {path}: {}", answer.body);
+            let (api, method, path) = (
+                Api::new(),
+                method.to_uppercase(),
+                format!("{path}?colour=red"),
+            );
+            let answer = api
+                .call(&method, &path)
+                .raw("application/json", "{}")
+                .send();
+            assert_eq!(
+                (answer.status, answer.error()),
+                (422, "validation_failed"),
+                "{method} {path}"
+            );
+            assert!(
+                answer.details().contains(&("colour", "unknown")),
+                "{method} {path}: {}",
+                answer.body
+            );
         }
     }
 }
 
 #[test]
 fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
-    let faults = ["bad body", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"];
+    let faults = [
+        "bad body", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503",
+    ];
     for (path, operations) in paths() {
         for (method, operation) in operations.as_object().unwrap() {
             for (status, response) in operation["responses"].as_object().unwrap() {
@@ -200,13 +273,25 @@ fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
                     continue;
                 }
                 let response = resolved(response);
-                assert!(status == "400" || faults.contains(&status.as_str()), "{method} {path} {status}");
-                assert!(response["content"]["application/json"]["schema"].is_object(), "{method} {path} {status}");
+                assert!(
+                    status == "400" || faults.contains(&status.as_str()),
+                    "{method} {path} {status}"
+                );
+                assert!(
+                    response["content"]["application/json"]["schema"].is_object(),
+                    "{method} {path} {status}"
+                );
             }
         }
     }
     // The schemas of the document would accept anything if they could not be read.
-    assert!(validate(&json!({"$ref": "#/components/schemas/Lead"}), &json!({"name": "Jane"})).is_err());
+    assert!(
+        validate(
+            &json!({"$ref": "#/components/schemas/Lead"}),
+            &json!({"name": "Jane"})
+        )
+        .is_err()
+    );
     let mut lead = document()["components"]["schemas"]["Lead"]["examples"][0].clone();
     validate(&json!({"$ref": "#/components/schemas/Lead"}), &lead).unwrap();
     lead["colour"] = json!("red");

@@ -29,15 +29,23 @@ fn a_lead_lives_as_in_the_examples_of_the_leads_api() {
     let listed = api.get("/v1/leads?page=1&per_page=25&status=new&sort=-created_at");
     assert_eq!(listed.status, 200);
     assert_eq!(listed.body["data"], json!([created.body]));
-    let pagination = json!({"page": 1, "per_page": 25, "total": 1, "total_pages": 1, "next_cursor": null});
+    let pagination =
+        json!({"page": 1, "per_page": 25, "total": 1, "total_pages": 1, "next_cursor": null});
     assert_eq!(listed.body["pagination"], pagination);
-    assert_eq!(api.get("/v1/leads?status=lost").body["pagination"]["total"], 0);
+    assert_eq!(
+        api.get("/v1/leads?status=lost").body["pagination"]["total"],
+        0
+    );
 
     assert_eq!(api.get(&path).body, created.body);
 
     let changed = api.patch(&path, json!({"status": "qualified", "deal_value": 50000}));
     assert_eq!(
-        (changed.status, &changed.body["status"], &changed.body["deal_value"]),
+        (
+            changed.status,
+            &changed.body["status"],
+            &changed.body["deal_value"]
+        ),
         (200, &json!("qualified"), &json!(50000))
     );
     assert_ne!(changed.header("etag"), created.header("etag"));
@@ -55,14 +63,23 @@ fn a_lead_lives_as_in_the_examples_of_the_leads_api() {
     let gone = api.get(&path);
     assert_eq!((gone.status, gone.error()), (404, "in_trash"));
     assert_eq!(gone.body["expires_at"], "2026-03-31T12:00:00.000000Z");
-    assert_eq!(api.post("/v1/leads/search", search.clone()).body["pagination"]["total"], 0);
+    assert_eq!(
+        api.post("/v1/leads/search", search.clone()).body["pagination"]["total"],
+        0
+    );
     let trash = api.get("/v1/leads/trash");
     assert_eq!(trash.body["data"][0]["id"], id);
-    assert_eq!(trash.body["data"][0]["expires_at"], "2026-03-31T12:00:00.000000Z");
+    assert_eq!(
+        trash.body["data"][0]["expires_at"],
+        "2026-03-31T12:00:00.000000Z"
+    );
     assert_eq!(trash.body["pagination"]["total"], 1);
 
     let restored = api.call("POST", &format!("{path}/restore")).send();
-    assert_eq!((restored.status, &restored.body["version"]), (200, &json!(4)));
+    assert_eq!(
+        (restored.status, &restored.body["version"]),
+        (200, &json!(4))
+    );
     assert_eq!(api.get(&path).body, restored.body);
     assert_eq!(api.get(&path).header("etag"), restored.header("etag"));
 
@@ -88,16 +105,42 @@ fn ranges_of_matches_cut_javascript_strings() {
     };
     let ranges = &found.body["data"][0]["matches"][0]["ranges"];
     assert_eq!([cut(&ranges[0]), cut(&ranges[1])], ["Zoë", "Straße"]);
-    assert_eq!(api.store.search(&SearchQuery::new("zoe ")).unwrap().items[0].matches[0].ranges.first(), Some(&(5..9)));
+    assert_eq!(
+        api.store.search(&SearchQuery::new("zoe ")).unwrap().items[0].matches[0]
+            .ranges
+            .first(),
+        Some(&(5..9))
+    );
 }
 
 #[test]
 fn lists_take_every_filter_and_order() {
     let api = Api::new();
     for (name, status, owner, source, tags, value) in [
-        ("a", "new", json!("ada"), "web", json!(["vip", "eu"]), json!(1)),
-        ("b", "contacted", json!("bob"), "web", json!(["eu"]), json!(2.5)),
-        ("c", "lost", Value::Null, "a fair, no", json!([]), json!(null)),
+        (
+            "a",
+            "new",
+            json!("ada"),
+            "web",
+            json!(["vip", "eu"]),
+            json!(1),
+        ),
+        (
+            "b",
+            "contacted",
+            json!("bob"),
+            "web",
+            json!(["eu"]),
+            json!(2.5),
+        ),
+        (
+            "c",
+            "lost",
+            Value::Null,
+            "a fair, no",
+            json!([]),
+            json!(null),
+        ),
     ] {
         let source = source.replace(", no", "");
         api.create(json!({"name": name, "status": status, "owner_id": owner, "source": source, "tags": tags, "deal_value": value}));
@@ -117,7 +160,10 @@ fn lists_take_every_filter_and_order() {
         ("?source=a%20fair,web&tag=vip", vec!["a"]),
         ("?tag=eu", vec!["b", "a"]),
         ("?created_after=2026-03-02", vec!["c", "b"]),
-        ("?created_after=2026-03-02T12:00:00Z&created_before=2026-03-03T12:00:00Z", vec!["b"]),
+        (
+            "?created_after=2026-03-02T12:00:00Z&created_before=2026-03-03T12:00:00Z",
+            vec!["b"],
+        ),
         ("?created_before=2026-03-02T13:00:00%2B01:00", vec!["a"]),
         ("?updated_before=2026-03-02", vec!["a"]),
         ("?updated_after=2026-03-03T12:00:00.000000Z", vec!["c"]),
@@ -136,11 +182,27 @@ fn lists_take_every_filter_and_order() {
         api.post("/v1/leads/search", body)
     };
     assert_eq!(search(json!({})).names(), ["b", "a"]);
-    assert_eq!(search(json!({"tag": ["vip"], "status": "new,lost", "owner_id": ["ada", "bob"]})).names(), ["a"]);
-    assert_eq!(search(json!({"deal_value_min": 2, "created_after": "2026-03-01"})).names(), ["b"]);
+    assert_eq!(
+        search(json!({"tag": ["vip"], "status": "new,lost", "owner_id": ["ada", "bob"]})).names(),
+        ["a"]
+    );
+    assert_eq!(
+        search(json!({"deal_value_min": 2, "created_after": "2026-03-01"})).names(),
+        ["b"]
+    );
     assert_eq!(search(json!({"per_page": 1, "page": 2})).names(), ["a"]);
-    assert_eq!(search(json!({"fields": ["name"]})).names(), Vec::<&str>::new());
-    assert_eq!(api.post("/v1/leads/search", json!({"query": "wbe", "typos": "never"})).names(), Vec::<&str>::new());
+    assert_eq!(
+        search(json!({"fields": ["name"]})).names(),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        api.post(
+            "/v1/leads/search",
+            json!({"query": "wbe", "typos": "never"})
+        )
+        .names(),
+        Vec::<&str>::new()
+    );
 }
 
 #[test]
@@ -153,10 +215,16 @@ fn pages_link_to_their_neighbours() {
         }
     }
     let second = api.get("/v1/leads?per_page=1&page=2&tag=a%20b");
-    assert_eq!(second.header("link"), "</v1/leads?per_page=1&tag=a%20b&page=1>; rel=\"prev\"");
+    assert_eq!(
+        second.header("link"),
+        "</v1/leads?per_page=1&tag=a%20b&page=1>; rel=\"prev\""
+    );
     let first = api.get("/v1/leads?per_page=1&tag=a%20b");
     let cursor = first.body["pagination"]["next_cursor"].as_str().unwrap();
-    assert_eq!(first.header("link"), format!("</v1/leads?per_page=1&tag=a%20b&cursor={cursor}>; rel=\"next\""));
+    assert_eq!(
+        first.header("link"),
+        format!("</v1/leads?per_page=1&tag=a%20b&cursor={cursor}>; rel=\"next\"")
+    );
     assert!(api.get("/v1/leads").headers.get("link").is_none());
     let trash = api.get("/v1/leads/trash?per_page=1&page=2&sort=deleted_at");
     assert_eq!(trash.names(), ["lead 1"]);
@@ -179,28 +247,89 @@ fn conditions_on_the_etag_hold_or_are_told() {
         ("*".to_owned(), 304),
         ("\"other\"".to_owned(), 200),
     ] {
-        let answer = api.call("GET", &path).header("If-None-Match", &condition).send();
-        assert_eq!((answer.status, answer.header("etag")), (status, tag.as_str()), "{condition}");
-        assert_eq!(api.call("HEAD", &path).header("If-None-Match", &condition).send().status, status, "{condition}");
+        let answer = api
+            .call("GET", &path)
+            .header("If-None-Match", &condition)
+            .send();
+        assert_eq!(
+            (answer.status, answer.header("etag")),
+            (status, tag.as_str()),
+            "{condition}"
+        );
+        assert_eq!(
+            api.call("HEAD", &path)
+                .header("If-None-Match", &condition)
+                .send()
+                .status,
+            status,
+            "{condition}"
+        );
     }
-    let patch =
-        |condition: &str, body: Value| api.call("PATCH", &path).header("If-Match", condition).json(&body).send();
+    let patch = |condition: &str, body: Value| {
+        api.call("PATCH", &path)
+            .header("If-Match", condition)
+            .json(&body)
+            .send()
+    };
     for condition in ["\"other\"", &format!("W/{tag}"), "nonsense", ""] {
         let refused = patch(condition, json!({"name": "J."}));
-        assert_eq!((refused.status, refused.error()), (412, "version_conflict"), "{condition}");
-        let refused = api.call("DELETE", &path).header("If-Match", condition).send();
-        assert_eq!((refused.status, refused.error()), (412, "version_conflict"), "{condition}");
+        assert_eq!(
+            (refused.status, refused.error()),
+            (412, "version_conflict"),
+            "{condition}"
+        );
+        let refused = api
+            .call("DELETE", &path)
+            .header("If-Match", condition)
+            .send();
+        assert_eq!(
+            (refused.status, refused.error()),
+            (412, "version_conflict"),
+            "{condition}"
+        );
     }
     assert_eq!(patch(&tag, json!({"name": "J."})).status, 200);
-    assert_eq!(patch(&tag, json!({"name": "J. D."})).status, 412, "the lead has changed");
+    assert_eq!(
+        patch(&tag, json!({"name": "J. D."})).status,
+        412,
+        "the lead has changed"
+    );
     assert_eq!(patch("*", json!({"name": "J. D."})).status, 200);
     api.delete(&path);
     let restore = format!("{path}/restore");
-    assert_eq!(api.call("POST", &restore).header("If-Match", &tag).send().status, 412);
-    let deleted = &api.store.list_trash(&leadstore::TrashQuery::new()).unwrap().items[0].lead;
-    let current = format!("\"{}-{:x}\"", deleted.version, deleted.created_at.timestamp_micros());
-    assert_eq!(api.call("POST", &restore).header("If-Match", &current).send().status, 200);
-    assert_eq!(api.call("POST", &restore).header("If-Match", "\"other\"").send().status, 409, "the lead comes first");
+    assert_eq!(
+        api.call("POST", &restore)
+            .header("If-Match", &tag)
+            .send()
+            .status,
+        412
+    );
+    let deleted = &api
+        .store
+        .list_trash(&leadstore::TrashQuery::new())
+        .unwrap()
+        .items[0]
+        .lead;
+    let current = format!(
+        "\"{}-{:x}\"",
+        deleted.version,
+        deleted.created_at.timestamp_micros()
+    );
+    assert_eq!(
+        api.call("POST", &restore)
+            .header("If-Match", &current)
+            .send()
+            .status,
+        200
+    );
+    assert_eq!(
+        api.call("POST", &restore)
+            .header("If-Match", "\"other\"")
+            .send()
+            .status,
+        409,
+        "the lead comes first"
+    );
 }
 
 #[test]
@@ -225,13 +354,22 @@ fn head_is_get_without_the_body() {
         let (get, head) = (api.get(path), api.call("HEAD", path).send());
         assert_eq!((head.status, &head.body), (200, &Value::Null));
         let length: usize = head.header("content-length").parse().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&get.body.to_string()).unwrap(), get.body);
+        assert_eq!(
+            serde_json::from_str::<Value>(&get.body.to_string()).unwrap(),
+            get.body
+        );
         assert!(length > 50, "{path}");
         for name in ["content-type", "etag", "link"] {
-            assert_eq!(head.headers.get(name), get.headers.get(name), "{path} {name}");
+            assert_eq!(
+                head.headers.get(name),
+                get.headers.get(name),
+                "{path} {name}"
+            );
         }
     }
-    let gone = api.call("HEAD", "/v1/leads/lead_01h455vb4pex5vsknk084sn02q").send();
+    let gone = api
+        .call("HEAD", "/v1/leads/lead_01h455vb4pex5vsknk084sn02q")
+        .send();
     assert_eq!((gone.status, &gone.body), (404, &Value::Null));
 }
 
@@ -239,11 +377,27 @@ fn head_is_get_without_the_body() {
 fn pages_of_the_origins_that_the_host_allows_may_call() {
     let mut api = Api::new();
     let origin = "https://app.example.com";
-    let closed = api.call("OPTIONS", "/v1/leads").without_key().header("Origin", origin).send();
-    assert_eq!((closed.status, closed.header("allow")), (204, "GET, HEAD, POST, OPTIONS"));
-    assert!(closed.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
+    let closed = api
+        .call("OPTIONS", "/v1/leads")
+        .without_key()
+        .header("Origin", origin)
+        .send();
+    assert_eq!(
+        (closed.status, closed.header("allow")),
+        (204, "GET, HEAD, POST, OPTIONS")
+    );
+    assert!(
+        closed
+            .headers
+            .keys()
+            .all(|name| !name.as_str().starts_with("access-control"))
+    );
 
-    api.api = api.api.clone().allow_origin(origin).allow_origin("tauri://localhost");
+    api.api = api
+        .api
+        .clone()
+        .allow_origin(origin)
+        .allow_origin("tauri://localhost");
     let preflight = api
         .call("OPTIONS", "/v1/leads/lead_01h455vb4pex5vsknk084sn02q")
         .without_key()
@@ -252,10 +406,18 @@ fn pages_of_the_origins_that_the_host_allows_may_call() {
         .send();
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), origin);
-    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, PATCH, DELETE, OPTIONS");
-    let headers = preflight.header("access-control-allow-headers").to_lowercase();
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        "GET, HEAD, PATCH, DELETE, OPTIONS"
+    );
+    let headers = preflight
+        .header("access-control-allow-headers")
+        .to_lowercase();
     for header in ["authorization", "content-type", "if-match", "if-none-match"] {
-        assert!(headers.split(", ").any(|allowed| allowed == header), "{header}");
+        assert!(
+            headers.split(", ").any(|allowed| allowed == header),
+            "{header}"
+        );
     }
     // Every answer, faults included.
     for (method, path, status) in [
@@ -277,17 +439,43 @@ fn pages_of_the_origins_that_the_host_allows_may_call() {
             };
             assert_eq!(answer.status, status);
             assert_eq!(answer.header("vary"), "Origin");
-            let named = answer.headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            let named = answer
+                .headers
+                .get("access-control-allow-origin")
+                .map(|value| value.to_str().unwrap());
             assert_eq!(named, from.filter(|_| allowed), "{method} {path}");
-            assert_eq!(answer.headers.contains_key("access-control-expose-headers"), allowed);
+            assert_eq!(
+                answer.headers.contains_key("access-control-expose-headers"),
+                allowed
+            );
         }
     }
-    let refused = api.call("GET", "/v1/leads").without_key().header("Origin", origin).send();
-    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, origin));
-    assert!(refused.header("access-control-expose-headers").contains("ETag"));
+    let refused = api
+        .call("GET", "/v1/leads")
+        .without_key()
+        .header("Origin", origin)
+        .send();
+    assert_eq!(
+        (
+            refused.status,
+            refused.header("access-control-allow-origin")
+        ),
+        (401, origin)
+    );
+    assert!(
+        refused
+            .header("access-control-expose-headers")
+            .contains("ETag")
+    );
     api.api = api.api.clone().allow_origin("*");
-    let any = api.call("GET", "/v1/leads").header("Origin", "https://any.example").send();
-    assert_eq!(any.header("access-control-allow-origin"), "https://any.example");
+    let any = api
+        .call("GET", "/v1/leads")
+        .header("Origin", "https://any.example")
+        .send();
+    assert_eq!(
+        any.header("access-control-allow-origin"),
+        "https://any.example"
+    );
 }
 
 #[test]
@@ -295,9 +483,22 @@ fn a_path_may_be_percent_encoded() {
     let api = Api::new();
     let path = api.create(jane());
     assert_eq!(api.get(&path.replace("lead_", "%6Cead%5f")).status, 200);
-    for path in ["/v1/leads/", "/v1/leads//", "//v1/leads", "/v1", "/", "/v1/leads/%ff", "/v1/leads/%", "/V1/leads"] {
+    for path in [
+        "/v1/leads/",
+        "/v1/leads//",
+        "//v1/leads",
+        "/v1",
+        "/",
+        "/v1/leads/%ff",
+        "/v1/leads/%",
+        "/V1/leads",
+    ] {
         let answer = api.get(path);
-        assert_eq!((answer.status, answer.error()), (404, "not_found"), "{path}");
+        assert_eq!(
+            (answer.status, answer.error()),
+            (404, "not_found"),
+            "{path}"
+        );
     }
 }
 
@@ -306,9 +507,17 @@ fn a_store_that_is_closed_or_read_only_is_unavailable() {
     let api = Api::new();
     let path = api.create(jane());
     api.store.clone().close().unwrap();
-    for answer in [api.get(&path), api.get("/v1/leads"), api.post("/v1/leads/search", json!({"query": "x"}))] {
+    for answer in [
+        api.get(&path),
+        api.get("/v1/leads"),
+        api.post("/v1/leads/search", json!({"query": "x"})),
+    ] {
         assert_eq!((answer.status, answer.error()), (503, "unavailable"));
         assert_eq!(answer.header("retry-after"), "1");
-        assert!(!answer.body["message"].as_str().unwrap().contains("close"), "{}", answer.body);
+        assert!(
+            !answer.body["message"].as_str().unwrap().contains("close"),
+            "{}",
+            answer.body
+        );
     }
 }

@@ -25,12 +25,25 @@ impl Company {
         };
         let own = create(json!("ada"), None);
         let own_trashed = create(json!("ada"), None);
-        let others = vec![create(json!("bob"), Some("x1")), create(Value::Null, None), create(json!("Ada"), None)];
+        let others = vec![
+            create(json!("bob"), Some("x1")),
+            create(Value::Null, None),
+            create(json!("Ada"), None),
+        ];
         let others_trashed = vec![create(json!("bob"), Some("x2")), create(Value::Null, None)];
         api.delete(&own_trashed);
-        others_trashed.iter().for_each(|path| drop(api.delete(path)));
+        others_trashed
+            .iter()
+            .for_each(|path| drop(api.delete(path)));
         let ada = api.key_of("ada");
-        Self { api, ada, others, others_trashed, own, own_trashed }
+        Self {
+            api,
+            ada,
+            others,
+            others_trashed,
+            own,
+            own_trashed,
+        }
     }
 
     fn as_ada(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
@@ -62,13 +75,31 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         "?per_page=1",
     ] {
         let page = company.as_ada("GET", &format!("/v1/leads{query}"), None);
-        assert_eq!((page.status, &page.body["pagination"]["total"]), (200, &json!(1)), "{query}");
+        assert_eq!(
+            (page.status, &page.body["pagination"]["total"]),
+            (200, &json!(1)),
+            "{query}"
+        );
         assert_eq!(page.body["data"][0]["id"], id(&company.own), "{query}");
-        assert_eq!(page.body["pagination"]["next_cursor"], Value::Null, "{query}");
+        assert_eq!(
+            page.body["pagination"]["next_cursor"],
+            Value::Null,
+            "{query}"
+        );
     }
-    for query in ["?owner_id=bob", "?owner_id=", "?owner_id=Ada", "?owner_id=,bob", "?page=2"] {
+    for query in [
+        "?owner_id=bob",
+        "?owner_id=",
+        "?owner_id=Ada",
+        "?owner_id=,bob",
+        "?page=2",
+    ] {
         let page = company.as_ada("GET", &format!("/v1/leads{query}"), None);
-        assert_eq!((page.status, page.body["data"].as_array().unwrap().len()), (200, 0), "{query}");
+        assert_eq!(
+            (page.status, page.body["data"].as_array().unwrap().len()),
+            (200, 0),
+            "{query}"
+        );
         let total = if query == "?page=2" { 1 } else { 0 };
         assert_eq!(page.body["pagination"]["total"], total, "{query}");
     }
@@ -81,7 +112,11 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         (json!({"query": "jane", "owner_id": ""}), 0),
     ] {
         let found = company.as_ada("POST", "/v1/leads/search", Some(body.clone()));
-        assert_eq!((found.status, &found.body["pagination"]["total"]), (200, &json!(total)), "{body}");
+        assert_eq!(
+            (found.status, &found.body["pagination"]["total"]),
+            (200, &json!(total)),
+            "{body}"
+        );
         for hit in found.body["data"].as_array().unwrap() {
             assert_eq!(hit["id"], id(&company.own), "{body}");
         }
@@ -95,7 +130,9 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         assert_eq!(trash.body["pagination"]["total"], 1, "{sort}");
     }
     // A search whose words are in others' leads only is forgiven its typos as if those were not there.
-    company.api.create(json!({"name": "Jnae", "owner_id": "bob"}));
+    company
+        .api
+        .create(json!({"name": "Jnae", "owner_id": "bob"}));
     let found = company.as_ada("POST", "/v1/leads/search", Some(json!({"query": "jnae "})));
     assert_eq!(found.body["pagination"]["total"], 1);
 }
@@ -105,7 +142,11 @@ fn another_owners_lead_is_answered_as_one_that_is_not_there() {
     let company = Company::new();
     let nowhere = "/v1/leads/lead_01h455vb4pex5vsknk084sn02q".to_owned();
     let before = company.api.contents();
-    let tag = company.api.get(&company.others[0]).header("etag").to_owned();
+    let tag = company
+        .api
+        .get(&company.others[0])
+        .header("etag")
+        .to_owned();
     let requests = |path: &str| {
         vec![
             ("GET", path.to_owned(), None),
@@ -118,22 +159,36 @@ fn another_owners_lead_is_answered_as_one_that_is_not_there() {
             ("DELETE", format!("/v1/leads/trash/{}", id(path)), None),
         ]
     };
-    let expected: Vec<Answer> =
-        requests(&nowhere).into_iter().map(|(method, path, body)| company.as_ada(method, &path, body)).collect();
+    let expected: Vec<Answer> = requests(&nowhere)
+        .into_iter()
+        .map(|(method, path, body)| company.as_ada(method, &path, body))
+        .collect();
     for path in company.others.iter().chain(&company.others_trashed) {
         for ((method, path, body), expected) in requests(path).into_iter().zip(&expected) {
             let answer = company.as_ada(method, &path, body.clone());
-            assert_eq!((answer.status, &answer.body), (404, &expected.body), "{method} {path}");
+            assert_eq!(
+                (answer.status, &answer.body),
+                (404, &expected.body),
+                "{method} {path}"
+            );
             assert_eq!(answer.headers, expected.headers, "{method} {path}");
             // Nor does a condition tell whether it holds.
             for condition in [tag.as_str(), "\"other\"", "*"] {
                 for header in ["If-Match", "If-None-Match"] {
-                    let call = company.api.call(method, &path).key(&company.ada).header(header, condition);
+                    let call = company
+                        .api
+                        .call(method, &path)
+                        .key(&company.ada)
+                        .header(header, condition);
                     let answer = match &body {
                         Some(body) => call.json(body).send(),
                         None => call.send(),
                     };
-                    assert_eq!((answer.status, &answer.body), (404, &expected.body), "{method} {path} {header}");
+                    assert_eq!(
+                        (answer.status, &answer.body),
+                        (404, &expected.body),
+                        "{method} {path} {header}"
+                    );
                 }
             }
         }
@@ -153,7 +208,11 @@ fn its_leads_are_and_stay_its_own() {
         json!({"name": "x", "owner_id": " ada "}),
     ] {
         let created = company.as_ada("POST", "/v1/leads", Some(body.clone()));
-        assert_eq!((created.status, &created.body["owner_id"]), (201, &json!("ada")), "{body}");
+        assert_eq!(
+            (created.status, &created.body["owner_id"]),
+            (201, &json!("ada")),
+            "{body}"
+        );
     }
     let before = company.api.contents();
     for (body, status) in [
@@ -162,7 +221,10 @@ fn its_leads_are_and_stay_its_own() {
         (json!({"name": "x", "owner_id": 5}), 422),
         // That an identity is taken would tell of another's lead, so none can be tried.
         (json!({"name": "x", "id": id(&company.others[0])}), 422),
-        (json!({"name": "x", "id": "lead_01h455vb4pex5vsknk084sn02q"}), 422),
+        (
+            json!({"name": "x", "id": "lead_01h455vb4pex5vsknk084sn02q"}),
+            422,
+        ),
         (json!({"name": "x", "external_id": "x1"}), 422),
         (json!({"name": "x", "external_id": "x9"}), 422),
     ] {
@@ -180,8 +242,15 @@ fn its_leads_are_and_stay_its_own() {
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
     }
     assert_eq!(company.api.contents(), before);
-    let changed = company.as_ada("PATCH", &company.own, Some(json!({"owner_id": "ada", "name": "changed"})));
-    assert_eq!((changed.status, &changed.body["name"]), (200, &json!("changed")));
+    let changed = company.as_ada(
+        "PATCH",
+        &company.own,
+        Some(json!({"owner_id": "ada", "name": "changed"})),
+    );
+    assert_eq!(
+        (changed.status, &changed.body["name"]),
+        (200, &json!("changed"))
+    );
 }
 
 #[test]
@@ -190,21 +259,45 @@ fn its_own_trash_is_restored_purged_and_emptied_alone() {
     let restored = company.as_ada("POST", &format!("{}/restore", company.own_trashed), None);
     assert_eq!(restored.status, 200);
     assert_eq!(company.as_ada("DELETE", &company.own, None).status, 204);
-    assert_eq!(company.as_ada("DELETE", &company.own_trashed, None).status, 204);
+    assert_eq!(
+        company.as_ada("DELETE", &company.own_trashed, None).status,
+        204
+    );
     let own = format!("/v1/leads/trash/{}", id(&company.own));
     assert_eq!(company.as_ada("DELETE", &own, None).status, 204);
-    assert_eq!(company.as_ada("DELETE", "/v1/leads/trash", None).status, 204);
-    assert_eq!(company.as_ada("GET", "/v1/leads/trash", None).body["pagination"]["total"], 0);
+    assert_eq!(
+        company.as_ada("DELETE", "/v1/leads/trash", None).status,
+        204
+    );
+    assert_eq!(
+        company.as_ada("GET", "/v1/leads/trash", None).body["pagination"]["total"],
+        0
+    );
     let all = company.api.get("/v1/leads/trash").body;
-    assert_eq!(all["pagination"]["total"], company.others_trashed.len(), "others' trash is left");
+    assert_eq!(
+        all["pagination"]["total"],
+        company.others_trashed.len(),
+        "others' trash is left"
+    );
 }
 
 #[test]
 fn a_lead_that_is_given_to_another_owner_is_gone_for_the_first() {
     let company = Company::new();
-    let tag = company.as_ada("GET", &company.own, None).header("etag").to_owned();
+    let tag = company
+        .as_ada("GET", &company.own, None)
+        .header("etag")
+        .to_owned();
     company.api.patch(&company.own, json!({"owner_id": "bob"}));
-    let answer = company.api.call("GET", &company.own).key(&company.ada).header("If-None-Match", tag).send();
+    let answer = company
+        .api
+        .call("GET", &company.own)
+        .key(&company.ada)
+        .header("If-None-Match", tag)
+        .send();
     assert_eq!((answer.status, answer.error()), (404, "not_found"));
-    assert_eq!(company.as_ada("GET", "/v1/leads", None).body["pagination"]["total"], 0);
+    assert_eq!(
+        company.as_ada("GET", "/v1/leads", None).body["pagination"]["total"],
+        0
+    );
 }

@@ -37,13 +37,22 @@ impl Answers<'_> {
     }
 
     fn check_get(&mut self) {
-        let Some(id) = self.oracle.any_id(self.rng) else { return };
+        let Some(id) = self.oracle.any_id(self.rng) else {
+            return;
+        };
         assert_eq!(self.store.get(id).unwrap(), self.oracle.get(id));
         let external = Fields::random(self.rng).external_id;
         if let Some(external) = external {
-            assert_eq!(self.store.get_by_external_id(&external).unwrap(), self.oracle.get_by_external_id(&external));
+            assert_eq!(
+                self.store.get_by_external_id(&external).unwrap(),
+                self.oracle.get_by_external_id(&external)
+            );
         }
-        let trashed = self.store.get_trashed(id).unwrap().map(|t| (t.lead, t.deleted_at, t.expires_at));
+        let trashed = self
+            .store
+            .get_trashed(id)
+            .unwrap()
+            .map(|t| (t.lead, t.deleted_at, t.expires_at));
         assert_eq!(trashed, self.oracle.get_trashed(self.now, id));
     }
 
@@ -52,51 +61,109 @@ impl Answers<'_> {
         let per_page = self.rng.u32(1..=40);
         let pages = self.oracle.live().count() as u64 / u64::from(per_page) + 2;
         let page = self.rng.u64(1..=pages);
-        let query = ListQuery::new().filter(wanted.filter()).sort(wanted.sort.clone());
-        let listed = self.store.list(&query.clone().page(page).per_page(per_page)).unwrap();
-        let (expected, total) = self.oracle.list(&wanted, (page - 1) * u64::from(per_page), per_page as usize);
+        let query = ListQuery::new()
+            .filter(wanted.filter())
+            .sort(wanted.sort.clone());
+        let listed = self
+            .store
+            .list(&query.clone().page(page).per_page(per_page))
+            .unwrap();
+        let (expected, total) =
+            self.oracle
+                .list(&wanted, (page - 1) * u64::from(per_page), per_page as usize);
         assert_eq!(listed.total, total, "{wanted:?}");
-        assert_eq!(listed.items, expected, "{wanted:?} page {page} of {per_page}");
+        assert_eq!(
+            listed.items, expected,
+            "{wanted:?} page {page} of {per_page}"
+        );
         let window = self.store.list(&query.window(3, 7)).unwrap();
-        assert_eq!(window.items, self.oracle.list(&wanted, 3, 7).0, "{wanted:?}");
+        assert_eq!(
+            window.items,
+            self.oracle.list(&wanted, 3, 7).0,
+            "{wanted:?}"
+        );
     }
 
     /// Follows the cursors of a list to its end, while nothing changes.
     fn check_cursors(&mut self) {
         let wanted = ListWanted::random(self.rng, self.oracle);
-        let query = ListQuery::new().filter(wanted.filter()).sort(wanted.sort.clone()).per_page(self.rng.u32(7..=60));
+        let query = ListQuery::new()
+            .filter(wanted.filter())
+            .sort(wanted.sort.clone())
+            .per_page(self.rng.u32(7..=60));
         let mut page = self.store.list(&query).unwrap();
         let mut followed = Vec::new();
         loop {
             assert_eq!(page.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
             followed.append(&mut page.items);
             let Some(cursor) = page.next else { break };
-            page = self.store.list(&query.clone().after(cursor.to_string().parse().unwrap())).unwrap();
-            assert!(!page.items.is_empty(), "a cursor leads to something: {wanted:?}");
+            page = self
+                .store
+                .list(&query.clone().after(cursor.to_string().parse().unwrap()))
+                .unwrap();
+            assert!(
+                !page.items.is_empty(),
+                "a cursor leads to something: {wanted:?}"
+            );
         }
-        assert_eq!(followed, self.oracle.list(&wanted, 0, usize::MAX).0, "{wanted:?}");
+        assert_eq!(
+            followed,
+            self.oracle.list(&wanted, 0, usize::MAX).0,
+            "{wanted:?}"
+        );
     }
 
     fn check_count(&mut self) {
         let wanted = ListWanted::random(self.rng, self.oracle);
         let (_, total) = self.oracle.list(&wanted, 0, 0);
-        assert_eq!(self.store.count(&wanted.filter()).unwrap(), total, "{wanted:?}");
-        let in_creation_order: Vec<Lead> = self.store.leads(&wanted.filter()).collect::<Result<_, _>>().unwrap();
-        assert_eq!(in_creation_order, self.oracle.in_creation_order(&wanted), "{wanted:?}");
+        assert_eq!(
+            self.store.count(&wanted.filter()).unwrap(),
+            total,
+            "{wanted:?}"
+        );
+        let in_creation_order: Vec<Lead> = self
+            .store
+            .leads(&wanted.filter())
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            in_creation_order,
+            self.oracle.in_creation_order(&wanted),
+            "{wanted:?}"
+        );
     }
 
     fn check_facets(&mut self) {
         let wanted = ListWanted::random(self.rng, self.oracle);
         let facets = self.store.facets(&wanted.filter()).unwrap();
-        assert_eq!(facets.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
+        assert_eq!(
+            facets.total,
+            self.oracle.list(&wanted, 0, 0).1,
+            "{wanted:?}"
+        );
         let values = |facets: Vec<ValueFacet>| -> Vec<_> {
-            facets.into_iter().map(|facet| (facet.value, facet.leads, 0, Decimal::ZERO)).collect()
+            facets
+                .into_iter()
+                .map(|facet| (facet.value, facet.leads, 0, Decimal::ZERO))
+                .collect()
         };
-        let statuses = facets.statuses.into_iter().map(|f| (Some(f.status), f.leads, f.deals, f.deal_value)).collect();
-        let divided = [statuses, values(facets.sources), values(facets.owners), values(facets.tags)];
+        let statuses = facets
+            .statuses
+            .into_iter()
+            .map(|f| (Some(f.status), f.leads, f.deals, f.deal_value))
+            .collect();
+        let divided = [
+            statuses,
+            values(facets.sources),
+            values(facets.owners),
+            values(facets.tags),
+        ];
         let expected = self.oracle.facets(&wanted).map(|facet| -> Vec<_> {
             let value = |(without, _, value): (bool, String, String)| (!without).then_some(value);
-            facet.into_iter().map(|(key, (leads, deals, worth))| (value(key), leads, deals, worth)).collect()
+            facet
+                .into_iter()
+                .map(|(key, (leads, deals, worth))| (value(key), leads, deals, worth))
+                .collect()
         });
         assert_eq!(divided, expected, "{wanted:?}");
     }
@@ -104,12 +171,20 @@ impl Answers<'_> {
     fn check_trash(&mut self) {
         let sort = ListWanted::random_trash_sort(self.rng);
         let (page, per_page) = (self.rng.u64(1..5), self.rng.u32(1..30));
-        let query = TrashQuery::new().sort(sort.clone()).page(page).per_page(per_page);
+        let query = TrashQuery::new()
+            .sort(sort.clone())
+            .page(page)
+            .per_page(per_page);
         let listed = self.store.list_trash(&query).unwrap();
         let offset = (page - 1) * u64::from(per_page);
-        let (expected, total) = self.oracle.list_trash(self.now, &sort, offset, per_page as usize);
+        let (expected, total) = self
+            .oracle
+            .list_trash(self.now, &sort, offset, per_page as usize);
         assert_eq!(listed.total, total);
-        let items: Vec<_> = listed.into_iter().map(|t| (t.lead, t.deleted_at, t.expires_at)).collect();
+        let items: Vec<_> = listed
+            .into_iter()
+            .map(|t| (t.lead, t.deleted_at, t.expires_at))
+            .collect();
         assert_eq!(items, expected, "{sort:?}");
     }
 
@@ -121,16 +196,35 @@ impl Answers<'_> {
             2 => vec![Field::CustomField("industry".to_owned())],
             _ => vec![],
         };
-        let mut wanted = if self.rng.bool() { ListWanted::all() } else { ListWanted::random(self.rng, self.oracle) };
+        let mut wanted = if self.rng.bool() {
+            ListWanted::all()
+        } else {
+            ListWanted::random(self.rng, self.oracle)
+        };
         wanted.sort = vec![];
         let typos = [Typos::Auto, Typos::Always, Typos::Never][self.rng.usize(0..3)];
-        let query = SearchQuery::new(&*text).fields(fields.clone()).typos(typos).filter(wanted.filter()).per_page(100);
+        let query = SearchQuery::new(&*text)
+            .fields(fields.clone())
+            .typos(typos)
+            .filter(wanted.filter())
+            .per_page(100);
         let found = self.store.search(&query).unwrap();
         let expected = self.oracle.search(&text, &fields, typos, &wanted);
-        assert_eq!(found.total, expected.len() as u64, "{text:?} in {fields:?}, {wanted:?}");
+        assert_eq!(
+            found.total,
+            expected.len() as u64,
+            "{text:?} in {fields:?}, {wanted:?}"
+        );
         let leads: Vec<&Lead> = found.items.iter().map(|hit| &hit.lead).collect();
-        assert_eq!(leads, expected.iter().take(100).collect::<Vec<_>>(), "{text:?} in {fields:?}");
-        assert!(found.items.iter().all(|hit| !hit.matches.is_empty()), "a hit says where: {text:?}");
+        assert_eq!(
+            leads,
+            expected.iter().take(100).collect::<Vec<_>>(),
+            "{text:?} in {fields:?}"
+        );
+        assert!(
+            found.items.iter().all(|hit| !hit.matches.is_empty()),
+            "a hit says where: {text:?}"
+        );
     }
 
     pub fn check_everything(&mut self) {
@@ -142,7 +236,10 @@ impl Answers<'_> {
             let snapshot = self.store.snapshot().unwrap();
             let mut paged = Vec::new();
             for page in 1.. {
-                let query = ListQuery::new().sort(wanted.sort.clone()).page(page).per_page(31);
+                let query = ListQuery::new()
+                    .sort(wanted.sort.clone())
+                    .page(page)
+                    .per_page(31);
                 let listed = snapshot.list(&query).unwrap();
                 if listed.items.is_empty() {
                     break;
@@ -155,7 +252,9 @@ impl Answers<'_> {
             let found = self.store.search(&SearchQuery::new(*word)).unwrap();
             assert_eq!(
                 found.total,
-                self.oracle.search(word, &[], Typos::Auto, &ListWanted::all()).len() as u64,
+                self.oracle
+                    .search(word, &[], Typos::Auto, &ListWanted::all())
+                    .len() as u64,
                 "{word}"
             );
         }

@@ -29,7 +29,11 @@ fn every_answer_is_that_of_a_plain_map() {
 
 #[test]
 fn every_answer_is_that_of_a_plain_map_while_checkpoints_go_on() {
-    run(TestStore::with_cache_bytes(512 << 10), Time::Forward, 2_000 * support::scale());
+    run(
+        TestStore::with_cache_bytes(512 << 10),
+        Time::Forward,
+        2_000 * support::scale(),
+    );
 }
 
 #[test]
@@ -52,7 +56,10 @@ fn run(test: TestStore, time: Time, operations: usize) {
             driver.answers().check_everything();
         }
     }
-    assert!(driver.oracle.live().count() > 20, "the run must have had leads to work on");
+    assert!(
+        driver.oracle.live().count() > 20,
+        "the run must have had leads to work on"
+    );
 }
 
 struct Driver {
@@ -124,7 +131,12 @@ impl Driver {
     fn create(&mut self) {
         let (new, fields, id) = self.new_lead();
         let created = self.test.store.create(new);
-        let expected = self.oracle.create(self.now(), fields, id, created.as_ref().ok().map(|lead| lead.id));
+        let expected = self.oracle.create(
+            self.now(),
+            fields,
+            id,
+            created.as_ref().ok().map(|lead| lead.id),
+        );
         same(created, expected);
     }
 
@@ -143,28 +155,47 @@ impl Driver {
     fn update(&mut self) {
         let Some(id) = self.some_id() else { return };
         let (patch, change) = self.patch();
-        same(self.test.store.update(id, patch), self.oracle.update(self.now(), id, &change.0, change.1));
+        same(
+            self.test.store.update(id, patch),
+            self.oracle.update(self.now(), id, &change.0, change.1),
+        );
     }
 
     fn patch(&mut self) -> (LeadPatch, (Fields, Option<Version>)) {
         let fields = Fields::random(&mut self.rng);
         let version = (self.rng.u32(0..10) == 0).then(|| Version::new(self.rng.u64(1..4)));
-        (version.into_iter().fold(fields.patch(), LeadPatch::if_version), (fields, version))
+        (
+            version
+                .into_iter()
+                .fold(fields.patch(), LeadPatch::if_version),
+            (fields, version),
+        )
     }
 
     fn delete(&mut self) {
         let Some(id) = self.some_id() else { return };
-        let deleted = self.test.store.delete(id).map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
+        let deleted = self
+            .test
+            .store
+            .delete(id)
+            .map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
         same(deleted, self.oracle.delete(self.now(), id));
     }
 
     fn restore(&mut self) {
-        let Some(id) = self.trashed_or_some_id() else { return };
-        same(self.test.store.restore(id), self.oracle.restore(self.now(), id));
+        let Some(id) = self.trashed_or_some_id() else {
+            return;
+        };
+        same(
+            self.test.store.restore(id),
+            self.oracle.restore(self.now(), id),
+        );
     }
 
     fn purge(&mut self) {
-        let Some(id) = self.trashed_or_some_id() else { return };
+        let Some(id) = self.trashed_or_some_id() else {
+            return;
+        };
         same(self.test.store.purge(id), self.oracle.purge(self.now(), id));
     }
 
@@ -192,10 +223,14 @@ impl Driver {
         let outcome = self.test.store.transaction(|t| {
             for (kind, (new, fields, wanted), (patch, change), id) in planned {
                 match (kind, id) {
-                    (1, Some(id)) => same(t.update(id, patch), oracle.update(now, id, &change.0, change.1)),
+                    (1, Some(id)) => same(
+                        t.update(id, patch),
+                        oracle.update(now, id, &change.0, change.1),
+                    ),
                     (2, Some(id)) => {
-                        let deleted =
-                            t.delete(id).map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
+                        let deleted = t
+                            .delete(id)
+                            .map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
                         same(deleted, oracle.delete(now, id));
                     }
                     _ => {
@@ -210,7 +245,11 @@ impl Driver {
             let seen: Vec<Lead> = t.list(&query)?.items;
             assert_eq!(seen, oracle.list(&ListWanted::all(), 0, 100).0);
             assert_eq!(t.count(&Filter::new())?, oracle.live().count() as u64);
-            if gives_up { Err(Error::abort("enough")) } else { Ok(()) }
+            if gives_up {
+                Err(Error::abort("enough"))
+            } else {
+                Ok(())
+            }
         });
         if gives_up {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);
@@ -222,7 +261,12 @@ impl Driver {
 
     fn answers(&mut self) -> Answers<'_> {
         let now = self.now();
-        Answers { rng: &mut self.rng, store: &self.test.store, oracle: &self.oracle, now }
+        Answers {
+            rng: &mut self.rng,
+            store: &self.test.store,
+            oracle: &self.oracle,
+            now,
+        }
     }
 
     /// Mostly the id of a live lead, now and then one that is not there or in the trash.

@@ -9,7 +9,8 @@ use fastrand::Rng;
 use leadstore::chrono::{DateTime, TimeDelta, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey, Typos, Version,
+    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey,
+    Typos, Version,
 };
 
 use super::values::{self, Fields};
@@ -55,7 +56,11 @@ impl Oracle {
             Some(entry.lead.id) == wanted
                 || (fields.external_id.is_some() && entry.lead.external_id == fields.external_id)
         };
-        if self.entries.values().any(|entry| clash(entry) && !entry.is_gone(now)) {
+        if self
+            .entries
+            .values()
+            .any(|entry| clash(entry) && !entry.is_gone(now))
+        {
             return Err(ErrorKind::AlreadyExists);
         }
         self.entries.retain(|_, entry| !clash(entry));
@@ -74,20 +79,32 @@ impl Oracle {
         lead.deal_value = fields.deal_value;
         lead.tags = fields.tags;
         if let Some(industry) = fields.industry {
-            lead.custom_fields.insert("industry".into(), CustomValue::Text(industry));
+            lead.custom_fields
+                .insert("industry".into(), CustomValue::Text(industry));
         }
         if let Some(employees) = fields.employees {
-            lead.custom_fields.insert("employees".into(), CustomValue::Number(Number::Integer(employees)));
+            lead.custom_fields.insert(
+                "employees".into(),
+                CustomValue::Number(Number::Integer(employees)),
+            );
         }
         if !fields.marks.is_empty() {
             let marks = fields.marks.into_iter().map(CustomValue::Bool).collect();
-            lead.custom_fields.insert("marks".into(), CustomValue::List(marks));
+            lead.custom_fields
+                .insert("marks".into(), CustomValue::List(marks));
         }
         lead.created_at = created_at;
         lead.updated_at = created_at;
         self.created += 1;
         self.newest = self.newest.max(Some(created_at));
-        self.entries.insert(id, Arc::new(Entry { lead: lead.clone(), order: self.created, trash: None }));
+        self.entries.insert(
+            id,
+            Arc::new(Entry {
+                lead: lead.clone(),
+                order: self.created,
+                trash: None,
+            }),
+        );
         Ok(lead)
     }
 
@@ -113,17 +130,25 @@ impl Oracle {
         lead.deal_value = fields.deal_value.or(lead.deal_value);
         lead.custom_fields.remove("industry");
         if let Some(industry) = &fields.industry {
-            lead.custom_fields.insert("industry".into(), CustomValue::Text(industry.clone()));
+            lead.custom_fields
+                .insert("industry".into(), CustomValue::Text(industry.clone()));
         }
         if let Some(employees) = fields.employees {
-            lead.custom_fields.insert("employees".into(), CustomValue::Number(Number::Integer(employees)));
+            lead.custom_fields.insert(
+                "employees".into(),
+                CustomValue::Number(Number::Integer(employees)),
+            );
         }
         if lead == before {
             return Ok(lead);
         }
         if lead.external_id != before.external_id {
             let clash = |entry: &Entry| entry.lead.external_id == lead.external_id;
-            if self.entries.values().any(|entry| clash(entry) && !entry.is_gone(now)) {
+            if self
+                .entries
+                .values()
+                .any(|entry| clash(entry) && !entry.is_gone(now))
+            {
                 return Err(ErrorKind::AlreadyExists);
             }
             self.entries.retain(|_, entry| !clash(entry));
@@ -160,25 +185,36 @@ impl Oracle {
 
     pub fn empty_trash(&mut self, now: Time) -> u64 {
         let before = self.entries.len();
-        self.entries.retain(|_, entry| entry.trash.is_none() || entry.is_gone(now));
+        self.entries
+            .retain(|_, entry| entry.trash.is_none() || entry.is_gone(now));
         (before - self.entries.len()) as u64
     }
 
     pub fn get(&self, id: LeadId) -> Option<Lead> {
-        self.entries.get(&id).filter(|entry| entry.trash.is_none()).map(|entry| entry.lead.clone())
+        self.entries
+            .get(&id)
+            .filter(|entry| entry.trash.is_none())
+            .map(|entry| entry.lead.clone())
     }
 
     pub fn get_by_external_id(&self, external_id: &str) -> Option<Lead> {
-        self.live().find(|lead| lead.external_id.as_deref() == Some(external_id)).cloned()
+        self.live()
+            .find(|lead| lead.external_id.as_deref() == Some(external_id))
+            .cloned()
     }
 
     pub fn get_trashed(&self, now: Time, id: LeadId) -> Option<Trashed> {
         let entry = self.entries.get(&id).filter(|entry| !entry.is_gone(now))?;
-        entry.trash.map(|(deleted_at, expires_at)| (entry.lead.clone(), deleted_at, expires_at))
+        entry
+            .trash
+            .map(|(deleted_at, expires_at)| (entry.lead.clone(), deleted_at, expires_at))
     }
 
     pub fn live(&self) -> impl Iterator<Item = &Lead> {
-        self.entries.values().filter(|entry| entry.trash.is_none()).map(|entry| &entry.lead)
+        self.entries
+            .values()
+            .filter(|entry| entry.trash.is_none())
+            .map(|entry| &entry.lead)
     }
 
     pub fn all_ids(&self) -> Vec<LeadId> {
@@ -191,40 +227,92 @@ impl Oracle {
     }
 
     pub fn trashed_ids(&self) -> Vec<LeadId> {
-        self.entries.iter().filter(|(_, entry)| entry.trash.is_some()).map(|(id, _)| *id).collect()
+        self.entries
+            .iter()
+            .filter(|(_, entry)| entry.trash.is_some())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Whether a lead in the trash expires after `from` and not after `to`.
     pub fn expires_between(&self, from: Time, to: Time) -> bool {
         let expiries = self.entries.values().filter_map(|entry| entry.trash);
-        expiries.into_iter().any(|(_, expires_at)| from < expires_at && expires_at <= to)
+        expiries
+            .into_iter()
+            .any(|(_, expires_at)| from < expires_at && expires_at <= to)
     }
 
     /// The wanted part of a list, and its total.
     pub fn list(&self, wanted: &ListWanted, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
-        let mut found: Vec<&Entry> =
-            self.entries().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+        let mut found: Vec<&Entry> = self
+            .entries()
+            .filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead))
+            .collect();
         let newest_first = vec![Sort::desc(SortKey::CreatedAt)];
-        sort(&mut found, if wanted.sort.is_empty() { &newest_first } else { &wanted.sort });
+        sort(
+            &mut found,
+            if wanted.sort.is_empty() {
+                &newest_first
+            } else {
+                &wanted.sort
+            },
+        );
         let total = found.len() as u64;
-        (found.into_iter().skip(offset as usize).take(limit).map(|entry| entry.lead.clone()).collect(), total)
+        (
+            found
+                .into_iter()
+                .skip(offset as usize)
+                .take(limit)
+                .map(|entry| entry.lead.clone())
+                .collect(),
+            total,
+        )
     }
 
     pub fn in_creation_order(&self, wanted: &ListWanted) -> Vec<Lead> {
-        let mut found: Vec<&Entry> =
-            self.entries().filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead)).collect();
+        let mut found: Vec<&Entry> = self
+            .entries()
+            .filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead))
+            .collect();
         found.sort_by_key(|entry| entry.order);
         found.into_iter().map(|entry| entry.lead.clone()).collect()
     }
 
-    pub fn list_trash(&self, now: Time, by: &[Sort], offset: u64, limit: usize) -> (Vec<Trashed>, u64) {
-        let mut found: Vec<&Entry> =
-            self.entries().filter(|entry| entry.trash.is_some() && !entry.is_gone(now)).collect();
+    pub fn list_trash(
+        &self,
+        now: Time,
+        by: &[Sort],
+        offset: u64,
+        limit: usize,
+    ) -> (Vec<Trashed>, u64) {
+        let mut found: Vec<&Entry> = self
+            .entries()
+            .filter(|entry| entry.trash.is_some() && !entry.is_gone(now))
+            .collect();
         let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
-        sort(&mut found, if by.is_empty() { &last_deleted_first } else { by });
+        sort(
+            &mut found,
+            if by.is_empty() {
+                &last_deleted_first
+            } else {
+                by
+            },
+        );
         let total = found.len() as u64;
-        let trashed = |entry: &Entry| entry.trash.map(|(deleted, expires)| (entry.lead.clone(), deleted, expires));
-        (found.into_iter().skip(offset as usize).take(limit).filter_map(trashed).collect(), total)
+        let trashed = |entry: &Entry| {
+            entry
+                .trash
+                .map(|(deleted, expires)| (entry.lead.clone(), deleted, expires))
+        };
+        (
+            found
+                .into_iter()
+                .skip(offset as usize)
+                .take(limit)
+                .filter_map(trashed)
+                .collect(),
+            total,
+        )
     }
 
     /// How the wanted leads divide: by status with the sum of their deals, by source, owner and tag.
@@ -239,15 +327,29 @@ impl Oracle {
             status.0 += 1;
             status.1 += u64::from(lead.deal_value.is_some());
             status.2 += lead.deal_value.unwrap_or_default();
-            sources.entry(lead.source.as_deref().map_or_else(without, key)).or_default().0 += 1;
-            owners.entry(lead.owner_id.as_deref().map_or_else(without, key)).or_default().0 += 1;
-            lead.tags.iter().for_each(|tag| tags.entry(key(tag)).or_default().0 += 1);
+            sources
+                .entry(lead.source.as_deref().map_or_else(without, key))
+                .or_default()
+                .0 += 1;
+            owners
+                .entry(lead.owner_id.as_deref().map_or_else(without, key))
+                .or_default()
+                .0 += 1;
+            lead.tags
+                .iter()
+                .for_each(|tag| tags.entry(key(tag)).or_default().0 += 1);
         }
         divided
     }
 
     /// What a search must find, in order.
-    pub fn search(&self, text: &str, fields: &[Field], typos: Typos, wanted: &ListWanted) -> Vec<Lead> {
+    pub fn search(
+        &self,
+        text: &str,
+        fields: &[Field],
+        typos: Typos,
+        wanted: &ListWanted,
+    ) -> Vec<Lead> {
         let newest_first = self.list(wanted, 0, usize::MAX).0;
         let found = Searched::new(&newest_first).search(text, fields, typos);
         found.into_iter().map(|(lead, _)| lead.clone()).collect()
@@ -286,13 +388,24 @@ impl Oracle {
 }
 
 fn check_version(lead: &Lead, expected: Option<Version>) -> Result<(), ErrorKind> {
-    if expected.is_none_or(|expected| expected == lead.version) { Ok(()) } else { Err(ErrorKind::Conflict) }
+    if expected.is_none_or(|expected| expected == lead.version) {
+        Ok(())
+    } else {
+        Err(ErrorKind::Conflict)
+    }
 }
 
 /// A lead to fill in: the type has no constructor outside of its crate.
 fn blank_lead() -> Lead {
     static BLANK: std::sync::OnceLock<Lead> = std::sync::OnceLock::new();
-    BLANK.get_or_init(|| LeadStore::in_memory().unwrap().create(NewLead::new("x")).unwrap()).clone()
+    BLANK
+        .get_or_init(|| {
+            LeadStore::in_memory()
+                .unwrap()
+                .create(NewLead::new("x"))
+                .unwrap()
+        })
+        .clone()
 }
 
 /// What a list query asks for.
@@ -340,8 +453,14 @@ impl ListWanted {
             }
         }
         while wanted.sort.len() < 3 && rng.u32(0..3) > 0 {
-            let sort: Sort = values::SORTS[rng.usize(..values::SORTS.len())].parse().unwrap();
-            if wanted.sort.iter().all(|earlier| earlier.key() != sort.key()) {
+            let sort: Sort = values::SORTS[rng.usize(..values::SORTS.len())]
+                .parse()
+                .unwrap();
+            if wanted
+                .sort
+                .iter()
+                .all(|earlier| earlier.key() != sort.key())
+            {
                 wanted.sort.push(sort);
             }
         }
@@ -349,7 +468,10 @@ impl ListWanted {
     }
 
     pub fn sorted_by(self, sort: &str) -> Self {
-        Self { sort: vec![sort.parse().unwrap()], ..self }
+        Self {
+            sort: vec![sort.parse().unwrap()],
+            ..self
+        }
     }
 
     pub fn random_trash_sort(rng: &mut Rng) -> Vec<Sort> {
@@ -382,29 +504,43 @@ impl ListWanted {
     }
 
     fn wants(&self, lead: &Lead) -> bool {
-        let any =
-            |wanted: &[String], value: Option<&String>| wanted.is_empty() || value.is_some_and(|v| wanted.contains(v));
+        let any = |wanted: &[String], value: Option<&String>| {
+            wanted.is_empty() || value.is_some_and(|v| wanted.contains(v))
+        };
         let owner = match &lead.owner_id {
             None => self.unassigned || self.owners.is_empty(),
-            Some(owner) => (self.owners.is_empty() && !self.unassigned) || self.owners.contains(owner),
+            Some(owner) => {
+                (self.owners.is_empty() && !self.unassigned) || self.owners.contains(owner)
+            }
         };
         any(&self.statuses, Some(&lead.status))
             && any(&self.sources, lead.source.as_ref())
             && owner
             && (self.tags.is_empty() || lead.tags.iter().any(|tag| self.tags.contains(tag)))
-            && self.created.is_none_or(|(from, to)| from <= lead.created_at && lead.created_at < to)
+            && self
+                .created
+                .is_none_or(|(from, to)| from <= lead.created_at && lead.created_at < to)
             && self.updated.is_none_or(|from| from <= lead.updated_at)
-            && self.deal_value.is_none_or(|(low, high)| lead.deal_value.is_some_and(|v| low <= v && v <= high))
+            && self
+                .deal_value
+                .is_none_or(|(low, high)| lead.deal_value.is_some_and(|v| low <= v && v <= high))
     }
 }
 
 fn some_time(rng: &mut Rng, oracle: &Oracle) -> Option<Time> {
     let times: Vec<Time> = oracle.live().map(|lead| lead.created_at).collect();
-    (!times.is_empty()).then(|| times[rng.usize(..times.len())] + TimeDelta::nanoseconds(rng.i64(-2_000..2_000)))
+    (!times.is_empty())
+        .then(|| times[rng.usize(..times.len())] + TimeDelta::nanoseconds(rng.i64(-2_000..2_000)))
 }
 
 fn sort(entries: &mut [&Entry], by: &[Sort]) {
-    let directed = |ordering: Ordering, descending: bool| if descending { ordering.reverse() } else { ordering };
+    let directed = |ordering: Ordering, descending: bool| {
+        if descending {
+            ordering.reverse()
+        } else {
+            ordering
+        }
+    };
     entries.sort_by(|a, b| {
         for sort in by {
             let ordering = match (key(a, sort.key()), key(b, sort.key())) {

@@ -32,15 +32,28 @@ const EMAILS: &[&str] = &[
     "a@b",
     "zoe+new@angstrom.se",
 ];
-const COMPANIES: &[&str] =
-    &["Example Corp", "example corp", "Groß & Söhne", "Mary Ann Smith", "Zebra", "Älpha Inc", "A"];
+const COMPANIES: &[&str] = &[
+    "Example Corp",
+    "example corp",
+    "Groß & Söhne",
+    "Mary Ann Smith",
+    "Zebra",
+    "Älpha Inc",
+    "A",
+];
 const STATUSES: &[&str] = &["new", "qualified", "lost", "a-b_c9"];
 const SOURCES: &[&str] = &["website", "Website", "trade fair", "référral"];
 const OWNERS: &[&str] = &["ada", "Bob", "bob", "u-17"];
 const TAGS: &[&str] = &["vip", "VIP", "cold call", "x", "müde"];
 const INDUSTRIES: &[&str] = &["Technology", "Food & Drink", "technology transfer"];
 const PHONES: &[&str] = &["+1-555-0123", "504 621 8927", "12345"];
-const DEAL_VALUES: &[(i64, u32)] = &[(0, 0), (25_000, 0), (2_500_050, 2), (1, 4), (999_999_999_999_999, 4)];
+const DEAL_VALUES: &[(i64, u32)] = &[
+    (0, 0),
+    (25_000, 0),
+    (2_500_050, 2),
+    (1, 4),
+    (999_999_999_999_999, 4),
+];
 
 pub const SORTS: &[&str] = &[
     "created_at",
@@ -131,7 +144,11 @@ impl Fields {
         fn maybe(rng: &mut Rng, pool: &[&str]) -> Option<String> {
             (rng.u32(0..10) < 6).then(|| pool[rng.usize(..pool.len())].to_owned())
         }
-        let mut tags: Vec<String> = TAGS.iter().filter(|_| rng.u32(0..4) == 0).map(|tag| (*tag).to_owned()).collect();
+        let mut tags: Vec<String> = TAGS
+            .iter()
+            .filter(|_| rng.u32(0..4) == 0)
+            .map(|tag| (*tag).to_owned())
+            .collect();
         rng.shuffle(&mut tags);
         Self {
             external_id: (rng.u32(0..6) == 0).then(|| format!("ext {}", rng.u32(0..60))),
@@ -164,9 +181,17 @@ impl Fields {
         new = self.source.iter().fold(new, NewLead::source);
         new = self.owner_id.iter().fold(new, NewLead::owner_id);
         new = self.deal_value.into_iter().fold(new, NewLead::deal_value);
-        new = self.industry.iter().fold(new, |new, industry| new.custom_field("industry", industry.as_str()));
-        new = self.employees.iter().fold(new, |new, employees| new.custom_field("employees", *employees));
-        if self.marks.is_empty() { new } else { new.custom_field("marks", self.marks.clone()) }
+        new = self.industry.iter().fold(new, |new, industry| {
+            new.custom_field("industry", industry.as_str())
+        });
+        new = self.employees.iter().fold(new, |new, employees| {
+            new.custom_field("employees", *employees)
+        });
+        if self.marks.is_empty() {
+            new
+        } else {
+            new.custom_field("marks", self.marks.clone())
+        }
     }
 
     /// A patch that sets what is there, and clears some of what is not: the e-mail, the company, the owner, the
@@ -186,11 +211,16 @@ impl Fields {
             Some(owner) => patch.owner_id(owner),
             None => patch.clear_owner_id(),
         };
-        patch = self.deal_value.into_iter().fold(patch, LeadPatch::deal_value);
+        patch = self
+            .deal_value
+            .into_iter()
+            .fold(patch, LeadPatch::deal_value);
         patch = match &self.industry {
             Some(industry) => patch.custom_field("industry", industry.as_str()),
             None => patch.remove_custom_field("industry"),
         };
-        self.employees.iter().fold(patch, |patch, employees| patch.custom_field("employees", *employees))
+        self.employees.iter().fold(patch, |patch, employees| {
+            patch.custom_field("employees", *employees)
+        })
     }
 }
