@@ -8,7 +8,7 @@ mod derived;
 pub(crate) use check::{check, readable};
 pub(crate) use derived::{always_has, entries};
 
-use crate::Result;
+use crate::error::Result;
 use crate::row::Row;
 use crate::storage::{LogChange, LogKind, Stored, WriteBatch};
 

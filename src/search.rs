@@ -59,7 +59,7 @@ pub(crate) use index_place::IndexPlace;
 pub(crate) use search_query::{facets, search};
 pub(crate) use view::{Published, View, index_is_built};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Translates what tantivy reports. None of it is fatal: the index is derived and can be made again.
 fn fault(error: impl Into<tantivy::TantivyError>) -> Error {

@@ -74,7 +74,7 @@ pub(crate) use sealed_file::Damage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The version of the layout that `table`, `key` and `record` describe.
 pub(crate) const FORMAT: u32 = 3;

@@ -25,12 +25,12 @@ pub use options::{Durability, OpenOptions};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, TrashedLead, Version};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::search::{Hit, SearchQuery, SearchState, SearchStatus};
 use crate::storage::Medium;
 use crate::trash::{self, TrashQuery};
-use crate::{Error, ErrorKind, Result};
 
 /// A store of leads.
 ///

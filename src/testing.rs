@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::error::Result;
 use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
 use crate::storage::{LogChange, LogKind};
-use crate::{Clock, LeadId, LeadStore, OpenOptions, Result};
+use crate::{Clock, LeadId, LeadStore, OpenOptions};
 
 /// A clock that stands until it is set. Clones show the same time.
 #[derive(Clone, Debug)]
@@ -151,7 +152,7 @@ pub enum Spoilt {
 ///
 /// # Errors
 ///
-/// [`NotFound`](crate::ErrorKind::NotFound); those of a write.
+/// [`NotFound`](crate::error::ErrorKind::NotFound); those of a write.
 pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
     store.transaction(|transaction| {
         transaction.spoil(id, |batch, row, stored| {
@@ -203,7 +204,7 @@ pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Unavailable`](crate::ErrorKind::Unavailable) if that fails.
+/// [`Unavailable`](crate::error::ErrorKind::Unavailable) if that fails.
 pub fn index(store: &LeadStore) -> Result<()> {
     store.index()
 }

@@ -1,6 +1,6 @@
 //! The digits of a text, with their places in the original: what is compared of phone numbers.
 
-use super::fold::Folder;
+use crate::analyzer::fold::Folder;
 
 /// One digit of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

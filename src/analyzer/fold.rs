@@ -27,13 +27,13 @@ pub(crate) fn fold(text: &str) -> String {
 
 /// Folds character by character, remembering the letter that a mark belongs to.
 #[derive(Default)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     drops_marks: bool,
 }
 
 impl Folder {
     /// Passes on what becomes of `c`: nothing, one character or several, not yet composed.
-    pub(super) fn fold(&mut self, c: char, mut emit: impl FnMut(char)) {
+    pub(crate) fn fold(&mut self, c: char, mut emit: impl FnMut(char)) {
         if is_apostrophe(c) {
             return;
         }

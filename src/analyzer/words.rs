@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
 use unicode_script::{Script, UnicodeScript};
 
-use super::fold::Folder;
+use crate::analyzer::fold::Folder;
 
 /// One word of a text, or one pair of neighbours in a run of Han and kana.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
-use crate::{Error, type_id};
+use crate::type_id;
 
 /// The identity of a credential: 128 random bits, printed as a [TypeID](https://github.com/jetify-com/typeid) with the
 /// prefix `cred`. It is no secret.
@@ -25,12 +26,12 @@ impl CredentialId {
     }
 
     /// Reads the id that stands behind `prefix`.
-    pub(super) fn parse_after(prefix: &str, text: &str) -> Option<Self> {
+    pub(crate) fn parse_after(prefix: &str, text: &str) -> Option<Self> {
         type_id::parse(prefix, text).map(Self)
     }
 
     /// The id behind `prefix`.
-    pub(super) fn format_after(self, prefix: &str) -> String {
+    pub(crate) fn format_after(self, prefix: &str) -> String {
         type_id::format(prefix, self.0)
     }
 }
@@ -52,7 +53,7 @@ impl FromStr for CredentialId {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but the text of an id.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but the text of an id.
     fn from_str(text: &str) -> Result<Self, Error> {
         let message =
             "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::scope::Scope;
-use super::token::{self, TokenHash};
-use super::{Credential, CredentialKind, IssuedCredential};
-use crate::Result;
+use crate::credential::scope::Scope;
+use crate::credential::token::{self, TokenHash};
+use crate::credential::{Credential, CredentialKind, IssuedCredential};
+use crate::error::Result;
 use crate::lead::{ViolationCode, Violations, rule};
 
 /// A credential that is to be issued.

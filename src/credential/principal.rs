@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::scope::Scope;
+use crate::credential::scope::Scope;
 
 /// On whose behalf a request is made: what it may do, and whose leads it sees.
 ///

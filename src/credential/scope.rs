@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::Error;
+use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 
 /// What a credential allows. One does not include another.
@@ -45,7 +45,7 @@ impl FromStr for Scope {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but the name of a scope.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but the name of a scope.
     fn from_str(text: &str) -> Result<Self, Error> {
         let message = "must be one of leads:read, leads:write, leads:delete";
         Self::ALL

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{CredentialId, CredentialKind};
+use crate::credential::{CredentialId, CredentialKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::type_id::DIGITS;
-use crate::{Error, ErrorKind, Result};
 
 const KINDS: [CredentialKind; 2] = [CredentialKind::ApiKey, CredentialKind::AccessToken];
 /// Longer than any token. What is longer is not hashed.
@@ -70,7 +70,7 @@ impl<'t> Token<'t> {
 }
 
 /// A new credential's id, its token and what the store keeps of that.
-pub(super) fn generate(kind: CredentialKind) -> Result<(CredentialId, String, TokenHash)> {
+pub(crate) fn generate(kind: CredentialKind) -> Result<(CredentialId, String, TokenHash)> {
     let id = CredentialId::from_bytes(random()?);
     let mut token = id.format_after(prefix(kind));
     URL_SAFE_NO_PAD.encode_string(random::<32>()?, &mut token);

@@ -4,12 +4,12 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::entity_tag::EntityTag;
-use super::fault::{Fault, FaultCode};
+use crate::http::entity_tag::EntityTag;
+use crate::http::fault::{Fault, FaultCode};
 use crate::lead::Lead;
 
 /// `body` as JSON. Every type that is presented serialises.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
     // No page of leads is smaller; growing on the way costs a tenth of a small answer's time.
     let mut bytes = Vec::with_capacity(1_024);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
@@ -25,12 +25,12 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8
 }
 
 /// One lead, with its entity tag.
-pub(super) fn lead(status: StatusCode, lead: &Lead) -> Response<Vec<u8>> {
+pub(crate) fn lead(status: StatusCode, lead: &Lead) -> Response<Vec<u8>> {
     with(json(status, lead), ETAG, EntityTag::of(lead).as_str())
 }
 
 /// A lead that was just created.
-pub(super) fn created(lead: &Lead) -> Response<Vec<u8>> {
+pub(crate) fn created(lead: &Lead) -> Response<Vec<u8>> {
     with(
         self::lead(StatusCode::CREATED, lead),
         LOCATION,
@@ -38,12 +38,12 @@ pub(super) fn created(lead: &Lead) -> Response<Vec<u8>> {
     )
 }
 
-pub(super) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
+pub(crate) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
     with(empty(StatusCode::NOT_MODIFIED), ETAG, tag.as_str())
 }
 
 /// A page with links to its neighbours ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
-pub(super) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
+pub(crate) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
     let response = json(StatusCode::OK, body);
     if links.is_empty() {
         response
@@ -52,14 +52,14 @@ pub(super) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
     }
 }
 
-pub(super) fn empty(status: StatusCode) -> Response<Vec<u8>> {
+pub(crate) fn empty(status: StatusCode) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
     *response.status_mut() = status;
     response
 }
 
 /// Makes the answer to a `GET` that to a `HEAD`, which tells the length of what it leaves out.
-pub(super) fn drop_body(response: &mut Response<Vec<u8>>) {
+pub(crate) fn drop_body(response: &mut Response<Vec<u8>>) {
     let body = std::mem::take(response.body_mut());
     if !body.is_empty() {
         response

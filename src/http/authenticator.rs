@@ -3,13 +3,13 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::fault::Fault;
-use crate::Result;
 use crate::credential::Principal;
+use crate::error::Result;
+use crate::http::fault::Fault;
 use crate::store::LeadStore;
 
 /// Tells whom a bearer token belongs to. A [`LeadStore`] does so by its own credentials; a host with an identity provider
-/// passes a closure, or a type of its own, to [`LeadsApi::authenticator`](super::LeadsApi::authenticator).
+/// passes a closure, or a type of its own, to [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
 ///
 /// ```
 /// use leadstore::LeadStore;
@@ -47,7 +47,7 @@ impl Authenticator for LeadStore {
 
 /// The token of a request's one `Authorization: Bearer` header
 /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
-pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Fault> {
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, Fault> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Fault::no_credentials());

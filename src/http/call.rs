@@ -4,50 +4,50 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 
-use super::fault::{Fault, FaultCode};
-use super::inputs::Inputs;
-use super::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::credential::Principal;
+use crate::error::{Error, Result};
+use crate::http::fault::{Fault, FaultCode};
+use crate::http::inputs::Inputs;
+use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::lead::{Lead, LeadId, TrashedLead, Violation, ViolationCode, Violations};
 use crate::store::{LeadStore, Snapshot, Transaction};
-use crate::{Error, Result};
 
 /// One call of an operation by somebody who may.
-pub(super) struct Call<'r> {
-    pub(super) store: &'r LeadStore,
-    pub(super) principal: Principal,
+pub(crate) struct Call<'r> {
+    pub(crate) store: &'r LeadStore,
+    pub(crate) principal: Principal,
     /// What stands in the path for an id, decoded.
-    pub(super) id: Cow<'r, str>,
-    pub(super) query: &'r str,
-    pub(super) headers: &'r HeaderMap,
-    pub(super) body: &'r [u8],
+    pub(crate) id: Cow<'r, str>,
+    pub(crate) query: &'r str,
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) body: &'r [u8],
 }
 
 impl Call<'_> {
     /// The one owner whose leads the caller sees, if it is bound to one.
-    pub(super) fn owner_id(&self) -> Option<&str> {
+    pub(crate) fn owner_id(&self) -> Option<&str> {
         self.principal.owner_id()
     }
 
     /// Whose leads it sees, for work that outlives the call's borrows.
-    pub(super) fn sight(&self) -> Sight {
+    pub(crate) fn sight(&self) -> Sight {
         Sight {
             owner_id: self.owner_id().map(str::to_owned),
         }
     }
 
     /// The id in the path. What is no id is that of no lead.
-    pub(super) fn lead_id(&self) -> Result<LeadId, Fault> {
+    pub(crate) fn lead_id(&self) -> Result<LeadId, Fault> {
         self.id.parse().map_err(|_| Fault::not_found("lead"))
     }
 
     /// What is wrong with the parameters of an operation that has none: each of them.
-    pub(super) fn refused_parameters(&self) -> Result<Violations, Fault> {
+    pub(crate) fn refused_parameters(&self) -> Result<Violations, Fault> {
         Ok(Inputs::of_query(self.query)?.into_violations())
     }
 
     /// The members of the object that the body must be.
-    pub(super) fn members(&self) -> Result<Members<'_>, Fault> {
+    pub(crate) fn members(&self) -> Result<Members<'_>, Fault> {
         let json = Json::parse(self.body).map_err(|error| {
             Fault::new(
                 FaultCode::MalformedRequest,
@@ -66,17 +66,17 @@ impl Call<'_> {
 
 /// Whose leads somebody sees: one owner's, or all.
 #[derive(Clone, Debug)]
-pub(super) struct Sight {
+pub(crate) struct Sight {
     owner_id: Option<String>,
 }
 
 impl Sight {
-    pub(super) fn reaches(&self, lead: &Lead) -> bool {
+    pub(crate) fn reaches(&self, lead: &Lead) -> bool {
         self.owner_id.is_none() || self.owner_id == lead.owner_id
     }
 
     /// The live lead with this id. That another owner's exists cannot be told from the error.
-    pub(super) fn live(&self, leads: &impl Leads, id: LeadId) -> Result<Lead> {
+    pub(crate) fn live(&self, leads: &impl Leads, id: LeadId) -> Result<Lead> {
         match leads.get(id)? {
             Some(lead) if self.reaches(&lead) => Ok(lead),
             Some(_) => Err(Error::not_found(id)),
@@ -90,7 +90,7 @@ impl Sight {
     }
 
     /// The lead with this id in the trash, likewise.
-    pub(super) fn trashed(&self, leads: &impl Leads, id: LeadId) -> Result<TrashedLead> {
+    pub(crate) fn trashed(&self, leads: &impl Leads, id: LeadId) -> Result<TrashedLead> {
         match leads.get_trashed(id)? {
             Some(trashed) if self.reaches(&trashed.lead) => Ok(trashed),
             Some(_) => Err(Error::not_found(id)),
@@ -103,7 +103,7 @@ impl Sight {
 }
 
 /// One state of the store in which leads are looked up.
-pub(super) trait Leads {
+pub(crate) trait Leads {
     fn get(&self, id: LeadId) -> Result<Option<Lead>>;
     fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>>;
 }

@@ -8,12 +8,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::answer;
-use super::route::Route;
+use crate::http::answer;
+use crate::http::route::Route;
 
 /// The origins whose pages may call.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cors {
+pub(crate) struct Cors {
     origins: Arc<Vec<String>>,
 }
 
@@ -25,12 +25,12 @@ const RESPONSE_HEADERS: HeaderValue =
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 impl Cors {
-    pub(super) fn allow(&mut self, origin: String) {
+    pub(crate) fn allow(&mut self, origin: String) {
         Arc::make_mut(&mut self.origins).push(origin);
     }
 
     /// The answer to a browser that asks what it may do.
-    pub(super) fn preflight(&self, headers: &HeaderMap, route: &Route) -> Response<Vec<u8>> {
+    pub(crate) fn preflight(&self, headers: &HeaderMap, route: &Route) -> Response<Vec<u8>> {
         let mut response = answer::empty(StatusCode::NO_CONTENT);
         response.headers_mut().insert(ALLOW, route.allow());
         if self.allowed_origin(headers).is_some() {
@@ -43,7 +43,7 @@ impl Cors {
     }
 
     /// Adds to any answer what lets the page that asked read it.
-    pub(super) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
+    pub(crate) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
         if self.origins.is_empty() {
             return;
         }

@@ -5,14 +5,14 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use std::ops::Bound;
 
-use super::inputs::Inputs;
-use super::json::exact_decimal;
+use crate::http::inputs::Inputs;
+use crate::http::json::exact_decimal;
 use crate::lead::rule::{self, TextRule};
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Sort};
 
 /// The leads that the inputs name, as far as `owner_id` sees them.
-pub(super) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
+pub(crate) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
     let mut filter = Filter::new();
     for status in values(inputs, "status", &rule::STATUS) {
         filter = filter.status(status);
@@ -82,7 +82,7 @@ fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Fi
 }
 
 /// The sort keys, none if none are named.
-pub(super) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
+pub(crate) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
     let named = split_input(inputs, "sort").unwrap_or_default();
     named
         .iter()
@@ -91,7 +91,7 @@ pub(super) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
 }
 
 /// The page's number and size where they are named.
-pub(super) fn paging(inputs: &mut Inputs) -> (Option<u64>, Option<u32>) {
+pub(crate) fn paging(inputs: &mut Inputs) -> (Option<u64>, Option<u32>) {
     (inputs.take_number("page"), inputs.take_number("per_page"))
 }
 

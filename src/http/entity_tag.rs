@@ -3,15 +3,15 @@
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName};
 
+use crate::error::{Error, Result};
 use crate::lead::Lead;
-use crate::{Error, Result};
 
 /// The strong validator of a lead: its version, and its creation time, since a purged id can be used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct EntityTag(String);
+pub(crate) struct EntityTag(String);
 
 impl EntityTag {
-    pub(super) fn of(lead: &Lead) -> Self {
+    pub(crate) fn of(lead: &Lead) -> Self {
         Self(format!(
             "\"{}-{:x}\"",
             lead.version,
@@ -19,14 +19,14 @@ impl EntityTag {
         ))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// What an `If-Match` demands of a lead that is to be changed.
 #[derive(Debug)]
-pub(super) enum IfMatch {
+pub(crate) enum IfMatch {
     /// Nothing, or that there is a lead, which is demanded anyway.
     Any,
     /// One of these tags.
@@ -34,7 +34,7 @@ pub(super) enum IfMatch {
 }
 
 impl IfMatch {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let tags = tags(headers, &IF_MATCH);
         let demands_nothing = !headers.contains_key(IF_MATCH) || tags.iter().any(|tag| tag == "*");
         if demands_nothing {
@@ -45,7 +45,7 @@ impl IfMatch {
     }
 
     /// The comparison is strong: a tag that begins with `W/` is none.
-    pub(super) fn check(&self, lead: &Lead) -> Result<()> {
+    pub(crate) fn check(&self, lead: &Lead) -> Result<()> {
         match self {
             Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => {
                 Err(Error::precondition_failed(lead))
@@ -56,7 +56,7 @@ impl IfMatch {
 }
 
 /// Whether an `If-None-Match` names this tag, so that the client has the lead already. The comparison is weak.
-pub(super) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
+pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
     };

@@ -5,15 +5,15 @@ use http::header::{ACCEPT, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::answer;
 use crate::credential::Scope;
+use crate::error::{Error, ErrorKind};
+use crate::http::answer;
 use crate::lead::{Violation, rfc3339};
-use crate::{Error, ErrorKind};
 
 /// The `error` member of a fault's body, each with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FaultCode {
+pub(crate) enum FaultCode {
     MalformedRequest,
     Unauthorized,
     Forbidden,
@@ -51,7 +51,7 @@ impl FaultCode {
 
 /// What goes wrong with a request.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Inner>);
+pub(crate) struct Fault(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -63,7 +63,7 @@ struct Inner {
 }
 
 impl Fault {
-    pub(super) fn new(code: FaultCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: FaultCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self(Box::new(Inner {
             code,
@@ -75,13 +75,13 @@ impl Fault {
     }
 
     /// No such path, or no such lead, which a client cannot tell from one that it may not see.
-    pub(super) fn not_found(what: &str) -> Self {
+    pub(crate) fn not_found(what: &str) -> Self {
         Self::new(FaultCode::NotFound, format!("there is no such {what}"))
     }
 
     /// A request without credentials ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1: such a challenge
     /// says nothing of an error).
-    pub(super) fn no_credentials() -> Self {
+    pub(crate) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
         Self::new(FaultCode::Unauthorized, message).with(
             WWW_AUTHENTICATE,
@@ -90,7 +90,7 @@ impl Fault {
     }
 
     /// A request whose token is not, or no longer, good.
-    pub(super) fn bad_credentials() -> Self {
+    pub(crate) fn bad_credentials() -> Self {
         let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
                          error_description=\"the token is unknown, expired or revoked\"";
         Self::new(
@@ -101,7 +101,7 @@ impl Fault {
     }
 
     /// A request whose credentials lack the scope.
-    pub(super) fn missing_scope(scope: Scope) -> Self {
+    pub(crate) fn missing_scope(scope: Scope) -> Self {
         let challenge = match scope {
             Scope::Read => {
                 "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:read\""
@@ -120,12 +120,12 @@ impl Fault {
         .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
-    pub(super) fn method_not_allowed(allow: HeaderValue) -> Self {
+    pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
         Self::new(FaultCode::MethodNotAllowed, "this path has no such method").with(ALLOW, allow)
     }
 
     /// A body of a type that the operation does not take.
-    pub(super) fn unsupported_media_type(accepted: &'static str) -> Self {
+    pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
         Self::new(
             FaultCode::UnsupportedMediaType,
             format!("send the body as {accepted}"),
@@ -138,7 +138,7 @@ impl Fault {
         self
     }
 
-    pub(super) fn into_response(self) -> Response<Vec<u8>> {
+    pub(crate) fn into_response(self) -> Response<Vec<u8>> {
         #[derive(Serialize)]
         struct Body<'a> {
             error: FaultCode,
@@ -171,7 +171,7 @@ impl Fault {
 
 impl Fault {
     /// What the client is told of an error that is none of its own, whatever its kind.
-    pub(super) fn of_the_server(error: &Error) -> Self {
+    pub(crate) fn of_the_server(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {
                 log::warn!("a request could not be served: {error}");

@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::str::FromStr;
 
-use super::fault::{Fault, FaultCode};
-use super::json::{Json, Kind, LONE_SURROGATE, Members};
-use super::lead_body::shortened;
+use crate::http::fault::{Fault, FaultCode};
+use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
+use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
 /// Named texts, and what was found wrong so far.
 #[derive(Debug, Default)]
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     values: BTreeMap<String, String>,
-    pub(super) violations: Violations,
+    pub(crate) violations: Violations,
 }
 
 const UNKNOWN: &str = "is not known here";
@@ -23,7 +23,7 @@ const UNKNOWN: &str = "is not known here";
 impl Inputs {
     /// The parameters of a query string, as `application/x-www-form-urlencoded`
     /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but refusing what cannot be decoded.
-    pub(super) fn of_query(query: &str) -> Result<Self, Fault> {
+    pub(crate) fn of_query(query: &str) -> Result<Self, Fault> {
         let mut inputs = Self::default();
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -41,7 +41,7 @@ impl Inputs {
 
     /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
     /// `numbers` those that are a number. `null` counts as absent.
-    pub(super) fn of_members(
+    pub(crate) fn of_members(
         members: &Members<'_>,
         texts: &[&str],
         numbers: &[&str],
@@ -93,7 +93,7 @@ impl Inputs {
     }
 
     /// The texts of a list, unless one of its elements is none.
-    pub(super) fn texts(&mut self, name: &str, list: Json<'_>) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, name: &str, list: Json<'_>) -> Option<Vec<String>> {
         let elements = list.elements();
         let mut texts = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
@@ -129,12 +129,12 @@ impl Inputs {
     }
 
     /// The input of this name, if it came.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)
     }
 
     /// The input of this name as a number, which is written in digits alone.
-    pub(super) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
+    pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             self.violations.add(
@@ -153,7 +153,7 @@ impl Inputs {
     }
 
     /// All that is wrong, what nobody asked for included.
-    pub(super) fn into_violations(mut self) -> Violations {
+    pub(crate) fn into_violations(mut self) -> Violations {
         for name in self.values.keys() {
             self.violations
                 .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
@@ -162,13 +162,13 @@ impl Inputs {
     }
 
     /// The fault that names all that is wrong, if anything is.
-    pub(super) fn finish(self) -> Result<(), Fault> {
+    pub(crate) fn finish(self) -> Result<(), Fault> {
         Ok(self.into_violations().into_result()?)
     }
 }
 
 /// `text` with every `%XX` replaced by its byte; `None` if it cannot be, or the bytes are not UTF-8.
-pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }

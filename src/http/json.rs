@@ -10,14 +10,14 @@ use crate::lead::{CustomValue, Number, ViolationCode};
 
 /// A JSON value that has been checked for syntax and is looked into as far as is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Json<'a>(&'a RawValue);
+pub(crate) struct Json<'a>(&'a RawValue);
 
 /// The members of an object in their order.
-pub(super) type Members<'a> = Vec<(String, Json<'a>)>;
+pub(crate) type Members<'a> = Vec<(String, Json<'a>)>;
 
 /// What kind of value it is; what it holds is read on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool,
     Number,
@@ -28,11 +28,11 @@ pub(super) enum Kind {
 
 impl<'a> Json<'a> {
     /// The one value that `body` is, if it is JSON in UTF-8 ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(body).map(Self)
     }
 
-    pub(super) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self.0.get().as_bytes().first() {
             Some(b'n') => Kind::Null,
             Some(b't' | b'f') => Kind::Bool,
@@ -43,34 +43,34 @@ impl<'a> Json<'a> {
         }
     }
 
-    pub(super) fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The text of a string; `None` if it holds half of a surrogate pair, which no text can.
-    pub(super) fn text(self) -> Option<String> {
+    pub(crate) fn text(self) -> Option<String> {
         serde_json::from_str(self.0.get()).ok()
     }
 
     /// A number as it is written, or whatever else this is.
-    pub(super) fn as_written(self) -> &'a str {
+    pub(crate) fn as_written(self) -> &'a str {
         self.0.get()
     }
 
-    pub(super) fn elements(self) -> Vec<Self> {
+    pub(crate) fn elements(self) -> Vec<Self> {
         let elements: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).unwrap_or_default();
         elements.into_iter().map(Self).collect()
     }
 
     /// The members of an object; `None` if the name of one holds half of a surrogate pair.
-    pub(super) fn members(self) -> Option<Members<'a>> {
+    pub(crate) fn members(self) -> Option<Members<'a>> {
         serde_json::from_str::<RawMembers<'a>>(self.0.get())
             .ok()
             .map(|members| members.0)
     }
 
     /// A text, number or boolean, or why it cannot be one.
-    pub(super) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
+    pub(crate) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
         let out_of_range = (
             ViolationCode::OutOfRange,
             "must be a whole number of 64 bits, or one that a double can hold",
@@ -92,7 +92,7 @@ impl<'a> Json<'a> {
     }
 }
 
-pub(super) const LONE_SURROGATE: &str = "must not hold half of a surrogate pair";
+pub(crate) const LONE_SURROGATE: &str = "must not hold half of a surrogate pair";
 
 struct RawMembers<'a>(Members<'a>);
 
@@ -135,7 +135,7 @@ const MAX_DIGITS: usize = 28;
 
 /// The exact value of a number in JSON's notation; `None` if it is not one, or has more than 28 significant digits or
 /// decimal places.
-pub(super) fn exact_decimal(text: &str) -> Option<Decimal> {
+pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = text
         .strip_prefix('-')
         .map_or((false, text), |rest| (true, rest));

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use rust_decimal::Decimal;
 
-use super::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
+use crate::http::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
 use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
 
 /// The members of a lead that an object names. Only their types have been looked at, not the rules of the fields.
 #[derive(Default)]
-pub(super) struct LeadBody {
+pub(crate) struct LeadBody {
     id: Option<LeadId>,
     external_id: Member<String>,
     name: Member<String>,
@@ -19,7 +19,7 @@ pub(super) struct LeadBody {
     company: Member<String>,
     status: Member<String>,
     source: Member<String>,
-    pub(super) owner_id: Member<String>,
+    pub(crate) owner_id: Member<String>,
     deal_value: Member<Decimal>,
     tags: Member<Vec<String>>,
     /// `null` for one that is to be removed.
@@ -35,7 +35,7 @@ const NAME_CHARS: usize = 64;
 
 impl LeadBody {
     /// Reads the members of a lead that is to be created, or changed; `violations` are those known already.
-    pub(super) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
+    pub(crate) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
         let mut body = Self::default();
         let v = &mut { violations };
         let mut seen = HashSet::with_capacity(members.len());
@@ -80,7 +80,7 @@ impl LeadBody {
     }
 
     /// Adds that the identities that the object names may not be chosen.
-    pub(super) fn refuse_identities(&mut self, is_new: bool) {
+    pub(crate) fn refuse_identities(&mut self, is_new: bool) {
         // Of a new lead what is null is absent; of another it is cleared, which is a change.
         let external_id = self
             .external_id
@@ -96,7 +96,7 @@ impl LeadBody {
         }
     }
 
-    pub(super) fn into_new_lead(self) -> (NewLead, Violations) {
+    pub(crate) fn into_new_lead(self) -> (NewLead, Violations) {
         let name = match self.name.flatten() {
             Some(name) => name,
             // That it is blank is not to be said beside that it cannot be read.
@@ -134,7 +134,7 @@ impl LeadBody {
         (lead, self.violations)
     }
 
-    pub(super) fn into_patch(self) -> (LeadPatch, Violations) {
+    pub(crate) fn into_patch(self) -> (LeadPatch, Violations) {
         let mut patch = LeadPatch::new();
         macro_rules! change {
             ($($field:ident / $clear:ident),+) => {
@@ -313,7 +313,7 @@ fn custom_value(field: &str, value: Json<'_>, violations: &mut Violations) -> Op
 }
 
 /// The name as it is repeated in a violation.
-pub(super) fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     match name.char_indices().nth(NAME_CHARS) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
         None => name.to_owned(),

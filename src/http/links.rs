@@ -1,22 +1,22 @@
 //! Links to the pages before and after one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 
-use super::inputs::percent_decoded;
+use crate::http::inputs::percent_decoded;
 
 /// The page after one.
-pub(super) enum Next<'a> {
+pub(crate) enum Next<'a> {
     Cursor(&'a str),
     Page(u64),
 }
 
 /// Where a page stands.
-pub(super) struct Neighbours<'a> {
-    pub(super) next: Option<Next<'a>>,
-    pub(super) page: u64,
+pub(crate) struct Neighbours<'a> {
+    pub(crate) next: Option<Next<'a>>,
+    pub(crate) page: u64,
 }
 
 /// The value of a `Link` header: the request's own parameters with another page; empty if there is neither a page before
 /// nor one after.
-pub(super) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
+pub(crate) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
     let mut links = Vec::new();
     if let Some(next) = &neighbours.next {
         let place = match next {

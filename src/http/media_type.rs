@@ -3,11 +3,11 @@
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::fault::Fault;
+use crate::http::fault::Fault;
 
 /// What an operation does with a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// It has no use for one.
     Ignored,
     /// It takes `application/json`.
@@ -27,7 +27,7 @@ impl Body {
     }
 
     /// A body of no named type is taken for what it should be.
-    pub(super) fn check(self, headers: &HeaderMap) -> Result<(), Fault> {
+    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Fault> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let fits = match (types.next(), types.next()) {
             (None, _) => true,

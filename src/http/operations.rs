@@ -2,20 +2,20 @@
 
 use http::{Response, StatusCode};
 
-use super::answer;
-use super::call::Call;
-use super::criteria;
-use super::entity_tag::{self, EntityTag, IfMatch};
-use super::fault::{Fault, FaultCode};
-use super::inputs::Inputs;
-use super::lead_body::LeadBody;
-use super::links::{self, Neighbours};
-use super::sealed_cursor::CursorSeal;
+use crate::http::answer;
+use crate::http::call::Call;
+use crate::http::criteria;
+use crate::http::entity_tag::{self, EntityTag, IfMatch};
+use crate::http::fault::{Fault, FaultCode};
+use crate::http::inputs::Inputs;
+use crate::http::lead_body::LeadBody;
+use crate::http::links::{self, Neighbours};
+use crate::http::sealed_cursor::CursorSeal;
 use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
 
 /// `GET /v1/leads`
-pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let mut inputs = Inputs::of_query(call.query)?;
     let seal = CursorSeal::new(call.store.store_id()?, call.owner_id());
     let query = list_query(&mut inputs, call.owner_id(), &seal);
@@ -73,7 +73,7 @@ fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>
 }
 
 /// `GET /v1/leads/{id}`
-pub(super) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     let (id, sight) = (call.lead_id()?, call.sight());
     let lead = match call.store.get(id)? {
@@ -89,7 +89,7 @@ pub(super) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `POST /v1/leads`
-pub(super) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let violations = call.refused_parameters()?;
     let mut body = LeadBody::read(&call.members()?, true, violations);
     if let Some(own) = call.owner_id() {
@@ -109,7 +109,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `PATCH /v1/leads/{id}`
-pub(super) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let violations = call.refused_parameters()?;
     let mut body = LeadBody::read(&call.members()?, false, violations);
     if let Some(own) = call.owner_id() {
@@ -127,7 +127,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `DELETE /v1/leads/{id}`
-pub(super) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
     call.store.write(move |transaction| {
@@ -138,7 +138,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `POST /v1/leads/{id}/restore`
-pub(super) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
     let lead = call.store.write(move |transaction| {

@@ -4,26 +4,26 @@ use std::borrow::Cow;
 
 use http::{HeaderValue, Method, Response};
 
-use super::call::Call;
-use super::fault::Fault;
-use super::inputs::percent_decoded;
-use super::media_type::Body;
-use super::{operations, search_operation, trash_operations};
 use crate::credential::Scope;
+use crate::http::call::Call;
+use crate::http::fault::Fault;
+use crate::http::inputs::percent_decoded;
+use crate::http::media_type::Body;
+use crate::http::{operations, search_operation, trash_operations};
 
 /// A path with its operations.
-pub(super) struct Route {
+pub(crate) struct Route {
     /// `{id}` stands for any one segment.
     path: &'static str,
     operations: &'static [Operation],
 }
 
 /// What a method does at a path.
-pub(super) struct Operation {
+pub(crate) struct Operation {
     method: Method,
-    pub(super) scope: Scope,
-    pub(super) body: Body,
-    pub(super) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, Fault>,
+    pub(crate) scope: Scope,
+    pub(crate) body: Body,
+    pub(crate) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, Fault>,
 }
 
 /// In this order: a path that is spelled out comes before one with an id in its place.
@@ -116,7 +116,7 @@ static ROUTES: [Route; 6] = [
 
 impl Route {
     /// The route of a path, and what stands in the place of `{id}`.
-    pub(super) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
+    pub(crate) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
         ROUTES
             .iter()
             .find_map(|route| Some((route, route.id_in(path)?)))
@@ -138,7 +138,7 @@ impl Route {
     }
 
     /// What a method does here. `HEAD` is answered as `GET`.
-    pub(super) fn operation(&self, method: &Method) -> Option<&Operation> {
+    pub(crate) fn operation(&self, method: &Method) -> Option<&Operation> {
         let wanted = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -150,7 +150,7 @@ impl Route {
     }
 
     /// The methods that there are here, for `Allow`.
-    pub(super) fn allow(&self) -> HeaderValue {
+    pub(crate) fn allow(&self) -> HeaderValue {
         let mut methods = Vec::new();
         for operation in self.operations {
             methods.push(operation.method.as_str());

@@ -11,17 +11,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::Cursor;
-use crate::{Error, ErrorKind, Result};
 
 /// Seals and opens the cursors of one store for one owner, or for who sees all.
-pub(super) struct CursorSeal<'o> {
+pub(crate) struct CursorSeal<'o> {
     key: [u8; 32],
     owner_id: Option<&'o str>,
 }
 
 impl<'o> CursorSeal<'o> {
-    pub(super) fn new(store_id: [u8; 16], owner_id: Option<&'o str>) -> Self {
+    pub(crate) fn new(store_id: [u8; 16], owner_id: Option<&'o str>) -> Self {
         let key = Sha256::new()
             .chain_update(b"leadstore cursor")
             .chain_update(store_id)
@@ -30,7 +30,7 @@ impl<'o> CursorSeal<'o> {
         Self { key, owner_id }
     }
 
-    pub(super) fn seal(&self, cursor: &Cursor) -> Result<String> {
+    pub(crate) fn seal(&self, cursor: &Cursor) -> Result<String> {
         let sealed = self
             .cipher()
             .encrypt(self.associated_data(), &cursor.to_bytes());
@@ -40,7 +40,7 @@ impl<'o> CursorSeal<'o> {
     }
 
     /// The cursor in `text`, if it was sealed for this owner.
-    pub(super) fn open(&self, text: &str) -> Option<Cursor> {
+    pub(crate) fn open(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let bytes = self
             .cipher()

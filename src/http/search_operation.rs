@@ -2,12 +2,12 @@
 
 use http::{Response, StatusCode};
 
-use super::answer;
-use super::call::Call;
-use super::criteria;
-use super::fault::Fault;
-use super::inputs::Inputs;
-use super::json::{Json, Kind};
+use crate::http::answer;
+use crate::http::call::Call;
+use crate::http::criteria;
+use crate::http::fault::Fault;
+use crate::http::inputs::Inputs;
+use crate::http::json::{Json, Kind};
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
 use crate::search::{Field, SearchQuery};
@@ -28,7 +28,7 @@ const TEXTS: [&str; 10] = [
 const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_max"];
 
 /// `POST /v1/leads/search`
-pub(super) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let violations = call.refused_parameters()?;
     let mut members = call.members()?;
     // Names of custom fields may hold the comma by which lists of other members are joined.

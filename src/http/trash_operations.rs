@@ -2,17 +2,17 @@
 
 use http::{Response, StatusCode};
 
-use super::answer;
-use super::call::Call;
-use super::criteria;
-use super::fault::Fault;
-use super::inputs::Inputs;
-use super::links::{self, Neighbours};
+use crate::http::answer;
+use crate::http::call::Call;
+use crate::http::criteria;
+use crate::http::fault::Fault;
+use crate::http::inputs::Inputs;
+use crate::http::links::{self, Neighbours};
 use crate::query::PageBody;
 use crate::trash::TrashQuery;
 
 /// `GET /v1/leads/trash`
-pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let mut inputs = Inputs::of_query(call.query)?;
     let mut query = TrashQuery::new().sort(criteria::sort(&mut inputs));
     let (page, per_page) = criteria::paging(&mut inputs);
@@ -48,7 +48,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `DELETE /v1/leads/trash`
-pub(super) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     match call.owner_id() {
         Some(owner_id) => call
@@ -60,7 +60,7 @@ pub(super) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `DELETE /v1/leads/trash/{id}`
-pub(super) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
+pub(crate) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     call.refused_parameters()?.into_result()?;
     let (id, sight) = (call.lead_id()?, call.sight());
     call.store.write(move |transaction| {

@@ -10,8 +10,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 
-use super::derived::entries;
-use crate::Result;
+use crate::error::Result;
+use crate::index::derived::entries;
 use crate::report::{Part, Report};
 use crate::row::{Row, RowSet};
 use crate::storage::{Audit, Header, Reader, Stored};

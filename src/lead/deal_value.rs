@@ -6,7 +6,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 
 /// Writes a deal's value as a JSON number. A value within the rules has at most 15 digits, which a double carries
 /// exactly: its shortest decimal form is again those digits.
-pub(super) struct Json(pub(super) Decimal);
+pub(crate) struct Json(pub(crate) Decimal);
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{Violation, ViolationCode};
-use crate::{Error, type_id};
+use crate::error::Error;
+use crate::lead::{Violation, ViolationCode};
+use crate::type_id;
 
 /// The identity of a lead.
 ///
@@ -72,7 +73,7 @@ impl FromStr for LeadId {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
     /// 128 bits.
     fn from_str(text: &str) -> Result<Self, Error> {
         type_id::parse(PREFIX, text).map(Self).ok_or_else(|| {

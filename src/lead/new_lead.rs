@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::rule::{self, StatusSet, TextRule};
-use super::{CustomValue, Lead, LeadId, Version, ViolationCode, Violations};
-use crate::Result;
+use crate::error::Result;
+use crate::lead::rule::{self, StatusSet, TextRule};
+use crate::lead::{CustomValue, Lead, LeadId, Version, ViolationCode, Violations};
 
 /// The fields of a lead that is to be created. Only the name is required.
 ///

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::rule::{self, StatusSet, TextRule};
-use super::{CustomValue, Lead, Version, ViolationCode, Violations};
-use crate::Result;
+use crate::error::Result;
+use crate::lead::rule::{self, StatusSet, TextRule};
+use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
 
 /// What a patch does to one field.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +100,7 @@ impl LeadPatch {
         }
     }
 
-    /// Sets the id in another system, see [`NewLead::external_id`](super::NewLead::external_id).
+    /// Sets the id in another system, see [`NewLead::external_id`](crate::lead::NewLead::external_id).
     pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
         self.external_id = Change::Set(external_id.into());
         self
@@ -118,7 +118,7 @@ impl LeadPatch {
         self
     }
 
-    /// Sets the e-mail address, see [`NewLead::email`](super::NewLead::email).
+    /// Sets the e-mail address, see [`NewLead::email`](crate::lead::NewLead::email).
     pub fn email(mut self, email: impl Into<String>) -> Self {
         self.email = Change::Set(email.into());
         self
@@ -130,7 +130,7 @@ impl LeadPatch {
         self
     }
 
-    /// Sets the phone number, see [`NewLead::phone`](super::NewLead::phone).
+    /// Sets the phone number, see [`NewLead::phone`](crate::lead::NewLead::phone).
     pub fn phone(mut self, phone: impl Into<String>) -> Self {
         self.phone = Change::Set(phone.into());
         self
@@ -142,7 +142,7 @@ impl LeadPatch {
         self
     }
 
-    /// Sets the company, see [`NewLead::company`](super::NewLead::company).
+    /// Sets the company, see [`NewLead::company`](crate::lead::NewLead::company).
     pub fn company(mut self, company: impl Into<String>) -> Self {
         self.company = Change::Set(company.into());
         self
@@ -160,7 +160,7 @@ impl LeadPatch {
         self
     }
 
-    /// Sets where the lead came from, see [`NewLead::source`](super::NewLead::source).
+    /// Sets where the lead came from, see [`NewLead::source`](crate::lead::NewLead::source).
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Change::Set(source.into());
         self
@@ -172,7 +172,7 @@ impl LeadPatch {
         self
     }
 
-    /// Assigns the lead, see [`NewLead::owner_id`](super::NewLead::owner_id).
+    /// Assigns the lead, see [`NewLead::owner_id`](crate::lead::NewLead::owner_id).
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Change::Set(owner_id.into());
         self
@@ -184,7 +184,7 @@ impl LeadPatch {
         self
     }
 
-    /// Sets what the deal is worth, see [`NewLead::deal_value`](super::NewLead::deal_value).
+    /// Sets what the deal is worth, see [`NewLead::deal_value`](crate::lead::NewLead::deal_value).
     pub fn deal_value(mut self, deal_value: impl Into<Decimal>) -> Self {
         self.deal_value = Change::Set(deal_value.into());
         self
@@ -196,7 +196,7 @@ impl LeadPatch {
         self
     }
 
-    /// Replaces all tags, see [`NewLead::tags`](super::NewLead::tags).
+    /// Replaces all tags, see [`NewLead::tags`](crate::lead::NewLead::tags).
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags = Change::Set(tags.into_iter().map(Into::into).collect());
         self
@@ -227,7 +227,7 @@ impl LeadPatch {
     }
 
     /// Demands that the lead still has this version; otherwise the update is a
-    /// [`Conflict`](crate::ErrorKind::Conflict).
+    /// [`Conflict`](crate::error::ErrorKind::Conflict).
     pub fn if_version(mut self, version: Version) -> Self {
         self.if_version = Some(version);
         self

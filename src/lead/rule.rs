@@ -3,7 +3,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{CustomValue, Number, ViolationCode, Violations};
+use crate::lead::{CustomValue, Number, ViolationCode, Violations};
 
 /// The most bytes that one lead may take when it is encoded for storage.
 pub(crate) const MAX_ENCODED_BYTES: usize = 1 << 20;
@@ -34,7 +34,7 @@ impl Default for StatusSet {
 
 impl StatusSet {
     /// The set of exactly these; a lead starts as `new` if that is among them and as the first otherwise.
-    pub(crate) fn of(allowed: Vec<String>) -> crate::Result<Self> {
+    pub(crate) fn of(allowed: Vec<String>) -> crate::error::Result<Self> {
         let mut violations = Violations::default();
         for (index, status) in allowed.iter().enumerate() {
             let field = format!("statuses[{index}]");
@@ -67,12 +67,12 @@ impl StatusSet {
         })
     }
 
-    pub(super) fn initial(&self) -> String {
+    pub(crate) fn initial(&self) -> String {
         self.initial.clone()
     }
 
     /// The status to store, `None` for a blank one.
-    pub(super) fn normalise(&self, raw: String, violations: &mut Violations) -> Option<String> {
+    pub(crate) fn normalise(&self, raw: String, violations: &mut Violations) -> Option<String> {
         let status = STATUS.normalise(raw, violations)?;
         match &self.allowed {
             Some(allowed) if !allowed.contains(&status) => {
@@ -133,7 +133,7 @@ impl TextRule {
     }
 }
 
-pub(super) const NAME: TextRule = TextRule {
+pub(crate) const NAME: TextRule = TextRule {
     field: "name",
     trimmed: true,
     limit: Limit::Chars(255),
@@ -153,7 +153,7 @@ pub(crate) const LABEL: TextRule = TextRule {
     ..NAME
 };
 
-pub(super) const EMAIL: TextRule = TextRule {
+pub(crate) const EMAIL: TextRule = TextRule {
     field: "email",
     trimmed: true,
     limit: Limit::Bytes(254),
@@ -172,7 +172,7 @@ pub(super) const EMAIL: TextRule = TextRule {
     },
 };
 
-pub(super) const PHONE: TextRule = TextRule {
+pub(crate) const PHONE: TextRule = TextRule {
     field: "phone",
     trimmed: true,
     limit: Limit::Chars(64),
@@ -182,7 +182,7 @@ pub(super) const PHONE: TextRule = TextRule {
     },
 };
 
-pub(super) const COMPANY: TextRule = TextRule {
+pub(crate) const COMPANY: TextRule = TextRule {
     field: "company",
     trimmed: true,
     limit: Limit::Chars(255),
@@ -215,7 +215,7 @@ pub(crate) const OWNER_ID: TextRule = TextRule {
     },
 };
 
-pub(super) const EXTERNAL_ID: TextRule = TextRule {
+pub(crate) const EXTERNAL_ID: TextRule = TextRule {
     field: "external_id",
     trimmed: false,
     limit: Limit::Chars(128),
@@ -245,7 +245,7 @@ fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -
 }
 
 /// The deal's value to store, without trailing zeros.
-pub(super) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal {
+pub(crate) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal {
     let value = value.normalize();
     if value.is_sign_negative() && !value.is_zero() {
         violations.add("deal_value", ViolationCode::OutOfRange, "must be 0 or more");
@@ -294,14 +294,14 @@ pub(crate) fn tags(tags: &[String], violations: &mut Violations) {
     }
 }
 
-pub(super) fn custom_field_count(count: usize, violations: &mut Violations) {
+pub(crate) fn custom_field_count(count: usize, violations: &mut Violations) {
     if count > MAX_CUSTOM_FIELDS {
         let message = format!("must be at most {MAX_CUSTOM_FIELDS}");
         violations.add("custom_fields", ViolationCode::TooLong, message);
     }
 }
 
-pub(super) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
+pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
     // A name that is too long is not repeated in full.
     let field: String = format!("custom_fields.{name}")
         .chars()

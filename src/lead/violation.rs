@@ -103,9 +103,12 @@ impl Violations {
 
     /// The value of `result`; `None` where its error is about the input and was added.
     #[cfg(feature = "http")]
-    pub(crate) fn note<T>(&mut self, result: crate::Result<T>) -> crate::Result<Option<T>> {
+    pub(crate) fn note<T>(
+        &mut self,
+        result: crate::error::Result<T>,
+    ) -> crate::error::Result<Option<T>> {
         match result {
-            Err(error) if error.kind() == crate::ErrorKind::Invalid => {
+            Err(error) if error.kind() == crate::error::ErrorKind::Invalid => {
                 self.extend(error.violations());
                 Ok(None)
             }
@@ -115,12 +118,12 @@ impl Violations {
 
     /// What `text` stands for; `None` where it stands for nothing, which was added.
     #[cfg(feature = "http")]
-    pub(crate) fn parse<T: std::str::FromStr<Err = crate::Error>>(
+    pub(crate) fn parse<T: std::str::FromStr<Err = crate::error::Error>>(
         &mut self,
         text: &str,
     ) -> Option<T> {
         text.parse()
-            .inspect_err(|error: &crate::Error| self.extend(error.violations()))
+            .inspect_err(|error: &crate::error::Error| self.extend(error.violations()))
             .ok()
     }
 
@@ -136,11 +139,11 @@ impl Violations {
     }
 
     /// `Ok` if nothing was added, and otherwise the error that names it all.
-    pub(crate) fn into_result(self) -> crate::Result<()> {
+    pub(crate) fn into_result(self) -> crate::error::Result<()> {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(crate::Error::invalid(self.0))
+            Err(crate::error::Error::invalid(self.0))
         }
     }
 }

@@ -11,24 +11,24 @@ const FEW: u64 = 64;
 
 /// How sorted keys are passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Passing {
+pub(crate) enum Passing {
     OneByOne,
     /// Those of each value are put in an order of their own.
     InGroups,
 }
 
 /// Whether so few rows are wanted, or passed, that nothing pays which is done once for all of them.
-pub(super) fn are_few(rows: u64) -> bool {
+pub(crate) fn are_few(rows: u64) -> bool {
     rows <= FEW
 }
 
 /// About how many of `keys` are passed until `seen` of `rows` are, which lie among them evenly.
-pub(super) fn keys_passed(keys: u64, rows: u64, seen: u64) -> u64 {
+pub(crate) fn keys_passed(keys: u64, rows: u64, seen: u64) -> u64 {
     keys.saturating_mul(seen) / rows.max(1)
 }
 
 /// Whether to fetch and sort `rows` leads costs no more than to pass so many keys.
-pub(super) fn fetching_pays(rows: u64, keys: u64, passing: Passing) -> bool {
+pub(crate) fn fetching_pays(rows: u64, keys: u64, passing: Passing) -> bool {
     let key = match passing {
         Passing::OneByOne => PASSING,
         Passing::InGroups => PASSING_IN_GROUPS,
@@ -38,15 +38,15 @@ pub(super) fn fetching_pays(rows: u64, keys: u64, passing: Passing) -> bool {
 
 /// The end from which fewer rows are passed until a page is full.
 #[derive(Debug, PartialEq)]
-pub(super) struct NearerEnd {
-    pub(super) is_last: bool,
+pub(crate) struct NearerEnd {
+    pub(crate) is_last: bool,
     /// How many rows lie between that end and the page.
-    pub(super) skip: u64,
+    pub(crate) skip: u64,
 }
 
 impl NearerEnd {
     /// To a page of `wanted` rows after the first `offset` of `rows`, which has that many.
-    pub(super) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
+    pub(crate) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
         let behind = rows.saturating_sub(offset).saturating_sub(wanted);
         let is_last = behind < offset;
         Self {

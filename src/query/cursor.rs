@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::position::Position;
+use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
+use crate::query::position::Position;
 use crate::row::Row;
-use crate::{Error, Result};
 
-/// Where a list goes on after a page: [`Page::next`](super::Page::next), for
-/// [`ListQuery::after`](super::ListQuery::after).
+/// Where a list goes on after a page: [`Page::next`](crate::query::Page::next), for
+/// [`ListQuery::after`](crate::query::ListQuery::after).
 ///
 /// Following cursors costs the same on every page, and a lead that does not change meanwhile is neither skipped nor
 /// repeated, whatever happens to others. A cursor belongs to the filter and the order of the query that gave it. It
@@ -22,10 +22,10 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// A checksum of the filter and the order.
-    pub(super) binding: u32,
+    pub(crate) binding: u32,
     /// The number of the page that it leads to, where pages have one.
-    pub(super) page: u64,
-    pub(super) position: Position,
+    pub(crate) page: u64,
+    pub(crate) position: Position,
 }
 
 /// The version of the bytes: this, `binding` u32, `page` u64, the row u32, 1 or 0 for a late lead, then each value as
@@ -100,7 +100,7 @@ impl FromStr for Cursor {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but a cursor that this version printed.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but a cursor that this version printed.
     fn from_str(text: &str) -> Result<Self> {
         URL_SAFE_NO_PAD
             .decode(text)

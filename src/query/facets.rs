@@ -3,13 +3,13 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::filter::Filter;
-use super::select::select;
+use crate::error::{Error, Result};
 use crate::lead::serialize_deal_value;
+use crate::query::filter::Filter;
+use crate::query::select::select;
 use crate::row::{Direction, Part, RowBits, RowSet};
 use crate::storage::key::{self, ValueField};
 use crate::storage::{DealValues, Reader, Visit};
-use crate::{Error, Result};
 
 /// How many leads there are of each status, source, owner and tag, and what their deals are worth: what a pipeline board
 /// shows. Values that no lead has are not there.

@@ -22,14 +22,14 @@ use rust_decimal::Decimal;
 #[derive(Clone, Debug, Default)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
-    pub(super) statuses: Vec<String>,
-    pub(super) sources: Vec<String>,
-    pub(super) owners: Vec<String>,
-    pub(super) unassigned: bool,
-    pub(super) tags: Vec<String>,
-    pub(super) created: Option<TimeRange>,
-    pub(super) updated: Option<TimeRange>,
-    pub(super) deal_value: Option<DealValueRange>,
+    pub(crate) statuses: Vec<String>,
+    pub(crate) sources: Vec<String>,
+    pub(crate) owners: Vec<String>,
+    pub(crate) unassigned: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) created: Option<TimeRange>,
+    pub(crate) updated: Option<TimeRange>,
+    pub(crate) deal_value: Option<DealValueRange>,
 }
 
 impl Filter {
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     /// The same text for filters that want the same, whatever the order in which their values were named.
-    pub(super) fn canonical(&self) -> String {
+    pub(crate) fn canonical(&self) -> String {
         let mut filter = self.clone();
         for values in [
             &mut filter.statuses,
@@ -122,9 +122,9 @@ impl Filter {
 
 /// A half-open range of whole microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeRange {
-    pub(super) from: Option<DateTime<Utc>>,
-    pub(super) to: Option<DateTime<Utc>>,
+pub(crate) struct TimeRange {
+    pub(crate) from: Option<DateTime<Utc>>,
+    pub(crate) to: Option<DateTime<Utc>>,
 }
 
 impl TimeRange {
@@ -164,9 +164,9 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
 
 /// A half-open range of ten-thousandths, the finest that a deal's value can be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DealValueRange {
-    pub(super) from: Option<u64>,
-    pub(super) to: Option<u64>,
+pub(crate) struct DealValueRange {
+    pub(crate) from: Option<u64>,
+    pub(crate) to: Option<u64>,
 }
 
 impl DealValueRange {

@@ -1,14 +1,14 @@
 //! Listing: a filter, an order and a page.
 
-use super::cursor::Cursor;
-use super::filter::Filter;
-use super::order::{Start, page_of_rows};
-use super::page::{Page, Paging};
-use super::position::Position;
-use super::select::select;
-use super::sort::{self, Sort, SortKey};
-use crate::Result;
+use crate::error::Result;
 use crate::lead::{Lead, ViolationCode, Violations};
+use crate::query::cursor::Cursor;
+use crate::query::filter::Filter;
+use crate::query::order::{Start, page_of_rows};
+use crate::query::page::{Page, Paging};
+use crate::query::position::Position;
+use crate::query::select::select;
+use crate::query::sort::{self, Sort, SortKey};
 use crate::storage::Reader;
 
 /// Which leads to list, in which order, and which page of them: by default all, newest first, 25 to a page.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::Result;
+use crate::error::Result;
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::row::Row;
 use crate::storage::{Reader, Stored};

@@ -6,11 +6,11 @@
 
 use std::cmp::Ordering;
 
-use super::cost::{self, NearerEnd, Passing};
-use super::position::{After, Kept, Position, directed};
-use super::sort::{Sort, SortKey};
-use crate::Result;
+use crate::error::Result;
 use crate::index::always_has;
+use crate::query::cost::{self, NearerEnd, Passing};
+use crate::query::position::{After, Kept, Position, directed};
+use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Lookup, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
 use crate::storage::{KeyScan, Reader, Visit};

@@ -2,8 +2,8 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::cursor::Cursor;
 use crate::lead::{ViolationCode, Violations};
+use crate::query::cursor::Cursor;
 
 /// One page of a result, with the exact total.
 ///
@@ -19,7 +19,7 @@ pub struct Page<T> {
     pub page: u64,
     /// How many items a page has at most.
     pub per_page: u32,
-    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](super::ListQuery::after).
+    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](crate::query::ListQuery::after).
     /// Searches and the trash have none yet.
     pub next: Option<Cursor>,
 }
@@ -178,7 +178,7 @@ impl Paging {
         self.limit as usize
     }
 
-    pub(super) fn page(self) -> u64 {
+    pub(crate) fn page(self) -> u64 {
         match self.start {
             Start::Page(page) => page,
             Start::Offset(offset) => (offset / u64::from(self.limit).max(1)).saturating_add(1),

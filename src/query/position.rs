@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::sort::{Sort, SortKey};
-use crate::Result;
+use crate::error::Result;
+use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Row};
 use crate::storage::Stored;
 use crate::storage::key::{self, OrderedKey, Posting, ValueField};
@@ -13,15 +13,15 @@ use crate::storage::key::{self, OrderedKey, Posting, ValueField};
 pub(crate) struct Position {
     /// For each sort key bytes that sort as the lead's value does, or `None` without a value. They are those of its
     /// sorted key without the row, or of its value's bitmap.
-    pub(super) values: Vec<Option<Vec<u8>>>,
-    pub(super) row: Row,
+    pub(crate) values: Vec<Option<Vec<u8>>>,
+    pub(crate) row: Row,
     /// Whether the lead was created out of order, so that its row does not tell its place among the others by
     /// `created_at`.
-    pub(super) late: bool,
+    pub(crate) late: bool,
 }
 
 impl Position {
-    pub(super) fn of(stored: &Stored, row: Row, sort: &[Sort]) -> Result<Self> {
+    pub(crate) fn of(stored: &Stored, row: Row, sort: &[Sort]) -> Result<Self> {
         let values = sort
             .iter()
             .map(|sort| sort_value(stored, sort.key()))
@@ -33,7 +33,7 @@ impl Position {
         })
     }
 
-    pub(super) fn after(&self) -> After<'_> {
+    pub(crate) fn after(&self) -> After<'_> {
         After {
             values: &self.values,
             row: self.row,
@@ -42,7 +42,7 @@ impl Position {
     }
 
     /// How this compares with `other` in the order of `sort`, and in the direction of `tie` for the rest.
-    pub(super) fn compare(&self, other: After<'_>, sort: &[Sort], tie: Direction) -> Ordering {
+    pub(crate) fn compare(&self, other: After<'_>, sort: &[Sort], tie: Direction) -> Ordering {
         let by_keys =
             sort.iter()
                 .zip(self.values.iter().zip(other.values))
@@ -59,15 +59,15 @@ impl Position {
 
 /// What comes after a position, by as many of its values as are still to be compared.
 #[derive(Clone, Copy)]
-pub(super) struct After<'p> {
+pub(crate) struct After<'p> {
     values: &'p [Option<Vec<u8>>],
-    pub(super) row: Row,
-    pub(super) late: bool,
+    pub(crate) row: Row,
+    pub(crate) late: bool,
 }
 
 impl<'p> After<'p> {
     /// The value for the first of the sort keys, and the position by the others.
-    pub(super) fn split(self) -> (Option<&'p [u8]>, Self) {
+    pub(crate) fn split(self) -> (Option<&'p [u8]>, Self) {
         match self.values.split_first() {
             Some((first, values)) => (first.as_deref(), Self { values, ..self }),
             None => (None, self),
@@ -75,7 +75,7 @@ impl<'p> After<'p> {
     }
 }
 
-pub(super) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
+pub(crate) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
     match direction {
         Direction::Ascending => ordering,
         Direction::Descending => ordering.reverse(),
@@ -83,7 +83,7 @@ pub(super) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
 }
 
 /// Where the order of a sort key is kept.
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Keys(OrderedKey),
     Bitmaps(ValueField),
     /// Only with the leads in the trash.
@@ -91,7 +91,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    pub(super) fn of(sort_key: SortKey) -> Self {
+    pub(crate) fn of(sort_key: SortKey) -> Self {
         match sort_key {
             SortKey::CreatedAt => Self::Keys(OrderedKey::CreatedAt),
             SortKey::UpdatedAt => Self::Keys(OrderedKey::UpdatedAt),

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::filter::{DealValueRange, Filter, TimeRange};
-use crate::Result;
+use crate::error::Result;
+use crate::query::filter::{DealValueRange, Filter, TimeRange};
 use crate::row::{Direction, Row, RowSet};
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
 use crate::storage::{Reader, Visit};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode, Violations};
 use crate::row::Direction;
-use crate::{Error, Result};
 
 /// What leads can be sorted by.
 ///
@@ -133,7 +133,7 @@ impl FromStr for Sort {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for any other name.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
         let (name, descending) = match text.strip_prefix('-') {
             Some(name) => (name, true),

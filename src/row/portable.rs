@@ -1,7 +1,7 @@
 //! Reading sets of rows in roaring's [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec) without
 //! making a bitmap of them.
 
-use super::{Part, Row};
+use crate::row::{Part, Row};
 
 const WITHOUT_RUNS: u32 = 12_346;
 const WITH_RUNS: u16 = 12_347;
@@ -28,7 +28,7 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Shows `visit` a set; `None` where the bytes are none.
-pub(super) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> Option<()> {
+pub(crate) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> Option<()> {
     let bytes = &mut bytes;
     let cookie = u32::from_le_bytes(take(bytes)?);
     let (count, run_flags) = if cookie as u16 == WITH_RUNS {

@@ -1,35 +1,35 @@
 //! Which documents have a phrase, and in what best way each: collected from postings in any order.
 
-use super::documents::{Bits, Documents};
-use super::postings::Postings;
-use super::rank::Places;
-use crate::Result;
+use crate::error::Result;
+use crate::search::documents::{Bits, Documents};
+use crate::search::postings::Postings;
+use crate::search::rank::Places;
 
 /// In what way a document has a phrase; less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Way {
-    pub(super) typos: u8,
+pub(crate) struct Way {
+    pub(crate) typos: u8,
     /// Its last word is only the beginning of one.
-    pub(super) partial: bool,
+    pub(crate) partial: bool,
     /// No value consists of the phrase.
-    pub(super) unequal: bool,
+    pub(crate) unequal: bool,
 }
 
 /// A way and the places of those that are as good, as one number of which more is better and 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Note(u16);
+pub(crate) struct Note(u16);
 
 /// The most typos of a phrase that are told apart.
 const MOST_TYPOS: u8 = 62;
 
 impl Note {
-    pub(super) fn new(way: Way, places: Places) -> Self {
+    pub(crate) fn new(way: Way, places: Places) -> Self {
         let way =
             way.typos.min(MOST_TYPOS) << 2 | u8::from(way.partial) << 1 | u8::from(way.unequal);
         Self(u16::from(u8::MAX - way) << 8 | u16::from(places.0))
     }
 
-    pub(super) fn way(self) -> Way {
+    pub(crate) fn way(self) -> Way {
         let [better, _] = self.0.to_be_bytes();
         let way = u8::MAX - better;
         Way {
@@ -39,7 +39,7 @@ impl Note {
         }
     }
 
-    pub(super) fn places(self) -> Places {
+    pub(crate) fn places(self) -> Places {
         let [_, places] = self.0.to_be_bytes();
         Places(places)
     }
@@ -59,8 +59,8 @@ impl Note {
 }
 
 /// Documents, each with its note.
-pub(super) struct Noted {
-    pub(super) documents: Documents,
+pub(crate) struct Noted {
+    pub(crate) documents: Documents,
     notes: Notes,
 }
 
@@ -75,7 +75,7 @@ enum Notes {
 impl Noted {
     /// The note of a document that is in this place.
     #[inline]
-    pub(super) fn note(&self, place: usize) -> Option<Note> {
+    pub(crate) fn note(&self, place: usize) -> Option<Note> {
         match &self.notes {
             Notes::Listed(notes) => notes.get(place).copied(),
             Notes::ByNumber(notes) => note_by_number(notes, *self.documents.as_slice().get(place)?),
@@ -84,7 +84,7 @@ impl Noted {
 
     /// The note of a document, if it is there and its place is at `from` or after, which then is the place.
     #[inline]
-    pub(super) fn note_from(&self, from: &mut usize, document: u32) -> Option<Note> {
+    pub(crate) fn note_from(&self, from: &mut usize, document: u32) -> Option<Note> {
         match &self.notes {
             Notes::Listed(notes) => {
                 *from = self.documents.place_from(*from, document)?;
@@ -105,11 +105,11 @@ fn note_by_number(notes: &[u16], document: u32) -> Option<Note> {
 }
 
 /// What says which documents have a phrase.
-pub(super) struct Found<'t, T> {
+pub(crate) struct Found<'t, T> {
     /// The terms of which any is one of it.
-    pub(super) terms: Vec<(&'t T, Note)>,
+    pub(crate) terms: Vec<(&'t T, Note)>,
     /// Documents that have it otherwise.
-    pub(super) documents: Vec<(u32, Note)>,
+    pub(crate) documents: Vec<(u32, Note)>,
 }
 
 /// About so many documents are shown at once, few enough to stay in the processor's cache.
@@ -120,7 +120,7 @@ const LISTED: u64 = 64;
 const FEW_RUNS: usize = 8;
 
 /// All documents that were found; only those `among` others, if that is given.
-pub(super) fn collect<P: Postings>(
+pub(crate) fn collect<P: Postings>(
     source: &P,
     found: Found<'_, P::Term>,
     among: Option<&Documents>,
@@ -222,7 +222,7 @@ fn collect_by_number<P: Postings>(
 
 /// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
 /// such term.
-pub(super) fn each_first<P: Postings>(
+pub(crate) fn each_first<P: Postings>(
     source: &P,
     terms: &[(&P::Term, Note)],
     mut visit: impl FnMut(&[u32], Note) -> Result<()>,
@@ -251,11 +251,11 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::field::{Scope, Slot};
-    use super::super::postings::Meant;
-    use super::super::typos::Mistyped;
     use super::*;
     use crate::row::Row;
+    use crate::search::field::{Scope, Slot};
+    use crate::search::postings::Meant;
+    use crate::search::typos::Mistyped;
 
     /// Terms that are the documents that have them, below an end.
     struct Lists(u32);
@@ -459,7 +459,7 @@ mod tests {
         let mut calls = 0;
         let failed = each_first(&Lists(20_000), &terms[1..], |_, _| {
             calls += 1;
-            Err(crate::Error::corrupted("a reason"))
+            Err(crate::error::Error::corrupted("a reason"))
         });
         assert_eq!((failed.is_err(), calls), (true, 1), "a failure ends it");
     }

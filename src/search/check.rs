@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::view::View;
+use crate::error::{Error, Result};
 use crate::report::{Part, Report};
 use crate::row::RowSet;
+use crate::search::view::View;
 use crate::storage::Reader;
 use crate::storage::key::Posting;
-use crate::{Error, Result};
 
 /// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
 /// and no other is. Its files are verified by their checksums when they are opened. While it is being made, nothing is.

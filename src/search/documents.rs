@@ -3,16 +3,16 @@
 use std::cell::OnceCell;
 
 /// A bit for each document.
-pub(super) struct Bits(Vec<u64>);
+pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     /// An empty set of documents below `end`.
-    pub(super) fn below(end: u32) -> Self {
+    pub(crate) fn below(end: u32) -> Self {
         Self(vec![0; end.div_ceil(64) as usize])
     }
 
     /// Whether a document was not there yet.
-    pub(super) fn insert(&mut self, document: u32) -> bool {
+    pub(crate) fn insert(&mut self, document: u32) -> bool {
         let Some(word) = self.0.get_mut(document as usize / 64) else {
             return false;
         };
@@ -29,7 +29,7 @@ impl Bits {
     }
 
     /// In ascending order.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(u32)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(u32)) {
         for (index, word) in (0_u32..).zip(&self.0) {
             let mut rest = *word;
             while rest != 0 {
@@ -41,7 +41,7 @@ impl Bits {
 }
 
 /// Documents in ascending order, among which others are looked for.
-pub(super) struct Documents {
+pub(crate) struct Documents {
     list: OnceCell<Vec<u32>>,
     len: usize,
     /// A number above those of all.
@@ -57,7 +57,7 @@ const MANY: usize = 256;
 
 impl Documents {
     /// Some of the documents below `end`.
-    pub(super) fn new(list: Vec<u32>, end: u32) -> Self {
+    pub(crate) fn new(list: Vec<u32>, end: u32) -> Self {
         let bits = (list.len() > end as usize / MANY).then(|| {
             let mut bits = Bits::below(end);
             for document in &list {
@@ -74,7 +74,7 @@ impl Documents {
     }
 
     /// Those in a set. They are listed only if anybody asks for the list.
-    pub(super) fn of(bits: Bits, end: u32) -> Self {
+    pub(crate) fn of(bits: Bits, end: u32) -> Self {
         let len = bits.0.iter().map(|word| word.count_ones() as usize).sum();
         Self {
             list: OnceCell::new(),
@@ -84,7 +84,7 @@ impl Documents {
         }
     }
 
-    pub(super) fn as_slice(&self) -> &[u32] {
+    pub(crate) fn as_slice(&self) -> &[u32] {
         self.list.get_or_init(|| {
             let mut list = Vec::with_capacity(self.len);
             self.bits
@@ -94,15 +94,15 @@ impl Documents {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn end(&self) -> u32 {
+    pub(crate) fn end(&self) -> u32 {
         self.end
     }
 
-    pub(super) fn contains(&self, document: u32) -> bool {
+    pub(crate) fn contains(&self, document: u32) -> bool {
         self.bits.as_ref().map_or_else(
             || self.place(document).is_some(),
             |bits| bits.contains(document),
@@ -110,7 +110,7 @@ impl Documents {
     }
 
     /// Shows `visit` those of some documents that are here, in their order.
-    pub(super) fn common(&self, documents: &[u32], mut visit: impl FnMut(u32)) {
+    pub(crate) fn common(&self, documents: &[u32], mut visit: impl FnMut(u32)) {
         let Some(bits) = &self.bits else {
             return documents
                 .iter()
@@ -136,12 +136,12 @@ impl Documents {
     }
 
     /// The place of a document in the list, if it is there.
-    pub(super) fn place(&self, document: u32) -> Option<usize> {
+    pub(crate) fn place(&self, document: u32) -> Option<usize> {
         self.as_slice().binary_search(&document).ok()
     }
 
     /// The same where it is known to be at `from` or after, the sooner found the nearer it is.
-    pub(super) fn place_from(&self, from: usize, document: u32) -> Option<usize> {
+    pub(crate) fn place_from(&self, from: usize, document: u32) -> Option<usize> {
         let rest = self.as_slice().get(from..)?;
         let mut bound = 1;
         while rest.get(bound).is_some_and(|other| *other < document) {

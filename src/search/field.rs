@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::index_term::{IndexTerm, named_prefix};
+use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
-use crate::{Error, Result};
+use crate::search::index_term::{IndexTerm, named_prefix};
 
 /// A field that is searched.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +55,7 @@ impl FromStr for Field {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for any other name.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
         if let Some(name) = text
             .strip_prefix(CUSTOM)
@@ -91,7 +91,7 @@ impl Serialize for Field {
 /// Where the words of a lead are indexed: one slot a field, in the order in which a hit in them ranks, and one more in
 /// which the words of custom fields stand under their field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Slot {
+pub(crate) enum Slot {
     Name,
     Company,
     Email,
@@ -103,7 +103,7 @@ pub(super) enum Slot {
 }
 
 impl Slot {
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Name,
         Self::Company,
         Self::Email,
@@ -116,18 +116,18 @@ impl Slot {
 
     /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
     /// and phones are not searched by the beginnings of theirs.
-    pub(super) fn has_beginnings(self) -> bool {
+    pub(crate) fn has_beginnings(self) -> bool {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
     /// Whether a word that is all of a value has another term than one that is not. The words of one custom field have
     /// the places of the same ones among those of all, which tells.
-    pub(super) fn tells_alone(self) -> bool {
+    pub(crate) fn tells_alone(self) -> bool {
         self != Self::NamedCustomField
     }
 
     /// The name of the slot in the index.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Company => "company",
@@ -143,15 +143,15 @@ impl Slot {
 
 /// Where to look for a word: in a slot, under what prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scope {
-    pub(super) slot: Slot,
+pub(crate) struct Scope {
+    pub(crate) slot: Slot,
     /// What stands before each word in the slot; empty but for named custom fields.
-    pub(super) prefix: String,
+    pub(crate) prefix: String,
 }
 
 impl Scope {
     /// All of a slot.
-    pub(super) const fn whole(slot: Slot) -> Self {
+    pub(crate) const fn whole(slot: Slot) -> Self {
         Self {
             slot,
             prefix: String::new(),
@@ -159,7 +159,7 @@ impl Scope {
     }
 
     /// The scopes of these fields, or of all if none is named.
-    pub(super) fn of(fields: &[Field]) -> Vec<Self> {
+    pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
         if fields.is_empty() {
             let slots = Slot::ALL
                 .into_iter()
@@ -189,7 +189,7 @@ impl Scope {
     }
 
     /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
-    pub(super) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
+    pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
         let alone = self
             .slot
             .tells_alone()
@@ -235,7 +235,7 @@ mod tests {
         );
         for wrong in ["", "Name", "custom_field", "custom_fieldsx", "notes"] {
             let error = wrong.parse::<Field>().unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{wrong}");
+            assert_eq!(error.kind(), crate::error::ErrorKind::Invalid, "{wrong}");
         }
     }
 }

@@ -8,14 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::index_files::{IndexFiles, IndexHome};
-use super::indexer::{BatchProgress, Indexer};
-use super::payload::Payload;
-use super::signal::{Due, Failure, Signal};
-use super::status::{SearchState, SearchStatus};
-use super::view::{Published, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::search::index_files::{IndexFiles, IndexHome};
+use crate::search::indexer::{BatchProgress, Indexer};
+use crate::search::payload::Payload;
+use crate::search::signal::{Due, Failure, Signal};
+use crate::search::status::{SearchState, SearchStatus};
+use crate::search::view::{Published, View};
 use crate::storage::{Reader, Seq};
-use crate::{Error, ErrorKind, Result};
 
 /// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
 const MOST_UNINDEXED: u64 = 50_000;

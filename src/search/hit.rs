@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::field::{Field, Slot};
-use super::lead_words::{Value, values};
-use super::phone::Number;
-use super::query_text::{Phrase, QueryText};
 use crate::analyzer::{self, Word};
 use crate::lead::Lead;
+use crate::search::field::{Field, Slot};
+use crate::search::lead_words::{Value, values};
+use crate::search::phone::Number;
+use crate::search::query_text::{Phrase, QueryText};
 
 /// A lead that a search found.
 ///
@@ -64,7 +64,7 @@ impl Serialize for Match {
 }
 
 /// Where what was typed is in `lead`, looking only into `fields` unless there are none.
-pub(super) fn matches(
+pub(crate) fn matches(
     lead: &Lead,
     query: &QueryText,
     fields: &[Field],

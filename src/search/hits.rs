@@ -1,11 +1,11 @@
 //! Documents that have what was typed, or a part of it, and how well: joined part by part.
 
-use super::best_ways::{Note, Noted, Way};
-use super::documents::Documents;
-use super::rank::{Class, Places};
+use crate::search::best_ways::{Note, Noted, Way};
+use crate::search::documents::Documents;
+use crate::search::rank::{Class, Places};
 
 /// Documents that have all parts so far, and in what best way each.
-pub(super) enum Hits {
+pub(crate) enum Hits {
     /// Those of one phrase, as they were noted: only the ways of those that stay are made out.
     Noted { noted: Noted, is_all: bool },
     Made {
@@ -16,10 +16,10 @@ pub(super) enum Hits {
 
 /// In what way a document has one part of what was typed, or all so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PartWay {
-    pub(super) class: Class,
+pub(crate) struct PartWay {
+    pub(crate) class: Class,
     /// Where all phrases are.
-    pub(super) common: Places,
+    pub(crate) common: Places,
 }
 
 impl Default for Hits {
@@ -30,12 +30,12 @@ impl Default for Hits {
 
 impl Hits {
     /// Those of one phrase, which may be all of the query.
-    pub(super) fn of_phrase(noted: Noted, is_all: bool) -> Self {
+    pub(crate) fn of_phrase(noted: Noted, is_all: bool) -> Self {
         Self::Noted { noted, is_all }
     }
 
     /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
-    pub(super) fn of_number(noted: Noted, is_all: bool) -> Self {
+    pub(crate) fn of_number(noted: Noted, is_all: bool) -> Self {
         let way = |note| PartWay {
             common: Places::default(),
             ..PartWay::of(note, is_all)
@@ -50,7 +50,7 @@ impl Hits {
     }
 
     /// Documents below `end`, in ascending order, each with its way.
-    pub(super) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
+    pub(crate) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
         let (documents, ways) = hits.unzip();
         Self::Made {
             documents: Documents::new(documents, end),
@@ -58,7 +58,7 @@ impl Hits {
         }
     }
 
-    pub(super) fn documents(&self) -> &Documents {
+    pub(crate) fn documents(&self) -> &Documents {
         match self {
             Self::Noted { noted, .. } => &noted.documents,
             Self::Made { documents, .. } => documents,
@@ -67,7 +67,7 @@ impl Hits {
 
     /// The way of the document in this place.
     #[inline]
-    pub(super) fn way(&self, place: usize) -> Option<PartWay> {
+    pub(crate) fn way(&self, place: usize) -> Option<PartWay> {
         match self {
             Self::Noted { noted, is_all } => {
                 noted.note(place).map(|note| PartWay::of(note, *is_all))
@@ -90,13 +90,13 @@ impl Hits {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
         let documents = self.documents().as_slice().iter().enumerate();
         documents.filter_map(|(place, document)| Some((*document, self.way(place)?)))
     }
 
     /// Tells of a way in which a document has all that was typed.
-    pub(super) fn improve(&mut self, document: u32, class: Class) {
+    pub(crate) fn improve(&mut self, document: u32, class: Class) {
         if let Self::Made { documents, ways } = self
             && let Some(way) = documents
                 .place(document)
@@ -108,7 +108,7 @@ impl Hits {
 
     /// The hits of one more part, all of which are among those `before`, with what both say of them. The place of the
     /// part that was typed first counts.
-    pub(super) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
+    pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;
         let both = |(document, way): (u32, PartWay)| {
@@ -137,7 +137,7 @@ impl Hits {
     }
 
     /// All of both, in the better way where both have one.
-    pub(super) fn or(self, number: Self) -> Self {
+    pub(crate) fn or(self, number: Self) -> Self {
         let end = self.documents().end().max(number.documents().end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());
         let both = std::iter::from_fn(|| {

@@ -6,14 +6,14 @@ use tantivy::directory::{Directory, RamDirectory};
 use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
-use super::fault;
-use super::index_place::IndexPlace;
-use super::payload::{Payload, Standing};
-use super::schema::IndexSchema;
-use super::sealed_directory::SealedDirectory;
-use super::word_lines::{self, WordLines};
+use crate::error::{Error, ErrorKind, Result};
+use crate::search::fault;
+use crate::search::index_place::IndexPlace;
+use crate::search::payload::{Payload, Standing};
+use crate::search::schema::IndexSchema;
+use crate::search::sealed_directory::SealedDirectory;
+use crate::search::word_lines::{self, WordLines};
 use crate::storage::Reader;
-use crate::{Error, ErrorKind, Result};
 
 /// Where the index lies.
 #[derive(Clone, Debug)]
@@ -25,12 +25,12 @@ pub(crate) enum IndexHome {
 }
 
 /// An open index.
-pub(super) struct IndexFiles {
-    pub(super) schema: IndexSchema,
-    pub(super) reader: IndexReader,
+pub(crate) struct IndexFiles {
+    pub(crate) schema: IndexSchema,
+    pub(crate) reader: IndexReader,
     index: Index,
     /// What the last commit goes up to; `None` if there was none.
-    pub(super) payload: Option<Payload>,
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What the single indexing thread may hold before it writes a segment: enough for about 100,000 leads.
@@ -38,7 +38,7 @@ const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
     /// The index in `home` if it is whole and of this store, and a new empty one otherwise.
-    pub(super) fn open(home: &IndexHome, reader: &impl Reader) -> Result<Self> {
+    pub(crate) fn open(home: &IndexHome, reader: &impl Reader) -> Result<Self> {
         match home {
             IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
             IndexHome::Directory(place) => match Self::open_trusted(place, false, reader) {
@@ -56,7 +56,7 @@ impl IndexFiles {
     }
 
     /// An empty index in `home`, whatever is there.
-    pub(super) fn discard(home: &IndexHome) -> Result<Self> {
+    pub(crate) fn discard(home: &IndexHome) -> Result<Self> {
         match home {
             IndexHome::Directory(place) => Self::create_in(place),
             IndexHome::ReadOnly(_) | IndexHome::Memory => {
@@ -141,11 +141,11 @@ impl IndexFiles {
         })
     }
 
-    pub(super) fn segments(&self) -> Result<Vec<SegmentMeta>> {
+    pub(crate) fn segments(&self) -> Result<Vec<SegmentMeta>> {
         self.index.searchable_segment_metas().map_err(fault)
     }
 
-    pub(super) fn writer(&self) -> Result<IndexWriter> {
+    pub(crate) fn writer(&self) -> Result<IndexWriter> {
         self.index
             .writer_with_num_threads(1, WRITER_BYTES)
             .map_err(fault)

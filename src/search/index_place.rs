@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use tantivy::directory::{Directory, MmapDirectory};
 
-use super::fault;
+use crate::error::{Error, ErrorKind, Result};
+use crate::search::fault;
 #[cfg(feature = "unstable-testing")]
-use super::simulated::SimulatedIndex;
+use crate::search::simulated::SimulatedIndex;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::create_private_directory;
-use crate::{Error, ErrorKind, Result};
 
 /// A directory for an index.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl fmt::Display for IndexPlace {
 }
 
 impl IndexPlace {
-    pub(super) fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         match self {
             Self::Directory(path) => path.is_dir(),
             #[cfg(feature = "unstable-testing")]
@@ -41,7 +41,7 @@ impl IndexPlace {
         }
     }
 
-    pub(super) fn open(&self) -> Result<Box<dyn Directory>> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Directory>> {
         match self {
             Self::Directory(path) => Ok(Box::new(MmapDirectory::open(path).map_err(fault)?)),
             #[cfg(feature = "unstable-testing")]
@@ -50,7 +50,7 @@ impl IndexPlace {
     }
 
     /// The names of the files that are there, whoever made them.
-    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         let files = match self {
             Self::Directory(path) => {
                 let entries = std::fs::read_dir(path).map_err(fault)?;
@@ -65,7 +65,7 @@ impl IndexPlace {
     }
 
     /// Makes the directory, and empties it if it is there.
-    pub(super) fn clear(&self) -> Result<()> {
+    pub(crate) fn clear(&self) -> Result<()> {
         let cleared = match self {
             Self::Directory(path) if path.exists() => {
                 std::fs::remove_dir_all(path).and_then(|()| create_private_directory(path))

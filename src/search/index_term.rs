@@ -3,12 +3,12 @@
 
 use std::fmt::{self, Write};
 
-use super::search_query::MAX_WORDS;
-use super::word_lines::SEPARATOR;
+use crate::search::search_query::MAX_WORDS;
+use crate::search::word_lines::SEPARATOR;
 
 /// What stands at a place in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IndexTerm<'a> {
+pub(crate) enum IndexTerm<'a> {
     /// A word, after what stands before all of its kind.
     Word { prefix: &'a str, word: &'a str },
     /// A word that is all of a value, instead of the word.
@@ -22,7 +22,7 @@ pub(super) enum IndexTerm<'a> {
 impl<'a> IndexTerm<'a> {
     /// What stands where a value of so many words begins, so that a value equal to some words is found where they are side
     /// by side. `None` for a single word, which has a term of its own, and for more words than a query has.
-    pub(super) fn opening(words: usize) -> Option<Self> {
+    pub(crate) fn opening(words: usize) -> Option<Self> {
         if (2..=MAX_WORDS).contains(&words) {
             u8::try_from(words).ok().map(Self::Opening)
         } else {
@@ -33,7 +33,7 @@ impl<'a> IndexTerm<'a> {
     /// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading
     /// the postings of each word that begins so takes long where the beginning is short. A single letter is looked for as
     /// all pairs that begin with it.
-    pub(super) fn beginnings(word: &'a str) -> impl Iterator<Item = Self> {
+    pub(crate) fn beginnings(word: &'a str) -> impl Iterator<Item = Self> {
         let mut ends = word
             .char_indices()
             .map(|(index, letter)| index + letter.len_utf8());
@@ -47,7 +47,7 @@ impl<'a> IndexTerm<'a> {
     }
 
     /// The word, where it is the term of one.
-    pub(super) fn word(self) -> Option<&'a str> {
+    pub(crate) fn word(self) -> Option<&'a str> {
         match self {
             Self::Word { word, .. } | Self::Alone(word) => Some(word),
             Self::Opening(_) | Self::Beginning(_) => None,
@@ -85,7 +85,7 @@ impl fmt::Display for IndexTerm<'_> {
 
 /// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
 /// name is told from the one that ends it by what follows.
-pub(super) fn named_prefix(name: &str) -> String {
+pub(crate) fn named_prefix(name: &str) -> String {
     let mut prefix = String::with_capacity(name.len() + 3);
     // So that no name makes the term of another kind.
     prefix.push('.');

@@ -2,17 +2,17 @@
 
 use tantivy::{IndexWriter, SegmentMeta};
 
-use super::fault;
-use super::index_files::IndexFiles;
-use super::payload::Payload;
-use super::view::IndexView;
-use crate::Result;
+use crate::error::Result;
 use crate::row::RowSet;
+use crate::search::fault;
+use crate::search::index_files::IndexFiles;
+use crate::search::payload::Payload;
+use crate::search::view::IndexView;
 use crate::storage::key::Posting;
 use crate::storage::{LogChange, LogKind, Reader, Seq};
 
 /// An index that is written.
-pub(super) struct Indexer {
+pub(crate) struct Indexer {
     files: IndexFiles,
     /// `None` before the first batch, and after one that failed or was ended: what was added and not committed must not
     /// come with the next one, and after a failed commit tantivy's writer loses what follows.
@@ -24,18 +24,18 @@ pub(super) struct Indexer {
 
 /// How far a batch is.
 #[derive(Clone, Copy)]
-pub(super) struct BatchProgress {
-    pub(super) indexed: u64,
-    pub(super) total: u64,
+pub(crate) struct BatchProgress {
+    pub(crate) indexed: u64,
+    pub(crate) total: u64,
     /// Whether the index is made anew, from all leads.
-    pub(super) is_rebuild: bool,
+    pub(crate) is_rebuild: bool,
 }
 
 /// After so many leads it is told how far a batch is.
 const LEADS_BETWEEN: u64 = 1_024;
 
 impl Indexer {
-    pub(super) fn new(files: IndexFiles) -> Self {
+    pub(crate) fn new(files: IndexFiles) -> Self {
         Self {
             files,
             writer: None,
@@ -44,18 +44,18 @@ impl Indexer {
     }
 
     /// What the last commit goes up to; `None` if there was none.
-    pub(super) fn payload(&self) -> Option<&Payload> {
+    pub(crate) fn payload(&self) -> Option<&Payload> {
         self.files.payload.as_ref()
     }
 
     /// The last commit, to be searched.
-    pub(super) fn view(&self) -> Result<IndexView> {
+    pub(crate) fn view(&self) -> Result<IndexView> {
         IndexView::new(&self.files.reader, self.files.schema.clone())
     }
 
     /// Brings the index to the state of `reader`, and commits it as `target`. `tell` is told now and then how far that is,
     /// and can end it by an error.
-    pub(super) fn index(
+    pub(crate) fn index(
         &mut self,
         reader: &impl Reader,
         target: &Payload,
@@ -104,14 +104,14 @@ impl Indexer {
     }
 
     /// Waits for merges that go on.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         self.writer.take().map_or(Ok(()), |writer| {
             writer.wait_merging_threads().map_err(fault)
         })
     }
 
     /// Makes one segment of all.
-    pub(super) fn merge(&mut self) -> Result<()> {
+    pub(crate) fn merge(&mut self) -> Result<()> {
         // Segments that are being merged cannot be merged otherwise.
         self.settle()?;
         let writer = self.writer.insert(self.files.writer()?);
@@ -124,7 +124,7 @@ impl Indexer {
     }
 
     /// Removes files that no commit and no view needs.
-    pub(super) fn remove_unused(&self) -> Result<()> {
+    pub(crate) fn remove_unused(&self) -> Result<()> {
         if let Some(writer) = &self.writer {
             writer.garbage_collect_files().wait().map_err(fault)?;
         }

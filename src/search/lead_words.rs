@@ -3,23 +3,23 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use super::field::{Field, Slot};
-use super::index_term::{IndexTerm, named_prefix};
-use super::phone;
+use crate::search::field::{Field, Slot};
+use crate::search::index_term::{IndexTerm, named_prefix};
+use crate::search::phone;
 
 /// One searched value of a lead.
-pub(super) struct Value<'a> {
-    pub(super) slot: Slot,
+pub(crate) struct Value<'a> {
+    pub(crate) slot: Slot,
     /// The name of the custom field, where it is one.
-    pub(super) custom_name: Option<&'a str>,
+    pub(crate) custom_name: Option<&'a str>,
     /// The place in the list, where it is in one.
-    pub(super) item: Option<usize>,
-    pub(super) text: std::borrow::Cow<'a, str>,
+    pub(crate) item: Option<usize>,
+    pub(crate) text: std::borrow::Cow<'a, str>,
 }
 
 impl Value<'_> {
     /// The field that a hit in this value is reported under.
-    pub(super) fn field(&self) -> Field {
+    pub(crate) fn field(&self) -> Field {
         match (self.slot, self.custom_name) {
             (Slot::Name, _) => Field::Name,
             (Slot::Company, _) => Field::Company,
@@ -51,7 +51,7 @@ impl Value<'_> {
 }
 
 /// The searched values of a lead, those of one slot together.
-pub(super) fn values(lead: &Lead) -> Vec<Value<'_>> {
+pub(crate) fn values(lead: &Lead) -> Vec<Value<'_>> {
     let mut values = vec![Value {
         slot: Slot::Name,
         custom_name: None,
@@ -115,7 +115,7 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
 
 /// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
 /// term that comes several times in a slot takes its places in ascending order, as an index needs it.
-pub(super) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<'_>)) {
+pub(crate) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<'_>)) {
     let (mut slot, mut position) = (Slot::Name, 0);
     let (mut name, mut prefix) = (None, String::new());
     for value in values(lead) {

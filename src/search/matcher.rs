@@ -1,34 +1,34 @@
 //! Matching: which leads have all that was typed, and how well. One way of matching for every source of postings, so that
 //! a lead is found and ranked alike whether it is in the index or not yet.
 
-use super::best_ways::{Found, Note, Noted, Way, collect, each_first};
-use super::documents::Documents;
-use super::field::{Scope, Slot};
-use super::hits::{Hits, PartWay};
-use super::postings::Postings;
-use super::query_text::QueryText;
-use super::rank::{Class, Places, place};
-use super::ranked::Ranked;
-use super::runs::side_by_side;
-use super::terms::{
+use crate::error::Result;
+use crate::row::{Row, RowSet};
+use crate::search::best_ways::{Found, Note, Noted, Way, collect, each_first};
+use crate::search::documents::Documents;
+use crate::search::field::{Scope, Slot};
+use crate::search::hits::{Hits, PartWay};
+use crate::search::postings::Postings;
+use crate::search::query_text::QueryText;
+use crate::search::rank::{Class, Places, place};
+use crate::search::ranked::Ranked;
+use crate::search::runs::side_by_side;
+use crate::search::terms::{
     GroupTerms, Lookup, PhraseTerms, RunTerms, Sequence, Variant, WordTerms, frequency,
 };
-use super::view::View;
-use crate::Result;
-use crate::row::{Row, RowSet};
+use crate::search::view::View;
 
 /// What leads are held against.
-pub(super) struct Wanted<'q> {
-    pub(super) query: &'q QueryText,
-    pub(super) scopes: &'q [Scope],
+pub(crate) struct Wanted<'q> {
+    pub(crate) query: &'q QueryText,
+    pub(crate) scopes: &'q [Scope],
     /// Whether typos are forgiven.
-    pub(super) forgiving: bool,
+    pub(crate) forgiving: bool,
     /// Which leads are wanted at all; `None` for any.
-    pub(super) filter: Option<&'q RowSet>,
+    pub(crate) filter: Option<&'q RowSet>,
 }
 
 /// The leads that have every group of the query, each in any of the scopes.
-pub(super) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
+pub(crate) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
     let mut ranked = Ranked::default();
     // What a newer source knows of a row outdates all older ones.
     let mut outdated = RowSet::default();

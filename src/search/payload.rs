@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema;
-use crate::Result;
 use crate::analyzer;
+use crate::error::Result;
+use crate::search::schema;
 use crate::storage::{Header, Reader, Seq};
 
 /// The payload of a commit: up to which commit of which store it goes, and made by which rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Payload {
+pub(crate) struct Payload {
     store_id: [u8; 16],
     seq: u64,
     commit_id: [u8; 16],
@@ -19,7 +19,7 @@ pub(super) struct Payload {
 
 /// What an index is worth to a store.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// It holds a state that the store went through.
     Past,
     /// It cannot be used, for this reason.
@@ -27,7 +27,7 @@ pub(super) enum Standing {
 }
 
 impl Payload {
-    pub(super) fn of(header: &Header) -> Self {
+    pub(crate) fn of(header: &Header) -> Self {
         Self {
             store_id: header.store_id.0,
             seq: header.seq.0,
@@ -37,22 +37,23 @@ impl Payload {
         }
     }
 
-    pub(super) fn seq(&self) -> Seq {
+    pub(crate) fn seq(&self) -> Seq {
         Seq(self.seq)
     }
 
-    pub(super) fn encode(&self) -> Result<String> {
-        serde_json::to_string(self)
-            .map_err(|error| super::fault(tantivy::TantivyError::InternalError(error.to_string())))
+    pub(crate) fn encode(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| {
+            crate::search::fault(tantivy::TantivyError::InternalError(error.to_string()))
+        })
     }
 
-    pub(super) fn decode(text: &str) -> Option<Self> {
+    pub(crate) fn decode(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// Whether the store went through the state that this describes. Its number alone does not tell: a store that was
     /// put back to an older copy and written on has the same numbers with another history.
-    pub(super) fn standing(&self, reader: &impl Reader) -> Result<Standing> {
+    pub(crate) fn standing(&self, reader: &impl Reader) -> Result<Standing> {
         let header = reader.header();
         if self.store_id != header.store_id.0 {
             return Ok(Standing::Useless("it belongs to another store"));

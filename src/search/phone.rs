@@ -20,34 +20,34 @@ const COUNTRY_CODE: usize = 3;
 const MOST: usize = 64;
 
 /// The digits of a stored phone, as words in order.
-pub(super) fn words(digits: &[Digit]) -> Vec<String> {
+pub(crate) fn words(digits: &[Digit]) -> Vec<String> {
     digits.windows(WORD).map(text).collect()
 }
 
 /// How many zeros a number begins with: at this word of it begins what whole numbers are compared by.
-pub(super) fn zeros(digits: &[Digit]) -> usize {
+pub(crate) fn zeros(digits: &[Digit]) -> usize {
     digits.iter().take_while(|digit| digit.digit == '0').count()
 }
 
 /// A phone number as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Number {
+pub(crate) struct Number {
     /// Runs of digits, in words as they are indexed, any of which finds a phone.
-    pub(super) runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
 }
 
 /// A run of digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(crate) struct Run {
     digits: String,
     /// The run in words.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Whether it has to be a whole number, but for zeros that this begins with.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// Whether a number may be made of such characters.
-pub(super) fn is_dialled(c: char) -> bool {
+pub(crate) fn is_dialled(c: char) -> bool {
     c.is_whitespace()
         || "+().-/".contains(c)
         || !analyzer::digits(c.encode_utf8(&mut [0; 4])).is_empty()
@@ -55,7 +55,7 @@ pub(super) fn is_dialled(c: char) -> bool {
 
 impl Number {
     /// The number in a part of a query, if that has enough digits.
-    pub(super) fn read(typed: &str) -> Option<Self> {
+    pub(crate) fn read(typed: &str) -> Option<Self> {
         let digits = analyzer::digits(typed);
         let all = text(&digits);
         let significant = all.trim_start_matches('0');
@@ -87,7 +87,7 @@ impl Number {
     }
 
     /// Where the digits of a stored phone have this number, and whether as a whole.
-    pub(super) fn places(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
+    pub(crate) fn places(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
         let mut places = Vec::new();
         let significant = zeros(digits);
         for run in &self.runs {

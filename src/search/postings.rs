@@ -1,14 +1,14 @@
 //! What matching reads: terms and the documents that have them. The index and the leads that are not in it yet are both
 //! read this way, so that a lead is found and ranked alike wherever it is.
 
-use super::documents::Documents;
-use super::field::{Scope, Slot};
-use super::typos::{Distance, Mistyped};
-use crate::Result;
+use crate::error::Result;
 use crate::row::Row;
+use crate::search::documents::Documents;
+use crate::search::field::{Scope, Slot};
+use crate::search::typos::{Distance, Mistyped};
 
 /// One segment of the index, or the leads since. Documents are numbered from 0, as the source likes.
-pub(super) trait Postings {
+pub(crate) trait Postings {
     /// Where the postings of a term are.
     type Term;
 
@@ -56,9 +56,9 @@ pub(super) trait Postings {
 }
 
 /// A word that a mistyped one may be meant for.
-pub(super) struct Meant<T> {
-    pub(super) term: T,
+pub(crate) struct Meant<T> {
+    pub(crate) term: T,
     /// Whether the term is of values that are that word.
-    pub(super) alone: bool,
-    pub(super) distance: Distance,
+    pub(crate) alone: bool,
+    pub(crate) distance: Distance,
 }

@@ -1,43 +1,43 @@
 //! What a person typed, taken apart. It is not a query language: no input is a syntax error.
 
-use super::phone::{self, Number};
-use super::typos::Mistyped;
 use crate::analyzer;
+use crate::search::phone::{self, Number};
+use crate::search::typos::Mistyped;
 
 /// A query: groups of words, all of which a lead must have.
 #[derive(Debug, Default)]
-pub(super) struct QueryText {
-    pub(super) groups: Vec<Group>,
+pub(crate) struct QueryText {
+    pub(crate) groups: Vec<Group>,
 }
 
 /// A part of a query that is found as one: a phrase, or phrases that are a phone number if they are read together.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// Each of them is to be found, …
-    pub(super) phrases: Vec<Phrase>,
+    pub(crate) phrases: Vec<Phrase>,
     /// … or this.
-    pub(super) number: Option<Number>,
+    pub(crate) number: Option<Number>,
 }
 
 /// Words that must stand side by side in one value: a single word, several joined by punctuation as in
 /// `jane@example.com`, or what stands in double quotes.
 #[derive(Debug)]
-pub(super) struct Phrase {
-    pub(super) words: Vec<QueryWord>,
+pub(crate) struct Phrase {
+    pub(crate) words: Vec<QueryWord>,
 }
 
 /// A word of a query.
 #[derive(Debug)]
-pub(super) struct QueryWord {
-    pub(super) text: String,
+pub(crate) struct QueryWord {
+    pub(crate) text: String,
     /// Whether it may be only the beginning of a word.
-    pub(super) is_beginning: bool,
+    pub(crate) is_beginning: bool,
     /// What is forgiven of it, if anything.
-    pub(super) mistyped: Option<Mistyped>,
+    pub(crate) mistyped: Option<Mistyped>,
 }
 
 impl QueryText {
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut groups = Vec::new();
         // Outside of quotes first, then inside, and so on: a quote that is not closed goes on to the end.
         for (index, part) in text.split('"').enumerate() {
@@ -63,7 +63,7 @@ impl QueryText {
     }
 
     /// All words in the typed order.
-    pub(super) fn words(&self) -> impl Iterator<Item = &QueryWord> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = &QueryWord> {
         self.groups
             .iter()
             .flat_map(|group| &group.phrases)
@@ -73,7 +73,7 @@ impl QueryText {
 
 impl QueryWord {
     /// How many typos it has if `stored` was meant, with whether it is only a beginning of that; `None` if it was not.
-    pub(super) fn meant(&self, stored: &str, forgiving: bool) -> Option<(u8, bool)> {
+    pub(crate) fn meant(&self, stored: &str, forgiving: bool) -> Option<(u8, bool)> {
         if self.text == stored {
             return Some((0, false));
         }
@@ -89,7 +89,7 @@ impl QueryWord {
 }
 
 /// How many words a query has.
-pub(super) fn word_count(text: &str) -> usize {
+pub(crate) fn word_count(text: &str) -> usize {
     analyzer::words(text).len()
 }
 

@@ -1,21 +1,21 @@
 //! The order of hits: in how few typos, how wholly and where a lead has what was typed. It can be explained, and does not
 //! depend on the state of the index.
 
-use super::field::Slot;
+use crate::search::field::Slot;
 
 /// How good a hit is; less is better. Leads that are alike in this rank by their age, the newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Class {
+pub(crate) struct Class {
     /// How many typos are forgiven.
-    pub(super) typos: u8,
+    pub(crate) typos: u8,
     /// The last word is only the beginning of one.
-    pub(super) partial: bool,
+    pub(crate) partial: bool,
     /// No value consists of what was typed and nothing else.
-    pub(super) unequal: bool,
+    pub(crate) unequal: bool,
     /// The words do not stand side by side in one value, in the typed order.
-    pub(super) apart: bool,
+    pub(crate) apart: bool,
     /// Where the first word is, see [`place`].
-    pub(super) place: u8,
+    pub(crate) place: u8,
 }
 
 /// The most typos that are told apart: two in each of a query's words.
@@ -23,7 +23,7 @@ const MOST_TYPOS: u8 = 64;
 
 impl Class {
     /// Classes in their order, from 0.
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         let flags = usize::from(self.partial) << 2
             | usize::from(self.unequal) << 1
             | usize::from(self.apart);
@@ -33,7 +33,7 @@ impl Class {
 
 /// The place of a slot among those in which the first word may be: the order is name, company, e-mail, phone, tags,
 /// source, custom fields.
-pub(super) fn place(slot: Slot) -> u8 {
+pub(crate) fn place(slot: Slot) -> u8 {
     match slot {
         Slot::NamedCustomField => Slot::CustomFields as u8,
         slot => slot as u8,
@@ -42,19 +42,19 @@ pub(super) fn place(slot: Slot) -> u8 {
 
 /// Some of the places, as a bit for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Places(pub(super) u8);
+pub(crate) struct Places(pub(crate) u8);
 
 impl Places {
-    pub(super) fn only(slot: Slot) -> Self {
+    pub(crate) fn only(slot: Slot) -> Self {
         Self(1 << place(slot))
     }
 
-    pub(super) fn has(self, slot: Slot) -> bool {
+    pub(crate) fn has(self, slot: Slot) -> bool {
         self.0 & Self::only(slot).0 != 0
     }
 
     /// The best of them.
-    pub(super) fn best(self) -> u8 {
+    pub(crate) fn best(self) -> u8 {
         u8::try_from(self.0.trailing_zeros())
             .unwrap_or(u8::MAX)
             .min(7)

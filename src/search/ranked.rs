@@ -1,21 +1,21 @@
 //! What was found, in the order in which it is shown.
 
-use super::rank::Class;
-use crate::Result;
+use crate::error::Result;
 use crate::query::newest_of;
 use crate::row::{Row, RowSet};
+use crate::search::rank::Class;
 use crate::storage::Reader;
 
 /// The rows that were found, class by class.
 #[derive(Debug, Default)]
-pub(super) struct Ranked {
+pub(crate) struct Ranked {
     /// By the class's index; no row is in two.
     classes: Vec<Vec<Row>>,
 }
 
 impl Ranked {
     /// The rows of a class, for more to be added.
-    pub(super) fn class(&mut self, class: Class) -> &mut Vec<Row> {
+    pub(crate) fn class(&mut self, class: Class) -> &mut Vec<Row> {
         let index = class.index();
         if index >= self.classes.len() {
             self.classes.resize_with(index + 1, Vec::new);
@@ -27,17 +27,17 @@ impl Ranked {
         &mut self.classes[index]
     }
 
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.classes.iter().map(|rows| rows.len() as u64).sum()
     }
 
     /// All rows.
-    pub(super) fn rows(&self) -> RowSet {
+    pub(crate) fn rows(&self) -> RowSet {
         self.classes.iter().flatten().copied().collect()
     }
 
     /// `limit` rows after the first `offset`: class by class, and the newest first in each.
-    pub(super) fn page(self, reader: &impl Reader, offset: u64, limit: usize) -> Result<Vec<Row>> {
+    pub(crate) fn page(self, reader: &impl Reader, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {
             let count = rows.len() as u64;

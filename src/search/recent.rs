@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::documents::Documents;
-use super::field::{Scope, Slot};
-use super::lead_words::each_term;
-use super::postings::{Meant, Postings};
-use super::typos::Mistyped;
-use crate::Result;
+use crate::error::Result;
 use crate::row::{Row, RowSet};
+use crate::search::documents::Documents;
+use crate::search::field::{Scope, Slot};
+use crate::search::lead_words::each_term;
+use crate::search::postings::{Meant, Postings};
+use crate::search::typos::Mistyped;
 use crate::storage::{ReadView, Reader};
 
 /// The changed leads of one or more commits.
-pub(super) struct Layer {
+pub(crate) struct Layer {
     rows: RowSet,
     /// The state after the last of those commits.
     read: Arc<ReadView>,
@@ -35,11 +35,11 @@ impl Layer {
         })
     }
 
-    pub(super) fn rows(&self) -> &RowSet {
+    pub(crate) fn rows(&self) -> &RowSet {
         &self.rows
     }
 
-    pub(super) fn words(&self) -> Result<&LayerWords> {
+    pub(crate) fn words(&self) -> Result<&LayerWords> {
         if let Some(words) = self.words.get() {
             return Ok(words);
         }
@@ -58,13 +58,13 @@ impl Layer {
 
 /// The words of a layer's live leads; documents are rows.
 #[derive(Default)]
-pub(super) struct LayerWords {
+pub(crate) struct LayerWords {
     terms: BTreeMap<(Slot, String), Vec<Posting>>,
     end: u32,
 }
 
 /// A lead that has a term, and where.
-pub(super) struct Posting {
+pub(crate) struct Posting {
     row: u32,
     positions: Vec<u32>,
 }
@@ -210,7 +210,7 @@ impl<'a> Postings for &'a LayerWords {
 
 /// All layers since the last commit of the index.
 #[derive(Clone, Default)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     /// Those that the follower is indexing, oldest first. They are not merged with the ones after.
     frozen: Vec<Arc<Layer>>,
     /// Those since, oldest first, each larger than the next.
@@ -218,7 +218,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Layer> {
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Layer> {
         self.frozen
             .iter()
             .chain(&self.fresh)
@@ -227,13 +227,13 @@ impl Recent {
     }
 
     /// How many rows the layers hold; one that changed in several is counted in each.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.newest_first().map(|layer| layer.rows.len()).sum()
     }
 
     /// With the rows that a commit changed. Layers of like size are merged, so that there are few of them
     /// and each row is merged a logarithmic number of times.
-    pub(super) fn with(&self, mut rows: RowSet, read: &Arc<ReadView>) -> Self {
+    pub(crate) fn with(&self, mut rows: RowSet, read: &Arc<ReadView>) -> Self {
         let mut recent = self.clone();
         while let Some(last) = recent.fresh.pop_if(|last| last.rows.len() <= rows.len()) {
             rows.add_all(&last.rows);
@@ -243,14 +243,14 @@ impl Recent {
     }
 
     /// With everything so far handed to the follower.
-    pub(super) fn frozen(&self) -> Self {
+    pub(crate) fn frozen(&self) -> Self {
         let mut recent = self.clone();
         recent.frozen.append(&mut recent.fresh);
         recent
     }
 
     /// Without what the follower has indexed.
-    pub(super) fn without_frozen(&self) -> Self {
+    pub(crate) fn without_frozen(&self) -> Self {
         Self {
             frozen: Vec::new(),
             fresh: self.fresh.clone(),

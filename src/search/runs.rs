@@ -1,9 +1,9 @@
 //! Words that stand side by side in one value.
 
-use super::best_ways::Way;
-use super::postings::Postings;
-use super::terms::Variant;
-use crate::Result;
+use crate::error::Result;
+use crate::search::best_ways::Way;
+use crate::search::postings::Postings;
+use crate::search::terms::Variant;
 
 /// One place where a word is, or where it would have to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ struct Place {
 
 /// In which of the documents, which ascend, words stand side by side, and in what best way. They are equal to a value
 /// where one of the `openings` says that it begins there.
-pub(super) fn side_by_side<P: Postings>(
+pub(crate) fn side_by_side<P: Postings>(
     source: &P,
     words: &[&[Variant<P::Term>]],
     openings: &[P::Term],

@@ -7,27 +7,27 @@ use tantivy::schema::{
 };
 use tantivy::{Term, schema::SchemaBuilder};
 
-use super::field::Slot;
-use super::index_term::IndexTerm;
-use super::lead_words::each_term;
-use super::word_lines::{self, Lines};
 use crate::lead::Lead;
 use crate::row::Row;
+use crate::search::field::Slot;
+use crate::search::index_term::IndexTerm;
+use crate::search::lead_words::each_term;
+use crate::search::word_lines::{self, Lines};
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(super) const FINGERPRINT: u32 = 6;
+pub(crate) const FINGERPRINT: u32 = 6;
 
 const ROW: &str = "row";
 
 #[derive(Clone)]
-pub(super) struct IndexSchema {
+pub(crate) struct IndexSchema {
     schema: Schema,
     row: IndexField,
     slots: [IndexField; Slot::ALL.len()],
 }
 
 impl IndexSchema {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut builder = SchemaBuilder::new();
         // Without field norms, which `INDEXED` would bring.
         let row = builder.add_u64_field(ROW, NumericOptions::default().set_indexed().set_fast());
@@ -44,25 +44,25 @@ impl IndexSchema {
         }
     }
 
-    pub(super) fn schema(&self) -> Schema {
+    pub(crate) fn schema(&self) -> Schema {
         self.schema.clone()
     }
 
-    pub(super) fn row_name(&self) -> &'static str {
+    pub(crate) fn row_name(&self) -> &'static str {
         ROW
     }
 
-    pub(super) fn slot(&self, slot: Slot) -> IndexField {
+    pub(crate) fn slot(&self, slot: Slot) -> IndexField {
         // The slots are numbered in the order of `ALL`, for each of which there is a field.
         self.slots.get(slot as usize).copied().unwrap_or(self.row)
     }
 
     /// The term by which a row's document is found and deleted.
-    pub(super) fn row_term(&self, row: Row) -> Term {
+    pub(crate) fn row_term(&self, row: Row) -> Term {
         Term::from_field_u64(self.row, row.0.into())
     }
 
-    pub(super) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
+    pub(crate) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
         let mut texts: [Lines; Slot::ALL.len()] = Default::default();
@@ -93,10 +93,10 @@ mod tests {
     use tantivy::schema::document::Value as _;
     use tantivy::tokenizer::{TokenStream, Tokenizer};
 
-    use super::super::word_lines::WordLines;
     use super::*;
     use crate::LeadStore;
     use crate::lead::NewLead;
+    use crate::search::word_lines::WordLines;
 
     /// What stands in an index at which place. Where this changes, [`FINGERPRINT`] must.
     #[test]

@@ -11,14 +11,14 @@ use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHa
 
 /// Wraps another directory.
 #[derive(Clone, Debug)]
-pub(super) struct SealedDirectory {
+pub(crate) struct SealedDirectory {
     inner: Box<dyn Directory>,
     /// Then it makes no lock files.
     read_only: bool,
 }
 
 impl SealedDirectory {
-    pub(super) fn new(inner: Box<dyn Directory>, read_only: bool) -> Self {
+    pub(crate) fn new(inner: Box<dyn Directory>, read_only: bool) -> Self {
         Self { inner, read_only }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::field::{Field, Scope};
-use super::hit::{Hit, matches};
-use super::matcher::{self, Wanted};
-use super::query_text::{QueryText, word_count};
-use super::ranked::Ranked;
-use super::typos::Typos;
-use super::view::View;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
+use crate::search::field::{Field, Scope};
+use crate::search::hit::{Hit, matches};
+use crate::search::matcher::{self, Wanted};
+use crate::search::query_text::{QueryText, word_count};
+use crate::search::ranked::Ranked;
+use crate::search::typos::Typos;
+use crate::search::view::View;
 use crate::storage::Reader;
-use crate::{Error, ErrorKind, Result};
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
@@ -39,7 +39,7 @@ pub struct SearchQuery {
 
 /// The longest query, in bytes and in words.
 const MAX_BYTES: usize = 512;
-pub(super) const MAX_WORDS: usize = 32;
+pub(crate) const MAX_WORDS: usize = 32;
 /// As many as a lead can have: seven, and a hundred custom fields.
 const MAX_FIELDS: usize = 107;
 

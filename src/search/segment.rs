@@ -7,27 +7,27 @@ use tantivy::postings::{Postings as _, TermInfo};
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
 
-use super::documents::Documents;
-use super::fault;
-use super::field::{Scope, Slot};
-use super::index_term::IndexTerm;
-use super::postings::{Meant, Postings};
-use super::schema::IndexSchema;
-use super::typos::Mistyped;
-use crate::Result;
+use crate::error::Result;
 use crate::row::Row;
+use crate::search::documents::Documents;
+use crate::search::fault;
+use crate::search::field::{Scope, Slot};
+use crate::search::index_term::IndexTerm;
+use crate::search::postings::{Meant, Postings};
+use crate::search::schema::IndexSchema;
+use crate::search::typos::Mistyped;
 
-pub(super) struct Segment<'a> {
+pub(crate) struct Segment<'a> {
     reader: &'a SegmentReader,
     schema: &'a IndexSchema,
     row_column: &'a RowColumn,
 }
 
 /// The column of a segment that has its documents' rows, kept once it was opened: that takes as long as many a search.
-pub(super) type RowColumn = OnceLock<Column<u64>>;
+pub(crate) type RowColumn = OnceLock<Column<u64>>;
 
 /// A term with the dictionary that it is from.
-pub(super) struct SegmentTerm {
+pub(crate) struct SegmentTerm {
     inverted: Arc<InvertedIndexReader>,
     info: TermInfo,
 }
@@ -40,7 +40,7 @@ const SEEK_PAYS: usize = 8;
 const ROWS_AT_ONCE: usize = 512;
 
 impl<'a> Segment<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: &'a SegmentReader,
         schema: &'a IndexSchema,
         row_column: &'a RowColumn,
@@ -65,7 +65,7 @@ impl<'a> Segment<'a> {
     }
 
     /// The rows of all documents that were not deleted.
-    pub(super) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
+    pub(crate) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
         let column = self.rows()?;
         let rows = self
             .reader

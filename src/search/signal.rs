@@ -11,27 +11,27 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// All that the follower goes by.
 #[derive(Default)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     waiting_since: Option<Instant>,
     waiting: u64,
-    pub(super) at_once: bool,
+    pub(crate) at_once: bool,
     /// Whether the index is to be made anew.
-    pub(super) discard: bool,
+    pub(crate) discard: bool,
     /// Whether all segments are to become one.
-    pub(super) merge: bool,
-    pub(super) stop: bool,
-    pub(super) failure: Option<Failure>,
+    pub(crate) merge: bool,
+    pub(crate) stop: bool,
+    pub(crate) failure: Option<Failure>,
 }
 
 /// Why the last batch failed.
-pub(super) struct Failure {
-    pub(super) cause: String,
-    pub(super) at: Instant,
+pub(crate) struct Failure {
+    pub(crate) cause: String,
+    pub(crate) at: Instant,
 }
 
 /// When the next batch is to begin.
 #[derive(Debug, PartialEq)]
-pub(super) enum Due {
+pub(crate) enum Due {
     Now,
     In(Duration),
     WhenTold,
@@ -41,7 +41,7 @@ pub(super) enum Due {
 
 impl Signal {
     /// Notes that so many leads more wait to be indexed; whether the thread has to hear of it.
-    pub(super) fn changed(&mut self, leads: u64, now: Instant) -> bool {
+    pub(crate) fn changed(&mut self, leads: u64, now: Instant) -> bool {
         let is_first = self.waiting == 0;
         self.waiting += leads;
         self.waiting_since.get_or_insert(now);
@@ -49,12 +49,12 @@ impl Signal {
     }
 
     /// Notes that a batch begins, with all that waits; whether the index is to be made anew for it.
-    pub(super) fn begin_batch(&mut self) -> bool {
+    pub(crate) fn begin_batch(&mut self) -> bool {
         (self.waiting, self.waiting_since, self.at_once) = (0, None, false);
         std::mem::take(&mut self.discard)
     }
 
-    pub(super) fn due(&self, now: Instant) -> Due {
+    pub(crate) fn due(&self, now: Instant) -> Due {
         let at = match (&self.failure, self.waiting_since) {
             _ if self.stop => return Due::Never,
             (Some(failure), _) => failure.at + RETRY,
@@ -71,7 +71,7 @@ impl Signal {
     }
 
     /// Whether it makes sense to wait for the thread.
-    pub(super) fn is_at_work(&self) -> bool {
+    pub(crate) fn is_at_work(&self) -> bool {
         !self.stop && self.failure.is_none()
     }
 }

@@ -15,7 +15,7 @@ use tantivy::directory::{
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
 
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedIndex {
+pub(crate) struct SimulatedIndex {
     disk: SimulatedDisk,
     locks: Arc<Locks>,
 }
@@ -43,22 +43,22 @@ fn name_of(path: &Path) -> Cow<'_, str> {
 }
 
 impl SimulatedIndex {
-    pub(super) fn new(disk: SimulatedDisk) -> Self {
+    pub(crate) fn new(disk: SimulatedDisk) -> Self {
         Self {
             disk,
             locks: Arc::default(),
         }
     }
 
-    pub(super) fn exists(disk: &SimulatedDisk) -> bool {
+    pub(crate) fn exists(disk: &SimulatedDisk) -> bool {
         disk.list().is_ok_and(|names| !names.is_empty())
     }
 
-    pub(super) fn files(disk: &SimulatedDisk) -> io::Result<Vec<PathBuf>> {
+    pub(crate) fn files(disk: &SimulatedDisk) -> io::Result<Vec<PathBuf>> {
         Ok(disk.list()?.into_iter().map(PathBuf::from).collect())
     }
 
-    pub(super) fn remove_all(disk: &SimulatedDisk) -> io::Result<()> {
+    pub(crate) fn remove_all(disk: &SimulatedDisk) -> io::Result<()> {
         disk.list()?.iter().try_for_each(|name| disk.remove(name))
     }
 }

@@ -1,75 +1,75 @@
 //! From a query to terms: what each of its words may be meant for in one source.
 
-use super::field::{Scope, Slot};
-use super::index_term::IndexTerm;
-use super::phone::Number;
-use super::postings::{Meant, Postings};
-use super::query_text::{Group, Phrase, QueryWord};
-use crate::Result;
+use crate::error::Result;
+use crate::search::field::{Scope, Slot};
+use crate::search::index_term::IndexTerm;
+use crate::search::phone::Number;
+use crate::search::postings::{Meant, Postings};
+use crate::search::query_text::{Group, Phrase, QueryWord};
 
 /// A term that a word of a query may be meant for.
-pub(super) struct Variant<T> {
-    pub(super) term: T,
-    pub(super) typos: u8,
+pub(crate) struct Variant<T> {
+    pub(crate) term: T,
+    pub(crate) typos: u8,
     /// It is only the beginning of what the term is of.
-    pub(super) partial: bool,
+    pub(crate) partial: bool,
     /// The term is of values that are the word.
-    pub(super) alone: bool,
+    pub(crate) alone: bool,
 }
 
 /// All that one word of a query may be meant for.
-pub(super) type WordTerms<T> = Vec<Variant<T>>;
+pub(crate) type WordTerms<T> = Vec<Variant<T>>;
 
 /// The words of a phrase in one scope.
-pub(super) struct Sequence<T> {
-    pub(super) scope: Scope,
-    pub(super) words: Vec<WordTerms<T>>,
+pub(crate) struct Sequence<T> {
+    pub(crate) scope: Scope,
+    pub(crate) words: Vec<WordTerms<T>>,
     /// The terms that stand where values begin that have as many words, if it is asked which are equal.
-    pub(super) openings: Vec<T>,
+    pub(crate) openings: Vec<T>,
 }
 
 /// A phrase in each scope in which all of its words are known.
-pub(super) struct PhraseTerms<T> {
-    pub(super) scopes: Vec<Sequence<T>>,
+pub(crate) struct PhraseTerms<T> {
+    pub(crate) scopes: Vec<Sequence<T>>,
     /// In about how many documents it is. It decides the order of work, not the answer.
-    pub(super) frequency: u64,
+    pub(crate) frequency: u64,
 }
 
 /// A run of digits in phones.
-pub(super) struct RunTerms<T> {
-    pub(super) sequence: Sequence<T>,
+pub(crate) struct RunTerms<T> {
+    pub(crate) sequence: Sequence<T>,
     /// Whether only whole numbers count.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// A group of a query.
-pub(super) struct GroupTerms<T> {
+pub(crate) struct GroupTerms<T> {
     /// All of its phrases, or none if one of them is nowhere.
-    pub(super) phrases: Vec<PhraseTerms<T>>,
+    pub(crate) phrases: Vec<PhraseTerms<T>>,
     /// The runs of digits that stand for it as a number.
-    pub(super) number: Vec<RunTerms<T>>,
+    pub(crate) number: Vec<RunTerms<T>>,
     /// In about how many documents it is.
-    pub(super) frequency: u64,
+    pub(crate) frequency: u64,
 }
 
 impl<T> GroupTerms<T> {
     /// Whether no document has it.
-    pub(super) fn is_nowhere(&self) -> bool {
+    pub(crate) fn is_nowhere(&self) -> bool {
         self.phrases.is_empty() && self.number.is_empty()
     }
 }
 
 /// Looks the words of queries up.
-pub(super) struct Lookup<'a, P> {
-    pub(super) source: &'a P,
-    pub(super) scopes: &'a [Scope],
+pub(crate) struct Lookup<'a, P> {
+    pub(crate) source: &'a P,
+    pub(crate) scopes: &'a [Scope],
     /// Whether typos are forgiven.
-    pub(super) forgiving: bool,
+    pub(crate) forgiving: bool,
 }
 
 impl<P: Postings> Lookup<'_, P> {
     /// The terms of a group, which may be all of the query.
-    pub(super) fn group(&self, group: &Group, is_all: bool) -> Result<GroupTerms<P::Term>> {
+    pub(crate) fn group(&self, group: &Group, is_all: bool) -> Result<GroupTerms<P::Term>> {
         let is_equal_asked = is_all && group.phrases.len() == 1;
         let mut phrases = Vec::with_capacity(group.phrases.len());
         for phrase in &group.phrases {
@@ -223,7 +223,7 @@ impl<P: Postings> Lookup<'_, P> {
     }
 
     /// The terms that stand where values begin that have so many words, the first one of which is this.
-    pub(super) fn openings(
+    pub(crate) fn openings(
         &self,
         scope: &Scope,
         words: usize,
@@ -264,7 +264,7 @@ impl<P: Postings> Lookup<'_, P> {
 }
 
 /// In about how many documents a word is.
-pub(super) fn frequency<P: Postings>(source: &P, terms: &WordTerms<P::Term>) -> u64 {
+pub(crate) fn frequency<P: Postings>(source: &P, terms: &WordTerms<P::Term>) -> u64 {
     terms
         .iter()
         .map(|variant| u64::from(source.frequency(&variant.term)))

@@ -14,7 +14,7 @@ use tantivy::schema::Field as IndexField;
 use tantivy::{Result, Term};
 use unicode_script::{Script, UnicodeScript};
 
-use crate::Error;
+use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 
 /// Whether typos are forgiven: one in a word of 4 letters or more, two in one of 8 or more. A typo is a letter too many,
@@ -49,8 +49,8 @@ impl FromStr for Typos {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for anything else.
-    fn from_str(text: &str) -> crate::Result<Self> {
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything else.
+    fn from_str(text: &str) -> crate::error::Result<Self> {
         [Self::Auto, Self::Always, Self::Never]
             .into_iter()
             .find(|typos| typos.to_string() == text)
@@ -66,7 +66,7 @@ impl FromStr for Typos {
 }
 
 /// A word of a query whose typos are forgiven.
-pub(super) struct Mistyped {
+pub(crate) struct Mistyped {
     letters: Vec<char>,
     /// How many typos are forgiven.
     most: u8,
@@ -76,16 +76,16 @@ pub(super) struct Mistyped {
 
 /// How far a stored word is from a mistyped one, where it is near enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Distance {
+pub(crate) struct Distance {
     /// As a whole.
-    pub(super) whole: Option<u8>,
+    pub(crate) whole: Option<u8>,
     /// Of its nearest beginning, which may be all of it.
-    pub(super) beginning: Option<u8>,
+    pub(crate) beginning: Option<u8>,
 }
 
 impl Distance {
     /// The fewest typos, and whether the typed word, which may be a beginning, is then only one of the stored word.
-    pub(super) fn least(self, is_beginning: bool) -> Option<(u8, bool)> {
+    pub(crate) fn least(self, is_beginning: bool) -> Option<(u8, bool)> {
         match (self.whole, self.beginning) {
             (Some(whole), Some(beginning)) if is_beginning && beginning < whole => {
                 Some((beginning, true))
@@ -107,7 +107,7 @@ const LONGEST: usize = 64;
 
 impl Mistyped {
     /// `None` for a word whose typos are not forgiven: it is short, or has digits or Chinese, Japanese or Korean letters.
-    pub(super) fn new(word: &str) -> Option<Self> {
+    pub(crate) fn new(word: &str) -> Option<Self> {
         let letters: Vec<char> = word.chars().collect();
         let most = match letters.len() {
             FORGIVES_TWO..=LONGEST => 2,
@@ -122,12 +122,12 @@ impl Mistyped {
     }
 
     /// The letter that is not forgiven.
-    pub(super) fn first_letter(&self) -> Option<char> {
+    pub(crate) fn first_letter(&self) -> Option<char> {
         self.letters.first().copied()
     }
 
     /// The distance to a stored word; `None` if neither it nor a beginning of it is near enough.
-    pub(super) fn distance(&self, stored: &str) -> Option<Distance> {
+    pub(crate) fn distance(&self, stored: &str) -> Option<Distance> {
         if stored.chars().next() != self.first_letter() || !is_spelled(stored) {
             return None;
         }
@@ -171,7 +171,7 @@ impl Mistyped {
 
     /// What accepts, in a dictionary of terms, those that may be near enough, each after `prefix`. It lets terms through
     /// whose prefix is mistyped.
-    pub(super) fn automaton(&self, prefix: &str, beginnings: bool) -> Result<Rc<DfaWrapper>> {
+    pub(crate) fn automaton(&self, prefix: &str, beginnings: bool) -> Result<Rc<DfaWrapper>> {
         let key = (prefix.to_owned(), beginnings);
         if let Some(automaton) = self.automata.borrow().get(&key) {
             return Ok(Rc::clone(automaton));

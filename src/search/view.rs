@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::fault;
-use super::recent::Recent;
-use super::schema::IndexSchema;
-use super::segment::{RowColumn, Segment};
+use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowSet;
+use crate::search::fault;
+use crate::search::recent::Recent;
+use crate::search::schema::IndexSchema;
+use crate::search::segment::{RowColumn, Segment};
 use crate::storage::ReadView;
-use crate::{Error, ErrorKind, Result};
 
 /// A committed state of the index.
-pub(super) struct IndexView {
+pub(crate) struct IndexView {
     searcher: tantivy::Searcher,
     schema: IndexSchema,
     /// In the order of the searcher's segments.
@@ -36,12 +36,12 @@ impl View {
         &self.read
     }
 
-    pub(super) fn recent(&self) -> &Recent {
+    pub(crate) fn recent(&self) -> &Recent {
         &self.recent
     }
 
     /// The segments of the index; `Unavailable` while there is none.
-    pub(super) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
+    pub(crate) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
         let index = self.index.as_ref().ok_or_else(index_is_built)?;
         let segments = index
             .searcher
@@ -62,7 +62,7 @@ impl View {
     }
 
     /// Whether this has the very index that another view has.
-    pub(super) fn has_index_of(&self, other: &Self) -> bool {
+    pub(crate) fn has_index_of(&self, other: &Self) -> bool {
         matches!((&self.index, &other.index), (Some(this), Some(other)) if Arc::ptr_eq(this, other))
     }
 
@@ -129,7 +129,7 @@ impl Published {
     }
 
     /// Hands all that is not indexed yet to the follower, with the state to index.
-    pub(super) fn freeze(&self) -> Result<Arc<View>> {
+    pub(crate) fn freeze(&self) -> Result<Arc<View>> {
         self.replace(|view| View {
             recent: view.recent.frozen(),
             is_followed: true,
@@ -140,7 +140,7 @@ impl Published {
 
     /// Publishes an index that has what was frozen, unless it was given up meanwhile: then what was written since is
     /// missing.
-    pub(super) fn indexed(&self, index: IndexView) {
+    pub(crate) fn indexed(&self, index: IndexView) {
         let index = Some(Arc::new(index));
         self.replace(|view| {
             if !view.is_followed {
@@ -156,7 +156,7 @@ impl Published {
     }
 
     /// Gives the index up: searches wait until the follower has made another.
-    pub(super) fn without_index(&self) {
+    pub(crate) fn without_index(&self) {
         self.replace(|view| View {
             index: None,
             recent: Recent::default(),
@@ -220,7 +220,7 @@ impl Published {
 }
 
 impl IndexView {
-    pub(super) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
+    pub(crate) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
         reader.reload().map_err(fault)?;
         let searcher = reader.searcher();
         let row_columns = searcher

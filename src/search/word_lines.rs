@@ -8,23 +8,23 @@ use std::fmt::{self, Display, Write};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-pub(super) const SEPARATOR: char = '\n';
+pub(crate) const SEPARATOR: char = '\n';
 /// What a line begins with that says at which position to go on.
 const GO_TO: char = '\0';
 
 /// The name under which the tokenizer is registered.
-pub(super) const NAME: &str = "word_lines";
+pub(crate) const NAME: &str = "word_lines";
 
 /// Text for the tokenizer, as it is written.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     text: String,
     position: u32,
 }
 
 impl Lines {
     /// Adds a term at a position.
-    pub(super) fn push(&mut self, position: u32, term: impl Display) {
+    pub(crate) fn push(&mut self, position: u32, term: impl Display) {
         if position == self.position + 1 {
             self.text.push(SEPARATOR);
         } else if position != self.position {
@@ -39,17 +39,17 @@ impl Lines {
         let _ = self.text.write_fmt(text);
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 }
 
 #[derive(Clone, Default)]
-pub(super) struct WordLines {
+pub(crate) struct WordLines {
     token: Token,
 }
 
-pub(super) struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     rest: &'a str,
     token: &'a mut Token,
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 const BLOCK: usize = 4096;
 
 #[derive(Clone, Default)]
-pub(super) struct Content {
+pub(crate) struct Content {
     blocks: Vec<Arc<[u8; BLOCK]>>,
     length: u64,
 }
 
 impl Content {
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.length
     }
 
-    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset + out.len() as u64 > self.length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -37,7 +37,7 @@ impl Content {
     }
 
     /// Writes, and makes the file longer where that is needed.
-    pub(super) fn write(&mut self, offset: u64, data: &[u8]) {
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) {
         if data.is_empty() {
             return;
         }
@@ -57,7 +57,7 @@ impl Content {
         }
     }
 
-    pub(super) fn set_len(&mut self, length: u64) {
+    pub(crate) fn set_len(&mut self, length: u64) {
         let (index, start) = place(length);
         if length < self.length
             && let Some(block) = self.blocks.get_mut(index)

@@ -4,13 +4,13 @@ use std::io;
 
 use fastrand::Rng;
 
-use super::content::Content;
+use crate::simulated_disk::content::Content;
 
 /// What a disk writes whole or not at all.
 const SECTOR: u64 = 512;
 
 #[derive(Clone, Default)]
-pub(super) struct File {
+pub(crate) struct File {
     current: Content,
     durable: Content,
     /// What was changed since the last sync, in order.
@@ -35,37 +35,37 @@ impl Change {
 }
 
 /// By which odds unsynced changes are kept at one power cut: all, none, most, some.
-pub(super) struct Odds {
+pub(crate) struct Odds {
     kept: f64,
     torn: f64,
 }
 
 impl Odds {
-    pub(super) fn random(rng: &mut Rng) -> Self {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
         let kept = rng.choice([0.0, 0.1, 0.5, 0.9, 1.0]).unwrap_or_default();
         let torn = rng.choice([0.0, 0.3, 1.0]).unwrap_or_default();
         Self { kept, torn }
     }
 
-    pub(super) fn keeps(&self, rng: &mut Rng) -> bool {
+    pub(crate) fn keeps(&self, rng: &mut Rng) -> bool {
         rng.f64() < self.kept
     }
 }
 
 impl File {
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.current.len()
     }
 
-    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.current.read(offset, out)
     }
 
-    pub(super) fn write(&mut self, offset: u64, data: &[u8]) {
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) {
         self.change(Change::Write(offset, data.to_vec()));
     }
 
-    pub(super) fn set_len(&mut self, length: u64) {
+    pub(crate) fn set_len(&mut self, length: u64) {
         self.change(Change::Length(length));
     }
 
@@ -74,20 +74,20 @@ impl File {
         self.unsynced.push(change);
     }
 
-    pub(super) fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         for change in self.unsynced.drain(..) {
             change.apply(&mut self.durable);
         }
     }
 
     /// A sync that fails has written any part, and the rest counts as written from now on.
-    pub(super) fn fail_to_sync(&mut self, rng: &mut Rng) {
+    pub(crate) fn fail_to_sync(&mut self, rng: &mut Rng) {
         self.durable = self.any_part(rng);
         self.unsynced.clear();
         self.is_doubtful = true;
     }
 
-    pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
+    pub(crate) fn after_power_cut(&self, rng: &mut Rng) -> Self {
         let content = self.any_part(rng);
         Self {
             current: content.clone(),
@@ -98,7 +98,7 @@ impl File {
     }
 
     /// What the next process reads, for which the kernel may have to go back to the disk.
-    pub(super) fn reread(&self, rng: &mut Rng) -> Self {
+    pub(crate) fn reread(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
         if self.is_doubtful && rng.bool() {
             file.forget_cached();
@@ -106,7 +106,7 @@ impl File {
         file
     }
 
-    pub(super) fn forget_cached(&mut self) {
+    pub(crate) fn forget_cached(&mut self) {
         self.current = self.durable.clone();
         self.unsynced
             .iter()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use super::file::Odds;
+use crate::simulated_disk::file::Odds;
 
 #[derive(Clone, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     current: BTreeMap<String, u64>,
     durable: BTreeMap<String, u64>,
     /// What was changed since the last sync of its directory, in order.
@@ -40,11 +40,11 @@ impl Change {
 }
 
 impl Names {
-    pub(super) fn get(&self, name: &str) -> Option<u64> {
+    pub(crate) fn get(&self, name: &str) -> Option<u64> {
         self.current.get(name).copied()
     }
 
-    pub(super) fn ids(&self) -> Vec<u64> {
+    pub(crate) fn ids(&self) -> Vec<u64> {
         // By their number, since names can be random.
         let mut ids: Vec<u64> = self.current.values().copied().collect();
         ids.sort_unstable();
@@ -52,7 +52,7 @@ impl Names {
     }
 
     /// The names in a directory, without its own.
-    pub(super) fn in_directory(&self, directory: &str) -> Vec<String> {
+    pub(crate) fn in_directory(&self, directory: &str) -> Vec<String> {
         let paths = self.current.keys().map(|path| split(path));
         paths
             .filter(|(its, _)| *its == directory)
@@ -61,11 +61,11 @@ impl Names {
     }
 
     /// Gives a name to a file, or takes it away.
-    pub(super) fn set(&mut self, name: &str, id: Option<u64>) {
+    pub(crate) fn set(&mut self, name: &str, id: Option<u64>) {
         self.change(Change::Set(name.to_owned(), id));
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str, id: u64) {
+    pub(crate) fn rename(&mut self, from: &str, to: &str, id: u64) {
         self.change(Change::Rename {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -78,7 +78,7 @@ impl Names {
         self.unsynced.push(change);
     }
 
-    pub(super) fn sync(&mut self, directory: &str) {
+    pub(crate) fn sync(&mut self, directory: &str) {
         let Self {
             durable, unsynced, ..
         } = self;
@@ -92,7 +92,7 @@ impl Names {
     }
 
     /// Takes every name in a directory and those in it away, as if it had never been there.
-    pub(super) fn clear(&mut self, directory: &str) {
+    pub(crate) fn clear(&mut self, directory: &str) {
         let is_in = |path: &str| {
             let rest = path.strip_prefix(directory);
             rest.is_some_and(|rest| directory.is_empty() || rest.starts_with('/'))
@@ -102,7 +102,7 @@ impl Names {
         self.unsynced.retain(|change| !is_in(change.path()));
     }
 
-    pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
+    pub(crate) fn after_power_cut(&self, rng: &mut Rng) -> Self {
         let odds = Odds::random(rng);
         let mut names = self.durable.clone();
         for change in self.unsynced.iter() {

@@ -1,16 +1,16 @@
 //! Arbitrary bytes read as everything that the store reads from its files, for fuzz targets: no bytes can make a reader
 //! panic or ask for more memory than they could need, and what is read is written as it was.
 
-use super::block::Keys;
-use super::header::Header;
-use super::journal::Recovery;
-use super::key;
-use super::log;
-use super::medium::SharedMemory;
-use super::reader::decode_chunk;
-use super::record;
-use super::sealed_file::SealedFile;
 use crate::row::{RowBits, chunk_length};
+use crate::storage::block::Keys;
+use crate::storage::header::Header;
+use crate::storage::journal::Recovery;
+use crate::storage::key;
+use crate::storage::log;
+use crate::storage::medium::SharedMemory;
+use crate::storage::reader::decode_chunk;
+use crate::storage::record;
+use crate::storage::sealed_file::SealedFile;
 use redb::StorageBackend as _;
 
 /// Reads `bytes` in every way, and tells what was read and written otherwise.
@@ -34,7 +34,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         }
     }
     #[cfg(feature = "http")]
-    let _ = super::credential::decode(bytes);
+    let _ = crate::storage::credential::decode(bytes);
     if let Ok(mut keys) = Keys::of(bytes) {
         while let Ok(Some(key)) = keys.next() {
             let _ = (

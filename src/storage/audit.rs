@@ -1,17 +1,17 @@
 //! Going through everything that the store has, for who checks it or makes it anew: entry by entry, with those that cannot
 //! be read.
 
-#[cfg(feature = "http")]
-use super::credential::{self, StoredCredential};
-use super::header::{CommitId, Seq};
-use super::key::{self, KeyRange};
-use super::log::{self, LogChange};
-use super::merge::{Found, merged};
-use super::reader::{Reader, Visit, Visitor, decode_chunk, decode_row, scan_log};
-use super::record::{self, Stored};
-use super::table::Tree;
+use crate::error::{Error, Result};
 use crate::row::{Direction, Row, RowSet, chunk_length};
-use crate::{Error, Result};
+#[cfg(feature = "http")]
+use crate::storage::credential::{self, StoredCredential};
+use crate::storage::header::{CommitId, Seq};
+use crate::storage::key::{self, KeyRange};
+use crate::storage::log::{self, LogChange};
+use crate::storage::merge::{Found, merged};
+use crate::storage::reader::{Reader, Visit, Visitor, decode_chunk, decode_row, scan_log};
+use crate::storage::record::{self, Stored};
+use crate::storage::table::Tree;
 
 /// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
 pub(crate) trait Audit: Reader {
@@ -146,12 +146,12 @@ fn all() -> KeyRange {
 
 #[cfg(test)]
 mod tests {
-    use super::super::database::{Database, Durability};
-    use super::super::medium::Medium;
-    use super::super::opening::Access;
-    use super::super::read_view::ReadView;
-    use super::super::record::with_text;
     use super::*;
+    use crate::storage::database::{Database, Durability};
+    use crate::storage::medium::Medium;
+    use crate::storage::opening::Access;
+    use crate::storage::read_view::ReadView;
+    use crate::storage::record::with_text;
 
     fn leads(view: &ReadView) -> Vec<(u32, Stored)> {
         let mut leads = Vec::new();

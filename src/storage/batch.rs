@@ -8,21 +8,21 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 #[cfg(feature = "http")]
-use super::credential::StoredCredential;
-use super::database::Pending;
-use super::header::{CommitId, Header, Seq, random_bytes};
-use super::journal::Op;
-use super::key::{KeyRange, chunk_key};
-use super::log::{self, LogChange};
-use super::overlay::Overlay;
-use super::read_view::ReadView;
-use super::reader::{Reader, Visit, scan_log};
-use super::record::{self, Stored};
-use super::tables::{CommittedTables, OpenTables, ReadTables};
-#[cfg(feature = "http")]
 use crate::credential::CredentialId;
+use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Row, RowSet};
-use crate::{Error, ErrorKind, Result};
+#[cfg(feature = "http")]
+use crate::storage::credential::StoredCredential;
+use crate::storage::database::Pending;
+use crate::storage::header::{CommitId, Header, Seq, random_bytes};
+use crate::storage::journal::Op;
+use crate::storage::key::{KeyRange, chunk_key};
+use crate::storage::log::{self, LogChange};
+use crate::storage::overlay::Overlay;
+use crate::storage::read_view::ReadView;
+use crate::storage::reader::{Reader, Visit, scan_log};
+use crate::storage::record::{self, Stored};
+use crate::storage::tables::{CommittedTables, OpenTables, ReadTables};
 
 /// How many log records one commit removes, so that trimming is spread over commits.
 const LOG_RECORDS_TRIMMED: usize = 16;
@@ -50,7 +50,7 @@ enum Base<'p> {
 }
 
 /// A transaction that has been carried out.
-pub(super) enum Finished {
+pub(crate) enum Finished {
     /// To be written to the journal: the state after it, and what it changed.
     InMemory(Box<ReadView>, Vec<Op>),
     /// Written to the tables.
@@ -58,7 +58,7 @@ pub(super) enum Finished {
 }
 
 impl<'p> WriteBatch<'p> {
-    pub(super) fn new(pending: &'p Pending) -> Self {
+    pub(crate) fn new(pending: &'p Pending) -> Self {
         let view = pending.view();
         Self {
             pending,
@@ -109,7 +109,7 @@ impl<'p> WriteBatch<'p> {
         self.change(Op::Key(key.into(), present))
     }
 
-    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](super::key::Posting).
+    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](crate::storage::key::Posting).
     pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
         self.change(Op::Row {
             chunk: chunk_key(posting, row).as_slice().into(),
@@ -136,7 +136,7 @@ impl<'p> WriteBatch<'p> {
         id: CredentialId,
         stored: Option<&StoredCredential>,
     ) -> Result<()> {
-        let record = stored.map(super::credential::encode).transpose()?;
+        let record = stored.map(crate::storage::credential::encode).transpose()?;
         self.change(Op::Credential(
             id.to_bytes().as_slice().into(),
             record.map(Into::into),
@@ -277,7 +277,7 @@ impl<'p> WriteBatch<'p> {
 
 /// A transaction that only needs to be committed.
 pub(crate) struct FinishedBatch {
-    pub(super) finished: Finished,
+    pub(crate) finished: Finished,
     changes: Vec<LogChange>,
 }
 
@@ -307,14 +307,14 @@ impl Reader for WriteBatch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::LogKind;
-    use super::super::database::{Database, Durability};
-    use super::super::medium::Medium;
-    use super::super::opening::Access;
     use super::*;
     use crate::clock::from_micros;
     use crate::row::Direction;
+    use crate::storage::LogKind;
+    use crate::storage::database::{Database, Durability};
     use crate::storage::key::{Posting, ValueField};
+    use crate::storage::medium::Medium;
+    use crate::storage::opening::Access;
 
     fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
         let mut seen = Vec::new();
@@ -422,7 +422,7 @@ mod tests {
             let finished = batch.finish(None, Seq(log_start)).unwrap();
             db.commit(pending, finished, Durability::Later).unwrap();
             let (view, mut kept) = (db.read().unwrap(), Vec::new());
-            super::super::Audit::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
+            crate::storage::Audit::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
             assert_eq!(kept.first(), Some(&view.header().log_start));
             (view.header().log_start.0, kept.len())
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use roaring::RoaringBitmap;
 
-use crate::Result;
+use crate::error::Result;
 
 /// How many bytes of bitmaps are kept. At a million leads one takes at most 128 KiB.
 const MOST_BYTES: usize = 8 << 20;
@@ -15,7 +15,7 @@ const PER_BITMAP: usize = 200;
 
 /// Decoded bitmaps by their keys. They never change: neither do the tables of a commit.
 #[derive(Default)]
-pub(super) struct BitmapCache(Mutex<Kept>);
+pub(crate) struct BitmapCache(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -24,7 +24,7 @@ struct Kept {
 }
 
 impl BitmapCache {
-    pub(super) fn get_or_insert(
+    pub(crate) fn get_or_insert(
         &self,
         posting: &[u8],
         read: impl FnOnce() -> Result<Arc<RoaringBitmap>>,
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(cache.lock().bitmaps.len(), 1);
         assert!(
             cache
-                .get_or_insert(b"b", || Err(crate::Error::corrupted("a reason")))
+                .get_or_insert(b"b", || Err(crate::error::Error::corrupted("a reason")))
                 .is_err()
         );
     }

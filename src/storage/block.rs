@@ -9,18 +9,18 @@
 //!
 //! A varint has seven bits a byte, lowest first; the highest bit says that more follow. Keys end with a row, in four bytes.
 
-use super::key::split_row;
+use crate::error::{Error, Result};
 use crate::row::{Lookup, Row};
-use crate::{Error, Result};
+use crate::storage::key::split_row;
 
 /// How many keys a block has.
-pub(super) fn count(block: &[u8]) -> Result<u64> {
+pub(crate) fn count(block: &[u8]) -> Result<u64> {
     Keys::of(block).map(|keys| keys.left.into())
 }
 
 /// How many keys of a block end with a row that is `among` some. That takes a fraction of the time in which the keys would
 /// be put together.
-pub(super) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
+pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
     let (head, mut rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
     let (mut length, mut row, mut count) = (0, 0_u32, 0);
     for _ in 0..u16::from_le_bytes(*head) {
@@ -56,14 +56,14 @@ fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
 }
 
 /// The keys of a block, in order.
-pub(super) struct Keys<'b> {
+pub(crate) struct Keys<'b> {
     left: u16,
     rest: &'b [u8],
     key: Vec<u8>,
 }
 
 impl<'b> Keys<'b> {
-    pub(super) fn of(block: &'b [u8]) -> Result<Self> {
+    pub(crate) fn of(block: &'b [u8]) -> Result<Self> {
         let (count, rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
         Ok(Self {
             left: u16::from_le_bytes(*count),
@@ -73,7 +73,7 @@ impl<'b> Keys<'b> {
     }
 
     /// The next key, valid until the one after it.
-    pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -95,19 +95,19 @@ const LENGTHS: usize = 6;
 
 /// Sorted keys, one after the other in memory.
 #[derive(Default)]
-pub(super) struct KeyList {
+pub(crate) struct KeyList {
     bytes: Vec<u8>,
     /// Where each key ends in `bytes`.
     ends: Vec<usize>,
 }
 
 impl KeyList {
-    pub(super) fn push(&mut self, key: &[u8]) {
+    pub(crate) fn push(&mut self, key: &[u8]) {
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
     }
 
-    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         let end_of = |index: Option<usize>| {
             index
                 .and_then(|index| self.ends.get(index))
@@ -128,29 +128,29 @@ impl KeyList {
 
 /// Sorted keys, gathered to be written as blocks.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     keys: KeyList,
     /// What they take in a block.
     written: usize,
 }
 
 impl Gathered {
-    pub(super) fn push(&mut self, key: &[u8]) {
+    pub(crate) fn push(&mut self, key: &[u8]) {
         self.written += written_length(self.keys.last(), key);
         self.keys.push(key);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.ends.is_empty()
     }
 
-    pub(super) fn written(&self) -> usize {
+    pub(crate) fn written(&self) -> usize {
         self.written
     }
 
     /// The keys as blocks of about `target` bytes each, and of more than `most` only for a single key; with where each
     /// but the first begins: a text above every key of the one before, and not above its own.
-    pub(super) fn blocks(&self, target: usize, most: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn blocks(&self, target: usize, most: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut blocks = Vec::new();
         let (mut begin, mut block, mut count) = (Vec::new(), vec![0, 0], 0_u16);
         let mut last: &[u8] = &[];

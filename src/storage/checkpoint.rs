@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use redb::ReadableDatabase;
 
-use super::fault;
-use super::header::Header;
-use super::read_view::ReadView;
-use super::tables::{CommittedTables, OpenTables};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::storage::fault;
+use crate::storage::header::Header;
+use crate::storage::read_view::ReadView;
+use crate::storage::tables::{CommittedTables, OpenTables};
 
 /// A checkpoint that has begun: the state to be brought into the tables. Others may commit meanwhile.
 pub(crate) struct Checkpoint {
@@ -18,7 +18,7 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn new(db: Arc<redb::Database>, view: ReadView) -> Self {
+    pub(crate) fn new(db: Arc<redb::Database>, view: ReadView) -> Self {
         Self { db, view }
     }
 
@@ -58,7 +58,7 @@ impl Checkpoint {
 
 /// Begins a transaction after which the file opens at once, whatever happens: without, redb verifies all of it at the
 /// first open after a crash, about a second for each million leads.
-pub(super) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
+pub(crate) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
     let mut transaction = db.begin_write().map_err(fault)?;
     transaction.set_quick_repair(true);
     Ok(transaction)

@@ -8,7 +8,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 
 /// No record is longer than this. The largest are lead records, whose limit is far lower.
 const LIMIT: usize = 64 << 20;
@@ -18,7 +18,7 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> =
 
 /// Why bytes are not the record that they should be.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CodecError {
+pub(crate) enum CodecError {
     #[error("a {record} is empty")]
     Empty { record: &'static str },
     #[error("a {record} has the format {found}, not {expected}")]
@@ -55,27 +55,27 @@ impl From<CodecError> for crate::Error {
 
 /// A kind of record: its name for messages, and its format byte.
 #[derive(Clone, Copy)]
-pub(super) struct RecordKind {
-    pub(super) name: &'static str,
-    pub(super) format: u8,
+pub(crate) struct RecordKind {
+    pub(crate) name: &'static str,
+    pub(crate) format: u8,
 }
 
 /// The time that a record has, in microseconds from 1970. None is written that `DateTime` could not hold.
-pub(super) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
+pub(crate) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
     DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time {
         record: kind.name,
         micros,
     })
 }
 
-pub(super) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {
+pub(crate) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::new();
     encode_to(&mut bytes, kind, record)?;
     Ok(bytes)
 }
 
 /// Appends a record to `bytes`.
-pub(super) fn encode_to(
+pub(crate) fn encode_to(
     bytes: &mut Vec<u8>,
     kind: RecordKind,
     record: &impl Encode,
@@ -88,7 +88,7 @@ pub(super) fn encode_to(
     Ok(())
 }
 
-pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(
+pub(crate) fn decode<'a, T: BorrowDecode<'a, ()>>(
     kind: RecordKind,
     bytes: &'a [u8],
 ) -> Result<T, CodecError> {
@@ -122,7 +122,7 @@ mod tests {
     };
 
     fn refused(bytes: &[u8]) -> String {
-        let error: crate::Error = decode::<(u32, &str)>(KIND, bytes).unwrap_err().into();
+        let error: crate::error::Error = decode::<(u32, &str)>(KIND, bytes).unwrap_err().into();
         assert_eq!(error.kind(), ErrorKind::Corrupted);
         error.to_string()
     }
@@ -155,7 +155,7 @@ mod tests {
                 Err(bincode::error::EncodeError::Other("a reason"))
             }
         }
-        let error: crate::Error = encode(KIND, &Unwritable).unwrap_err().into();
+        let error: crate::error::Error = encode(KIND, &Unwritable).unwrap_err().into();
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
             (ErrorKind::Invalid, "a thing cannot be encoded")

@@ -5,16 +5,16 @@
 
 use std::iter::Peekable;
 
-use super::key::{self, KeyRange};
-use super::overlay::Overlay;
-use super::reader::Visit;
-use super::table::Tree;
-use super::tables::ReadTables;
+use crate::error::{Error, Result};
 use crate::row::Direction;
-use crate::{Error, Result};
+use crate::storage::key::{self, KeyRange};
+use crate::storage::overlay::Overlay;
+use crate::storage::reader::Visit;
+use crate::storage::table::Tree;
+use crate::storage::tables::ReadTables;
 
 /// How many rows share a block: as many as fill a page of redb.
-pub(super) const BLOCK_ROWS: u32 = 512;
+pub(crate) const BLOCK_ROWS: u32 = 512;
 const WIDTH: usize = 7;
 const NONE: u64 = (1 << (8 * WIDTH)) - 1;
 
@@ -48,7 +48,7 @@ impl DealValues {
         })
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let end = self
             .values
             .iter()
@@ -74,7 +74,7 @@ impl DealValues {
             .map(|value| Some(*value).filter(|value| *value != NONE))
     }
 
-    pub(super) fn set(&mut self, row: u32, value: Option<u64>) {
+    pub(crate) fn set(&mut self, row: u32, value: Option<u64>) {
         let index = (row % BLOCK_ROWS) as usize;
         if index >= self.values.len() {
             self.values.resize(index + 1, NONE);
@@ -112,7 +112,7 @@ impl DealValues {
 }
 
 /// The block of a row, as the tables have it.
-pub(super) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValues> {
+pub(crate) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValues> {
     let mut block = DealValues::empty(row);
     let first_row = block.first_row;
     tables.get(
@@ -127,7 +127,7 @@ pub(super) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValu
 }
 
 /// Shows `visit` every block that may have a value, in the order of rows.
-pub(super) fn each_block(
+pub(crate) fn each_block(
     tables: &dyn ReadTables,
     overlay: &Overlay,
     mut visit: impl FnMut(&DealValues),

@@ -4,9 +4,9 @@
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
-use super::codec::{self, RecordKind};
 use crate::credential::{Credential, CredentialId, CredentialKind, Scope, TokenHash};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::storage::codec::{self, RecordKind};
 
 /// A credential as the store knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ fn bit(scope: Scope) -> u8 {
     }
 }
 
-pub(super) fn encode(stored: &StoredCredential) -> Result<Vec<u8>> {
+pub(crate) fn encode(stored: &StoredCredential) -> Result<Vec<u8>> {
     let StoredCredential { credential, hash } = stored;
     let micros = |time: DateTime<Utc>| time.timestamp_micros();
     let record = CredentialRecord {
@@ -68,7 +68,7 @@ pub(super) fn encode(stored: &StoredCredential) -> Result<Vec<u8>> {
     Ok(codec::encode(CREDENTIAL, &record)?)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
     let record: CredentialRecord<'_> = codec::decode(CREDENTIAL, bytes)?;
     if record.scopes > Scope::ALL.into_iter().map(bit).sum::<u8>() {
         return Err(Error::corrupted(

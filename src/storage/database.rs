@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use redb::ReadableDatabase;
 
-use super::batch::{Finished, FinishedBatch, WriteBatch};
-use super::checkpoint::Checkpoint;
-use super::directory::Lock;
-use super::fault;
-use super::header::{Header, Seq};
-use super::journal::Journal;
-use super::on_disk::OnDisk;
-use super::overlay::Overlay;
-use super::read_view::ReadView;
-use super::sealed_file::{Damage, SealedFile};
-use super::tables::CommittedTables;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::batch::{Finished, FinishedBatch, WriteBatch};
+use crate::storage::checkpoint::Checkpoint;
+use crate::storage::directory::Lock;
+use crate::storage::fault;
+use crate::storage::header::{Header, Seq};
+use crate::storage::journal::Journal;
+use crate::storage::on_disk::OnDisk;
+use crate::storage::overlay::Overlay;
+use crate::storage::read_view::ReadView;
+use crate::storage::sealed_file::{Damage, SealedFile};
+use crate::storage::tables::CommittedTables;
 
 /// When a commit must have reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,28 +38,28 @@ const CHECKPOINT_COMMITS: u64 = 4_000;
 
 /// An open store.
 pub(crate) struct Database {
-    pub(super) files: Files,
+    pub(crate) files: Files,
     /// What the tables lie in.
-    pub(super) file: SealedFile,
+    pub(crate) file: SealedFile,
     /// The newest state; none while the file is compacted.
-    pub(super) view: Option<ReadView>,
+    pub(crate) view: Option<ReadView>,
     /// The last commit that the tables have.
-    pub(super) checkpoint: Seq,
+    pub(crate) checkpoint: Seq,
     /// The most that the overlay should take.
-    pub(super) overlay_bytes: usize,
+    pub(crate) overlay_bytes: usize,
 }
 
-pub(super) enum Files {
+pub(crate) enum Files {
     Writable(Box<Writable>),
     ReadOnly(redb::ReadOnlyDatabase),
 }
 
-pub(super) struct Writable {
-    pub(super) db: Arc<redb::Database>,
-    pub(super) journal: Journal,
+pub(crate) struct Writable {
+    pub(crate) db: Arc<redb::Database>,
+    pub(crate) journal: Journal,
     /// What has been committed since a checkpoint began, while it goes on.
-    pub(super) since: Option<Overlay>,
-    pub(super) _lock: Option<Lock>,
+    pub(crate) since: Option<Overlay>,
+    pub(crate) _lock: Option<Lock>,
 }
 
 impl Database {
@@ -232,7 +232,7 @@ impl Database {
     pub(crate) fn on_disk(&self) -> Result<OnDisk> {
         if let Files::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
-            let empty = super::checkpoint::begin_write(&writable.db)
+            let empty = crate::storage::checkpoint::begin_write(&writable.db)
                 .and_then(|empty| empty.commit().map_err(fault));
             // Damage that is in the way is found once more.
             if let Err(error) = empty
@@ -266,8 +266,11 @@ impl Database {
         drop(view);
         // The last commits of a compaction are such that after a crash all of the file would be verified.
         let compacted = db.compact().map_err(fault);
-        let compacted =
-            compacted.and_then(|_| super::checkpoint::begin_write(db)?.commit().map_err(fault));
+        let compacted = compacted.and_then(|_| {
+            crate::storage::checkpoint::begin_write(db)?
+                .commit()
+                .map_err(fault)
+        });
         let tables = db
             .begin_read()
             .map_err(fault)
@@ -344,19 +347,19 @@ impl Pending {
             .map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
     }
 
-    pub(super) fn view(&self) -> &ReadView {
+    pub(crate) fn view(&self) -> &ReadView {
         &self.view
     }
 
-    pub(super) fn most_bytes(&self) -> usize {
+    pub(crate) fn most_bytes(&self) -> usize {
         self.most_bytes
     }
 
-    pub(super) fn transaction(&self) -> Result<&redb::WriteTransaction> {
+    pub(crate) fn transaction(&self) -> Result<&redb::WriteTransaction> {
         if let Some(transaction) = self.transaction.get() {
             return Ok(transaction);
         }
-        let transaction = super::checkpoint::begin_write(&self.db)?;
+        let transaction = crate::storage::checkpoint::begin_write(&self.db)?;
         Ok(self.transaction.get_or_init(|| transaction))
     }
 }
@@ -369,14 +372,14 @@ pub(crate) fn read_only() -> Error {
 mod tests {
     use redb::{Builder, StorageBackend};
 
-    use super::super::failing::Failing;
-    use super::super::header::Seq;
-    use super::super::key::{Posting, ValueField};
-    use super::super::medium::MemoryFiles;
-    use super::super::opening::open_memory;
-    use super::super::{LogChange, LogKind, Reader};
     use super::*;
     use crate::row::Row;
+    use crate::storage::failing::Failing;
+    use crate::storage::header::Seq;
+    use crate::storage::key::{Posting, ValueField};
+    use crate::storage::medium::MemoryFiles;
+    use crate::storage::opening::open_memory;
+    use crate::storage::{LogChange, LogKind, Reader};
 
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {

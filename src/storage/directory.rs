@@ -6,11 +6,11 @@ use std::io;
 
 use redb::StorageBackend;
 
-use super::fault;
-use super::sealed_file::SealedFile;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::fault;
+use crate::storage::sealed_file::SealedFile;
 
-pub(super) const STORE_FILE: &str = "leads.redb";
+pub(crate) const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
@@ -20,7 +20,7 @@ const FLAGS_AT: u64 = 9;
 const LEFT_OPEN: u8 = 2;
 
 /// What a store asks of the directory that its files lie in. It displays as where it is.
-pub(super) trait Directory: fmt::Display {
+pub(crate) trait Directory: fmt::Display {
     type File: StorageBackend;
 
     /// Takes the directory for this store alone, until the lock is dropped, and makes it first if `create` says so.
@@ -46,7 +46,7 @@ pub(super) trait Directory: fmt::Display {
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opening {
+pub(crate) enum Opening {
     /// For reading only, one that is there.
     ToRead,
     /// One that is there.
@@ -59,11 +59,11 @@ pub(super) enum Opening {
 
 /// Held for as long as a store is open for writing. It also covers what redb's own lock does not: the creation of the
 /// file, and the search index beside it.
-pub(super) type Lock = Box<dyn Send + Sync>;
+pub(crate) type Lock = Box<dyn Send + Sync>;
 
 /// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over
 /// one that is there.
-pub(super) fn exists(directory: &impl Directory) -> Result<bool> {
+pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
     directory.exists(STORE_FILE).map_err(|error| {
         failure(
             format_args!("looking for {STORE_FILE} in {directory}"),
@@ -74,7 +74,7 @@ pub(super) fn exists(directory: &impl Directory) -> Result<bool> {
 
 /// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
 /// leaves one that never opens.
-pub(super) fn create_whole<D: Directory>(
+pub(crate) fn create_whole<D: Directory>(
     directory: &D,
     fill: impl FnOnce(SealedFile) -> Result<()>,
 ) -> Result<()> {
@@ -83,7 +83,7 @@ pub(super) fn create_whole<D: Directory>(
 }
 
 /// Makes a whole file with `fill` beside the one that the store has.
-pub(super) fn write_new<D: Directory>(
+pub(crate) fn write_new<D: Directory>(
     directory: &D,
     fill: impl FnOnce(SealedFile) -> Result<()>,
 ) -> Result<()> {
@@ -107,7 +107,7 @@ pub(super) fn write_new<D: Directory>(
 }
 
 /// Removes what a creation or a repair that was cut off has left beside the store's file.
-pub(super) fn discard_new(directory: &impl Directory) -> Result<()> {
+pub(crate) fn discard_new(directory: &impl Directory) -> Result<()> {
     let failed = |error| failure(format_args!("removing {NEW_FILE} in {directory}"), error);
     if directory.exists(NEW_FILE).map_err(failed)? {
         directory.remove(NEW_FILE).map_err(failed)
@@ -117,7 +117,7 @@ pub(super) fn discard_new(directory: &impl Directory) -> Result<()> {
 }
 
 /// Has the file that was written beside it take the place of the one that the store has.
-pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
+pub(crate) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
     let failed = |error| {
         failure(
             format_args!("putting the store's new file in its place in {directory}"),
@@ -129,7 +129,7 @@ pub(super) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
 }
 
 /// Opens the store's file, which must be there.
-pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<SealedFile> {
+pub(crate) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<SealedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, opening).map_err(failed)?;
     let file = SealedFile::open(file)
@@ -147,7 +147,7 @@ pub(super) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Resul
 /// Opens the store's file for writing. If it was left without being closed, then as it is on the disk: whatever failed to
 /// be synced may still be read, without ever reaching the disk, and pages that redb holds on to would be lost with it at
 /// the next power cut.
-pub(super) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFile> {
+pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFile> {
     let file = open_store(directory, Opening::Existing)?;
     let mut flags = [0];
     let failed = |error| {
@@ -167,7 +167,7 @@ pub(super) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFi
 }
 
 /// Opens the files of the journal, which are made if they are missing. From then on what is written to the store survives.
-pub(super) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
+pub(crate) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
         let failed = |error| failure(format_args!("opening {name} in {directory}"), error);
         directory.open(name, Opening::OrCreate).map_err(failed)
@@ -182,7 +182,7 @@ pub(super) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> 
 }
 
 /// The bytes of the journal; none of files that are missing.
-pub(super) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
+pub(crate) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| match directory.read(name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(|error| failure(format_args!("reading {name} in {directory}"), error)),
@@ -191,7 +191,7 @@ pub(super) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
 }
 
 /// What the operating system refused, and while what was done.
-pub(super) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
+pub(crate) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::NotFound {
         ErrorKind::NotFound
     } else {
@@ -204,8 +204,8 @@ pub(super) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
 mod tests {
     use redb::Builder;
 
-    use super::super::medium::SharedMemory;
     use super::*;
+    use crate::storage::medium::SharedMemory;
 
     #[test]
     fn a_file_that_was_left_open_says_so_where_it_is_looked_for() {
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_a_creation_that_was_cut_off_has_left_is_removed() {
         let path = tempfile::tempdir().unwrap();
-        let directory = super::super::file::RealDirectory(path.path());
+        let directory = crate::storage::file::RealDirectory(path.path());
         discard_new(&directory).unwrap();
         std::fs::write(path.path().join(NEW_FILE), "a part").unwrap();
         discard_new(&directory).unwrap();

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use redb::StorageBackend;
 
-use super::medium::SharedMemory;
+use crate::storage::medium::SharedMemory;
 
 /// Changes and syncs count; one of them fails, once. Afterwards the disk works again.
 #[derive(Clone, Debug)]
-pub(super) struct Failing {
+pub(crate) struct Failing {
     file: SharedMemory,
     left: Arc<AtomicI64>,
 }
 
 impl Failing {
     /// A file whose operation with this number fails, from 0.
-    pub(super) fn at(number: i64, file: SharedMemory) -> Self {
+    pub(crate) fn at(number: i64, file: SharedMemory) -> Self {
         Self {
             file,
             left: Arc::new(AtomicI64::new(number)),
@@ -25,7 +25,7 @@ impl Failing {
     }
 
     /// Has the next operation fail.
-    pub(super) fn fail(&self) {
+    pub(crate) fn fail(&self) {
         self.left.store(0, Ordering::Relaxed);
     }
 

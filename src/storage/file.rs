@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 
-use super::directory::{self, Directory, Lock, Opening};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::directory::{self, Directory, Lock, Opening};
 
-pub(super) const LOCK_FILE: &str = "leads.lock";
+pub(crate) const LOCK_FILE: &str = "leads.lock";
 
 /// A directory of the file system.
-pub(super) struct RealDirectory<'a>(pub(super) &'a Path);
+pub(crate) struct RealDirectory<'a>(pub(crate) &'a Path);
 
 impl fmt::Display for RealDirectory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

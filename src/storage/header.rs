@@ -4,8 +4,8 @@
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
-use super::codec::{self, RecordKind};
-use crate::Result;
+use crate::error::Result;
+use crate::storage::codec::{self, RecordKind};
 
 /// The number of a commit. It grows by one, and alone does not identify a state: see [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +55,7 @@ struct HeaderRecord {
 
 impl Header {
     /// The header of a store that holds nothing yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             store_id: StoreId(random_bytes()),
             seq: Seq(0),
@@ -67,7 +67,7 @@ impl Header {
         }
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let record = HeaderRecord {
             store_id: self.store_id.0,
             seq: self.seq.0,
@@ -80,7 +80,7 @@ impl Header {
         Ok(codec::encode(HEADER, &record)?)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let record: HeaderRecord = codec::decode(HEADER, bytes)?;
         Ok(Self {
             store_id: StoreId(record.store_id),
@@ -94,7 +94,7 @@ impl Header {
     }
 }
 
-pub(super) fn random_bytes() -> [u8; 16] {
+pub(crate) fn random_bytes() -> [u8; 16] {
     uuid::Uuid::new_v4().into_bytes()
 }
 

@@ -12,11 +12,11 @@ mod recovery;
 
 use redb::StorageBackend;
 
-pub(super) use entry::Op;
-pub(super) use recovery::{Recovered, Recovery};
+pub(crate) use entry::Op;
+pub(crate) use recovery::{Recovered, Recovery};
 
-use super::header::{CommitId, Header, Seq};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::header::{CommitId, Header, Seq};
 
 /// A file grows by so many bytes at once.
 const GROWTH: u64 = 1 << 20;
@@ -24,7 +24,7 @@ const GROWTH: u64 = 1 << 20;
 const KEPT: u64 = 4 << 20;
 
 /// The journal of a store that is open for writing.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     active: JournalFile,
     resting: JournalFile,
     /// Drawn anew each time that a file is begun from its start: where entries of another use follow, the file ends.
@@ -49,7 +49,7 @@ struct JournalFile {
 impl Journal {
     /// The journal in two files, to go on after what was recovered from them. All else that they hold is removed: it
     /// would seem to follow on what is written next.
-    pub(super) fn new(
+    pub(crate) fn new(
         files: [Box<dyn StorageBackend>; 2],
         recovered: &Recovered<'_>,
         state: &Header,
@@ -84,7 +84,7 @@ impl Journal {
     }
 
     /// Appends what a commit changed; `header` is the state after it, `previous` the commit before it.
-    pub(super) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
+    pub(crate) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
         self.append_bytes(&entry::encode(
             self.usage,
             self.synced,
@@ -105,7 +105,7 @@ impl Journal {
     }
 
     /// Makes every entry so far survive a power cut.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         self.attempt("syncing", Self::sync_files)?;
         self.synced = self.last;
         Ok(())
@@ -117,7 +117,7 @@ impl Journal {
     }
 
     /// The error of a journal that has failed.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.failed {
             return Err(Error::new(
                 ErrorKind::Io,
@@ -128,12 +128,12 @@ impl Journal {
     }
 
     /// How many bytes of entries there are since the last switch.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.end
     }
 
     /// Begins the other file, which must hold nothing that the tables have not.
-    pub(super) fn switch(&mut self) -> Result<()> {
+    pub(crate) fn switch(&mut self) -> Result<()> {
         self.attempt("shortening", |journal| journal.resting.truncate(KEPT))?;
         std::mem::swap(&mut self.active, &mut self.resting);
         self.begin();
@@ -141,7 +141,7 @@ impl Journal {
     }
 
     /// Begins the file anew, because the tables have all that is in it.
-    pub(super) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
+    pub(crate) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
         self.attempt("shortening", |journal| {
             journal.active.erase_start()?;
             journal.active.truncate(KEPT)
@@ -151,7 +151,7 @@ impl Journal {
     }
 
     /// Notes that the tables have every commit up to this one, and all that is in the other file.
-    pub(super) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
+    pub(crate) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
         // Without its beginning it cannot be taken for the rest of a copy of the store that is put back later.
@@ -159,7 +159,7 @@ impl Journal {
     }
 
     /// Empties both files, because the tables have all that is in them.
-    pub(super) fn clear(&mut self) -> Result<()> {
+    pub(crate) fn clear(&mut self) -> Result<()> {
         self.begin();
         self.attempt("emptying", |journal| {
             journal.active.truncate(0)?;

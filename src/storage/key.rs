@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::analyzer::fold;
+use crate::error::{Error, Result};
 use crate::lead::{Lead, LeadId};
 use crate::row::{Direction, Row};
-use crate::{Error, Result};
 
 /// The rows of one chunk of a bitmap share the upper 16 bits of their numbers.
-pub(super) const CHUNK_SUFFIX: usize = 2;
+pub(crate) const CHUNK_SUFFIX: usize = 2;
 const ROW_SUFFIX: usize = 4;
 
 const ID: u8 = 0x01;
@@ -108,7 +108,7 @@ impl KeyRange {
     }
 
     /// The records of the leads from one row to another.
-    pub(super) fn rows(first: Row, last: Row) -> Self {
+    pub(crate) fn rows(first: Row, last: Row) -> Self {
         Self {
             from: row_bytes(first).to_vec(),
             to: [row_bytes(last).as_slice(), &[0]].concat(),
@@ -163,12 +163,12 @@ impl KeyRange {
     }
 
     /// Every bitmap of a field, last the one of leads that have no value.
-    pub(super) fn values_and_none(field: ValueField) -> Self {
+    pub(crate) fn values_and_none(field: ValueField) -> Self {
         Self::prefix(&[field as u8])
     }
 
     /// Every block of the column of deal values.
-    pub(super) fn deal_values() -> Self {
+    pub(crate) fn deal_values() -> Self {
         Self::prefix(&[DEAL_VALUES])
     }
 
@@ -257,22 +257,22 @@ pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
 }
 
 /// The key of the block of deal values that begins with a row.
-pub(super) fn deal_value_block(first_row: u32) -> Vec<u8> {
+pub(crate) fn deal_value_block(first_row: u32) -> Vec<u8> {
     [&[DEAL_VALUES], first_row.to_be_bytes().as_slice()].concat()
 }
 
 /// The row that a key ends with: of a lead, or the first one of a block of a column.
-pub(super) fn row(key: &[u8]) -> Result<u32> {
+pub(crate) fn row(key: &[u8]) -> Result<u32> {
     Ok(split_row(key)?.1.0)
 }
 
 /// The key of the chunk of a bitmap that has a row in it.
-pub(super) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
+pub(crate) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
     [posting, &((row.0 >> 16) as u16).to_be_bytes()].concat()
 }
 
 /// Which chunk of a bitmap a key names.
-pub(super) fn chunk_number(key: &[u8]) -> Result<u16> {
+pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
     key.last_chunk::<CHUNK_SUFFIX>()
         .map(|number| u16::from_be_bytes(*number))

@@ -10,14 +10,14 @@ use std::iter::Peekable;
 use imbl::OrdMap;
 use redb::{AccessGuard, ReadableTable, Table};
 
-use super::block::{Gathered, KeyList, Keys};
-use super::fault;
-use super::key::KeyRange;
-use super::reader::Visit;
-use super::shared_key::SharedKey as Key;
-use super::table::Bytes;
+use crate::error::{Error, Result};
 use crate::row::Direction;
-use crate::{Error, Result};
+use crate::storage::block::{Gathered, KeyList, Keys};
+use crate::storage::fault;
+use crate::storage::key::KeyRange;
+use crate::storage::reader::Visit;
+use crate::storage::shared_key::SharedKey as Key;
+use crate::storage::table::Bytes;
 
 /// A page of redb has 4,096 bytes, some of which tell where keys and values end.
 const MOST_BYTES: usize = 3_950;
@@ -33,7 +33,7 @@ pub(crate) trait KeyVisitor {
 }
 
 /// Shows `visitor` the keys of a range until it breaks.
-pub(super) fn scan(
+pub(crate) fn scan(
     table: &impl ReadableTable<Bytes, Bytes>,
     range: &KeyRange,
     direction: Direction,
@@ -168,7 +168,7 @@ const BLOCKS_AT_ONCE: usize = 64;
 const BLOCKS_PASSED: usize = 4;
 
 /// Puts keys in and takes them out.
-pub(super) fn write(
+pub(crate) fn write(
     table: &mut Table<'_, Bytes, Bytes>,
     changes: &OrdMap<Key, bool>,
 ) -> Result<()> {

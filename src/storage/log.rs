@@ -4,14 +4,14 @@
 
 use bincode::{BorrowDecode, Encode};
 
-use super::codec::{self, RecordKind};
-use super::header::{CommitId, Seq};
+use crate::error::{Error, Result};
 use crate::lead::{LeadId, Version};
 use crate::row::Row;
-use crate::{Error, Result};
+use crate::storage::codec::{self, RecordKind};
+use crate::storage::header::{CommitId, Seq};
 
 /// How many changes one record holds at most.
-pub(super) const CHANGES_PER_RECORD: usize = 4_096;
+pub(crate) const CHANGES_PER_RECORD: usize = 4_096;
 
 /// What happened to a lead. The figures are those on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct LogRecord {
     changes: Vec<(u8, u32, [u8; 16], u64)>,
 }
 
-pub(super) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u8>> {
+pub(crate) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u8>> {
     let changes = changes
         .iter()
         .map(|c| (c.kind as u8, c.row.0, c.id.to_bytes(), c.version.get()))
@@ -60,7 +60,7 @@ pub(super) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u
     )?)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
     let record: LogRecord = codec::decode(LOG, bytes)?;
     let changes = record.changes.into_iter().map(|(kind, row, id, version)| {
         Ok(LogChange {
@@ -82,7 +82,7 @@ fn kind_of(code: u8) -> Result<LogKind> {
 }
 
 /// The key of one record: the commit's number and the record's within it.
-pub(super) fn key(seq: Seq, part: u32) -> [u8; 12] {
+pub(crate) fn key(seq: Seq, part: u32) -> [u8; 12] {
     let mut key = [0; 12];
     let (number, rest) = key.split_at_mut(8);
     number.copy_from_slice(&seq.0.to_be_bytes());

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
-use super::database::{Database, Files, Writable};
-use super::directory::{self, Directory};
-use super::entries::Entries;
-use super::fault;
-use super::file::{LOCK_FILE, RealDirectory};
-use super::medium::{Medium, MemoryFiles, SharedMemory};
-use super::read_view::ReadView;
-use super::record::Stored;
-use super::sealed_file::SealedFile;
-#[cfg(feature = "unstable-testing")]
-use super::simulated::SimulatedDirectory;
-use super::{read_only, rewrite};
+use crate::error::{Error, ErrorKind, Result};
 use crate::row::Row;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::{Error, ErrorKind, Result};
+use crate::storage::database::{Database, Files, Writable};
+use crate::storage::directory::{self, Directory};
+use crate::storage::entries::Entries;
+use crate::storage::fault;
+use crate::storage::file::{LOCK_FILE, RealDirectory};
+use crate::storage::medium::{Medium, MemoryFiles, SharedMemory};
+use crate::storage::read_view::ReadView;
+use crate::storage::record::Stored;
+use crate::storage::sealed_file::SealedFile;
+#[cfg(feature = "unstable-testing")]
+use crate::storage::simulated::SimulatedDirectory;
+use crate::storage::{read_only, rewrite};
 
 /// Makes a store in `path` of everything that the tables of `view` have, over which there must be nothing. If it fails, it
 /// leaves nothing there.

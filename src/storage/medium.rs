@@ -27,13 +27,13 @@ impl Medium {
 /// A store's files in memory, which outlive the [`Database`] so that it can be opened again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryFiles {
-    pub(super) store: SharedMemory,
-    pub(super) journal: [SharedMemory; 2],
+    pub(crate) store: SharedMemory,
+    pub(crate) journal: [SharedMemory; 2],
 }
 
 /// A file in memory.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SharedMemory(pub(super) Arc<InMemoryBackend>);
+pub(crate) struct SharedMemory(pub(crate) Arc<InMemoryBackend>);
 
 impl StorageBackend for SharedMemory {
     fn len(&self) -> std::io::Result<u64> {

@@ -6,17 +6,17 @@ use std::ops::Bound;
 
 use imbl::OrdMap;
 
-use super::block;
-use super::key::{KeyRange, split_row};
-use super::key_blocks::KeyVisitor;
-use super::reader::{Visit, Visitor};
-use super::shared_key::SharedKey as Key;
-use super::tables::ReadTables;
-use crate::Result;
+use crate::error::Result;
 use crate::row::{Direction, Lookup};
+use crate::storage::block;
+use crate::storage::key::{KeyRange, split_row};
+use crate::storage::key_blocks::KeyVisitor;
+use crate::storage::reader::{Visit, Visitor};
+use crate::storage::shared_key::SharedKey as Key;
+use crate::storage::tables::ReadTables;
 
 /// Where a value was found.
-pub(super) enum Found<'a, V> {
+pub(crate) enum Found<'a, V> {
     /// In the tables.
     Stored(&'a [u8]),
     /// In the overlay.
@@ -25,7 +25,7 @@ pub(super) enum Found<'a, V> {
 
 /// Shows `visit` what `scan` finds in the tables and what `changed` has in the same range, in order; where both have a
 /// key, only what has changed.
-pub(super) fn merged<V>(
+pub(crate) fn merged<V>(
     changed: &OrdMap<Key, V>,
     range: &KeyRange,
     direction: Direction,
@@ -78,7 +78,7 @@ pub(crate) struct KeyScan<'s> {
 }
 
 /// Shows `visit` the sorted keys that `scan` wants of those that `tables` and `changed` make together.
-pub(super) fn merged_keys(
+pub(crate) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,
     scan: &KeyScan<'_>,
@@ -186,7 +186,7 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
 }
 
 /// What of a map lies in a range.
-pub(super) fn within<'m, V>(
+pub(crate) fn within<'m, V>(
     map: &'m OrdMap<Key, V>,
     range: &KeyRange,
     direction: Direction,

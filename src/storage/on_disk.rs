@@ -2,13 +2,13 @@
 
 use redb::{Builder, ReadableDatabase};
 
-use super::fault;
-use super::overlay::Overlay;
-use super::read_view::ReadView;
-use super::sealed_file::SealedFile;
-use super::shadow_file::ShadowFile;
-use super::tables::CommittedTables;
-use crate::Result;
+use crate::error::Result;
+use crate::storage::fault;
+use crate::storage::overlay::Overlay;
+use crate::storage::read_view::ReadView;
+use crate::storage::sealed_file::SealedFile;
+use crate::storage::shadow_file::ShadowFile;
+use crate::storage::tables::CommittedTables;
 
 /// How much of it is kept in memory.
 const CACHE_BYTES: usize = 16 << 20;
@@ -22,7 +22,7 @@ pub(crate) struct OnDisk {
 }
 
 impl OnDisk {
-    pub(super) fn new(file: &SealedFile, view: ReadView) -> Result<Self> {
+    pub(crate) fn new(file: &SealedFile, view: ReadView) -> Result<Self> {
         Ok(Self {
             file: ShadowFile::of(file)
                 .map_err(redb::Error::Io)

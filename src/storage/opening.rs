@@ -5,19 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
-use super::database::{Database, Files, Writable};
-use super::directory::{self, Directory, Lock, Opening};
-use super::file::RealDirectory;
-use super::journal::{Journal, Recovery};
-use super::medium::{Medium, MemoryFiles};
-use super::overlay::Overlay;
-use super::read_view::ReadView;
-use super::sealed_file::SealedFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::database::{Database, Files, Writable};
+use crate::storage::directory::{self, Directory, Lock, Opening};
+use crate::storage::file::RealDirectory;
+use crate::storage::journal::{Journal, Recovery};
+use crate::storage::medium::{Medium, MemoryFiles};
+use crate::storage::overlay::Overlay;
+use crate::storage::read_view::ReadView;
+use crate::storage::sealed_file::SealedFile;
 #[cfg(feature = "unstable-testing")]
-use super::simulated::SimulatedDirectory;
-use super::tables::{CommittedTables, OpenTables};
-use super::{fault, guarded};
-use crate::{Error, ErrorKind, Result};
+use crate::storage::simulated::SimulatedDirectory;
+use crate::storage::tables::{CommittedTables, OpenTables};
+use crate::storage::{fault, guarded};
 
 /// What may be done to the store, and whether it may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Database {
             .count()
             > 0
         {
-            return Err(super::not_closed_cleanly());
+            return Err(crate::storage::not_closed_cleanly());
         }
         let checkpoint = header.seq;
         let view = ReadView {
@@ -148,7 +148,7 @@ impl Database {
     }
 
     /// The store as the tables have it, with what only the journal has.
-    pub(super) fn recover(
+    pub(crate) fn recover(
         (db, file): (redb::Database, SealedFile),
         files: Backends,
         lock: Option<Lock>,
@@ -234,7 +234,7 @@ fn open_file(
 }
 
 /// Opens the store in memory, which is made first if it is not there yet.
-pub(super) fn open_memory(
+pub(crate) fn open_memory(
     builder: &mut Builder,
     memory: &MemoryFiles,
 ) -> Result<(redb::Database, SealedFile)> {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use roaring::RoaringBitmap;
 
-use super::journal::Op;
-use super::reader::stored_chunk;
-use super::shared_key::SharedKey as Key;
-use super::tables::ReadTables;
-use crate::Result;
+use crate::error::Result;
 use crate::row::Row;
+use crate::storage::journal::Op;
+use crate::storage::reader::stored_chunk;
+use crate::storage::shared_key::SharedKey as Key;
+use crate::storage::tables::ReadTables;
 
 /// Final values by key; where one is absent, the tables' holds.
 #[derive(Clone, Default)]
@@ -39,45 +39,45 @@ pub(crate) struct Overlay {
 const PER_ENTRY: usize = 96;
 
 impl Overlay {
-    pub(super) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {
+    pub(crate) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {
         &self.leads
     }
 
-    pub(super) fn ids(&self) -> &OrdMap<Key, Option<Row>> {
+    pub(crate) fn ids(&self) -> &OrdMap<Key, Option<Row>> {
         &self.ids
     }
 
-    pub(super) fn keys(&self) -> &OrdMap<Key, bool> {
+    pub(crate) fn keys(&self) -> &OrdMap<Key, bool> {
         &self.keys
     }
 
-    pub(super) fn chunks(&self) -> &OrdMap<Key, Arc<RoaringBitmap>> {
+    pub(crate) fn chunks(&self) -> &OrdMap<Key, Arc<RoaringBitmap>> {
         &self.chunks
     }
 
-    pub(super) fn deal_values(&self) -> &OrdMap<u32, Option<u64>> {
+    pub(crate) fn deal_values(&self) -> &OrdMap<u32, Option<u64>> {
         &self.deal_values
     }
 
-    pub(super) fn log(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
+    pub(crate) fn log(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
         &self.log
     }
 
-    pub(super) fn credentials(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
+    pub(crate) fn credentials(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
         &self.credentials
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         // Each commit has a record in the log.
         self.log.is_empty()
     }
 
     /// Applies a change; `tables` have what it hides.
-    pub(super) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
+    pub(crate) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
         if let Op::Row {
             chunk,
             row,
@@ -91,7 +91,7 @@ impl Overlay {
     }
 
     /// Takes over what `ops` changed, whose outcome is in `full`.
-    pub(super) fn take_over(&mut self, ops: &[Op], full: &Self) {
+    pub(crate) fn take_over(&mut self, ops: &[Op], full: &Self) {
         for op in ops {
             if let Op::Row { chunk, .. } = op {
                 if let Some(rows) = full.chunks.get(chunk) {
@@ -187,10 +187,10 @@ fn put(rows: &mut RoaringBitmap, row: u32, present: bool) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::database::Database;
-    use super::super::medium::Medium;
-    use super::super::opening::Access;
     use super::*;
+    use crate::storage::database::Database;
+    use crate::storage::medium::Medium;
+    use crate::storage::opening::Access;
 
     /// What all that is there takes, counted anew.
     fn counted(overlay: &Overlay) -> usize {

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use super::header::Header;
-use super::overlay::Overlay;
-use super::reader::Reader;
-use super::tables::{CommittedTables, ReadTables};
+use crate::storage::header::Header;
+use crate::storage::overlay::Overlay;
+use crate::storage::reader::Reader;
+use crate::storage::tables::{CommittedTables, ReadTables};
 
 /// The state of the store after one commit. A copy is cheap.
 #[derive(Clone)]
 pub(crate) struct ReadView {
-    pub(super) header: Header,
-    pub(super) tables: Arc<CommittedTables>,
-    pub(super) overlay: Overlay,
+    pub(crate) header: Header,
+    pub(crate) tables: Arc<CommittedTables>,
+    pub(crate) overlay: Overlay,
 }
 
 impl Reader for ReadView {

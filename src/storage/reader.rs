@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::column::{self, DealValues};
-#[cfg(feature = "http")]
-use super::credential::{self, StoredCredential};
-use super::header::{CommitId, Header, Seq};
-use super::key::{self, KeyRange, Posting, ValueField};
-use super::log::{self, LogChange};
-use super::merge::{Found, KeyScan, merged, merged_keys, within};
-use super::overlay::Overlay;
-use super::record::{self, Stored};
-use super::table::Tree;
-use super::tables::ReadTables;
 #[cfg(feature = "http")]
 use crate::credential::CredentialId;
+use crate::error::{Error, Result};
 use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
-use crate::{Error, Result};
+use crate::storage::column::{self, DealValues};
+#[cfg(feature = "http")]
+use crate::storage::credential::{self, StoredCredential};
+use crate::storage::header::{CommitId, Header, Seq};
+use crate::storage::key::{self, KeyRange, Posting, ValueField};
+use crate::storage::log::{self, LogChange};
+use crate::storage::merge::{Found, KeyScan, merged, merged_keys, within};
+use crate::storage::overlay::Overlay;
+use crate::storage::record::{self, Stored};
+use crate::storage::table::Tree;
+use crate::storage::tables::ReadTables;
 
 /// Whether a visitor wants to see more.
 pub(crate) type Visit = ControlFlow<()>;
@@ -281,7 +281,7 @@ pub(crate) trait Reader {
 }
 
 /// Shows `visit` the records of a range of the change log, oldest first.
-pub(super) fn scan_log(
+pub(crate) fn scan_log(
     reader: &(impl Reader + ?Sized),
     range: &KeyRange,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
@@ -327,7 +327,7 @@ fn scan_chunks(
 }
 
 /// The chunk of a bitmap that the tables have; an empty one if there is none.
-pub(super) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
+pub(crate) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
     Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
 }
 
@@ -353,7 +353,7 @@ fn stored_value<T>(
     Ok(value)
 }
 
-pub(super) fn decode_row(bytes: &[u8]) -> Result<Row> {
+pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
     let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
     bytes
         .try_into()
@@ -361,7 +361,7 @@ pub(super) fn decode_row(bytes: &[u8]) -> Result<Row> {
         .map_err(damaged)
 }
 
-pub(super) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
+pub(crate) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
     RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged_chunk().caused_by(error))
 }
 

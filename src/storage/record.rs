@@ -6,12 +6,12 @@ use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::codec::{self, RecordKind};
+use crate::error::{Error, Result};
 use crate::lead::{
     CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation,
     ViolationCode,
 };
-use crate::{Error, Result};
+use crate::storage::codec::{self, RecordKind};
 
 /// A lead as the store knows it: live or in the trash.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +101,7 @@ enum ScalarRecord<'a> {
 }
 
 /// The bytes of a lead, or `Invalid` where they are more than a lead may take.
-pub(super) fn encode(stored: &Stored) -> Result<Vec<u8>> {
+pub(crate) fn encode(stored: &Stored) -> Result<Vec<u8>> {
     let lead = &stored.lead;
     let record = LeadRecord {
         id: lead.id.to_bytes(),
@@ -147,7 +147,7 @@ pub(super) fn encode(stored: &Stored) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Stored> {
     let record: LeadRecord<'_> = codec::decode(LEAD, bytes)?;
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let deal_value = record
@@ -247,7 +247,7 @@ fn float(number: f64) -> Result<CustomValue> {
 
 /// A lead with a text of so many bytes.
 #[cfg(test)]
-pub(super) fn with_text(bytes: usize) -> Stored {
+pub(crate) fn with_text(bytes: usize) -> Stored {
     let lead = Lead {
         id: LeadId::from_bytes([0; 16]),
         external_id: None,
@@ -350,7 +350,7 @@ mod tests {
             stored.lead.custom_fields.insert("n".to_owned(), value);
             assert_eq!(
                 decode(&encode(&stored).unwrap()).unwrap_err().kind(),
-                crate::ErrorKind::Corrupted
+                crate::error::ErrorKind::Corrupted
             );
         }
     }
@@ -372,7 +372,7 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[place..place + 8].copy_from_slice(&zigzag.to_le_bytes());
             let error = decode(&bytes).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Corrupted);
+            assert_eq!(error.kind(), crate::error::ErrorKind::Corrupted);
             assert!(
                 error
                     .to_string()

@@ -2,22 +2,22 @@
 
 use redb::{Builder, Database};
 
-use super::audit::Audit;
-use super::entries::Entries;
-use super::fault;
-use super::header::{CommitId, Header, Seq, random_bytes};
-use super::journal::Op;
-use super::key::chunk_key;
-use super::log;
-use super::overlay::Overlay;
-use super::read_view::ReadView;
-use super::reader::{Reader, Visit};
-use super::record::{self, Stored};
-use super::sealed_file::SealedFile;
-use super::table::Tree;
-use super::tables::OpenTables;
-use crate::Result;
+use crate::error::Result;
 use crate::row::Row;
+use crate::storage::audit::Audit;
+use crate::storage::entries::Entries;
+use crate::storage::fault;
+use crate::storage::header::{CommitId, Header, Seq, random_bytes};
+use crate::storage::journal::Op;
+use crate::storage::key::chunk_key;
+use crate::storage::log;
+use crate::storage::overlay::Overlay;
+use crate::storage::read_view::ReadView;
+use crate::storage::reader::{Reader, Visit};
+use crate::storage::record::{self, Stored};
+use crate::storage::sealed_file::SealedFile;
+use crate::storage::table::Tree;
+use crate::storage::tables::OpenTables;
 
 /// How much of the new file is kept in memory, and how much is gathered before it is written to the tables.
 const CACHE_BYTES: usize = 64 << 20;
@@ -25,7 +25,7 @@ const GATHERED_BYTES: usize = 16 << 20;
 
 /// Copies everything that the tables of `view` have, over which there must be nothing, and tells `progress` how many leads
 /// that are.
-pub(super) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub(crate) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u64)) -> Result<()> {
     fill(file, |tables| {
         let mut copied = 0;
         for tree in Tree::ALL {
@@ -44,7 +44,7 @@ pub(super) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u
 
 /// Copies the leads and credentials of `view`, and makes anew everything that `derive` derives from a lead. It is a new
 /// commit, with a log that begins with it, so that the search index is made anew as well.
-pub(super) fn rebuild(
+pub(crate) fn rebuild(
     view: &ReadView,
     file: SealedFile,
     derive: &dyn Fn(Row, &Stored) -> Entries,

@@ -26,9 +26,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use redb::{BackendError, StorageBackend};
 
 use self::head::Head;
-use super::fault;
-use super::header::random_bytes;
-use crate::Result;
+use crate::error::Result;
+use crate::storage::fault;
+use crate::storage::header::random_bytes;
 
 const MAGIC: &[u8; 16] = b"leadstore sealed";
 const PREFACE: usize = 512;
@@ -40,7 +40,7 @@ const FIRST_BLOCK: usize = PREFACE + 2 * head::COPY;
 
 /// A file whose blocks are sealed, over one whose are not. Clones are the same file.
 #[derive(Clone, Debug)]
-pub(super) struct SealedFile {
+pub(crate) struct SealedFile {
     sealed: Arc<Sealed>,
     damage: Damage,
 }
@@ -61,7 +61,7 @@ pub(crate) type Damage = Arc<OnceLock<String>>;
 
 impl SealedFile {
     /// A new file, in one that is empty.
-    pub(super) fn create(inner: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
         let salt = random_bytes();
         let head = [MAGIC.as_slice(), &salt].concat();
         let mut preface = [head.as_slice(), &crc32fast::hash(&head).to_le_bytes()].concat();
@@ -71,7 +71,7 @@ impl SealedFile {
         Ok(Self::of(inner, salt, Head::blank()))
     }
 
-    pub(super) fn open(inner: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
         if inner.len()? < FIRST_BLOCK as u64 {
             return Err(damaged("it is too short to be one"));
         }
@@ -109,7 +109,7 @@ impl SealedFile {
 
     /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
     /// read are sealed as they are once it writes or succeeds: redb's checksums leave out what of a page is not in use.
-    pub(super) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.tolerates.store(true, Ordering::Relaxed);
         let done = work();
         self.sealed.tolerates.store(false, Ordering::Relaxed);
@@ -141,12 +141,12 @@ impl SealedFile {
         self.sealed.inner.write(place(block)?, &sealed)
     }
 
-    pub(super) fn damage(&self) -> Damage {
+    pub(crate) fn damage(&self) -> Damage {
         Arc::clone(&self.damage)
     }
 
     /// The same file for another reader, the damage that it meets aside.
-    pub(super) fn apart(&self) -> Self {
+    pub(crate) fn apart(&self) -> Self {
         Self {
             sealed: Arc::clone(&self.sealed),
             damage: Damage::default(),
@@ -154,7 +154,7 @@ impl SealedFile {
     }
 
     /// Whether both copies of block 0 are the same, as closing leaves them.
-    pub(super) fn was_closed(&self) -> bool {
+    pub(crate) fn was_closed(&self) -> bool {
         self.head().is_complete()
     }
 
@@ -345,17 +345,17 @@ fn place(block: u64) -> io::Result<u64> {
     place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
 }
 
-/// [`fault`](super::fault) tells of it as a store's damage.
+/// [`fault`](crate::storage::fault) tells of it as a store's damage.
 fn damaged(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::failing::Failing;
-    use super::super::medium::SharedMemory;
     use super::*;
-    use crate::Error;
+    use crate::error::Error;
+    use crate::storage::failing::Failing;
+    use crate::storage::medium::SharedMemory;
     use proptest::prelude::*;
 
     /// Four blocks full of the same byte.

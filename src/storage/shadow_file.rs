@@ -6,14 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-use super::sealed_file::SealedFile;
+use crate::storage::sealed_file::SealedFile;
 
 const BLOCK: usize = 4_096;
 
 /// A file that begins as a copy of another one, which costs nothing until it is written to. What is read from the other
 /// one must stay as it is: redb writes over no page that a reader may see, its header aside, which is copied at once.
 #[derive(Debug)]
-pub(super) struct ShadowFile {
+pub(crate) struct ShadowFile {
     file: SealedFile,
     own: Mutex<Own>,
 }
@@ -28,7 +28,7 @@ struct Own {
 }
 
 impl ShadowFile {
-    pub(super) fn of(file: &SealedFile) -> io::Result<Self> {
+    pub(crate) fn of(file: &SealedFile) -> io::Result<Self> {
         let length = file.len()?;
         let mut header = vec![0; BLOCK];
         file.read(0, &mut header)?;
@@ -44,7 +44,7 @@ impl ShadowFile {
     }
 
     /// Another one, which begins as this one is now.
-    pub(super) fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         Self {
             file: self.file.apart(),
             own: Mutex::new(self.own().clone()),
@@ -125,8 +125,8 @@ impl StorageBackend for ShadowFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::medium::SharedMemory;
     use super::*;
+    use crate::storage::medium::SharedMemory;
 
     #[test]
     fn what_is_written_to_a_shadow_is_read_from_it_and_not_from_the_file() {

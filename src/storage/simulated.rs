@@ -5,12 +5,12 @@ use std::io;
 
 use redb::StorageBackend;
 
-use super::directory::{Directory, Lock, Opening};
+use crate::error::{Error, ErrorKind, Result};
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
-use crate::{Error, ErrorKind, Result};
+use crate::storage::directory::{Directory, Lock, Opening};
 
 /// A directory of a simulated disk.
-pub(super) struct SimulatedDirectory<'a>(pub(super) &'a SimulatedDisk);
+pub(crate) struct SimulatedDirectory<'a>(pub(crate) &'a SimulatedDisk);
 
 impl fmt::Display for SimulatedDirectory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,8 +53,8 @@
 
 use redb::TableDefinition;
 
-pub(super) type Bytes = &'static [u8];
-pub(super) type Definition = TableDefinition<'static, Bytes, Bytes>;
+pub(crate) type Bytes = &'static [u8];
+pub(crate) type Definition = TableDefinition<'static, Bytes, Bytes>;
 
 /// One of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Leads,
         Self::Ids,
         Self::Keys,
@@ -81,7 +81,7 @@ impl Tree {
         Self::Meta,
     ];
 
-    pub(super) const fn definition(self) -> Definition {
+    pub(crate) const fn definition(self) -> Definition {
         TableDefinition::new(match self {
             Self::Leads => "leads",
             Self::Ids => "ids",
@@ -95,5 +95,5 @@ impl Tree {
     }
 }
 
-pub(super) const FORMAT_KEY: &[u8] = b"format";
-pub(super) const HEADER_KEY: &[u8] = b"header";
+pub(crate) const FORMAT_KEY: &[u8] = b"format";
+pub(crate) const HEADER_KEY: &[u8] = b"header";

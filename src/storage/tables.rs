@@ -6,18 +6,18 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 use roaring::RoaringBitmap;
 
-use super::bitmap_cache::BitmapCache;
-use super::codec::CodecError;
-use super::column::{self, BLOCK_ROWS, DealValues};
-use super::header::Header;
-use super::key::{self, KeyRange};
-use super::key_blocks::{self, KeyVisitor};
-use super::overlay::Overlay;
-use super::reader::{Visit, Visitor, decode_chunk};
-use super::table::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
-use super::{FORMAT, fault};
+use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Direction, Row};
-use crate::{Error, ErrorKind, Result};
+use crate::storage::bitmap_cache::BitmapCache;
+use crate::storage::codec::CodecError;
+use crate::storage::column::{self, BLOCK_ROWS, DealValues};
+use crate::storage::header::Header;
+use crate::storage::key::{self, KeyRange};
+use crate::storage::key_blocks::{self, KeyVisitor};
+use crate::storage::overlay::Overlay;
+use crate::storage::reader::{Visit, Visitor, decode_chunk};
+use crate::storage::table::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
+use crate::storage::{FORMAT, fault};
 
 /// All tables, of one state or of one transaction.
 pub(crate) struct Tables<T> {
@@ -38,7 +38,7 @@ pub(crate) struct CommittedTables {
     bitmaps: BitmapCache,
 }
 
-pub(super) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
+pub(crate) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
 
 /// Reading from the tables, whoever opened them.
 pub(crate) trait ReadTables {
@@ -169,7 +169,7 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
 impl CommittedTables {
     /// The tables as a commit left them, with the header. A format that this version does not know is refused before
     /// anything else is read.
-    pub(super) fn of(transaction: &ReadTransaction) -> Result<(Self, Header)> {
+    pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, Header)> {
         let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
         check_format(&open(Tree::Meta)?)?;
         let tables = Tables::open(open)?;
@@ -215,7 +215,7 @@ impl ReadTables for CommittedTables {
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
-    pub(super) fn header(&self) -> Result<Header> {
+    pub(crate) fn header(&self) -> Result<Header> {
         let header = self
             .meta
             .get(HEADER_KEY)
@@ -246,17 +246,17 @@ fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
 }
 
 impl<'t> OpenTables<'t> {
-    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self> {
+    pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self> {
         Self::open(|tree| transaction.open_table(tree.definition()).map_err(fault))
     }
 
     /// Writes the tables of a store that holds nothing.
-    pub(super) fn initialise(&mut self) -> Result<()> {
+    pub(crate) fn initialise(&mut self) -> Result<()> {
         self.set_format(Some(FORMAT))?;
         self.write_header(&Header::new())
     }
 
-    pub(super) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
+    pub(crate) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
         set(
             &mut self.meta,
             FORMAT_KEY,
@@ -268,11 +268,11 @@ impl<'t> OpenTables<'t> {
     }
 
     /// Puts in what another store's table of this kind has under a key.
-    pub(super) fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<()> {
+    pub(crate) fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<()> {
         set(self.table_mut(tree), key, Some(value))
     }
 
-    pub(super) fn write_header(&mut self, header: &Header) -> Result<()> {
+    pub(crate) fn write_header(&mut self, header: &Header) -> Result<()> {
         self.meta
             .insert(HEADER_KEY, header.encode()?.as_slice())
             .map_err(fault)?;
@@ -280,7 +280,7 @@ impl<'t> OpenTables<'t> {
     }
 
     /// Writes everything that `overlay` has, in the order of its keys.
-    pub(super) fn write(&mut self, overlay: &Overlay) -> Result<()> {
+    pub(crate) fn write(&mut self, overlay: &Overlay) -> Result<()> {
         for (row, record) in overlay.leads() {
             set(
                 &mut self.leads,

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::LeadStore;
-use crate::Result;
 use crate::credential::{
     Credential, CredentialId, IssuedCredential, NewCredential, Principal, Scope, Token, TokenHash,
 };
+use crate::error::Result;
 use crate::storage::{Audit as _, Reader as _};
+use crate::store::LeadStore;
 
 /// The credentials of a store: [`LeadStore::credentials`].
 ///
@@ -32,7 +32,7 @@ pub struct Credentials<'s> {
 }
 
 impl<'s> Credentials<'s> {
-    pub(super) fn new(store: &'s LeadStore) -> Self {
+    pub(crate) fn new(store: &'s LeadStore) -> Self {
         Self { store }
     }
 
@@ -67,8 +67,8 @@ impl<'s> Credentials<'s> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for a label, an owner or an expiry that breaks a rule, or no scope;
-    /// [`Io`](crate::ErrorKind::Io) if the operating system has no random bytes.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for a label, an owner or an expiry that breaks a rule, or no scope;
+    /// [`Io`](crate::error::ErrorKind::Io) if the operating system has no random bytes.
     pub fn issue(&self, new: NewCredential) -> Result<IssuedCredential> {
         self.store
             .write(move |transaction| transaction.issue_credential(new))
@@ -107,7 +107,7 @@ impl<'s> Credentials<'s> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none of this id.
+    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none of this id.
     pub fn revoke(&self, id: CredentialId) -> Result<Credential> {
         self.store
             .write(move |transaction| transaction.revoke_credential(id))
@@ -117,7 +117,7 @@ impl<'s> Credentials<'s> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none of this id.
+    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none of this id.
     pub fn remove(&self, id: CredentialId) -> Result<()> {
         self.store
             .write(move |transaction| transaction.remove_credential(id))

@@ -1,5 +1,5 @@
 //! An open store: the files, the published view, the threads. It lives from open to close or until the store fails; what
-//! survives that is in [`LeadStore`](super::LeadStore).
+//! survives that is in [`LeadStore`](crate::store::LeadStore).
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,35 +8,35 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::group_commit::Queue;
-use super::keeper::{Keeper, Signal};
-use super::nesting::Nesting;
-use super::options::{Durability, OpenOptions};
-use super::transaction::{Rules, Transaction};
 use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::search::{Follower, IndexHome, IndexPlace, Published, View};
 use crate::storage::{
     self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq,
 };
+use crate::store::group_commit::Queue;
+use crate::store::keeper::{Keeper, Signal};
+use crate::store::nesting::Nesting;
+use crate::store::options::{Durability, OpenOptions};
+use crate::store::transaction::{Rules, Transaction};
 use crate::trash::Patience;
-use crate::{Error, ErrorKind, Result};
 
 /// How many expired leads one transaction of the sweep purges.
 const SWEEP_STEP: usize = 256;
 /// How long a compaction waits for reads that are under way.
 const READERS_LEAVE: Duration = Duration::from_secs(10);
 
-pub(super) struct Engine {
+pub(crate) struct Engine {
     core: Arc<Core>,
     keeper: Option<Keeper>,
 }
 
 /// What the engine's own threads share with it.
-pub(super) struct Core {
+pub(crate) struct Core {
     rules: Rules,
     durability: storage::Durability,
     read_only: bool,
-    pub(super) wait_for_search: bool,
+    pub(crate) wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
     file: Arc<Mutex<Option<Database>>>,
     /// Held while a checkpoint is made, before the file is locked.
@@ -49,16 +49,16 @@ pub(super) struct Core {
     damage: Damage,
     /// What went wrong with the file, after which nothing is to be trusted until it is opened anew.
     failure: OnceLock<Error>,
-    pub(super) nesting: Arc<Nesting>,
+    pub(crate) nesting: Arc<Nesting>,
     published: Arc<Published>,
-    pub(super) follower: Follower,
+    pub(crate) follower: Follower,
     patience: Mutex<Patience>,
     closed: AtomicBool,
     snapshots: AtomicUsize,
 }
 
 impl Engine {
-    pub(super) fn open(
+    pub(crate) fn open(
         options: &OpenOptions,
         access: Access,
         medium: &Medium,
@@ -145,12 +145,12 @@ impl Engine {
         Ok(Self { core, keeper })
     }
 
-    pub(super) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
     /// Ends the threads, then closes the file. Whoever still reads or writes gets `Closed`.
-    pub(super) fn close(&self) -> Result<()> {
+    pub(crate) fn close(&self) -> Result<()> {
         let Some(database) = self.end() else {
             return Ok(());
         };
@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Ends everything but the file, which is given out unless it was already.
-    pub(super) fn end(&self) -> Option<Database> {
+    pub(crate) fn end(&self) -> Option<Database> {
         if let Some(keeper) = &self.keeper {
             keeper.stop();
         }
@@ -179,30 +179,30 @@ impl Engine {
 }
 
 impl Core {
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.rules.now()
     }
 
     #[cfg(feature = "http")]
-    pub(super) fn statuses(&self) -> &crate::lead::StatusSet {
+    pub(crate) fn statuses(&self) -> &crate::lead::StatusSet {
         &self.rules.statuses
     }
 
-    pub(super) fn view(&self) -> Result<Arc<View>> {
+    pub(crate) fn view(&self) -> Result<Arc<View>> {
         self.published.current()
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     /// By which the keeper is woken.
-    pub(super) fn signal(&self) -> &Arc<Signal> {
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
     }
 
     /// The error of a store that has failed.
-    pub(super) fn check_failure(&self) -> Result<()> {
+    pub(crate) fn check_failure(&self) -> Result<()> {
         match self.failure.get() {
             None => Ok(()),
             Some(failure) => Err(Error::new(
@@ -214,7 +214,7 @@ impl Core {
 
     /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ, and gives
     /// it back: as damage, if that is what redb stumbled over before it refused to go on.
-    pub(super) fn note_failure(&self, error: Error) -> Error {
+    pub(crate) fn note_failure(&self, error: Error) -> Error {
         let error = self.as_damage(error);
         let is_damage = error.kind() == ErrorKind::Corrupted && self.damage.get().is_some();
         if error.kind() == ErrorKind::Io || error.outcome_unknown() || is_damage {
@@ -225,7 +225,7 @@ impl Core {
     }
 
     /// The error, as damage if that is what redb stumbled over before it refused to go on.
-    pub(super) fn as_damage(&self, error: Error) -> Error {
+    pub(crate) fn as_damage(&self, error: Error) -> Error {
         match self.damage.get() {
             Some(damage) if error.kind() == ErrorKind::Io => {
                 Error::corrupted(format!("the store's file is damaged: {damage}")).caused_by(error)
@@ -235,12 +235,12 @@ impl Core {
     }
 
     /// Runs a read. A failure of input or output in it is the store's own, after which nothing is to be trusted.
-    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         storage::guarded(read).map_err(|error| self.note_failure(error))
     }
 
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
-    pub(super) fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -249,7 +249,7 @@ impl Core {
     }
 
     /// Carries out one write, in one commit with those of other threads that wait for the file at the same time.
-    pub(super) fn write_in_company<T: Send + 'static>(
+    pub(crate) fn write_in_company<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -279,7 +279,7 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn refuse_read_only(&self) -> Result<()> {
+    pub(crate) fn refuse_read_only(&self) -> Result<()> {
         if self.read_only {
             Err(storage::read_only())
         } else {
@@ -287,17 +287,17 @@ impl Core {
         }
     }
 
-    pub(super) fn refuse_nested(&self) -> Result<()> {
+    pub(crate) fn refuse_nested(&self) -> Result<()> {
         self.nesting.refuse()
     }
 
     /// Has checkpoints wait.
-    pub(super) fn hold_checkpoints(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn hold_checkpoints(&self) -> MutexGuard<'_, ()> {
         lock(&self.checkpointing)
     }
 
     /// The newest state, of which the tables have everything; checkpoints are held.
-    pub(super) fn read_whole(&self) -> Result<ReadView> {
+    pub(crate) fn read_whole(&self) -> Result<ReadView> {
         if !self.read_only {
             // So that less is left to do while writers wait.
             self.checkpoint_alone(|| {})?;
@@ -312,7 +312,7 @@ impl Core {
     }
 
     /// The tables as they lie on the disk, and the last commit that they have.
-    pub(super) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
+    pub(crate) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
         let file = lock(&self.file);
         let file = file.as_ref().ok_or_else(Error::closed)?;
         Ok((
@@ -321,7 +321,7 @@ impl Core {
         ))
     }
 
-    pub(super) fn checkpointed(&self) -> Result<Seq> {
+    pub(crate) fn checkpointed(&self) -> Result<Seq> {
         Ok(lock(&self.file)
             .as_ref()
             .ok_or_else(Error::closed)?
@@ -329,12 +329,12 @@ impl Core {
     }
 
     /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
-    pub(super) fn checkpoint(&self) -> Result<()> {
+    pub(crate) fn checkpoint(&self) -> Result<()> {
         self.checkpoint_while(|| {})
     }
 
     /// The same, with the writes that a test makes meanwhile: before the tables are written, and after.
-    pub(super) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
+    pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
         let _alone = lock(&self.checkpointing);
         self.checkpoint_alone(meanwhile)
     }
@@ -437,7 +437,7 @@ impl Core {
     }
 
     /// Makes every write so far durable.
-    pub(super) fn sync(&self) -> Result<()> {
+    pub(crate) fn sync(&self) -> Result<()> {
         if self.read_only {
             return Ok(());
         }
@@ -445,7 +445,7 @@ impl Core {
         sync(&self.file)
     }
 
-    pub(super) fn compact(&self) -> Result<()> {
+    pub(crate) fn compact(&self) -> Result<()> {
         self.refuse_read_only()?;
         self.nesting.refuse()?;
         self.compact_file()?;
@@ -498,7 +498,7 @@ impl Core {
     }
 
     /// Purges some of what has expired, unless the clock is not to be trusted; tells how many leads that were.
-    pub(super) fn sweep_step(&self) -> Result<u64> {
+    pub(crate) fn sweep_step(&self) -> Result<u64> {
         if !lock(&self.patience).allows_sweep(&*self.rules.clock) {
             return Ok(0);
         }
@@ -510,11 +510,11 @@ impl Core {
             .map(|purged| purged as u64)
     }
 
-    pub(super) fn snapshot_taken(&self) {
+    pub(crate) fn snapshot_taken(&self) {
         self.snapshots.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn snapshot_dropped(&self) {
+    pub(crate) fn snapshot_dropped(&self) {
         self.snapshots.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -525,6 +525,6 @@ fn sync(file: &Mutex<Option<Database>>) -> Result<()> {
 }
 
 /// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

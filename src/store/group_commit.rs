@@ -6,16 +6,16 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::engine::lock;
-use super::transaction::Transaction;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::engine::lock;
+use crate::store::transaction::Transaction;
 
 /// How many writes share a commit at most.
 const MOST: usize = 256;
 
 /// The writes that wait for a commit.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     state: Mutex<State>,
     /// Wakes the waiting threads when a commit is done.
     done: Condvar,
@@ -60,7 +60,7 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
 
 impl Queue {
     /// Carries `work` out, with what else waits, by `commit`, which runs a piece of work in a transaction on the file.
-    pub(super) fn carry_out<T: Send + 'static>(
+    pub(crate) fn carry_out<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
         commit: impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>,

@@ -1,13 +1,13 @@
 //! The threads that look after the store when nobody does: one brings writes from the journal into the tables and
-//! sweeps the trash; with [`Durability::Within`](super::Durability::Within) another makes writes durable in time.
+//! sweeps the trash; with [`Durability::Within`](crate::store::Durability::Within) another makes writes durable in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::engine::{Core, lock};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::engine::{Core, lock};
 
 /// How often the trash is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -16,14 +16,14 @@ const IDLE: Duration = Duration::from_secs(1);
 /// … and after so long in any case.
 const LONGEST: Duration = Duration::from_secs(30);
 
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     signal: Arc<Signal>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the threads are told.
 #[derive(Default)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     told: Mutex<Told>,
     wake: Condvar,
 }
@@ -38,7 +38,7 @@ struct Told {
 
 impl Signal {
     /// Tells of a write; a checkpoint follows soon, or at once if it is wanted.
-    pub(super) fn written(&self, wants_checkpoint: bool) {
+    pub(crate) fn written(&self, wants_checkpoint: bool) {
         let mut told = lock(&self.told);
         let now = Instant::now();
         let is_first = told.written.is_none();
@@ -92,7 +92,7 @@ impl Told {
 }
 
 impl Keeper {
-    pub(super) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
+    pub(crate) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
         let keeper = Self {
             signal: Arc::clone(core.signal()),
             threads: Mutex::default(),
@@ -121,7 +121,7 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.signal.stop();
         for thread in lock(&self.threads).drain(..) {
             // They do nothing that could panic but to call the store, whose panics are its own.

@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use super::engine::{Core, Engine, lock};
-use super::{LeadStore, State};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Part, Problem, Report};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _, guarded};
-use crate::{Error, ErrorKind, Result, index, search};
+use crate::store::engine::{Core, Engine, lock};
+use crate::store::{LeadStore, State};
+use crate::{index, search};
 
 /// How often a check is repeated where a large transaction wrote to the file meanwhile.
 const CHECKS: usize = 3;

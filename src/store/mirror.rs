@@ -1,10 +1,10 @@
 //! What the HTTP mirror asks of a store beyond the calls that everybody makes.
 
-use super::LeadStore;
-use crate::Result;
 use crate::clock::from_micros;
+use crate::error::Result;
 use crate::lead::{LeadPatch, NewLead};
 use crate::storage::Reader as _;
+use crate::store::LeadStore;
 
 impl LeadStore {
     /// Which store this is: random bytes, drawn when it was made.

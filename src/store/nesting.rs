@@ -3,16 +3,16 @@
 use std::sync::Mutex;
 use std::thread::ThreadId;
 
-use super::engine::lock;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::engine::lock;
 
 /// The thread whose transaction is under way; there is one at a time.
 #[derive(Default)]
-pub(super) struct Nesting(Mutex<Option<ThreadId>>);
+pub(crate) struct Nesting(Mutex<Option<ThreadId>>);
 
 impl Nesting {
     /// `Nested` on the thread whose transaction is under way, for whatever would wait for the end of that.
-    pub(super) fn refuse(&self) -> Result<()> {
+    pub(crate) fn refuse(&self) -> Result<()> {
         if *lock(&self.0) == Some(std::thread::current().id()) {
             let message =
                 "a write on the store inside its own transaction; call it on the transaction";
@@ -22,7 +22,7 @@ impl Nesting {
     }
 
     /// Marks this thread until the guard is dropped.
-    pub(super) fn enter(&self) -> impl Drop + '_ {
+    pub(crate) fn enter(&self) -> impl Drop + '_ {
         *lock(&self.0) = Some(std::thread::current().id());
         Within(self)
     }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::LeadStore;
-use crate::Result;
 use crate::clock::{Clock, SystemClock};
+use crate::error::Result;
 use crate::lead::StatusSet;
 use crate::search::Progress;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{Access, Medium};
+use crate::store::LeadStore;
 
 /// When a write must have reached the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,18 +46,18 @@ pub enum Durability {
 #[derive(Clone)]
 #[must_use = "options do nothing until a store is opened with them"]
 pub struct OpenOptions {
-    pub(super) cache_bytes: usize,
-    pub(super) trash_retention: Duration,
-    pub(super) durability: Durability,
-    pub(super) statuses: Option<Vec<String>>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) read_only: bool,
-    pub(super) create_new: bool,
-    pub(super) wait_for_search: bool,
-    pub(super) on_search_rebuild: Option<Progress>,
-    pub(super) search: bool,
+    pub(crate) cache_bytes: usize,
+    pub(crate) trash_retention: Duration,
+    pub(crate) durability: Durability,
+    pub(crate) statuses: Option<Vec<String>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) read_only: bool,
+    pub(crate) create_new: bool,
+    pub(crate) wait_for_search: bool,
+    pub(crate) on_search_rebuild: Option<Progress>,
+    pub(crate) search: bool,
     /// Whether the store has threads of its own, which look after it and the index.
-    pub(super) threads: bool,
+    pub(crate) threads: bool,
 }
 
 impl Default for OpenOptions {
@@ -130,7 +130,7 @@ impl OpenOptions {
     }
 
     /// Whether a search waits while the index is opened or rebuilt, as by default; otherwise it is
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) then.
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) then.
     pub fn wait_for_search(mut self, wait: bool) -> Self {
         self.wait_for_search = wait;
         self
@@ -169,13 +169,13 @@ impl OpenOptions {
     ///
     /// # Errors
     ///
-    /// [`AlreadyOpen`](crate::ErrorKind::AlreadyOpen), [`Corrupted`](crate::ErrorKind::Corrupted) or
-    /// [`UnsupportedFormat`](crate::ErrorKind::UnsupportedFormat) for a store that cannot be used as it is;
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none to read, and
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if it was not closed cleanly, with
-    /// [`read_only`](Self::read_only); [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have;
-    /// [`Io`](crate::ErrorKind::Io).
+    /// [`AlreadyOpen`](crate::error::ErrorKind::AlreadyOpen), [`Corrupted`](crate::error::ErrorKind::Corrupted) or
+    /// [`UnsupportedFormat`](crate::error::ErrorKind::UnsupportedFormat) for a store that cannot be used as it is;
+    /// [`AlreadyExists`](crate::error::ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
+    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none to read, and
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if it was not closed cleanly, with
+    /// [`read_only`](Self::read_only); [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have;
+    /// [`Io`](crate::error::ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
         LeadStore::open_with(self, Medium::Directory(path.as_ref().to_owned()))
     }
@@ -184,12 +184,12 @@ impl OpenOptions {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have.
     pub fn in_memory(self) -> Result<LeadStore> {
         LeadStore::open_with(self, Medium::memory())
     }
 
-    pub(super) fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         match (self.read_only, self.create_new) {
             (true, _) => Access::ReadOnly,
             (false, true) => Access::CreateNew,
@@ -198,7 +198,7 @@ impl OpenOptions {
     }
 
     /// How a store that was opened with these options is opened again.
-    pub(super) fn access_again(&self) -> Access {
+    pub(crate) fn access_again(&self) -> Access {
         if self.read_only {
             Access::ReadOnly
         } else {
@@ -206,7 +206,7 @@ impl OpenOptions {
         }
     }
 
-    pub(super) fn status_set(&self) -> Result<StatusSet> {
+    pub(crate) fn status_set(&self) -> Result<StatusSet> {
         self.statuses
             .clone()
             .map_or_else(|| Ok(StatusSet::default()), StatusSet::of)

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::engine::Core;
+use crate::error::{ErrorKind, Result};
 use crate::query::{Facets, Page};
 use crate::search::{self, Hit, SearchQuery, SearchStatus, View};
-use crate::{ErrorKind, Result};
+use crate::store::engine::Core;
 
 impl Core {
-    pub(super) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+    pub(crate) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.searched(query, search::search)
     }
 
-    pub(super) fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+    pub(crate) fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
         self.searched(query, search::facets)
     }
 
@@ -53,11 +53,11 @@ impl Core {
     }
 
     #[cfg(feature = "unstable-testing")]
-    pub(super) fn index(&self) -> Result<()> {
+    pub(crate) fn index(&self) -> Result<()> {
         self.follower.index()
     }
 
-    pub(super) fn search_status(&self) -> SearchStatus {
+    pub(crate) fn search_status(&self) -> SearchStatus {
         self.follower.status()
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::engine::Core;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::search::{self, Hit, SearchQuery, View};
 use crate::storage::Reader;
+use crate::store::engine::Core;
 use crate::trash::{self, TrashQuery};
-use crate::{Error, ErrorKind, Result};
 
-/// One state of the store. Its reads are those of [`LeadStore`](super::LeadStore), and whatever is written meanwhile
+/// One state of the store. Its reads are those of [`LeadStore`](crate::store::LeadStore), and whatever is written meanwhile
 /// does not show in them, so that paging through it neither skips nor repeats a lead.
 ///
 /// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again
@@ -47,7 +47,7 @@ impl Held {
 }
 
 impl Snapshot {
-    pub(super) fn new(core: Arc<Core>) -> Result<Self> {
+    pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
         core.snapshot_taken();
         let view = match core.view() {
             Ok(view) => view,
@@ -62,7 +62,7 @@ impl Snapshot {
         })
     }
 
-    /// The lead with this id, see [`LeadStore::get`](super::LeadStore::get).
+    /// The lead with this id, see [`LeadStore::get`](crate::store::LeadStore::get).
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Snapshot {
         self.held.read(|view| query::get(view.reader(), id))
     }
 
-    /// The leads with these ids, see [`LeadStore::get_many`](super::LeadStore::get_many).
+    /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Snapshot {
     }
 
     /// The lead with this id in another system, see
-    /// [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    /// [`LeadStore::get_by_external_id`](crate::store::LeadStore::get_by_external_id).
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Snapshot {
             .read(|view| query::get_by_external_id(view.reader(), external_id))
     }
 
-    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
+    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Snapshot {
             .read(|view| query::get_trashed(view.reader(), id, self.held.now))
     }
 
-    /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
+    /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Snapshot {
             .read(|view| trash::list_trash(view.reader(), query, self.held.now))
     }
 
-    /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
+    /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Snapshot {
         self.held.read(|view| query::list(view.reader(), query))
     }
 
-    /// How many leads a filter wants, see [`LeadStore::count`](super::LeadStore::count).
+    /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Snapshot {
             .read(|view| Ok(query::select(view.reader(), filter)?.len()))
     }
 
-    /// How the leads that a filter wants divide, see [`LeadStore::facets`](super::LeadStore::facets).
+    /// How the leads that a filter wants divide, see [`LeadStore::facets`](crate::store::LeadStore::facets).
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Snapshot {
         self.held.read(|view| query::facets(view.reader(), filter))
     }
 
-    /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).
+    /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
         let held = Self::new(Arc::clone(&self.held.core)).map(|mut snapshot| {
             snapshot.held.view = Arc::clone(&self.held.view);
@@ -148,7 +148,7 @@ impl Snapshot {
         Leads::new(held, filter)
     }
 
-    /// A page of hits, see [`LeadStore::search`](super::LeadStore::search).
+    /// A page of hits, see [`LeadStore::search`](crate::store::LeadStore::search).
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Snapshot {
         self.search_with(query, search::search)
     }
 
-    /// How all that a search finds divides, see [`LeadStore::search_facets`](super::LeadStore::search_facets).
+    /// How all that a search finds divides, see [`LeadStore::search_facets`](crate::store::LeadStore::search_facets).
     ///
     /// # Errors
     ///
@@ -193,14 +193,14 @@ impl std::fmt::Debug for Snapshot {
 }
 
 /// Leads one after another, in creation order, all of one snapshot.
-pub(super) struct Leads {
+pub(crate) struct Leads {
     snapshot: Option<Snapshot>,
     rows: roaring::bitmap::IntoIter,
     error: Option<Error>,
 }
 
 impl Leads {
-    pub(super) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
+    pub(crate) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
         let selected = snapshot.and_then(|snapshot| {
             let rows = snapshot
                 .held

@@ -10,15 +10,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::{self, Clock};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, Change};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
 use crate::query::{self, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::storage::{LogKind, Reader, Stored, TrashStamp, WriteBatch};
 use crate::trash::{self, TrashQuery};
-use crate::{Error, ErrorKind, Result};
 
-/// Several writes that happen together or not at all, see [`LeadStore::transaction`](super::LeadStore::transaction).
+/// Several writes that happen together or not at all, see [`LeadStore::transaction`](crate::store::LeadStore::transaction).
 ///
 /// Its reads see what it has written so far. Searches are not among them. Whatever waits for another thread that writes
 /// waits for ever here.
@@ -30,20 +30,20 @@ pub struct Transaction<'a> {
 }
 
 /// What a write goes by besides the store's content.
-pub(super) struct Rules {
-    pub(super) clock: std::sync::Arc<dyn Clock>,
-    pub(super) statuses: StatusSet,
-    pub(super) trash_retention: Duration,
+pub(crate) struct Rules {
+    pub(crate) clock: std::sync::Arc<dyn Clock>,
+    pub(crate) statuses: StatusSet,
+    pub(crate) trash_retention: Duration,
 }
 
 impl Rules {
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         clock::microseconds(self.clock.now())
     }
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(batch: WriteBatch<'a>, rules: &'a Rules) -> Self {
+    pub(crate) fn new(batch: WriteBatch<'a>, rules: &'a Rules) -> Self {
         Self {
             batch,
             rules,
@@ -63,7 +63,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// What is to be committed, unless a write stopped half-way.
-    pub(super) fn into_batch(self) -> Result<WriteBatch<'a>> {
+    pub(crate) fn into_batch(self) -> Result<WriteBatch<'a>> {
         match self.broken {
             None => Ok(self.batch),
             Some((kind, cause)) => Err(Error::new(
@@ -73,7 +73,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Creates a lead, see [`LeadStore::create`](super::LeadStore::create).
+    /// Creates a lead, see [`LeadStore::create`](crate::store::LeadStore::create).
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl<'a> Transaction<'a> {
         Ok(stored.lead)
     }
 
-    /// Changes a lead, see [`LeadStore::update`](super::LeadStore::update).
+    /// Changes a lead, see [`LeadStore::update`](crate::store::LeadStore::update).
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl<'a> Transaction<'a> {
         Ok(after.lead)
     }
 
-    /// Moves a lead to the trash, see [`LeadStore::delete`](super::LeadStore::delete).
+    /// Moves a lead to the trash, see [`LeadStore::delete`](crate::store::LeadStore::delete).
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl<'a> Transaction<'a> {
         self.delete_expecting(id, None)
     }
 
-    /// Moves a lead to the trash if it has this version, see [`LeadStore::delete_if`](super::LeadStore::delete_if).
+    /// Moves a lead to the trash if it has this version, see [`LeadStore::delete_if`](crate::store::LeadStore::delete_if).
     ///
     /// # Errors
     ///
@@ -163,7 +163,7 @@ impl<'a> Transaction<'a> {
         self.delete_expecting(id, Some(version))
     }
 
-    /// Takes a lead out of the trash, see [`LeadStore::restore`](super::LeadStore::restore).
+    /// Takes a lead out of the trash, see [`LeadStore::restore`](crate::store::LeadStore::restore).
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Takes a lead out of the trash if it has this version, see
-    /// [`LeadStore::restore_if`](super::LeadStore::restore_if).
+    /// [`LeadStore::restore_if`](crate::store::LeadStore::restore_if).
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl<'a> Transaction<'a> {
         self.restore_expecting(id, Some(version))
     }
 
-    /// Removes a lead in the trash for good, see [`LeadStore::purge`](super::LeadStore::purge).
+    /// Removes a lead in the trash for good, see [`LeadStore::purge`](crate::store::LeadStore::purge).
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl<'a> Transaction<'a> {
         self.purge_row(row, &stored)
     }
 
-    /// Removes every lead in the trash for good, see [`LeadStore::empty_trash`](super::LeadStore::empty_trash).
+    /// Removes every lead in the trash for good, see [`LeadStore::empty_trash`](crate::store::LeadStore::empty_trash).
     ///
     /// # Errors
     ///
@@ -212,7 +212,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
-    pub(super) fn sweep(&mut self, limit: usize) -> Result<usize> {
+    pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
         let rows = trash::expired_rows(&self.batch, self.rules.now(), limit)?;
         for row in &rows {
             let stored = self.batch.indexed_lead(*row)?;
@@ -221,7 +221,7 @@ impl<'a> Transaction<'a> {
         Ok(rows.len())
     }
 
-    /// The lead with this id, see [`LeadStore::get`](super::LeadStore::get).
+    /// The lead with this id, see [`LeadStore::get`](crate::store::LeadStore::get).
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl<'a> Transaction<'a> {
         query::get(&self.batch, id)
     }
 
-    /// The leads with these ids, see [`LeadStore::get_many`](super::LeadStore::get_many).
+    /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The lead with this id in another system, see
-    /// [`LeadStore::get_by_external_id`](super::LeadStore::get_by_external_id).
+    /// [`LeadStore::get_by_external_id`](crate::store::LeadStore::get_by_external_id).
     ///
     /// # Errors
     ///
@@ -249,7 +249,7 @@ impl<'a> Transaction<'a> {
         query::get_by_external_id(&self.batch, external_id)
     }
 
-    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](super::LeadStore::get_trashed).
+    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
     ///
     /// # Errors
     ///
@@ -258,7 +258,7 @@ impl<'a> Transaction<'a> {
         query::get_trashed(&self.batch, id, self.rules.now())
     }
 
-    /// A page of the trash, see [`LeadStore::list_trash`](super::LeadStore::list_trash).
+    /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
     ///
     /// # Errors
     ///
@@ -267,7 +267,7 @@ impl<'a> Transaction<'a> {
         trash::list_trash(&self.batch, query, self.rules.now())
     }
 
-    /// A page of leads, see [`LeadStore::list`](super::LeadStore::list).
+    /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
     ///
     /// # Errors
     ///
@@ -276,7 +276,7 @@ impl<'a> Transaction<'a> {
         query::list(&self.batch, query)
     }
 
-    /// How many leads a filter wants, see [`LeadStore::count`](super::LeadStore::count).
+    /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl<'a> Transaction<'a> {
         Ok(query::select(&self.batch, filter)?.len())
     }
 
-    /// All leads that a filter wants, see [`LeadStore::leads`](super::LeadStore::leads).
+    /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
         let (rows, error) = match query::select(&self.batch, filter) {
             Ok(rows) => (rows, None),

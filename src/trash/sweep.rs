@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::Result;
 use crate::clock::Clock;
+use crate::error::Result;
 use crate::row::{Direction, Row};
 use crate::storage::key::{self, KeyRange};
 use crate::storage::{Reader, Visit};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::Result;
+use crate::error::Result;
 use crate::lead::{TrashedLead, Violations};
 use crate::query::{self, Page, Paging, Sort, SortKey, SortedKeys, page_by_fetching, page_of_keys};
 use crate::row::{Direction, RowSet};

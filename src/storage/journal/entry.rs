@@ -17,14 +17,14 @@ use std::sync::Arc;
 
 use bincode::{BorrowDecode, Encode};
 
-use super::super::codec::{self, RecordKind};
-use super::super::header::{CommitId, Header, Seq};
-use super::super::shared_key::SharedKey;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::codec::{self, RecordKind};
+use crate::storage::header::{CommitId, Header, Seq};
+use crate::storage::shared_key::SharedKey;
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]
-pub(in crate::storage) enum Op {
+pub(crate) enum Op {
     /// A row's lead record, or none any more.
     Lead(u32, Option<Arc<[u8]>>),
     /// The row of an id, or none any more.
@@ -47,7 +47,7 @@ pub(in crate::storage) enum Op {
 
 impl Op {
     /// What it takes in memory and in the journal, at most.
-    pub(in crate::storage) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let bytes = match self {
             Self::Lead(_, record) => value(record),
@@ -63,7 +63,7 @@ const ENTRY: RecordKind = RecordKind {
     name: "journal entry",
     format: 1,
 };
-pub(super) const MAGIC: [u8; 4] = *b"lead";
+pub(crate) const MAGIC: [u8; 4] = *b"lead";
 const HEAD: usize = 76;
 /// What the checksum covers begins here.
 const CHECKED_FROM: usize = 12;
@@ -82,24 +82,24 @@ struct Read {
 
 /// What an entry says of its commit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Head {
-    pub(super) store: u64,
-    pub(super) usage: u64,
-    pub(super) seq: Seq,
-    pub(super) synced: Seq,
-    pub(super) previous: CommitId,
-    pub(super) commit_id: CommitId,
+pub(crate) struct Head {
+    pub(crate) store: u64,
+    pub(crate) usage: u64,
+    pub(crate) seq: Seq,
+    pub(crate) synced: Seq,
+    pub(crate) previous: CommitId,
+    pub(crate) commit_id: CommitId,
 }
 
 /// An entry's head, and where its record lies.
 #[derive(Clone, Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) head: Head,
+pub(crate) struct Entry<'a> {
+    pub(crate) head: Head,
     record: &'a [u8],
 }
 
 /// The beginning of a store's id.
-pub(super) fn store_tag(header: &Header) -> u64 {
+pub(crate) fn store_tag(header: &Header) -> u64 {
     header
         .store_id
         .0
@@ -107,7 +107,7 @@ pub(super) fn store_tag(header: &Header) -> u64 {
         .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-pub(super) fn encode(
+pub(crate) fn encode(
     usage: u64,
     synced: Seq,
     previous: CommitId,
@@ -173,7 +173,7 @@ impl Head {
 impl<'a> Entry<'a> {
     /// The entry at the start of `bytes`, if there is a whole one. One of another store than that of `tag` is told by
     /// its head before its checksum is made.
-    pub(super) fn parse(bytes: &'a [u8], tag: Option<u64>) -> Option<Self> {
+    pub(crate) fn parse(bytes: &'a [u8], tag: Option<u64>) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&MAGIC)?;
         let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
         let crc = u32::from_le_bytes(take(&mut rest)?);
@@ -199,18 +199,18 @@ impl<'a> Entry<'a> {
     }
 
     /// The same entry for another use of a file.
-    pub(super) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
+    pub(crate) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
         let mut bytes = [[0; HEAD].as_slice(), self.record].concat();
         Head { usage, ..self.head }.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         HEAD + self.record.len()
     }
 
     /// The state after the commit, and what it changed.
-    pub(super) fn decode(&self) -> Result<(Header, Vec<Op>)> {
+    pub(crate) fn decode(&self) -> Result<(Header, Vec<Op>)> {
         let read: Read = codec::decode(ENTRY, self.record)?;
         Ok((Header::decode(&read.header)?, read.ops))
     }

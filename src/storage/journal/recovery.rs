@@ -5,40 +5,40 @@ use std::collections::HashSet;
 
 use redb::StorageBackend;
 
-use super::super::header::{Header, Seq};
-use super::entry::{Entry, MAGIC, Op, store_tag};
-use super::failure;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::storage::header::{Header, Seq};
+use crate::storage::journal::entry::{Entry, MAGIC, Op, store_tag};
+use crate::storage::journal::failure;
 
 /// The bytes of both files.
-pub(in crate::storage) struct Recovery {
+pub(crate) struct Recovery {
     files: [Vec<u8>; 2],
 }
 
 /// What is to be done again, and where the journal goes on.
-pub(in crate::storage) struct Recovered<'a> {
+pub(crate) struct Recovered<'a> {
     commits: Vec<Entry<'a>>,
-    pub(super) ends_in_second: bool,
+    pub(crate) ends_in_second: bool,
     /// The use of the file that ends it, and its end; `None` if there is nothing to go on from.
-    pub(super) goes_on_at: Option<(u64, u64)>,
+    pub(crate) goes_on_at: Option<(u64, u64)>,
     /// Entries of the other file, to be written to this one, so that the other can be begun anew.
-    pub(super) carried: Vec<Vec<u8>>,
+    pub(crate) carried: Vec<Vec<u8>>,
 }
 
 /// One commit that the tables have not.
-pub(in crate::storage) struct Commit {
-    pub(in crate::storage) header: Header,
-    pub(in crate::storage) ops: Vec<Op>,
+pub(crate) struct Commit {
+    pub(crate) header: Header,
+    pub(crate) ops: Vec<Op>,
 }
 
 impl Recovered<'_> {
     /// How many commits the tables have not.
-    pub(in crate::storage) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.commits.len()
     }
 
     /// Those commits, one after the other.
-    pub(in crate::storage) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
+    pub(crate) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
         self.commits
             .iter()
             .map(|entry| entry.decode().map(|(header, ops)| Commit { header, ops }))
@@ -46,7 +46,7 @@ impl Recovered<'_> {
 }
 
 impl Recovery {
-    pub(in crate::storage) fn read(files: &[Box<dyn StorageBackend>; 2]) -> Result<Self> {
+    pub(crate) fn read(files: &[Box<dyn StorageBackend>; 2]) -> Result<Self> {
         let [first, second] = files.each_ref().map(|file| -> std::io::Result<Vec<u8>> {
             let length = usize::try_from(file.len()?).map_err(std::io::Error::other)?;
             let mut bytes = vec![0; length];
@@ -60,19 +60,19 @@ impl Recovery {
         })
     }
 
-    pub(in crate::storage) fn of(files: [Vec<u8>; 2]) -> Self {
+    pub(crate) fn of(files: [Vec<u8>; 2]) -> Self {
         Self { files }
     }
 
     /// Whether there is any entry, of whatever store.
-    pub(in crate::storage) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.files
             .iter()
             .all(|bytes| Entry::parse(bytes, None).is_none())
     }
 
     /// The commits after `state`.
-    pub(in crate::storage) fn after(&self, state: &Header) -> Result<Recovered<'_>> {
+    pub(crate) fn after(&self, state: &Header) -> Result<Recovered<'_>> {
         let tag = store_tag(state);
         let is_foreign = |bytes: &Vec<u8>| {
             Entry::parse(bytes, None).is_some_and(|entry| entry.head.store != tag)
@@ -141,7 +141,7 @@ impl Recovery {
     }
 
     /// Writes back what was read, so that it is on disk even if a sync of it failed before.
-    pub(in crate::storage) fn secure(
+    pub(crate) fn secure(
         &self,
         files: &[Box<dyn StorageBackend>; 2],
         state: &Header,

@@ -13,15 +13,15 @@ use std::io;
 
 use redb::StorageBackend;
 
-use super::{DATA, PREFACE, SEAL, damaged, seal};
+use crate::storage::sealed_file::{DATA, PREFACE, SEAL, damaged, seal};
 
 /// How long a copy is: whole sectors.
-pub(super) const COPY: usize = 4_608;
+pub(crate) const COPY: usize = 4_608;
 const GENERATION: usize = 8;
 
 /// Block 0 as it was last written.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(crate) struct Head {
     data: Vec<u8>,
     /// Of the copies, 0 for one that is not there.
     generations: [u64; 2],
@@ -31,7 +31,7 @@ pub(super) struct Head {
 
 impl Head {
     /// That of a file that has none yet.
-    pub(super) fn blank() -> Self {
+    pub(crate) fn blank() -> Self {
         Self {
             data: vec![0; DATA],
             generations: [0; 2],
@@ -39,7 +39,7 @@ impl Head {
         }
     }
 
-    pub(super) fn read(file: &impl StorageBackend, salt: &[u8; 16]) -> io::Result<Self> {
+    pub(crate) fn read(file: &impl StorageBackend, salt: &[u8; 16]) -> io::Result<Self> {
         let mut head = Self::blank();
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];
@@ -70,21 +70,21 @@ impl Head {
         }
     }
 
-    pub(super) fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         self.newest_generation() == 0
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let [first, second] = self.generations;
         first == second
     }
 
-    pub(super) fn data(&self) -> &[u8] {
+    pub(crate) fn data(&self) -> &[u8] {
         &self.data
     }
 
     /// Puts `new` in from `offset` on.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         file: &dyn StorageBackend,
         salt: &[u8; 16],
@@ -106,12 +106,12 @@ impl Head {
     }
 
     /// The file has been synced.
-    pub(super) fn synced(&mut self) {
+    pub(crate) fn synced(&mut self) {
         self.is_synced = true;
     }
 
     /// Makes the copies the same, durably.
-    pub(super) fn complete(
+    pub(crate) fn complete(
         &mut self,
         file: &dyn StorageBackend,
         salt: &[u8; 16],

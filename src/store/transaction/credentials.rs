@@ -1,9 +1,9 @@
 //! Writes on credentials.
 
-use super::Transaction;
 use crate::credential::{Credential, CredentialId, IssuedCredential, NewCredential};
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Reader, StoredCredential};
-use crate::{Error, ErrorKind, Result};
+use crate::store::transaction::Transaction;
 
 impl Transaction<'_> {
     /// Issues a credential, see [`Credentials::issue`](crate::http::Credentials::issue).
