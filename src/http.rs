@@ -6,21 +6,21 @@
 //! gives a `fault`.
 #![doc = include_str!("http/recipes.md")]
 
-mod answer;
+mod api_error;
 mod authenticator;
 mod call;
 mod cors;
-mod criteria;
+mod encrypted_cursor;
 mod entity_tag;
-mod fault;
-mod inputs;
 mod json;
 mod lead_body;
 mod links;
+mod list_params;
 mod media_type;
 mod operations;
+mod params;
+mod response;
 mod route;
-mod sealed_cursor;
 mod search_operation;
 mod trash_operations;
 
@@ -29,10 +29,10 @@ use std::sync::Arc;
 use ::http::request::Parts;
 use ::http::{Method, Request, Response};
 
+use self::api_error::{Fault, FaultCode};
 pub use self::authenticator::Authenticator;
 use self::call::Call;
 use self::cors::Cors;
-use self::fault::{Fault, FaultCode};
 use self::route::Route;
 pub use crate::credential::{
     Credential, CredentialId, CredentialKind, IssuedCredential, NewCredential, Principal, Scope,
@@ -109,7 +109,7 @@ impl LeadsApi {
             .answer(&head, body.as_ref())
             .unwrap_or_else(Fault::into_response);
         if head.method == Method::HEAD {
-            answer::drop_body(&mut response);
+            response::drop_body(&mut response);
         }
         self.cors.mark(&head.headers, &mut response);
         response

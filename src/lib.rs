@@ -98,13 +98,13 @@
 struct Readme;
 
 mod analyzer;
+mod check;
 mod clock;
 #[cfg(feature = "http")]
 mod credential;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
-mod index;
 mod lead;
 mod query;
 /// What is promised about data, on which assumptions, and how that is tested.
@@ -113,8 +113,8 @@ pub mod reliability {
     #[allow(unused_imports, reason = "named by the page")]
     use crate::{Durability, ErrorKind, LeadStore};
 }
-mod report;
 mod row;
+mod schema;
 mod search;
 #[cfg(feature = "unstable-testing")]
 mod simulated_disk;
@@ -128,6 +128,7 @@ mod type_id;
 pub use chrono;
 pub use rust_decimal;
 
+pub use check::{Part, Problem, Report};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{
@@ -135,7 +136,6 @@ pub use lead::{
     ViolationCode,
 };
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
-pub use report::{Part, Problem, Report};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, Typos};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

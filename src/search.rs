@@ -12,51 +12,25 @@
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
 
-mod best_ways;
-mod check;
-mod documents;
-mod field;
-mod follower;
 mod hit;
-mod hits;
-mod index_files;
-mod index_place;
-mod index_term;
-mod indexer;
-mod lead_words;
-mod matcher;
-mod payload;
-mod phone;
-mod postings;
-mod query_text;
-mod rank;
-mod ranked;
-mod recent;
-mod runs;
-mod schema;
-mod sealed_directory;
-mod search_query;
-mod segment;
-mod signal;
-#[cfg(feature = "unstable-testing")]
-mod simulated;
+mod index;
+mod matching;
+mod query;
 mod status;
 mod terms;
-mod typos;
 mod view;
-mod word_lines;
 
-pub use field::Field;
 pub use hit::{Hit, Match};
-pub use search_query::SearchQuery;
+pub use query::fuzzy::Typos;
+pub use query::search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
-pub use typos::Typos;
+pub use terms::field::Field;
 
-pub(crate) use check::check;
-pub(crate) use follower::{Follower, Progress};
-pub(crate) use index_files::IndexHome;
-pub(crate) use index_place::IndexPlace;
-pub(crate) use search_query::{facets, search};
+pub(crate) use index::files::IndexHome;
+pub(crate) use index::location::IndexPlace;
+pub(crate) use index::sync::{Follower, Progress};
+pub(crate) use index::verify::check;
+pub(crate) use query::search_query::{facets, search};
 pub(crate) use view::{Published, View, index_is_built};
 
 use crate::error::{Error, ErrorKind};

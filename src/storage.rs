@@ -6,71 +6,40 @@
 //! them. `directory` makes and opens the files safely; `file` is the one of a real disk. `database` is all that as one:
 //! it hands out `ReadView`s and `WriteBatch`es, which share the `Reader` trait.
 
-#[cfg(feature = "unstable-testing")]
-mod any_bytes;
-mod audit;
-mod batch;
-mod bitmap_cache;
-mod block;
-mod checkpoint;
-mod codec;
-mod column;
-#[cfg(feature = "http")]
-mod credential;
 mod database;
-mod directory;
-mod entries;
-#[cfg(test)]
-mod failing;
 mod file;
-mod header;
+#[cfg(feature = "unstable-testing")]
+mod fuzzing;
 mod journal;
 pub(crate) mod key;
-mod key_blocks;
-mod log;
-mod maintenance;
-mod medium;
-mod merge;
-mod on_disk;
-mod opening;
-mod overlay;
-mod read_view;
-mod reader;
 mod record;
-mod rewrite;
-mod sealed_file;
-mod shadow_file;
-mod shared_key;
-#[cfg(feature = "unstable-testing")]
-mod simulated;
-mod table;
+mod state;
 mod tables;
 
+pub(crate) use database::backup::back_up;
 #[cfg(feature = "unstable-testing")]
-pub(crate) use any_bytes::read_in_every_way;
-pub(crate) use audit::Audit;
-pub(crate) use batch::{FinishedBatch, WriteBatch};
-pub(crate) use column::DealValues;
-#[cfg(feature = "http")]
-pub(crate) use credential::StoredCredential;
+pub(crate) use database::backup::back_up_on;
+pub(crate) use database::disk_snapshot::OnDisk;
+pub(crate) use database::open::Access;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use database::open::set_format;
+pub(crate) use database::write_txn::{FinishedBatch, WriteBatch};
 pub(crate) use database::{Database, Durability, Pending, read_only};
-pub(crate) use entries::Entries;
-pub(crate) use file::create_private_directory;
-pub(crate) use header::{Header, Seq};
-pub(crate) use log::{LogChange, LogKind};
-pub(crate) use maintenance::back_up;
+pub(crate) use file::checksummed::Damage;
+pub(crate) use file::location::Medium;
+pub(crate) use file::real::create_private_directory;
 #[cfg(feature = "unstable-testing")]
-pub(crate) use maintenance::back_up_on;
-pub(crate) use medium::Medium;
-pub(crate) use merge::KeyScan;
-pub(crate) use on_disk::OnDisk;
-pub(crate) use opening::Access;
-#[cfg(feature = "unstable-testing")]
-pub(crate) use opening::set_format;
-pub(crate) use read_view::ReadView;
-pub(crate) use reader::{Reader, Visit};
-pub(crate) use record::{Stored, TrashStamp};
-pub(crate) use sealed_file::Damage;
+pub(crate) use fuzzing::read_in_every_way;
+pub(crate) use record::change_log::{LogChange, LogKind};
+#[cfg(feature = "http")]
+pub(crate) use record::credential::StoredCredential;
+pub(crate) use record::lead_record::{Stored, TrashStamp};
+pub(crate) use record::meta::{Header, Seq};
+pub(crate) use state::full_scan::Audit;
+pub(crate) use state::merge::KeyScan;
+pub(crate) use state::read_view::ReadView;
+pub(crate) use state::state_ref::{Reader, Visit};
+pub(crate) use tables::column::DealValues;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -3,13 +3,14 @@
 #[cfg(feature = "http")]
 mod credentials;
 mod engine;
-mod group_commit;
-mod keeper;
-mod maintenance;
+
+mod background;
+mod commit_group;
 #[cfg(feature = "http")]
-mod mirror;
-mod nesting;
+mod http_support;
+mod maintenance;
 mod options;
+mod reentrancy;
 mod searching;
 mod snapshot;
 mod transaction;
@@ -20,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 #[cfg(feature = "http")]
 pub use credentials::Credentials;
 use engine::{Core, Engine};
-use nesting::Nesting;
 pub use options::{Durability, OpenOptions};
+use reentrancy::Nesting;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 

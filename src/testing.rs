@@ -156,7 +156,7 @@ pub enum Spoilt {
 pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
     store.transaction(|transaction| {
         transaction.spoil(id, |batch, row, stored| {
-            let entries = crate::index::entries(row, stored);
+            let entries = crate::schema::entries(row, stored);
             let nowhere = Row(row.0 | 0x0010_0000);
             let nth = |all: &[Vec<u8>], n: usize| {
                 all.get(n % all.len().max(1)).cloned().unwrap_or_default()

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 
 use crate::credential::Principal;
 use crate::error::Result;
-use crate::http::fault::Fault;
+use crate::http::api_error::Fault;
 use crate::store::LeadStore;
 
 /// Tells whom a bearer token belongs to. A [`LeadStore`] does so by its own credentials; a host with an identity provider

@@ -6,9 +6,9 @@ use http::HeaderMap;
 
 use crate::credential::Principal;
 use crate::error::{Error, Result};
-use crate::http::fault::{Fault, FaultCode};
-use crate::http::inputs::Inputs;
+use crate::http::api_error::{Fault, FaultCode};
 use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
+use crate::http::params::Inputs;
 use crate::lead::{Lead, LeadId, TrashedLead, Violation, ViolationCode, Violations};
 use crate::store::{LeadStore, Snapshot, Transaction};
 

@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::http::answer;
+use crate::http::response;
 use crate::http::route::Route;
 
 /// The origins whose pages may call.
@@ -31,7 +31,7 @@ impl Cors {
 
     /// The answer to a browser that asks what it may do.
     pub(crate) fn preflight(&self, headers: &HeaderMap, route: &Route) -> Response<Vec<u8>> {
-        let mut response = answer::empty(StatusCode::NO_CONTENT);
+        let mut response = response::empty(StatusCode::NO_CONTENT);
         response.headers_mut().insert(ALLOW, route.allow());
         if self.allowed_origin(headers).is_some() {
             let headers = response.headers_mut();

@@ -1,6 +1,6 @@
 //! Links to the pages before and after one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 
-use crate::http::inputs::percent_decoded;
+use crate::http::params::percent_decoded;
 
 /// The page after one.
 pub(crate) enum Next<'a> {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use crate::http::fault::Fault;
+use crate::http::api_error::Fault;
 
 /// What an operation does with a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

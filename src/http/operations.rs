@@ -2,15 +2,15 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::answer;
+use crate::http::api_error::{Fault, FaultCode};
 use crate::http::call::Call;
-use crate::http::criteria;
+use crate::http::encrypted_cursor::CursorSeal;
 use crate::http::entity_tag::{self, EntityTag, IfMatch};
-use crate::http::fault::{Fault, FaultCode};
-use crate::http::inputs::Inputs;
 use crate::http::lead_body::LeadBody;
 use crate::http::links::{self, Neighbours};
-use crate::http::sealed_cursor::CursorSeal;
+use crate::http::list_params;
+use crate::http::params::Inputs;
+use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
 
@@ -32,7 +32,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         page: page.page,
     };
     let links = links::links("/v1/leads", call.query, &neighbours);
-    Ok(answer::page(
+    Ok(response::page(
         &PageBody {
             page: &page,
             next_cursor: next_cursor.as_deref(),
@@ -43,9 +43,9 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 
 fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>) -> ListQuery {
     let mut query = ListQuery::new()
-        .filter(criteria::filter(inputs, owner_id))
-        .sort(criteria::sort(inputs));
-    let (page, per_page) = criteria::paging(inputs);
+        .filter(list_params::filter(inputs, owner_id))
+        .sort(list_params::sort(inputs));
+    let (page, per_page) = list_params::paging(inputs);
     if let Some(per_page) = per_page {
         query = query.per_page(per_page);
     }
@@ -83,9 +83,9 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     };
     let tag = EntityTag::of(&lead);
     if entity_tag::has_already(call.headers, &tag) {
-        return Ok(answer::not_modified(&tag));
+        return Ok(response::not_modified(&tag));
     }
-    Ok(answer::lead(StatusCode::OK, &lead))
+    Ok(response::lead(StatusCode::OK, &lead))
 }
 
 /// `POST /v1/leads`
@@ -105,7 +105,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         violations.note(call.store.check_new(lead.clone()))?;
     }
     violations.into_result()?;
-    Ok(answer::created(&call.store.create(lead)?))
+    Ok(response::created(&call.store.create(lead)?))
 }
 
 /// `PATCH /v1/leads/{id}`
@@ -123,7 +123,7 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         if_match.check(&sight.live(transaction, id)?)?;
         transaction.update(id, patch)
     })?;
-    Ok(answer::lead(StatusCode::OK, &lead))
+    Ok(response::lead(StatusCode::OK, &lead))
 }
 
 /// `DELETE /v1/leads/{id}`
@@ -134,7 +134,7 @@ pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         if_match.check(&sight.live(transaction, id)?)?;
         transaction.delete(id)
     })?;
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 /// `POST /v1/leads/{id}/restore`
@@ -145,7 +145,7 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         if_match.check(&sight.trashed(transaction, id)?.lead)?;
         transaction.restore(id)
     })?;
-    Ok(answer::lead(StatusCode::OK, &lead))
+    Ok(response::lead(StatusCode::OK, &lead))
 }
 
 /// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that

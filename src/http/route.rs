@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use http::{HeaderValue, Method, Response};
 
 use crate::credential::Scope;
+use crate::http::api_error::Fault;
 use crate::http::call::Call;
-use crate::http::fault::Fault;
-use crate::http::inputs::percent_decoded;
 use crate::http::media_type::Body;
+use crate::http::params::percent_decoded;
 use crate::http::{operations, search_operation, trash_operations};
 
 /// A path with its operations.

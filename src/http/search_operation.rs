@@ -2,12 +2,12 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::answer;
+use crate::http::api_error::Fault;
 use crate::http::call::Call;
-use crate::http::criteria;
-use crate::http::fault::Fault;
-use crate::http::inputs::Inputs;
 use crate::http::json::{Json, Kind};
+use crate::http::list_params;
+use crate::http::params::Inputs;
+use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
 use crate::search::{Field, SearchQuery};
@@ -41,7 +41,7 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     inputs.violations.note(query.check())?;
     inputs.finish()?;
     let page = call.store.search(&query)?;
-    Ok(answer::json(
+    Ok(response::json(
         StatusCode::OK,
         &PageBody {
             page: &page,
@@ -65,8 +65,8 @@ fn search_query(inputs: &mut Inputs, fields: &[Json<'_>], owner_id: Option<&str>
     if let Some(typos) = typos.and_then(|typos| inputs.violations.parse(&typos)) {
         query = query.typos(typos);
     }
-    query = query.filter(criteria::filter(inputs, owner_id));
-    let (page, per_page) = criteria::paging(inputs);
+    query = query.filter(list_params::filter(inputs, owner_id));
+    let (page, per_page) = list_params::paging(inputs);
     if let Some(page) = page {
         query = query.page(page);
     }

@@ -2,20 +2,20 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::answer;
+use crate::http::api_error::Fault;
 use crate::http::call::Call;
-use crate::http::criteria;
-use crate::http::fault::Fault;
-use crate::http::inputs::Inputs;
 use crate::http::links::{self, Neighbours};
+use crate::http::list_params;
+use crate::http::params::Inputs;
+use crate::http::response;
 use crate::query::PageBody;
 use crate::trash::TrashQuery;
 
 /// `GET /v1/leads/trash`
 pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     let mut inputs = Inputs::of_query(call.query)?;
-    let mut query = TrashQuery::new().sort(criteria::sort(&mut inputs));
-    let (page, per_page) = criteria::paging(&mut inputs);
+    let mut query = TrashQuery::new().sort(list_params::sort(&mut inputs));
+    let (page, per_page) = list_params::paging(&mut inputs);
     if let Some(page) = page {
         query = query.page(page);
     }
@@ -38,7 +38,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
             page: page.page,
         },
     );
-    Ok(answer::page(
+    Ok(response::page(
         &PageBody {
             page: &page,
             next_cursor: None,
@@ -56,7 +56,7 @@ pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
             .transaction(|transaction| transaction.empty_trash_of(owner_id))?,
         None => call.store.empty_trash()?,
     };
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 /// `DELETE /v1/leads/trash/{id}`
@@ -67,5 +67,5 @@ pub(crate) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
         sight.trashed(transaction, id)?;
         transaction.purge(id)
     })?;
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }

@@ -7,11 +7,11 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::index::always_has;
 use crate::query::cost::{self, NearerEnd, Passing};
 use crate::query::position::{After, Kept, Position, directed};
 use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Lookup, Row, RowSet};
+use crate::schema::always_has;
 use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
 use crate::storage::{KeyScan, Reader, Visit};
 

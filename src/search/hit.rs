@@ -6,10 +6,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::analyzer::{self, Word};
 use crate::lead::Lead;
-use crate::search::field::{Field, Slot};
-use crate::search::lead_words::{Value, values};
-use crate::search::phone::Number;
-use crate::search::query_text::{Phrase, QueryText};
+use crate::search::query::query_text::{Phrase, QueryText};
+use crate::search::terms::field::{Field, Slot};
+use crate::search::terms::lead_terms::{Value, values};
+use crate::search::terms::phone::Number;
 
 /// A lead that a search found.
 ///

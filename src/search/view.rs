@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowSet;
 use crate::search::fault;
-use crate::search::recent::Recent;
-use crate::search::schema::IndexSchema;
-use crate::search::segment::{RowColumn, Segment};
+use crate::search::matching::recent::Recent;
+use crate::search::matching::segment::{RowColumn, Segment};
+use crate::search::terms::document::IndexSchema;
 use crate::storage::ReadView;
 
 /// A committed state of the index.

@@ -3,23 +3,30 @@
 //! A commit goes to the journal and into the overlay. A [`Checkpoint`] brings what has gathered there into the tables,
 //! many commits at once, while others go on.
 
+pub(crate) mod backup;
+pub(crate) mod checkpoint;
+pub(crate) mod disk_snapshot;
+pub(crate) mod open;
+pub(crate) mod rebuild;
+pub(crate) mod write_txn;
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use redb::ReadableDatabase;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::batch::{Finished, FinishedBatch, WriteBatch};
-use crate::storage::checkpoint::Checkpoint;
-use crate::storage::directory::Lock;
+use crate::storage::database::checkpoint::Checkpoint;
+use crate::storage::database::disk_snapshot::OnDisk;
+use crate::storage::database::write_txn::{Finished, FinishedBatch, WriteBatch};
 use crate::storage::fault;
-use crate::storage::header::{Header, Seq};
+use crate::storage::file::checksummed::{Damage, SealedFile};
+use crate::storage::file::directory::Lock;
 use crate::storage::journal::Journal;
-use crate::storage::on_disk::OnDisk;
-use crate::storage::overlay::Overlay;
-use crate::storage::read_view::ReadView;
-use crate::storage::sealed_file::{Damage, SealedFile};
-use crate::storage::tables::CommittedTables;
+use crate::storage::record::meta::{Header, Seq};
+use crate::storage::state::overlay::Overlay;
+use crate::storage::state::read_view::ReadView;
+use crate::storage::tables::open_tables::CommittedTables;
 
 /// When a commit must have reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +239,7 @@ impl Database {
     pub(crate) fn on_disk(&self) -> Result<OnDisk> {
         if let Files::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
-            let empty = crate::storage::checkpoint::begin_write(&writable.db)
+            let empty = crate::storage::database::checkpoint::begin_write(&writable.db)
                 .and_then(|empty| empty.commit().map_err(fault));
             // Damage that is in the way is found once more.
             if let Err(error) = empty
@@ -267,7 +274,7 @@ impl Database {
         // The last commits of a compaction are such that after a crash all of the file would be verified.
         let compacted = db.compact().map_err(fault);
         let compacted = compacted.and_then(|_| {
-            crate::storage::checkpoint::begin_write(db)?
+            crate::storage::database::checkpoint::begin_write(db)?
                 .commit()
                 .map_err(fault)
         });
@@ -359,7 +366,7 @@ impl Pending {
         if let Some(transaction) = self.transaction.get() {
             return Ok(transaction);
         }
-        let transaction = crate::storage::checkpoint::begin_write(&self.db)?;
+        let transaction = crate::storage::database::checkpoint::begin_write(&self.db)?;
         Ok(self.transaction.get_or_init(|| transaction))
     }
 }
@@ -374,11 +381,11 @@ mod tests {
 
     use super::*;
     use crate::row::Row;
-    use crate::storage::failing::Failing;
-    use crate::storage::header::Seq;
+    use crate::storage::database::open::open_memory;
+    use crate::storage::file::failing::Failing;
+    use crate::storage::file::location::MemoryFiles;
     use crate::storage::key::{Posting, ValueField};
-    use crate::storage::medium::MemoryFiles;
-    use crate::storage::opening::open_memory;
+    use crate::storage::record::meta::Seq;
     use crate::storage::{LogChange, LogKind, Reader};
 
     /// The store in memory, with the first file of its journal replaced.
@@ -447,7 +454,10 @@ mod tests {
         let pending = db.begin().unwrap();
         let mut batch = pending.batch();
         batch
-            .put_lead(Row(0), &crate::storage::record::with_text(bytes))
+            .put_lead(
+                Row(0),
+                &crate::storage::record::lead_record::with_text(bytes),
+            )
             .unwrap();
         let finished = batch.finish(None, Seq(0)).unwrap();
         db.commit(pending, finished, Durability::Later).unwrap();

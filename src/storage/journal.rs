@@ -16,7 +16,7 @@ pub(crate) use entry::Op;
 pub(crate) use recovery::{Recovered, Recovery};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::header::{CommitId, Header, Seq};
+use crate::storage::record::meta::{CommitId, Header, Seq};
 
 /// A file grows by so many bytes at once.
 const GROWTH: u64 = 1 << 20;
@@ -257,8 +257,8 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
-    use crate::storage::failing::Failing;
-    use crate::storage::medium::SharedMemory;
+    use crate::storage::file::failing::Failing;
+    use crate::storage::file::location::SharedMemory;
 
     struct Files([Arc<InMemoryBackend>; 2]);
 

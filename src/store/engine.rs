@@ -14,10 +14,10 @@ use crate::search::{Follower, IndexHome, IndexPlace, Published, View};
 use crate::storage::{
     self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq,
 };
-use crate::store::group_commit::Queue;
-use crate::store::keeper::{Keeper, Signal};
-use crate::store::nesting::Nesting;
+use crate::store::background::{Keeper, Signal};
+use crate::store::commit_group::Queue;
 use crate::store::options::{Durability, OpenOptions};
+use crate::store::reentrancy::Nesting;
 use crate::store::transaction::{Rules, Transaction};
 use crate::trash::Patience;
 

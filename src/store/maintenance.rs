@@ -4,14 +4,14 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
+use crate::check::{Part, Problem, Report};
 use crate::error::{Error, ErrorKind, Result};
-use crate::report::{Part, Problem, Report};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _, guarded};
 use crate::store::engine::{Core, Engine, lock};
 use crate::store::{LeadStore, State};
-use crate::{index, search};
+use crate::{schema, search};
 
 /// How often a check is repeated where a large transaction wrote to the file meanwhile.
 const CHECKS: usize = 3;
@@ -207,12 +207,12 @@ fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64
     let checked = guarded(|| {
         disk.read(|view| {
             let rows = u64::from(view.header().next_row);
-            index::check(view, report, &mut |seen| progress(seen, rows))
+            schema::check(view, report, &mut |seen| progress(seen, rows))
         })
     });
     if let Err(error) = checked {
         report.add(Part::File, damage(error)?);
-        if let Err(error) = guarded(|| disk.read(index::readable)) {
+        if let Err(error) = guarded(|| disk.read(schema::readable)) {
             report.add_lost(
                 Part::Leads,
                 format_args!("not all can be read: {}", damage(error)?),
@@ -239,7 +239,7 @@ impl Engine {
             .read()
             .map_or(0, |view| u64::from(view.header().next_row));
         guarded(|| {
-            database.rebuild(medium, &index::entries, &mut |copied| {
+            database.rebuild(medium, &schema::entries, &mut |copied| {
                 progress(copied, rows)
             })
         })

@@ -11,10 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::{self, Clock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{self, Change};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
 use crate::query::{self, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
+use crate::schema::{self, Change};
 use crate::storage::{LogKind, Reader, Stored, TrashStamp, WriteBatch};
 use crate::trash::{self, TrashQuery};
 
@@ -429,7 +429,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn apply(&mut self, change: &Change<'_>) -> Result<()> {
-        let applied = index::apply(&mut self.batch, change);
+        let applied = schema::apply(&mut self.batch, change);
         self.note_broken(applied)
     }
 

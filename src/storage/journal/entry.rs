@@ -18,9 +18,9 @@ use std::sync::Arc;
 use bincode::{BorrowDecode, Encode};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::codec::{self, RecordKind};
-use crate::storage::header::{CommitId, Header, Seq};
-use crate::storage::shared_key::SharedKey;
+use crate::storage::record::codec::{self, RecordKind};
+use crate::storage::record::meta::{CommitId, Header, Seq};
+use crate::storage::state::shared_key::SharedKey;
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]
@@ -225,7 +225,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::header::{Header, StoreId};
+    use crate::storage::record::meta::{Header, StoreId};
 
     #[test]
     fn the_bytes_of_an_entry_stay_what_they_are() {

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use redb::StorageBackend;
 
 use crate::error::{Error, Result};
-use crate::storage::header::{Header, Seq};
 use crate::storage::journal::entry::{Entry, MAGIC, Op, store_tag};
 use crate::storage::journal::failure;
+use crate::storage::record::meta::{Header, Seq};
 
 /// The bytes of both files.
 pub(crate) struct Recovery {

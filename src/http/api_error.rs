@@ -1,0 +1,205 @@
+//! What goes wrong with a request, as the client is told.
+
+use chrono::{DateTime, Utc};
+use http::header::{ACCEPT, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::credential::Scope;
+use crate::error::{Error, ErrorKind};
+use crate::http::response;
+use crate::lead::{Violation, rfc3339};
+
+/// The `error` member of a fault's body, each with its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FaultCode {
+    MalformedRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    InTrash,
+    MethodNotAllowed,
+    AlreadyExists,
+    NotInTrash,
+    VersionConflict,
+    TooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    Internal,
+    Unavailable,
+}
+
+impl FaultCode {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::InTrash => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::AlreadyExists | Self::NotInTrash => StatusCode::CONFLICT,
+            Self::VersionConflict => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// What goes wrong with a request.
+#[derive(Debug)]
+pub(crate) struct Fault(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: FaultCode,
+    message: String,
+    details: Vec<Violation>,
+    expires_at: Option<DateTime<Utc>>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Fault {
+    pub(crate) fn new(code: FaultCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Inner {
+            code,
+            message,
+            details: Vec::new(),
+            expires_at: None,
+            header: None,
+        }))
+    }
+
+    /// No such path, or no such lead, which a client cannot tell from one that it may not see.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(FaultCode::NotFound, format!("there is no such {what}"))
+    }
+
+    /// A request without credentials ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1: such a challenge
+    /// says nothing of an error).
+    pub(crate) fn no_credentials() -> Self {
+        let message = "send an API key or access token as Authorization: Bearer …";
+        Self::new(FaultCode::Unauthorized, message).with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"leads\""),
+        )
+    }
+
+    /// A request whose token is not, or no longer, good.
+    pub(crate) fn bad_credentials() -> Self {
+        let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
+                         error_description=\"the token is unknown, expired or revoked\"";
+        Self::new(
+            FaultCode::Unauthorized,
+            "the token is unknown, expired or revoked",
+        )
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// A request whose credentials lack the scope.
+    pub(crate) fn missing_scope(scope: Scope) -> Self {
+        let challenge = match scope {
+            Scope::Read => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:read\""
+            }
+            Scope::Write => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:write\""
+            }
+            Scope::Delete => {
+                "Bearer realm=\"leads\", error=\"insufficient_scope\", scope=\"leads:delete\""
+            }
+        };
+        Self::new(
+            FaultCode::Forbidden,
+            format!("the credentials lack the scope {scope}"),
+        )
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
+        Self::new(FaultCode::MethodNotAllowed, "this path has no such method").with(ALLOW, allow)
+    }
+
+    /// A body of a type that the operation does not take.
+    pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
+        Self::new(
+            FaultCode::UnsupportedMediaType,
+            format!("send the body as {accepted}"),
+        )
+        .with(ACCEPT, HeaderValue::from_static(accepted))
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: FaultCode,
+            message: &'a str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            details: &'a [Violation],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            expires_at: Option<String>,
+        }
+        let Inner {
+            code,
+            message,
+            details,
+            expires_at,
+            header,
+        } = *self.0;
+        let body = Body {
+            error: code,
+            message: &message,
+            details: &details,
+            expires_at: expires_at.map(rfc3339),
+        };
+        let mut response = response::json(code.status(), &body);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl Fault {
+    /// What the client is told of an error that is none of its own, whatever its kind.
+    pub(crate) fn of_the_server(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {
+                log::warn!("a request could not be served: {error}");
+                Self::new(FaultCode::Unavailable, "the store cannot serve this now")
+                    .with(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => {
+                log::error!("a request failed: {error}");
+                Self::new(FaultCode::Internal, "the store failed")
+            }
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::NotFound => return Self::not_found("lead"),
+            ErrorKind::InTrash => FaultCode::InTrash,
+            ErrorKind::NotInTrash => FaultCode::NotInTrash,
+            ErrorKind::AlreadyExists => FaultCode::AlreadyExists,
+            ErrorKind::Invalid => FaultCode::ValidationFailed,
+            ErrorKind::Conflict => FaultCode::VersionConflict,
+            _ => return Self::of_the_server(&error),
+        };
+        let mut fault = Self::new(code, error.to_string());
+        fault.0.details = error.violations().to_vec();
+        fault.0.expires_at = error.expires_at();
+        fault
+    }
+}

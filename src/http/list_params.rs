@@ -1,0 +1,179 @@
+//! Which leads a request asks for, in which order and which page of them: the parameters of lists, and the members of a
+//! search that go by the same names.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use rust_decimal::Decimal;
+use std::ops::Bound;
+
+use crate::http::json::exact_decimal;
+use crate::http::params::Inputs;
+use crate::lead::rule::{self, TextRule};
+use crate::lead::{ViolationCode, Violations};
+use crate::query::{Filter, Sort};
+
+/// The leads that the inputs name, as far as `owner_id` sees them.
+pub(crate) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
+    let mut filter = Filter::new();
+    for status in values(inputs, "status", &rule::STATUS) {
+        filter = filter.status(status);
+    }
+    for source in values(inputs, "source", &rule::SOURCE) {
+        filter = filter.source(source);
+    }
+    for tag in split_input(inputs, "tag").unwrap_or_default() {
+        let mut violations = Violations::default();
+        rule::tags(std::slice::from_ref(&tag), &mut violations);
+        inputs.violations.add_under("tag", violations);
+        filter = filter.tag(tag);
+    }
+    filter = owners(filter, inputs, owner_id);
+    let created = (
+        time(inputs, "created_after"),
+        time(inputs, "created_before"),
+    );
+    if created != (Bound::Unbounded, Bound::Unbounded) {
+        filter = filter.created(created);
+    }
+    let updated = (
+        time(inputs, "updated_after"),
+        time(inputs, "updated_before"),
+    );
+    if updated != (Bound::Unbounded, Bound::Unbounded) {
+        filter = filter.updated(updated);
+    }
+    let deal_value = (
+        decimal(inputs, "deal_value_min"),
+        decimal(inputs, "deal_value_max"),
+    );
+    if deal_value != (Bound::Unbounded, Bound::Unbounded) {
+        filter = filter.deal_value(deal_value);
+    }
+    filter
+}
+
+/// Adds whose leads are wanted. Who is bound to an owner finds nothing where it asks for others only.
+fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Filter {
+    let asked = split_input(inputs, "owner_id");
+    for owner_id in asked
+        .iter()
+        .flatten()
+        .filter(|owner_id| !owner_id.is_empty())
+    {
+        rule::OWNER_ID.normalise(owner_id.clone(), &mut inputs.violations);
+    }
+    match (bound_to, asked) {
+        (None, None) => filter,
+        (None, Some(asked)) => {
+            for owner_id in asked {
+                filter = if owner_id.is_empty() {
+                    filter.unassigned()
+                } else {
+                    filter.owner_id(owner_id)
+                };
+            }
+            filter
+        }
+        (Some(own), Some(asked)) if !asked.iter().any(|owner_id| owner_id == own) => {
+            // No lead has an owner without an id.
+            filter.owner_id("")
+        }
+        (Some(own), _) => filter.owner_id(own),
+    }
+}
+
+/// The sort keys, none if none are named.
+pub(crate) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
+    let named = split_input(inputs, "sort").unwrap_or_default();
+    named
+        .iter()
+        .filter_map(|name| inputs.violations.parse(name))
+        .collect()
+}
+
+/// The page's number and size where they are named.
+pub(crate) fn paging(inputs: &mut Inputs) -> (Option<u64>, Option<u32>) {
+    (inputs.take_number("page"), inputs.take_number("per_page"))
+}
+
+/// Several values of a field, any of which a lead may have. What no lead can have is refused.
+fn values(inputs: &mut Inputs, name: &str, rule: &TextRule) -> Vec<String> {
+    let mut values = Vec::new();
+    for text in split_input(inputs, name).unwrap_or_default() {
+        if text.trim().is_empty() {
+            inputs
+                .violations
+                .add(name, ViolationCode::Required, "must not be blank");
+        }
+        values.extend(rule.normalise(text, &mut inputs.violations));
+    }
+    values
+}
+
+/// How many values of one field are looked for: as many as a page has leads.
+const MOST_VALUES: usize = 100;
+
+/// The values that are separated by commas; of too many none, which is told.
+fn split(inputs: &mut Inputs, name: &str, text: &str) -> Vec<String> {
+    if text.split(',').count() > MOST_VALUES {
+        inputs.violations.add(
+            name,
+            ViolationCode::TooLong,
+            format!("must be at most {MOST_VALUES} values"),
+        );
+        return Vec::new();
+    }
+    text.split(',').map(str::to_owned).collect()
+}
+
+/// The values of an input, none if it did not come.
+fn split_input(inputs: &mut Inputs, name: &str) -> Option<Vec<String>> {
+    let text = inputs.take(name)?;
+    Some(split(inputs, name, &text))
+}
+
+/// A time, or the midnight at which a date begins in UTC: the first that is wanted, or the first that no longer is.
+fn time(inputs: &mut Inputs, name: &str) -> Bound<DateTime<Utc>> {
+    let Some(text) = inputs.take(name) else {
+        return Bound::Unbounded;
+    };
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+    // Which takes spaces and missing zeros, too.
+    let is_date = text.len() == 10
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let time = DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.to_utc())
+        .ok();
+    let time = time.or_else(|| text.parse().ok().filter(|_| is_date).map(midnight));
+    match time {
+        // The bound that is excluded is that of the range, not of the parameter's name.
+        Some(time) if name.ends_with("_before") => Bound::Excluded(time),
+        Some(time) => Bound::Included(time),
+        None => {
+            let message =
+                "must be a time as in 2026-03-01T12:00:00Z (RFC 3339; + is %2B in a URL) or a date";
+            inputs
+                .violations
+                .add(name, ViolationCode::InvalidFormat, message);
+            Bound::Unbounded
+        }
+    }
+}
+
+fn decimal(inputs: &mut Inputs, name: &str) -> Bound<Decimal> {
+    let Some(text) = inputs.take(name) else {
+        return Bound::Unbounded;
+    };
+    match exact_decimal(&text) {
+        Some(value) => Bound::Included(value),
+        None => {
+            inputs.violations.add(
+                name,
+                ViolationCode::InvalidFormat,
+                "must be a number of at most 28 digits",
+            );
+            Bound::Unbounded
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The named inputs of an operation, from a query string or from the members of a body: each is taken once by its name,
+//! and whatever is wrong with any of them is told at once.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::str::FromStr;
+
+use crate::http::api_error::{Fault, FaultCode};
+use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
+use crate::http::lead_body::shortened;
+use crate::lead::{ViolationCode, Violations};
+
+/// Named texts, and what was found wrong so far.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    values: BTreeMap<String, String>,
+    pub(crate) violations: Violations,
+}
+
+const UNKNOWN: &str = "is not known here";
+
+impl Inputs {
+    /// The parameters of a query string, as `application/x-www-form-urlencoded`
+    /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but refusing what cannot be decoded.
+    pub(crate) fn of_query(query: &str) -> Result<Self, Fault> {
+        let mut inputs = Self::default();
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let decode = |text: &str| {
+                percent_decoded(&text.replace('+', " ")).map(Cow::into_owned).ok_or_else(|| {
+                    let message = "the query string holds a % that two hexadecimal digits do not follow, or bytes that \
+                                   are not UTF-8";
+                    Fault::new(FaultCode::MalformedRequest, message)
+                })
+            };
+            inputs.insert(decode(name)?, decode(value)?);
+        }
+        Ok(inputs)
+    }
+
+    /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
+    /// `numbers` those that are a number. `null` counts as absent.
+    pub(crate) fn of_members(
+        members: &Members<'_>,
+        texts: &[&str],
+        numbers: &[&str],
+        violations: Violations,
+    ) -> Self {
+        let mut inputs = Self {
+            values: BTreeMap::new(),
+            violations,
+        };
+        for (name, value) in members {
+            let wants_number = numbers.contains(&name.as_str());
+            if !wants_number && !texts.contains(&name.as_str()) {
+                inputs
+                    .violations
+                    .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
+                continue;
+            }
+            match value.kind() {
+                Kind::Null => {}
+                Kind::Number if wants_number => {
+                    inputs.insert(name.clone(), value.as_written().to_owned())
+                }
+                Kind::Text if !wants_number => match value.text() {
+                    Some(text) => inputs.insert(name.clone(), text),
+                    None => {
+                        inputs
+                            .violations
+                            .add(name, ViolationCode::InvalidCharacter, LONE_SURROGATE)
+                    }
+                },
+                Kind::List if !wants_number => {
+                    if let Some(texts) = inputs.texts(name, *value) {
+                        inputs.insert(name.clone(), texts.join(","));
+                    }
+                }
+                _ => {
+                    let wanted = if wants_number {
+                        "must be a number"
+                    } else {
+                        "must be a text or a list of texts"
+                    };
+                    inputs
+                        .violations
+                        .add(name, ViolationCode::InvalidType, wanted);
+                }
+            }
+        }
+        inputs
+    }
+
+    /// The texts of a list, unless one of its elements is none.
+    pub(crate) fn texts(&mut self, name: &str, list: Json<'_>) -> Option<Vec<String>> {
+        let elements = list.elements();
+        let mut texts = Vec::with_capacity(elements.len());
+        for (index, element) in elements.iter().enumerate() {
+            let field = || format!("{name}[{index}]");
+            match element.kind() {
+                Kind::Text => match element.text() {
+                    Some(text) => texts.push(text),
+                    None => self.violations.add(
+                        field(),
+                        ViolationCode::InvalidCharacter,
+                        LONE_SURROGATE,
+                    ),
+                },
+                _ => self
+                    .violations
+                    .add(field(), ViolationCode::InvalidType, "must be a text"),
+            }
+        }
+        (texts.len() == elements.len()).then_some(texts)
+    }
+
+    fn insert(&mut self, name: String, value: String) {
+        match self.values.entry(name) {
+            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Occupied(earlier) => {
+                self.violations.add(
+                    shortened(earlier.key()),
+                    ViolationCode::Duplicate,
+                    "must not come twice",
+                );
+            }
+        }
+    }
+
+    /// The input of this name, if it came.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.values.remove(name)
+    }
+
+    /// The input of this name as a number, which is written in digits alone.
+    pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
+        let text = self.take(name)?;
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.violations.add(
+                name,
+                ViolationCode::InvalidFormat,
+                "must be a whole number in digits",
+            );
+            return None;
+        }
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.violations
+                .add(name, ViolationCode::OutOfRange, "is too large");
+        }
+        number
+    }
+
+    /// All that is wrong, what nobody asked for included.
+    pub(crate) fn into_violations(mut self) -> Violations {
+        for name in self.values.keys() {
+            self.violations
+                .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
+        }
+        self.violations
+    }
+
+    /// The fault that names all that is wrong, if anything is.
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        Ok(self.into_violations().into_result()?)
+    }
+}
+
+/// `text` with every `%XX` replaced by its byte; `None` if it cannot be, or the bytes are not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>()?;
+        rest = after;
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
+        let [high, low] = *digits;
+        bytes.push(digit(high)? << 4 | digit(low)?);
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_decoded_or_refused() {
+        for (text, decoded) in [
+            ("", Some("")),
+            ("a%20b", Some("a b")),
+            ("%C3%a9", Some("é")),
+            ("é", Some("é")),
+            ("%2525", Some("%25")),
+            ("%", None),
+            ("%4", None),
+            ("%4g", None),
+            ("%+1", None),
+            ("%ff", None),
+        ] {
+            assert_eq!(percent_decoded(text).as_deref(), decoded, "{text}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Whether everything that is derived from the leads is what it should be.
+//!
+//! What is in memory meanwhile are the bitmaps, and of ids and sorted keys only how many there should be of each kind and
+//! a sum of their hashes: where those agree, so do the sets. Where they do not, the entries of that kind are gone through
+//! once more, one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+
+use crate::check::{Part, Report};
+use crate::error::Result;
+use crate::row::{Row, RowSet};
+use crate::schema::derive::entries;
+use crate::storage::{Audit, Header, Reader, Stored};
+
+/// Compares all that the tables of `reader` have, over which there is nothing, with the leads, and adds what is wrong to
+/// `report`; tells `progress` how many leads were seen. An error is one of reading.
+pub(crate) fn check(
+    reader: &impl Reader,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let expected = Expected::read(reader, report, progress)?;
+    expected.compare_ids(reader, report)?;
+    expected.compare_keys(reader, report)?;
+    expected.compare_bitmaps(reader, report)?;
+    expected.compare_deal_values(reader, report)?;
+    check_log(reader, report)?;
+    #[cfg(feature = "http")]
+    reader.each_credential(|stored| {
+        if let Err(error) = stored {
+            report.add_lost(
+                Part::Credentials,
+                format_args!("one cannot be read: {error}"),
+            );
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Whether every lead can be read, from which all else can be made anew.
+pub(crate) fn readable(reader: &impl Reader) -> Result<()> {
+    reader.each_lead(|_, stored| stored.map(drop))
+}
+
+/// A set by the number of its elements and the sum of their hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Fingerprint {
+    count: u64,
+    sum: u64,
+}
+
+impl Fingerprint {
+    fn add(&mut self, element: impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        element.hash(&mut hasher);
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hasher.finish());
+    }
+}
+
+/// What there should be.
+#[derive(Default)]
+struct Expected {
+    ids: Fingerprint,
+    /// By the first byte of the keys.
+    keys: BTreeMap<u8, Fingerprint>,
+    bitmaps: BTreeMap<Vec<u8>, RowSet>,
+    deal_values: Fingerprint,
+}
+
+impl Expected {
+    fn read(
+        reader: &impl Reader,
+        report: &mut Report,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let (mut expected, mut seen, mut newest) = (Self::default(), 0, DateTime::<Utc>::MIN_UTC);
+        reader.each_lead(|row, stored| {
+            seen += 1;
+            progress(seen);
+            match stored {
+                Ok(stored) => {
+                    report.count(stored.trash.is_some());
+                    check_lead(reader.header(), row, &stored, newest, report);
+                    newest = newest.max(stored.lead.created_at);
+                    expected.add(row, &stored);
+                }
+                Err(error) => report.add_lost(
+                    Part::Leads,
+                    format_args!("row {} cannot be read: {error}", row.0),
+                ),
+            }
+            Ok(())
+        })?;
+        Ok(expected)
+    }
+
+    fn add(&mut self, row: Row, stored: &Stored) {
+        let entries = entries(row, stored);
+        for id in &entries.ids {
+            self.ids.add((id, row));
+        }
+        for key in &entries.keys {
+            self.keys.entry(tag(key)).or_default().add(key);
+        }
+        for posting in entries.postings {
+            self.bitmaps.entry(posting).or_default().insert(row);
+        }
+        if let Some(value) = entries.deal_value {
+            self.deal_values.add((row, value));
+        }
+    }
+
+    fn compare_ids(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+        let (mut found, mut all_readable) = (Fingerprint::default(), true);
+        reader.each_stored_id(|id, row| match row {
+            Ok(row) => found.add((id, row)),
+            Err(_) => all_readable = false,
+        })?;
+        if found == self.ids && all_readable {
+            return Ok(());
+        }
+        let mut expected = BTreeSet::new();
+        let mut rows = RowSet::default();
+        each_entries(reader, |row, stored| {
+            rows.insert(row);
+            expected.extend(entries(row, stored).ids.into_iter().map(|id| (id, row)));
+        })?;
+        reader.each_stored_id(|id, row| match row {
+            Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
+            // All that is left of a lead that was there.
+            Ok(row) if !rows.contains(row) => {
+                report.add(
+                    Part::Leads,
+                    format_args!("{} leads to row {}, which has no lead", Hex(id), row.0),
+                );
+            }
+            Ok(row) => report.add(
+                Part::Ids,
+                format_args!("{} leads to row {}, which is not its own", Hex(id), row.0),
+            ),
+            Err(error) => report.add(
+                Part::Ids,
+                format_args!("{} cannot be read: {error}", Hex(id)),
+            ),
+        })?;
+        for (id, row) in expected {
+            report.add(
+                Part::Ids,
+                format_args!("{} of row {} is missing", Hex(&id), row.0),
+            );
+        }
+        Ok(())
+    }
+
+    fn compare_keys(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+        let mut found: BTreeMap<u8, Fingerprint> = BTreeMap::new();
+        reader.each_key(|key| found.entry(tag(key)).or_default().add(key))?;
+        let tags: BTreeSet<u8> = self.keys.keys().chain(found.keys()).copied().collect();
+        for tag in tags
+            .into_iter()
+            .filter(|tag| self.keys.get(tag) != found.get(tag))
+        {
+            let mut expected = BTreeSet::new();
+            each_entries(reader, |row, stored| {
+                expected.extend(
+                    entries(row, stored)
+                        .keys
+                        .into_iter()
+                        .filter(|key| self::tag(key) == tag),
+                );
+            })?;
+            reader.each_key(|key| {
+                if self::tag(key) == tag && !expected.remove(key) {
+                    report.add(Part::SortKeys, format_args!("{} is of no lead", Hex(key)));
+                }
+            })?;
+            for key in expected {
+                report.add(Part::SortKeys, format_args!("{} is missing", Hex(&key)));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_bitmaps(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+        let mut found: BTreeMap<Vec<u8>, RowSet> = BTreeMap::new();
+        reader.each_stored_chunk(|posting, number, rows| match rows {
+            Ok(rows) => found.entry(posting.to_vec()).or_default().add_all(&rows),
+            Err(error) => {
+                report.add(
+                    Part::Bitmaps,
+                    format_args!("chunk {number} of {} cannot be read: {error}", Hex(posting)),
+                );
+            }
+        })?;
+        let nothing = RowSet::default();
+        let postings: BTreeSet<&Vec<u8>> = self.bitmaps.keys().chain(found.keys()).collect();
+        for posting in postings {
+            let expected = self.bitmaps.get(posting).unwrap_or(&nothing);
+            let found = found.get(posting).unwrap_or(&nothing);
+            let (missing, foreign) = (expected.minus(found).len(), found.minus(expected).len());
+            if missing + foreign > 0 {
+                let what = format_args!(
+                    "{} lacks {missing} rows and has {foreign} too many",
+                    Hex(posting)
+                )
+                .to_string();
+                report.add(Part::Bitmaps, what);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_deal_values(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+        let mut found = Fingerprint::default();
+        reader.each_deal_values(|values| {
+            for (row, value) in (values.first_row()..).zip(values.iter()) {
+                if let Some(value) = value {
+                    found.add((Row(row), value));
+                }
+            }
+        })?;
+        if found != self.deal_values {
+            let (found, expected) = (found.count, self.deal_values.count);
+            report.add(
+                Part::DealValues,
+                format_args!("{found} values in the column are not those of {expected} leads"),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &Stored)) -> Result<()> {
+    reader.each_lead(|row, stored| {
+        // One that cannot be read was told of already.
+        if let Ok(stored) = stored {
+            visit(row, &stored);
+        }
+        Ok(())
+    })
+}
+
+/// What every lead keeps to, whatever was written. `newest` is the latest time of creation in the rows before.
+fn check_lead(
+    header: &Header,
+    row: Row,
+    stored: &Stored,
+    newest: DateTime<Utc>,
+    report: &mut Report,
+) {
+    let lead = &stored.lead;
+    let mut wrong = |what: &str| {
+        report.add(
+            Part::Leads,
+            format_args!("{} in row {}: {what}", lead.id, row.0),
+        )
+    };
+    if row.0 >= header.next_row {
+        wrong("its row was never given out");
+    }
+    if lead.created_at > header.newest_created_at {
+        wrong("it is newer than the newest lead");
+    }
+    if lead.created_at < newest && !stored.late {
+        wrong("it is older than the lead of an earlier row, and not marked so");
+    }
+    if lead.updated_at < lead.created_at {
+        wrong("it was changed before it was created");
+    }
+}
+
+fn check_log(reader: &impl Reader, report: &mut Report) -> Result<()> {
+    let header = reader.header();
+    let mut last = None;
+    reader.each_log_record(|seq, record| {
+        let Some(seq) = seq else {
+            return report.add(Part::ChangeLog, "a record is of no commit");
+        };
+        match record {
+            Ok((commit, changes)) => {
+                last = Some((seq, commit));
+                if changes.iter().any(|change| change.row.0 >= header.next_row) {
+                    report.add(
+                        Part::ChangeLog,
+                        format_args!("commit {} changed a row that was never given out", seq.0),
+                    );
+                }
+            }
+            Err(error) => report.add(
+                Part::ChangeLog,
+                format_args!("commit {} cannot be read: {error}", seq.0),
+            ),
+        }
+        if seq < header.log_start || seq > header.seq {
+            report.add(
+                Part::ChangeLog,
+                format_args!("commit {} is none of those that it should hold", seq.0),
+            );
+        }
+    })?;
+    // A store in which nothing was ever written has no record.
+    if header.seq.0 > 0 && last != Some((header.seq, header.commit_id)) {
+        report.add(
+            Part::ChangeLog,
+            format_args!("the last commit, {}, is not its last", header.seq.0),
+        );
+    }
+    Ok(())
+}
+
+/// What kind of key it is.
+fn tag(key: &[u8]) -> u8 {
+    key.first().copied().unwrap_or_default()
+}
+
+/// A key as a reader of `table` can decipher it.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("key ")?;
+        self.0
+            .iter()
+            .take(64)
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

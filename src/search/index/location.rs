@@ -1,0 +1,82 @@
+//! Where the files of an index lie, and what is done with them as a whole.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use tantivy::directory::{Directory, MmapDirectory};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::search::fault;
+#[cfg(feature = "unstable-testing")]
+use crate::search::index::simulated::SimulatedIndex;
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
+use crate::storage::create_private_directory;
+
+/// A directory for an index.
+#[derive(Clone, Debug)]
+pub(crate) enum IndexPlace {
+    Directory(PathBuf),
+    #[cfg(feature = "unstable-testing")]
+    Simulated(SimulatedDisk),
+}
+
+impl fmt::Display for IndexPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => path.display().fmt(f),
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(_) => f.write_str("a simulated disk"),
+        }
+    }
+}
+
+impl IndexPlace {
+    pub(crate) fn exists(&self) -> bool {
+        match self {
+            Self::Directory(path) => path.is_dir(),
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(disk) => SimulatedIndex::exists(disk),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<Box<dyn Directory>> {
+        match self {
+            Self::Directory(path) => Ok(Box::new(MmapDirectory::open(path).map_err(fault)?)),
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(disk) => Ok(Box::new(SimulatedIndex::new(disk.clone()))),
+        }
+    }
+
+    /// The names of the files that are there, whoever made them.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        let files = match self {
+            Self::Directory(path) => {
+                let entries = std::fs::read_dir(path).map_err(fault)?;
+                entries
+                    .map(|entry| entry.map(|entry| PathBuf::from(entry.file_name())))
+                    .collect::<io::Result<_>>()
+            }
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(disk) => SimulatedIndex::files(disk),
+        };
+        files.map_err(fault)
+    }
+
+    /// Makes the directory, and empties it if it is there.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let cleared = match self {
+            Self::Directory(path) if path.exists() => {
+                std::fs::remove_dir_all(path).and_then(|()| create_private_directory(path))
+            }
+            Self::Directory(path) => create_private_directory(path),
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(disk) => SimulatedIndex::remove_all(disk),
+        };
+        cleared.map_err(|error| {
+            let message = format!("making the search index anew in {self} failed: {error}");
+            Error::new(ErrorKind::Unavailable, message).caused_by(error)
+        })
+    }
+}

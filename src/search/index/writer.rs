@@ -1,0 +1,165 @@
+//! The index with its writer, and how it is brought to a state of the store.
+
+use tantivy::{IndexWriter, SegmentMeta};
+
+use crate::error::Result;
+use crate::row::RowSet;
+use crate::search::fault;
+use crate::search::index::files::IndexFiles;
+use crate::search::index::payload::Payload;
+use crate::search::view::IndexView;
+use crate::storage::key::Posting;
+use crate::storage::{LogChange, LogKind, Reader, Seq};
+
+/// An index that is written.
+pub(crate) struct Indexer {
+    files: IndexFiles,
+    /// `None` before the first batch, and after one that failed or was ended: what was added and not committed must not
+    /// come with the next one, and after a failed commit tantivy's writer loses what follows.
+    writer: Option<IndexWriter>,
+    /// Whether the last commit is from here and known to have succeeded. Of one that failed half-way, segments may be there
+    /// under the payload of the commit before.
+    made_last_commit: bool,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy)]
+pub(crate) struct BatchProgress {
+    pub(crate) indexed: u64,
+    pub(crate) total: u64,
+    /// Whether the index is made anew, from all leads.
+    pub(crate) is_rebuild: bool,
+}
+
+/// After so many leads it is told how far a batch is.
+const LEADS_BETWEEN: u64 = 1_024;
+
+impl Indexer {
+    pub(crate) fn new(files: IndexFiles) -> Self {
+        Self {
+            files,
+            writer: None,
+            made_last_commit: false,
+        }
+    }
+
+    /// What the last commit goes up to; `None` if there was none.
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        self.files.payload.as_ref()
+    }
+
+    /// The last commit, to be searched.
+    pub(crate) fn view(&self) -> Result<IndexView> {
+        IndexView::new(&self.files.reader, self.files.schema.clone())
+    }
+
+    /// Brings the index to the state of `reader`, and commits it as `target`. `tell` is told now and then how far that is,
+    /// and can end it by an error.
+    pub(crate) fn index(
+        &mut self,
+        reader: &impl Reader,
+        target: &Payload,
+        mut tell: impl FnMut(BatchProgress) -> Result<()>,
+    ) -> Result<()> {
+        let since = self.payload().map(Payload::seq);
+        let Changed { rows, created } = match since {
+            Some(seq) => Changed::after(seq, reader)?,
+            None => Changed::all(reader)?,
+        };
+        let (total, is_rebuild) = (rows.len(), since.is_none());
+        let knows_index = std::mem::take(&mut self.made_last_commit);
+        let schema = &self.files.schema;
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.files.writer()?,
+        };
+        for (indexed, row) in (0_u64..).zip(rows.iter()) {
+            if indexed % LEADS_BETWEEN == 0 {
+                tell(BatchProgress {
+                    indexed,
+                    total,
+                    is_rebuild,
+                })?;
+            }
+            if !(created.contains(row) && (is_rebuild || knows_index)) {
+                writer.delete_term(schema.row_term(row));
+            }
+            if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
+                writer
+                    .add_document(schema.document(row, &stored.lead))
+                    .map_err(fault)?;
+            }
+        }
+        let mut commit = writer.prepare_commit().map_err(fault)?;
+        commit.set_payload(&target.encode()?);
+        commit.commit().map_err(fault)?;
+        self.writer = Some(writer);
+        self.made_last_commit = true;
+        self.files.payload = Some(target.clone());
+        tell(BatchProgress {
+            indexed: total,
+            total,
+            is_rebuild,
+        })
+    }
+
+    /// Waits for merges that go on.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.writer.take().map_or(Ok(()), |writer| {
+            writer.wait_merging_threads().map_err(fault)
+        })
+    }
+
+    /// Makes one segment of all.
+    pub(crate) fn merge(&mut self) -> Result<()> {
+        // Segments that are being merged cannot be merged otherwise.
+        self.settle()?;
+        let writer = self.writer.insert(self.files.writer()?);
+        let segments = self.files.segments()?;
+        if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {
+            let ids: Vec<_> = segments.iter().map(SegmentMeta::id).collect();
+            writer.merge(&ids).wait().map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Removes files that no commit and no view needs.
+    pub(crate) fn remove_unused(&self) -> Result<()> {
+        if let Some(writer) = &self.writer {
+            writer.garbage_collect_files().wait().map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+/// What changed since the index was committed.
+struct Changed {
+    rows: RowSet,
+    /// Those of which it had nothing, so that nothing of them need be looked for to be removed.
+    created: RowSet,
+}
+
+impl Changed {
+    fn after(seq: Seq, reader: &impl Reader) -> Result<Self> {
+        let mut changed = Self {
+            rows: RowSet::default(),
+            created: RowSet::default(),
+        };
+        reader.changes_after(seq, |LogChange { kind, row, .. }| {
+            changed.rows.insert(row);
+            if kind == LogKind::Created {
+                changed.created.insert(row);
+            }
+        })?;
+        Ok(changed)
+    }
+
+    /// All, of an index that has nothing.
+    fn all(reader: &impl Reader) -> Result<Self> {
+        let rows = reader.rows(&Posting::Live)?;
+        Ok(Self {
+            created: rows.clone(),
+            rows,
+        })
+    }
+}

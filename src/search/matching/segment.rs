@@ -1,0 +1,266 @@
+//! Postings of one segment of the index.
+
+use std::sync::{Arc, OnceLock};
+
+use tantivy::columnar::Column;
+use tantivy::postings::{Postings as _, TermInfo};
+use tantivy::schema::{IndexRecordOption, Term};
+use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
+
+use crate::error::Result;
+use crate::row::Row;
+use crate::search::fault;
+use crate::search::matching::doc_set::Documents;
+use crate::search::matching::postings::{Meant, Postings};
+use crate::search::query::fuzzy::Mistyped;
+use crate::search::terms::document::IndexSchema;
+use crate::search::terms::field::{Scope, Slot};
+use crate::search::terms::index_term::IndexTerm;
+
+pub(crate) struct Segment<'a> {
+    reader: &'a SegmentReader,
+    schema: &'a IndexSchema,
+    row_column: &'a RowColumn,
+}
+
+/// The column of a segment that has its documents' rows, kept once it was opened: that takes as long as many a search.
+pub(crate) type RowColumn = OnceLock<Column<u64>>;
+
+/// A term with the dictionary that it is from.
+pub(crate) struct SegmentTerm {
+    inverted: Arc<InvertedIndexReader>,
+    info: TermInfo,
+}
+
+/// Beginnings of so many letters have postings of their own.
+const SHORT: usize = 3;
+/// Seeking in postings pays where so many fewer documents are looked for.
+const SEEK_PAYS: usize = 8;
+/// How many rows are looked up at once.
+const ROWS_AT_ONCE: usize = 512;
+
+impl<'a> Segment<'a> {
+    pub(crate) fn new(
+        reader: &'a SegmentReader,
+        schema: &'a IndexSchema,
+        row_column: &'a RowColumn,
+    ) -> Self {
+        Self {
+            reader,
+            schema,
+            row_column,
+        }
+    }
+
+    fn rows(&self) -> Result<&'a Column<u64>> {
+        if let Some(rows) = self.row_column.get() {
+            return Ok(rows);
+        }
+        let opened = self
+            .reader
+            .fast_fields()
+            .u64(self.schema.row_name())
+            .map_err(fault)?;
+        Ok(self.row_column.get_or_init(|| opened))
+    }
+
+    /// The rows of all documents that were not deleted.
+    pub(crate) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
+        let column = self.rows()?;
+        let rows = self
+            .reader
+            .doc_ids_alive()
+            .filter_map(|document| column.first(document));
+        Ok(rows.filter_map(|row| u32::try_from(row).ok().map(Row)))
+    }
+
+    fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
+        self.reader
+            .inverted_index(self.schema.slot(slot))
+            .map_err(fault)
+    }
+
+    /// All terms of a slot that begin so.
+    fn terms_from(&self, slot: Slot, beginning: &str) -> Result<Vec<SegmentTerm>> {
+        let inverted = self.inverted(slot)?;
+        let mut found = Vec::new();
+        let mut terms = inverted
+            .terms()
+            .range()
+            .ge(beginning.as_bytes())
+            .into_stream()
+            .map_err(fault)?;
+        while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
+            found.push(SegmentTerm {
+                inverted: Arc::clone(&inverted),
+                info: terms.value().clone(),
+            });
+        }
+        Ok(found)
+    }
+}
+
+impl Postings for Segment<'_> {
+    type Term = SegmentTerm;
+
+    fn end(&self) -> u32 {
+        self.reader.max_doc()
+    }
+
+    fn term(&self, slot: Slot, text: &str) -> Result<Option<SegmentTerm>> {
+        let inverted = self.inverted(slot)?;
+        let info = inverted
+            .get_term_info(&Term::from_field_text(self.schema.slot(slot), text))
+            .map_err(fault)?;
+        Ok(info.map(|info| SegmentTerm { inverted, info }))
+    }
+
+    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<SegmentTerm>> {
+        let letters = beginning.chars().count();
+        if letters > SHORT || !scope.slot.has_beginnings() {
+            let found = scope
+                .terms(beginning)
+                .map(|(term, _)| self.terms_from(scope.slot, &term));
+            return Ok(found
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect());
+        }
+        let term = IndexTerm::Beginning(beginning).to_string();
+        // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
+        // one.
+        if letters == 1 {
+            return self.terms_from(scope.slot, &term);
+        }
+        Ok(self.term(scope.slot, &term)?.into_iter().collect())
+    }
+
+    fn meant_by(
+        &self,
+        scope: &Scope,
+        mistyped: &Mistyped,
+        beginnings: bool,
+    ) -> Result<Vec<Meant<SegmentTerm>>> {
+        let Some(first_letter) = mistyped.first_letter() else {
+            return Ok(Vec::new());
+        };
+        let inverted = self.inverted(scope.slot)?;
+        let mut found = Vec::new();
+        for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
+            let before = from
+                .get(..from.len() - first_letter.len_utf8())
+                .unwrap_or("");
+            let automaton = mistyped.automaton(before, beginnings).map_err(fault)?;
+            let mut terms = inverted
+                .terms()
+                .search(&*automaton)
+                .ge(from.as_bytes())
+                .into_stream()
+                .map_err(fault)?;
+            while terms.advance() && terms.key().starts_with(from.as_bytes()) {
+                let word = terms
+                    .key()
+                    .get(before.len()..)
+                    .and_then(|word| std::str::from_utf8(word).ok());
+                if let Some(distance) = word.and_then(|word| mistyped.distance(word)) {
+                    let term = SegmentTerm {
+                        inverted: Arc::clone(&inverted),
+                        info: terms.value().clone(),
+                    };
+                    found.push(Meant {
+                        term,
+                        alone,
+                        distance,
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn frequency(&self, term: &SegmentTerm) -> u32 {
+        term.info.doc_freq
+    }
+
+    fn each_document(&self, term: &SegmentTerm, mut visit: impl FnMut(&[u32])) -> Result<()> {
+        let basic = IndexRecordOption::Basic;
+        let mut postings = term
+            .inverted
+            .read_block_postings_from_terminfo(&term.info, basic)
+            .map_err(fault)?;
+        while !postings.docs().is_empty() {
+            visit(postings.docs());
+            postings.advance();
+        }
+        Ok(())
+    }
+
+    fn each_among(
+        &self,
+        term: &SegmentTerm,
+        among: &Documents,
+        mut visit: impl FnMut(u32),
+    ) -> Result<()> {
+        if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
+            return self.each_document(term, |documents| among.common(documents, &mut visit));
+        }
+        let basic = IndexRecordOption::Basic;
+        let mut postings = term
+            .inverted
+            .read_postings_from_terminfo(&term.info, basic)
+            .map_err(fault)?;
+        for document in among.as_slice() {
+            if postings.doc() < *document {
+                postings.seek(*document);
+            }
+            if postings.doc() == *document {
+                visit(*document);
+            }
+        }
+        Ok(())
+    }
+
+    fn each_position(
+        &self,
+        term: &SegmentTerm,
+        among: &[u32],
+        mut visit: impl FnMut(u32, &[u32]),
+    ) -> Result<()> {
+        let option = IndexRecordOption::WithFreqsAndPositions;
+        let mut postings = term
+            .inverted
+            .read_postings_from_terminfo(&term.info, option)
+            .map_err(fault)?;
+        let mut positions = Vec::new();
+        for document in among {
+            if postings.doc() < *document {
+                postings.seek(*document);
+            }
+            if postings.doc() == *document {
+                postings.positions(&mut positions);
+                visit(*document, &positions);
+            }
+        }
+        Ok(())
+    }
+
+    fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
+        let (column, alive) = (self.rows()?, self.reader.alive_bitset());
+        let mut rows = [None; ROWS_AT_ONCE];
+        for (index, documents) in documents.chunks(ROWS_AT_ONCE).enumerate() {
+            let Some(rows) = rows.get_mut(..documents.len()) else {
+                continue;
+            };
+            column.first_vals(documents, rows);
+            for (place, (document, row)) in documents.iter().zip(rows).enumerate() {
+                if let Some(row) = row.and_then(|row| u32::try_from(row).ok())
+                    && alive.is_none_or(|alive| alive.is_alive(*document))
+                {
+                    visit(index * ROWS_AT_ONCE + place, Row(row));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Searching: a text, the fields to find it in, a filter and a page.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lead::{ViolationCode, Violations};
+use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
+use crate::search::hit::{Hit, matches};
+use crate::search::matching::matcher::{self, Wanted};
+use crate::search::matching::results::Ranked;
+use crate::search::query::fuzzy::Typos;
+use crate::search::query::query_text::{QueryText, word_count};
+use crate::search::terms::field::{Field, Scope};
+use crate::search::view::View;
+use crate::storage::Reader;
+
+/// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
+///
+/// ```
+/// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
+///
+/// let store = LeadStore::in_memory()?;
+/// store.create(NewLead::new("José Müller").email("jose@example.com").company("Example Corp"))?;
+/// assert_eq!(store.search(&SearchQuery::new("muller jos"))?.total, 1);
+/// let found = store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?;
+/// assert_eq!(found.items[0].lead.name, "José Müller");
+/// # Ok::<(), leadstore::Error>(())
+/// ```
+#[doc = include_str!("search.md")]
+#[derive(Clone, Debug)]
+#[must_use = "a query does nothing until it is passed to search"]
+pub struct SearchQuery {
+    text: String,
+    fields: Vec<Field>,
+    typos: Typos,
+    filter: Filter,
+    paging: Paging,
+}
+
+/// The longest query, in bytes and in words.
+const MAX_BYTES: usize = 512;
+pub(crate) const MAX_WORDS: usize = 32;
+/// As many as a lead can have: seven, and a hundred custom fields.
+const MAX_FIELDS: usize = 107;
+
+impl SearchQuery {
+    /// A search for this text, at most 512 bytes and 32 words, in all fields, page 1 of 25 hits each.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            fields: Vec::new(),
+            typos: Typos::Auto,
+            filter: Filter::new(),
+            paging: Paging::default(),
+        }
+    }
+
+    /// Which fields to search; none means all.
+    pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Whether typos are forgiven.
+    pub fn typos(mut self, typos: Typos) -> Self {
+        self.typos = typos;
+        self
+    }
+
+    /// Which leads to search.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Which page, from 1. A page past the end is empty.
+    pub fn page(mut self, page: u64) -> Self {
+        self.paging = self.paging.at_page(page);
+        self
+    }
+
+    /// How many hits a page has, 1 to 100.
+    pub fn per_page(mut self, per_page: u32) -> Self {
+        self.paging = self.paging.with_per_page(per_page);
+        self
+    }
+
+    /// Everything that is wrong with the query, before anybody waits for the index.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut violations = Violations::default();
+        if self.text.trim().is_empty() {
+            violations.add("query", ViolationCode::Required, "must not be blank");
+        } else if self.text.len() > MAX_BYTES {
+            violations.add(
+                "query",
+                ViolationCode::TooLong,
+                format!("must have at most {MAX_BYTES} bytes"),
+            );
+        } else if word_count(&self.text) > MAX_WORDS {
+            violations.add(
+                "query",
+                ViolationCode::TooLong,
+                format!("must have at most {MAX_WORDS} words"),
+            );
+        }
+        if self.fields.len() > MAX_FIELDS {
+            violations.add(
+                "fields",
+                ViolationCode::TooLong,
+                format!("must be at most {MAX_FIELDS}"),
+            );
+        }
+        self.paging.check(&mut violations);
+        violations.into_result()
+    }
+}
+
+/// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
+pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
+    guarded(|| {
+        let reader = view.reader();
+        let text = QueryText::parse(&query.text);
+        let (ranked, forgiving) = find(view, query, &text)?;
+        let total = ranked.total();
+        let rows = ranked.page(reader, query.paging.offset(), query.paging.limit())?;
+        let hit = |row| {
+            let lead = reader.indexed_lead(row)?.lead;
+            let matches = matches(&lead, &text, &query.fields, forgiving);
+            Ok(Hit { lead, matches })
+        };
+        Ok(Page::new(
+            rows.into_iter().map(hit).collect::<Result<_>>()?,
+            total,
+            query.paging,
+        ))
+    })
+}
+
+/// How all that a checked `query` finds divides.
+pub(crate) fn facets(view: &View, query: &SearchQuery) -> Result<Facets> {
+    let found = guarded(|| find(view, query, &QueryText::parse(&query.text)))?.0;
+    facets_of(view.reader(), &found.rows())
+}
+
+/// tantivy panics over damage that its checksums do not show.
+fn guarded<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "searching panicked, which a damaged index can cause",
+        ))
+    })
+}
+
+/// What is found, and whether typos had to be forgiven for it.
+fn find(view: &View, query: &SearchQuery, text: &QueryText) -> Result<(Ranked, bool)> {
+    // A query without letter or digit finds nothing.
+    if text.groups.is_empty() {
+        return Ok((Ranked::default(), false));
+    }
+    let scopes = Scope::of(&query.fields);
+    let filter = if query.filter.is_empty() {
+        None
+    } else {
+        Some(select(view.reader(), &query.filter)?)
+    };
+    let find = |forgiving| {
+        let wanted = Wanted {
+            query: text,
+            scopes: &scopes,
+            forgiving,
+            filter: filter.as_ref(),
+        };
+        Ok((matcher::find(view, &wanted)?, forgiving))
+    };
+    if query.typos == Typos::Always {
+        return find(true);
+    }
+    let as_typed = find(false)?;
+    let can_forgive =
+        query.typos == Typos::Auto && text.words().any(|word| word.mistyped.is_some());
+    if as_typed.0.total() == 0 && can_forgive {
+        find(true)
+    } else {
+        Ok(as_typed)
+    }
+}

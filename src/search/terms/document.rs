@@ -1,0 +1,147 @@
+//! The schema of the index, and a lead as a document of it. Nothing is stored but what is searched: a document leads to
+//! a row.
+
+use tantivy::TantivyDocument;
+use tantivy::schema::{
+    Field as IndexField, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::{Term, schema::SchemaBuilder};
+
+use crate::lead::Lead;
+use crate::row::Row;
+use crate::search::terms::field::Slot;
+use crate::search::terms::index_term::IndexTerm;
+use crate::search::terms::lead_terms::each_term;
+use crate::search::terms::pretokenized::{self, Lines};
+
+/// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
+pub(crate) const FINGERPRINT: u32 = 6;
+
+const ROW: &str = "row";
+
+#[derive(Clone)]
+pub(crate) struct IndexSchema {
+    schema: Schema,
+    row: IndexField,
+    slots: [IndexField; Slot::ALL.len()],
+}
+
+impl IndexSchema {
+    pub(crate) fn new() -> Self {
+        let mut builder = SchemaBuilder::new();
+        // Without field norms, which `INDEXED` would bring.
+        let row = builder.add_u64_field(ROW, NumericOptions::default().set_indexed().set_fast());
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(pretokenized::NAME)
+            .set_fieldnorms(false)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), options.clone()));
+        Self {
+            schema: builder.build(),
+            row,
+            slots,
+        }
+    }
+
+    pub(crate) fn schema(&self) -> Schema {
+        self.schema.clone()
+    }
+
+    pub(crate) fn row_name(&self) -> &'static str {
+        ROW
+    }
+
+    pub(crate) fn slot(&self, slot: Slot) -> IndexField {
+        // The slots are numbered in the order of `ALL`, for each of which there is a field.
+        self.slots.get(slot as usize).copied().unwrap_or(self.row)
+    }
+
+    /// The term by which a row's document is found and deleted.
+    pub(crate) fn row_term(&self, row: Row) -> Term {
+        Term::from_field_u64(self.row, row.0.into())
+    }
+
+    pub(crate) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
+        let mut document = TantivyDocument::default();
+        document.add_u64(self.row, row.0.into());
+        let mut texts: [Lines; Slot::ALL.len()] = Default::default();
+        each_term(lead, |slot, position, term| {
+            // They are in the order of `ALL`, as slots are numbered.
+            let Some(lines) = texts.get_mut(slot as usize) else {
+                return;
+            };
+            lines.push(position, term);
+            if let Some(word) = term.word().filter(|_| slot.has_beginnings()) {
+                IndexTerm::beginnings(word).for_each(|beginning| lines.push(position, beginning));
+            }
+        });
+        for (slot, lines) in self
+            .slots
+            .iter()
+            .zip(&texts)
+            .filter(|(_, lines)| !lines.text().is_empty())
+        {
+            document.add_text(*slot, lines.text());
+        }
+        document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tantivy::schema::document::Value as _;
+    use tantivy::tokenizer::{TokenStream, Tokenizer};
+
+    use super::*;
+    use crate::LeadStore;
+    use crate::lead::NewLead;
+    use crate::search::terms::pretokenized::WordLines;
+
+    /// What stands in an index at which place. Where this changes, [`FINGERPRINT`] must.
+    #[test]
+    fn the_terms_of_a_document_stay_what_they_are() {
+        let store = LeadStore::in_memory().unwrap();
+        let lead = NewLead::new("Zoë O'Brien")
+            .phone("001234")
+            .tags(["hot", "a b"])
+            .custom_field("n", "Tech");
+        let lead = store.create(lead).unwrap();
+        let schema = IndexSchema::new();
+        let document = schema.document(Row(7), &lead);
+        let mut terms = Vec::new();
+        for slot in Slot::ALL {
+            for value in document.get_all(schema.slot(slot)) {
+                let mut tokenizer = WordLines::default();
+                let mut stream = tokenizer.token_stream(value.as_str().unwrap());
+                while stream.advance() {
+                    terms.push(format!(
+                        "{} {} {}",
+                        slot.name(),
+                        stream.token().position,
+                        stream.token().text
+                    ));
+                }
+            }
+        }
+        let of = |slot: Slot| {
+            terms
+                .iter()
+                .filter_map(move |term| term.strip_prefix(slot.name())?.strip_prefix(' '))
+        };
+        assert!(of(Slot::Name).eq([
+            "0 \u{1}2",
+            "0 zoe",
+            "0 \u{2}2zo",
+            "1 obrien",
+            "1 \u{2}2ob",
+            "1 \u{2}3obr"
+        ]));
+        assert!(of(Slot::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
+        assert!(of(Slot::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
+        assert!(of(Slot::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));
+        assert!(of(Slot::NamedCustomField).eq(["0 .n\0\u{2}tech"]));
+        assert_eq!(terms.len(), 20);
+        assert_eq!(document.get_first(schema.row).unwrap().as_u64(), Some(7));
+    }
+}

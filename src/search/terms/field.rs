@@ -1,0 +1,241 @@
+//! The fields that are searched.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::lead::{Violation, ViolationCode};
+use crate::search::terms::index_term::{IndexTerm, named_prefix};
+
+/// A field that is searched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// The lead's name.
+    Name,
+    /// The company.
+    Company,
+    /// The e-mail address.
+    Email,
+    /// The phone number.
+    Phone,
+    /// The tags.
+    Tags,
+    /// Where the lead came from.
+    Source,
+    /// All custom fields.
+    CustomFields,
+    /// The custom field of this name; written `custom_fields.industry`.
+    CustomField(String),
+}
+
+const CUSTOM: &str = "custom_fields";
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name",
+            Self::Company => "company",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Tags => "tags",
+            Self::Source => "source",
+            Self::CustomFields => CUSTOM,
+            Self::CustomField(name) => return write!(f, "{CUSTOM}.{name}"),
+        })
+    }
+}
+
+impl FromStr for Field {
+    type Err = Error;
+
+    /// Reads a field's name, such as `email`, `custom_fields` or `custom_fields.industry`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for any other name.
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(name) = text
+            .strip_prefix(CUSTOM)
+            .and_then(|rest| rest.strip_prefix('.'))
+        {
+            return Ok(Self::CustomField(name.to_owned()));
+        }
+        Ok(match text {
+            "name" => Self::Name,
+            "company" => Self::Company,
+            "email" => Self::Email,
+            "phone" => Self::Phone,
+            "tags" => Self::Tags,
+            "source" => Self::Source,
+            CUSTOM => Self::CustomFields,
+            _ => {
+                return Err(Error::invalid(vec![Violation::new(
+                    "fields",
+                    ViolationCode::NotAllowed,
+                    "must be one of name, company, email, phone, tags, source, custom_fields, custom_fields.<name>",
+                )]));
+            }
+        })
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where the words of a lead are indexed: one slot a field, in the order in which a hit in them ranks, and one more in
+/// which the words of custom fields stand under their field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Slot {
+    Name,
+    Company,
+    Email,
+    Phone,
+    Tags,
+    Source,
+    CustomFields,
+    NamedCustomField,
+}
+
+impl Slot {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Name,
+        Self::Company,
+        Self::Email,
+        Self::Phone,
+        Self::Tags,
+        Self::Source,
+        Self::CustomFields,
+        Self::NamedCustomField,
+    ];
+
+    /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
+    /// and phones are not searched by the beginnings of theirs.
+    pub(crate) fn has_beginnings(self) -> bool {
+        !matches!(self, Self::NamedCustomField | Self::Phone)
+    }
+
+    /// Whether a word that is all of a value has another term than one that is not. The words of one custom field have
+    /// the places of the same ones among those of all, which tells.
+    pub(crate) fn tells_alone(self) -> bool {
+        self != Self::NamedCustomField
+    }
+
+    /// The name of the slot in the index.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Company => "company",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Tags => "tags",
+            Self::Source => "source",
+            Self::CustomFields => CUSTOM,
+            Self::NamedCustomField => "custom_field",
+        }
+    }
+}
+
+/// Where to look for a word: in a slot, under what prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) slot: Slot,
+    /// What stands before each word in the slot; empty but for named custom fields.
+    pub(crate) prefix: String,
+}
+
+impl Scope {
+    /// All of a slot.
+    pub(crate) const fn whole(slot: Slot) -> Self {
+        Self {
+            slot,
+            prefix: String::new(),
+        }
+    }
+
+    /// The scopes of these fields, or of all if none is named.
+    pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
+        if fields.is_empty() {
+            let slots = Slot::ALL
+                .into_iter()
+                .filter(|slot| *slot != Slot::NamedCustomField);
+            return slots.map(Self::whole).collect();
+        }
+        let scope = |field: &Field| match field {
+            Field::Name => Self::whole(Slot::Name),
+            Field::Company => Self::whole(Slot::Company),
+            Field::Email => Self::whole(Slot::Email),
+            Field::Phone => Self::whole(Slot::Phone),
+            Field::Tags => Self::whole(Slot::Tags),
+            Field::Source => Self::whole(Slot::Source),
+            Field::CustomFields => Self::whole(Slot::CustomFields),
+            Field::CustomField(name) => Self {
+                slot: Slot::NamedCustomField,
+                prefix: named_prefix(name),
+            },
+        };
+        let mut scopes: Vec<Self> = Vec::with_capacity(fields.len());
+        for scope in fields.iter().map(scope) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
+    /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
+    pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
+        let alone = self
+            .slot
+            .tells_alone()
+            .then(|| (IndexTerm::Alone(word).to_string(), true));
+        std::iter::once((
+            IndexTerm::Word {
+                prefix: &self.prefix,
+                word,
+            }
+            .to_string(),
+            false,
+        ))
+        .chain(alone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_written_as_it_is_read() {
+        use Field::*;
+        let custom = CustomField("in.dustry".into());
+        for field in [
+            Name,
+            Company,
+            Email,
+            Phone,
+            Tags,
+            Source,
+            CustomFields,
+            custom,
+        ] {
+            assert_eq!(field.to_string().parse::<Field>().unwrap(), field);
+        }
+        assert_eq!(
+            "custom_fields.in.dustry"
+                .parse::<Field>()
+                .unwrap()
+                .to_string(),
+            "custom_fields.in.dustry"
+        );
+        for wrong in ["", "Name", "custom_field", "custom_fieldsx", "notes"] {
+            let error = wrong.parse::<Field>().unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Invalid, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Bringing what the journal holds into the tables.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use redb::ReadableDatabase;
+
+use crate::error::{Error, Result};
+use crate::storage::fault;
+use crate::storage::record::meta::Header;
+use crate::storage::state::read_view::ReadView;
+use crate::storage::tables::open_tables::{CommittedTables, OpenTables};
+
+/// A checkpoint that has begun: the state to be brought into the tables. Others may commit meanwhile.
+pub(crate) struct Checkpoint {
+    db: Arc<redb::Database>,
+    view: ReadView,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(db: Arc<redb::Database>, view: ReadView) -> Self {
+        Self { db, view }
+    }
+
+    /// Writes the tables; gives them with their header, or `None` if they have it all already.
+    pub(crate) fn write(self) -> Result<Option<(CommittedTables, Header)>> {
+        let Self { db, view } = self;
+        let transaction = begin_write(&db)?;
+        // redb leaks the pages of a transaction that is dropped while unwinding.
+        let written: Result<bool> = catch_unwind(AssertUnwindSafe(|| {
+            let mut tables = OpenTables::of(&transaction)?;
+            // A large transaction may have written them while this one waited for its turn.
+            if tables.header()?.seq >= view.header.seq {
+                return Ok(false);
+            }
+            tables.write(&view.overlay)?;
+            tables.write_header(&view.header)?;
+            Ok(true)
+        }))
+        .unwrap_or_else(|_| {
+            Err(Error::corrupted(
+                "a checkpoint panicked, which a damaged file can cause",
+            ))
+        });
+        match written {
+            Ok(true) => transaction.commit().map_err(fault)?,
+            other => {
+                // The first error is the one to tell of.
+                let aborted = transaction.abort().map_err(fault);
+                other?;
+                aborted?;
+                return Ok(None);
+            }
+        }
+        CommittedTables::of(&db.begin_read().map_err(fault)?).map(Some)
+    }
+}
+
+/// Begins a transaction after which the file opens at once, whatever happens: without, redb verifies all of it at the
+/// first open after a crash, about a second for each million leads.
+pub(crate) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
+    let mut transaction = db.begin_write().map_err(fault)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}

@@ -1,0 +1,267 @@
+//! Opening a store's files, and making those of a new one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::{Builder, ReadableDatabase, StorageBackend};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::database::{Database, Files, Writable};
+use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::directory::{self, Directory, Lock, Opening};
+use crate::storage::file::location::{Medium, MemoryFiles};
+use crate::storage::file::real::RealDirectory;
+#[cfg(feature = "unstable-testing")]
+use crate::storage::file::simulated::SimulatedDirectory;
+use crate::storage::journal::{Journal, Recovery};
+use crate::storage::state::overlay::Overlay;
+use crate::storage::state::read_view::ReadView;
+use crate::storage::tables::open_tables::{CommittedTables, OpenTables};
+use crate::storage::{fault, guarded};
+
+/// What may be done to the store, and whether it may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadOnly,
+    /// Reading and writing a store that is made if there is none.
+    OpenOrCreate,
+    /// Reading and writing a store that must not be there yet.
+    CreateNew,
+    /// Reading and writing a store that must be there.
+    OpenExisting,
+}
+
+/// The part of the cache that holds what the tables have not yet, and bounds for it in bytes.
+const OVERLAY_PART: usize = 6;
+const MOST_OVERLAY_BYTES: usize = 40 << 20;
+
+type Backends = [Box<dyn StorageBackend>; 2];
+
+impl Database {
+    /// Opens the store, and makes it first if `access` says so. `cache_bytes` is what it may keep in memory.
+    pub(crate) fn open(medium: &Medium, cache_bytes: usize, access: Access) -> Result<Self> {
+        let overlay_bytes = (cache_bytes / OVERLAY_PART).min(MOST_OVERLAY_BYTES);
+        let mut builder = Builder::new();
+        builder.set_cache_size(cache_bytes - overlay_bytes);
+        match medium {
+            Medium::Directory(path) => {
+                Self::open_in(&mut builder, &RealDirectory(path), access, overlay_bytes)
+            }
+            #[cfg(feature = "unstable-testing")]
+            Medium::Simulated(disk) => Self::open_in(
+                &mut builder,
+                &SimulatedDirectory(disk),
+                access,
+                overlay_bytes,
+            ),
+            Medium::Memory(memory) => {
+                let opened = open_memory(&mut builder, memory)?;
+                let journal = memory
+                    .journal
+                    .each_ref()
+                    .map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
+                Self::recover(opened, journal, None, overlay_bytes)
+            }
+        }
+    }
+
+    fn open_in<D: Directory>(
+        builder: &mut Builder,
+        directory: &D,
+        access: Access,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
+        let opened = if access == Access::ReadOnly {
+            Self::open_read_only(builder, directory)
+        } else {
+            Self::open_writable(builder, directory, access, overlay_bytes)
+        };
+        opened.map_err(|error| {
+            or_cut_off(error).while_doing(format_args!("opening the store in {directory}"))
+        })
+    }
+
+    fn open_writable<D: Directory>(
+        builder: &mut Builder,
+        directory: &D,
+        access: Access,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
+        let may_create = access != Access::OpenExisting;
+        let lock = directory.lock(may_create)?;
+        let exists = directory::exists(directory)?;
+        if exists && access == Access::CreateNew {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "there is a store already; open it without create_new",
+            ));
+        }
+        if !exists && may_create {
+            if !Recovery::of(directory::read_journal(directory)?).is_empty() {
+                return Err(Error::corrupted(
+                    "leads.redb is missing, and its journal is there, which holds what was written last; put it back, or \
+                     remove leads.journal.0 and leads.journal.1 to begin a new store",
+                ));
+            }
+            directory::create_whole(directory, |file| {
+                let db = builder.create_with_backend(file).map_err(fault)?;
+                initialise(&db)?;
+                db.close().map_err(fault)
+            })?;
+        }
+        directory::discard_new(directory)?;
+        let opened = open_file(builder, || directory::open_store_to_write(directory))?;
+        let journal = directory::open_journal(directory)?
+            .map(|file| Box::new(file) as Box<dyn StorageBackend>);
+        Self::recover(opened, journal, Some(lock), overlay_bytes)
+    }
+
+    /// What is in the journal cannot be done again without writing, so it must be in the tables already.
+    fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
+        let file = directory::open_store(directory, Opening::ToRead)?;
+        let db = guarded(|| {
+            builder
+                .open_read_only_with_backend(file.clone())
+                .map_err(fault)
+        })?;
+        let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        if Recovery::of(directory::read_journal(directory)?)
+            .after(&header)?
+            .count()
+            > 0
+        {
+            return Err(crate::storage::not_closed_cleanly());
+        }
+        let checkpoint = header.seq;
+        let view = ReadView {
+            header,
+            tables: Arc::new(tables),
+            overlay: Overlay::default(),
+        };
+        Ok(Self {
+            files: Files::ReadOnly(db),
+            file,
+            view: Some(view),
+            checkpoint,
+            overlay_bytes: 0,
+        })
+    }
+
+    /// The store as the tables have it, with what only the journal has.
+    pub(crate) fn recover(
+        (db, file): (redb::Database, SealedFile),
+        files: Backends,
+        lock: Option<Lock>,
+        overlay_bytes: usize,
+    ) -> Result<Self> {
+        let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let checkpoint = header.seq;
+        let recovery = Recovery::read(&files)?;
+        let recovered = recovery.after(&header)?;
+        let mut overlay = Overlay::default();
+        if recovered.count() > 0 {
+            recovery.secure(&files, &header)?;
+            log::info!(
+                "the store was not closed cleanly; {} commits are taken from its journal",
+                recovered.count()
+            );
+        }
+        for commit in recovered.commits() {
+            let commit = commit?;
+            commit
+                .ops
+                .iter()
+                .try_for_each(|op| overlay.apply(op, &tables))?;
+            header = commit.header;
+        }
+        let journal = Journal::new(files, &recovered, &header)?;
+        let view = ReadView {
+            header,
+            tables: Arc::new(tables),
+            overlay,
+        };
+        let writable = Writable {
+            db: Arc::new(db),
+            journal,
+            since: None,
+            _lock: lock,
+        };
+        Ok(Self {
+            files: Files::Writable(Box::new(writable)),
+            file,
+            view: Some(view),
+            checkpoint,
+            overlay_bytes,
+        })
+    }
+}
+
+/// Where the file ends before what should be read, it was cut off, which nobody mends by trying again.
+fn or_cut_off(error: Error) -> Error {
+    let cause =
+        std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<redb::Error>());
+    match cause {
+        Some(redb::Error::Io(io)) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::corrupted("the store's file is damaged: it was cut off").caused_by(error)
+        }
+        _ => error,
+    }
+}
+
+/// Opens the file that `file` gives, which redb knows already.
+fn open_file(
+    builder: &mut Builder,
+    file: impl Fn() -> Result<SealedFile>,
+) -> Result<(redb::Database, SealedFile)> {
+    let is_verified = Arc::new(AtomicBool::new(false));
+    let verified = Arc::clone(&is_verified);
+    builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
+    let open =
+        |file: &SealedFile| guarded(|| builder.create_with_backend(file.clone()).map_err(fault));
+    let first = file()?;
+    match open(&first) {
+        // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
+        // was not closed, and goes back to the commit before.
+        Err(error)
+            if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
+        {
+            let file = file()?;
+            let db = file.tolerating(|| open(&file))?;
+            Ok((db, file))
+        }
+        opened => Ok((opened?, first)),
+    }
+}
+
+/// Opens the store in memory, which is made first if it is not there yet.
+pub(crate) fn open_memory(
+    builder: &mut Builder,
+    memory: &MemoryFiles,
+) -> Result<(redb::Database, SealedFile)> {
+    let failed = |error| fault(redb::Error::Io(error));
+    let file = memory.store.clone();
+    if file.len().map_err(failed)? > 0 {
+        return open_file(builder, || SealedFile::open(file.clone()).map_err(failed));
+    }
+    let file = SealedFile::create(file).map_err(failed)?;
+    let db = builder.create_with_backend(file.clone()).map_err(fault)?;
+    initialise(&db)?;
+    Ok((db, file))
+}
+
+/// Has the file of a closed store say that it has another format, or none.
+#[cfg(feature = "unstable-testing")]
+pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
+    let file = directory::open_store(&RealDirectory(directory), Opening::Existing)?;
+    let db = Builder::new().create_with_backend(file).map_err(fault)?;
+    let transaction = db.begin_write().map_err(fault)?;
+    OpenTables::of(&transaction)?.set_format(format)?;
+    transaction.commit().map_err(fault)
+}
+
+/// Writes the tables of a store that holds nothing.
+fn initialise(db: &redb::Database) -> Result<()> {
+    let transaction = db.begin_write().map_err(fault)?;
+    OpenTables::of(&transaction)?.initialise()?;
+    transaction.commit().map_err(fault)
+}

@@ -1,0 +1,132 @@
+//! Filling a new file with what another one has: as it is, for a backup, or with everything derived anew, for a repair.
+
+use redb::{Builder, Database};
+
+use crate::error::Result;
+use crate::row::Row;
+use crate::schema::entries::Entries;
+use crate::storage::fault;
+use crate::storage::file::checksummed::SealedFile;
+use crate::storage::journal::Op;
+use crate::storage::key::chunk_key;
+use crate::storage::record::change_log;
+use crate::storage::record::lead_record::{self, Stored};
+use crate::storage::record::meta::{CommitId, Header, Seq, random_bytes};
+use crate::storage::state::full_scan::Audit;
+use crate::storage::state::overlay::Overlay;
+use crate::storage::state::read_view::ReadView;
+use crate::storage::state::state_ref::{Reader, Visit};
+use crate::storage::tables::open_tables::OpenTables;
+use crate::storage::tables::tree::Tree;
+
+/// How much of the new file is kept in memory, and how much is gathered before it is written to the tables.
+const CACHE_BYTES: usize = 64 << 20;
+const GATHERED_BYTES: usize = 16 << 20;
+
+/// Copies everything that the tables of `view` have, over which there must be nothing, and tells `progress` how many leads
+/// that are.
+pub(crate) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    fill(file, |tables| {
+        let mut copied = 0;
+        for tree in Tree::ALL {
+            view.scan_all(tree, &mut |key, value| {
+                tables.put(tree, key, value)?;
+                if tree == Tree::Leads {
+                    copied += 1;
+                    progress(copied);
+                }
+                Ok(Visit::Continue(()))
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Copies the leads and credentials of `view`, and makes anew everything that `derive` derives from a lead. It is a new
+/// commit, with a log that begins with it, so that the search index is made anew as well.
+pub(crate) fn rebuild(
+    view: &ReadView,
+    file: SealedFile,
+    derive: &dyn Fn(Row, &Stored) -> Entries,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    fill(file, |tables| {
+        let seq = Seq(view.header.seq.0.saturating_add(1));
+        let mut header = Header {
+            seq,
+            commit_id: CommitId(random_bytes()),
+            log_start: seq,
+            ..view.header().clone()
+        };
+        let mut gathered = Overlay::default();
+        let mut copied = 0;
+        view.each_lead(|row, stored| {
+            let stored = stored?;
+            header.next_row = header.next_row.max(row.0.saturating_add(1));
+            header.newest_created_at = header.newest_created_at.max(stored.lead.created_at);
+            let mut put = |op: Op| gathered.apply(&op, &*tables);
+            put(Op::Lead(row.0, Some(lead_record::encode(&stored)?.into())))?;
+            let entries = derive(row, &stored);
+            for id in &entries.ids {
+                put(Op::Id(id.as_slice().into(), Some(row.0)))?;
+            }
+            for key in &entries.keys {
+                put(Op::Key(key.as_slice().into(), true))?;
+            }
+            for posting in &entries.postings {
+                put(Op::Row {
+                    chunk: chunk_key(posting, row).as_slice().into(),
+                    row: row.0,
+                    present: true,
+                })?;
+            }
+            put(Op::DealValue(row.0, entries.deal_value))?;
+            copied += 1;
+            progress(copied);
+            if gathered.bytes() > GATHERED_BYTES {
+                tables.write(&std::mem::take(&mut gathered))
+            } else {
+                Ok(())
+            }
+        })?;
+        view.each_credential_record(|id, record| {
+            gathered.apply(&Op::Credential(id.into(), Some(record.into())), &*tables)
+        })?;
+        let log = change_log::encode(header.commit_id, &[])?;
+        gathered.apply(
+            &Op::Log(change_log::key(seq, 0).as_slice().into(), Some(log.into())),
+            &*tables,
+        )?;
+        tables.write(&gathered)?;
+        tables.write_header(&header)
+    })
+}
+
+/// Makes a store of a new file in one transaction.
+fn fill(file: SealedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
+    let db = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(file)
+        .map_err(fault)?;
+    fill_database(&db, work)?;
+    db.close().map_err(fault)
+}
+
+fn fill_database(
+    db: &Database,
+    work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>,
+) -> Result<()> {
+    let transaction = db.begin_write().map_err(fault)?;
+    let filled = OpenTables::of(&transaction).and_then(|mut tables| {
+        tables.initialise()?;
+        work(&mut tables)
+    });
+    match filled {
+        Ok(()) => transaction.commit().map_err(fault),
+        Err(error) => {
+            // The first error is the one to tell of.
+            let _ = transaction.abort();
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! The writes of one transaction, readable before they are committed.
+//!
+//! They gather in an overlay of the transaction's own. A transaction that outgrows memory writes it to the tables, in
+//! key order, and goes on; such a one is committed there, past the journal.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+#[cfg(feature = "http")]
+use crate::credential::CredentialId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::row::{Row, RowSet};
+use crate::storage::database::Pending;
+use crate::storage::journal::Op;
+use crate::storage::key::{KeyRange, chunk_key};
+use crate::storage::record::change_log::{self, LogChange};
+#[cfg(feature = "http")]
+use crate::storage::record::credential::StoredCredential;
+use crate::storage::record::lead_record::{self, Stored};
+use crate::storage::record::meta::{CommitId, Header, Seq, random_bytes};
+use crate::storage::state::overlay::Overlay;
+use crate::storage::state::read_view::ReadView;
+use crate::storage::state::state_ref::{Reader, Visit, scan_log};
+use crate::storage::tables::open_tables::{CommittedTables, OpenTables, ReadTables};
+
+/// How many log records one commit removes, so that trimming is spread over commits.
+const LOG_RECORDS_TRIMMED: usize = 16;
+
+/// The writes of one transaction.
+pub(crate) struct WriteBatch<'p> {
+    pending: &'p Pending,
+    header: Header,
+    overlay: Overlay,
+    tables: Base<'p>,
+    /// What the journal gets; nothing once the tables were written.
+    ops: Vec<Op>,
+    ops_bytes: usize,
+    changes: Vec<LogChange>,
+    has_changes: bool,
+    /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
+    half_written: bool,
+}
+
+/// The tables under the overlay.
+enum Base<'p> {
+    Committed(Arc<CommittedTables>),
+    /// Those of this transaction, which has written to them.
+    Open(Box<OpenTables<'p>>),
+}
+
+/// A transaction that has been carried out.
+pub(crate) enum Finished {
+    /// To be written to the journal: the state after it, and what it changed.
+    InMemory(Box<ReadView>, Vec<Op>),
+    /// Written to the tables.
+    InTables,
+}
+
+impl<'p> WriteBatch<'p> {
+    pub(crate) fn new(pending: &'p Pending) -> Self {
+        let view = pending.view();
+        Self {
+            pending,
+            header: view.header.clone(),
+            overlay: view.overlay.clone(),
+            tables: Base::Committed(Arc::clone(&view.tables)),
+            ops: Vec::new(),
+            ops_bytes: 0,
+            changes: Vec::new(),
+            has_changes: false,
+            half_written: false,
+        }
+    }
+
+    /// The row for a new lead.
+    pub(crate) fn allocate_row(&mut self) -> Result<Row> {
+        let row = Row(self.header.next_row);
+        // Chunk numbers end with FFFF, and so does the store.
+        self.header.next_row = row.0.checked_add(1).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the store has given out all of its 4,294,967,295 rows; start a new one",
+            )
+        })?;
+        Ok(row)
+    }
+
+    pub(crate) fn note_created_at(&mut self, created_at: DateTime<Utc>) {
+        self.header.newest_created_at = self.header.newest_created_at.max(created_at);
+    }
+
+    pub(crate) fn put_lead(&mut self, row: Row, stored: &Stored) -> Result<()> {
+        let record = lead_record::encode(stored)?;
+        self.change(Op::Lead(row.0, Some(record.into())))
+    }
+
+    pub(crate) fn remove_lead(&mut self, row: Row) -> Result<()> {
+        self.change(Op::Lead(row.0, None))
+    }
+
+    /// Gives an id its row, or takes it away.
+    pub(crate) fn set_id(&mut self, id: &[u8], row: Option<Row>) -> Result<()> {
+        self.change(Op::Id(id.into(), row.map(|row| row.0)))
+    }
+
+    /// Puts a sorted key in or takes it out.
+    pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
+        self.change(Op::Key(key.into(), present))
+    }
+
+    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](crate::storage::key::Posting).
+    pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
+        self.change(Op::Row {
+            chunk: chunk_key(posting, row).as_slice().into(),
+            row: row.0,
+            present,
+        })
+    }
+
+    /// Sets a row's deal value, in ten-thousandths.
+    pub(crate) fn set_deal_value(&mut self, row: Row, value: Option<u64>) -> Result<()> {
+        self.change(Op::DealValue(row.0, value))
+    }
+
+    /// Notes for the change log that a lead has been changed, all of which has been written.
+    pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
+        self.changes.push(change);
+        self.make_room()
+    }
+
+    /// Puts the record of a credential in, in place of an earlier one, or takes it out.
+    #[cfg(feature = "http")]
+    pub(crate) fn set_credential(
+        &mut self,
+        id: CredentialId,
+        stored: Option<&StoredCredential>,
+    ) -> Result<()> {
+        let record = stored
+            .map(crate::storage::record::credential::encode)
+            .transpose()?;
+        self.change(Op::Credential(
+            id.to_bytes().as_slice().into(),
+            record.map(Into::into),
+        ))?;
+        self.make_room()
+    }
+
+    /// Writes what has gathered to the tables where it outgrows memory.
+    fn make_room(&mut self) -> Result<()> {
+        // A lead that is changed again and again takes the journal's room, though not the overlay's.
+        let own_bytes = match self.tables {
+            Base::Committed(_) => self
+                .ops_bytes
+                .max(self.overlay.bytes().saturating_sub(self.view_bytes())),
+            Base::Open(_) => self.overlay.bytes(),
+        };
+        if own_bytes > self.pending.most_bytes() {
+            self.write_tables()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether there is anything to commit.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.has_changes
+    }
+
+    /// How many changes to leads were noted so far.
+    pub(crate) fn change_count(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Completes the transaction with its records in the log and the header. `log_start` is the lowest number that the
+    /// log must keep. `now` is `None` while the clock is distrusted.
+    pub(crate) fn finish(
+        mut self,
+        now: Option<DateTime<Utc>>,
+        log_start: Seq,
+    ) -> Result<FinishedBatch> {
+        if self.half_written {
+            return Err(Error::corrupted(
+                "an earlier failure in the transaction left a part of it unwritten",
+            ));
+        }
+        let changes = std::mem::take(&mut self.changes);
+        self.header.seq = Seq(self.header.seq.0.saturating_add(1));
+        self.header.commit_id = CommitId(random_bytes());
+        // A commit that changes no lead has its record, too: by those, commits are told from another history's.
+        let without_leads = changes.is_empty().then_some(changes.as_slice());
+        let parts = changes
+            .chunks(change_log::CHANGES_PER_RECORD)
+            .chain(without_leads);
+        for (part, changes) in parts.enumerate() {
+            let key = change_log::key(self.header.seq, u32::try_from(part).unwrap_or(u32::MAX));
+            let record = change_log::encode(self.header.commit_id, changes)?;
+            self.change(Op::Log(key.as_slice().into(), Some(record.into())))?;
+        }
+        self.trim_log(log_start)?;
+        self.header.last_commit_at = now.unwrap_or(self.header.last_commit_at);
+        let finished = match self.tables {
+            Base::Open(mut tables) => {
+                tables.write(&self.overlay)?;
+                tables.write_header(&self.header)?;
+                Finished::InTables
+            }
+            Base::Committed(tables) => {
+                let view = ReadView {
+                    header: self.header,
+                    tables,
+                    overlay: self.overlay,
+                };
+                Finished::InMemory(Box::new(view), self.ops)
+            }
+        };
+        Ok(FinishedBatch { finished, changes })
+    }
+
+    fn view_bytes(&self) -> usize {
+        self.pending.view().overlay.bytes()
+    }
+
+    fn trim_log(&mut self, log_start: Seq) -> Result<()> {
+        // This commit's own record stays.
+        let log_start = log_start.min(self.header.seq);
+        if log_start <= self.header.log_start {
+            return Ok(());
+        }
+        let range = KeyRange {
+            from: Vec::new(),
+            to: change_log::key(log_start, 0).to_vec(),
+        };
+        let mut obsolete = Vec::new();
+        let mut reached = log_start;
+        scan_log(self, &range, |key, _| {
+            if obsolete.len() == LOG_RECORDS_TRIMMED {
+                if let Some(number) = key.first_chunk::<8>() {
+                    reached = Seq(u64::from_be_bytes(*number));
+                }
+                return Ok(Visit::Break(()));
+            }
+            obsolete.push(key.into());
+            Ok(Visit::Continue(()))
+        })?;
+        for key in obsolete {
+            self.change(Op::Log(key, None))?;
+        }
+        self.header.log_start = reached;
+        Ok(())
+    }
+
+    fn change(&mut self, op: Op) -> Result<()> {
+        let tables: &dyn ReadTables = match &self.tables {
+            Base::Committed(tables) => &**tables,
+            Base::Open(tables) => &**tables,
+        };
+        self.has_changes = true;
+        self.overlay.apply(&op, tables)?;
+        if matches!(self.tables, Base::Committed(_)) {
+            self.ops_bytes += op.size();
+            self.ops.push(op);
+        }
+        Ok(())
+    }
+
+    /// Writes what has gathered to the tables.
+    fn write_tables(&mut self) -> Result<()> {
+        self.half_written = true;
+        if matches!(self.tables, Base::Committed(_)) {
+            self.tables = Base::Open(Box::new(OpenTables::of(self.pending.transaction()?)?));
+            self.ops = Vec::new();
+        }
+        if let Base::Open(tables) = &mut self.tables {
+            tables.write(&std::mem::take(&mut self.overlay))?;
+        }
+        self.half_written = false;
+        Ok(())
+    }
+}
+
+/// A transaction that only needs to be committed.
+pub(crate) struct FinishedBatch {
+    pub(crate) finished: Finished,
+    changes: Vec<LogChange>,
+}
+
+impl FinishedBatch {
+    /// The rows of the leads that it changed.
+    pub(crate) fn changed_rows(&self) -> RowSet {
+        self.changes.iter().map(|change| change.row).collect()
+    }
+}
+
+impl Reader for WriteBatch<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn tables(&self) -> &dyn ReadTables {
+        match &self.tables {
+            Base::Committed(tables) => &**tables,
+            Base::Open(tables) => &**tables,
+        }
+    }
+
+    fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+    use crate::row::Direction;
+    use crate::storage::LogKind;
+    use crate::storage::database::open::Access;
+    use crate::storage::database::{Database, Durability};
+    use crate::storage::file::location::Medium;
+    use crate::storage::key::{Posting, ValueField};
+
+    fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
+        let mut seen = Vec::new();
+        let all = KeyRange {
+            from: vec![0x10],
+            to: vec![0x20],
+        };
+        reader
+            .scan_keys(&all, direction, |key| {
+                seen.push(key.to_vec());
+                Ok(Visit::Continue(()))
+            })
+            .unwrap();
+        seen
+    }
+
+    fn change() -> LogChange {
+        let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+        LogChange {
+            kind: LogKind::Created,
+            row: Row(0),
+            id,
+            version,
+        }
+    }
+
+    /// In memory, and written to the tables after every change.
+    #[test]
+    fn what_is_written_can_be_read_before_the_commit_and_after_it() {
+        let posting = Posting::Value(ValueField::Tag, Some("x"));
+        for cache_bytes in [8 << 20, 0] {
+            let mut db =
+                Database::open(&Medium::memory(), cache_bytes, Access::OpenOrCreate).unwrap();
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
+                for key in [b"\x11b", b"\x11a", b"\x11c"] {
+                    batch.set_key(key, true)?;
+                    batch.log(change())?;
+                }
+                batch.set_key(b"\x11a", false)?;
+                batch.log(change())?;
+                assert_eq!(keys(batch, Direction::Ascending), [b"\x11b", b"\x11c"]);
+                assert_eq!(keys(batch, Direction::Descending), [b"\x11c", b"\x11b"]);
+                for row in [1, 70_000] {
+                    batch.set_row(&posting.key(), Row(row), true)?;
+                    batch.log(change())?;
+                }
+                assert_eq!(
+                    batch.rows(&posting)?.iter().collect::<Vec<_>>(),
+                    [Row(1), Row(70_000)]
+                );
+                batch.set_row(&posting.key(), Row(70_000), false)?;
+                batch.log(change())?;
+                assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1)]);
+                Ok(())
+            };
+            fill(&mut batch).unwrap();
+            assert_eq!(matches!(batch.tables, Base::Open(_)), cache_bytes == 0);
+            let finished = batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
+            assert_eq!(finished.changed_rows().len(), 1);
+            db.commit(pending, finished, Durability::EveryCommit)
+                .unwrap();
+            let view = db.read().unwrap();
+            assert_eq!(view.rows(&posting).unwrap().len(), 1);
+            assert_eq!(keys(&view, Direction::Descending), [b"\x11c", b"\x11b"]);
+            let mut logged = 0;
+            view.changes_after(Seq(0), |_| logged += 1).unwrap();
+            assert_eq!(logged, 7);
+        }
+    }
+
+    #[test]
+    fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
+        let overlay_bytes = 100_000;
+        let db =
+            Database::open(&Medium::memory(), overlay_bytes * 6, Access::OpenOrCreate).unwrap();
+        let pending = db.begin().unwrap();
+        let mut batch = pending.batch();
+        assert!(!batch.has_changes());
+        // The overlay keeps the last record, the journal would get all.
+        let stored = lead_record::with_text(9_000);
+        let taken = size_of::<Op>() + lead_record::encode(&stored).unwrap().len();
+        for puts in 1..=overlay_bytes / taken + 1 {
+            batch.put_lead(Row(0), &stored).unwrap();
+            batch.log(change()).unwrap();
+            assert!(batch.has_changes());
+            assert_eq!(
+                matches!(batch.tables, Base::Open(_)),
+                puts * taken > overlay_bytes,
+                "{puts} of {taken} bytes"
+            );
+        }
+        drop(batch);
+        pending.abort().unwrap();
+    }
+
+    #[test]
+    fn the_log_is_trimmed_by_some_records_a_commit_and_never_of_its_own() {
+        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let mut commit = |log_start| {
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            batch.log(change()).unwrap();
+            let finished = batch.finish(None, Seq(log_start)).unwrap();
+            db.commit(pending, finished, Durability::Later).unwrap();
+            let (view, mut kept) = (db.read().unwrap(), Vec::new());
+            crate::storage::Audit::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
+            assert_eq!(kept.first(), Some(&view.header().log_start));
+            (view.header().log_start.0, kept.len())
+        };
+        (1..=40).for_each(|count| assert_eq!(commit(1), (1, count)));
+        assert_eq!(commit(10), (10, 32));
+        assert_eq!(commit(5), (10, 33), "not back");
+        assert_eq!(commit(36), (26, 18), "sixteen at once");
+        assert_eq!(commit(36), (36, 9), "then the rest");
+        assert_eq!(commit(u64::MAX), (45, 1));
+    }
+}

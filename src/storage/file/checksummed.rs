@@ -1,0 +1,484 @@
+//! The store's file in sealed blocks, so that damage is noticed when it is read: redb trusts the pages that it reads, and
+//! of damaged ones makes wrong values, panics and aborts.
+//!
+//! ```text
+//! 0                            preface: "leadstore sealed" salt[16] CRC-32 of both, zeros up to 512
+//! 512, 5,120                   block 0, twice: see `head`
+//! 9,728 + (block - 1) * 4,100  seal: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
+//! ```
+//!
+//! Numbers are little-endian. The salt, drawn for each file, and the block's number keep a block from being taken for one
+//! of another place or file.
+//!
+//! A power cut may leave a part of a block, which hardly ever harms one that is in use: redb writes pages that nothing
+//! refers to yet, syncs, and then refers to them from its header, block 0. Where it does not sync in between, it looks for
+//! such pages by checksums of its own when the file is opened: see [`tolerating`](SealedFile::tolerating).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+use crate::error::Result;
+use crate::storage::fault;
+use crate::storage::file::layout::{
+    BLOCK, CHECKSUM, DATA, FIRST_BLOCK, PREFACE, block_offset, checksum, corrupted,
+};
+use crate::storage::file::superblock::Head;
+use crate::storage::record::meta::random_bytes;
+
+const MAGIC: &[u8; 16] = b"leadstore sealed";
+
+/// A file whose blocks are sealed, over one whose are not. Clones are the same file.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedFile {
+    sealed: Arc<Sealed>,
+    damage: Damage,
+}
+
+#[derive(Debug)]
+struct Sealed {
+    inner: Box<dyn StorageBackend>,
+    salt: [u8; 16],
+    head: Mutex<Head>,
+    /// Whether damaged blocks are read as they are.
+    tolerates: AtomicBool,
+    /// Those that were.
+    tolerated: Mutex<BTreeSet<u64>>,
+}
+
+/// The first damage that was met in a file, if any was. redb says what it met once, and then refuses to go on.
+pub(crate) type Damage = Arc<OnceLock<String>>;
+
+impl SealedFile {
+    /// A new file, in one that is empty.
+    pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
+        let salt = random_bytes();
+        let head = [MAGIC.as_slice(), &salt].concat();
+        let mut preface = [head.as_slice(), &crc32fast::hash(&head).to_le_bytes()].concat();
+        preface.resize(PREFACE, 0);
+        inner.set_len(FIRST_BLOCK as u64)?;
+        inner.write(0, &preface)?;
+        Ok(Self::of(inner, salt, Head::blank()))
+    }
+
+    pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
+        if inner.len()? < FIRST_BLOCK as u64 {
+            return Err(corrupted("it is too short to be one"));
+        }
+        let mut preface = [0; PREFACE];
+        inner.read(0, &mut preface)?;
+        let parts = preface.split_first_chunk::<16>().and_then(|(magic, rest)| {
+            let (salt, rest) = rest.split_first_chunk::<16>()?;
+            Some((magic, salt, rest.first_chunk::<4>()?))
+        });
+        let (magic, salt, sum) = parts
+            .filter(|(magic, ..)| *magic == MAGIC)
+            .ok_or_else(|| corrupted("it begins otherwise"))?;
+        if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
+            return Err(corrupted("its first bytes are not what was written"));
+        }
+        let head = Head::read(&inner, salt)?;
+        Ok(Self::of(inner, *salt, head))
+    }
+
+    fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
+        let (inner, head) = (Box::new(inner), Mutex::new(head));
+        let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
+        let sealed = Arc::new(Sealed {
+            inner,
+            salt,
+            head,
+            tolerates,
+            tolerated,
+        });
+        Self {
+            sealed,
+            damage: Damage::default(),
+        }
+    }
+
+    /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
+    /// read are sealed as they are once it writes or succeeds: redb's checksums leave out what of a page is not in use.
+    pub(crate) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.sealed.tolerates.store(true, Ordering::Relaxed);
+        let done = work();
+        self.sealed.tolerates.store(false, Ordering::Relaxed);
+        let done = done.inspect_err(|_| lock(&self.sealed.tolerated).clear())?;
+        self.seal_tolerated()
+            .map_err(redb::Error::Io)
+            .map_err(fault)?;
+        Ok(done)
+    }
+
+    /// Seals the blocks that were tolerated so far. They are on the disk before anything else is written: once the header
+    /// there says that the file was repaired, nobody tolerates them any more.
+    fn seal_tolerated(&self) -> io::Result<()> {
+        let tolerated = std::mem::take(&mut *lock(&self.sealed.tolerated));
+        if tolerated.is_empty() {
+            return Ok(());
+        }
+        tolerated
+            .into_iter()
+            .try_for_each(|block| self.seal_as_it_is(block))?;
+        self.sync_data()
+    }
+
+    fn seal_as_it_is(&self, block: u64) -> io::Result<()> {
+        let mut sealed = vec![0; BLOCK];
+        self.sealed.inner.read(block_offset(block)?, &mut sealed)?;
+        let (stored, data) = sealed.split_at_mut(CHECKSUM);
+        stored.copy_from_slice(&checksum(&self.sealed.salt, block, data));
+        self.sealed.inner.write(block_offset(block)?, &sealed)
+    }
+
+    pub(crate) fn damage(&self) -> Damage {
+        Arc::clone(&self.damage)
+    }
+
+    /// The same file for another reader, the damage that it meets aside.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            sealed: Arc::clone(&self.sealed),
+            damage: Damage::default(),
+        }
+    }
+
+    /// Whether both copies of block 0 are the same, as closing leaves them.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.head().is_complete()
+    }
+
+    fn head(&self) -> MutexGuard<'_, Head> {
+        lock(&self.sealed.head)
+    }
+
+    /// The blocks from `first` on, `count` of them, with their seals, each verified. Block 0 is not among them.
+    fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut sealed = vec![0; count * BLOCK];
+        self.sealed.inner.read(block_offset(first)?, &mut sealed)?;
+        for (block, sealed) in (first..).zip(sealed.chunks_exact(BLOCK)) {
+            let (stored, data) = sealed.split_at(CHECKSUM);
+            if stored == checksum(&self.sealed.salt, block, data) {
+                continue;
+            }
+            if !self.sealed.tolerates.load(Ordering::Relaxed) {
+                let what = format!("its block {block} is not what was written");
+                return Err(corrupted(self.damage.get_or_init(|| what)));
+            }
+            lock(&self.sealed.tolerated).insert(block);
+        }
+        Ok(sealed)
+    }
+}
+
+impl StorageBackend for SealedFile {
+    fn len(&self) -> io::Result<u64> {
+        let blocks = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / BLOCK as u64;
+        let head = u64::from(!self.head().is_blank());
+        Ok(if blocks == 0 { head } else { blocks + 1 } * DATA as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let (first, count, skip) = blocks(offset, out.len());
+        if first == 0 {
+            let head = self.head();
+            let data = head.data().get(skip..).unwrap_or_default();
+            let (places, rest) = out.split_at_mut(out.len().min(data.len()));
+            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            drop(head);
+            return if rest.is_empty() {
+                Ok(())
+            } else {
+                self.read(DATA as u64, rest)
+            };
+        }
+        let (mut rest, mut skip) = (out, skip);
+        for sealed in self.read_blocks(first, count)?.chunks_exact(BLOCK) {
+            let data = sealed.get(CHECKSUM + skip..).unwrap_or_default();
+            let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
+            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            (rest, skip) = (after, 0);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if !len.is_multiple_of(DATA as u64) || len == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the file's length is no whole number of blocks",
+            ));
+        }
+        self.seal_tolerated()?;
+        self.sealed.inner.set_len(block_offset(len / DATA as u64)?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // Locked meanwhile, so that what is written now is not taken for synced.
+        let mut head = self.head();
+        self.sealed.inner.sync_data()?;
+        head.synced();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.seal_tolerated()?;
+        let (first, count, skip) = blocks(offset, data.len());
+        if first == 0 {
+            let (own, rest) = data.split_at(data.len().min(DATA - skip));
+            self.head()
+                .write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
+            return if rest.is_empty() {
+                Ok(())
+            } else {
+                self.write(DATA as u64, rest)
+            };
+        }
+        let mut sealed = if skip == 0 && data.len() == count * DATA {
+            vec![0; count * BLOCK]
+        } else {
+            self.read_blocks(first, count)?
+        };
+        let (mut rest, mut skip) = (data, skip);
+        for (block, sealed) in (first..).zip(sealed.chunks_exact_mut(BLOCK)) {
+            let (place, data) = sealed.split_at_mut(CHECKSUM);
+            let places = data.get_mut(skip..).unwrap_or_default();
+            let (new, after) = rest.split_at(rest.len().min(places.len()));
+            places
+                .get_mut(..new.len())
+                .unwrap_or_default()
+                .copy_from_slice(new);
+            place.copy_from_slice(&checksum(&self.sealed.salt, block, data));
+            (rest, skip) = (after, 0);
+        }
+        self.sealed.inner.write(block_offset(first)?, &sealed)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        let completed = self.head().complete(&*self.sealed.inner, &self.sealed.salt);
+        self.sealed.inner.close().and(completed)
+    }
+
+    fn try_lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
+        self.sealed.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
+        self.sealed.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
+        self.sealed.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
+        self.sealed.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<(), BackendError> {
+        self.sealed.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
+        self.sealed.inner.query_lock_range(start, end)
+    }
+}
+
+/// What the locks guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The blocks that some bytes lie in: the first one, how many, and how much of the first lies before the bytes.
+fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
+    let skip = (offset % DATA as u64) as usize;
+    (offset / DATA as u64, (skip + length).div_ceil(DATA), skip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::storage::file::failing::Failing;
+    use crate::storage::file::layout::COPY;
+    use crate::storage::file::location::SharedMemory;
+    use proptest::prelude::*;
+
+    /// Four blocks full of the same byte.
+    fn filled(byte: u8) -> (SharedMemory, SealedFile) {
+        let memory = SharedMemory::default();
+        let file = SealedFile::create(memory.clone()).unwrap();
+        file.set_len(4 * DATA as u64).unwrap();
+        (0..4).for_each(|block| file.write(block * DATA as u64, &[byte; DATA]).unwrap());
+        (memory, file)
+    }
+
+    fn all_of(file: &SealedFile) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 4 * DATA];
+        file.read(0, &mut bytes).map(|()| bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_as_a_file_whose_blocks_are_not_sealed(
+            writes in prop::collection::vec((0..4 * DATA, 1..2 * DATA + 100, 1_u8.., 0_u8..4), 1..12),
+            (from, length) in (0..4 * DATA, 1..2 * DATA + 100),
+        ) {
+            let (memory, mut file) = filled(0);
+            let mut plain = vec![0; 4 * DATA];
+            for (offset, length, byte, then) in writes {
+                let length = length.min(plain.len() - offset);
+                file.write(offset as u64, &vec![byte; length]).unwrap();
+                plain[offset..offset + length].fill(byte);
+                match then {
+                    0 => file.sync_data().unwrap(),
+                    1 => file = SealedFile::open(memory.clone()).unwrap(),
+                    _ => {}
+                }
+                prop_assert_eq!(file.len().unwrap(), plain.len() as u64);
+                prop_assert_eq!(&all_of(&file).unwrap(), &plain);
+            }
+            let mut part = vec![0; length.min(plain.len() - from)];
+            file.read(from as u64, &mut part).unwrap();
+            prop_assert_eq!(&part, &plain[from..from + part.len()]);
+        }
+    }
+
+    #[test]
+    fn block_0_has_two_copies_that_are_the_same_once_the_file_was_closed() {
+        let (memory, file) = filled(1);
+        file.sync_data().unwrap();
+        assert!(!file.was_closed());
+        file.close().unwrap();
+        assert!(file.was_closed());
+        let copy = |number: usize| {
+            let mut bytes = vec![0; COPY];
+            memory
+                .read((PREFACE + number * COPY) as u64, &mut bytes)
+                .unwrap();
+            bytes
+        };
+        assert_eq!(copy(0), copy(1));
+        assert!(
+            copy(0)[CHECKSUM + 8..CHECKSUM + 8 + DATA]
+                .iter()
+                .all(|byte| *byte == 1)
+        );
+        // Either will do, and one that is damaged is not taken.
+        for (number, place) in [(0, 100), (1, 100), (0, 5), (1, 5)] {
+            let at = (PREFACE + number * COPY + place) as u64;
+            let byte = copy(number)[place];
+            memory.write(at, &[byte ^ 1]).unwrap();
+            let file = SealedFile::open(memory.clone()).unwrap();
+            assert_eq!(all_of(&file).unwrap(), [1; 4 * DATA]);
+            assert!(!file.was_closed());
+            memory.write(at, &[byte]).unwrap();
+        }
+        assert!(SealedFile::open(memory.clone()).unwrap().was_closed());
+        // The newest that was not synced is written over, so that the other stays.
+        let file = SealedFile::open(memory.clone()).unwrap();
+        let closed = copy(0);
+        (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
+        assert!((0..2).any(|number| copy(number) == closed));
+        file.sync_data().unwrap();
+        file.write(0, &[9; DATA]).unwrap();
+        assert!((0..2).all(|number| copy(number) != closed));
+    }
+
+    #[test]
+    fn what_is_no_sealed_file_or_no_whole_block_is_refused_with_a_reason() {
+        let (memory, file) = filled(1);
+        for length in [0, DATA as u64 + 1] {
+            assert_eq!(
+                file.set_len(length).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput
+            );
+        }
+        memory.write(block_offset(2).unwrap() + 50, &[7]).unwrap();
+        assert!(
+            all_of(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("its block 2 is not what was written")
+        );
+        assert!(
+            file.damage()
+                .get()
+                .is_some_and(|what| what.contains("block 2"))
+        );
+        assert!(file.apart().damage().get().is_none());
+        let reason = |length: u64| {
+            memory.set_len(length).unwrap();
+            let error = SealedFile::open(memory.clone()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            error.to_string()
+        };
+        assert!(reason(FIRST_BLOCK as u64 - 1).contains("too short"));
+        assert!(reason(0).contains("too short"));
+        assert!(reason(FIRST_BLOCK as u64 + 100).contains("begins otherwise"));
+    }
+
+    #[test]
+    fn a_block_that_was_tolerated_is_sealed_and_synced_before_anything_else_is_written() {
+        let read = |file: &SealedFile, block: u64| {
+            let mut data = vec![0; DATA];
+            file.read(block * DATA as u64, &mut data).map(|()| data)
+        };
+        for (failing, is_sealed) in [(0, false), (1, true), (2, true)] {
+            let memory = SharedMemory::default();
+            let file = SealedFile::create(memory.clone()).unwrap();
+            file.set_len(4 * DATA as u64).unwrap();
+            (0..4).for_each(|block| file.write(block * DATA as u64, &[1; DATA]).unwrap());
+            memory
+                .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
+                .unwrap();
+            // The seal, its sync or the write that follows fails.
+            let file = SealedFile::open(Failing::at(failing, memory.clone())).unwrap();
+            assert!(read(&file, 2).is_err());
+            let done: Result<()> = file.tolerating(|| {
+                assert!(read(&file, 2).unwrap().starts_with(&[7, 1]));
+                assert!(file.write(DATA as u64, &[2; DATA]).is_err());
+                Err(Error::closed())
+            });
+            assert!(done.is_err());
+            let file = SealedFile::open(memory).unwrap();
+            assert_eq!(
+                read(&file, 2).is_ok(),
+                is_sealed,
+                "where operation {failing} failed"
+            );
+            assert!(
+                read(&file, 1).unwrap().starts_with(&[1]),
+                "nothing was written"
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The store's file as it is at one moment, to be opened beside the store: what is written to it stays in memory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+
+use crate::storage::file::checksummed::SealedFile;
+
+const BLOCK: usize = 4_096;
+
+/// A file that begins as a copy of another one, which costs nothing until it is written to. What is read from the other
+/// one must stay as it is: redb writes over no page that a reader may see, its header aside, which is copied at once.
+#[derive(Debug)]
+pub(crate) struct ShadowFile {
+    file: SealedFile,
+    own: Mutex<Own>,
+}
+
+/// What is not the other file's.
+#[derive(Clone, Debug)]
+struct Own {
+    length: u64,
+    /// From here on nothing is the other file's.
+    shared: u64,
+    blocks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl ShadowFile {
+    pub(crate) fn of(file: &SealedFile) -> io::Result<Self> {
+        let length = file.len()?;
+        let mut header = vec![0; BLOCK];
+        file.read(0, &mut header)?;
+        let own = Own {
+            length,
+            shared: length,
+            blocks: BTreeMap::from([(0, header)]),
+        };
+        Ok(Self {
+            file: file.apart(),
+            own: Mutex::new(own),
+        })
+    }
+
+    /// Another one, which begins as this one is now.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            file: self.file.apart(),
+            own: Mutex::new(self.own().clone()),
+        }
+    }
+
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn block(&self, own: &Own, number: u64) -> io::Result<Vec<u8>> {
+        if let Some(block) = own.blocks.get(&number) {
+            return Ok(block.clone());
+        }
+        let mut block = vec![0; BLOCK];
+        if number * (BLOCK as u64) < own.shared {
+            self.file.read(number * BLOCK as u64, &mut block)?;
+        }
+        Ok(block)
+    }
+}
+
+impl StorageBackend for ShadowFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.own().length)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let own = self.own();
+        let (mut rest, mut offset) = (out, offset);
+        while !rest.is_empty() {
+            let block = self.block(&own, offset / BLOCK as u64)?;
+            let data = block
+                .get((offset % BLOCK as u64) as usize..)
+                .unwrap_or_default();
+            let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
+            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            offset += places.len() as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut own = self.own();
+        own.length = len;
+        own.shared = own.shared.min(len);
+        own.blocks.split_off(&len.div_ceil(BLOCK as u64));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut own = self.own();
+        let (mut rest, mut offset) = (data, offset);
+        while !rest.is_empty() {
+            let (number, skip) = (offset / BLOCK as u64, (offset % BLOCK as u64) as usize);
+            let (new, after) = rest.split_at(rest.len().min(BLOCK - skip));
+            let mut block = if new.len() == BLOCK {
+                vec![0; BLOCK]
+            } else {
+                self.block(&own, number)?
+            };
+            block
+                .get_mut(skip..skip + new.len())
+                .unwrap_or_default()
+                .copy_from_slice(new);
+            own.blocks.insert(number, block);
+            offset += new.len() as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::file::location::SharedMemory;
+
+    #[test]
+    fn what_is_written_to_a_shadow_is_read_from_it_and_not_from_the_file() {
+        let file = SealedFile::create(SharedMemory::default()).unwrap();
+        file.set_len(4 * BLOCK as u64).unwrap();
+        for number in 0..4_u8 {
+            file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK])
+                .unwrap();
+        }
+        let shadow = ShadowFile::of(&file).unwrap();
+        let read = |file: &dyn StorageBackend, offset: u64, length: usize| {
+            let mut out = vec![9; length];
+            file.read(offset, &mut out).unwrap();
+            out
+        };
+        shadow.write(BLOCK as u64 - 2, &[7; 4]).unwrap();
+        assert_eq!(read(&shadow, BLOCK as u64 - 3, 6), [1, 7, 7, 7, 7, 2]);
+        assert_eq!(read(&file, BLOCK as u64 - 3, 6), [1, 1, 1, 2, 2, 2]);
+        file.write(0, &[8; 16]).unwrap();
+        assert_eq!(
+            read(&shadow, 0, 4),
+            [1; 4],
+            "the header is the one of the moment"
+        );
+        // Cut off and grown again, it holds zeros.
+        shadow.set_len(2 * BLOCK as u64).unwrap();
+        shadow.set_len(4 * BLOCK as u64).unwrap();
+        assert_eq!(
+            (shadow.len().unwrap(), read(&shadow, 2 * BLOCK as u64, 3)),
+            (4 * BLOCK as u64, vec![0; 3])
+        );
+        assert_eq!(read(&file, 2 * BLOCK as u64, 3), [3; 3]);
+    }
+}

@@ -1,0 +1,63 @@
+//! A file of which one operation fails, for tests.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use redb::StorageBackend;
+
+use crate::storage::file::location::SharedMemory;
+
+/// Changes and syncs count; one of them fails, once. Afterwards the disk works again.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    file: SharedMemory,
+    left: Arc<AtomicI64>,
+}
+
+impl Failing {
+    /// A file whose operation with this number fails, from 0.
+    pub(crate) fn at(number: i64, file: SharedMemory) -> Self {
+        Self {
+            file,
+            left: Arc::new(AtomicI64::new(number)),
+        }
+    }
+
+    /// Has the next operation fail.
+    pub(crate) fn fail(&self) {
+        self.left.store(0, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> io::Result<()> {
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            0 => Err(io::Error::other("injected")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StorageBackend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.count()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.count()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.count()?;
+        self.file.write(offset, data)
+    }
+}

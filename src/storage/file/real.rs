@@ -1,0 +1,195 @@
+//! The directory of a real store: its files are for their owner only, and one process at a time has it.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::file::directory::{self, Directory, Lock, Opening};
+
+pub(crate) const LOCK_FILE: &str = "leads.lock";
+
+/// A directory of the file system.
+pub(crate) struct RealDirectory<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for RealDirectory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl RealDirectory<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Directory for RealDirectory<'_> {
+    type File = FileBackend;
+
+    fn lock(&self, create: bool) -> Result<Lock> {
+        let failed =
+            |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
+        if create && !self.0.is_dir() {
+            create_private_directory(self.0)
+                .map_err(|error| failed("creating the store's directory", error))?;
+        }
+        let file = private_file(
+            OpenOptions::new().write(true).create(true),
+            &self.path(LOCK_FILE),
+        )
+        .map_err(|error| failed("opening the store's lock file in", error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::AlreadyOpen,
+                format!(
+                    "the store in {self} is open already, in this process or another; share its handle by clone()"
+                ),
+            )),
+            Err(TryLockError::Error(error)) => Err(failed("locking the store in", error)),
+        }
+    }
+
+    fn exists(&self, name: &str) -> io::Result<bool> {
+        match std::fs::symlink_metadata(self.path(name)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(self.path(name))
+    }
+
+    fn open(&self, name: &str, opening: Opening) -> io::Result<FileBackend> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(opening != Opening::ToRead)
+            .create(matches!(opening, Opening::OrCreate | Opening::Empty))
+            .truncate(opening == Opening::Empty);
+        FileBackend::new(private_file(&mut options, &self.path(name))?).map_err(io::Error::other)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path(from), self.path(to))
+    }
+
+    fn forget_cached(&self, name: &str) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.sync_data()?;
+        // Elsewhere there is no such call, and a sync that fails has kept what it could not write.
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Its own name is in the one above, which may not be ours to open. Whoever made it may have been killed before
+        // that was synced.
+        if let Some(parent) = parent(self.0) {
+            let _ = sync_directory(parent);
+        }
+        sync_directory(self.0)
+    }
+}
+
+/// Creates a directory that only its owner may enter, with those above it as usual.
+pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
+    create_directory(directory, 0o700)
+}
+
+fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
+    let Some(parent) = parent(directory) else {
+        return Ok(());
+    };
+    if !parent.is_dir() {
+        create_directory(parent, 0o777)?;
+    }
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    match builder.create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        created => created.and_then(|()| sync_directory(parent)),
+    }
+}
+
+/// The directory above; none for the root.
+fn parent(directory: &Path) -> Option<&Path> {
+    let parent = directory.parent()?;
+    Some(if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    })
+}
+
+fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.open(path)
+}
+
+/// Makes a rename survive a power cut. Windows has no way to sync a directory, and no need of it on NTFS.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(directory)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = directory;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_has_one_above_it_but_the_root() {
+        assert_eq!(parent(Path::new("store")), Some(Path::new(".")));
+        assert_eq!(parent(Path::new("a/store")), Some(Path::new("a")));
+        assert_eq!(parent(Path::new("/")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directories_that_are_missing_are_made_and_only_the_last_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let above = tempfile::tempdir().unwrap();
+        let directory = above.path().join("a/b/store");
+        create_private_directory(&directory).unwrap();
+        create_private_directory(&directory).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        assert_ne!(mode(&above.path().join("a/b")), 0o700);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_an_error_and_no_absence() {
+        let above = tempfile::tempdir().unwrap();
+        let directory = RealDirectory(above.path());
+        assert!(!directory.exists("file").unwrap());
+        std::fs::write(above.path().join("file"), "text").unwrap();
+        assert!(directory.exists("file").unwrap());
+        assert_eq!(directory.read("file").unwrap(), b"text");
+        let in_a_file = above.path().join("file");
+        assert!(RealDirectory(&in_a_file).exists("file").is_err());
+        let error = create_private_directory(&in_a_file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(create_private_directory(&in_a_file.join("store")).is_err());
+        directory.remove("file").unwrap();
+        assert!(!in_a_file.exists());
+        assert_eq!(RealDirectory(Path::new("a/store")).to_string(), "a/store");
+    }
+}

@@ -1,0 +1,95 @@
+//! The directory of a store on a [`SimulatedDisk`].
+
+use std::fmt;
+use std::io;
+
+use redb::StorageBackend;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
+use crate::storage::file::directory::{Directory, Lock, Opening};
+
+/// A directory of a simulated disk.
+pub(crate) struct SimulatedDirectory<'a>(pub(crate) &'a SimulatedDisk);
+
+impl fmt::Display for SimulatedDirectory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a simulated disk")
+    }
+}
+
+impl Directory for SimulatedDirectory<'_> {
+    type File = SimulatedFile;
+
+    fn lock(&self, _create: bool) -> Result<Lock> {
+        match self.0.lock() {
+            Some(lock) => Ok(Box::new(lock)),
+            None => Err(Error::new(
+                ErrorKind::AlreadyOpen,
+                "the store on this simulated disk is open already",
+            )),
+        }
+    }
+
+    fn exists(&self, name: &str) -> io::Result<bool> {
+        self.0.exists(name)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.0.open(name)?.read_all()
+    }
+
+    fn open(&self, name: &str, opening: Opening) -> io::Result<SimulatedFile> {
+        match self.0.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match opening {
+                Opening::ToRead | Opening::Existing => Err(error),
+                Opening::OrCreate | Opening::Empty => self.0.create(name),
+            },
+            Ok(file) if opening == Opening::Empty => {
+                file.set_len(0)?;
+                Ok(file)
+            }
+            opened => opened,
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn forget_cached(&self, name: &str) -> io::Result<()> {
+        let file = self.0.open(name)?;
+        file.sync()?;
+        file.forget_cached()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_directory()
+    }
+}
+
+impl StorageBackend for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.write(offset, data)
+    }
+}

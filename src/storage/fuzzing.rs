@@ -1,0 +1,104 @@
+//! Arbitrary bytes read as everything that the store reads from its files, for fuzz targets: no bytes can make a reader
+//! panic or ask for more memory than they could need, and what is read is written as it was.
+
+use crate::row::{RowBits, chunk_length};
+use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::location::SharedMemory;
+use crate::storage::journal::Recovery;
+use crate::storage::key;
+use crate::storage::record::change_log;
+use crate::storage::record::lead_record;
+use crate::storage::record::meta::Header;
+use crate::storage::state::state_ref::decode_chunk;
+use crate::storage::tables::block::Keys;
+use redb::StorageBackend as _;
+
+/// Reads `bytes` in every way, and tells what was read and written otherwise.
+pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
+    if let Ok(stored) = lead_record::decode(bytes) {
+        let again = lead_record::encode(&stored).map_err(|error| error.to_string())?;
+        if lead_record::decode(&again).map_err(|error| error.to_string())? != stored {
+            return Err(format!("{stored:?} is written as something else"));
+        }
+    }
+    if let Ok(header) = Header::decode(bytes) {
+        let again = header.encode().map_err(|error| error.to_string())?;
+        if Header::decode(&again).map_err(|error| error.to_string())? != header {
+            return Err(format!("{header:?} is written as something else"));
+        }
+    }
+    if let Ok((commit, changes)) = change_log::decode(bytes) {
+        let again = change_log::encode(commit, &changes).map_err(|error| error.to_string())?;
+        if change_log::decode(&again).map_err(|error| error.to_string())? != (commit, changes) {
+            return Err("a log record is written as something else".to_owned());
+        }
+    }
+    #[cfg(feature = "http")]
+    let _ = crate::storage::record::credential::decode(bytes);
+    if let Ok(mut keys) = Keys::of(bytes) {
+        while let Ok(Some(key)) = keys.next() {
+            let _ = (
+                key::split_row(key),
+                key::posting_value(key),
+                key::split_chunk(key),
+                key::chunk_number(key),
+            );
+        }
+    }
+    let _ = (
+        decode_chunk(bytes),
+        chunk_length(bytes),
+        RowBits::default().count_of(bytes),
+    );
+    let _ = key::posting_value(bytes);
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let recovery = Recovery::of([first.to_vec(), second.to_vec()]);
+    if let Ok(recovered) = recovery.after(&Header::new()) {
+        recovered.commits().for_each(drop);
+    }
+    let file = SharedMemory::default();
+    let written = file
+        .set_len(bytes.len() as u64)
+        .and_then(|()| file.write(0, bytes));
+    if written.is_ok()
+        && let Ok(sealed) = SealedFile::open(file)
+    {
+        let mut out = vec![0; 4_096];
+        let _ = (
+            sealed.len(),
+            sealed.read(0, &mut out),
+            sealed.read(4_096, &mut out),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the fuzz target begins with; each kind of record is among it.
+    #[test]
+    fn the_seeds_of_the_fuzz_target_are_written_as_they_are_read() {
+        let Ok(seeds) =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/record"))
+        else {
+            return println!("SKIPPED: a packaged crate has no seeds");
+        };
+        let mut kinds = [0; 3];
+        for seed in seeds {
+            let seed = std::fs::read(seed.unwrap().path()).unwrap();
+            read_in_every_way(&seed).unwrap();
+            let is_kind = [
+                lead_record::decode(&seed).is_ok(),
+                Header::decode(&seed).is_ok(),
+                change_log::decode(&seed).is_ok(),
+            ];
+            kinds
+                .iter_mut()
+                .zip(is_kind)
+                .for_each(|(count, is_kind)| *count += u32::from(is_kind));
+        }
+        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+    }
+}

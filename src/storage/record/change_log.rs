@@ -1,0 +1,144 @@
+//! The change log: for each commit, which leads it changed. The search index catches up by it.
+//!
+//! A commit with many changes takes several records, so that none grows without bound.
+
+use bincode::{BorrowDecode, Encode};
+
+use crate::error::{Error, Result};
+use crate::lead::{LeadId, Version};
+use crate::row::Row;
+use crate::storage::record::codec::{self, RecordKind};
+use crate::storage::record::meta::{CommitId, Seq};
+
+/// How many changes one record holds at most.
+pub(crate) const CHANGES_PER_RECORD: usize = 4_096;
+
+/// What happened to a lead. The figures are those on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogKind {
+    /// Once in the life of a row, and first: the search index relies on it.
+    Created = 1,
+    Updated = 2,
+    Deleted = 3,
+    Restored = 4,
+    Purged = 5,
+}
+
+/// One change of one lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogChange {
+    pub(crate) kind: LogKind,
+    pub(crate) row: Row,
+    pub(crate) id: LeadId,
+    /// The lead's version after the change.
+    pub(crate) version: Version,
+}
+
+const LOG: RecordKind = RecordKind {
+    name: "log record",
+    format: 1,
+};
+
+#[derive(Encode, BorrowDecode)]
+struct LogRecord {
+    commit_id: [u8; 16],
+    /// kind, row, id, version
+    changes: Vec<(u8, u32, [u8; 16], u64)>,
+}
+
+pub(crate) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u8>> {
+    let changes = changes
+        .iter()
+        .map(|c| (c.kind as u8, c.row.0, c.id.to_bytes(), c.version.get()))
+        .collect();
+    Ok(codec::encode(
+        LOG,
+        &LogRecord {
+            commit_id: commit_id.0,
+            changes,
+        },
+    )?)
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
+    let record: LogRecord = codec::decode(LOG, bytes)?;
+    let changes = record.changes.into_iter().map(|(kind, row, id, version)| {
+        Ok(LogChange {
+            kind: kind_of(kind)?,
+            row: Row(row),
+            id: LeadId::from_bytes(id),
+            version: Version::new(version),
+        })
+    });
+    Ok((CommitId(record.commit_id), changes.collect::<Result<_>>()?))
+}
+
+fn kind_of(code: u8) -> Result<LogKind> {
+    use LogKind::{Created, Deleted, Purged, Restored, Updated};
+    [Created, Updated, Deleted, Restored, Purged]
+        .into_iter()
+        .find(|kind| *kind as u8 == code)
+        .ok_or_else(|| Error::corrupted(format!("a log record holds the unknown change {code}")))
+}
+
+/// The key of one record: the commit's number and the record's within it.
+pub(crate) fn key(seq: Seq, part: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    let (number, rest) = key.split_at_mut(8);
+    number.copy_from_slice(&seq.0.to_be_bytes());
+    rest.copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_log_record_stay_what_they_are() {
+        let changes = [
+            LogChange {
+                kind: LogKind::Created,
+                row: Row(1),
+                id: LeadId::from_bytes([7; 16]),
+                version: Version::FIRST,
+            },
+            LogChange {
+                kind: LogKind::Purged,
+                row: Row(300),
+                id: LeadId::from_bytes([8; 16]),
+                version: Version::new(4),
+            },
+        ];
+        let bytes = encode(CommitId([9; 16]), &changes).unwrap();
+        let mut expected = vec![1];
+        expected.extend([9; 16]);
+        expected.extend([2, 1, 1]);
+        expected.extend([7; 16]);
+        expected.extend([1, 5, 251, 44, 1]);
+        expected.extend([8; 16]);
+        expected.push(4);
+        assert_eq!(bytes, expected);
+        assert_eq!(
+            decode(&bytes).unwrap(),
+            (CommitId([9; 16]), changes.to_vec())
+        );
+    }
+
+    #[test]
+    fn an_unknown_kind_of_change_is_refused() {
+        let mut bytes = encode(CommitId([0; 16]), &[]).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] = 1;
+        bytes.extend([6, 0]);
+        bytes.extend([0; 17]);
+        assert!(decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn keys_sort_by_commit_and_part() {
+        assert!(key(Seq(1), 9) < key(Seq(2), 0));
+        assert!(key(Seq(255), 1) < key(Seq(256), 0));
+        assert!(key(Seq(3), 1) < key(Seq(3), 256));
+    }
+}

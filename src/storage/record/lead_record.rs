@@ -1,0 +1,400 @@
+//! The record of a lead. It is separate from [`Lead`], whose fields are the API's, so that either can change alone.
+
+use std::collections::BTreeMap;
+
+use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::error::{Error, Result};
+use crate::lead::{
+    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation,
+    ViolationCode,
+};
+use crate::storage::record::codec::{self, RecordKind};
+
+/// A lead as the store knows it: live or in the trash.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) lead: Lead,
+    /// Created with a `created_at` before that of an earlier row.
+    pub(crate) late: bool,
+    pub(crate) trash: Option<TrashStamp>,
+}
+
+/// When a lead went to the trash and when it leaves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrashStamp {
+    pub(crate) deleted_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl TrashStamp {
+    pub(crate) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at <= now
+    }
+}
+
+impl Stored {
+    /// Refuses a lead that takes more bytes than a lead may.
+    pub(crate) fn check_size(&self) -> Result<()> {
+        encode(self).map(drop)
+    }
+
+    /// The lead in the trash that this is, if it is one that can be seen at `now`.
+    pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
+        let TrashStamp {
+            deleted_at,
+            expires_at,
+        } = self.trash.filter(|stamp| !stamp.is_expired(now))?;
+        Some(TrashedLead {
+            lead: self.lead,
+            deleted_at,
+            expires_at,
+        })
+    }
+}
+
+const LEAD: RecordKind = RecordKind {
+    name: "lead record",
+    format: 1,
+};
+
+#[derive(Encode, BorrowDecode)]
+struct LeadRecord<'a> {
+    id: [u8; 16],
+    version: u64,
+    created_at: i64,
+    updated_at: i64,
+    late: bool,
+    /// `deleted_at`, `expires_at`
+    trash: Option<(i64, i64)>,
+    external_id: Option<&'a str>,
+    name: &'a str,
+    email: Option<&'a str>,
+    phone: Option<&'a str>,
+    company: Option<&'a str>,
+    status: &'a str,
+    source: Option<&'a str>,
+    owner_id: Option<&'a str>,
+    /// Digits and decimal places.
+    deal_value: Option<(u64, u8)>,
+    tags: Vec<&'a str>,
+    custom_fields: Vec<(&'a str, CustomRecord<'a>)>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum CustomRecord<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+    List(Vec<ScalarRecord<'a>>),
+}
+
+#[derive(Encode, BorrowDecode)]
+enum ScalarRecord<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+}
+
+/// The bytes of a lead, or `Invalid` where they are more than a lead may take.
+pub(crate) fn encode(stored: &Stored) -> Result<Vec<u8>> {
+    let lead = &stored.lead;
+    let record = LeadRecord {
+        id: lead.id.to_bytes(),
+        version: lead.version.get(),
+        created_at: lead.created_at.timestamp_micros(),
+        updated_at: lead.updated_at.timestamp_micros(),
+        late: stored.late,
+        trash: stored.trash.map(|t| {
+            (
+                t.deleted_at.timestamp_micros(),
+                t.expires_at.timestamp_micros(),
+            )
+        }),
+        external_id: lead.external_id.as_deref(),
+        name: &lead.name,
+        email: lead.email.as_deref(),
+        phone: lead.phone.as_deref(),
+        company: lead.company.as_deref(),
+        status: &lead.status,
+        source: lead.source.as_deref(),
+        owner_id: lead.owner_id.as_deref(),
+        deal_value: lead
+            .deal_value
+            .map(|value| (value.mantissa().unsigned_abs() as u64, value.scale() as u8)),
+        tags: lead.tags.iter().map(String::as_str).collect(),
+        custom_fields: lead
+            .custom_fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), custom_record(value)))
+            .collect(),
+    };
+    let bytes = codec::encode(LEAD, &record)?;
+    if bytes.len() > MAX_ENCODED_BYTES {
+        return Err(Error::invalid(vec![Violation::new(
+            "custom_fields",
+            ViolationCode::TooLong,
+            format!(
+                "the whole lead takes {} bytes, but must take at most {MAX_ENCODED_BYTES}",
+                bytes.len()
+            ),
+        )]));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Stored> {
+    let record: LeadRecord<'_> = codec::decode(LEAD, bytes)?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let deal_value = record
+        .deal_value
+        .map(|(digits, scale)| Decimal::try_from_i128_with_scale(i128::from(digits), scale.into()))
+        .transpose()
+        .map_err(|error| {
+            Error::corrupted("a lead record holds an impossible deal value").caused_by(error)
+        })?;
+    let mut custom_fields = BTreeMap::new();
+    for (name, value) in record.custom_fields {
+        custom_fields.insert(name.to_owned(), custom_value(value)?);
+    }
+    Ok(Stored {
+        lead: Lead {
+            id: LeadId::from_bytes(record.id),
+            external_id: owned(record.external_id),
+            name: record.name.to_owned(),
+            email: owned(record.email),
+            phone: owned(record.phone),
+            company: owned(record.company),
+            status: record.status.to_owned(),
+            source: owned(record.source),
+            owner_id: owned(record.owner_id),
+            deal_value,
+            tags: record.tags.into_iter().map(str::to_owned).collect(),
+            custom_fields,
+            created_at: codec::time(LEAD, record.created_at)?,
+            updated_at: codec::time(LEAD, record.updated_at)?,
+            version: Version::new(record.version),
+        },
+        late: record.late,
+        trash: record.trash.map(trash_stamp).transpose()?,
+    })
+}
+
+fn trash_stamp((deleted_at, expires_at): (i64, i64)) -> Result<TrashStamp> {
+    Ok(TrashStamp {
+        deleted_at: codec::time(LEAD, deleted_at)?,
+        expires_at: codec::time(LEAD, expires_at)?,
+    })
+}
+
+fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
+    match value {
+        CustomValue::Text(text) => CustomRecord::Text(text),
+        CustomValue::Number(Number::Integer(number)) => CustomRecord::Integer(*number),
+        CustomValue::Number(Number::Float(number)) => CustomRecord::Float(*number),
+        CustomValue::Bool(truth) => CustomRecord::Bool(*truth),
+        CustomValue::List(elements) => {
+            CustomRecord::List(elements.iter().filter_map(scalar_record).collect())
+        }
+    }
+}
+
+/// `None` for a list within a list, which the rules of a lead refuse before anything is encoded.
+fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
+    Some(match value {
+        CustomValue::Text(text) => ScalarRecord::Text(text),
+        CustomValue::Number(Number::Integer(number)) => ScalarRecord::Integer(*number),
+        CustomValue::Number(Number::Float(number)) => ScalarRecord::Float(*number),
+        CustomValue::Bool(truth) => ScalarRecord::Bool(*truth),
+        CustomValue::List(_) => return None,
+    })
+}
+
+fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
+    Ok(match record {
+        CustomRecord::Text(text) => CustomValue::Text(text.to_owned()),
+        CustomRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+        CustomRecord::Float(number) => float(number)?,
+        CustomRecord::Bool(truth) => CustomValue::Bool(truth),
+        CustomRecord::List(elements) => {
+            let values = elements.into_iter().map(|element| {
+                Ok(match element {
+                    ScalarRecord::Text(text) => CustomValue::Text(text.to_owned()),
+                    ScalarRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+                    ScalarRecord::Float(number) => float(number)?,
+                    ScalarRecord::Bool(truth) => CustomValue::Bool(truth),
+                })
+            });
+            CustomValue::List(values.collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// No lead was given another: JSON has no way to write it.
+fn float(number: f64) -> Result<CustomValue> {
+    if number.is_finite() {
+        Ok(CustomValue::Number(Number::Float(number)))
+    } else {
+        Err(Error::corrupted(
+            "a lead record holds a number that is not finite",
+        ))
+    }
+}
+
+/// A lead with a text of so many bytes.
+#[cfg(test)]
+pub(crate) fn with_text(bytes: usize) -> Stored {
+    let lead = Lead {
+        id: LeadId::from_bytes([0; 16]),
+        external_id: None,
+        name: "any".to_owned(),
+        email: None,
+        phone: None,
+        company: None,
+        status: "new".to_owned(),
+        source: None,
+        owner_id: None,
+        deal_value: None,
+        tags: Vec::new(),
+        custom_fields: BTreeMap::from([("text".to_owned(), CustomValue::Text("x".repeat(bytes)))]),
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+        version: Version::FIRST,
+    };
+    Stored {
+        lead,
+        late: false,
+        trash: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+    use proptest::prelude::*;
+
+    fn full() -> Stored {
+        Stored {
+            lead: Lead {
+                id: "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+                external_id: Some("crm-1".into()),
+                name: "Zoë".into(),
+                email: Some("z@x.org".into()),
+                phone: Some("+1".into()),
+                company: Some("X".into()),
+                status: "new".into(),
+                source: Some("web".into()),
+                owner_id: Some("u1".into()),
+                deal_value: Some(Decimal::new(123_456, 4)),
+                tags: vec!["a".into(), "b".into()],
+                custom_fields: BTreeMap::from([
+                    (
+                        "list".to_owned(),
+                        CustomValue::List(vec!["x".into(), 1_i64.into(), 0.5.into(), true.into()]),
+                    ),
+                    ("n".to_owned(), (-7_i64).into()),
+                ]),
+                created_at: from_micros(1_700_000_000_000_000),
+                updated_at: from_micros(-1),
+                version: Version::new(300),
+            },
+            late: true,
+            trash: Some(TrashStamp {
+                deleted_at: from_micros(5),
+                expires_at: from_micros(70_000),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_lead_record_stay_what_they_are() {
+        let hex: String = encode(&full())
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, GOLDEN);
+    }
+
+    const GOLDEN: &str = "0101890a5dac96774bbcceb302099a8057fb2c01fd00803c3048140c000101010afce02202000105\
+        63726d2d31045a6fc3ab01077a40782e6f726701022b31010158036e657701037765620102753101fc40e20100040201\
+        61016202046c6973740404000178010202000000000000e03f0301016e010d";
+
+    proptest! {
+        #[test]
+        fn decoding_arbitrary_bytes_never_panics(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_record_decodes_to_something_or_is_refused(index in 0_usize..200, byte: u8) {
+            let mut bytes = encode(&full()).unwrap();
+            let index = index % bytes.len();
+            bytes[index] = byte;
+            let _ = decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused() {
+        for value in [
+            CustomValue::from(f64::NAN),
+            CustomValue::List(vec![f64::NEG_INFINITY.into()]),
+        ] {
+            let mut stored = full();
+            stored.lead.custom_fields.insert("n".to_owned(), value);
+            assert_eq!(
+                decode(&encode(&stored).unwrap()).unwrap_err().kind(),
+                crate::error::ErrorKind::Corrupted
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_in_no_calendar_is_refused() {
+        let mut stored = full();
+        stored.trash = None;
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_micros();
+        stored.lead.updated_at = from_micros(last);
+        let bytes = encode(&stored).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), stored, "the last that there is");
+        let place = (0..bytes.len())
+            .find(|at| bytes[*at..].starts_with(&(last as u64 * 2).to_le_bytes()))
+            .unwrap();
+        for micros in [last + 1, i64::MAX, i64::MIN] {
+            // bincode's integers with a sign: twice the number, or less one than that where it is below zero.
+            let zigzag = (micros << 1 ^ micros >> 63) as u64;
+            let mut bytes = bytes.clone();
+            bytes[place..place + 8].copy_from_slice(&zigzag.to_le_bytes());
+            let error = decode(&bytes).unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Corrupted);
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("has a time, {micros} microseconds")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_lead_survives_its_record_and_a_cut_or_lengthened_one_is_refused() {
+        let stored = full();
+        let bytes = encode(&stored).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), stored);
+        for cut in 0..bytes.len() {
+            assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(decode(&longer).is_err());
+        let mut other_format = bytes;
+        other_format[0] = 2;
+        assert!(decode(&other_format).is_err());
+    }
+}

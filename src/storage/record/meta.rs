@@ -1,0 +1,130 @@
+//! The header: what a store knows of itself. Each commit has its own, in the journal; the tables that of the last
+//! checkpoint.
+
+use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
+
+use crate::error::Result;
+use crate::storage::record::codec::{self, RecordKind};
+
+/// The number of a commit. It grows by one, and alone does not identify a state: see [`CommitId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seq(pub(crate) u64);
+
+/// 16 random bytes drawn for each commit. Where an older copy of a store is put back and written on, numbers come
+/// again with another history; these do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CommitId(pub(crate) [u8; 16]);
+
+/// 16 random bytes drawn when a store is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StoreId(pub(crate) [u8; 16]);
+
+/// What a store knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) store_id: StoreId,
+    /// The last commit; 0 in a new store.
+    pub(crate) seq: Seq,
+    pub(crate) commit_id: CommitId,
+    /// The row that the next new lead gets.
+    pub(crate) next_row: u32,
+    /// The latest `created_at` that a lead was ever given.
+    pub(crate) newest_created_at: DateTime<Utc>,
+    /// The time of day at the last commit at which the clock was trusted, by which one that jumped ahead is recognised.
+    pub(crate) last_commit_at: DateTime<Utc>,
+    /// The lowest number that the change log may still hold.
+    pub(crate) log_start: Seq,
+}
+
+const HEADER: RecordKind = RecordKind {
+    name: "header",
+    format: 1,
+};
+
+#[derive(Encode, BorrowDecode)]
+struct HeaderRecord {
+    store_id: [u8; 16],
+    seq: u64,
+    commit_id: [u8; 16],
+    next_row: u32,
+    newest_created_at: i64,
+    last_commit_at: i64,
+    log_start: u64,
+}
+
+impl Header {
+    /// The header of a store that holds nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            store_id: StoreId(random_bytes()),
+            seq: Seq(0),
+            commit_id: CommitId(random_bytes()),
+            next_row: 0,
+            newest_created_at: DateTime::<Utc>::MIN_UTC,
+            last_commit_at: DateTime::<Utc>::MIN_UTC,
+            log_start: Seq(1),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let record = HeaderRecord {
+            store_id: self.store_id.0,
+            seq: self.seq.0,
+            commit_id: self.commit_id.0,
+            next_row: self.next_row,
+            newest_created_at: self.newest_created_at.timestamp_micros(),
+            last_commit_at: self.last_commit_at.timestamp_micros(),
+            log_start: self.log_start.0,
+        };
+        Ok(codec::encode(HEADER, &record)?)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let record: HeaderRecord = codec::decode(HEADER, bytes)?;
+        Ok(Self {
+            store_id: StoreId(record.store_id),
+            seq: Seq(record.seq),
+            commit_id: CommitId(record.commit_id),
+            next_row: record.next_row,
+            newest_created_at: codec::time(HEADER, record.newest_created_at)?,
+            last_commit_at: codec::time(HEADER, record.last_commit_at)?,
+            log_start: Seq(record.log_start),
+        })
+    }
+}
+
+pub(crate) fn random_bytes() -> [u8; 16] {
+    uuid::Uuid::new_v4().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+
+    #[test]
+    fn the_bytes_of_a_header_stay_what_they_are() {
+        let header = Header {
+            store_id: StoreId([1; 16]),
+            seq: Seq(300),
+            commit_id: CommitId([2; 16]),
+            next_row: 70_000,
+            newest_created_at: from_micros(1),
+            last_commit_at: from_micros(-1),
+            log_start: Seq(7),
+        };
+        let bytes = header.encode().unwrap();
+        let mut expected = vec![1];
+        expected.extend([1; 16]);
+        expected.extend([251, 44, 1]);
+        expected.extend([2; 16]);
+        expected.extend([252, 112, 17, 1, 0]);
+        expected.extend([2, 1, 7]);
+        assert_eq!(bytes, expected);
+        assert_eq!(Header::decode(&bytes).unwrap(), header);
+        assert!(Header::decode(&bytes[1..]).is_err());
+        let new = Header::new();
+        assert_eq!(Header::decode(&new.encode().unwrap()).unwrap(), new);
+    }
+}

@@ -1,0 +1,223 @@
+//! Going through everything that the store has, for who checks it or makes it anew: entry by entry, with those that cannot
+//! be read.
+
+use crate::error::{Error, Result};
+use crate::row::{Direction, Row, RowSet, chunk_length};
+use crate::storage::key::{self, KeyRange};
+use crate::storage::record::change_log::{self, LogChange};
+#[cfg(feature = "http")]
+use crate::storage::record::credential::{self, StoredCredential};
+use crate::storage::record::lead_record::{self, Stored};
+use crate::storage::record::meta::{CommitId, Seq};
+use crate::storage::state::merge::{Found, merged};
+use crate::storage::state::state_ref::{
+    Reader, Visit, Visitor, decode_chunk, decode_row, scan_log,
+};
+use crate::storage::tables::tree::Tree;
+
+/// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
+pub(crate) trait Audit: Reader {
+    /// Shows `visit` every lead, in the trash or not, in the order of the rows.
+    fn each_lead(&self, mut visit: impl FnMut(Row, Result<Stored>) -> Result<()>) -> Result<()> {
+        let mut changed = self.overlay().leads().iter().peekable();
+        let decode = |record: &[u8]| lead_record::decode(record);
+        self.tables().scan(
+            Tree::Leads,
+            &all(),
+            Direction::Ascending,
+            &mut |key, record| {
+                let row = key::row(key)?;
+                while let Some((next, changed)) = changed.next_if(|(next, _)| **next < row) {
+                    changed
+                        .as_deref()
+                        .map_or(Ok(()), |record| visit(Row(*next), decode(record)))?;
+                }
+                match changed.next_if(|(next, _)| **next == row) {
+                    Some((_, changed)) => changed
+                        .as_deref()
+                        .map_or(Ok(()), |record| visit(Row(row), decode(record)))?,
+                    None => visit(Row(row), decode(record))?,
+                }
+                Ok(Visit::Continue(()))
+            },
+        )?;
+        changed.try_for_each(|(row, changed)| {
+            changed
+                .as_deref()
+                .map_or(Ok(()), |record| visit(Row(*row), decode(record)))
+        })
+    }
+
+    /// Shows `visit` every id and external id, as its key, with its row. Only what the tables have.
+    fn each_stored_id(&self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
+        self.scan_all(Tree::Ids, &mut |key, row| {
+            visit(key, decode_row(row));
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every sorted key.
+    fn each_key(&self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        self.scan_keys(&all(), Direction::Ascending, |key| {
+            visit(key);
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every chunk of every bitmap: the bitmap's key, the chunk's number and its rows. Only what the tables
+    /// have.
+    fn each_stored_chunk(&self, mut visit: impl FnMut(&[u8], u16, Result<RowSet>)) -> Result<()> {
+        self.scan_all(Tree::Bitmaps, &mut |chunk, bytes| {
+            let rows = decode_chunk(bytes).and_then(|rows| {
+                let number = u32::from(key::chunk_number(chunk)?);
+                // Counts are taken from the head alone, and rows from all of it.
+                let is_whole = chunk_length(bytes) == Some(rows.len())
+                    && rows.iter().all(|row| row >> 16 == number);
+                if is_whole {
+                    Ok(RowSet::from(rows))
+                } else {
+                    Err(Error::corrupted("it contradicts itself"))
+                }
+            });
+            visit(key::split_chunk(chunk)?, key::chunk_number(chunk)?, rows);
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every record of the change log, oldest first.
+    fn each_log_record(
+        &self,
+        mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LogChange>)>),
+    ) -> Result<()> {
+        scan_log(self, &all(), |key, record| {
+            let seq = key
+                .first_chunk::<8>()
+                .filter(|_| key.len() == 12)
+                .map(|seq| Seq(u64::from_be_bytes(*seq)));
+            visit(seq, change_log::decode(record));
+            Ok(Visit::Continue(()))
+        })
+    }
+
+    /// Shows `visit` every credential, as its id and record.
+    fn each_credential_record(
+        &self,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let scan = |visit: &mut Visitor<'_>| self.scan_all(Tree::Credentials, visit);
+        merged(
+            self.overlay().credentials(),
+            &all(),
+            Direction::Ascending,
+            scan,
+            |id, found| {
+                let record = match found {
+                    Found::Stored(record) => Some(record),
+                    Found::Changed(record) => record.as_deref(),
+                };
+                record.map_or(Ok(()), |record| visit(id, record))?;
+                Ok(Visit::Continue(()))
+            },
+        )
+    }
+
+    /// Shows `visit` every credential, in the order of their ids.
+    #[cfg(feature = "http")]
+    fn each_credential(
+        &self,
+        mut visit: impl FnMut(Result<StoredCredential>) -> Result<()>,
+    ) -> Result<()> {
+        self.each_credential_record(|_, record| visit(credential::decode(record)))
+    }
+
+    fn scan_all(&self, tree: Tree, visit: &mut Visitor<'_>) -> Result<()> {
+        self.tables()
+            .scan(tree, &all(), Direction::Ascending, visit)
+    }
+}
+
+impl<R: Reader> Audit for R {}
+
+/// Every key there can be: none begins with so many FF.
+fn all() -> KeyRange {
+    KeyRange {
+        from: Vec::new(),
+        to: vec![0xff; 64],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::database::open::Access;
+    use crate::storage::database::{Database, Durability};
+    use crate::storage::file::location::Medium;
+    use crate::storage::record::lead_record::with_text;
+    use crate::storage::state::read_view::ReadView;
+
+    fn leads(view: &ReadView) -> Vec<(u32, Stored)> {
+        let mut leads = Vec::new();
+        view.each_lead(|row, stored| {
+            leads.push((row.0, stored?));
+            Ok(())
+        })
+        .unwrap();
+        leads
+    }
+
+    #[test]
+    fn leads_are_those_of_the_tables_with_what_has_changed_since() {
+        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let write = |db: &mut Database, leads: &[(u32, Option<usize>)]| {
+            let pending = db.begin().unwrap();
+            let mut batch = pending.batch();
+            for (row, bytes) in leads {
+                match bytes {
+                    Some(bytes) => batch.put_lead(Row(*row), &with_text(*bytes)).unwrap(),
+                    None => batch.remove_lead(Row(*row)).unwrap(),
+                }
+            }
+            let finished = batch.finish(None, Seq(0)).unwrap();
+            db.commit(pending, finished, Durability::EveryCommit)
+                .unwrap();
+        };
+        let expected = |leads: &[(u32, usize)]| {
+            leads
+                .iter()
+                .map(|(row, bytes)| (*row, with_text(*bytes)))
+                .collect::<Vec<_>>()
+        };
+
+        write(
+            &mut db,
+            &[(1, Some(1)), (3, Some(3)), (5, Some(5)), (6, Some(6))],
+        );
+        let view = db.read_whole().unwrap();
+        assert_eq!(leads(&view), expected(&[(1, 1), (3, 3), (5, 5), (6, 6)]));
+        write(
+            &mut db,
+            &[
+                (0, Some(10)),
+                (2, None),
+                (3, Some(30)),
+                (4, Some(40)),
+                (5, None),
+                (8, Some(80)),
+                (9, None),
+            ],
+        );
+        let view = db.read().unwrap();
+        assert_eq!(
+            leads(&view),
+            expected(&[(0, 10), (1, 1), (3, 30), (4, 40), (6, 6), (8, 80)])
+        );
+        let failed = view.each_lead(|row, _| {
+            if row.0 < 4 {
+                Ok(())
+            } else {
+                Err(Error::corrupted("a reason"))
+            }
+        });
+        assert!(failed.is_err());
+    }
+}

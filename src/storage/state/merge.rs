@@ -1,0 +1,333 @@
+//! Reading a range of keys from the tables and from what hides them, as one.
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+use std::ops::Bound;
+
+use imbl::OrdMap;
+
+use crate::error::Result;
+use crate::row::{Direction, Lookup};
+use crate::storage::key::{KeyRange, split_row};
+use crate::storage::state::shared_key::SharedKey as Key;
+use crate::storage::state::state_ref::{Visit, Visitor};
+use crate::storage::tables::block;
+use crate::storage::tables::key_blocks::KeyVisitor;
+use crate::storage::tables::open_tables::ReadTables;
+
+/// Where a value was found.
+pub(crate) enum Found<'a, V> {
+    /// In the tables.
+    Stored(&'a [u8]),
+    /// In the overlay.
+    Changed(&'a V),
+}
+
+/// Shows `visit` what `scan` finds in the tables and what `changed` has in the same range, in order; where both have a
+/// key, only what has changed.
+pub(crate) fn merged<V>(
+    changed: &OrdMap<Key, V>,
+    range: &KeyRange,
+    direction: Direction,
+    scan: impl FnOnce(&mut Visitor<'_>) -> Result<()>,
+    mut visit: impl FnMut(&[u8], Found<'_, V>) -> Result<Visit>,
+) -> Result<()> {
+    if changed.is_empty() {
+        return scan(&mut |key, value| visit(key, Found::Stored(value)));
+    }
+    let mut changed = within(changed, range, direction).peekable();
+    let mut stopped = false;
+    scan(&mut |key, value| {
+        while let Some((next, changed_value)) = changed.peek() {
+            let order = match direction {
+                Direction::Ascending => (***next).cmp(key),
+                Direction::Descending => key.cmp(next),
+            };
+            if order == Ordering::Greater {
+                break;
+            }
+            let visited = visit(next, Found::Changed(changed_value))?;
+            changed.next();
+            if visited.is_break() || order == Ordering::Equal {
+                stopped = visited.is_break();
+                return Ok(visited);
+            }
+        }
+        let visited = visit(key, Found::Stored(value))?;
+        stopped = visited.is_break();
+        Ok(visited)
+    })?;
+    if !stopped {
+        for (key, value) in changed {
+            if visit(key, Found::Changed(value))?.is_break() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which sorted keys are read, and which of them are only counted.
+pub(crate) struct KeyScan<'s> {
+    pub(crate) range: &'s KeyRange,
+    pub(crate) direction: Direction,
+    /// Whose keys they are; anyone's for `None`.
+    pub(crate) among: Option<&'s Lookup>,
+    /// How many of them are passed over first, which costs less than to see them.
+    pub(crate) skip: u64,
+}
+
+/// Shows `visit` the sorted keys that `scan` wants of those that `tables` and `changed` make together.
+pub(crate) fn merged_keys(
+    changed: &OrdMap<Key, bool>,
+    tables: &dyn ReadTables,
+    scan: &KeyScan<'_>,
+    visit: impl FnMut(&[u8]) -> Result<Visit>,
+) -> Result<()> {
+    let &KeyScan {
+        range,
+        direction,
+        among,
+        skip,
+    } = scan;
+    let changed = within(changed, range, direction).peekable();
+    let mut merge = KeyMerge {
+        changed,
+        direction,
+        among,
+        skip,
+        visit,
+        stopped: false,
+    };
+    tables.scan_keys(range, direction, &mut merge)?;
+    while !merge.stopped
+        && let Some((key, present)) = merge.changed.next()
+    {
+        if *present && merge.show(key)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
+    changed: Peekable<I>,
+    direction: Direction,
+    among: Option<&'m Lookup>,
+    /// How many keys are still to be passed over.
+    skip: u64,
+    visit: F,
+    stopped: bool,
+}
+
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>>
+    KeyMerge<'m, I, F>
+{
+    fn show(&mut self, key: &[u8]) -> Result<Visit> {
+        if let Some(among) = self.among
+            && !among.contains(split_row(key)?.1)
+        {
+            return Ok(Visit::Continue(()));
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(Visit::Continue(()));
+        }
+        let visited = (self.visit)(key)?;
+        self.stopped = visited.is_break();
+        Ok(visited)
+    }
+}
+
+impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor
+    for KeyMerge<'m, I, F>
+{
+    fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
+        // With a change in the block, or one before it that has not been shown, the count is not what it says.
+        let unchanged = self
+            .changed
+            .peek()
+            .is_none_or(|(key, _)| match self.direction {
+                Direction::Ascending => &***key >= to,
+                Direction::Descending => &***key < from,
+            });
+        if !unchanged || (self.skip == 0 && self.among.is_none()) {
+            return Ok(false);
+        }
+        let count = match self.among {
+            Some(among) => block::count_rows(block, among)?,
+            None => block::count(block)?,
+        };
+        let passes = count <= self.skip;
+        if passes {
+            self.skip -= count;
+        }
+        Ok(passes)
+    }
+
+    fn visit(&mut self, key: &[u8]) -> Result<Visit> {
+        while let Some((changed, present)) =
+            self.changed.next_if(|(next, _)| match self.direction {
+                Direction::Ascending => &***next <= key,
+                Direction::Descending => &***next >= key,
+            })
+        {
+            let shown = if *present {
+                self.show(changed)?
+            } else {
+                Visit::Continue(())
+            };
+            if shown.is_break() || **changed == *key {
+                return Ok(shown);
+            }
+        }
+        self.show(key)
+    }
+}
+
+/// What of a map lies in a range.
+pub(crate) fn within<'m, V>(
+    map: &'m OrdMap<Key, V>,
+    range: &KeyRange,
+    direction: Direction,
+) -> impl Iterator<Item = (&'m Key, &'m V)> + use<'m, V> {
+    // An empty range is one to imbl, a reversed one is not.
+    let to = range.to.as_slice().max(&range.from);
+    let mut entries =
+        map.range::<_, [u8]>((Bound::Included(range.from.as_slice()), Bound::Excluded(to)));
+    std::iter::from_fn(move || match direction {
+        Direction::Ascending => entries.next(),
+        Direction::Descending => entries.next_back(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::{btree_map, btree_set, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::row::{Row, RowSet};
+    use crate::storage::tables::block::Gathered;
+    use crate::storage::tables::tree::Tree;
+
+    /// A short text and a row.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let row = prop_oneof![0_u32..4, 254_u32..260, 510_u32..514];
+        (vec(0_u8..4, 0..3), row)
+            .prop_map(|(text, row)| [text.as_slice(), &row.to_be_bytes()].concat())
+    }
+
+    /// Sorted keys in blocks of three.
+    struct Blocks(Vec<Vec<u8>>);
+
+    impl ReadTables for Blocks {
+        fn get(&self, _: Tree, _: &[u8], _: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+            Ok(())
+        }
+
+        fn scan_keys(
+            &self,
+            range: &KeyRange,
+            direction: Direction,
+            visitor: &mut dyn KeyVisitor,
+        ) -> Result<()> {
+            let mut blocks: Vec<&[Vec<u8>]> = self.0.chunks(3).collect();
+            if direction == Direction::Descending {
+                blocks.reverse();
+            }
+            for block in blocks {
+                let (first, last) = (
+                    block[0].clone(),
+                    [block[block.len() - 1].as_slice(), &[0]].concat(),
+                );
+                let mut gathered = Gathered::default();
+                block.iter().for_each(|key| gathered.push(key));
+                let written = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
+                let whole = first >= range.from && last <= range.to;
+                if whole && visitor.pass(&first, &last, written)? {
+                    continue;
+                }
+                let mut keys: Vec<_> = block
+                    .iter()
+                    .filter(|key| **key >= range.from && **key < range.to)
+                    .collect();
+                if direction == Direction::Descending {
+                    keys.reverse();
+                }
+                for key in keys {
+                    if visitor.visit(key)?.is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        }
+
+        fn scan(&self, _: Tree, _: &KeyRange, _: Direction, _: &mut Visitor<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tables_and_changes_are_read_as_one_sorted_set(
+            stored in btree_set(key(), 0..40),
+            changes in btree_map(key(), any::<bool>(), 0..20),
+            from in vec(0_u8..4, 0..3), to in vec(0_u8..4, 0..3),
+            among in option::of(btree_set(0_u32..600, 0..600)),
+            skip in 0_u64..20, limit in 1_usize..30,
+        ) {
+            let mut expected: BTreeSet<Vec<u8>> = stored.clone();
+            for (key, present) in &changes {
+                if *present { expected.insert(key.clone()); } else { expected.remove(key); }
+            }
+            let range = KeyRange { from: from.clone(), to: to.clone() };
+            let mut expected: Vec<_> = expected.into_iter().filter(|key| *key >= from && *key < to).collect();
+            let changed: OrdMap<Key, bool> = changes.iter().map(|(key, present)| (Key::from(key.as_slice()), *present)).collect();
+            let values: OrdMap<Key, Option<u8>> = changed.iter().map(|(key, present)| (key.clone(), present.then_some(1))).collect();
+            let tables = Blocks(stored.into_iter().collect());
+            let lookup = among.map(|rows| rows.into_iter().map(Row).collect::<RowSet>().lookup(0));
+            let is_wanted = |key: &Vec<u8>| lookup.as_ref().is_none_or(|rows| rows.contains(split_row(key).unwrap().1));
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let mut seen = Vec::new();
+                let scan = KeyScan { range: &range, direction, among: lookup.as_ref(), skip };
+                merged_keys(&changed, &tables, &scan, |key| {
+                    seen.push(key.to_vec());
+                    Ok(if seen.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
+                }).unwrap();
+                let wanted = expected.iter().filter(|key| is_wanted(key));
+                let page: Vec<_> = wanted.skip(skip as usize).take(limit).cloned().collect();
+                prop_assert_eq!(&seen, &page);
+
+                let mut seen = BTreeMap::new();
+                let mut order = Vec::new();
+                let scan = |visit: &mut Visitor<'_>| {
+                    let mut keys: Vec<_> = tables.0.iter().filter(|key| **key >= range.from && **key < range.to).collect();
+                    if direction == Direction::Descending {
+                        keys.reverse();
+                    }
+                    for key in keys {
+                        if visit(key, &[])?.is_break() {
+                            break;
+                        }
+                    }
+                    Ok(())
+                };
+                merged(&values, &range, direction, scan, |key, found| {
+                    if !matches!(found, Found::Changed(None)) {
+                        order.push(key.to_vec());
+                        seen.insert(key.to_vec(), matches!(found, Found::Changed(_)));
+                    }
+                    Ok(if order.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
+                }).unwrap();
+                prop_assert_eq!(&order, &expected[..expected.len().min(limit)]);
+                prop_assert!(seen.iter().all(|(key, is_changed)| *is_changed == changes.contains_key(key)));
+                expected.reverse();
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What was committed since the last checkpoint, in memory: the final value of everything that changed, which hides
+//! what the tables have. The journal has the same on disk.
+//!
+//! The maps are persistent: a copy costs nothing and stays as it is while the original goes on, so every view of the
+//! store has its own.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use roaring::RoaringBitmap;
+
+use crate::error::Result;
+use crate::row::Row;
+use crate::storage::journal::Op;
+use crate::storage::state::shared_key::SharedKey as Key;
+use crate::storage::state::state_ref::stored_chunk;
+use crate::storage::tables::open_tables::ReadTables;
+
+/// Final values by key; where one is absent, the tables' holds.
+#[derive(Clone, Default)]
+pub(crate) struct Overlay {
+    /// The record of each changed lead, `None` for one that is gone.
+    leads: OrdMap<u32, Option<Arc<[u8]>>>,
+    ids: OrdMap<Key, Option<Row>>,
+    /// Whether a key is there.
+    keys: OrdMap<Key, bool>,
+    /// The rows of each changed chunk of a bitmap, perhaps none.
+    chunks: OrdMap<Key, Arc<RoaringBitmap>>,
+    /// The changed deal values, by their rows.
+    deal_values: OrdMap<u32, Option<u64>>,
+    log: OrdMap<Key, Option<Arc<[u8]>>>,
+    /// The record of each changed credential, `None` for one that is gone.
+    credentials: OrdMap<Key, Option<Arc<[u8]>>>,
+    /// About how much memory all that takes.
+    bytes: usize,
+}
+
+/// What an entry takes besides its key and value, about: its place in a node, and the counts of what it shares.
+const PER_ENTRY: usize = 96;
+
+impl Overlay {
+    pub(crate) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {
+        &self.leads
+    }
+
+    pub(crate) fn ids(&self) -> &OrdMap<Key, Option<Row>> {
+        &self.ids
+    }
+
+    pub(crate) fn keys(&self) -> &OrdMap<Key, bool> {
+        &self.keys
+    }
+
+    pub(crate) fn chunks(&self) -> &OrdMap<Key, Arc<RoaringBitmap>> {
+        &self.chunks
+    }
+
+    pub(crate) fn deal_values(&self) -> &OrdMap<u32, Option<u64>> {
+        &self.deal_values
+    }
+
+    pub(crate) fn log(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
+        &self.log
+    }
+
+    pub(crate) fn credentials(&self) -> &OrdMap<Key, Option<Arc<[u8]>>> {
+        &self.credentials
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // Each commit has a record in the log.
+        self.log.is_empty()
+    }
+
+    /// Applies a change; `tables` have what it hides.
+    pub(crate) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
+        if let Op::Row {
+            chunk,
+            row,
+            present,
+        } = op
+        {
+            return self.set_row(chunk, *row, *present, tables);
+        }
+        self.set(op);
+        Ok(())
+    }
+
+    /// Takes over what `ops` changed, whose outcome is in `full`.
+    pub(crate) fn take_over(&mut self, ops: &[Op], full: &Self) {
+        for op in ops {
+            if let Op::Row { chunk, .. } = op {
+                if let Some(rows) = full.chunks.get(chunk) {
+                    self.set_chunk(chunk.clone(), Arc::clone(rows));
+                }
+            } else {
+                self.set(op);
+            }
+        }
+    }
+
+    fn set(&mut self, op: &Op) {
+        let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+        let (new, old) = match op {
+            Op::Lead(row, record) => {
+                let old = self.leads.insert(*row, record.clone());
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
+            }
+            Op::Id(id, row) => {
+                let old = self.ids.insert(id.clone(), row.map(Row));
+                (PER_ENTRY + id.len(), old.map(|_| PER_ENTRY + id.len()))
+            }
+            Op::Key(key, present) => {
+                let old = self.keys.insert(key.clone(), *present);
+                (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
+            }
+            Op::DealValue(row, value) => {
+                let old = self.deal_values.insert(*row, *value);
+                (PER_ENTRY, old.map(|_| PER_ENTRY))
+            }
+            Op::Log(key, record) => {
+                let old = self.log.insert(key.clone(), record.clone());
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
+            }
+            Op::Credential(id, record) => {
+                let old = self.credentials.insert(id.clone(), record.clone());
+                (
+                    PER_ENTRY + size(record),
+                    old.map(|old| PER_ENTRY + size(&old)),
+                )
+            }
+            Op::Row { .. } => return,
+        };
+        self.bytes = (self.bytes + new).saturating_sub(old.unwrap_or(0));
+    }
+
+    fn set_row(
+        &mut self,
+        chunk: &Key,
+        row: u32,
+        present: bool,
+        tables: &dyn ReadTables,
+    ) -> Result<()> {
+        let Some(rows) = self.chunks.get_mut(chunk) else {
+            let mut rows = stored_chunk(tables, chunk)?;
+            put(&mut rows, row, present);
+            self.set_chunk(chunk.clone(), Arc::new(rows));
+            return Ok(());
+        };
+        let rows = Arc::make_mut(rows);
+        let before = rows.serialized_size();
+        put(rows, row, present);
+        self.bytes = (self.bytes + rows.serialized_size()).saturating_sub(before);
+        Ok(())
+    }
+
+    fn set_chunk(&mut self, chunk: Key, rows: Arc<RoaringBitmap>) {
+        let size = |key: usize, rows: &RoaringBitmap| PER_ENTRY + key + rows.serialized_size();
+        let (key, new) = (chunk.len(), size(chunk.len(), &rows));
+        let old = self
+            .chunks
+            .insert(chunk, rows)
+            .map_or(0, |rows| size(key, &rows));
+        self.bytes = (self.bytes + new).saturating_sub(old);
+    }
+}
+
+fn put(rows: &mut RoaringBitmap, row: u32, present: bool) {
+    if present {
+        rows.insert(row);
+    } else {
+        rows.remove(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::database::Database;
+    use crate::storage::database::open::Access;
+    use crate::storage::file::location::Medium;
+
+    /// What all that is there takes, counted anew.
+    fn counted(overlay: &Overlay) -> usize {
+        let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+        let sizes = [
+            overlay
+                .leads
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum::<usize>(),
+            overlay.ids.keys().map(|id| PER_ENTRY + id.len()).sum(),
+            overlay.keys.keys().map(|key| PER_ENTRY + key.len()).sum(),
+            overlay
+                .chunks
+                .iter()
+                .map(|(key, rows)| PER_ENTRY + key.len() + rows.serialized_size())
+                .sum(),
+            overlay.deal_values.len() * PER_ENTRY,
+            overlay
+                .log
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum(),
+            overlay
+                .credentials
+                .values()
+                .map(|record| PER_ENTRY + size(record))
+                .sum(),
+        ];
+        sizes.iter().sum()
+    }
+
+    fn any_op() -> impl Strategy<Value = Op> {
+        let key = || "[ab]{1,3}".prop_map(|key: String| Key::from(key.as_bytes()));
+        let record = || {
+            prop::option::of(prop::collection::vec(0_u8..2, 0..40))
+                .prop_map(|record| record.map(Arc::from))
+        };
+        prop_oneof![
+            (0..3_u32, record()).prop_map(|(row, record)| Op::Lead(row, record)),
+            (key(), prop::option::of(0..3_u32)).prop_map(|(id, row)| Op::Id(id, row)),
+            (key(), any::<bool>()).prop_map(|(key, present)| Op::Key(key, present)),
+            (0..3_u32, prop::option::of(0..3_u64))
+                .prop_map(|(row, value)| Op::DealValue(row, value)),
+            (key(), record()).prop_map(|(key, record)| Op::Log(key, record)),
+            (key(), record()).prop_map(|(id, record)| Op::Credential(id, record)),
+            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| Op::Row {
+                chunk,
+                row,
+                present
+            }),
+        ]
+    }
+
+    proptest! {
+        /// Also of what was taken over, which is all that a checkpoint leaves.
+        #[test]
+        fn memory_is_counted_as_it_is_taken(
+            before in prop::collection::vec(any_op(), 0..30),
+            since in prop::collection::vec(any_op(), 0..30),
+        ) {
+            let db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
+            let tables = db.read().unwrap().tables;
+            let mut overlay = Overlay::default();
+            for op in before.iter().chain(&since) {
+                overlay.apply(op, &*tables).unwrap();
+                prop_assert_eq!(overlay.bytes(), counted(&overlay), "after {:?}", op);
+            }
+            let mut rest = Overlay::default();
+            rest.take_over(&since, &overlay);
+            prop_assert_eq!(rest.bytes(), counted(&rest));
+            for op in &since {
+                let is_same = match op {
+                    Op::Lead(row, _) => rest.leads.get(row) == overlay.leads.get(row),
+                    Op::Id(id, _) => rest.ids.get(id) == overlay.ids.get(id),
+                    Op::Key(key, _) => rest.keys.get(key) == overlay.keys.get(key),
+                    Op::Row { chunk, .. } => rest.chunks.get(chunk) == overlay.chunks.get(chunk),
+                    Op::DealValue(row, _) => rest.deal_values.get(row) == overlay.deal_values.get(row),
+                    Op::Log(key, _) => rest.log.get(key) == overlay.log.get(key),
+                    Op::Credential(id, _) => rest.credentials.get(id) == overlay.credentials.get(id),
+                };
+                prop_assert!(is_same, "after {:?}", op);
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! What can be read, whether from a snapshot or from a transaction that has not committed yet.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+#[cfg(feature = "http")]
+use crate::credential::CredentialId;
+use crate::error::{Error, Result};
+use crate::lead::LeadId;
+use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
+use crate::storage::key::{self, KeyRange, Posting, ValueField};
+use crate::storage::record::change_log::{self, LogChange};
+#[cfg(feature = "http")]
+use crate::storage::record::credential::{self, StoredCredential};
+use crate::storage::record::lead_record::{self, Stored};
+use crate::storage::record::meta::{CommitId, Header, Seq};
+use crate::storage::state::merge::{Found, KeyScan, merged, merged_keys, within};
+use crate::storage::state::overlay::Overlay;
+use crate::storage::tables::column::{self, DealValues};
+use crate::storage::tables::open_tables::ReadTables;
+use crate::storage::tables::tree::Tree;
+
+/// Whether a visitor wants to see more.
+pub(crate) type Visit = ControlFlow<()>;
+
+/// Who is shown keys and values, until it breaks.
+pub(crate) type Visitor<'v> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'v;
+
+/// Looking up a lead costs as much as passing over so many: rows that lie nearer are read in one go.
+const ROWS_PASSED: usize = 8;
+
+/// Reading what the tables have, under what was changed since.
+pub(crate) trait Reader {
+    fn header(&self) -> &Header;
+
+    /// What the tables have.
+    fn tables(&self) -> &dyn ReadTables;
+
+    /// What hides it.
+    fn overlay(&self) -> &Overlay;
+
+    /// Shows `visit` the sorted keys of a range until it breaks.
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visit: impl FnMut(&[u8]) -> Result<Visit>,
+    ) -> Result<()> {
+        self.scan_wanted_keys(
+            &KeyScan {
+                range,
+                direction,
+                among: None,
+                skip: 0,
+            },
+            visit,
+        )
+    }
+
+    /// Shows `visit` the sorted keys that `scan` wants until it breaks.
+    fn scan_wanted_keys(
+        &self,
+        scan: &KeyScan<'_>,
+        visit: impl FnMut(&[u8]) -> Result<Visit>,
+    ) -> Result<()> {
+        merged_keys(self.overlay().keys(), self.tables(), scan, visit)
+    }
+
+    /// The lead in a row, live or in the trash.
+    fn lead(&self, row: Row) -> Result<Option<Stored>> {
+        match self.overlay().leads().get(&row.0) {
+            Some(changed) => changed.as_deref().map(lead_record::decode).transpose(),
+            None => stored_value(
+                self.tables(),
+                Tree::Leads,
+                &key::row_bytes(row),
+                lead_record::decode,
+            ),
+        }
+    }
+
+    /// The leads in rows that an index names, in the order of the rows.
+    fn indexed_leads(&self, rows: &[Row]) -> Result<Vec<Stored>> {
+        let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        if (last.0 - first.0) as usize > rows.len() * ROWS_PASSED {
+            return rows.iter().map(|row| self.indexed_lead(*row)).collect();
+        }
+        // Places rather than leads are sorted, since leads are large.
+        let mut places: Vec<(u32, usize)> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (row.0, place))
+            .collect();
+        places.sort_unstable();
+        let mut places = places.into_iter().peekable();
+        let mut leads: Vec<Option<Stored>> = rows.iter().map(|_| None).collect();
+        self.tables().scan(
+            Tree::Leads,
+            &KeyRange::rows(*first, *last),
+            Direction::Ascending,
+            &mut |key, record| {
+                let row = key::row(key)?;
+                while places.next_if(|(wanted, _)| *wanted < row).is_some() {}
+                while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == row) {
+                    if let Some(lead) = leads.get_mut(place) {
+                        *lead = Some(lead_record::decode(record)?);
+                    }
+                }
+                Ok(Visit::Continue(()))
+            },
+        )?;
+        let changed = self.overlay().leads();
+        let leads = leads.into_iter().zip(rows).map(|(lead, row)| match lead {
+            Some(stored) if changed.is_empty() || changed.get(&row.0).is_none() => Ok(stored),
+            _ => self.indexed_lead(*row),
+        });
+        leads.collect()
+    }
+
+    /// The lead in a row that an index names: that it is missing means that the file is damaged.
+    fn indexed_lead(&self, row: Row) -> Result<Stored> {
+        let missing = || {
+            Error::corrupted(format!(
+                "the store's file is damaged: row {} has no lead",
+                row.0
+            ))
+        };
+        self.lead(row)?.ok_or_else(missing)
+    }
+
+    fn row_by_id(&self, id: LeadId) -> Result<Option<Row>> {
+        row_of(self, &key::id(id))
+    }
+
+    fn row_by_external_id(&self, external_id: &str) -> Result<Option<Row>> {
+        row_of(self, &key::external_id(external_id))
+    }
+
+    /// The rows of one bitmap.
+    fn rows(&self, posting: &Posting<'_>) -> Result<RowSet> {
+        let posting = posting.key();
+        let range = KeyRange::prefix(&posting);
+        let mut rows = self.tables().bitmap(&posting)?;
+        for (chunk_key, chunk) in within(self.overlay().chunks(), &range, Direction::Ascending) {
+            let first = u32::from(key::chunk_number(chunk_key)?) << 16;
+            let rows = Arc::make_mut(&mut rows);
+            rows.remove_range(first..=first | 0xffff);
+            *rows |= &**chunk;
+        }
+        Ok(RowSet::shared(rows))
+    }
+
+    /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads
+    /// without one are not shown.
+    fn each_value(
+        &self,
+        field: ValueField,
+        direction: Direction,
+        mut visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
+    ) -> Result<()> {
+        let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
+        let mut stopped = false;
+        scan_chunks(
+            self,
+            &KeyRange::values(field),
+            direction,
+            |chunk_key, chunk| {
+                let posting = key::split_chunk(chunk_key)?;
+                match &mut current {
+                    Some((value, rows)) if value == posting => *rows |= &*chunk,
+                    _ => {
+                        let complete = current.replace((posting.to_vec(), chunk.into_owned()));
+                        if let Some((value, rows)) = complete {
+                            let wanted = visit(&value, rows.into())?;
+                            stopped = wanted.is_break();
+                            return Ok(wanted);
+                        }
+                    }
+                }
+                Ok(Visit::Continue(()))
+            },
+        )?;
+        match current {
+            Some((value, rows)) if !stopped => visit(&value, rows.into()).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows `visit` how many leads have each value of a field, of all or `among` some, in the order of the values; last
+    /// those without one. Values that none has are not shown.
+    fn count_values(
+        &self,
+        field: ValueField,
+        among: Option<&RowBits>,
+        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+    ) -> Result<()> {
+        let mut current: Option<(Vec<u8>, u64)> = None;
+        let mut count = |chunk_key: &[u8], rows: u64| {
+            let posting = key::split_chunk(chunk_key)?;
+            match &mut current {
+                Some((value, sum)) if value == posting => *sum += rows,
+                _ => {
+                    let complete = current
+                        .replace((posting.to_vec(), rows))
+                        .filter(|(_, sum)| *sum > 0);
+                    complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))?;
+                }
+            }
+            Ok(Visit::Continue(()))
+        };
+        let range = KeyRange::values_and_none(field);
+        let scan = |visit: &mut Visitor<'_>| {
+            self.tables()
+                .scan(Tree::Bitmaps, &range, Direction::Ascending, visit)
+        };
+        merged(
+            self.overlay().chunks(),
+            &range,
+            Direction::Ascending,
+            scan,
+            |chunk_key, found| {
+                let rows = match (found, among) {
+                    (Found::Stored(bytes), None) => {
+                        chunk_length(bytes).ok_or_else(damaged_chunk)?
+                    }
+                    (Found::Stored(bytes), Some(among)) => {
+                        among.count_of(bytes).ok_or_else(damaged_chunk)?
+                    }
+                    (Found::Changed(rows), None) => rows.len(),
+                    (Found::Changed(rows), Some(among)) => among.count_among(rows),
+                };
+                count(chunk_key, rows)
+            },
+        )?;
+        let complete = current.filter(|(_, sum)| *sum > 0);
+        complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))
+    }
+
+    /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
+    fn each_deal_values(&self, visit: impl FnMut(&DealValues)) -> Result<()> {
+        column::each_block(self.tables(), self.overlay(), visit)
+    }
+
+    /// The credential with this id.
+    #[cfg(feature = "http")]
+    fn credential(&self, id: CredentialId) -> Result<Option<StoredCredential>> {
+        let id = id.to_bytes();
+        match self.overlay().credentials().get(id.as_slice()) {
+            Some(changed) => changed.as_deref().map(credential::decode).transpose(),
+            None => stored_value(self.tables(), Tree::Credentials, &id, credential::decode),
+        }
+    }
+
+    /// The id of the commit with this number, if the log still holds it.
+    fn logged_commit(&self, seq: Seq) -> Result<Option<CommitId>> {
+        let key = change_log::key(seq, 0);
+        let decode = |bytes: &[u8]| change_log::decode(bytes).map(|(commit, _)| commit);
+        match self.overlay().log().get(key.as_slice()) {
+            Some(changed) => changed.as_deref().map(decode).transpose(),
+            None => stored_value(self.tables(), Tree::Log, &key, decode),
+        }
+    }
+
+    /// Shows `visit` the changes of the commits after `seq`, oldest first.
+    fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LogChange)) -> Result<()> {
+        let range = KeyRange {
+            from: change_log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(),
+            to: vec![0xff; 13],
+        };
+        scan_log(self, &range, |_, bytes| {
+            let (_, changes) = change_log::decode(bytes)?;
+            changes.into_iter().for_each(&mut visit);
+            Ok(Visit::Continue(()))
+        })
+    }
+}
+
+/// Shows `visit` the records of a range of the change log, oldest first.
+pub(crate) fn scan_log(
+    reader: &(impl Reader + ?Sized),
+    range: &KeyRange,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
+) -> Result<()> {
+    let scan = |visit: &mut Visitor<'_>| {
+        reader
+            .tables()
+            .scan(Tree::Log, range, Direction::Ascending, visit)
+    };
+    merged(
+        reader.overlay().log(),
+        range,
+        Direction::Ascending,
+        scan,
+        |key, found| match found {
+            Found::Stored(record) => visit(key, record),
+            Found::Changed(Some(record)) => visit(key, record),
+            Found::Changed(None) => Ok(Visit::Continue(())),
+        },
+    )
+}
+
+/// Shows `visit` the chunks of bitmaps in a range of their keys.
+fn scan_chunks(
+    reader: &(impl Reader + ?Sized),
+    range: &KeyRange,
+    direction: Direction,
+    mut visit: impl FnMut(&[u8], Cow<'_, RoaringBitmap>) -> Result<Visit>,
+) -> Result<()> {
+    let scan =
+        |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Bitmaps, range, direction, visit);
+    merged(
+        reader.overlay().chunks(),
+        range,
+        direction,
+        scan,
+        |key, found| match found {
+            Found::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
+            Found::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
+            Found::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
+        },
+    )
+}
+
+/// The chunk of a bitmap that the tables have; an empty one if there is none.
+pub(crate) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
+    Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
+}
+
+fn row_of(reader: &(impl Reader + ?Sized), id: &[u8]) -> Result<Option<Row>> {
+    match reader.overlay().ids().get(id) {
+        Some(changed) => Ok(*changed),
+        None => stored_value(reader.tables(), Tree::Ids, id, decode_row),
+    }
+}
+
+/// What `read` makes of the value that the tables have under a key.
+fn stored_value<T>(
+    tables: &dyn ReadTables,
+    tree: Tree,
+    key: &[u8],
+    read: impl Fn(&[u8]) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut value = None;
+    tables.get(tree, key, &mut |bytes| {
+        value = Some(read(bytes)?);
+        Ok(())
+    })?;
+    Ok(value)
+}
+
+pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
+    let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
+    bytes
+        .try_into()
+        .map(|bytes| Row(u32::from_be_bytes(bytes)))
+        .map_err(damaged)
+}
+
+pub(crate) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
+    RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged_chunk().caused_by(error))
+}
+
+fn damaged_chunk() -> Error {
+    Error::corrupted("the store's file is damaged: a bitmap cannot be read")
+}

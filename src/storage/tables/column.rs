@@ -1,0 +1,192 @@
+//! The column of deal values: those of 512 rows side by side, so that a sum reads no leads.
+//!
+//! A block has seven bytes for each row, little-endian, which hold every value that a deal may have; all ones for a row
+//! without. It may end early: rows behind its end have none.
+
+use std::iter::Peekable;
+
+use crate::error::{Error, Result};
+use crate::row::Direction;
+use crate::storage::key::{self, KeyRange};
+use crate::storage::state::overlay::Overlay;
+use crate::storage::state::state_ref::Visit;
+use crate::storage::tables::open_tables::ReadTables;
+use crate::storage::tables::tree::Tree;
+
+/// How many rows share a block: as many as fill a page of redb.
+pub(crate) const BLOCK_ROWS: u32 = 512;
+const WIDTH: usize = 7;
+const NONE: u64 = (1 << (8 * WIDTH)) - 1;
+
+/// The values of the rows from one on, `None` for a row without.
+pub(crate) struct DealValues {
+    first_row: u32,
+    values: Vec<u64>,
+}
+
+impl DealValues {
+    fn decode(first_row: u32, bytes: &[u8]) -> Result<Self> {
+        let (values, rest) = bytes.as_chunks::<WIDTH>();
+        if !rest.is_empty() || values.len() > BLOCK_ROWS as usize {
+            return Err(Error::corrupted(
+                "the store's file is damaged: a block of deal values cannot be read",
+            ));
+        }
+        let value = |index: usize| match bytes
+            .get(index * WIDTH..)
+            .and_then(|rest| rest.first_chunk())
+        {
+            // One byte too many is read in one go, and then left out.
+            Some(eight) => u64::from_le_bytes(*eight) & NONE,
+            None => values.last().map_or(NONE, |[a, b, c, d, e, f, g]| {
+                u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0])
+            }),
+        };
+        Ok(Self {
+            first_row,
+            values: (0..values.len()).map(value).collect(),
+        })
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let end = self
+            .values
+            .iter()
+            .rposition(|value| *value != NONE)
+            .map_or(0, |last| last + 1);
+        let bytes = self
+            .values
+            .iter()
+            .take(end)
+            .flat_map(|value| value.to_le_bytes().into_iter().take(WIDTH));
+        bytes.collect()
+    }
+
+    /// The row of the first value.
+    pub(crate) fn first_row(&self) -> u32 {
+        self.first_row
+    }
+
+    /// The values of one row after the other, in ten-thousandths; rows behind the end have none.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<u64>> {
+        self.values
+            .iter()
+            .map(|value| Some(*value).filter(|value| *value != NONE))
+    }
+
+    pub(crate) fn set(&mut self, row: u32, value: Option<u64>) {
+        let index = (row % BLOCK_ROWS) as usize;
+        if index >= self.values.len() {
+            self.values.resize(index + 1, NONE);
+        }
+        if let Some(place) = self.values.get_mut(index) {
+            *place = value.unwrap_or(NONE).min(NONE);
+        }
+    }
+
+    fn empty(row: u32) -> Self {
+        Self {
+            first_row: row - row % BLOCK_ROWS,
+            values: Vec::new(),
+        }
+    }
+
+    /// The block of the next change, if it comes before the row `end`: one that the tables have not.
+    fn missing(
+        changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
+        end: u32,
+    ) -> Option<Self> {
+        let (row, _) = changed.peek().filter(|(row, _)| *row < end)?;
+        let mut block = Self::empty(*row);
+        block.patch(changed);
+        Some(block)
+    }
+
+    fn patch(&mut self, changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>) {
+        while let Some((row, value)) =
+            changed.next_if(|(row, _)| row - row % BLOCK_ROWS == self.first_row)
+        {
+            self.set(row, value);
+        }
+    }
+}
+
+/// The block of a row, as the tables have it.
+pub(crate) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValues> {
+    let mut block = DealValues::empty(row);
+    let first_row = block.first_row;
+    tables.get(
+        Tree::Columns,
+        &key::deal_value_block(first_row),
+        &mut |bytes| {
+            block = DealValues::decode(first_row, bytes)?;
+            Ok(())
+        },
+    )?;
+    Ok(block)
+}
+
+/// Shows `visit` every block that may have a value, in the order of rows.
+pub(crate) fn each_block(
+    tables: &dyn ReadTables,
+    overlay: &Overlay,
+    mut visit: impl FnMut(&DealValues),
+) -> Result<()> {
+    let mut changed = overlay
+        .deal_values()
+        .iter()
+        .map(|(row, value)| (*row, *value))
+        .peekable();
+    tables.scan(
+        Tree::Columns,
+        &KeyRange::deal_values(),
+        Direction::Ascending,
+        &mut |key, bytes| {
+            let mut block = DealValues::decode(key::row(key)?, bytes)?;
+            while let Some(missing) = DealValues::missing(&mut changed, block.first_row) {
+                visit(&missing);
+            }
+            block.patch(&mut changed);
+            visit(&block);
+            Ok(Visit::Continue(()))
+        },
+    )?;
+    while let Some(missing) = DealValues::missing(&mut changed, u32::MAX) {
+        visit(&missing);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values_survive_their_block(values in proptest::collection::btree_map(0..BLOCK_ROWS, proptest::option::of(0_u64..1_000_000_000_000_000), 0..100)) {
+            let mut block = DealValues::empty(5 * BLOCK_ROWS + 3);
+            for (row, value) in &values {
+                block.set(5 * BLOCK_ROWS + row, *value);
+            }
+            let back = DealValues::decode(block.first_row, &block.encode()).unwrap();
+            prop_assert_eq!(back.first_row(), 5 * BLOCK_ROWS);
+            let all = back.iter().chain(std::iter::repeat(None));
+            for (row, value) in (0..BLOCK_ROWS).zip(all) {
+                prop_assert_eq!(value, values.get(&row).copied().flatten());
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_block_stay_what_they_are() {
+        let mut block = DealValues::empty(512);
+        block.set(513, Some(0x0102));
+        block.set(514, None);
+        let bytes = [[0xff; 7], [2, 1, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(block.encode(), bytes);
+        assert!(DealValues::decode(512, &bytes[1..]).is_err());
+        assert!(DealValues::decode(512, &vec![0; 513 * 7]).is_err());
+    }
+}

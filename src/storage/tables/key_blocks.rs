@@ -1,0 +1,532 @@
+//! The table of sorted keys, which holds them in blocks: smaller than one entry a key, and whole blocks can be passed
+//! over by their counts.
+//!
+//! Each block stands under a text that is not above its keys, and above those of all blocks before. Keys of two tags,
+//! their first byte, share no block, so that those that only ever come last, as times do, leave full blocks behind. A
+//! block fills a page of redb, unless a single key is longer.
+
+use std::iter::Peekable;
+
+use imbl::OrdMap;
+use redb::{AccessGuard, ReadableTable, Table};
+
+use crate::error::{Error, Result};
+use crate::row::Direction;
+use crate::storage::fault;
+use crate::storage::key::KeyRange;
+use crate::storage::state::shared_key::SharedKey as Key;
+use crate::storage::state::state_ref::Visit;
+use crate::storage::tables::block::{Gathered, KeyList, Keys};
+use crate::storage::tables::tree::Bytes;
+
+/// A page of redb has 4,096 bytes, some of which tell where keys and values end.
+const MOST_BYTES: usize = 3_950;
+/// A block with less is joined to the one after it.
+const FEW_BYTES: usize = MOST_BYTES / 4;
+
+/// Who is shown keys.
+pub(crate) trait KeyVisitor {
+    /// Whether a block, which has all keys there are from `from` on and before `to`, can be passed over unseen.
+    fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool>;
+
+    fn visit(&mut self, key: &[u8]) -> Result<Visit>;
+}
+
+/// Shows `visitor` the keys of a range until it breaks.
+pub(crate) fn scan(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    range: &KeyRange,
+    direction: Direction,
+    visitor: &mut dyn KeyVisitor,
+) -> Result<()> {
+    if range.from >= range.to {
+        return Ok(());
+    }
+    let first = block_of(table, &range.from)?;
+    let first = first
+        .as_ref()
+        .map_or(range.from.as_slice(), |(begin, _)| begin.value());
+    let mut blocks = table
+        .range::<&[u8]>(first..range.to.as_slice())
+        .map_err(fault)?;
+    match direction {
+        Direction::Ascending => {
+            let mut next = blocks.next().transpose().map_err(fault)?;
+            while let Some((begin, block)) = next {
+                next = blocks.next().transpose().map_err(fault)?;
+                let end = next.as_ref().map(|(begin, _)| begin.value());
+                if scan_block(
+                    range,
+                    direction,
+                    (begin.value(), end, block.value()),
+                    visitor,
+                )?
+                .is_break()
+                {
+                    break;
+                }
+            }
+        }
+        Direction::Descending => {
+            let mut after: Option<AccessGuard<'_, Bytes>> = None;
+            while let Some((begin, block)) = blocks.next_back().transpose().map_err(fault)? {
+                let end = after.as_ref().map(AccessGuard::value);
+                if scan_block(
+                    range,
+                    direction,
+                    (begin.value(), end, block.value()),
+                    visitor,
+                )?
+                .is_break()
+                {
+                    break;
+                }
+                after = Some(begin);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Shows the keys of a block, given with its begin and that of the next block in the range.
+fn scan_block(
+    range: &KeyRange,
+    direction: Direction,
+    (begin, end, block): (&[u8], Option<&[u8]>, &[u8]),
+    visitor: &mut dyn KeyVisitor,
+) -> Result<Visit> {
+    // Only the first and the last block of a range may have keys outside of it.
+    let within = match end {
+        Some(end) if begin >= range.from.as_slice() => {
+            if visitor.pass(begin, end, block)? {
+                return Ok(Visit::Continue(()));
+            }
+            None
+        }
+        _ => Some(range),
+    };
+    match direction {
+        Direction::Ascending => show(block, within, |key| visitor.visit(key)),
+        Direction::Descending => {
+            let mut list = KeyList::default();
+            show(block, within, |key| {
+                list.push(key);
+                Ok(Visit::Continue(()))
+            })
+            .map(drop)?;
+            for key in list.keys().rev() {
+                if visitor.visit(key)?.is_break() {
+                    return Ok(Visit::Break(()));
+                }
+            }
+            Ok(Visit::Continue(()))
+        }
+    }
+}
+
+/// Shows the keys of a block that lie within a range, or all.
+fn show(
+    block: &[u8],
+    within: Option<&KeyRange>,
+    mut visit: impl FnMut(&[u8]) -> Result<Visit>,
+) -> Result<Visit> {
+    let mut keys = Keys::of(block)?;
+    while let Some(key) = keys.next()? {
+        if let Some(range) = within {
+            if key >= range.to.as_slice() {
+                return Ok(Visit::Break(()));
+            }
+            if key < range.from.as_slice() {
+                continue;
+            }
+        }
+        if visit(key)?.is_break() {
+            return Ok(Visit::Break(()));
+        }
+    }
+    Ok(Visit::Continue(()))
+}
+
+type Block<'t> = (AccessGuard<'t, Bytes>, AccessGuard<'t, Bytes>);
+
+/// The block that would have a key in it, if there is any block.
+fn block_of<'t>(
+    table: &'t impl ReadableTable<Bytes, Bytes>,
+    key: &[u8],
+) -> Result<Option<Block<'t>>> {
+    table
+        .range::<&[u8]>(..=key)
+        .map_err(fault)?
+        .next_back()
+        .transpose()
+        .map_err(fault)
+}
+
+/// How many blocks are read before they are written: the table cannot be gone through while it is changed.
+const BLOCKS_AT_ONCE: usize = 64;
+/// How many blocks without a change are passed over to get to the next that has one; it is looked up anew after more.
+const BLOCKS_PASSED: usize = 4;
+
+/// Puts keys in and takes them out.
+pub(crate) fn write(
+    table: &mut Table<'_, Bytes, Bytes>,
+    changes: &OrdMap<Key, bool>,
+) -> Result<()> {
+    let mut changes = changes
+        .iter()
+        .map(|(key, present)| (&**key, *present))
+        .peekable();
+    while let Some((first, _)) = changes.peek().copied() {
+        for group in rewritten(table, first, &mut changes)? {
+            group.write(table)?;
+        }
+    }
+    Ok(())
+}
+
+/// Blocks that are written anew together: one that is changed and, while they are small, those after it.
+#[derive(Default)]
+struct Group {
+    /// Where its blocks begin that are in the table.
+    stored: Vec<Vec<u8>>,
+    begin: Vec<u8>,
+    gathered: Gathered,
+    /// Whether all that is new came after the keys of the last of them.
+    appended: bool,
+}
+
+/// The blocks that some of the next changes make, from that of `first` on.
+fn rewritten<'c>(
+    table: &Table<'_, Bytes, Bytes>,
+    first: &[u8],
+    changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
+) -> Result<Vec<Group>> {
+    let Some(tag) = first.first().copied() else {
+        return Err(Error::corrupted("a key of the store is empty"));
+    };
+    let of_tag = KeyRange::prefix(&[tag]);
+    let first_block = block_of(table, first)?;
+    let start = first_block
+        .as_ref()
+        .map(|(begin, _)| begin.value())
+        .filter(|begin| begin.first() == Some(&tag));
+    let mut blocks = table
+        .range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice())
+        .map_err(fault)?;
+    let mut next = blocks.next().transpose().map_err(fault)?;
+    let (mut groups, mut passed) = (Vec::new(), 0);
+    let mut group = None;
+    if start.is_none() {
+        // Before all blocks of the tag.
+        let end = next.as_ref().map(|(begin, _)| begin.value());
+        let mut new = Group {
+            begin: vec![tag],
+            ..Group::default()
+        };
+        new.merge(&[], tag, end, changes)?;
+        group = Some(new);
+    }
+    loop {
+        let has_more = next.is_some();
+        if let Some(full) =
+            group.take_if(|group| !has_more || group.gathered.written() >= FEW_BYTES)
+        {
+            groups.push(full);
+        }
+        let Some((begin, block)) = next else { break };
+        next = blocks.next().transpose().map_err(fault)?;
+        let end = next.as_ref().map(|(begin, _)| begin.value());
+        let is_changed = changes
+            .peek()
+            .is_some_and(|(key, _)| is_before(key, tag, end));
+        let is_pending = group.is_some();
+        if !is_pending && (groups.len() >= BLOCKS_AT_ONCE || passed > BLOCKS_PASSED) {
+            break;
+        }
+        if !is_pending && !is_changed {
+            passed += 1;
+            continue;
+        }
+        passed = 0;
+        let group = group.get_or_insert_with(|| Group {
+            begin: begin.value().to_vec(),
+            ..Group::default()
+        });
+        group.stored.push(begin.value().to_vec());
+        group.merge(block.value(), tag, end, changes)?;
+    }
+    Ok(groups)
+}
+
+fn is_before(key: &[u8], tag: u8, end: Option<&[u8]>) -> bool {
+    key.first() == Some(&tag) && end.is_none_or(|end| key < end)
+}
+
+impl Group {
+    /// Gathers the keys of a block with the changes of its tag before `end`.
+    fn merge<'c>(
+        &mut self,
+        block: &[u8],
+        tag: u8,
+        end: Option<&[u8]>,
+        changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
+    ) -> Result<()> {
+        self.appended = true;
+        if !block.is_empty() {
+            let mut keys = Keys::of(block)?;
+            while let Some(key) = keys.next()? {
+                let mut stays = true;
+                while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key)
+                {
+                    if changed == key {
+                        stays = present;
+                    } else if present {
+                        self.gathered.push(changed);
+                        self.appended = false;
+                    }
+                }
+                if stays {
+                    self.gathered.push(key);
+                }
+            }
+        }
+        while let Some((changed, present)) = changes.next_if(|(key, _)| is_before(key, tag, end)) {
+            if present {
+                self.gathered.push(changed);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, table: &mut Table<'_, Bytes, Bytes>) -> Result<()> {
+        let written = self.gathered.written();
+        // Keys that only ever come last leave full blocks behind; others leave room for more.
+        let target = if written <= MOST_BYTES {
+            usize::MAX
+        } else if self.appended {
+            MOST_BYTES - 100
+        } else {
+            written / written.div_ceil(MOST_BYTES * 3 / 4).max(2)
+        };
+        let is_kept = |begin: &Vec<u8>| *begin == self.begin && !self.gathered.is_empty();
+        for begin in self.stored.iter().filter(|begin| !is_kept(begin)) {
+            table.remove(begin.as_slice()).map_err(fault)?;
+        }
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        for (index, (begin, block)) in self
+            .gathered
+            .blocks(target, MOST_BYTES)
+            .into_iter()
+            .enumerate()
+        {
+            let begin = if index == 0 { &self.begin } else { &begin };
+            table
+                .insert(begin.as_slice(), block.as_slice())
+                .map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use redb::{ReadableDatabase, backends::InMemoryBackend};
+
+    use super::*;
+    use crate::storage::tables::block::count;
+    use crate::storage::tables::tree::Tree;
+
+    /// Passes over blocks while `left` allows it, then takes the keys.
+    struct Taken {
+        left: u64,
+        passed: u64,
+        keys: Vec<Vec<u8>>,
+    }
+
+    impl KeyVisitor for Taken {
+        fn pass(&mut self, _from: &[u8], _to: &[u8], block: &[u8]) -> Result<bool> {
+            let count = count(block)?;
+            let passes = count <= self.left;
+            if passes {
+                self.left -= count;
+                self.passed += 1;
+            }
+            Ok(passes)
+        }
+
+        fn visit(&mut self, key: &[u8]) -> Result<Visit> {
+            if self.left > 0 {
+                self.left -= 1;
+            } else {
+                self.keys.push(key.to_vec());
+            }
+            Ok(Visit::Continue(()))
+        }
+    }
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        // Short ones that meet often, and long ones that fill blocks, and more than one.
+        prop_oneof![
+            8 => proptest::collection::vec(0_u8..3, 1..6),
+            4 => (0_u16..300).prop_map(|n| [b"long".as_slice(), &n.to_be_bytes(), &[7; 300]].concat()),
+            1 => (0_u8..9).prop_map(|n| vec![n; 9_000]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn the_table_is_a_sorted_set(
+            commits in proptest::collection::vec(proptest::collection::vec((key(), any::<bool>()), 1..80), 1..8),
+            from in key(), to in key(), skip in 0_u64..100,
+        ) {
+            let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+            let mut model = BTreeSet::new();
+            for commit in commits {
+                let changes: OrdMap<Key, bool> = commit.into_iter().map(|(key, present)| (Key::from(key.as_slice()), present)).collect();
+                for (key, present) in &changes {
+                    if *present { model.insert(key.to_vec()); } else { model.remove(&**key); }
+                }
+                let transaction = db.begin_write().unwrap();
+                write(&mut transaction.open_table(Tree::Keys.definition()).unwrap(), &changes).unwrap();
+                transaction.commit().unwrap();
+                let transaction = db.begin_read().unwrap();
+                let table = transaction.open_table(Tree::Keys.definition()).unwrap();
+                for entry in table.iter().unwrap() {
+                    let (begin, block) = entry.unwrap();
+                    let (begin, block) = (begin.value(), block.value());
+                    let keys = count(block).unwrap();
+                    prop_assert!(block.len() <= MOST_BYTES || keys == 1, "{} keys in {} bytes", keys, block.len());
+                    prop_assert!(keys > 0 && !begin.is_empty());
+                }
+                for range in [KeyRange { from: from.clone(), to: to.clone() }, KeyRange { from: vec![], to: vec![0xff] }] {
+                    let mut expected: Vec<Vec<u8>> = model.range(range.from.clone()..range.to.clone().max(range.from.clone())).cloned().collect();
+                    for direction in [Direction::Ascending, Direction::Descending] {
+                        let mut taken = Taken { left: skip, passed: 0, keys: Vec::new() };
+                        scan(&table, &range, direction, &mut taken).unwrap();
+                        prop_assert_eq!(&taken.keys, &expected[expected.len().min(skip as usize)..]);
+                        expected.reverse();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_come_in_order_fill_their_blocks_and_blocks_that_empty_are_joined() {
+        let db = redb::Builder::new()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        let transaction = db.begin_write().unwrap();
+        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
+        let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat().as_slice());
+        for commit in 0..100 {
+            write(
+                &mut table,
+                &(commit * 100..commit * 100 + 100)
+                    .map(|n| (key(n), true))
+                    .collect(),
+            )
+            .unwrap();
+        }
+        let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
+            table
+                .iter()
+                .unwrap()
+                .map(|entry| entry.unwrap().1.value().len())
+                .collect()
+        };
+        let full = sizes(&table);
+        assert!(
+            full[..full.len() - 1]
+                .iter()
+                .all(|size| *size > MOST_BYTES * 9 / 10),
+            "{full:?}"
+        );
+        for commit in 0..100 {
+            write(
+                &mut table,
+                &(0..90).map(|n| (key(n * 111 + commit), false)).collect(),
+            )
+            .unwrap();
+        }
+        let joined = sizes(&table);
+        assert!(joined.len() <= full.len() / 2, "{full:?}, then {joined:?}");
+        let mut taken = Taken {
+            left: 900,
+            passed: 0,
+            keys: Vec::new(),
+        };
+        scan(
+            &table,
+            &KeyRange {
+                from: vec![],
+                to: vec![0xff],
+            },
+            Direction::Ascending,
+            &mut taken,
+        )
+        .unwrap();
+        assert_eq!(taken.keys.len(), 1_000 - 900);
+        assert!(taken.passed > 0);
+    }
+
+    #[test]
+    fn a_block_that_keys_come_into_the_middle_of_is_divided_so_that_there_is_room_for_more() {
+        let db = redb::Builder::new()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        let transaction = db.begin_write().unwrap();
+        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
+        // Each takes about twenty bytes in a block.
+        let key = |n: u32| {
+            Key::from(
+                [&n.to_be_bytes(), [b'x'; 16].as_slice()]
+                    .concat()
+                    .as_slice(),
+            )
+        };
+        let sizes = |table: &Table<'_, Bytes, Bytes>| -> Vec<usize> {
+            table
+                .iter()
+                .unwrap()
+                .map(|entry| entry.unwrap().1.value().len())
+                .collect()
+        };
+        write(
+            &mut table,
+            &(0..190).map(|n| (key(n * 1_000), true)).collect(),
+        )
+        .unwrap();
+        assert_eq!(sizes(&table).len(), 1);
+        write(
+            &mut table,
+            &(10..20).map(|n| (key(n * 1_000 + 1), true)).collect(),
+        )
+        .unwrap();
+        let halves = sizes(&table);
+        assert!(
+            halves
+                .iter()
+                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 6 / 10).contains(size)),
+            "{halves:?}"
+        );
+        write(
+            &mut table,
+            &(0..300).map(|n| (key(n * 10 + 2), true)).collect(),
+        )
+        .unwrap();
+        let more = sizes(&table);
+        assert_eq!(more.len(), 4, "{more:?}");
+        assert!(
+            more.iter()
+                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 8 / 10).contains(size)),
+            "{more:?}"
+        );
+    }
+}
