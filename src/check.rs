@@ -10,7 +10,7 @@ pub struct Report {
     /// How many leads can be read that are not in the trash.
     pub leads: u64,
     /// How many leads in the trash can be read, expired ones included.
-    pub trashed: u64,
+    pub in_trash: u64,
     /// What is wrong, the first 100 things of each part.
     pub problems: Vec<Problem>,
     /// How many things are wrong in all.
@@ -26,7 +26,7 @@ pub struct Report {
 #[non_exhaustive]
 pub struct Problem {
     /// In which part.
-    pub part: Part,
+    pub part: Component,
     /// What it is, for people.
     pub message: String,
 }
@@ -35,7 +35,7 @@ pub struct Problem {
 /// derived from the leads, and [`repair`](crate::LeadStore::repair) makes it anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum Component {
     /// The file that holds all the others but the search index.
     File,
     /// The leads themselves.
@@ -61,25 +61,25 @@ const MOST_PROBLEMS: usize = 100;
 
 impl Report {
     /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_ok(&self) -> bool {
         self.problem_count == 0
     }
 
     pub(crate) fn count(&mut self, is_in_trash: bool) {
         *(if is_in_trash {
-            &mut self.trashed
+            &mut self.in_trash
         } else {
             &mut self.leads
         }) += 1;
     }
 
     /// Adds something that a repair cannot mend.
-    pub(crate) fn add_lost(&mut self, part: Part, message: impl fmt::Display) {
+    pub(crate) fn add_lost(&mut self, part: Component, message: impl fmt::Display) {
         self.has_lost = true;
         self.add(part, message);
     }
 
-    pub(crate) fn add(&mut self, part: Part, message: impl fmt::Display) {
+    pub(crate) fn add(&mut self, part: Component, message: impl fmt::Display) {
         self.problem_count += 1;
         if self
             .problems
@@ -102,7 +102,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::File => "file",

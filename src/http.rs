@@ -2,7 +2,7 @@
 //! feature `http`. The only module that knows HTTP; it opens no socket and needs no runtime.
 //!
 //! `route` is the table of paths and methods; `operations`, `trash_operations` and `search_operation` have a function for
-//! each, which parses (`inputs`, `criteria`, `json`, `lead_body`), calls the store and presents (`answer`, `links`), or
+//! each, which parses (`params`, `criteria`, `json`, `lead_body`), calls the store and presents (`answer`, `links`), or
 //! gives a `fault`.
 #![doc = include_str!("http/recipes.md")]
 
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use ::http::request::Parts;
 use ::http::{Method, Request, Response};
 
-use self::api_error::{Fault, FaultCode};
+use self::api_error::{ApiError, ApiErrorCode};
 pub use self::authenticator::Authenticator;
 use self::call::Call;
 use self::cors::Cors;
@@ -107,7 +107,7 @@ impl LeadsApi {
         let (head, body) = request.into_parts();
         let mut response = self
             .answer(&head, body.as_ref())
-            .unwrap_or_else(Fault::into_response);
+            .unwrap_or_else(ApiError::into_response);
         if head.method == Method::HEAD {
             response::drop_body(&mut response);
         }
@@ -117,23 +117,23 @@ impl LeadsApi {
 
     /// Judges what can be wrong in the order that section 8 of the API's contract sets: credentials, path, method, scope,
     /// size, media type; all else is up to the operation.
-    fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Vec<u8>>, Fault> {
+    fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Vec<u8>>, ApiError> {
         let route = Route::find(head.uri.path());
         if let (&Method::OPTIONS, Some((route, _))) = (&head.method, &route) {
             // A browser asks before it sends credentials.
             return Ok(self.cors.preflight(&head.headers, route));
         }
         let principal = self.principal(head)?;
-        let (route, id) = route.ok_or_else(|| Fault::not_found("path"))?;
+        let (route, id) = route.ok_or_else(|| ApiError::not_found("path"))?;
         let operation = route
             .operation(&head.method)
-            .ok_or_else(|| Fault::method_not_allowed(route.allow()))?;
+            .ok_or_else(|| ApiError::method_not_allowed(route.allow()))?;
         if !principal.allows(operation.scope) {
-            return Err(Fault::missing_scope(operation.scope));
+            return Err(ApiError::missing_scope(operation.scope));
         }
         if body.len() > MAX_BODY_BYTES {
-            return Err(Fault::new(
-                FaultCode::TooLarge,
+            return Err(ApiError::new(
+                ApiErrorCode::TooLarge,
                 format!("the body has more than {MAX_BODY_BYTES} bytes"),
             ));
         }
@@ -149,12 +149,12 @@ impl LeadsApi {
         })
     }
 
-    fn principal(&self, head: &Parts) -> Result<Principal, Fault> {
+    fn principal(&self, head: &Parts) -> Result<Principal, ApiError> {
         let token = authenticator::bearer_token(&head.headers)?;
         let principal = self
             .authenticator
             .authenticate(token)
-            .map_err(|error| Fault::of_the_server(&error))?;
+            .map_err(|error| ApiError::of_the_server(&error))?;
         // Bound to nobody, it would see what nobody owns.
         let is_somebody = |principal: &Principal| {
             principal
@@ -163,7 +163,7 @@ impl LeadsApi {
         };
         principal
             .filter(is_somebody)
-            .ok_or_else(Fault::bad_credentials)
+            .ok_or_else(ApiError::bad_credentials)
     }
 }
 

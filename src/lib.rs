@@ -128,7 +128,7 @@ mod type_id;
 pub use chrono;
 pub use rust_decimal;
 
-pub use check::{Part, Problem, Report};
+pub use check::{Component, Problem, Report};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{
@@ -136,6 +136,6 @@ pub use lead::{
     ViolationCode,
 };
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
-pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, Typos};
+pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, TypoTolerance};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

@@ -6,24 +6,24 @@ mod derive;
 pub(crate) mod entries;
 mod verify;
 
-pub(crate) use derive::{always_has, entries};
+pub(crate) use derive::{derive_index_entries, is_mandatory};
 pub(crate) use verify::{check, readable};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::storage::{LogChange, LogKind, Stored, WriteBatch};
+use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteBatch};
 
 /// A lead before and after a write. Absent before: it is created; absent after: it is gone for good.
-pub(crate) struct Change<'a> {
-    pub(crate) kind: LogKind,
+pub(crate) struct LeadChange<'a> {
+    pub(crate) kind: ChangeKind,
     pub(crate) row: Row,
-    pub(crate) before: Option<&'a Stored>,
-    pub(crate) after: Option<&'a Stored>,
+    pub(crate) before: Option<&'a StoredLead>,
+    pub(crate) after: Option<&'a StoredLead>,
 }
 
 /// Writes everything that follows from a change. It fails before it writes anything if the lead is too large.
-pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<()> {
-    let &Change {
+pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &LeadChange<'_>) -> Result<()> {
+    let &LeadChange {
         kind,
         row,
         before,
@@ -37,9 +37,11 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
         None => batch.remove_lead(row)?,
     }
     let old = before
-        .map(|stored| entries(row, stored))
+        .map(|stored| derive_index_entries(row, stored))
         .unwrap_or_default();
-    let new = after.map(|stored| entries(row, stored)).unwrap_or_default();
+    let new = after
+        .map(|stored| derive_index_entries(row, stored))
+        .unwrap_or_default();
     for id in old.ids.iter().filter(|id| !new.ids.contains(id)) {
         batch.set_id(id, None)?;
     }
@@ -52,25 +54,25 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &Change<'_>) -> Result<(
     for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
         batch.set_key(key, true)?;
     }
-    for posting in old
-        .postings
+    for bitmap in old
+        .bitmaps
         .iter()
-        .filter(|posting| !new.postings.contains(posting))
+        .filter(|bitmap| !new.bitmaps.contains(bitmap))
     {
-        batch.set_row(posting, row, false)?;
+        batch.set_row(bitmap, row, false)?;
     }
-    for posting in new
-        .postings
+    for bitmap in new
+        .bitmaps
         .iter()
-        .filter(|posting| !old.postings.contains(posting))
+        .filter(|bitmap| !old.bitmaps.contains(bitmap))
     {
-        batch.set_row(posting, row, true)?;
+        batch.set_row(bitmap, row, true)?;
     }
     if old.deal_value != new.deal_value {
         batch.set_deal_value(row, new.deal_value)?;
     }
     batch.note_created_at(subject.lead.created_at);
-    batch.log(LogChange {
+    batch.log(LoggedChange {
         kind,
         row,
         id: subject.lead.id,

@@ -21,17 +21,17 @@ mod terms;
 mod view;
 
 pub use hit::{Hit, Match};
-pub use query::fuzzy::Typos;
+pub use query::fuzzy::TypoTolerance;
 pub use query::search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
 pub use terms::field::Field;
 
-pub(crate) use index::files::IndexHome;
-pub(crate) use index::location::IndexPlace;
-pub(crate) use index::sync::{Follower, Progress};
+pub(crate) use index::files::IndexStorage;
+pub(crate) use index::location::IndexLocation;
+pub(crate) use index::sync::{IndexSync, Progress};
 pub(crate) use index::verify::check;
 pub(crate) use query::search_query::{facets, search};
-pub(crate) use view::{Published, View, index_is_built};
+pub(crate) use view::{PublishedView, StoreView, index_is_built};
 
 use crate::error::{Error, ErrorKind};
 

@@ -41,9 +41,9 @@ pub enum Fault {
     /// This operation fails, once. A sync that fails has lost any part of what it should have made durable, and no later
     /// sync tells of it, as on Linux.
     Error,
-    /// From this operation on there is no room for files to grow, until [`SimulatedDisk::heal`].
+    /// From this operation on there is no room for files to grow, until [`SimulatedDisk::clear_fault`].
     Full,
-    /// This operation and all after it fail, reads included, until [`SimulatedDisk::heal`].
+    /// This operation and all after it fail, reads included, until [`SimulatedDisk::clear_fault`].
     Broken,
     /// The next read from this operation on fails, once.
     ReadError,
@@ -142,7 +142,7 @@ impl SimulatedDisk {
     }
 
     /// Has something go wrong after so many more operations, in place of what was planned before.
-    pub fn plan(&self, after: u64, fault: Fault) {
+    pub fn inject(&self, after: u64, fault: Fault) {
         let mut disk = self.disk();
         disk.planned = Some((disk.operations + after, fault));
     }
@@ -159,7 +159,7 @@ impl SimulatedDisk {
     }
 
     /// Makes the disk work as it should again, and forgets what was planned.
-    pub fn heal(&self) {
+    pub fn clear_fault(&self) {
         let mut disk = self.disk();
         disk.planned = None;
         if disk.state != State::Stopped {
@@ -168,7 +168,7 @@ impl SimulatedDisk {
     }
 
     /// Takes every file of this directory away, once and for all, which no operation does.
-    pub fn clear(&self) {
+    pub fn wipe(&self) {
         self.disk().names.clear(&self.directory);
     }
 
@@ -449,10 +449,10 @@ impl SimulatedFile {
     }
 
     /// Has the file read as it is on the disk, but for what was written since the last sync.
-    pub(crate) fn forget_cached(&self) -> io::Result<()> {
+    pub(crate) fn drop_page_cache(&self) -> io::Result<()> {
         let mut disk = self.disk.disk();
         disk.reading()?;
-        disk.file(self.id)?.forget_cached();
+        disk.file(self.id)?.drop_page_cache();
         Ok(())
     }
 

@@ -19,23 +19,23 @@ mod tables;
 pub(crate) use database::backup::back_up;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use database::backup::back_up_on;
-pub(crate) use database::disk_snapshot::OnDisk;
-pub(crate) use database::open::Access;
+pub(crate) use database::disk_snapshot::DiskSnapshot;
+pub(crate) use database::open::OpenMode;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use database::open::set_format;
 pub(crate) use database::write_txn::{FinishedBatch, WriteBatch};
-pub(crate) use database::{Database, Durability, Pending, read_only};
-pub(crate) use file::checksummed::Damage;
-pub(crate) use file::location::Medium;
+pub(crate) use database::{Database, JournalSync, Pending, read_only};
+pub(crate) use file::checksummed::CorruptionSlot;
+pub(crate) use file::location::Location;
 pub(crate) use file::real::create_private_directory;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;
-pub(crate) use record::change_log::{LogChange, LogKind};
+pub(crate) use record::change_log::{ChangeKind, LoggedChange};
 #[cfg(feature = "http")]
 pub(crate) use record::credential::StoredCredential;
-pub(crate) use record::lead_record::{Stored, TrashStamp};
-pub(crate) use record::meta::{Header, Seq};
-pub(crate) use state::full_scan::Audit;
+pub(crate) use record::lead_record::{StoredLead, TrashStamp};
+pub(crate) use record::meta::{Seq, StoreMeta};
+pub(crate) use state::full_scan::FullScan;
 pub(crate) use state::merge::KeyScan;
 pub(crate) use state::read_view::ReadView;
 pub(crate) use state::state_ref::{Reader, Visit};

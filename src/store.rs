@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 pub use credentials::Credentials;
 use engine::{Core, Engine};
 pub use options::{Durability, OpenOptions};
-use reentrancy::Nesting;
+use reentrancy::ReentrancyGuard;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 
@@ -30,7 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, TrashedLead, Version};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::search::{Hit, SearchQuery, SearchState, SearchStatus};
-use crate::storage::Medium;
+use crate::storage::Location;
 use crate::trash::{self, TrashQuery};
 
 /// A store of leads.
@@ -64,11 +64,11 @@ pub struct LeadStore {
 /// What all handles share.
 struct Shared {
     options: OpenOptions,
-    medium: Medium,
+    location: Location,
     state: RwLock<State>,
     /// Held by whoever closes or reopens. The state is not, since a transaction that they wait for may look at it.
     turn: Mutex<()>,
-    nesting: Arc<Nesting>,
+    reentrancy: Arc<ReentrancyGuard>,
 }
 
 enum State {
@@ -120,21 +120,21 @@ impl LeadStore {
         OpenOptions::new()
     }
 
-    fn open_with(options: OpenOptions, medium: Medium) -> Result<Self> {
-        let nesting = Arc::default();
+    fn open_with(options: OpenOptions, location: Location) -> Result<Self> {
+        let reentrancy = Arc::default();
         let state = RwLock::new(State::Open(Engine::open(
             &options,
             options.access(),
-            &medium,
-            &nesting,
+            &location,
+            &reentrancy,
         )?));
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
-                medium,
+                location,
                 state,
                 turn: Mutex::default(),
-                nesting,
+                reentrancy,
             }),
         })
     }
@@ -403,7 +403,7 @@ impl LeadStore {
     /// [`Nested`](ErrorKind::Nested) within a transaction. Meanwhile other calls are
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub fn reopen(&self) -> Result<()> {
-        self.shared.nesting.refuse()?;
+        self.shared.reentrancy.refuse()?;
         let _turn = engine::lock(&self.shared.turn);
         if let Some(Err(error)) = self
             .replace_state(State::Reopening)
@@ -419,12 +419,12 @@ impl LeadStore {
     fn open_again(&self) -> Result<()> {
         let Shared {
             options,
-            medium,
-            nesting,
+            location,
+            reentrancy,
             ..
         } = &*self.shared;
         // A store that is gone is not made anew.
-        let opened = Engine::open(options, options.access_again(), medium, nesting);
+        let opened = Engine::open(options, options.access_again(), location, reentrancy);
         let (state, result) = match opened {
             Ok(engine) => (State::Open(engine), Ok(())),
             Err(error) => (State::Closed, Err(error)),
@@ -441,7 +441,7 @@ impl LeadStore {
     ///
     /// [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
     pub fn close(self) -> Result<()> {
-        self.shared.nesting.refuse()?;
+        self.shared.reentrancy.refuse()?;
         let _turn = engine::lock(&self.shared.turn);
         self.replace_state(State::Closed)
             .into_engine()
@@ -475,7 +475,7 @@ impl LeadStore {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.core()?.write_in_company(work)
+        self.core()?.write_grouped(work)
     }
 
     /// Runs a read, or whatever else runs no code of the caller's.
@@ -492,7 +492,7 @@ impl LeadStore {
     }
 
     /// The open store, be its file damaged.
-    fn damaged_core(&self) -> Result<Arc<Core>> {
+    fn core_even_if_corrupted(&self) -> Result<Arc<Core>> {
         let core = self.open_core()?;
         match core.check_failure() {
             Err(error) if error.kind() != ErrorKind::Corrupted => Err(error),
@@ -534,7 +534,7 @@ impl LeadStore {
 impl std::fmt::Debug for LeadStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LeadStore")
-            .field("medium", &self.shared.medium)
+            .field("medium", &self.shared.location)
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::error::Result;
 use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
-use crate::storage::{LogChange, LogKind};
+use crate::storage::{ChangeKind, LoggedChange};
 use crate::{Clock, LeadId, LeadStore, OpenOptions};
 
 /// A clock that stands until it is set. Clones show the same time.
@@ -121,9 +121,9 @@ pub fn set_format(directory: impl AsRef<std::path::Path>, format: Option<u32>) -
     crate::storage::set_format(directory.as_ref(), format)
 }
 
-/// What of a lead is made wrong, see [`spoil`].
+/// What of a lead is made wrong, see [`corrupt`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoilt {
+pub enum Corruption {
     /// Its id leads nowhere.
     IdMissing,
     /// Its id leads to a row of no lead.
@@ -153,43 +153,52 @@ pub enum Spoilt {
 /// # Errors
 ///
 /// [`NotFound`](crate::error::ErrorKind::NotFound); those of a write.
-pub fn spoil(store: &LeadStore, id: LeadId, what: Spoilt) -> Result<()> {
+pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
     store.transaction(|transaction| {
-        transaction.spoil(id, |batch, row, stored| {
-            let entries = crate::schema::entries(row, stored);
+        transaction.corrupt(id, |batch, row, stored| {
+            let derive_index_entries = crate::schema::derive_index_entries(row, stored);
             let nowhere = Row(row.0 | 0x0010_0000);
             let nth = |all: &[Vec<u8>], n: usize| {
                 all.get(n % all.len().max(1)).cloned().unwrap_or_default()
             };
             match what {
-                Spoilt::IdMissing => batch.set_id(&nth(&entries.ids, 0), None),
-                Spoilt::IdAstray => batch.set_id(&nth(&entries.ids, 0), Some(nowhere)),
-                Spoilt::IdOfAnother => {
-                    batch.set_id(&nth(&entries.ids, 0), Some(Row(row.0.saturating_sub(1))))
+                Corruption::IdMissing => batch.set_id(&nth(&derive_index_entries.ids, 0), None),
+                Corruption::IdAstray => {
+                    batch.set_id(&nth(&derive_index_entries.ids, 0), Some(nowhere))
                 }
-                Spoilt::KeyMissing(n) => batch.set_key(&nth(&entries.keys, n), false),
-                Spoilt::KeyTooMany => {
-                    let mut key = nth(&entries.keys, 0);
+                Corruption::IdOfAnother => batch.set_id(
+                    &nth(&derive_index_entries.ids, 0),
+                    Some(Row(row.0.saturating_sub(1))),
+                ),
+                Corruption::KeyMissing(n) => {
+                    batch.set_key(&nth(&derive_index_entries.keys, n), false)
+                }
+                Corruption::KeyTooMany => {
+                    let mut key = nth(&derive_index_entries.keys, 0);
                     key.truncate(key.len().saturating_sub(4));
                     key.extend(nowhere.0.to_be_bytes());
                     batch.set_key(&key, true)
                 }
-                Spoilt::RowMissing(n) => batch.set_row(&nth(&entries.postings, n), row, false),
-                Spoilt::RowTooMany(n) => batch.set_row(&nth(&entries.postings, n), nowhere, true),
-                Spoilt::DealValue => batch.set_deal_value(row, Some(1)),
-                Spoilt::Lead => batch.remove_lead(row),
-                Spoilt::Times => {
+                Corruption::RowMissing(n) => {
+                    batch.set_row(&nth(&derive_index_entries.bitmaps, n), row, false)
+                }
+                Corruption::RowTooMany(n) => {
+                    batch.set_row(&nth(&derive_index_entries.bitmaps, n), nowhere, true)
+                }
+                Corruption::DealValue => batch.set_deal_value(row, Some(1)),
+                Corruption::Lead => batch.remove_lead(row),
+                Corruption::Times => {
                     let mut stored = stored.clone();
                     stored.lead.created_at -= TimeDelta::hours(1);
                     stored.lead.updated_at = stored.lead.created_at - TimeDelta::seconds(1);
                     batch.put_lead(row, &stored)
                 }
-                Spoilt::LogRow => {
+                Corruption::LogRow => {
                     let version = stored.lead.version;
                     // A record of the log alone is no change to commit.
                     batch.put_lead(row, stored)?;
-                    batch.log(LogChange {
-                        kind: LogKind::Updated,
+                    batch.log(LoggedChange {
+                        kind: ChangeKind::Updated,
                         row: nowhere,
                         id,
                         version,
@@ -221,7 +230,8 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
 /// How two texts compare as sorted keys, in a list sorted by name.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
-        crate::storage::key::Posting::Value(crate::storage::key::ValueField::Tag, Some(text)).key()
+        crate::storage::key::BitmapId::Value(crate::storage::key::BitmapField::Tag, Some(text))
+            .key()
     };
     key(a).cmp(&key(b))
 }

@@ -7,7 +7,7 @@ use leadstore::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
     Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort,
-    TrashQuery, Typos, Version,
+    TrashQuery, TypoTolerance, Version,
 };
 
 use crate::failure::{Failure, Result};
@@ -54,7 +54,7 @@ pub enum Command {
         fields: Vec<Field>,
         /// Whether typos are forgiven: where nothing is found as typed (auto), always, never
         #[arg(long, default_value_t)]
-        typos: Typos,
+        typos: TypoTolerance,
         #[command(flatten)]
         filter: FilterFlags,
         #[command(flatten)]
@@ -215,7 +215,7 @@ impl PageFlags {
         self,
         text: &str,
         fields: Vec<Field>,
-        typos: Typos,
+        typos: TypoTolerance,
         filter: Filter,
     ) -> SearchQuery {
         SearchQuery::new(text)

@@ -6,7 +6,7 @@ mod store;
 
 use std::sync::OnceLock;
 
-use leadstore::{Field, LeadStore, SearchQuery, Typos};
+use leadstore::{Field, LeadStore, SearchQuery, TypoTolerance};
 use libfuzzer_sys::fuzz_target;
 
 fn stores() -> &'static [LeadStore; 2] {
@@ -26,7 +26,7 @@ fn stores() -> &'static [LeadStore; 2] {
 fuzz_target!(|wanted: (&str, Vec<&str>, u8, u8)| {
     let (text, fields, typos, page) = wanted;
     let fields: Vec<Field> = fields.iter().filter_map(|name| name.parse().ok()).collect();
-    let typos = [Typos::Auto, Typos::Always, Typos::Never][typos as usize % 3];
+    let typos = [TypoTolerance::Auto, TypoTolerance::Always, TypoTolerance::Never][typos as usize % 3];
     let query = SearchQuery::new(text)
         .fields(fields)
         .typos(typos)

@@ -68,7 +68,7 @@ fn answers(path: &Path) -> leadstore::Result<String> {
     let facets = store.facets(&Filter::new())?;
     let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?}");
     if let Ok(report) = store.check(|_, _| ())
-        && report.is_sound()
+        && report.is_ok()
     {
         store.close()?;
     }

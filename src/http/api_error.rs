@@ -13,7 +13,7 @@ use crate::lead::{Violation, rfc3339};
 /// The `error` member of a fault's body, each with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum FaultCode {
+pub(crate) enum ApiErrorCode {
     MalformedRequest,
     Unauthorized,
     Forbidden,
@@ -30,7 +30,7 @@ pub(crate) enum FaultCode {
     Unavailable,
 }
 
-impl FaultCode {
+impl ApiErrorCode {
     const fn status(self) -> StatusCode {
         match self {
             Self::MalformedRequest => StatusCode::BAD_REQUEST,
@@ -51,19 +51,19 @@ impl FaultCode {
 
 /// What goes wrong with a request.
 #[derive(Debug)]
-pub(crate) struct Fault(Box<Inner>);
+pub(crate) struct ApiError(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    code: FaultCode,
+    code: ApiErrorCode,
     message: String,
     details: Vec<Violation>,
     expires_at: Option<DateTime<Utc>>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Fault {
-    pub(crate) fn new(code: FaultCode, message: impl Into<String>) -> Self {
+impl ApiError {
+    pub(crate) fn new(code: ApiErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self(Box::new(Inner {
             code,
@@ -76,14 +76,14 @@ impl Fault {
 
     /// No such path, or no such lead, which a client cannot tell from one that it may not see.
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(FaultCode::NotFound, format!("there is no such {what}"))
+        Self::new(ApiErrorCode::NotFound, format!("there is no such {what}"))
     }
 
     /// A request without credentials ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1: such a challenge
     /// says nothing of an error).
     pub(crate) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
-        Self::new(FaultCode::Unauthorized, message).with(
+        Self::new(ApiErrorCode::Unauthorized, message).with(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"leads\""),
         )
@@ -94,7 +94,7 @@ impl Fault {
         let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
                          error_description=\"the token is unknown, expired or revoked\"";
         Self::new(
-            FaultCode::Unauthorized,
+            ApiErrorCode::Unauthorized,
             "the token is unknown, expired or revoked",
         )
         .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
@@ -114,20 +114,24 @@ impl Fault {
             }
         };
         Self::new(
-            FaultCode::Forbidden,
+            ApiErrorCode::Forbidden,
             format!("the credentials lack the scope {scope}"),
         )
         .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
-        Self::new(FaultCode::MethodNotAllowed, "this path has no such method").with(ALLOW, allow)
+        Self::new(
+            ApiErrorCode::MethodNotAllowed,
+            "this path has no such method",
+        )
+        .with(ALLOW, allow)
     }
 
     /// A body of a type that the operation does not take.
     pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
         Self::new(
-            FaultCode::UnsupportedMediaType,
+            ApiErrorCode::UnsupportedMediaType,
             format!("send the body as {accepted}"),
         )
         .with(ACCEPT, HeaderValue::from_static(accepted))
@@ -141,7 +145,7 @@ impl Fault {
     pub(crate) fn into_response(self) -> Response<Vec<u8>> {
         #[derive(Serialize)]
         struct Body<'a> {
-            error: FaultCode,
+            error: ApiErrorCode,
             message: &'a str,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             details: &'a [Violation],
@@ -169,32 +173,32 @@ impl Fault {
     }
 }
 
-impl Fault {
+impl ApiError {
     /// What the client is told of an error that is none of its own, whatever its kind.
     pub(crate) fn of_the_server(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {
                 log::warn!("a request could not be served: {error}");
-                Self::new(FaultCode::Unavailable, "the store cannot serve this now")
+                Self::new(ApiErrorCode::Unavailable, "the store cannot serve this now")
                     .with(RETRY_AFTER, HeaderValue::from_static("1"))
             }
             _ => {
                 log::error!("a request failed: {error}");
-                Self::new(FaultCode::Internal, "the store failed")
+                Self::new(ApiErrorCode::Internal, "the store failed")
             }
         }
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
             ErrorKind::NotFound => return Self::not_found("lead"),
-            ErrorKind::InTrash => FaultCode::InTrash,
-            ErrorKind::NotInTrash => FaultCode::NotInTrash,
-            ErrorKind::AlreadyExists => FaultCode::AlreadyExists,
-            ErrorKind::Invalid => FaultCode::ValidationFailed,
-            ErrorKind::Conflict => FaultCode::VersionConflict,
+            ErrorKind::InTrash => ApiErrorCode::InTrash,
+            ErrorKind::NotInTrash => ApiErrorCode::NotInTrash,
+            ErrorKind::AlreadyExists => ApiErrorCode::AlreadyExists,
+            ErrorKind::Invalid => ApiErrorCode::ValidationFailed,
+            ErrorKind::Conflict => ApiErrorCode::VersionConflict,
             _ => return Self::of_the_server(&error),
         };
         let mut fault = Self::new(code, error.to_string());

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 
 use crate::credential::Principal;
 use crate::error::Result;
-use crate::http::api_error::Fault;
+use crate::http::api_error::ApiError;
 use crate::store::LeadStore;
 
 /// Tells whom a bearer token belongs to. A [`LeadStore`] does so by its own credentials; a host with an identity provider
@@ -47,19 +47,19 @@ impl Authenticator for LeadStore {
 
 /// The token of a request's one `Authorization: Bearer` header
 /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
-pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, Fault> {
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Fault::no_credentials());
+        return Err(ApiError::no_credentials());
     };
     let (scheme, token) = value
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
-        .ok_or_else(Fault::no_credentials)?;
+        .ok_or_else(ApiError::no_credentials)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         Ok(token.trim())
     } else {
-        Err(Fault::no_credentials())
+        Err(ApiError::no_credentials())
     }
 }

@@ -6,9 +6,9 @@ use http::HeaderMap;
 
 use crate::credential::Principal;
 use crate::error::{Error, Result};
-use crate::http::api_error::{Fault, FaultCode};
+use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
-use crate::http::params::Inputs;
+use crate::http::params::Params;
 use crate::lead::{Lead, LeadId, TrashedLead, Violation, ViolationCode, Violations};
 use crate::store::{LeadStore, Snapshot, Transaction};
 
@@ -30,27 +30,27 @@ impl Call<'_> {
     }
 
     /// Whose leads it sees, for work that outlives the call's borrows.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight {
+    pub(crate) fn visibility(&self) -> Visibility {
+        Visibility {
             owner_id: self.owner_id().map(str::to_owned),
         }
     }
 
     /// The id in the path. What is no id is that of no lead.
-    pub(crate) fn lead_id(&self) -> Result<LeadId, Fault> {
-        self.id.parse().map_err(|_| Fault::not_found("lead"))
+    pub(crate) fn lead_id(&self) -> Result<LeadId, ApiError> {
+        self.id.parse().map_err(|_| ApiError::not_found("lead"))
     }
 
     /// What is wrong with the parameters of an operation that has none: each of them.
-    pub(crate) fn refused_parameters(&self) -> Result<Violations, Fault> {
-        Ok(Inputs::of_query(self.query)?.into_violations())
+    pub(crate) fn reject_query_params(&self) -> Result<Violations, ApiError> {
+        Ok(Params::of_query(self.query)?.into_violations())
     }
 
     /// The members of the object that the body must be.
-    pub(crate) fn members(&self) -> Result<Members<'_>, Fault> {
+    pub(crate) fn members(&self) -> Result<Members<'_>, ApiError> {
         let json = Json::parse(self.body).map_err(|error| {
-            Fault::new(
-                FaultCode::MalformedRequest,
+            ApiError::new(
+                ApiErrorCode::MalformedRequest,
                 format!("the body is not JSON in UTF-8: {error}"),
             )
         })?;
@@ -66,22 +66,22 @@ impl Call<'_> {
 
 /// Whose leads somebody sees: one owner's, or all.
 #[derive(Clone, Debug)]
-pub(crate) struct Sight {
+pub(crate) struct Visibility {
     owner_id: Option<String>,
 }
 
-impl Sight {
-    pub(crate) fn reaches(&self, lead: &Lead) -> bool {
+impl Visibility {
+    pub(crate) fn can_see(&self, lead: &Lead) -> bool {
         self.owner_id.is_none() || self.owner_id == lead.owner_id
     }
 
     /// The live lead with this id. That another owner's exists cannot be told from the error.
     pub(crate) fn live(&self, leads: &impl Leads, id: LeadId) -> Result<Lead> {
         match leads.get(id)? {
-            Some(lead) if self.reaches(&lead) => Ok(lead),
+            Some(lead) if self.can_see(&lead) => Ok(lead),
             Some(_) => Err(Error::not_found(id)),
             None => match leads.get_trashed(id)? {
-                Some(trashed) if self.reaches(&trashed.lead) => {
+                Some(trashed) if self.can_see(&trashed.lead) => {
                     Err(Error::in_trash(id, trashed.expires_at))
                 }
                 _ => Err(Error::not_found(id)),
@@ -92,10 +92,10 @@ impl Sight {
     /// The lead with this id in the trash, likewise.
     pub(crate) fn trashed(&self, leads: &impl Leads, id: LeadId) -> Result<TrashedLead> {
         match leads.get_trashed(id)? {
-            Some(trashed) if self.reaches(&trashed.lead) => Ok(trashed),
+            Some(trashed) if self.can_see(&trashed.lead) => Ok(trashed),
             Some(_) => Err(Error::not_found(id)),
             None => match leads.get(id)? {
-                Some(lead) if self.reaches(&lead) => Err(Error::not_in_trash(id)),
+                Some(lead) if self.can_see(&lead) => Err(Error::not_in_trash(id)),
                 _ => Err(Error::not_found(id)),
             },
         }

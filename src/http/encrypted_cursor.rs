@@ -15,12 +15,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::query::Cursor;
 
 /// Seals and opens the cursors of one store for one owner, or for who sees all.
-pub(crate) struct CursorSeal<'o> {
+pub(crate) struct CursorCipher<'o> {
     key: [u8; 32],
     owner_id: Option<&'o str>,
 }
 
-impl<'o> CursorSeal<'o> {
+impl<'o> CursorCipher<'o> {
     pub(crate) fn new(store_id: [u8; 16], owner_id: Option<&'o str>) -> Self {
         let key = Sha256::new()
             .chain_update(b"leadstore cursor")
@@ -76,7 +76,7 @@ mod tests {
         .concat();
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
         let cursor = Cursor::from_bytes(&bytes).unwrap();
-        let [of_ada, of_all] = [Some("ada"), None].map(|owner| CursorSeal::new([9; 16], owner));
+        let [of_ada, of_all] = [Some("ada"), None].map(|owner| CursorCipher::new([9; 16], owner));
         let text = of_ada.seal(&cursor).unwrap();
         assert_eq!(text, "_pNMHo5vQmWM2u_UK-MjufEyQbQ_6dPCu9WhQNuBscOAp4bflUI");
         assert_eq!(of_ada.open(&text), Some(cursor));

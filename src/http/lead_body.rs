@@ -100,7 +100,7 @@ impl LeadBody {
         let name = match self.name.flatten() {
             Some(name) => name,
             // That it is blank is not to be said beside that it cannot be read.
-            None if self.violations.mention("name") => "?".to_owned(),
+            None if self.violations.has_error_for("name") => "?".to_owned(),
             None => String::new(),
         };
         let mut lead = NewLead::new(name);

@@ -6,44 +6,44 @@ use rust_decimal::Decimal;
 use std::ops::Bound;
 
 use crate::http::json::exact_decimal;
-use crate::http::params::Inputs;
+use crate::http::params::Params;
 use crate::lead::rule::{self, TextRule};
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Sort};
 
 /// The leads that the inputs name, as far as `owner_id` sees them.
-pub(crate) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
+pub(crate) fn filter(params: &mut Params, owner_id: Option<&str>) -> Filter {
     let mut filter = Filter::new();
-    for status in values(inputs, "status", &rule::STATUS) {
+    for status in values(params, "status", &rule::STATUS) {
         filter = filter.status(status);
     }
-    for source in values(inputs, "source", &rule::SOURCE) {
+    for source in values(params, "source", &rule::SOURCE) {
         filter = filter.source(source);
     }
-    for tag in split_input(inputs, "tag").unwrap_or_default() {
+    for tag in split_input(params, "tag").unwrap_or_default() {
         let mut violations = Violations::default();
         rule::tags(std::slice::from_ref(&tag), &mut violations);
-        inputs.violations.add_under("tag", violations);
+        params.violations.add_under("tag", violations);
         filter = filter.tag(tag);
     }
-    filter = owners(filter, inputs, owner_id);
+    filter = owners(filter, params, owner_id);
     let created = (
-        time(inputs, "created_after"),
-        time(inputs, "created_before"),
+        time(params, "created_after"),
+        time(params, "created_before"),
     );
     if created != (Bound::Unbounded, Bound::Unbounded) {
         filter = filter.created(created);
     }
     let updated = (
-        time(inputs, "updated_after"),
-        time(inputs, "updated_before"),
+        time(params, "updated_after"),
+        time(params, "updated_before"),
     );
     if updated != (Bound::Unbounded, Bound::Unbounded) {
         filter = filter.updated(updated);
     }
     let deal_value = (
-        decimal(inputs, "deal_value_min"),
-        decimal(inputs, "deal_value_max"),
+        decimal(params, "deal_value_min"),
+        decimal(params, "deal_value_max"),
     );
     if deal_value != (Bound::Unbounded, Bound::Unbounded) {
         filter = filter.deal_value(deal_value);
@@ -52,14 +52,14 @@ pub(crate) fn filter(inputs: &mut Inputs, owner_id: Option<&str>) -> Filter {
 }
 
 /// Adds whose leads are wanted. Who is bound to an owner finds nothing where it asks for others only.
-fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Filter {
-    let asked = split_input(inputs, "owner_id");
+fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Filter {
+    let asked = split_input(params, "owner_id");
     for owner_id in asked
         .iter()
         .flatten()
         .filter(|owner_id| !owner_id.is_empty())
     {
-        rule::OWNER_ID.normalise(owner_id.clone(), &mut inputs.violations);
+        rule::OWNER_ID.normalise(owner_id.clone(), &mut params.violations);
     }
     match (bound_to, asked) {
         (None, None) => filter,
@@ -82,29 +82,29 @@ fn owners(mut filter: Filter, inputs: &mut Inputs, bound_to: Option<&str>) -> Fi
 }
 
 /// The sort keys, none if none are named.
-pub(crate) fn sort(inputs: &mut Inputs) -> Vec<Sort> {
-    let named = split_input(inputs, "sort").unwrap_or_default();
+pub(crate) fn sort(params: &mut Params) -> Vec<Sort> {
+    let named = split_input(params, "sort").unwrap_or_default();
     named
         .iter()
-        .filter_map(|name| inputs.violations.parse(name))
+        .filter_map(|name| params.violations.parse(name))
         .collect()
 }
 
 /// The page's number and size where they are named.
-pub(crate) fn paging(inputs: &mut Inputs) -> (Option<u64>, Option<u32>) {
-    (inputs.take_number("page"), inputs.take_number("per_page"))
+pub(crate) fn paging(params: &mut Params) -> (Option<u64>, Option<u32>) {
+    (params.take_number("page"), params.take_number("per_page"))
 }
 
 /// Several values of a field, any of which a lead may have. What no lead can have is refused.
-fn values(inputs: &mut Inputs, name: &str, rule: &TextRule) -> Vec<String> {
+fn values(params: &mut Params, name: &str, rule: &TextRule) -> Vec<String> {
     let mut values = Vec::new();
-    for text in split_input(inputs, name).unwrap_or_default() {
+    for text in split_input(params, name).unwrap_or_default() {
         if text.trim().is_empty() {
-            inputs
+            params
                 .violations
                 .add(name, ViolationCode::Required, "must not be blank");
         }
-        values.extend(rule.normalise(text, &mut inputs.violations));
+        values.extend(rule.normalise(text, &mut params.violations));
     }
     values
 }
@@ -113,9 +113,9 @@ fn values(inputs: &mut Inputs, name: &str, rule: &TextRule) -> Vec<String> {
 const MOST_VALUES: usize = 100;
 
 /// The values that are separated by commas; of too many none, which is told.
-fn split(inputs: &mut Inputs, name: &str, text: &str) -> Vec<String> {
+fn split(params: &mut Params, name: &str, text: &str) -> Vec<String> {
     if text.split(',').count() > MOST_VALUES {
-        inputs.violations.add(
+        params.violations.add(
             name,
             ViolationCode::TooLong,
             format!("must be at most {MOST_VALUES} values"),
@@ -126,14 +126,14 @@ fn split(inputs: &mut Inputs, name: &str, text: &str) -> Vec<String> {
 }
 
 /// The values of an input, none if it did not come.
-fn split_input(inputs: &mut Inputs, name: &str) -> Option<Vec<String>> {
-    let text = inputs.take(name)?;
-    Some(split(inputs, name, &text))
+fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
+    let text = params.take(name)?;
+    Some(split(params, name, &text))
 }
 
 /// A time, or the midnight at which a date begins in UTC: the first that is wanted, or the first that no longer is.
-fn time(inputs: &mut Inputs, name: &str) -> Bound<DateTime<Utc>> {
-    let Some(text) = inputs.take(name) else {
+fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
+    let Some(text) = params.take(name) else {
         return Bound::Unbounded;
     };
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
@@ -153,7 +153,7 @@ fn time(inputs: &mut Inputs, name: &str) -> Bound<DateTime<Utc>> {
         None => {
             let message =
                 "must be a time as in 2026-03-01T12:00:00Z (RFC 3339; + is %2B in a URL) or a date";
-            inputs
+            params
                 .violations
                 .add(name, ViolationCode::InvalidFormat, message);
             Bound::Unbounded
@@ -161,14 +161,14 @@ fn time(inputs: &mut Inputs, name: &str) -> Bound<DateTime<Utc>> {
     }
 }
 
-fn decimal(inputs: &mut Inputs, name: &str) -> Bound<Decimal> {
-    let Some(text) = inputs.take(name) else {
+fn decimal(params: &mut Params, name: &str) -> Bound<Decimal> {
+    let Some(text) = params.take(name) else {
         return Bound::Unbounded;
     };
     match exact_decimal(&text) {
         Some(value) => Bound::Included(value),
         None => {
-            inputs.violations.add(
+            params.violations.add(
                 name,
                 ViolationCode::InvalidFormat,
                 "must be a number of at most 28 digits",

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use crate::http::api_error::Fault;
+use crate::http::api_error::ApiError;
 
 /// What an operation does with a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Body {
     }
 
     /// A body of no named type is taken for what it should be.
-    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Fault> {
+    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), ApiError> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let fits = match (types.next(), types.next()) {
             (None, _) => true,
@@ -41,7 +41,7 @@ impl Body {
         if self == Self::Ignored || (fits && !is_encoded) {
             return Ok(());
         }
-        Err(Fault::unsupported_media_type(self.accepted()))
+        Err(ApiError::unsupported_media_type(self.accepted()))
     }
 
     fn takes(self, named: &str) -> bool {

@@ -2,25 +2,25 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::{Fault, FaultCode};
+use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::call::Call;
-use crate::http::encrypted_cursor::CursorSeal;
+use crate::http::encrypted_cursor::CursorCipher;
 use crate::http::entity_tag::{self, EntityTag, IfMatch};
 use crate::http::lead_body::LeadBody;
 use crate::http::links::{self, Neighbours};
 use crate::http::list_params;
-use crate::http::params::Inputs;
+use crate::http::params::Params;
 use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
 
 /// `GET /v1/leads`
-pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    let mut inputs = Inputs::of_query(call.query)?;
-    let seal = CursorSeal::new(call.store.store_id()?, call.owner_id());
-    let query = list_query(&mut inputs, call.owner_id(), &seal);
-    inputs.violations.note(query.check())?;
-    inputs.finish()?;
+pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    let mut params = Params::of_query(call.query)?;
+    let seal = CursorCipher::new(call.store.store_id()?, call.owner_id());
+    let query = list_query(&mut params, call.owner_id(), &seal);
+    params.violations.absorb(query.check())?;
+    params.finish()?;
     let page = call.store.list(&query)?;
     let next_cursor = page
         .next
@@ -41,17 +41,17 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     ))
 }
 
-fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>) -> ListQuery {
+fn list_query(params: &mut Params, owner_id: Option<&str>, seal: &CursorCipher<'_>) -> ListQuery {
     let mut query = ListQuery::new()
-        .filter(list_params::filter(inputs, owner_id))
-        .sort(list_params::sort(inputs));
-    let (page, per_page) = list_params::paging(inputs);
+        .filter(list_params::filter(params, owner_id))
+        .sort(list_params::sort(params));
+    let (page, per_page) = list_params::paging(params);
     if let Some(per_page) = per_page {
         query = query.per_page(per_page);
     }
-    match (page, inputs.take("cursor")) {
+    match (page, params.take("cursor")) {
         (Some(_), Some(_)) => {
-            inputs.violations.add(
+            params.violations.add(
                 "cursor",
                 ViolationCode::NotAllowed,
                 "must not come with page, which it replaces",
@@ -62,7 +62,7 @@ fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>
             Some(cursor) => query = query.after(cursor),
             None => {
                 let message = "must be the next_cursor of an earlier page, from this store and for these credentials";
-                inputs
+                params
                     .violations
                     .add("cursor", ViolationCode::InvalidFormat, message);
             }
@@ -73,13 +73,13 @@ fn list_query(inputs: &mut Inputs, owner_id: Option<&str>, seal: &CursorSeal<'_>
 }
 
 /// `GET /v1/leads/{id}`
-pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    call.refused_parameters()?.into_result()?;
-    let (id, sight) = (call.lead_id()?, call.sight());
+pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    call.reject_query_params()?.into_result()?;
+    let (id, visibility) = (call.lead_id()?, call.visibility());
     let lead = match call.store.get(id)? {
-        Some(lead) if sight.reaches(&lead) => lead,
+        Some(lead) if visibility.can_see(&lead) => lead,
         // One state tells whether it is in the trash.
-        _ => sight.live(&call.store.snapshot()?, id)?,
+        _ => visibility.live(&call.store.snapshot()?, id)?,
     };
     let tag = EntityTag::of(&lead);
     if entity_tag::has_already(call.headers, &tag) {
@@ -89,8 +89,8 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `POST /v1/leads`
-pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    let violations = call.refused_parameters()?;
+pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    let violations = call.reject_query_params()?;
     let mut body = LeadBody::read(&call.members()?, true, violations);
     if let Some(own) = call.owner_id() {
         // A blank owner counts as none.
@@ -102,47 +102,59 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     }
     let (lead, mut violations) = body.into_new_lead();
     if !violations.is_empty() {
-        violations.note(call.store.check_new(lead.clone()))?;
+        violations.absorb(call.store.check_new(lead.clone()))?;
     }
     violations.into_result()?;
     Ok(response::created(&call.store.create(lead)?))
 }
 
 /// `PATCH /v1/leads/{id}`
-pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    let violations = call.refused_parameters()?;
+pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    let violations = call.reject_query_params()?;
     let mut body = LeadBody::read(&call.members()?, false, violations);
     if let Some(own) = call.owner_id() {
         keep_within(&mut body, own, false)?;
     }
     let (patch, mut violations) = body.into_patch();
-    violations.note(call.store.check_patch(patch.clone()))?;
+    violations.absorb(call.store.check_patch(patch.clone()))?;
     violations.into_result()?;
-    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+    let (id, visibility, if_match) = (
+        call.lead_id()?,
+        call.visibility(),
+        IfMatch::of(call.headers),
+    );
     let lead = call.store.write(move |transaction| {
-        if_match.check(&sight.live(transaction, id)?)?;
+        if_match.check(&visibility.live(transaction, id)?)?;
         transaction.update(id, patch)
     })?;
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
 /// `DELETE /v1/leads/{id}`
-pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    call.refused_parameters()?.into_result()?;
-    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    call.reject_query_params()?.into_result()?;
+    let (id, visibility, if_match) = (
+        call.lead_id()?,
+        call.visibility(),
+        IfMatch::of(call.headers),
+    );
     call.store.write(move |transaction| {
-        if_match.check(&sight.live(transaction, id)?)?;
+        if_match.check(&visibility.live(transaction, id)?)?;
         transaction.delete(id)
     })?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 /// `POST /v1/leads/{id}/restore`
-pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    call.refused_parameters()?.into_result()?;
-    let (id, sight, if_match) = (call.lead_id()?, call.sight(), IfMatch::of(call.headers));
+pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    call.reject_query_params()?.into_result()?;
+    let (id, visibility, if_match) = (
+        call.lead_id()?,
+        call.visibility(),
+        IfMatch::of(call.headers),
+    );
     let lead = call.store.write(move |transaction| {
-        if_match.check(&sight.trashed(transaction, id)?.lead)?;
+        if_match.check(&visibility.trashed(transaction, id)?.lead)?;
         transaction.restore(id)
     })?;
     Ok(response::lead(StatusCode::OK, &lead))
@@ -150,14 +162,14 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 
 /// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that
 /// one is taken would tell of another's lead.
-fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), Fault> {
+fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
         .owner_id
         .as_ref()
         .is_some_and(|named| named.as_deref().map(str::trim) != Some(own))
     {
-        return Err(Fault::new(
-            FaultCode::Forbidden,
+        return Err(ApiError::new(
+            ApiErrorCode::Forbidden,
             "the credentials are bound to another owner",
         ));
     }

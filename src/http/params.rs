@@ -6,37 +6,37 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::str::FromStr;
 
-use crate::http::api_error::{Fault, FaultCode};
+use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
 /// Named texts, and what was found wrong so far.
 #[derive(Debug, Default)]
-pub(crate) struct Inputs {
+pub(crate) struct Params {
     values: BTreeMap<String, String>,
     pub(crate) violations: Violations,
 }
 
 const UNKNOWN: &str = "is not known here";
 
-impl Inputs {
+impl Params {
     /// The parameters of a query string, as `application/x-www-form-urlencoded`
     /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but refusing what cannot be decoded.
-    pub(crate) fn of_query(query: &str) -> Result<Self, Fault> {
-        let mut inputs = Self::default();
+    pub(crate) fn of_query(query: &str) -> Result<Self, ApiError> {
+        let mut params = Self::default();
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let decode = |text: &str| {
                 percent_decoded(&text.replace('+', " ")).map(Cow::into_owned).ok_or_else(|| {
                     let message = "the query string holds a % that two hexadecimal digits do not follow, or bytes that \
                                    are not UTF-8";
-                    Fault::new(FaultCode::MalformedRequest, message)
+                    ApiError::new(ApiErrorCode::MalformedRequest, message)
                 })
             };
-            inputs.insert(decode(name)?, decode(value)?);
+            params.insert(decode(name)?, decode(value)?);
         }
-        Ok(inputs)
+        Ok(params)
     }
 
     /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
@@ -47,14 +47,14 @@ impl Inputs {
         numbers: &[&str],
         violations: Violations,
     ) -> Self {
-        let mut inputs = Self {
+        let mut params = Self {
             values: BTreeMap::new(),
             violations,
         };
         for (name, value) in members {
             let wants_number = numbers.contains(&name.as_str());
             if !wants_number && !texts.contains(&name.as_str()) {
-                inputs
+                params
                     .violations
                     .add(shortened(name), ViolationCode::Unknown, UNKNOWN);
                 continue;
@@ -62,19 +62,19 @@ impl Inputs {
             match value.kind() {
                 Kind::Null => {}
                 Kind::Number if wants_number => {
-                    inputs.insert(name.clone(), value.as_written().to_owned())
+                    params.insert(name.clone(), value.as_written().to_owned())
                 }
                 Kind::Text if !wants_number => match value.text() {
-                    Some(text) => inputs.insert(name.clone(), text),
+                    Some(text) => params.insert(name.clone(), text),
                     None => {
-                        inputs
+                        params
                             .violations
                             .add(name, ViolationCode::InvalidCharacter, LONE_SURROGATE)
                     }
                 },
                 Kind::List if !wants_number => {
-                    if let Some(texts) = inputs.texts(name, *value) {
-                        inputs.insert(name.clone(), texts.join(","));
+                    if let Some(texts) = params.texts(name, *value) {
+                        params.insert(name.clone(), texts.join(","));
                     }
                 }
                 _ => {
@@ -83,13 +83,13 @@ impl Inputs {
                     } else {
                         "must be a text or a list of texts"
                     };
-                    inputs
+                    params
                         .violations
                         .add(name, ViolationCode::InvalidType, wanted);
                 }
             }
         }
-        inputs
+        params
     }
 
     /// The texts of a list, unless one of its elements is none.
@@ -162,7 +162,7 @@ impl Inputs {
     }
 
     /// The fault that names all that is wrong, if anything is.
-    pub(crate) fn finish(self) -> Result<(), Fault> {
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
         Ok(self.into_violations().into_result()?)
     }
 }

@@ -4,7 +4,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::http::api_error::{Fault, FaultCode};
+use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::entity_tag::EntityTag;
 use crate::lead::Lead;
 
@@ -14,7 +14,8 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8
     let mut bytes = Vec::with_capacity(1_024);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
         log::error!("an answer could not be written as JSON: {error}");
-        return Fault::new(FaultCode::Internal, "the answer could not be written").into_response();
+        return ApiError::new(ApiErrorCode::Internal, "the answer could not be written")
+            .into_response();
     }
     let mut response = empty(status);
     *response.body_mut() = bytes;

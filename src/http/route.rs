@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderValue, Method, Response};
 
 use crate::credential::Scope;
-use crate::http::api_error::Fault;
+use crate::http::api_error::ApiError;
 use crate::http::call::Call;
 use crate::http::media_type::Body;
 use crate::http::params::percent_decoded;
@@ -23,7 +23,7 @@ pub(crate) struct Operation {
     method: Method,
     pub(crate) scope: Scope,
     pub(crate) body: Body,
-    pub(crate) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, Fault>,
+    pub(crate) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, ApiError>,
 }
 
 /// In this order: a path that is spelled out comes before one with an id in its place.

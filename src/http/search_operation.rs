@@ -2,11 +2,11 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::Fault;
+use crate::http::api_error::ApiError;
 use crate::http::call::Call;
 use crate::http::json::{Json, Kind};
 use crate::http::list_params;
-use crate::http::params::Inputs;
+use crate::http::params::Params;
 use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
@@ -28,18 +28,18 @@ const TEXTS: [&str; 10] = [
 const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_max"];
 
 /// `POST /v1/leads/search`
-pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    let violations = call.refused_parameters()?;
+pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    let violations = call.reject_query_params()?;
     let mut members = call.members()?;
     // Names of custom fields may hold the comma by which lists of other members are joined.
     let fields: Vec<Json<'_>> = members
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)
         .collect();
-    let mut inputs = Inputs::of_members(&members, &TEXTS, &NUMBERS, violations);
-    let query = search_query(&mut inputs, &fields, call.owner_id());
-    inputs.violations.note(query.check())?;
-    inputs.finish()?;
+    let mut params = Params::of_members(&members, &TEXTS, &NUMBERS, violations);
+    let query = search_query(&mut params, &fields, call.owner_id());
+    params.violations.absorb(query.check())?;
+    params.finish()?;
     let page = call.store.search(&query)?;
     Ok(response::json(
         StatusCode::OK,
@@ -50,23 +50,23 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     ))
 }
 
-fn search_query(inputs: &mut Inputs, fields: &[Json<'_>], owner_id: Option<&str>) -> SearchQuery {
+fn search_query(params: &mut Params, fields: &[Json<'_>], owner_id: Option<&str>) -> SearchQuery {
     // That a query of another type is blank is not to be said beside that.
-    let unreadable = inputs.violations.mention("query");
-    let text = inputs.take("query").unwrap_or_else(|| {
+    let unreadable = params.violations.has_error_for("query");
+    let text = params.take("query").unwrap_or_else(|| {
         if unreadable {
             "?".to_owned()
         } else {
             String::new()
         }
     });
-    let mut query = SearchQuery::new(text).fields(self::fields(inputs, fields));
-    let typos = inputs.take("typos");
-    if let Some(typos) = typos.and_then(|typos| inputs.violations.parse(&typos)) {
+    let mut query = SearchQuery::new(text).fields(self::fields(params, fields));
+    let typos = params.take("typos");
+    if let Some(typos) = typos.and_then(|typos| params.violations.parse(&typos)) {
         query = query.typos(typos);
     }
-    query = query.filter(list_params::filter(inputs, owner_id));
-    let (page, per_page) = list_params::paging(inputs);
+    query = query.filter(list_params::filter(params, owner_id));
+    let (page, per_page) = list_params::paging(params);
     if let Some(page) = page {
         query = query.page(page);
     }
@@ -76,9 +76,9 @@ fn search_query(inputs: &mut Inputs, fields: &[Json<'_>], owner_id: Option<&str>
     query
 }
 
-fn fields(inputs: &mut Inputs, given: &[Json<'_>]) -> Vec<Field> {
+fn fields(params: &mut Params, given: &[Json<'_>]) -> Vec<Field> {
     if given.len() > 1 {
-        inputs
+        params
             .violations
             .add("fields", ViolationCode::Duplicate, "must not come twice");
     }
@@ -86,16 +86,16 @@ fn fields(inputs: &mut Inputs, given: &[Json<'_>]) -> Vec<Field> {
         return Vec::new();
     };
     if list.kind() != Kind::List {
-        inputs.violations.add(
+        params.violations.add(
             "fields",
             ViolationCode::InvalidType,
             "must be a list of texts",
         );
         return Vec::new();
     }
-    let texts = inputs.texts("fields", *list).unwrap_or_default();
+    let texts = params.texts("fields", *list).unwrap_or_default();
     texts
         .iter()
-        .filter_map(|text| inputs.violations.parse(text))
+        .filter_map(|text| params.violations.parse(text))
         .collect()
 }

@@ -2,20 +2,20 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::Fault;
+use crate::http::api_error::ApiError;
 use crate::http::call::Call;
 use crate::http::links::{self, Neighbours};
 use crate::http::list_params;
-use crate::http::params::Inputs;
+use crate::http::params::Params;
 use crate::http::response;
 use crate::query::PageBody;
 use crate::trash::TrashQuery;
 
 /// `GET /v1/leads/trash`
-pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    let mut inputs = Inputs::of_query(call.query)?;
-    let mut query = TrashQuery::new().sort(list_params::sort(&mut inputs));
-    let (page, per_page) = list_params::paging(&mut inputs);
+pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    let mut params = Params::of_query(call.query)?;
+    let mut query = TrashQuery::new().sort(list_params::sort(&mut params));
+    let (page, per_page) = list_params::paging(&mut params);
     if let Some(page) = page {
         query = query.page(page);
     }
@@ -25,8 +25,8 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
     if let Some(owner_id) = call.owner_id() {
         query = query.owner_id(owner_id);
     }
-    inputs.violations.note(query.check())?;
-    inputs.finish()?;
+    params.violations.absorb(query.check())?;
+    params.finish()?;
     let page = call.store.list_trash(&query)?;
     let next =
         (page.page < page.total_pages()).then(|| links::Next::Page(page.page.saturating_add(1)));
@@ -48,8 +48,8 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `DELETE /v1/leads/trash`
-pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    call.refused_parameters()?.into_result()?;
+pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    call.reject_query_params()?.into_result()?;
     match call.owner_id() {
         Some(owner_id) => call
             .store
@@ -60,11 +60,11 @@ pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
 }
 
 /// `DELETE /v1/leads/trash/{id}`
-pub(crate) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, Fault> {
-    call.refused_parameters()?.into_result()?;
-    let (id, sight) = (call.lead_id()?, call.sight());
+pub(crate) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
+    call.reject_query_params()?.into_result()?;
+    let (id, visibility) = (call.lead_id()?, call.visibility());
     call.store.write(move |transaction| {
-        sight.trashed(transaction, id)?;
+        visibility.trashed(transaction, id)?;
         transaction.purge(id)
     })?;
     Ok(response::empty(StatusCode::NO_CONTENT))

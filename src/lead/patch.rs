@@ -10,7 +10,7 @@ use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
 
 /// What a patch does to one field.
 #[derive(Clone, Debug, Default)]
-enum Change<T> {
+enum FieldChange<T> {
     #[default]
     Leave,
     Clear,
@@ -33,16 +33,16 @@ enum Change<T> {
 #[derive(Clone, Debug, Default)]
 #[must_use = "a patch does nothing until it is passed to update"]
 pub struct LeadPatch {
-    external_id: Change<String>,
-    name: Change<String>,
-    email: Change<String>,
-    phone: Change<String>,
-    company: Change<String>,
-    status: Change<String>,
-    source: Change<String>,
-    owner_id: Change<String>,
-    deal_value: Change<Decimal>,
-    tags: Change<Vec<String>>,
+    external_id: FieldChange<String>,
+    name: FieldChange<String>,
+    email: FieldChange<String>,
+    phone: FieldChange<String>,
+    company: FieldChange<String>,
+    status: FieldChange<String>,
+    source: FieldChange<String>,
+    owner_id: FieldChange<String>,
+    deal_value: FieldChange<Decimal>,
+    tags: FieldChange<Vec<String>>,
     /// Whether all are removed before `custom_fields` are set.
     clears_custom_fields: bool,
     custom_fields: BTreeMap<String, Option<CustomValue>>,
@@ -57,11 +57,11 @@ impl LeadPatch {
 
     /// The patch that gives `old` the fields that `new` has. Their id, times and versions play no part.
     pub fn between(old: &Lead, new: &Lead) -> Self {
-        fn text(old: Option<&String>, new: Option<&String>) -> Change<String> {
+        fn text(old: Option<&String>, new: Option<&String>) -> FieldChange<String> {
             match new {
-                _ if old == new => Change::Leave,
-                Some(new) => Change::Set(new.clone()),
-                None => Change::Clear,
+                _ if old == new => FieldChange::Leave,
+                Some(new) => FieldChange::Set(new.clone()),
+                None => FieldChange::Clear,
             }
         }
         let removed = old
@@ -82,14 +82,14 @@ impl LeadPatch {
             source: text(old.source.as_ref(), new.source.as_ref()),
             owner_id: text(old.owner_id.as_ref(), new.owner_id.as_ref()),
             deal_value: match new.deal_value {
-                _ if old.deal_value == new.deal_value => Change::Leave,
-                Some(value) => Change::Set(value),
-                None => Change::Clear,
+                _ if old.deal_value == new.deal_value => FieldChange::Leave,
+                Some(value) => FieldChange::Set(value),
+                None => FieldChange::Clear,
             },
             tags: if old.tags == new.tags {
-                Change::Leave
+                FieldChange::Leave
             } else {
-                Change::Set(new.tags.clone())
+                FieldChange::Set(new.tags.clone())
             },
             clears_custom_fields: false,
             custom_fields: removed
@@ -102,109 +102,109 @@ impl LeadPatch {
 
     /// Sets the id in another system, see [`NewLead::external_id`](crate::lead::NewLead::external_id).
     pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
-        self.external_id = Change::Set(external_id.into());
+        self.external_id = FieldChange::Set(external_id.into());
         self
     }
 
     /// Removes the id in another system.
     pub fn clear_external_id(mut self) -> Self {
-        self.external_id = Change::Clear;
+        self.external_id = FieldChange::Clear;
         self
     }
 
     /// Sets the name, which cannot be blank.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Change::Set(name.into());
+        self.name = FieldChange::Set(name.into());
         self
     }
 
     /// Sets the e-mail address, see [`NewLead::email`](crate::lead::NewLead::email).
     pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.email = Change::Set(email.into());
+        self.email = FieldChange::Set(email.into());
         self
     }
 
     /// Removes the e-mail address.
     pub fn clear_email(mut self) -> Self {
-        self.email = Change::Clear;
+        self.email = FieldChange::Clear;
         self
     }
 
     /// Sets the phone number, see [`NewLead::phone`](crate::lead::NewLead::phone).
     pub fn phone(mut self, phone: impl Into<String>) -> Self {
-        self.phone = Change::Set(phone.into());
+        self.phone = FieldChange::Set(phone.into());
         self
     }
 
     /// Removes the phone number.
     pub fn clear_phone(mut self) -> Self {
-        self.phone = Change::Clear;
+        self.phone = FieldChange::Clear;
         self
     }
 
     /// Sets the company, see [`NewLead::company`](crate::lead::NewLead::company).
     pub fn company(mut self, company: impl Into<String>) -> Self {
-        self.company = Change::Set(company.into());
+        self.company = FieldChange::Set(company.into());
         self
     }
 
     /// Removes the company.
     pub fn clear_company(mut self) -> Self {
-        self.company = Change::Clear;
+        self.company = FieldChange::Clear;
         self
     }
 
     /// Sets the status, which cannot be blank.
     pub fn status(mut self, status: impl Into<String>) -> Self {
-        self.status = Change::Set(status.into());
+        self.status = FieldChange::Set(status.into());
         self
     }
 
     /// Sets where the lead came from, see [`NewLead::source`](crate::lead::NewLead::source).
     pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Change::Set(source.into());
+        self.source = FieldChange::Set(source.into());
         self
     }
 
     /// Removes where the lead came from.
     pub fn clear_source(mut self) -> Self {
-        self.source = Change::Clear;
+        self.source = FieldChange::Clear;
         self
     }
 
     /// Assigns the lead, see [`NewLead::owner_id`](crate::lead::NewLead::owner_id).
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
-        self.owner_id = Change::Set(owner_id.into());
+        self.owner_id = FieldChange::Set(owner_id.into());
         self
     }
 
     /// Leaves the lead to nobody.
     pub fn clear_owner_id(mut self) -> Self {
-        self.owner_id = Change::Clear;
+        self.owner_id = FieldChange::Clear;
         self
     }
 
     /// Sets what the deal is worth, see [`NewLead::deal_value`](crate::lead::NewLead::deal_value).
     pub fn deal_value(mut self, deal_value: impl Into<Decimal>) -> Self {
-        self.deal_value = Change::Set(deal_value.into());
+        self.deal_value = FieldChange::Set(deal_value.into());
         self
     }
 
     /// Removes what the deal is worth.
     pub fn clear_deal_value(mut self) -> Self {
-        self.deal_value = Change::Clear;
+        self.deal_value = FieldChange::Clear;
         self
     }
 
     /// Replaces all tags, see [`NewLead::tags`](crate::lead::NewLead::tags).
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.tags = Change::Set(tags.into_iter().map(Into::into).collect());
+        self.tags = FieldChange::Set(tags.into_iter().map(Into::into).collect());
         self
     }
 
     /// Removes all tags.
     pub fn clear_tags(mut self) -> Self {
-        self.tags = Change::Clear;
+        self.tags = FieldChange::Clear;
         self
     }
 
@@ -261,14 +261,14 @@ impl LeadPatch {
         optional(self.source, &rule::SOURCE, &mut lead.source, v);
         optional(self.owner_id, &rule::OWNER_ID, &mut lead.owner_id, v);
         match self.deal_value {
-            Change::Leave => {}
-            Change::Clear => lead.deal_value = None,
-            Change::Set(value) => lead.deal_value = Some(rule::deal_value(value, v)),
+            FieldChange::Leave => {}
+            FieldChange::Clear => lead.deal_value = None,
+            FieldChange::Set(value) => lead.deal_value = Some(rule::deal_value(value, v)),
         }
         match self.tags {
-            Change::Leave => {}
-            Change::Clear => lead.tags.clear(),
-            Change::Set(tags) => {
+            FieldChange::Leave => {}
+            FieldChange::Clear => lead.tags.clear(),
+            FieldChange::Set(tags) => {
                 rule::tags(&tags, v);
                 lead.tags = tags;
             }
@@ -294,34 +294,34 @@ impl LeadPatch {
 }
 
 fn required(
-    change: Change<String>,
+    change: FieldChange<String>,
     field: &str,
     value: &mut String,
     violations: &mut Violations,
     normalise: impl FnOnce(String, &mut Violations) -> Option<String>,
 ) {
     match change {
-        Change::Leave => {}
-        Change::Set(raw) if !raw.trim().is_empty() => {
+        FieldChange::Leave => {}
+        FieldChange::Set(raw) if !raw.trim().is_empty() => {
             if let Some(new) = normalise(raw, violations) {
                 *value = new;
             }
         }
-        Change::Clear | Change::Set(_) => {
+        FieldChange::Clear | FieldChange::Set(_) => {
             violations.add(field, ViolationCode::Required, "must not be blank")
         }
     }
 }
 
 fn optional(
-    change: Change<String>,
+    change: FieldChange<String>,
     rule: &TextRule,
     value: &mut Option<String>,
     violations: &mut Violations,
 ) {
     match change {
-        Change::Leave => {}
-        Change::Clear => *value = None,
-        Change::Set(raw) => *value = rule.normalise(raw, violations),
+        FieldChange::Leave => {}
+        FieldChange::Clear => *value = None,
+        FieldChange::Set(raw) => *value = rule.normalise(raw, violations),
     }
 }

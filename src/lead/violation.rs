@@ -103,7 +103,7 @@ impl Violations {
 
     /// The value of `result`; `None` where its error is about the input and was added.
     #[cfg(feature = "http")]
-    pub(crate) fn note<T>(
+    pub(crate) fn absorb<T>(
         &mut self,
         result: crate::error::Result<T>,
     ) -> crate::error::Result<Option<T>> {
@@ -134,7 +134,7 @@ impl Violations {
 
     /// Whether something is wrong with this field.
     #[cfg(feature = "http")]
-    pub(crate) fn mention(&self, field: &str) -> bool {
+    pub(crate) fn has_error_for(&self, field: &str) -> bool {
         self.0.iter().any(|violation| violation.field == field)
     }
 

@@ -11,7 +11,7 @@ const FEW: u64 = 64;
 
 /// How sorted keys are passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Passing {
+pub(crate) enum SkipCost {
     OneByOne,
     /// Those of each value are put in an order of their own.
     InGroups,
@@ -28,23 +28,23 @@ pub(crate) fn keys_passed(keys: u64, rows: u64, seen: u64) -> u64 {
 }
 
 /// Whether to fetch and sort `rows` leads costs no more than to pass so many keys.
-pub(crate) fn fetching_pays(rows: u64, keys: u64, passing: Passing) -> bool {
+pub(crate) fn fetching_pays(rows: u64, keys: u64, passing: SkipCost) -> bool {
     let key = match passing {
-        Passing::OneByOne => PASSING,
-        Passing::InGroups => PASSING_IN_GROUPS,
+        SkipCost::OneByOne => PASSING,
+        SkipCost::InGroups => PASSING_IN_GROUPS,
     };
     rows.saturating_mul(FETCHING) <= keys.saturating_mul(key)
 }
 
 /// The end from which fewer rows are passed until a page is full.
 #[derive(Debug, PartialEq)]
-pub(crate) struct NearerEnd {
+pub(crate) struct ScanFrom {
     pub(crate) is_last: bool,
     /// How many rows lie between that end and the page.
     pub(crate) skip: u64,
 }
 
-impl NearerEnd {
+impl ScanFrom {
     /// To a page of `wanted` rows after the first `offset` of `rows`, which has that many.
     pub(crate) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
         let behind = rows.saturating_sub(offset).saturating_sub(wanted);
@@ -78,11 +78,11 @@ mod tests {
                 .rev()
                 .find(|rows| fetching_pays(*rows, keys, passing))
         };
-        assert_eq!(most(FETCHING * 10, Passing::OneByOne), Some(10));
-        assert_eq!(most(FETCHING * 10 - 1, Passing::OneByOne), Some(9));
-        assert_eq!(most(FETCHING * 10, Passing::InGroups), Some(20));
+        assert_eq!(most(FETCHING * 10, SkipCost::OneByOne), Some(10));
+        assert_eq!(most(FETCHING * 10 - 1, SkipCost::OneByOne), Some(9));
+        assert_eq!(most(FETCHING * 10, SkipCost::InGroups), Some(20));
         assert!(
-            !fetching_pays(u64::MAX, u64::MAX - 1, Passing::OneByOne),
+            !fetching_pays(u64::MAX, u64::MAX - 1, SkipCost::OneByOne),
             "as far as can be counted"
         );
         assert!(are_few(FEW) && !are_few(FEW + 1));
@@ -90,19 +90,19 @@ mod tests {
 
     #[test]
     fn a_page_is_reached_from_the_nearer_end() {
-        let first = |skip| NearerEnd {
+        let first = |skip| ScanFrom {
             is_last: false,
             skip,
         };
-        let last = |skip| NearerEnd {
+        let last = |skip| ScanFrom {
             is_last: true,
             skip,
         };
-        assert_eq!(NearerEnd::to(100, 0, 10), first(0));
-        assert_eq!(NearerEnd::to(100, 40, 10), first(40));
-        assert_eq!(NearerEnd::to(100, 45, 10), first(45), "both are as near");
-        assert_eq!(NearerEnd::to(100, 46, 10), last(44));
-        assert_eq!(NearerEnd::to(100, 90, 10), last(0));
-        assert_eq!(NearerEnd::to(10, 0, 10), first(0));
+        assert_eq!(ScanFrom::to(100, 0, 10), first(0));
+        assert_eq!(ScanFrom::to(100, 40, 10), first(40));
+        assert_eq!(ScanFrom::to(100, 45, 10), first(45), "both are as near");
+        assert_eq!(ScanFrom::to(100, 46, 10), last(44));
+        assert_eq!(ScanFrom::to(100, 90, 10), last(0));
+        assert_eq!(ScanFrom::to(10, 0, 10), first(0));
     }
 }

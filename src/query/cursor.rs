@@ -38,7 +38,7 @@ impl Cursor {
         bytes.extend(self.binding.to_le_bytes());
         bytes.extend(self.page.to_le_bytes());
         bytes.extend(self.position.row.0.to_le_bytes());
-        bytes.push(self.position.late.into());
+        bytes.push(self.position.out_of_order.into());
         for value in &self.position.values {
             match value {
                 None => bytes.push(0),
@@ -63,7 +63,7 @@ impl Cursor {
         let binding = u32::from_le_bytes(take(&mut rest)?);
         let page = u64::from_le_bytes(take(&mut rest)?);
         let row = Row(u32::from_le_bytes(take(&mut rest)?));
-        let late = match take(&mut rest)? {
+        let out_of_order = match take(&mut rest)? {
             [0] => false,
             [1] => true,
             _ => return None,
@@ -84,7 +84,11 @@ impl Cursor {
         Some(Self {
             binding,
             page,
-            position: Position { values, row, late },
+            position: Position {
+                values,
+                row,
+                out_of_order,
+            },
         })
     }
 }
@@ -142,8 +146,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, late: bool, values: Vec<Option<Vec<u8>>>) {
-            let cursor = Cursor { binding, page, position: Position { values, row: Row(row), late } };
+        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, out_of_order: bool, values: Vec<Option<Vec<u8>>>) {
+            let cursor = Cursor { binding, page, position: Position { values, row: Row(row), out_of_order } };
             prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
         }
 
@@ -162,7 +166,7 @@ mod tests {
             position: Position {
                 values: vec![None, Some(vec![7])],
                 row: Row(3),
-                late: false,
+                out_of_order: false,
             },
         };
         let text = cursor.to_string();

@@ -8,7 +8,7 @@ use crate::lead::serialize_deal_value;
 use crate::query::filter::Filter;
 use crate::query::select::select;
 use crate::row::{Direction, Part, RowBits, RowSet};
-use crate::storage::key::{self, ValueField};
+use crate::storage::key::{self, BitmapField};
 use crate::storage::{DealValues, Reader, Visit};
 
 /// How many leads there are of each status, source, owner and tag, and what their deals are worth: what a pipeline board
@@ -86,21 +86,21 @@ fn divide(reader: &impl Reader, rows: &RowSet, among: Option<&RowBits>) -> Resul
     Ok(Facets {
         total: rows.len(),
         statuses: by_status(reader, rows)?,
-        sources: by_value(reader, among, ValueField::Source)?,
-        owners: by_value(reader, among, ValueField::OwnerId)?,
-        tags: by_value(reader, among, ValueField::Tag)?,
+        sources: by_value(reader, among, BitmapField::Source)?,
+        owners: by_value(reader, among, BitmapField::OwnerId)?,
+        tags: by_value(reader, among, BitmapField::Tag)?,
     })
 }
 
 fn by_value(
     reader: &impl Reader,
     among: Option<&RowBits>,
-    field: ValueField,
+    field: BitmapField,
 ) -> Result<Vec<ValueFacet>> {
     let mut facets = Vec::new();
-    reader.count_values(field, among, |posting, leads| {
+    reader.count_values(field, among, |bitmap, leads| {
         facets.push(ValueFacet {
-            value: key::posting_value(posting)?,
+            value: key::posting_value(bitmap)?,
             leads,
         });
         Ok(())
@@ -112,13 +112,13 @@ fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     let mut facets = Vec::new();
     let mut sums = Sums::default();
     reader.each_value(
-        ValueField::Status,
+        BitmapField::Status,
         Direction::Ascending,
-        |posting, status_rows| {
+        |bitmap, status_rows| {
             let of_status = rows.and(&status_rows);
             let leads = of_status.len();
             if leads > 0 {
-                let status = key::posting_value(posting)?.unwrap_or_default();
+                let status = key::posting_value(bitmap)?.unwrap_or_default();
                 facets.push(StatusFacet {
                     status,
                     leads,

@@ -130,7 +130,7 @@ pub(crate) fn list(reader: &impl Reader, query: &ListQuery) -> Result<Page<Lead>
     let mut page = page_of_rows(reader, rows, sort, start, limit + 1)?;
     let more = page.len() > limit;
     page.truncate(limit);
-    let stored = reader.indexed_leads(&page)?;
+    let stored = reader.leads_at(&page)?;
     let next = match (stored.last(), page.last()) {
         (Some(last), Some(row)) if more => Some(Cursor {
             binding: query.binding(),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::row::Row;
-use crate::storage::{Reader, Stored};
+use crate::storage::{Reader, StoredLead};
 
 /// The live lead with this id.
 pub(crate) fn get(reader: &impl Reader, id: LeadId) -> Result<Option<Lead>> {
@@ -20,7 +20,7 @@ pub(crate) fn get_many(reader: &impl Reader, ids: &[LeadId]) -> Result<Vec<Optio
 /// The live lead with this id in another system.
 pub(crate) fn get_by_external_id(reader: &impl Reader, external_id: &str) -> Result<Option<Lead>> {
     match reader.row_by_external_id(external_id)? {
-        Some(row) => Ok(live(reader.indexed_lead(row)?)),
+        Some(row) => Ok(live(reader.lead_at(row)?)),
         None => Ok(None),
     }
 }
@@ -35,13 +35,13 @@ pub(crate) fn get_trashed(
 }
 
 /// Whatever the store has under this id.
-pub(crate) fn stored(reader: &impl Reader, id: LeadId) -> Result<Option<(Row, Stored)>> {
+pub(crate) fn stored(reader: &impl Reader, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
     match reader.row_by_id(id)? {
-        Some(row) => Ok(Some((row, reader.indexed_lead(row)?))),
+        Some(row) => Ok(Some((row, reader.lead_at(row)?))),
         None => Ok(None),
     }
 }
 
-fn live(stored: Stored) -> Option<Lead> {
+fn live(stored: StoredLead) -> Option<Lead> {
     stored.trash.is_none().then_some(stored.lead)
 }

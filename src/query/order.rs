@@ -7,12 +7,12 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::query::cost::{self, NearerEnd, Passing};
-use crate::query::position::{After, Kept, Position, directed};
+use crate::query::cost::{self, ScanFrom, SkipCost};
+use crate::query::position::{After, Position, SortSource, directed};
 use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Lookup, Row, RowSet};
-use crate::schema::always_has;
-use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
+use crate::schema::is_mandatory;
+use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
 use crate::storage::{KeyScan, Reader, Visit};
 
 /// Where a page begins.
@@ -35,14 +35,14 @@ pub(crate) fn page_of_rows(
     let tie = sort
         .first()
         .map_or(Direction::Descending, |first| first.direction());
-    let late = reader.rows(&Posting::Late)?;
+    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?;
     let (skip, after) = match start {
         Start::Offset(offset) => (offset, None),
         Start::After(position) => (0, Some(position.after())),
     };
     let mut pager = Pager {
         reader,
-        late,
+        out_of_order,
         tie,
         skip,
         limit,
@@ -64,14 +64,14 @@ pub(crate) fn newest_of(
         .unwrap_or(usize::MAX)
         .min(rows.len());
     let end = skip.saturating_add(limit).min(rows.len());
-    let late = reader.rows(&Posting::Late)?.lookup(rows.len());
+    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?.lookup(rows.len());
     let among_late: Vec<Row> = rows
         .iter()
         .copied()
-        .filter(|row| late.contains(*row))
+        .filter(|row| out_of_order.contains(*row))
         .collect();
     if !among_late.is_empty() {
-        rows.retain(|row| !late.contains(*row));
+        rows.retain(|row| !out_of_order.contains(*row));
     }
     // Rows are in creation order but for the late ones: what is older than the end of the page is none of it. Selecting
     // that is quicker than to make a set of all.
@@ -99,7 +99,7 @@ pub(crate) fn newest_of(
 
 struct Pager<'r, R> {
     reader: &'r R,
-    late: RowSet,
+    out_of_order: RowSet,
     tie: Direction,
     /// How many rows to pass before the page begins; 0 where it begins after a position.
     skip: u64,
@@ -132,17 +132,17 @@ impl<R: Reader> Pager<'_, R> {
         };
         let by_creation =
             first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
-        let begins_in_order = after.is_none_or(|after| !after.late);
-        if by_creation && begins_in_order && rows.is_disjoint(&self.late) {
+        let begins_in_order = after.is_none_or(|after| !after.out_of_order);
+        if by_creation && begins_in_order && rows.is_disjoint(&self.out_of_order) {
             self.take_in_row_order(rows, after);
             return Ok(());
         }
-        match Kept::of(first.key()) {
-            Kept::Keys(sort_key) => self.take_by_keys(rows, sort_key, sort, after),
-            Kept::Bitmaps(field) if !cost::are_few(rows.len()) => {
+        match SortSource::of(first.key()) {
+            SortSource::Keys(sort_key) => self.take_by_keys(rows, sort_key, sort, after),
+            SortSource::Bitmaps(field) if !cost::are_few(rows.len()) => {
                 self.take_by_values(&rows, field, sort, after)
             }
-            Kept::Bitmaps(_) | Kept::Trash => self.take_by_fetching(&rows, sort, after),
+            SortSource::Bitmaps(_) | SortSource::Trash => self.take_by_fetching(&rows, sort, after),
         }
     }
 
@@ -181,7 +181,7 @@ impl<R: Reader> Pager<'_, R> {
     fn take_by_values(
         &mut self,
         rows: &RowSet,
-        field: ValueField,
+        field: BitmapField,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
@@ -208,24 +208,24 @@ impl<R: Reader> Pager<'_, R> {
                 })
             })?;
         }
-        let without_value = rows.and(&reader.rows(&Posting::Value(field, None))?);
+        let without_value = rows.and(&reader.rows(&BitmapId::Value(field, None))?);
         self.take(without_value, rest, after_among_those_without_value(begins))
     }
 
     fn take_by_keys(
         &mut self,
         rows: RowSet,
-        sort_key: OrderedKey,
+        sort_key: SortIndex,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
         let Some((_, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (with_value, without_value) = if always_has(sort_key) {
+        let (with_value, without_value) = if is_mandatory(sort_key) {
             (rows, RowSet::default())
         } else {
-            let having = self.reader.rows(&Posting::Has(sort_key))?;
+            let having = self.reader.rows(&BitmapId::Has(sort_key))?;
             (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
@@ -242,7 +242,7 @@ impl<R: Reader> Pager<'_, R> {
     fn take_with_value(
         &mut self,
         rows: &RowSet,
-        sort_key: OrderedKey,
+        sort_key: SortIndex,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
@@ -252,20 +252,20 @@ impl<R: Reader> Pager<'_, R> {
         let (count, direction) = (rows.len(), first.direction());
         let wanted = (self.wanted() as u64).min(count.saturating_sub(self.skip));
         let passing = if rest.is_empty() && direction == self.tie {
-            Passing::OneByOne
+            SkipCost::OneByOne
         } else {
-            Passing::InGroups
+            SkipCost::InGroups
         };
         let seen = match (passing, after) {
-            (Passing::OneByOne, None) => NearerEnd::to(count, self.skip, wanted).skip + wanted,
+            (SkipCost::OneByOne, None) => ScanFrom::to(count, self.skip, wanted).skip + wanted,
             _ => self.skip + wanted,
         };
-        let all_keys = u64::from(self.reader.header().next_row);
+        let all_keys = u64::from(self.reader.meta().next_row);
         let passed = cost::keys_passed(all_keys, count, seen);
         if cost::fetching_pays(count, passed, passing) {
             return self.take_by_fetching(rows, sort, after);
         }
-        if passing == Passing::InGroups {
+        if passing == SkipCost::InGroups {
             return self.take_groups(&lookup(rows, passed), sort_key, sort, after);
         }
         let mut range = KeyRange::ordered(sort_key);
@@ -277,7 +277,7 @@ impl<R: Reader> Pager<'_, R> {
         let keys = SortedKeys {
             range,
             count: all_keys,
-            of_wanted_only: is_all,
+            covers_exactly: is_all,
         };
         let page = page_of_keys(self.reader, &keys, rows, direction, self.skip, wanted)?;
         self.page.extend(page);
@@ -289,7 +289,7 @@ impl<R: Reader> Pager<'_, R> {
     fn take_groups(
         &mut self,
         rows: &Lookup,
-        sort_key: OrderedKey,
+        sort_key: SortIndex,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
@@ -315,7 +315,7 @@ impl<R: Reader> Pager<'_, R> {
             among: Some(rows),
             skip: 0,
         };
-        reader.scan_wanted_keys(&scan, |key| {
+        reader.scan_keys_with(&scan, |key| {
             let (value, row) = key::split_row(key)?;
             if value != value_of_group {
                 self.take(std::mem::take(&mut group), rest, after_in(&value_of_group))?;
@@ -333,11 +333,11 @@ impl<R: Reader> Pager<'_, R> {
 }
 
 /// The leads that have a value for a sort key.
-fn all_with(sort_key: OrderedKey) -> Posting<'static> {
-    if always_has(sort_key) {
-        Posting::Live
+fn all_with(sort_key: SortIndex) -> BitmapId<'static> {
+    if is_mandatory(sort_key) {
+        BitmapId::Live
     } else {
-        Posting::Has(sort_key)
+        BitmapId::Has(sort_key)
     }
 }
 
@@ -356,7 +356,7 @@ pub(crate) struct SortedKeys {
     /// About how many there are.
     pub(crate) count: u64,
     /// Whether each is of a row that is wanted, which saves a look at those before the page.
-    pub(crate) of_wanted_only: bool,
+    pub(crate) covers_exactly: bool,
 }
 
 /// A page of `rows` in the order of their keys, walked from the nearer end. With an offset, each must have a key.
@@ -372,9 +372,9 @@ pub(crate) fn page_of_keys(
     if wanted == 0 {
         return Ok(Vec::new());
     }
-    let end = NearerEnd::to(rows.len(), offset, wanted);
+    let end = ScanFrom::to(rows.len(), offset, wanted);
     let passed = cost::keys_passed(keys.count, rows.len(), end.skip + wanted);
-    let among = if keys.of_wanted_only {
+    let among = if keys.covers_exactly {
         None
     } else {
         Some(lookup(rows, passed))
@@ -387,7 +387,7 @@ pub(crate) fn page_of_keys(
         skip: end.skip,
     };
     let mut page = Vec::new();
-    reader.scan_wanted_keys(&scan, |key| {
+    reader.scan_keys_with(&scan, |key| {
         let (_, row) = key::split_row(key)?;
         // Where all are said to be wanted, one that a faulty program left must still not be shown.
         if !rows.contains(row) {
@@ -422,7 +422,7 @@ pub(crate) fn page_by_fetching(
 ) -> Result<Vec<Row>> {
     let mut pager = Pager {
         reader,
-        late: RowSet::default(),
+        out_of_order: RowSet::default(),
         tie,
         skip: offset,
         limit,
@@ -434,6 +434,6 @@ pub(crate) fn page_by_fetching(
 
 fn positions(reader: &impl Reader, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
     rows.iter()
-        .map(|row| Position::of(&reader.indexed_lead(row)?, row, sort))
+        .map(|row| Position::of(&reader.lead_at(row)?, row, sort))
         .collect()
 }

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use crate::error::Result;
 use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Row};
-use crate::storage::Stored;
-use crate::storage::key::{self, OrderedKey, Posting, ValueField};
+use crate::storage::StoredLead;
+use crate::storage::key::{self, BitmapField, BitmapId, SortIndex};
 
 /// A lead's place in a sort order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub(crate) struct Position {
     pub(crate) row: Row,
     /// Whether the lead was created out of order, so that its row does not tell its place among the others by
     /// `created_at`.
-    pub(crate) late: bool,
+    pub(crate) out_of_order: bool,
 }
 
 impl Position {
-    pub(crate) fn of(stored: &Stored, row: Row, sort: &[Sort]) -> Result<Self> {
+    pub(crate) fn of(stored: &StoredLead, row: Row, sort: &[Sort]) -> Result<Self> {
         let values = sort
             .iter()
             .map(|sort| sort_value(stored, sort.key()))
@@ -29,7 +29,7 @@ impl Position {
         Ok(Self {
             values,
             row,
-            late: stored.late,
+            out_of_order: stored.out_of_order,
         })
     }
 
@@ -37,7 +37,7 @@ impl Position {
         After {
             values: &self.values,
             row: self.row,
-            late: self.late,
+            out_of_order: self.out_of_order,
         }
     }
 
@@ -62,7 +62,7 @@ impl Position {
 pub(crate) struct After<'p> {
     values: &'p [Option<Vec<u8>>],
     pub(crate) row: Row,
-    pub(crate) late: bool,
+    pub(crate) out_of_order: bool,
 }
 
 impl<'p> After<'p> {
@@ -83,48 +83,48 @@ pub(crate) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
 }
 
 /// Where the order of a sort key is kept.
-pub(crate) enum Kept {
-    Keys(OrderedKey),
-    Bitmaps(ValueField),
+pub(crate) enum SortSource {
+    Keys(SortIndex),
+    Bitmaps(BitmapField),
     /// Only with the leads in the trash.
     Trash,
 }
 
-impl Kept {
+impl SortSource {
     pub(crate) fn of(sort_key: SortKey) -> Self {
         match sort_key {
-            SortKey::CreatedAt => Self::Keys(OrderedKey::CreatedAt),
-            SortKey::UpdatedAt => Self::Keys(OrderedKey::UpdatedAt),
-            SortKey::Name => Self::Keys(OrderedKey::Name),
-            SortKey::Company => Self::Keys(OrderedKey::Company),
-            SortKey::Email => Self::Keys(OrderedKey::Email),
-            SortKey::DealValue => Self::Keys(OrderedKey::DealValue),
-            SortKey::Status => Self::Bitmaps(ValueField::Status),
-            SortKey::Source => Self::Bitmaps(ValueField::Source),
-            SortKey::OwnerId => Self::Bitmaps(ValueField::OwnerId),
+            SortKey::CreatedAt => Self::Keys(SortIndex::CreatedAt),
+            SortKey::UpdatedAt => Self::Keys(SortIndex::UpdatedAt),
+            SortKey::Name => Self::Keys(SortIndex::Name),
+            SortKey::Company => Self::Keys(SortIndex::Company),
+            SortKey::Email => Self::Keys(SortIndex::Email),
+            SortKey::DealValue => Self::Keys(SortIndex::DealValue),
+            SortKey::Status => Self::Bitmaps(BitmapField::Status),
+            SortKey::Source => Self::Bitmaps(BitmapField::Source),
+            SortKey::OwnerId => Self::Bitmaps(BitmapField::OwnerId),
             SortKey::DeletedAt => Self::Trash,
         }
     }
 }
 
-fn sort_value(stored: &Stored, sort_key: SortKey) -> Result<Option<Vec<u8>>> {
+fn sort_value(stored: &StoredLead, sort_key: SortKey) -> Result<Option<Vec<u8>>> {
     let lead = &stored.lead;
-    let value = match Kept::of(sort_key) {
-        Kept::Trash => stored
+    let value = match SortSource::of(sort_key) {
+        SortSource::Trash => stored
             .trash
             .map(|stamp| key::time(stamp.deleted_at).to_vec()),
-        Kept::Keys(ordered) => match key::ordered(ordered, lead, Row(0)) {
+        SortSource::Keys(ordered) => match key::ordered(ordered, lead, Row(0)) {
             Some(key) => Some(key::split_row(&key)?.0.to_vec()),
             None => None,
         },
-        Kept::Bitmaps(field) => {
+        SortSource::Bitmaps(field) => {
             let text = match field {
-                ValueField::Status => Some(lead.status.as_str()),
-                ValueField::Source => lead.source.as_deref(),
-                ValueField::OwnerId => lead.owner_id.as_deref(),
-                ValueField::Tag => None,
+                BitmapField::Status => Some(lead.status.as_str()),
+                BitmapField::Source => lead.source.as_deref(),
+                BitmapField::OwnerId => lead.owner_id.as_deref(),
+                BitmapField::Tag => None,
             };
-            text.map(|text| Posting::Value(field, Some(text)).key())
+            text.map(|text| BitmapId::Value(field, Some(text)).key())
         }
     };
     Ok(value)

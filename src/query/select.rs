@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::query::filter::{DealValueRange, Filter, TimeRange};
 use crate::row::{Direction, Row, RowSet};
-use crate::storage::key::{self, KeyRange, OrderedKey, Posting, ValueField};
+use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
 use crate::storage::{Reader, Visit};
 
 /// The live leads that `filter` wants.
@@ -14,27 +14,23 @@ pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
         reader,
         wanted: Vec::new(),
     };
-    selection.keep_values(ValueField::Status, &filter.statuses, false)?;
-    selection.keep_values(ValueField::Source, &filter.sources, false)?;
-    selection.keep_values(ValueField::OwnerId, &filter.owners, filter.unassigned)?;
-    selection.keep_values(ValueField::Tag, &filter.tags, false)?;
+    selection.keep_values(BitmapField::Status, &filter.statuses, false)?;
+    selection.keep_values(BitmapField::Source, &filter.sources, false)?;
+    selection.keep_values(BitmapField::OwnerId, &filter.owners, filter.unassigned)?;
+    selection.keep_values(BitmapField::Tag, &filter.tags, false)?;
     if let Some(DealValueRange { from, to }) = filter.deal_value {
         selection.keep_range(
-            OrderedKey::DealValue,
+            SortIndex::DealValue,
             from.map(u64::to_be_bytes),
             to.map(u64::to_be_bytes),
         )?;
     }
     if let Some(TimeRange { from, to }) = filter.updated {
-        selection.keep_range(
-            OrderedKey::UpdatedAt,
-            from.map(key::time),
-            to.map(key::time),
-        )?;
+        selection.keep_range(SortIndex::UpdatedAt, from.map(key::time), to.map(key::time))?;
     }
     let rows = match selection.in_all() {
         Some(rows) => rows,
-        None => reader.rows(&Posting::Live)?,
+        None => reader.rows(&BitmapId::Live)?,
     };
     match filter.created {
         Some(range) => created_in(reader, &rows, range),
@@ -59,7 +55,7 @@ impl<R: Reader> Selection<'_, R> {
     }
 
     /// Keeps the leads that have any of these values or, with `or_none`, no value.
-    fn keep_values(&mut self, field: ValueField, values: &[String], or_none: bool) -> Result<()> {
+    fn keep_values(&mut self, field: BitmapField, values: &[String], or_none: bool) -> Result<()> {
         if values.is_empty() && !or_none {
             return Ok(());
         }
@@ -69,7 +65,7 @@ impl<R: Reader> Selection<'_, R> {
             .map(|value| Some(value.as_str()))
             .chain(or_none.then_some(None))
         {
-            wanted.add_all(&self.reader.rows(&Posting::Value(field, value))?);
+            wanted.add_all(&self.reader.rows(&BitmapId::Value(field, value))?);
         }
         self.wanted.push(wanted);
         Ok(())
@@ -77,7 +73,7 @@ impl<R: Reader> Selection<'_, R> {
 
     fn keep_range(
         &mut self,
-        sort_key: OrderedKey,
+        sort_key: SortIndex,
         from: Option<[u8; 8]>,
         to: Option<[u8; 8]>,
     ) -> Result<()> {
@@ -89,7 +85,7 @@ impl<R: Reader> Selection<'_, R> {
 
 fn rows_between(
     reader: &impl Reader,
-    sort_key: OrderedKey,
+    sort_key: SortIndex,
     from: Option<[u8; 8]>,
     to: Option<[u8; 8]>,
 ) -> Result<RowSet> {
@@ -107,10 +103,10 @@ fn rows_between(
 /// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
 /// wanted, the range of time is a range of rows with one look-up at either end.
 fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
-    let late = reader.rows(&Posting::Late)?;
-    if rows.is_disjoint(&late) {
+    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?;
+    if rows.is_disjoint(&out_of_order) {
         let first_from = |time: Option<DateTime<Utc>>| {
-            time.map(|time| first_row_from(reader, &late, time))
+            time.map(|time| first_row_from(reader, &out_of_order, time))
                 .transpose()
         };
         let first = match first_from(range.from)? {
@@ -122,7 +118,7 @@ fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<R
     }
     let wanted = rows_between(
         reader,
-        OrderedKey::CreatedAt,
+        SortIndex::CreatedAt,
         range.from.map(key::time),
         range.to.map(key::time),
     )?;
@@ -130,12 +126,16 @@ fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<R
 }
 
 /// The first row in creation order, late ones aside, whose lead was created at `time` or after.
-fn first_row_from(reader: &impl Reader, late: &RowSet, time: DateTime<Utc>) -> Result<Option<Row>> {
+fn first_row_from(
+    reader: &impl Reader,
+    out_of_order: &RowSet,
+    time: DateTime<Utc>,
+) -> Result<Option<Row>> {
     let mut first = None;
-    let range = KeyRange::ordered_between(OrderedKey::CreatedAt, Some(key::time(time)), None);
+    let range = KeyRange::ordered_between(SortIndex::CreatedAt, Some(key::time(time)), None);
     reader.scan_keys(&range, Direction::Ascending, |key| {
         let (_, row) = key::split_row(key)?;
-        if late.contains(row) {
+        if out_of_order.contains(row) {
             return Ok(Visit::Continue(()));
         }
         first = Some(row);

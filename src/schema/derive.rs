@@ -2,32 +2,32 @@
 
 use crate::lead::Lead;
 use crate::row::Row;
-use crate::schema::entries::Entries;
-use crate::storage::Stored;
-use crate::storage::key::{self, OrderedKey, Posting, ValueField};
+use crate::schema::entries::IndexEntries;
+use crate::storage::StoredLead;
+use crate::storage::key::{self, BitmapField, BitmapId, SortIndex};
 
 /// Every sort key whose order is kept.
-const ORDERED_KEYS: [OrderedKey; 6] = [
-    OrderedKey::CreatedAt,
-    OrderedKey::UpdatedAt,
-    OrderedKey::Name,
-    OrderedKey::Company,
-    OrderedKey::Email,
-    OrderedKey::DealValue,
+const ORDERED_KEYS: [SortIndex; 6] = [
+    SortIndex::CreatedAt,
+    SortIndex::UpdatedAt,
+    SortIndex::Name,
+    SortIndex::Company,
+    SortIndex::Email,
+    SortIndex::DealValue,
 ];
 
 /// Whether every lead has a value for a sort key, so that no bitmap needs to tell which do.
-pub(crate) fn always_has(sort_key: OrderedKey) -> bool {
+pub(crate) fn is_mandatory(sort_key: SortIndex) -> bool {
     matches!(
         sort_key,
-        OrderedKey::CreatedAt | OrderedKey::UpdatedAt | OrderedKey::Name
+        SortIndex::CreatedAt | SortIndex::UpdatedAt | SortIndex::Name
     )
 }
 
 /// All that is derived from the lead in a row.
-pub(crate) fn entries(row: Row, stored: &Stored) -> Entries {
+pub(crate) fn derive_index_entries(row: Row, stored: &StoredLead) -> IndexEntries {
     let lead = &stored.lead;
-    let mut entries = Entries::default();
+    let mut entries = IndexEntries::default();
     entries.ids.push(key::id(lead.id));
     entries
         .ids
@@ -36,17 +36,17 @@ pub(crate) fn entries(row: Row, stored: &Stored) -> Entries {
         Some(stamp) => {
             entries.keys.push(key::deleted_at(stamp.deleted_at, row));
             entries.keys.push(key::expires_at(stamp.expires_at, row));
-            entries.postings.push(Posting::Trash.key());
+            entries.bitmaps.push(BitmapId::Trash.key());
         }
-        None => add_live(&mut entries, lead, row, stored.late),
+        None => add_live(&mut entries, lead, row, stored.out_of_order),
     }
     entries
 }
 
-fn add_live(entries: &mut Entries, lead: &Lead, row: Row, late: bool) {
-    entries.postings.push(Posting::Live.key());
-    if late {
-        entries.postings.push(Posting::Late.key());
+fn add_live(entries: &mut IndexEntries, lead: &Lead, row: Row, out_of_order: bool) {
+    entries.bitmaps.push(BitmapId::Live.key());
+    if out_of_order {
+        entries.bitmaps.push(BitmapId::OutOfOrder.key());
     }
     entries.deal_value = lead
         .deal_value
@@ -54,24 +54,24 @@ fn add_live(entries: &mut Entries, lead: &Lead, row: Row, late: bool) {
     for sort_key in ORDERED_KEYS {
         if let Some(key) = key::ordered(sort_key, lead, row) {
             entries.keys.push(key);
-            if !always_has(sort_key) {
-                entries.postings.push(Posting::Has(sort_key).key());
+            if !is_mandatory(sort_key) {
+                entries.bitmaps.push(BitmapId::Has(sort_key).key());
             }
         }
     }
     let values = [
-        (ValueField::Status, Some(lead.status.as_str())),
-        (ValueField::Source, lead.source.as_deref()),
-        (ValueField::OwnerId, lead.owner_id.as_deref()),
+        (BitmapField::Status, Some(lead.status.as_str())),
+        (BitmapField::Source, lead.source.as_deref()),
+        (BitmapField::OwnerId, lead.owner_id.as_deref()),
     ];
     let tags = lead
         .tags
         .iter()
-        .map(|tag| (ValueField::Tag, Some(tag.as_str())));
-    entries.postings.extend(
+        .map(|tag| (BitmapField::Tag, Some(tag.as_str())));
+    entries.bitmaps.extend(
         values
             .into_iter()
             .chain(tags)
-            .map(|(field, value)| Posting::Value(field, value).key()),
+            .map(|(field, value)| BitmapId::Value(field, value).key()),
     );
 }

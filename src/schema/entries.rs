@@ -2,13 +2,13 @@
 
 /// The keys of a lead in each index, as `key` writes them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Entries {
+pub(crate) struct IndexEntries {
     /// Its id, and its external id.
     pub(crate) ids: Vec<Vec<u8>>,
     /// Its sorted keys.
     pub(crate) keys: Vec<Vec<u8>>,
     /// The bitmaps that its row is in.
-    pub(crate) postings: Vec<Vec<u8>>,
+    pub(crate) bitmaps: Vec<Vec<u8>>,
     /// In ten-thousandths.
     pub(crate) deal_value: Option<u64>,
 }

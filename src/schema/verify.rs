@@ -10,11 +10,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 
-use crate::check::{Part, Report};
+use crate::check::{Component, Report};
 use crate::error::Result;
 use crate::row::{Row, RowSet};
-use crate::schema::derive::entries;
-use crate::storage::{Audit, Header, Reader, Stored};
+use crate::schema::derive::derive_index_entries;
+use crate::storage::{FullScan, Reader, StoreMeta, StoredLead};
 
 /// Compares all that the tables of `reader` have, over which there is nothing, with the leads, and adds what is wrong to
 /// `report`; tells `progress` how many leads were seen. An error is one of reading.
@@ -33,7 +33,7 @@ pub(crate) fn check(
     reader.each_credential(|stored| {
         if let Err(error) = stored {
             report.add_lost(
-                Part::Credentials,
+                Component::Credentials,
                 format_args!("one cannot be read: {error}"),
             );
         }
@@ -86,12 +86,12 @@ impl Expected {
             match stored {
                 Ok(stored) => {
                     report.count(stored.trash.is_some());
-                    check_lead(reader.header(), row, &stored, newest, report);
+                    check_lead(reader.meta(), row, &stored, newest, report);
                     newest = newest.max(stored.lead.created_at);
                     expected.add(row, &stored);
                 }
                 Err(error) => report.add_lost(
-                    Part::Leads,
+                    Component::Leads,
                     format_args!("row {} cannot be read: {error}", row.0),
                 ),
             }
@@ -100,18 +100,18 @@ impl Expected {
         Ok(expected)
     }
 
-    fn add(&mut self, row: Row, stored: &Stored) {
-        let entries = entries(row, stored);
-        for id in &entries.ids {
+    fn add(&mut self, row: Row, stored: &StoredLead) {
+        let derive_index_entries = derive_index_entries(row, stored);
+        for id in &derive_index_entries.ids {
             self.ids.add((id, row));
         }
-        for key in &entries.keys {
+        for key in &derive_index_entries.keys {
             self.keys.entry(tag(key)).or_default().add(key);
         }
-        for posting in entries.postings {
-            self.bitmaps.entry(posting).or_default().insert(row);
+        for bitmap in derive_index_entries.bitmaps {
+            self.bitmaps.entry(bitmap).or_default().insert(row);
         }
-        if let Some(value) = entries.deal_value {
+        if let Some(value) = derive_index_entries.deal_value {
             self.deal_values.add((row, value));
         }
     }
@@ -129,29 +129,34 @@ impl Expected {
         let mut rows = RowSet::default();
         each_entries(reader, |row, stored| {
             rows.insert(row);
-            expected.extend(entries(row, stored).ids.into_iter().map(|id| (id, row)));
+            expected.extend(
+                derive_index_entries(row, stored)
+                    .ids
+                    .into_iter()
+                    .map(|id| (id, row)),
+            );
         })?;
         reader.each_stored_id(|id, row| match row {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
             // All that is left of a lead that was there.
             Ok(row) if !rows.contains(row) => {
                 report.add(
-                    Part::Leads,
+                    Component::Leads,
                     format_args!("{} leads to row {}, which has no lead", Hex(id), row.0),
                 );
             }
             Ok(row) => report.add(
-                Part::Ids,
+                Component::Ids,
                 format_args!("{} leads to row {}, which is not its own", Hex(id), row.0),
             ),
             Err(error) => report.add(
-                Part::Ids,
+                Component::Ids,
                 format_args!("{} cannot be read: {error}", Hex(id)),
             ),
         })?;
         for (id, row) in expected {
             report.add(
-                Part::Ids,
+                Component::Ids,
                 format_args!("{} of row {} is missing", Hex(&id), row.0),
             );
         }
@@ -169,7 +174,7 @@ impl Expected {
             let mut expected = BTreeSet::new();
             each_entries(reader, |row, stored| {
                 expected.extend(
-                    entries(row, stored)
+                    derive_index_entries(row, stored)
                         .keys
                         .into_iter()
                         .filter(|key| self::tag(key) == tag),
@@ -177,11 +182,17 @@ impl Expected {
             })?;
             reader.each_key(|key| {
                 if self::tag(key) == tag && !expected.remove(key) {
-                    report.add(Part::SortKeys, format_args!("{} is of no lead", Hex(key)));
+                    report.add(
+                        Component::SortKeys,
+                        format_args!("{} is of no lead", Hex(key)),
+                    );
                 }
             })?;
             for key in expected {
-                report.add(Part::SortKeys, format_args!("{} is missing", Hex(&key)));
+                report.add(
+                    Component::SortKeys,
+                    format_args!("{} is missing", Hex(&key)),
+                );
             }
         }
         Ok(())
@@ -189,28 +200,28 @@ impl Expected {
 
     fn compare_bitmaps(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
         let mut found: BTreeMap<Vec<u8>, RowSet> = BTreeMap::new();
-        reader.each_stored_chunk(|posting, number, rows| match rows {
-            Ok(rows) => found.entry(posting.to_vec()).or_default().add_all(&rows),
+        reader.each_stored_chunk(|bitmap, number, rows| match rows {
+            Ok(rows) => found.entry(bitmap.to_vec()).or_default().add_all(&rows),
             Err(error) => {
                 report.add(
-                    Part::Bitmaps,
-                    format_args!("chunk {number} of {} cannot be read: {error}", Hex(posting)),
+                    Component::Bitmaps,
+                    format_args!("chunk {number} of {} cannot be read: {error}", Hex(bitmap)),
                 );
             }
         })?;
         let nothing = RowSet::default();
-        let postings: BTreeSet<&Vec<u8>> = self.bitmaps.keys().chain(found.keys()).collect();
-        for posting in postings {
-            let expected = self.bitmaps.get(posting).unwrap_or(&nothing);
-            let found = found.get(posting).unwrap_or(&nothing);
+        let bitmaps: BTreeSet<&Vec<u8>> = self.bitmaps.keys().chain(found.keys()).collect();
+        for bitmap in bitmaps {
+            let expected = self.bitmaps.get(bitmap).unwrap_or(&nothing);
+            let found = found.get(bitmap).unwrap_or(&nothing);
             let (missing, foreign) = (expected.minus(found).len(), found.minus(expected).len());
             if missing + foreign > 0 {
                 let what = format_args!(
                     "{} lacks {missing} rows and has {foreign} too many",
-                    Hex(posting)
+                    Hex(bitmap)
                 )
                 .to_string();
-                report.add(Part::Bitmaps, what);
+                report.add(Component::Bitmaps, what);
             }
         }
         Ok(())
@@ -228,7 +239,7 @@ impl Expected {
         if found != self.deal_values {
             let (found, expected) = (found.count, self.deal_values.count);
             report.add(
-                Part::DealValues,
+                Component::DealValues,
                 format_args!("{found} values in the column are not those of {expected} leads"),
             );
         }
@@ -236,7 +247,7 @@ impl Expected {
     }
 }
 
-fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &Stored)) -> Result<()> {
+fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
     reader.each_lead(|row, stored| {
         // One that cannot be read was told of already.
         if let Ok(stored) = stored {
@@ -248,26 +259,26 @@ fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &Stored)) -> Re
 
 /// What every lead keeps to, whatever was written. `newest` is the latest time of creation in the rows before.
 fn check_lead(
-    header: &Header,
+    meta: &StoreMeta,
     row: Row,
-    stored: &Stored,
+    stored: &StoredLead,
     newest: DateTime<Utc>,
     report: &mut Report,
 ) {
     let lead = &stored.lead;
     let mut wrong = |what: &str| {
         report.add(
-            Part::Leads,
+            Component::Leads,
             format_args!("{} in row {}: {what}", lead.id, row.0),
         )
     };
-    if row.0 >= header.next_row {
+    if row.0 >= meta.next_row {
         wrong("its row was never given out");
     }
-    if lead.created_at > header.newest_created_at {
+    if lead.created_at > meta.newest_created_at {
         wrong("it is newer than the newest lead");
     }
-    if lead.created_at < newest && !stored.late {
+    if lead.created_at < newest && !stored.out_of_order {
         wrong("it is older than the lead of an earlier row, and not marked so");
     }
     if lead.updated_at < lead.created_at {
@@ -276,39 +287,39 @@ fn check_lead(
 }
 
 fn check_log(reader: &impl Reader, report: &mut Report) -> Result<()> {
-    let header = reader.header();
+    let meta = reader.meta();
     let mut last = None;
     reader.each_log_record(|seq, record| {
         let Some(seq) = seq else {
-            return report.add(Part::ChangeLog, "a record is of no commit");
+            return report.add(Component::ChangeLog, "a record is of no commit");
         };
         match record {
             Ok((commit, changes)) => {
                 last = Some((seq, commit));
-                if changes.iter().any(|change| change.row.0 >= header.next_row) {
+                if changes.iter().any(|change| change.row.0 >= meta.next_row) {
                     report.add(
-                        Part::ChangeLog,
+                        Component::ChangeLog,
                         format_args!("commit {} changed a row that was never given out", seq.0),
                     );
                 }
             }
             Err(error) => report.add(
-                Part::ChangeLog,
+                Component::ChangeLog,
                 format_args!("commit {} cannot be read: {error}", seq.0),
             ),
         }
-        if seq < header.log_start || seq > header.seq {
+        if seq < meta.log_start || seq > meta.seq {
             report.add(
-                Part::ChangeLog,
+                Component::ChangeLog,
                 format_args!("commit {} is none of those that it should hold", seq.0),
             );
         }
     })?;
     // A store in which nothing was ever written has no record.
-    if header.seq.0 > 0 && last != Some((header.seq, header.commit_id)) {
+    if meta.seq.0 > 0 && last != Some((meta.seq, meta.commit_id)) {
         report.add(
-            Part::ChangeLog,
-            format_args!("the last commit, {}, is not its last", header.seq.0),
+            Component::ChangeLog,
+            format_args!("the last commit, {}, is not its last", meta.seq.0),
         );
     }
     Ok(())

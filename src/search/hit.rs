@@ -7,9 +7,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::analyzer::{self, Word};
 use crate::lead::Lead;
 use crate::search::query::query_text::{Phrase, QueryText};
-use crate::search::terms::field::{Field, Slot};
-use crate::search::terms::lead_terms::{Value, values};
-use crate::search::terms::phone::Number;
+use crate::search::terms::field::{Field, TermField};
+use crate::search::terms::lead_terms::{SearchedValue, values};
+use crate::search::terms::phone::PhoneNumber;
 
 /// A lead that a search found.
 ///
@@ -70,20 +70,20 @@ pub(crate) fn matches(
     fields: &[Field],
     forgiving: bool,
 ) -> Vec<Match> {
-    let asked = |value: &Value<'_>| {
+    let asked = |value: &SearchedValue<'_>| {
         let field = value.field();
         fields.is_empty()
             || fields.contains(&field)
             || (matches!(field, Field::CustomField(_)) && fields.contains(&Field::CustomFields))
     };
-    let values: Vec<SearchedValue<'_>> = values(lead)
+    let values: Vec<SearchedText<'_>> = values(lead)
         .into_iter()
         .filter(asked)
-        .map(SearchedValue::new)
+        .map(SearchedText::new)
         .collect();
     let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
     for group in &query.groups {
-        let phrases: Vec<Vec<Place>> = group
+        let phrases: Vec<Vec<MatchRange>> = group
             .phrases
             .iter()
             .map(|phrase| nearest_places(&values, phrase, forgiving))
@@ -97,7 +97,7 @@ pub(crate) fn matches(
             .number
             .iter()
             .flat_map(|number| number_places(&values, number));
-        for Place { value, range } in in_words.into_iter().chain(as_number) {
+        for MatchRange { value, range } in in_words.into_iter().chain(as_number) {
             places
                 .get_mut(value)
                 .into_iter()
@@ -113,20 +113,20 @@ pub(crate) fn matches(
 
 /// A place in one of several values.
 #[derive(Clone)]
-struct Place {
+struct MatchRange {
     value: usize,
     range: Range<usize>,
 }
 
-struct SearchedValue<'a> {
-    value: Value<'a>,
+struct SearchedText<'a> {
+    value: SearchedValue<'a>,
     words: Vec<Word>,
 }
 
-impl<'a> SearchedValue<'a> {
-    fn new(value: Value<'a>) -> Self {
+impl<'a> SearchedText<'a> {
+    fn new(value: SearchedValue<'a>) -> Self {
         // Phones are compared as numbers only.
-        let words = if value.slot == Slot::Phone {
+        let words = if value.field == TermField::Phone {
             Vec::new()
         } else {
             analyzer::words(&value.text)
@@ -143,7 +143,7 @@ impl<'a> SearchedValue<'a> {
                 _ => ranges.push(range),
             }
         }
-        let Value { item, text, .. } = &self.value;
+        let SearchedValue { item, text, .. } = &self.value;
         let utf16_ranges = ranges.iter().map(|range| utf16(text, range)).collect();
         Match {
             field: self.value.field(),
@@ -156,7 +156,11 @@ impl<'a> SearchedValue<'a> {
 
 /// The places with the fewest typos in which the words of a phrase stand side by side, each from the first word's start to
 /// the last one's end.
-fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool) -> Vec<Place> {
+fn nearest_places(
+    values: &[SearchedText<'_>],
+    phrase: &Phrase,
+    forgiving: bool,
+) -> Vec<MatchRange> {
     let (mut fewest, mut places) = (u8::MAX, Vec::new());
     for (value, searched) in values.iter().enumerate() {
         for window in searched.words.windows(phrase.words.len().max(1)) {
@@ -176,7 +180,7 @@ fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool
                 places.clear();
             }
             if typos == fewest {
-                places.push(Place {
+                places.push(MatchRange {
                     value,
                     range: first.start..last.end,
                 });
@@ -186,17 +190,17 @@ fn nearest_places(values: &[SearchedValue<'_>], phrase: &Phrase, forgiving: bool
     places
 }
 
-fn number_places(values: &[SearchedValue<'_>], number: &Number) -> Vec<Place> {
+fn number_places(values: &[SearchedText<'_>], number: &PhoneNumber) -> Vec<MatchRange> {
     let phones = values
         .iter()
         .enumerate()
-        .filter(|(_, searched)| searched.value.slot == Slot::Phone);
+        .filter(|(_, searched)| searched.value.field == TermField::Phone);
     let places = phones.flat_map(|(value, searched)| {
         let digits = analyzer::digits(&searched.value.text);
         number
             .places(&digits)
             .into_iter()
-            .map(move |(range, _)| Place { value, range })
+            .map(move |(range, _)| MatchRange { value, range })
     });
     places.collect()
 }

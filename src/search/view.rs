@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowSet;
 use crate::search::fault;
-use crate::search::matching::recent::Recent;
+use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::terms::document::IndexSchema;
 use crate::storage::ReadView;
@@ -21,22 +21,22 @@ pub(crate) struct IndexView {
 
 /// One state of the store: what is on disk, what the index has of it, and what it has not yet.
 #[derive(Clone)]
-pub(crate) struct View {
+pub(crate) struct StoreView {
     read: Arc<ReadView>,
     /// `None` while the index is opened or rebuilt.
     index: Option<Arc<IndexView>>,
     /// Those that changed since; of no use, and empty, while `is_followed` is false.
-    recent: Recent,
+    recent: RecentIndex,
     /// Whether the follower will hand out an index to which what is written from now on must be added.
     is_followed: bool,
 }
 
-impl View {
+impl StoreView {
     pub(crate) fn reader(&self) -> &ReadView {
         &self.read
     }
 
-    pub(crate) fn recent(&self) -> &Recent {
+    pub(crate) fn recent(&self) -> &RecentIndex {
         &self.recent
     }
 
@@ -53,7 +53,7 @@ impl View {
 
     /// Whether a search can be answered at once: there is an index, and few enough leads beside it.
     pub(crate) fn is_searchable(&self) -> bool {
-        self.index.is_some() && self.recent.len() <= MOST_ANALYSED
+        self.index.is_some() && self.recent.len() <= ANALYSED_MAX
     }
 
     /// Whether there is an index to search.
@@ -80,23 +80,23 @@ pub(crate) fn index_is_built() -> Error {
 }
 
 /// More leads than this beside the index are not analysed for a search: it waits for the follower instead.
-const MOST_ANALYSED: u64 = 20_000;
+const ANALYSED_MAX: u64 = 20_000;
 
 /// The newest view. There is none while the file is compacted and after the store was closed.
-pub(crate) struct Published(RwLock<Option<Arc<View>>>);
+pub(crate) struct PublishedView(RwLock<Option<Arc<StoreView>>>);
 
-impl Published {
+impl PublishedView {
     pub(crate) fn new(read: ReadView) -> Self {
-        let view = View {
+        let view = StoreView {
             read: Arc::new(read),
             index: None,
-            recent: Recent::default(),
+            recent: RecentIndex::default(),
             is_followed: false,
         };
         Self(RwLock::new(Some(Arc::new(view))))
     }
 
-    pub(crate) fn current(&self) -> Result<Arc<View>> {
+    pub(crate) fn current(&self) -> Result<Arc<StoreView>> {
         self.read_slot().clone().ok_or_else(Error::closed)
     }
 
@@ -109,9 +109,9 @@ impl Published {
             let recent = if view.is_followed {
                 view.recent.with(rows, &read)
             } else {
-                Recent::default()
+                RecentIndex::default()
             };
-            View {
+            StoreView {
                 read: Arc::clone(&read),
                 recent,
                 ..view.clone()
@@ -122,16 +122,16 @@ impl Published {
     /// Publishes the same state, read from other tables.
     pub(crate) fn rebase(&self, read: ReadView) {
         let read = Arc::new(read);
-        self.replace(|view| View {
+        self.replace(|view| StoreView {
             read: Arc::clone(&read),
             ..view.clone()
         });
     }
 
     /// Hands all that is not indexed yet to the follower, with the state to index.
-    pub(crate) fn freeze(&self) -> Result<Arc<View>> {
-        self.replace(|view| View {
-            recent: view.recent.frozen(),
+    pub(crate) fn freeze(&self) -> Result<Arc<StoreView>> {
+        self.replace(|view| StoreView {
+            recent: view.recent.immutable(),
             is_followed: true,
             ..view.clone()
         })
@@ -146,8 +146,8 @@ impl Published {
             if !view.is_followed {
                 view.clone()
             } else {
-                View {
-                    recent: view.recent.without_frozen(),
+                StoreView {
+                    recent: view.recent.without_immutable(),
                     index,
                     ..view.clone()
                 }
@@ -157,9 +157,9 @@ impl Published {
 
     /// Gives the index up: searches wait until the follower has made another.
     pub(crate) fn without_index(&self) {
-        self.replace(|view| View {
+        self.replace(|view| StoreView {
             index: None,
-            recent: Recent::default(),
+            recent: RecentIndex::default(),
             is_followed: false,
             ..view.clone()
         });
@@ -176,8 +176,8 @@ impl Published {
         let view = slot.take().ok_or_else(Error::closed)?;
         let (index, is_followed) = (view.index.clone(), view.is_followed);
         let mut unindexed = RowSet::default();
-        for layer in view.recent.newest_first() {
-            unindexed.add_all(layer.rows());
+        for segment in view.recent.newest_first() {
+            unindexed.add_all(segment.rows());
         }
         // With the layers, which hold views of their own.
         drop(view);
@@ -187,8 +187,8 @@ impl Published {
             (Ok(read), result) => (Arc::new(read), result),
             (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
         };
-        let recent = Recent::default().with(unindexed, &read);
-        *slot = Some(Arc::new(View {
+        let recent = RecentIndex::default().with(unindexed, &read);
+        *slot = Some(Arc::new(StoreView {
             recent,
             read,
             index,
@@ -202,7 +202,7 @@ impl Published {
         *self.write_slot() = None;
     }
 
-    fn replace(&self, make: impl FnOnce(&View) -> View) -> Option<Arc<View>> {
+    fn replace(&self, make: impl FnOnce(&StoreView) -> StoreView) -> Option<Arc<StoreView>> {
         let mut slot = self.write_slot();
         let view = Arc::new(make(slot.as_ref()?));
         *slot = Some(Arc::clone(&view));
@@ -210,11 +210,11 @@ impl Published {
     }
 
     // A view is replaced in one assignment, so a panic elsewhere leaves none half made.
-    fn read_slot(&self) -> RwLockReadGuard<'_, Option<Arc<View>>> {
+    fn read_slot(&self) -> RwLockReadGuard<'_, Option<Arc<StoreView>>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_slot(&self) -> RwLockWriteGuard<'_, Option<Arc<View>>> {
+    fn write_slot(&self) -> RwLockWriteGuard<'_, Option<Arc<StoreView>>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -101,12 +101,12 @@ impl File {
     pub(crate) fn reread(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
         if self.is_doubtful && rng.bool() {
-            file.forget_cached();
+            file.drop_page_cache();
         }
         file
     }
 
-    pub(crate) fn forget_cached(&mut self) {
+    pub(crate) fn drop_page_cache(&mut self) {
         self.current = self.durable.clone();
         self.unsynced
             .iter()

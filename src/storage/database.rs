@@ -17,20 +17,20 @@ use redb::ReadableDatabase;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint::Checkpoint;
-use crate::storage::database::disk_snapshot::OnDisk;
+use crate::storage::database::disk_snapshot::DiskSnapshot;
 use crate::storage::database::write_txn::{Finished, FinishedBatch, WriteBatch};
 use crate::storage::fault;
-use crate::storage::file::checksummed::{Damage, SealedFile};
-use crate::storage::file::directory::Lock;
+use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
+use crate::storage::file::directory::DirectoryLock;
 use crate::storage::journal::Journal;
-use crate::storage::record::meta::{Header, Seq};
+use crate::storage::record::meta::{Seq, StoreMeta};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::open_tables::CommittedTables;
 
 /// When a commit must have reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
+pub(crate) enum JournalSync {
     /// Before the call returns.
     EveryCommit,
     /// With the next commit that says so.
@@ -45,9 +45,9 @@ const CHECKPOINT_COMMITS: u64 = 4_000;
 
 /// An open store.
 pub(crate) struct Database {
-    pub(crate) files: Files,
+    pub(crate) files: OpenFiles,
     /// What the tables lie in.
-    pub(crate) file: SealedFile,
+    pub(crate) file: ChecksummedFile,
     /// The newest state; none while the file is compacted.
     pub(crate) view: Option<ReadView>,
     /// The last commit that the tables have.
@@ -56,7 +56,7 @@ pub(crate) struct Database {
     pub(crate) overlay_bytes: usize,
 }
 
-pub(crate) enum Files {
+pub(crate) enum OpenFiles {
     Writable(Box<Writable>),
     ReadOnly(redb::ReadOnlyDatabase),
 }
@@ -65,13 +65,13 @@ pub(crate) struct Writable {
     pub(crate) db: Arc<redb::Database>,
     pub(crate) journal: Journal,
     /// What has been committed since a checkpoint began, while it goes on.
-    pub(crate) since: Option<Overlay>,
-    pub(crate) _lock: Option<Lock>,
+    pub(crate) delta: Option<Overlay>,
+    pub(crate) _lock: Option<DirectoryLock>,
 }
 
 impl Database {
-    pub(crate) fn damage(&self) -> Damage {
-        self.file.damage()
+    pub(crate) fn corruption(&self) -> CorruptionSlot {
+        self.file.corruption()
     }
 
     /// The newest state.
@@ -81,14 +81,14 @@ impl Database {
 
     /// Begins a write. The caller sees to it that there is one at a time.
     pub(crate) fn begin(&self) -> Result<Pending> {
-        let Files::Writable(writable) = &self.files else {
+        let OpenFiles::Writable(writable) = &self.files else {
             return Err(read_only());
         };
         Ok(Pending {
             view: self.read()?,
             db: Arc::clone(&writable.db),
             transaction: OnceCell::new(),
-            most_bytes: self.overlay_bytes,
+            memory_limit: self.overlay_bytes,
         })
     }
 
@@ -97,29 +97,29 @@ impl Database {
         &mut self,
         pending: Pending,
         batch: FinishedBatch,
-        durability: Durability,
+        durability: JournalSync,
     ) -> Result<()> {
         let unknown = |error: Error| {
             error.with_unknown_outcome().while_doing(
                 "committing a write, which may or may not be in the store after reopen()",
             )
         };
-        let Files::Writable(writable) = &mut self.files else {
+        let OpenFiles::Writable(writable) = &mut self.files else {
             return Err(read_only());
         };
         match batch.finished {
             Finished::InMemory(view, ops) => {
                 writable.journal.check()?;
-                let previous = pending.view.header.commit_id;
+                let previous = pending.view.meta.commit_id;
                 writable
                     .journal
-                    .append(previous, &view.header, &ops)
+                    .append(previous, &view.meta, &ops)
                     .map_err(unknown)?;
-                if durability == Durability::EveryCommit {
+                if durability == JournalSync::EveryCommit {
                     writable.journal.sync().map_err(unknown)?;
                 }
-                if let Some(since) = &mut writable.since {
-                    since.take_over(&ops, &view.overlay);
+                if let Some(delta) = &mut writable.delta {
+                    delta.merge_from(&ops, &view.overlay);
                 }
                 self.view = Some(*view);
             }
@@ -128,17 +128,17 @@ impl Database {
                     if let Some(transaction) = pending.transaction.into_inner() {
                         transaction.commit().map_err(fault)?;
                     }
-                    let (tables, header) =
+                    let (tables, meta) =
                         CommittedTables::of(&writable.db.begin_read().map_err(fault)?)?;
-                    writable.journal.restart(header.seq)?;
-                    Ok((tables, header))
+                    writable.journal.restart(meta.seq)?;
+                    Ok((tables, meta))
                 };
-                let (tables, header) = commit().map_err(unknown)?;
+                let (tables, meta) = commit().map_err(unknown)?;
                 // A checkpoint that goes on has nothing left to do.
-                writable.since = None;
-                self.checkpoint = header.seq;
+                writable.delta = None;
+                self.checkpoint = meta.seq;
                 self.view = Some(ReadView {
-                    header,
+                    meta,
                     tables: Arc::new(tables),
                     overlay: Overlay::default(),
                 });
@@ -150,36 +150,36 @@ impl Database {
     /// Makes every commit so far durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         match &mut self.files {
-            Files::Writable(writable) => writable.journal.sync(),
-            Files::ReadOnly(_) => Ok(()),
+            OpenFiles::Writable(writable) => writable.journal.sync(),
+            OpenFiles::ReadOnly(_) => Ok(()),
         }
     }
 
     /// Whether there is so much beside the tables that a checkpoint should begin.
     pub(crate) fn wants_checkpoint(&self) -> bool {
         let is_running =
-            matches!(&self.files, Files::Writable(writable) if writable.since.is_some());
-        !is_running && self.holds_back(1)
+            matches!(&self.files, OpenFiles::Writable(writable) if writable.delta.is_some());
+        !is_running && self.exceeds(1)
     }
 
     /// Whether there is so much beside the tables that writers should wait for a checkpoint.
     pub(crate) fn needs_checkpoint(&self) -> bool {
-        self.holds_back(2)
+        self.exceeds(2)
     }
 
-    fn holds_back(&self, times: usize) -> bool {
-        let Files::Writable(writable) = &self.files else {
+    fn exceeds(&self, times: usize) -> bool {
+        let OpenFiles::Writable(writable) = &self.files else {
             return false;
         };
         self.view.as_ref().is_some_and(|view| {
             view.overlay.bytes() >= self.overlay_bytes / 2 * times
                 || writable.journal.bytes() >= JOURNAL_BYTES * times as u64
-                || view.header.seq.0 - self.checkpoint.0 >= CHECKPOINT_COMMITS * times as u64
+                || view.meta.seq.0 - self.checkpoint.0 >= CHECKPOINT_COMMITS * times as u64
         })
     }
 
     /// Whether the tables have not everything.
-    pub(crate) fn is_ahead_of_tables(&self) -> bool {
+    pub(crate) fn has_uncheckpointed(&self) -> bool {
         self.view
             .as_ref()
             .is_some_and(|view| !view.overlay.is_empty())
@@ -187,14 +187,14 @@ impl Database {
 
     /// Begins to bring into the tables what they have not, unless there is nothing.
     pub(crate) fn begin_checkpoint(&mut self) -> Result<Option<Checkpoint>> {
-        let (Files::Writable(writable), Some(view)) = (&mut self.files, &self.view) else {
+        let (OpenFiles::Writable(writable), Some(view)) = (&mut self.files, &self.view) else {
             return Ok(None);
         };
-        if view.overlay.is_empty() || writable.since.is_some() {
+        if view.overlay.is_empty() || writable.delta.is_some() {
             return Ok(None);
         }
         writable.journal.switch()?;
-        writable.since = Some(Overlay::default());
+        writable.delta = Some(Overlay::default());
         Ok(Some(Checkpoint::new(
             Arc::clone(&writable.db),
             view.clone(),
@@ -204,19 +204,19 @@ impl Database {
     /// Goes on with the tables that a checkpoint has written; `None` if it found nothing to do.
     pub(crate) fn end_checkpoint(
         &mut self,
-        written: Option<(CommittedTables, Header)>,
+        written: Option<(CommittedTables, StoreMeta)>,
     ) -> Result<()> {
-        let (Files::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else {
+        let (OpenFiles::Writable(writable), Some(view)) = (&mut self.files, &mut self.view) else {
             return Ok(());
         };
-        let (Some(since), Some((tables, header))) = (writable.since.take(), written) else {
+        let (Some(delta), Some((tables, meta))) = (writable.delta.take(), written) else {
             return Ok(());
         };
-        self.checkpoint = header.seq;
+        self.checkpoint = meta.seq;
         *view = ReadView {
-            header: view.header.clone(),
+            meta: view.meta.clone(),
             tables: Arc::new(tables),
-            overlay: since,
+            overlay: delta,
         };
         writable.journal.checkpointed(self.checkpoint)
     }
@@ -230,30 +230,30 @@ impl Database {
     }
 
     /// The newest state, of which the tables have everything.
-    pub(crate) fn read_whole(&mut self) -> Result<ReadView> {
+    pub(crate) fn checkpoint_and_read(&mut self) -> Result<ReadView> {
         self.checkpoint()?;
         self.read()
     }
 
     /// The tables as they lie on the disk, which may lack what only the journal has.
-    pub(crate) fn on_disk(&self) -> Result<OnDisk> {
-        if let Files::Writable(writable) = &self.files {
+    pub(crate) fn disk_snapshot(&self) -> Result<DiskSnapshot> {
+        if let OpenFiles::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
             let empty = crate::storage::database::checkpoint::begin_write(&writable.db)
                 .and_then(|empty| empty.commit().map_err(fault));
             // Damage that is in the way is found once more.
             if let Err(error) = empty
                 && error.kind() != ErrorKind::Corrupted
-                && self.file.damage().get().is_none()
+                && self.file.corruption().get().is_none()
             {
                 return Err(error);
             }
         }
-        OnDisk::new(&self.file, self.read()?)
+        DiskSnapshot::new(&self.file, self.read()?)
     }
 
     /// The last commit that the tables have.
-    pub(crate) fn checkpointed(&self) -> Seq {
+    pub(crate) fn last_checkpoint(&self) -> Seq {
         self.checkpoint
     }
 
@@ -261,7 +261,7 @@ impl Database {
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
         let busy = || Error::new(ErrorKind::Busy, "the store is being written; try again");
-        let Files::Writable(writable) = &mut self.files else {
+        let OpenFiles::Writable(writable) = &mut self.files else {
             return Err(read_only());
         };
         let db = Arc::get_mut(&mut writable.db).ok_or_else(busy)?;
@@ -269,7 +269,7 @@ impl Database {
             .view
             .take_if(|view| view.overlay.is_empty())
             .ok_or_else(busy)?;
-        let header = view.header.clone();
+        let meta = view.meta.clone();
         drop(view);
         // The last commits of a compaction are such that after a crash all of the file would be verified.
         let compacted = db.compact().map_err(fault);
@@ -287,7 +287,7 @@ impl Database {
             (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
         };
         self.view = Some(ReadView {
-            header,
+            meta,
             tables: Arc::new(tables),
             overlay: Overlay::default(),
         });
@@ -299,8 +299,8 @@ impl Database {
     pub(crate) fn close(mut self) -> Result<()> {
         let view = self.view.take();
         match self.files {
-            Files::ReadOnly(db) => db.close().map_err(fault),
-            Files::Writable(writable) => {
+            OpenFiles::ReadOnly(db) => db.close().map_err(fault),
+            OpenFiles::Writable(writable) => {
                 let Writable {
                     db,
                     mut journal,
@@ -339,7 +339,7 @@ pub(crate) struct Pending {
     db: Arc<redb::Database>,
     /// Begun when the write outgrows memory.
     transaction: OnceCell<redb::WriteTransaction>,
-    most_bytes: usize,
+    memory_limit: usize,
 }
 
 impl Pending {
@@ -358,8 +358,8 @@ impl Pending {
         &self.view
     }
 
-    pub(crate) fn most_bytes(&self) -> usize {
-        self.most_bytes
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit
     }
 
     pub(crate) fn transaction(&self) -> Result<&redb::WriteTransaction> {
@@ -384,9 +384,9 @@ mod tests {
     use crate::storage::database::open::open_memory;
     use crate::storage::file::failing::Failing;
     use crate::storage::file::location::MemoryFiles;
-    use crate::storage::key::{Posting, ValueField};
+    use crate::storage::key::{BitmapField, BitmapId};
     use crate::storage::record::meta::Seq;
-    use crate::storage::{LogChange, LogKind, Reader};
+    use crate::storage::{ChangeKind, LoggedChange, Reader};
 
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
@@ -399,17 +399,17 @@ mod tests {
         )
     }
 
-    fn tagged() -> Posting<'static> {
-        Posting::Value(ValueField::Tag, Some("x"))
+    fn tagged() -> BitmapId<'static> {
+        BitmapId::Value(BitmapField::Tag, Some("x"))
     }
 
-    fn write(db: &mut Database, row: u32, durability: Durability) -> Result<()> {
+    fn write(db: &mut Database, row: u32, durability: JournalSync) -> Result<()> {
         let pending = db.begin()?;
         let mut batch = pending.batch();
         batch.set_row(&tagged().key(), Row(row), true)?;
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        batch.log(LogChange {
-            kind: LogKind::Created,
+        batch.log(LoggedChange {
+            kind: ChangeKind::Created,
             row: Row(row),
             id,
             version,
@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_before_the_journal_failed_is_in_the_tables_after_closing() {
-        for durability in [Durability::EveryCommit, Durability::Later] {
+        for durability in [JournalSync::EveryCommit, JournalSync::Later] {
             let files = MemoryFiles::default();
             let failing = Failing::at(-1, files.journal[0].clone());
             let mut db = open(&files, Box::new(failing.clone())).unwrap();
@@ -460,7 +460,7 @@ mod tests {
             )
             .unwrap();
         let finished = batch.finish(None, Seq(0)).unwrap();
-        db.commit(pending, finished, Durability::Later).unwrap();
+        db.commit(pending, finished, JournalSync::Later).unwrap();
     }
 
     fn open_with(overlay_bytes: usize) -> Database {
@@ -484,23 +484,23 @@ mod tests {
     fn a_checkpoint_is_wanted_at_half_of_what_the_overlay_may_take_and_needed_at_all_of_it() {
         let mut db = open_with(100_000);
         let overlay = |db: &Database| db.read().unwrap().overlay.bytes();
-        assert!(!db.is_ahead_of_tables());
+        assert!(!db.has_uncheckpointed());
         for (end, wanted) in [(50_000, (false, false)), (100_000, (true, false))] {
             while overlay(&db) < end {
                 assert_eq!(wishes(&db), wanted, "{} bytes", overlay(&db));
-                let row = db.read().unwrap().header.seq.0 as u32 * 70_000;
-                write(&mut db, row, Durability::Later).unwrap();
-                assert!(db.is_ahead_of_tables());
+                let row = db.read().unwrap().meta.seq.0 as u32 * 70_000;
+                write(&mut db, row, JournalSync::Later).unwrap();
+                assert!(db.has_uncheckpointed());
             }
         }
         assert_eq!(wishes(&db), (true, true));
         let checkpoint = db.begin_checkpoint().unwrap().unwrap();
         assert_eq!(wishes(&db), (false, true), "one goes on");
         assert!(db.begin_checkpoint().unwrap().is_none());
-        write(&mut db, 7, Durability::Later).unwrap();
+        write(&mut db, 7, JournalSync::Later).unwrap();
         db.end_checkpoint(checkpoint.write().unwrap()).unwrap();
         assert_eq!(wishes(&db), (false, false));
-        assert!(db.is_ahead_of_tables(), "of the commit meanwhile");
+        assert!(db.has_uncheckpointed(), "of the commit meanwhile");
         assert!(db.begin_checkpoint().unwrap().is_some());
     }
 
@@ -508,8 +508,8 @@ mod tests {
     fn a_checkpoint_is_wanted_for_what_a_crash_would_have_to_read() {
         let mut db = open_with(usize::MAX);
         let bytes = |db: &Database| match &db.files {
-            Files::Writable(writable) => writable.journal.bytes(),
-            Files::ReadOnly(_) => 0,
+            OpenFiles::Writable(writable) => writable.journal.bytes(),
+            OpenFiles::ReadOnly(_) => 0,
         };
         for (times, wanted) in [(1, (false, false)), (2, (true, false))] {
             while bytes(&db) < JOURNAL_BYTES * times {

@@ -2,15 +2,15 @@
 //! panic or ask for more memory than they could need, and what is read is written as it was.
 
 use crate::row::{RowBits, chunk_length};
-use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::location::SharedMemory;
 use crate::storage::journal::Recovery;
 use crate::storage::key;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record;
-use crate::storage::record::meta::Header;
+use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::state_ref::decode_chunk;
-use crate::storage::tables::block::Keys;
+use crate::storage::tables::block::BlockKeys;
 use redb::StorageBackend as _;
 
 /// Reads `bytes` in every way, and tells what was read and written otherwise.
@@ -21,10 +21,10 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
             return Err(format!("{stored:?} is written as something else"));
         }
     }
-    if let Ok(header) = Header::decode(bytes) {
-        let again = header.encode().map_err(|error| error.to_string())?;
-        if Header::decode(&again).map_err(|error| error.to_string())? != header {
-            return Err(format!("{header:?} is written as something else"));
+    if let Ok(meta) = StoreMeta::decode(bytes) {
+        let again = meta.encode().map_err(|error| error.to_string())?;
+        if StoreMeta::decode(&again).map_err(|error| error.to_string())? != meta {
+            return Err(format!("{meta:?} is written as something else"));
         }
     }
     if let Ok((commit, changes)) = change_log::decode(bytes) {
@@ -35,7 +35,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     }
     #[cfg(feature = "http")]
     let _ = crate::storage::record::credential::decode(bytes);
-    if let Ok(mut keys) = Keys::of(bytes) {
+    if let Ok(mut keys) = BlockKeys::of(bytes) {
         while let Ok(Some(key)) = keys.next() {
             let _ = (
                 key::split_row(key),
@@ -53,7 +53,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     let _ = key::posting_value(bytes);
     let (first, second) = bytes.split_at(bytes.len() / 2);
     let recovery = Recovery::of([first.to_vec(), second.to_vec()]);
-    if let Ok(recovered) = recovery.after(&Header::new()) {
+    if let Ok(recovered) = recovery.after(&StoreMeta::new()) {
         recovered.commits().for_each(drop);
     }
     let file = SharedMemory::default();
@@ -61,7 +61,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         .set_len(bytes.len() as u64)
         .and_then(|()| file.write(0, bytes));
     if written.is_ok()
-        && let Ok(sealed) = SealedFile::open(file)
+        && let Ok(sealed) = ChecksummedFile::open(file)
     {
         let mut out = vec![0; 4_096];
         let _ = (
@@ -91,7 +91,7 @@ mod tests {
             read_in_every_way(&seed).unwrap();
             let is_kind = [
                 lead_record::decode(&seed).is_ok(),
-                Header::decode(&seed).is_ok(),
+                StoreMeta::decode(&seed).is_ok(),
                 change_log::decode(&seed).is_ok(),
             ];
             kinds

@@ -12,23 +12,23 @@ mod recovery;
 
 use redb::StorageBackend;
 
-pub(crate) use entry::Op;
+pub(crate) use entry::RedoOp;
 pub(crate) use recovery::{Recovered, Recovery};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::record::meta::{CommitId, Header, Seq};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 
 /// A file grows by so many bytes at once.
-const GROWTH: u64 = 1 << 20;
+const PREALLOC_BYTES: u64 = 1 << 20;
 /// A file that is written over keeps at most so many bytes.
-const KEPT: u64 = 4 << 20;
+const RETAINED_BYTES: u64 = 4 << 20;
 
 /// The journal of a store that is open for writing.
 pub(crate) struct Journal {
     active: JournalFile,
     resting: JournalFile,
     /// Drawn anew each time that a file is begun from its start: where entries of another use follow, the file ends.
-    usage: u64,
+    epoch: u64,
     /// Where the next entry goes.
     end: u64,
     /// The last commit that is known to survive a power cut, and with it all before it.
@@ -52,18 +52,18 @@ impl Journal {
     pub(crate) fn new(
         files: [Box<dyn StorageBackend>; 2],
         recovered: &Recovered<'_>,
-        state: &Header,
+        state: &StoreMeta,
     ) -> Result<Self> {
         let [first, second] = files.map(JournalFile::new);
         let (mut active, mut resting) = (first?, second?);
         if recovered.ends_in_second {
             std::mem::swap(&mut active, &mut resting);
         }
-        let (usage, end) = recovered.goes_on_at.unwrap_or_else(|| (random_usage(), 0));
+        let (epoch, end) = recovered.resume_at.unwrap_or_else(|| (random_epoch(), 0));
         let mut journal = Self {
             active,
             resting,
-            usage,
+            epoch,
             end,
             synced: state.seq,
             last: state.seq,
@@ -83,16 +83,21 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Appends what a commit changed; `header` is the state after it, `previous` the commit before it.
-    pub(crate) fn append(&mut self, previous: CommitId, header: &Header, ops: &[Op]) -> Result<()> {
+    /// Appends what a commit changed; `meta` is the state after it, `previous` the commit before it.
+    pub(crate) fn append(
+        &mut self,
+        previous: CommitId,
+        meta: &StoreMeta,
+        ops: &[RedoOp],
+    ) -> Result<()> {
         self.append_bytes(&entry::encode(
-            self.usage,
+            self.epoch,
             self.synced,
             previous,
-            header,
+            meta,
             ops,
         )?)?;
-        self.last = header.seq;
+        self.last = meta.seq;
         Ok(())
     }
 
@@ -134,7 +139,9 @@ impl Journal {
 
     /// Begins the other file, which must hold nothing that the tables have not.
     pub(crate) fn switch(&mut self) -> Result<()> {
-        self.attempt("shortening", |journal| journal.resting.truncate(KEPT))?;
+        self.attempt("shortening", |journal| {
+            journal.resting.truncate(RETAINED_BYTES)
+        })?;
         std::mem::swap(&mut self.active, &mut self.resting);
         self.begin();
         Ok(())
@@ -143,8 +150,8 @@ impl Journal {
     /// Begins the file anew, because the tables have all that is in it.
     pub(crate) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
         self.attempt("shortening", |journal| {
-            journal.active.erase_start()?;
-            journal.active.truncate(KEPT)
+            journal.active.invalidate()?;
+            journal.active.truncate(RETAINED_BYTES)
         })?;
         self.begin();
         self.checkpointed(checkpoint)
@@ -155,7 +162,7 @@ impl Journal {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
         // Without its beginning it cannot be taken for the rest of a copy of the store that is put back later.
-        self.attempt("marking", |journal| journal.resting.erase_start())
+        self.attempt("marking", |journal| journal.resting.invalidate())
     }
 
     /// Empties both files, because the tables have all that is in them.
@@ -169,7 +176,7 @@ impl Journal {
     }
 
     fn begin(&mut self) {
-        self.usage = random_usage();
+        self.epoch = random_epoch();
         self.end = 0;
     }
 
@@ -202,7 +209,7 @@ impl JournalFile {
         let end = offset + bytes.len() as u64;
         self.dirty = true;
         if end > self.length {
-            let length = end.next_multiple_of(GROWTH);
+            let length = end.next_multiple_of(PREALLOC_BYTES);
             self.backend.set_len(length)?;
             // Zeros that are only promised by the length would have to be made at each sync.
             let zeros = vec![0; usize::try_from(length - self.length).unwrap_or_default()];
@@ -229,7 +236,7 @@ impl JournalFile {
         Ok(())
     }
 
-    fn erase_start(&mut self) -> std::io::Result<()> {
+    fn invalidate(&mut self) -> std::io::Result<()> {
         let start = [0; 64];
         if self.length >= start.len() as u64 {
             self.backend.write(0, &start)
@@ -239,7 +246,7 @@ impl JournalFile {
     }
 }
 
-fn random_usage() -> u64 {
+fn random_epoch() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
@@ -279,31 +286,35 @@ mod tests {
             bytes
         }
 
-        fn recover(&self, state: &Header) -> Result<Vec<u64>> {
+        fn recover(&self, state: &StoreMeta) -> Result<Vec<u64>> {
             let recovery = Recovery::read(&self.backends())?;
             let recovered = recovery.after(state)?;
             Ok(recovered
                 .commits()
-                .map(|commit| commit.unwrap().header.seq.0)
+                .map(|commit| commit.unwrap().meta.seq.0)
                 .collect())
         }
 
-        fn open(&self, state: &Header) -> Journal {
+        fn open(&self, state: &StoreMeta) -> Journal {
             let recovery = Recovery::read(&self.backends()).unwrap();
             Journal::new(self.backends(), &recovery.after(state).unwrap(), state).unwrap()
         }
     }
 
     /// Appends a commit that writes so many bytes; `state` is then the one after it.
-    fn append_unsynced(journal: &mut Journal, state: &mut Header, bytes: usize) -> Result<()> {
+    fn append_unsynced(journal: &mut Journal, state: &mut StoreMeta, bytes: usize) -> Result<()> {
         let previous = state.commit_id;
         state.seq = Seq(state.seq.0 + 1);
         state.commit_id = CommitId(uuid::Uuid::new_v4().into_bytes());
-        journal.append(previous, state, &[Op::Lead(1, Some(vec![7; bytes].into()))])
+        journal.append(
+            previous,
+            state,
+            &[RedoOp::Lead(1, Some(vec![7; bytes].into()))],
+        )
     }
 
     /// Appends commits of growing size.
-    fn append(journal: &mut Journal, state: &mut Header, count: u64) {
+    fn append(journal: &mut Journal, state: &mut StoreMeta, count: u64) {
         for _ in 0..count {
             append_unsynced(journal, state, state.seq.0 as usize * 10).unwrap();
             journal.sync().unwrap();
@@ -311,8 +322,8 @@ mod tests {
     }
 
     /// A new journal, with the state before its first commit.
-    fn begun() -> (Files, Header, Journal) {
-        let (files, new) = (Files::new(), Header::new());
+    fn begun() -> (Files, StoreMeta, Journal) {
+        let (files, new) = (Files::new(), StoreMeta::new());
         let journal = files.open(&new);
         (files, new, journal)
     }
@@ -436,7 +447,7 @@ mod tests {
     /// One operation of a file fails, once; afterwards the disk works again.
     #[test]
     fn after_any_failure_nothing_more_is_acknowledged_and_nothing_that_was_is_lost() {
-        let new = Header::new();
+        let new = StoreMeta::new();
         for fails_at in 0..40 {
             for which in 0..2 {
                 let files = Files::new();
@@ -482,7 +493,7 @@ mod tests {
     fn the_journal_of_another_history_is_reported() {
         let (files, new, mut journal) = begun();
         append(&mut journal, &mut new.clone(), 3);
-        let other = Header {
+        let other = StoreMeta {
             commit_id: CommitId([1; 16]),
             ..new.clone()
         };
@@ -490,7 +501,7 @@ mod tests {
             files.recover(&other).map(drop).unwrap_err().kind(),
             ErrorKind::Corrupted
         );
-        let ahead = Header {
+        let ahead = StoreMeta {
             commit_id: CommitId([1; 16]),
             seq: Seq(3),
             ..new
@@ -506,7 +517,7 @@ mod tests {
                 file.set_len(bytes.len() as u64).unwrap();
                 file.write(0, &bytes).unwrap();
             }
-            prop_assert_eq!(files.recover(&Header::new()).unwrap(), [] as [u64; 0]);
+            prop_assert_eq!(files.recover(&StoreMeta::new()).unwrap(), [] as [u64; 0]);
         }
     }
 
@@ -538,7 +549,7 @@ mod tests {
 
     #[test]
     fn each_use_of_a_file_is_told_from_the_ones_before() {
-        let mut usages: Vec<u64> = (0..10).map(|_| random_usage()).collect();
+        let mut usages: Vec<u64> = (0..10).map(|_| random_epoch()).collect();
         usages.sort_unstable();
         usages.dedup();
         assert_eq!(usages.len(), 10);

@@ -32,7 +32,7 @@ const ABOVE_FOLDED: u8 = 0x03;
 
 /// A sort key whose order is kept in `keys`. The figures are the tags on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OrderedKey {
+pub(crate) enum SortIndex {
     CreatedAt = 0x10,
     UpdatedAt = 0x11,
     Name = 0x12,
@@ -43,7 +43,7 @@ pub(crate) enum OrderedKey {
 
 /// A text field whose values have a bitmap each. The figures are the tags on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ValueField {
+pub(crate) enum BitmapField {
     Status = 0x04,
     Source = 0x05,
     OwnerId = 0x06,
@@ -52,26 +52,26 @@ pub(crate) enum ValueField {
 
 /// The name of one bitmap: which leads are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Posting<'a> {
+pub(crate) enum BitmapId<'a> {
     /// Every lead that is not in the trash.
     Live,
     /// Every lead in the trash, expired or not.
     Trash,
     /// Every live lead that was created with a `created_at` before that of an earlier row.
-    Late,
+    OutOfOrder,
     /// Every live lead with this value, or with none.
-    Value(ValueField, Option<&'a str>),
+    Value(BitmapField, Option<&'a str>),
     /// Every live lead that has a value for this sort key.
-    Has(OrderedKey),
+    Has(SortIndex),
 }
 
-impl Posting<'_> {
+impl BitmapId<'_> {
     /// The key that the bitmap's chunks share; no other bitmap's begins with it.
     pub(crate) fn key(&self) -> Vec<u8> {
         match *self {
             Self::Live => vec![0x01],
             Self::Trash => vec![0x02],
-            Self::Late => vec![0x03],
+            Self::OutOfOrder => vec![0x03],
             Self::Value(field, None) => vec![field as u8, NONE],
             Self::Value(field, Some(value)) => {
                 let mut key = Vec::with_capacity(64);
@@ -116,13 +116,13 @@ impl KeyRange {
     }
 
     /// All keys of a sort key.
-    pub(crate) fn ordered(sort_key: OrderedKey) -> Self {
+    pub(crate) fn ordered(sort_key: SortIndex) -> Self {
         Self::prefix(&[sort_key as u8])
     }
 
     /// The keys of a sort key from the value `from` on (from its start for `None`) and before the value `to`.
     pub(crate) fn ordered_between(
-        sort_key: OrderedKey,
+        sort_key: SortIndex,
         from: Option<[u8; 8]>,
         to: Option<[u8; 8]>,
     ) -> Self {
@@ -158,12 +158,12 @@ impl KeyRange {
     }
 
     /// Every bitmap of a field's values, without the one of leads that have none.
-    pub(crate) fn values(field: ValueField) -> Self {
+    pub(crate) fn values(field: BitmapField) -> Self {
         Self::prefix(&[field as u8, SOME])
     }
 
     /// Every bitmap of a field, last the one of leads that have no value.
-    pub(crate) fn values_and_none(field: ValueField) -> Self {
+    pub(crate) fn values_and_none(field: BitmapField) -> Self {
         Self::prefix(&[field as u8])
     }
 
@@ -218,9 +218,9 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
 }
 
 /// The value that a bitmap's key names; `None` for those that have none.
-pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
+pub(crate) fn posting_value(bitmap: &[u8]) -> Result<Option<String>> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap's key has no value");
-    let (_, rest) = posting.split_first().ok_or_else(damaged)?;
+    let (_, rest) = bitmap.split_first().ok_or_else(damaged)?;
     let Some(texts) = rest.strip_prefix(&[SOME]) else {
         return Ok(None);
     };
@@ -233,17 +233,17 @@ pub(crate) fn posting_value(posting: &[u8]) -> Result<Option<String>> {
 }
 
 /// The key of `lead` under a sort key; `None` if it has no value for it.
-pub(crate) fn ordered(sort_key: OrderedKey, lead: &Lead, row: Row) -> Option<Vec<u8>> {
+pub(crate) fn ordered(sort_key: SortIndex, lead: &Lead, row: Row) -> Option<Vec<u8>> {
     // Most keys fit; one that grew would be moved at each step.
     let mut key = Vec::with_capacity(128);
     key.push(sort_key as u8);
     match sort_key {
-        OrderedKey::CreatedAt => key.extend(time(lead.created_at)),
-        OrderedKey::UpdatedAt => key.extend(time(lead.updated_at)),
-        OrderedKey::Name => push_sorted_text(&mut key, &lead.name),
-        OrderedKey::Company => push_sorted_text(&mut key, lead.company.as_deref()?),
-        OrderedKey::Email => push_sorted_text(&mut key, lead.email.as_deref()?),
-        OrderedKey::DealValue => key.extend(deal_value(lead.deal_value?)),
+        SortIndex::CreatedAt => key.extend(time(lead.created_at)),
+        SortIndex::UpdatedAt => key.extend(time(lead.updated_at)),
+        SortIndex::Name => push_sorted_text(&mut key, &lead.name),
+        SortIndex::Company => push_sorted_text(&mut key, lead.company.as_deref()?),
+        SortIndex::Email => push_sorted_text(&mut key, lead.email.as_deref()?),
+        SortIndex::DealValue => key.extend(deal_value(lead.deal_value?)),
     }
     key.extend(row_bytes(row));
     Some(key)
@@ -267,8 +267,8 @@ pub(crate) fn row(key: &[u8]) -> Result<u32> {
 }
 
 /// The key of the chunk of a bitmap that has a row in it.
-pub(crate) fn chunk_key(posting: &[u8], row: Row) -> Vec<u8> {
-    [posting, &((row.0 >> 16) as u16).to_be_bytes()].concat()
+pub(crate) fn chunk_key(bitmap: &[u8], row: Row) -> Vec<u8> {
+    [bitmap, &((row.0 >> 16) as u16).to_be_bytes()].concat()
 }
 
 /// Which chunk of a bitmap a key names.
@@ -283,7 +283,7 @@ pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
     let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
     key.split_last_chunk::<CHUNK_SUFFIX>()
-        .map(|(posting, _)| posting)
+        .map(|(bitmap, _)| bitmap)
         .ok_or_else(damaged)
 }
 
@@ -393,8 +393,8 @@ mod tests {
 
         #[test]
         fn a_bitmap_s_key_gives_its_value_back(value in prop_oneof![any::<String>(), "[\0-\u{2}aA]{0,6}"]) {
-            prop_assert_eq!(posting_value(&Posting::Value(ValueField::Tag, Some(&value)).key()).unwrap(), Some(value));
-            prop_assert_eq!(posting_value(&Posting::Value(ValueField::Tag, None).key()).unwrap(), None);
+            prop_assert_eq!(posting_value(&BitmapId::Value(BitmapField::Tag, Some(&value)).key()).unwrap(), Some(value));
+            prop_assert_eq!(posting_value(&BitmapId::Value(BitmapField::Tag, None).key()).unwrap(), None);
         }
 
         #[test]
@@ -424,15 +424,18 @@ mod tests {
         );
         assert_eq!(external_id("a-1"), b"\x02a-1");
         assert_eq!(
-            Posting::Value(ValueField::Source, Some("Web")).key(),
+            BitmapId::Value(BitmapField::Source, Some("Web")).key(),
             b"\x05\x01web\0\x01\x01Web\0\x01"
         );
         assert_eq!(
-            Posting::Value(ValueField::Source, Some("web")).key(),
+            BitmapId::Value(BitmapField::Source, Some("web")).key(),
             b"\x05\x01web\0\x01\x02"
         );
-        assert_eq!(Posting::Value(ValueField::Source, None).key(), b"\x05\xff");
-        assert_eq!(Posting::Has(OrderedKey::Email).key(), b"\x08\x14");
+        assert_eq!(
+            BitmapId::Value(BitmapField::Source, None).key(),
+            b"\x05\xff"
+        );
+        assert_eq!(BitmapId::Has(SortIndex::Email).key(), b"\x08\x14");
         assert_eq!(
             expires_at(from_micros(1), Row(2)),
             b"\x21\x80\0\0\0\0\0\0\x01\0\0\0\x02"

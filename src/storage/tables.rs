@@ -1,6 +1,6 @@
 //! Every table of the file `leads.redb`, with its keys and values.
 //!
-//! All keys and values are bytes that `key`, `record`, `header` and `log` write; redb orders them bytewise.
+//! All keys and values are bytes that `key`, `record`, `meta` and `log` write; redb orders them bytewise.
 //! Numbers in keys are big-endian, so that byte order is number order.
 //!
 //! ```text
@@ -37,7 +37,7 @@
 //! creds     credential id[16]                           -> credential record (see `credential`)
 //!
 //! meta      "format"                                    -> u32, little-endian; read before anything else
-//!           "header"                                    -> header record (see `header`)
+//!           "header"                                    -> header record (see `meta`)
 //! ```
 //!
 //! A text in a key has every 00 written as 00 FF and ends with 00 01, so that no text is a prefix of another and

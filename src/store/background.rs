@@ -10,79 +10,79 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::engine::{Core, lock};
 
 /// How often the trash is looked at.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// When nothing has been written for so long, what was written is brought into the tables …
-const IDLE: Duration = Duration::from_secs(1);
+const CHECKPOINT_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// … and after so long in any case.
-const LONGEST: Duration = Duration::from_secs(30);
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(30);
 
-pub(crate) struct Keeper {
-    signal: Arc<Signal>,
+pub(crate) struct BackgroundThread {
+    wakeup: Arc<Wakeup>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the threads are told.
 #[derive(Default)]
-pub(crate) struct Signal {
-    told: Mutex<Told>,
+pub(crate) struct Wakeup {
+    pending: Mutex<PendingWork>,
     wake: Condvar,
 }
 
 #[derive(Default)]
-struct Told {
+struct PendingWork {
     stop: bool,
     /// When something was first and last written that the tables may not have.
     written: Option<(Instant, Instant)>,
     wants_checkpoint: bool,
 }
 
-impl Signal {
+impl Wakeup {
     /// Tells of a write; a checkpoint follows soon, or at once if it is wanted.
     pub(crate) fn written(&self, wants_checkpoint: bool) {
-        let mut told = lock(&self.told);
+        let mut pending = lock(&self.pending);
         let now = Instant::now();
-        let is_first = told.written.is_none();
-        told.written = Some((told.written.map_or(now, |(first, _)| first), now));
-        told.wants_checkpoint |= wants_checkpoint;
+        let is_first = pending.written.is_none();
+        pending.written = Some((pending.written.map_or(now, |(first, _)| first), now));
+        pending.wants_checkpoint |= wants_checkpoint;
         if is_first || wants_checkpoint {
             self.wake.notify_all();
         }
     }
 
     fn stop(&self) {
-        lock(&self.told).stop = true;
+        lock(&self.pending).stop = true;
         self.wake.notify_all();
     }
 
     /// Waits until `due` says that it is time; `false` when the threads are to end.
-    fn wait(&self, mut due: impl FnMut(&mut Told, Instant) -> Instant) -> bool {
-        let mut told = lock(&self.told);
+    fn wait(&self, mut due: impl FnMut(&mut PendingWork, Instant) -> Instant) -> bool {
+        let mut pending = lock(&self.pending);
         loop {
-            if told.stop {
+            if pending.stop {
                 return false;
             }
             let now = Instant::now();
-            let rest = due(&mut told, now).saturating_duration_since(now);
+            let rest = due(&mut pending, now).saturating_duration_since(now);
             if rest.is_zero() {
                 return true;
             }
-            told = self
+            pending = self
                 .wake
-                .wait_timeout(told, rest)
+                .wait_timeout(pending, rest)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
     }
 }
 
-impl Told {
+impl PendingWork {
     /// When the next checkpoint is due.
     fn checkpoint_at(&self) -> Option<Instant> {
         let (first, last) = self.written?;
         Some(if self.wants_checkpoint {
             last
         } else {
-            (last + IDLE).min(first + LONGEST)
+            (last + CHECKPOINT_AFTER_IDLE).min(first + CHECKPOINT_AFTER)
         })
     }
 
@@ -91,19 +91,19 @@ impl Told {
     }
 }
 
-impl Keeper {
+impl BackgroundThread {
     pub(crate) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
-        let keeper = Self {
-            signal: Arc::clone(core.signal()),
+        let background = Self {
+            wakeup: Arc::clone(core.wakeup()),
             threads: Mutex::default(),
         };
         let kept = Arc::clone(core);
-        keeper.spawn("leadstore-keeper", move || checkpoint_and_sweep(&kept))?;
+        background.spawn("leadstore-keeper", move || checkpoint_and_sweep(&kept))?;
         if let Some(time) = sync_every {
             let synced = Arc::clone(core);
-            keeper.spawn("leadstore-sync", move || sync(&synced, time))?;
+            background.spawn("leadstore-sync", move || sync(&synced, time))?;
         }
-        Ok(keeper)
+        Ok(background)
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -122,7 +122,7 @@ impl Keeper {
     }
 
     pub(crate) fn stop(&self) {
-        self.signal.stop();
+        self.wakeup.stop();
         for thread in lock(&self.threads).drain(..) {
             // They do nothing that could panic but to call the store, whose panics are its own.
             let _ = thread.join();
@@ -130,7 +130,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for BackgroundThread {
     fn drop(&mut self) {
         self.stop();
     }
@@ -140,15 +140,17 @@ fn checkpoint_and_sweep(core: &Core) {
     let mut sweep_at = Instant::now();
     loop {
         let mut is_due = false;
-        let goes_on = core.signal().wait(|told, now| match told.checkpoint_at() {
-            Some(at) if at <= now => {
-                told.checkpoint_begins();
-                is_due = true;
-                now
-            }
-            at => at.unwrap_or(sweep_at).min(sweep_at),
-        });
-        if !goes_on {
+        let continues = core
+            .wakeup()
+            .wait(|pending, now| match pending.checkpoint_at() {
+                Some(at) if at <= now => {
+                    pending.checkpoint_begins();
+                    is_due = true;
+                    now
+                }
+                at => at.unwrap_or(sweep_at).min(sweep_at),
+            });
+        if !continues {
             return;
         }
         if is_due {
@@ -159,7 +161,7 @@ fn checkpoint_and_sweep(core: &Core) {
             let mut purged = 0;
             attempt("swept", || core.sweep_step().map(|leads| purged = leads));
             if purged == 0 {
-                sweep_at = Instant::now() + SWEEP_EVERY;
+                sweep_at = Instant::now() + SWEEP_INTERVAL;
             }
         }
     }
@@ -169,10 +171,10 @@ fn sync(core: &Core, time: Duration) {
     // A floor, so that no time means no busy loop.
     let time = time.max(Duration::from_millis(1));
     let mut sync_at = Instant::now() + time;
-    while core.signal().wait(|_, _| sync_at) {
+    while core.wakeup().wait(|_, _| sync_at) {
         if core.check_failure().is_ok() {
             attempt("made durable in time", || {
-                core.sync().map_err(|error| core.note_failure(error))
+                core.sync().map_err(|error| core.latch_failure(error))
             });
         }
         sync_at = Instant::now() + time;

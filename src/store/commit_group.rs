@@ -11,21 +11,21 @@ use crate::store::engine::lock;
 use crate::store::transaction::Transaction;
 
 /// How many writes share a commit at most.
-const MOST: usize = 256;
+const COMMIT_GROUP_MAX: usize = 256;
 
 /// The writes that wait for a commit.
 #[derive(Default)]
-pub(crate) struct Queue {
-    state: Mutex<State>,
+pub(crate) struct CommitQueue {
+    state: Mutex<QueueState>,
     /// Wakes the waiting threads when a commit is done.
     done: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     waiting: Vec<Box<dyn Job>>,
     /// Whether a thread is about to carry out what waits.
-    is_led: bool,
+    has_leader: bool,
 }
 
 /// One write that waits for its turn.
@@ -58,7 +58,7 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
     }
 }
 
-impl Queue {
+impl CommitQueue {
     /// Carries `work` out, with what else waits, by `commit`, which runs a piece of work in a transaction on the file.
     pub(crate) fn carry_out<T: Send + 'static>(
         &self,
@@ -77,56 +77,56 @@ impl Queue {
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
-            if state.is_led {
+            if state.has_leader {
                 state = self
                     .done
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            state.is_led = true;
+            state.has_leader = true;
             drop(state);
-            let leading = Leading(self);
-            self.lead(&commit);
-            drop(leading);
+            let leader = LeaderGuard(self);
+            self.run_batch(&commit);
+            drop(leader);
             state = lock(&self.state);
         }
     }
 
-    fn lead(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
-        let mut company = Company::default();
+    fn run_batch(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
+        let mut group = CommitGroup::default();
         let done = commit(&mut |transaction| {
             // Only now, so that whatever came while the file was busy takes part.
-            company.jobs = self.take();
-            for job in &mut company.jobs {
+            group.jobs = self.take();
+            for job in &mut group.jobs {
                 job.run(transaction);
             }
         });
         match done {
-            Ok(()) => company.jobs.clear(),
+            Ok(()) => group.jobs.clear(),
             Err(error) => {
-                if company.jobs.is_empty() {
-                    company.jobs = self.take();
+                if group.jobs.is_empty() {
+                    group.jobs = self.take();
                 }
-                company.fail(&error);
+                group.fail(&error);
             }
         }
     }
 
     fn take(&self) -> Vec<Box<dyn Job>> {
         let mut state = lock(&self.state);
-        let count = state.waiting.len().min(MOST);
+        let count = state.waiting.len().min(COMMIT_GROUP_MAX);
         state.waiting.drain(..count).collect()
     }
 }
 
 /// The writes of one commit. Dropped by a panic, none of them was committed, whatever their results say.
 #[derive(Default)]
-struct Company {
+struct CommitGroup {
     jobs: Vec<Box<dyn Job>>,
 }
 
-impl Company {
+impl CommitGroup {
     fn fail(&mut self, error: &Error) {
         for mut job in self.jobs.drain(..) {
             job.fail(error);
@@ -134,18 +134,18 @@ impl Company {
     }
 }
 
-impl Drop for Company {
+impl Drop for CommitGroup {
     fn drop(&mut self) {
         self.fail(&panicked());
     }
 }
 
 /// Ends the lead, also when the leader panics.
-struct Leading<'a>(&'a Queue);
+struct LeaderGuard<'a>(&'a CommitQueue);
 
-impl Drop for Leading<'_> {
+impl Drop for LeaderGuard<'_> {
     fn drop(&mut self) {
-        lock(&self.0.state).is_led = false;
+        lock(&self.0.state).has_leader = false;
         self.0.done.notify_all();
     }
 }

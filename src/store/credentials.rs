@@ -6,7 +6,7 @@ use crate::credential::{
     Credential, CredentialId, IssuedCredential, NewCredential, Principal, Scope, Token, TokenHash,
 };
 use crate::error::Result;
-use crate::storage::{Audit as _, Reader as _};
+use crate::storage::{FullScan as _, Reader as _};
 use crate::store::LeadStore;
 
 /// The credentials of a store: [`LeadStore::credentials`].

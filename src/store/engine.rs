@@ -10,31 +10,32 @@ use chrono::{DateTime, Utc};
 
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::search::{Follower, IndexHome, IndexPlace, Published, View};
+use crate::search::{IndexLocation, IndexStorage, IndexSync, PublishedView, StoreView};
 use crate::storage::{
-    self, Access, Damage, Database, FinishedBatch, Medium, OnDisk, Pending, ReadView, Reader, Seq,
+    self, CorruptionSlot, Database, DiskSnapshot, FinishedBatch, Location, OpenMode, Pending,
+    ReadView, Reader, Seq,
 };
-use crate::store::background::{Keeper, Signal};
-use crate::store::commit_group::Queue;
+use crate::store::background::{BackgroundThread, Wakeup};
+use crate::store::commit_group::CommitQueue;
 use crate::store::options::{Durability, OpenOptions};
-use crate::store::reentrancy::Nesting;
+use crate::store::reentrancy::ReentrancyGuard;
 use crate::store::transaction::{Rules, Transaction};
-use crate::trash::Patience;
+use crate::trash::ClockGuard;
 
 /// How many expired leads one transaction of the sweep purges.
-const SWEEP_STEP: usize = 256;
+const SWEEP_BATCH: usize = 256;
 /// How long a compaction waits for reads that are under way.
-const READERS_LEAVE: Duration = Duration::from_secs(10);
+const READERS_WAIT_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) struct Engine {
     core: Arc<Core>,
-    keeper: Option<Keeper>,
+    background: Option<BackgroundThread>,
 }
 
 /// What the engine's own threads share with it.
 pub(crate) struct Core {
     rules: Rules,
-    durability: storage::Durability,
+    durability: storage::JournalSync,
     read_only: bool,
     pub(crate) wait_for_search: bool,
     /// The file, as long as it is open; locked by whoever writes.
@@ -42,17 +43,17 @@ pub(crate) struct Core {
     /// Held while a checkpoint is made, before the file is locked.
     checkpointing: Mutex<()>,
     /// Whether writers wait for a checkpoint.
-    crowded: AtomicBool,
-    signal: Arc<Signal>,
-    queue: Queue,
+    backpressure: AtomicBool,
+    wakeup: Arc<Wakeup>,
+    queue: CommitQueue,
     /// The first damage that was met in the file.
-    damage: Damage,
+    corruption: CorruptionSlot,
     /// What went wrong with the file, after which nothing is to be trusted until it is opened anew.
     failure: OnceLock<Error>,
-    pub(crate) nesting: Arc<Nesting>,
-    published: Arc<Published>,
-    pub(crate) follower: Follower,
-    patience: Mutex<Patience>,
+    pub(crate) reentrancy: Arc<ReentrancyGuard>,
+    view: Arc<PublishedView>,
+    pub(crate) index_sync: IndexSync,
+    clock_guard: Mutex<ClockGuard>,
     closed: AtomicBool,
     snapshots: AtomicUsize,
 }
@@ -60,49 +61,49 @@ pub(crate) struct Core {
 impl Engine {
     pub(crate) fn open(
         options: &OpenOptions,
-        access: Access,
-        medium: &Medium,
-        nesting: &Arc<Nesting>,
+        mode: OpenMode,
+        location: &Location,
+        reentrancy: &Arc<ReentrancyGuard>,
     ) -> Result<Self> {
         let statuses = options.status_set()?;
-        let database = Database::open(medium, options.cache_bytes, access)?;
-        let read = database.read().map_err(|error| match medium {
-            Medium::Directory(directory) => {
+        let database = Database::open(location, options.cache_bytes, mode)?;
+        let read = database.read().map_err(|error| match location {
+            Location::Directory(directory) => {
                 error.while_doing(format_args!("opening the store in {}", directory.display()))
             }
-            Medium::Memory(_) => error,
+            Location::Memory(_) => error,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(_) => error,
+            Location::Simulated(_) => error,
         })?;
-        let last_commit_at = (read.header().seq.0 > 0).then_some(read.header().last_commit_at);
-        let damage = database.damage();
-        let patience = Patience::new(last_commit_at, &*options.clock);
-        let published = Arc::new(Published::new(read));
+        let last_commit_at = (read.meta().seq.0 > 0).then_some(read.meta().last_commit_at);
+        let corruption = database.corruption();
+        let clock_guard = ClockGuard::new(last_commit_at, &*options.clock);
+        let view = Arc::new(PublishedView::new(read));
         let file = Arc::new(Mutex::new(Some(database)));
-        let place = match medium {
-            Medium::Directory(directory) => Some(IndexPlace::Directory(directory.join("search"))),
-            Medium::Memory(_) => None,
+        let place = match location {
+            Location::Directory(directory) => {
+                Some(IndexLocation::Directory(directory.join("search")))
+            }
+            Location::Memory(_) => None,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(disk) => Some(IndexPlace::Simulated(disk.directory("search"))),
+            Location::Simulated(disk) => Some(IndexLocation::Simulated(disk.directory("search"))),
         };
-        let home = match place {
-            Some(place) if options.read_only => IndexHome::ReadOnly(place),
-            Some(place) => IndexHome::Directory(place),
-            None => IndexHome::Memory,
+        let storage = match place {
+            Some(place) if options.read_only => IndexStorage::ReadOnly(place),
+            Some(place) => IndexStorage::Directory(place),
+            None => IndexStorage::Memory,
         };
         let later = !options.read_only && options.durability != Durability::EveryCommit;
         let synced_file = Arc::clone(&file);
         let make_durable = move || sync(&synced_file);
         let on_rebuild = options.on_search_rebuild.clone();
-        let follower = match (options.search, options.threads) {
-            (true, true) => {
-                Follower::start(home, Arc::clone(&published), make_durable, on_rebuild)?
-            }
+        let index_sync = match (options.search, options.threads) {
+            (true, true) => IndexSync::start(storage, Arc::clone(&view), make_durable, on_rebuild)?,
             #[cfg(feature = "unstable-testing")]
             (true, false) => {
-                Follower::on_call(home, Arc::clone(&published), make_durable, on_rebuild)
+                IndexSync::on_call(storage, Arc::clone(&view), make_durable, on_rebuild)
             }
-            _ => Follower::none(Arc::clone(&published)),
+            _ => IndexSync::none(Arc::clone(&view)),
         };
         let core = Arc::new(Core {
             rules: Rules {
@@ -111,38 +112,38 @@ impl Engine {
                 trash_retention: options.trash_retention,
             },
             durability: if later {
-                storage::Durability::Later
+                storage::JournalSync::Later
             } else {
-                storage::Durability::EveryCommit
+                storage::JournalSync::EveryCommit
             },
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file,
             checkpointing: Mutex::default(),
-            crowded: AtomicBool::new(false),
-            signal: Arc::default(),
-            queue: Queue::default(),
-            damage,
+            backpressure: AtomicBool::new(false),
+            wakeup: Arc::default(),
+            queue: CommitQueue::default(),
+            corruption,
             failure: OnceLock::new(),
-            nesting: Arc::clone(nesting),
-            published,
-            follower,
-            patience: Mutex::new(patience),
+            reentrancy: Arc::clone(reentrancy),
+            view,
+            index_sync,
+            clock_guard: Mutex::new(clock_guard),
             closed: AtomicBool::new(false),
             snapshots: AtomicUsize::new(0),
         });
         if lock(&core.file)
             .as_ref()
-            .is_some_and(Database::is_ahead_of_tables)
+            .is_some_and(Database::has_uncheckpointed)
         {
-            core.signal.written(false);
+            core.wakeup.written(false);
         }
-        let keeper = match options.durability {
+        let background = match options.durability {
             _ if options.read_only || !options.threads => None,
-            Durability::EveryCommit => Some(Keeper::start(&core, None)?),
-            Durability::Within(time) => Some(Keeper::start(&core, Some(time))?),
+            Durability::EveryCommit => Some(BackgroundThread::start(&core, None)?),
+            Durability::Within(time) => Some(BackgroundThread::start(&core, Some(time))?),
         };
-        Ok(Self { core, keeper })
+        Ok(Self { core, background })
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -160,20 +161,20 @@ impl Engine {
                     "closing the store panicked, which a damaged file can cause",
                 ))
             })
-            .map_err(|error| self.core.note_failure(error))
+            .map_err(|error| self.core.latch_failure(error))
     }
 
     /// Ends everything but the file, which is given out unless it was already.
     pub(crate) fn end(&self) -> Option<Database> {
-        if let Some(keeper) = &self.keeper {
-            keeper.stop();
+        if let Some(background) = &self.background {
+            background.stop();
         }
         // The follower indexes what is left, for which it needs the file and the view.
-        self.core.follower.stop();
+        self.core.index_sync.stop();
         self.core.closed.store(true, Ordering::Release);
         let _no_checkpoint = lock(&self.core.checkpointing);
         let database = lock(&self.core.file).take()?;
-        self.core.published.close();
+        self.core.view.close();
         Some(database)
     }
 }
@@ -188,8 +189,8 @@ impl Core {
         &self.rules.statuses
     }
 
-    pub(crate) fn view(&self) -> Result<Arc<View>> {
-        self.published.current()
+    pub(crate) fn view(&self) -> Result<Arc<StoreView>> {
+        self.view.current()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -197,8 +198,8 @@ impl Core {
     }
 
     /// By which the keeper is woken.
-    pub(crate) fn signal(&self) -> &Arc<Signal> {
-        &self.signal
+    pub(crate) fn wakeup(&self) -> &Arc<Wakeup> {
+        &self.wakeup
     }
 
     /// The error of a store that has failed.
@@ -214,9 +215,9 @@ impl Core {
 
     /// Remembers an error of the store's own file, after which what is in memory and what is on disk may differ, and gives
     /// it back: as damage, if that is what redb stumbled over before it refused to go on.
-    pub(crate) fn note_failure(&self, error: Error) -> Error {
-        let error = self.as_damage(error);
-        let is_damage = error.kind() == ErrorKind::Corrupted && self.damage.get().is_some();
+    pub(crate) fn latch_failure(&self, error: Error) -> Error {
+        let error = self.as_corruption(error);
+        let is_damage = error.kind() == ErrorKind::Corrupted && self.corruption.get().is_some();
         if error.kind() == ErrorKind::Io || error.outcome_unknown() || is_damage {
             // The first one is the cause of those that follow.
             let _ = self.failure.set(error.repeated());
@@ -225,10 +226,11 @@ impl Core {
     }
 
     /// The error, as damage if that is what redb stumbled over before it refused to go on.
-    pub(crate) fn as_damage(&self, error: Error) -> Error {
-        match self.damage.get() {
-            Some(damage) if error.kind() == ErrorKind::Io => {
-                Error::corrupted(format!("the store's file is damaged: {damage}")).caused_by(error)
+    pub(crate) fn as_corruption(&self, error: Error) -> Error {
+        match self.corruption.get() {
+            Some(corruption) if error.kind() == ErrorKind::Io => {
+                Error::corrupted(format!("the store's file is damaged: {corruption}"))
+                    .caused_by(error)
             }
             _ => error,
         }
@@ -236,7 +238,7 @@ impl Core {
 
     /// Runs a read. A failure of input or output in it is the store's own, after which nothing is to be trusted.
     pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        storage::guarded(read).map_err(|error| self.note_failure(error))
+        storage::guarded(read).map_err(|error| self.latch_failure(error))
     }
 
     /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
@@ -249,7 +251,7 @@ impl Core {
     }
 
     /// Carries out one write, in one commit with those of other threads that wait for the file at the same time.
-    pub(crate) fn write_in_company<T: Send + 'static>(
+    pub(crate) fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -267,12 +269,12 @@ impl Core {
 
     fn prepare_write(&self) -> Result<()> {
         self.refuse_read_only()?;
-        self.nesting.refuse()?;
-        self.follower.wait_for_room();
-        if self.crowded.load(Ordering::Acquire) {
+        self.reentrancy.refuse()?;
+        self.index_sync.wait_for_room();
+        if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);
             // Another writer may have made room meanwhile.
-            if self.crowded.load(Ordering::Acquire) {
+            if self.backpressure.load(Ordering::Acquire) {
                 self.checkpoint_alone(|| {})?;
             }
         }
@@ -288,7 +290,7 @@ impl Core {
     }
 
     pub(crate) fn refuse_nested(&self) -> Result<()> {
-        self.nesting.refuse()
+        self.reentrancy.refuse()
     }
 
     /// Has checkpoints wait.
@@ -297,7 +299,7 @@ impl Core {
     }
 
     /// The newest state, of which the tables have everything; checkpoints are held.
-    pub(crate) fn read_whole(&self) -> Result<ReadView> {
+    pub(crate) fn checkpoint_and_read(&self) -> Result<ReadView> {
         if !self.read_only {
             // So that less is left to do while writers wait.
             self.checkpoint_alone(|| {})?;
@@ -305,27 +307,28 @@ impl Core {
         let mut file = lock(&self.file);
         let file = file.as_mut().ok_or_else(Error::closed)?;
         let view = file
-            .read_whole()
-            .map_err(|error| self.note_failure(error))?;
-        self.published.rebase(view.clone());
+            .checkpoint_and_read()
+            .map_err(|error| self.latch_failure(error))?;
+        self.view.rebase(view.clone());
         Ok(view)
     }
 
     /// The tables as they lie on the disk, and the last commit that they have.
-    pub(crate) fn on_disk(&self) -> Result<(OnDisk, Seq)> {
+    pub(crate) fn disk_snapshot(&self) -> Result<(DiskSnapshot, Seq)> {
         let file = lock(&self.file);
         let file = file.as_ref().ok_or_else(Error::closed)?;
         Ok((
-            file.on_disk().map_err(|error| self.note_failure(error))?,
-            file.checkpointed(),
+            file.disk_snapshot()
+                .map_err(|error| self.latch_failure(error))?,
+            file.last_checkpoint(),
         ))
     }
 
-    pub(crate) fn checkpointed(&self) -> Result<Seq> {
+    pub(crate) fn last_checkpoint(&self) -> Result<Seq> {
         Ok(lock(&self.file)
             .as_ref()
             .ok_or_else(Error::closed)?
-            .checkpointed())
+            .last_checkpoint())
     }
 
     /// Brings into the store's tables what only its journal has yet. Writes go on meanwhile.
@@ -355,9 +358,9 @@ impl Core {
             let mut file = lock(&self.file);
             let file = file.as_mut().ok_or_else(Error::closed)?;
             file.end_checkpoint(written)?;
-            self.crowded
+            self.backpressure
                 .store(file.needs_checkpoint(), Ordering::Release);
-            self.published.rebase(file.read()?);
+            self.view.rebase(file.read()?);
             Ok(())
         };
         let panicked = |_| {
@@ -366,7 +369,7 @@ impl Core {
             ))
         };
         catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked).map_err(|error| {
-            let error = self.note_failure(error);
+            let error = self.latch_failure(error);
             let error =
                 error.while_doing("bringing writes from the journal, where they are safe, into the store's tables");
             if error.kind() != ErrorKind::Closed {
@@ -384,8 +387,8 @@ impl Core {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         self.check_failure()?;
-        let own = |result: Result<_>| result.map_err(|error| self.note_failure(error));
-        let pending = file.begin().map_err(|error| self.note_failure(error))?;
+        let own = |result: Result<_>| result.map_err(|error| self.latch_failure(error));
+        let pending = file.begin().map_err(|error| self.latch_failure(error))?;
         let (value, changed) = match catch_unwind(AssertUnwindSafe(|| self.work(&pending, work))) {
             Ok(Ok((value, Some(finished)))) => {
                 let changed = finished.changed_rows();
@@ -403,11 +406,11 @@ impl Core {
             }
         };
         let count = changed.len();
-        self.published.commit(file.read()?, changed);
-        self.follower.changed(count);
-        self.crowded
+        self.view.commit(file.read()?, changed);
+        self.index_sync.changed(count);
+        self.backpressure
             .store(file.needs_checkpoint(), Ordering::Release);
-        self.signal.written(file.wants_checkpoint());
+        self.wakeup.written(file.wants_checkpoint());
         Ok(value)
     }
 
@@ -419,20 +422,20 @@ impl Core {
     ) -> Result<(T, Option<FinishedBatch>)> {
         let mut transaction = Transaction::new(pending.batch(), &self.rules);
         let value = {
-            let _within = self.nesting.enter();
+            let _within = self.reentrancy.enter();
             work(&mut transaction)?
         };
         let batch = transaction.into_batch()?;
         if !batch.has_changes() {
             return Ok((value, None));
         }
-        let trusted_now = lock(&self.patience).trusted_now(&*self.rules.clock);
+        let trusted_now = lock(&self.clock_guard).trusted_now(&*self.rules.clock);
         let finished = batch
             .finish(
                 trusted_now.map(clock::microseconds),
-                self.follower.log_start(),
+                self.index_sync.log_start(),
             )
-            .map_err(|error| self.note_failure(error))?;
+            .map_err(|error| self.latch_failure(error))?;
         Ok((value, Some(finished)))
     }
 
@@ -441,15 +444,15 @@ impl Core {
         if self.read_only {
             return Ok(());
         }
-        self.nesting.refuse()?;
+        self.reentrancy.refuse()?;
         sync(&self.file)
     }
 
     pub(crate) fn compact(&self) -> Result<()> {
         self.refuse_read_only()?;
-        self.nesting.refuse()?;
+        self.reentrancy.refuse()?;
         self.compact_file()?;
-        self.follower.compact();
+        self.index_sync.compact();
         Ok(())
     }
 
@@ -460,7 +463,7 @@ impl Core {
                 "a snapshot or an iterator over leads is still held; drop it first",
             )
         };
-        let _indexing = self.follower.hold();
+        let _indexing = self.index_sync.hold();
         let _no_checkpoint = lock(&self.checkpointing);
         self.checkpoint_alone(|| {})?;
         let mut file = lock(&self.file);
@@ -479,7 +482,8 @@ impl Core {
                         return Err(busy());
                     }
                     Err(error)
-                        if error.kind() == ErrorKind::Busy && begun.elapsed() < READERS_LEAVE =>
+                        if error.kind() == ErrorKind::Busy
+                            && begun.elapsed() < READERS_WAIT_MAX =>
                     {
                         std::thread::sleep(Duration::from_millis(1));
                     }
@@ -487,7 +491,7 @@ impl Core {
                 }
             }
         };
-        self.published
+        self.view
             .pause(compact, || database.borrow().read())
             .inspect_err(|error| {
                 if error.kind() != ErrorKind::Busy {
@@ -499,14 +503,14 @@ impl Core {
 
     /// Purges some of what has expired, unless the clock is not to be trusted; tells how many leads that were.
     pub(crate) fn sweep_step(&self) -> Result<u64> {
-        if !lock(&self.patience).allows_sweep(&*self.rules.clock) {
+        if !lock(&self.clock_guard).allows_sweep(&*self.rules.clock) {
             return Ok(0);
         }
         // Looked for in the published view first, so that a step for nothing costs no write transaction.
         if crate::trash::expired_rows(self.view()?.reader(), self.now(), 1)?.is_empty() {
             return Ok(0);
         }
-        self.write(|transaction| transaction.sweep(SWEEP_STEP))
+        self.write(|transaction| transaction.sweep(SWEEP_BATCH))
             .map(|purged| purged as u64)
     }
 

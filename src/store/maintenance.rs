@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use crate::check::{Part, Problem, Report};
+use crate::check::{Component, Problem, Report};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::storage::{self, Medium, OnDisk, ReadView, Reader as _, guarded};
+use crate::storage::{self, DiskSnapshot, Location, ReadView, Reader as _, guarded};
 use crate::store::engine::{Core, Engine, lock};
 use crate::store::{LeadStore, State};
 use crate::{schema, search};
@@ -35,7 +35,9 @@ impl LeadStore {
     /// and damage cannot be told from what they wrote; [`Nested`](ErrorKind::Nested) within a transaction;
     /// [`Io`](ErrorKind::Io).
     pub fn check(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
-        outliving_panics(progress, |progress| self.damaged_core()?.check(progress))
+        outliving_panics(progress, |progress| {
+            self.core_even_if_corrupted()?.check(progress)
+        })
     }
 
     /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
@@ -54,21 +56,20 @@ impl LeadStore {
     }
 
     fn repair_telling(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
-        self.shared.nesting.refuse()?;
+        self.shared.reentrancy.refuse()?;
         let _turn = lock(&self.shared.turn);
-        let core = self.damaged_core()?;
+        let core = self.core_even_if_corrupted()?;
         core.refuse_read_only()?;
         let report = core.check(progress)?;
         drop(core);
-        if report.is_sound() {
+        if report.is_ok() {
             return Ok(report);
         }
         if report.has_lost {
-            let lost = report
-                .problems
-                .iter()
-                .rev()
-                .find(|problem| matches!(problem.part, Part::Leads | Part::Credentials));
+            let lost =
+                report.problems.iter().rev().find(|problem| {
+                    matches!(problem.part, Component::Leads | Component::Credentials)
+                });
             let lost = lost.map(ToString::to_string).unwrap_or_default();
             let message = format!(
                 "what cannot be made anew is damaged ({lost}); put a backup in the store's place"
@@ -76,7 +77,7 @@ impl LeadStore {
             return Err(Error::corrupted(message));
         }
         let rebuilt = match self.replace_state(State::Reopening).into_engine() {
-            Some(engine) => engine.rebuild(&self.shared.medium, progress),
+            Some(engine) => engine.rebuild(&self.shared.location, progress),
             None => Err(Error::closed()),
         };
         let reopened = self.open_again();
@@ -136,11 +137,11 @@ impl LeadStore {
         let _reading = self.snapshot()?;
         let view = {
             let _no_checkpoint = core.hold_checkpoints();
-            core.read_whole()?
+            core.checkpoint_and_read()?
         };
-        let rows = u64::from(view.header().next_row);
+        let rows = u64::from(view.meta().next_row);
         guarded(|| copy(&view, &mut |copied| progress(copied, rows))).map_err(|error| {
-            core.as_damage(error)
+            core.as_corruption(error)
                 .while_doing(format_args!("backing up to {target}"))
         })
     }
@@ -171,7 +172,7 @@ impl Core {
         loop {
             let (report, is_current) = self.check_once(progress)?;
             // What a large transaction has written over meanwhile is no damage.
-            if report.is_sound() || is_current {
+            if report.is_ok() || is_current {
                 return Ok(report);
             }
             if checks == CHECKS {
@@ -186,35 +187,41 @@ impl Core {
     fn check_once(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(Report, bool)> {
         let _no_checkpoint = self.hold_checkpoints();
         let mut report = Report::default();
-        match self.read_whole() {
-            Err(error) if error.kind() == ErrorKind::Corrupted => report.add(Part::File, error),
+        match self.checkpoint_and_read() {
+            Err(error) if error.kind() == ErrorKind::Corrupted => {
+                report.add(Component::File, error)
+            }
             whole => drop(whole?),
         }
-        let (disk, seq) = self.on_disk()?;
+        let (disk, seq) = self.disk_snapshot()?;
         examine(&disk, &mut report, progress)?;
         search::check(&*self.view()?, &mut report);
-        Ok((report, self.checkpointed()? == seq))
+        Ok((report, self.last_checkpoint()? == seq))
     }
 }
 
 /// Adds to `report` what is wrong with the store as it lies on the disk. That it cannot be read is an error.
-fn examine(disk: &OnDisk, report: &mut Report, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+fn examine(
+    disk: &DiskSnapshot,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
     match guarded(|| disk.verify()) {
         Ok(true) => {}
-        Ok(false) => report.add(Part::File, "its pages do not fit each other"),
-        Err(error) => report.add(Part::File, damage(error)?),
+        Ok(false) => report.add(Component::File, "its pages do not fit each other"),
+        Err(error) => report.add(Component::File, damage(error)?),
     }
     let checked = guarded(|| {
         disk.read(|view| {
-            let rows = u64::from(view.header().next_row);
+            let rows = u64::from(view.meta().next_row);
             schema::check(view, report, &mut |seen| progress(seen, rows))
         })
     });
     if let Err(error) = checked {
-        report.add(Part::File, damage(error)?);
+        report.add(Component::File, damage(error)?);
         if let Err(error) = guarded(|| disk.read(schema::readable)) {
             report.add_lost(
-                Part::Leads,
+                Component::Leads,
                 format_args!("not all can be read: {}", damage(error)?),
             );
         }
@@ -233,13 +240,13 @@ fn damage(error: Error) -> Result<Error> {
 
 impl Engine {
     /// Closes the store for good, with everything that is derived made anew in its files.
-    fn rebuild(&self, medium: &Medium, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let database = self.end().ok_or_else(Error::closed)?;
         let rows = database
             .read()
-            .map_or(0, |view| u64::from(view.header().next_row));
+            .map_or(0, |view| u64::from(view.meta().next_row));
         guarded(|| {
-            database.rebuild(medium, &schema::entries, &mut |copied| {
+            database.rebuild(location, &schema::derive_index_entries, &mut |copied| {
                 progress(copied, rows)
             })
         })

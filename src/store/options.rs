@@ -11,7 +11,7 @@ use crate::lead::StatusSet;
 use crate::search::Progress;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::storage::{Access, Medium};
+use crate::storage::{Location, OpenMode};
 use crate::store::LeadStore;
 
 /// When a write must have reached the disk.
@@ -162,7 +162,7 @@ impl OpenOptions {
 
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn open_on(self, disk: SimulatedDisk) -> Result<LeadStore> {
-        LeadStore::open_with(self, Medium::Simulated(disk))
+        LeadStore::open_with(self, Location::Simulated(disk))
     }
 
     /// Opens the store in this directory, which is made if there is none.
@@ -177,7 +177,7 @@ impl OpenOptions {
     /// [`read_only`](Self::read_only); [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have;
     /// [`Io`](crate::error::ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
-        LeadStore::open_with(self, Medium::Directory(path.as_ref().to_owned()))
+        LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
     }
 
     /// Opens a new store in memory, which is gone with its last handle; until then a closed one can be reopened.
@@ -186,23 +186,23 @@ impl OpenOptions {
     ///
     /// [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have.
     pub fn in_memory(self) -> Result<LeadStore> {
-        LeadStore::open_with(self, Medium::memory())
+        LeadStore::open_with(self, Location::memory())
     }
 
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> OpenMode {
         match (self.read_only, self.create_new) {
-            (true, _) => Access::ReadOnly,
-            (false, true) => Access::CreateNew,
-            (false, false) => Access::OpenOrCreate,
+            (true, _) => OpenMode::ReadOnly,
+            (false, true) => OpenMode::CreateNew,
+            (false, false) => OpenMode::OpenOrCreate,
         }
     }
 
     /// How a store that was opened with these options is opened again.
-    pub(crate) fn access_again(&self) -> Access {
+    pub(crate) fn access_again(&self) -> OpenMode {
         if self.read_only {
-            Access::ReadOnly
+            OpenMode::ReadOnly
         } else {
-            Access::OpenExisting
+            OpenMode::OpenExisting
         }
     }
 

@@ -8,9 +8,9 @@ use crate::store::engine::lock;
 
 /// The thread whose transaction is under way; there is one at a time.
 #[derive(Default)]
-pub(crate) struct Nesting(Mutex<Option<ThreadId>>);
+pub(crate) struct ReentrancyGuard(Mutex<Option<ThreadId>>);
 
-impl Nesting {
+impl ReentrancyGuard {
     /// `Nested` on the thread whose transaction is under way, for whatever would wait for the end of that.
     pub(crate) fn refuse(&self) -> Result<()> {
         if *lock(&self.0) == Some(std::thread::current().id()) {
@@ -24,13 +24,13 @@ impl Nesting {
     /// Marks this thread until the guard is dropped.
     pub(crate) fn enter(&self) -> impl Drop + '_ {
         *lock(&self.0) = Some(std::thread::current().id());
-        Within(self)
+        EnteredTransaction(self)
     }
 }
 
-struct Within<'a>(&'a Nesting);
+struct EnteredTransaction<'a>(&'a ReentrancyGuard);
 
-impl Drop for Within<'_> {
+impl Drop for EnteredTransaction<'_> {
     fn drop(&mut self) {
         *lock(&self.0.0) = None;
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
-use crate::search::{self, Hit, SearchQuery, View};
+use crate::search::{self, Hit, SearchQuery, StoreView};
 use crate::storage::Reader;
 use crate::store::engine::Core;
 use crate::trash::{self, TrashQuery};
@@ -25,7 +25,7 @@ pub struct Snapshot {
 /// A view that counts as held by a caller.
 struct Held {
     core: Arc<Core>,
-    view: Arc<View>,
+    view: Arc<StoreView>,
     now: DateTime<Utc>,
 }
 
@@ -37,7 +37,7 @@ impl Drop for Held {
 
 impl Held {
     /// Reads the view, unless the store was closed.
-    fn read<T>(&self, read: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&StoreView) -> Result<T>) -> Result<T> {
         if self.core.is_closed() {
             Err(Error::closed())
         } else {
@@ -170,7 +170,7 @@ impl Snapshot {
     fn search_with<T>(
         &self,
         query: &SearchQuery,
-        answer: fn(&View, &SearchQuery) -> Result<T>,
+        answer: fn(&StoreView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
         query.check()?;
         self.held.read(|view| {
@@ -234,7 +234,7 @@ impl Iterator for Leads {
             .snapshot
             .as_ref()?
             .held
-            .read(|view| Ok(view.reader().indexed_lead(row)?.lead));
+            .read(|view| Ok(view.reader().lead_at(row)?.lead));
         if lead.is_err() {
             // What failed once is not asked again.
             self.snapshot = None;

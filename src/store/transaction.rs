@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
 use crate::query::{self, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
-use crate::schema::{self, Change};
-use crate::storage::{LogKind, Reader, Stored, TrashStamp, WriteBatch};
+use crate::schema::{self, LeadChange};
+use crate::storage::{ChangeKind, Reader, StoredLead, TrashStamp, WriteBatch};
 use crate::trash::{self, TrashQuery};
 
 /// Several writes that happen together or not at all, see [`LeadStore::transaction`](crate::store::LeadStore::transaction).
@@ -53,13 +53,13 @@ impl<'a> Transaction<'a> {
 
     /// Writes what no operation writes.
     #[cfg(feature = "unstable-testing")]
-    pub(crate) fn spoil(
+    pub(crate) fn corrupt(
         &mut self,
         id: LeadId,
-        spoil: impl FnOnce(&mut WriteBatch<'a>, Row, &Stored) -> Result<()>,
+        corrupt: impl FnOnce(&mut WriteBatch<'a>, Row, &StoredLead) -> Result<()>,
     ) -> Result<()> {
         let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
-        spoil(&mut self.batch, row, &stored)
+        corrupt(&mut self.batch, row, &stored)
     }
 
     /// What is to be committed, unless a write stopped half-way.
@@ -80,7 +80,7 @@ impl<'a> Transaction<'a> {
     /// The same.
     pub fn create(&mut self, lead: NewLead) -> Result<Lead> {
         let now = self.rules.now();
-        let newest = self.batch.header().newest_created_at;
+        let newest = self.batch.meta().newest_created_at;
         let created_at = clock::held(now, newest);
         let wanted_id = lead.wanted_id();
         let lead = lead.into_lead(created_at, &self.rules.statuses)?;
@@ -96,15 +96,15 @@ impl<'a> Transaction<'a> {
             ));
         }
         self.check_external_id(&lead, now, &mut expired)?;
-        let stored = Stored {
+        let stored = StoredLead {
             lead,
-            late: created_at < newest,
+            out_of_order: created_at < newest,
             trash: None,
         };
         self.purge_for(&stored, expired)?;
         let row = self.batch.allocate_row()?;
-        self.apply(&Change {
-            kind: LogKind::Created,
+        self.apply(&LeadChange {
+            kind: ChangeKind::Created,
             row,
             before: None,
             after: Some(&stored),
@@ -131,13 +131,13 @@ impl<'a> Transaction<'a> {
         }
         lead.updated_at = self.next_update(&before.lead, now);
         lead.version = lead.version.next();
-        let after = Stored {
+        let after = StoredLead {
             lead,
             ..before.clone()
         };
         self.purge_for(&after, expired)?;
-        self.apply(&Change {
-            kind: LogKind::Updated,
+        self.apply(&LeadChange {
+            kind: ChangeKind::Updated,
             row,
             before: Some(&before),
             after: Some(&after),
@@ -215,7 +215,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
         let rows = trash::expired_rows(&self.batch, self.rules.now(), limit)?;
         for row in &rows {
-            let stored = self.batch.indexed_lead(*row)?;
+            let stored = self.batch.lead_at(*row)?;
             self.purge_row(*row, &stored)?;
         }
         Ok(rows.len())
@@ -293,7 +293,7 @@ impl<'a> Transaction<'a> {
         };
         let leads = rows
             .into_rows()
-            .map(|row| Ok(self.batch.indexed_lead(Row(row))?.lead));
+            .map(|row| Ok(self.batch.lead_at(Row(row))?.lead));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
             if *failed {
                 return None;
@@ -315,13 +315,13 @@ impl<'a> Transaction<'a> {
             deleted_at: now,
             expires_at: clock::microseconds(expires_at),
         };
-        let mut after = Stored {
+        let mut after = StoredLead {
             trash: Some(stamp),
             ..before.clone()
         };
         after.lead.version = after.lead.version.next();
-        self.apply(&Change {
-            kind: LogKind::Deleted,
+        self.apply(&LeadChange {
+            kind: ChangeKind::Deleted,
             row,
             before: Some(&before),
             after: Some(&after),
@@ -336,14 +336,14 @@ impl<'a> Transaction<'a> {
     fn restore_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<Lead> {
         let (row, before) = self.trashed(id)?;
         check_version(&before.lead, expected)?;
-        let mut after = Stored {
+        let mut after = StoredLead {
             trash: None,
             ..before.clone()
         };
         after.lead.updated_at = self.next_update(&before.lead, self.rules.now());
         after.lead.version = after.lead.version.next();
-        self.apply(&Change {
-            kind: LogKind::Restored,
+        self.apply(&LeadChange {
+            kind: ChangeKind::Restored,
             row,
             before: Some(&before),
             after: Some(&after),
@@ -353,14 +353,14 @@ impl<'a> Transaction<'a> {
 
     fn purge_rows(&mut self, rows: &RowSet) -> Result<u64> {
         for row in rows.iter() {
-            let stored = self.batch.indexed_lead(row)?;
+            let stored = self.batch.lead_at(row)?;
             self.purge_row(row, &stored)?;
         }
         Ok(rows.len())
     }
 
     /// The live lead with this id and its row.
-    fn live(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, Stored)> {
+    fn live(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, StoredLead)> {
         let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Ok((row, stored)),
@@ -370,7 +370,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The lead with this id in the trash, as far as it can still be restored, and its row.
-    fn trashed(&self, id: LeadId) -> Result<(Row, Stored)> {
+    fn trashed(&self, id: LeadId) -> Result<(Row, StoredLead)> {
         let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Err(Error::not_in_trash(id)),
@@ -384,7 +384,7 @@ impl<'a> Transaction<'a> {
         &self,
         lead: &Lead,
         now: DateTime<Utc>,
-        expired: &mut Vec<(Row, Stored)>,
+        expired: &mut Vec<(Row, StoredLead)>,
     ) -> Result<()> {
         let Some(external_id) = &lead.external_id else {
             return Ok(());
@@ -395,7 +395,7 @@ impl<'a> Transaction<'a> {
         if expired.iter().any(|(other, _)| *other == row) {
             return Ok(());
         }
-        let other = self.batch.indexed_lead(row)?;
+        let other = self.batch.lead_at(row)?;
         let id = other.lead.id;
         let taken = || Error::already_exists(id, format!("the external id {external_id}"));
         expired.push((row, expired_or(other, now, taken)?));
@@ -404,13 +404,13 @@ impl<'a> Transaction<'a> {
 
     /// When a lead that changes now is said to have changed.
     fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
-        clock::held(now, self.batch.header().newest_created_at)
+        clock::held(now, self.batch.meta().newest_created_at)
             .max(before.updated_at)
             .max(before.created_at)
     }
 
     /// Purges the expired leads that make room for `stored`, unless that would be refused.
-    fn purge_for(&mut self, stored: &Stored, expired: Vec<(Row, Stored)>) -> Result<()> {
+    fn purge_for(&mut self, stored: &StoredLead, expired: Vec<(Row, StoredLead)>) -> Result<()> {
         if !expired.is_empty() {
             stored.check_size()?;
         }
@@ -419,16 +419,16 @@ impl<'a> Transaction<'a> {
             .try_for_each(|(row, stored)| self.purge_row(row, &stored))
     }
 
-    fn purge_row(&mut self, row: Row, stored: &Stored) -> Result<()> {
-        self.apply(&Change {
-            kind: LogKind::Purged,
+    fn purge_row(&mut self, row: Row, stored: &StoredLead) -> Result<()> {
+        self.apply(&LeadChange {
+            kind: ChangeKind::Purged,
             row,
             before: Some(stored),
             after: None,
         })
     }
 
-    fn apply(&mut self, change: &Change<'_>) -> Result<()> {
+    fn apply(&mut self, change: &LeadChange<'_>) -> Result<()> {
         let applied = schema::apply(&mut self.batch, change);
         self.note_broken(applied)
     }
@@ -463,7 +463,11 @@ fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
 }
 
 /// `stored` if its time in the trash is over, so that it makes room; otherwise the error.
-fn expired_or(stored: Stored, now: DateTime<Utc>, taken: impl FnOnce() -> Error) -> Result<Stored> {
+fn expired_or(
+    stored: StoredLead,
+    now: DateTime<Utc>,
+    taken: impl FnOnce() -> Error,
+) -> Result<StoredLead> {
     if stored.trash.is_some_and(|stamp| stamp.is_expired(now)) {
         Ok(stored)
     } else {

@@ -34,25 +34,25 @@ const WAIT: Duration = Duration::from_secs(3_600);
 
 /// Distrust of a clock that has just jumped ahead: what it calls expired is purged only if it still says so an hour
 /// later. Someone who sets the year wrong and corrects it loses nothing.
-pub(crate) struct Patience {
+pub(crate) struct ClockGuard {
     seen: DateTime<Utc>,
     seen_elapsed: Duration,
     /// Elapsed time until which nothing is swept.
     wait_until: Duration,
 }
 
-impl Patience {
+impl ClockGuard {
     /// Begins with the time of the last commit, if there was one: how long ago that really was, nobody knows.
     pub(crate) fn new(last_commit_at: Option<DateTime<Utc>>, clock: &dyn Clock) -> Self {
         let elapsed = clock.elapsed();
         let seen = last_commit_at.unwrap_or_else(|| clock.now());
-        let mut patience = Self {
+        let mut clock_guard = Self {
             seen,
             seen_elapsed: elapsed,
             wait_until: elapsed,
         };
-        patience.allows_sweep(clock);
-        patience
+        clock_guard.allows_sweep(clock);
+        clock_guard
     }
 
     /// Looks at the clock and tells whether the sweep may run now.
@@ -110,32 +110,35 @@ mod tests {
     fn nothing_is_swept_within_an_hour_of_a_jump_ahead() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = Set(Mutex::new((start, Duration::from_secs(5))));
-        let mut patience = Patience::new(Some(start), &clock);
-        assert!(patience.allows_sweep(&clock));
+        let mut clock_guard = ClockGuard::new(Some(start), &clock);
+        assert!(clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::days(40), Duration::from_secs(40 * 86_400));
         assert!(
-            patience.allows_sweep(&clock),
+            clock_guard.allows_sweep(&clock),
             "time that really passed is no jump"
         );
         clock.pass(TimeDelta::hours(25), Duration::from_secs(1));
-        assert!(!patience.allows_sweep(&clock));
+        assert!(!clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::minutes(59), Duration::from_secs(59 * 60));
-        assert!(!patience.allows_sweep(&clock));
+        assert!(!clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::minutes(1), Duration::from_secs(60));
-        assert!(patience.allows_sweep(&clock));
+        assert!(clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::hours(23), Duration::from_secs(1));
-        assert!(patience.allows_sweep(&clock), "less than a day is no jump");
+        assert!(
+            clock_guard.allows_sweep(&clock),
+            "less than a day is no jump"
+        );
     }
 
     #[test]
     fn a_clock_that_is_set_right_again_ends_the_wait() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = Set(Mutex::new((start, Duration::ZERO)));
-        let mut patience = Patience::new(Some(start), &clock);
+        let mut clock_guard = ClockGuard::new(Some(start), &clock);
         clock.pass(TimeDelta::days(3_650), Duration::from_secs(1));
-        assert!(!patience.allows_sweep(&clock));
+        assert!(!clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::days(-3_650), Duration::from_secs(1));
-        assert!(patience.allows_sweep(&clock));
+        assert!(clock_guard.allows_sweep(&clock));
     }
 
     #[test]
@@ -145,34 +148,34 @@ mod tests {
             start + TimeDelta::days(2),
             Duration::from_secs(9),
         )));
-        let mut patience = Patience::new(Some(start), &clock);
-        assert!(!patience.allows_sweep(&clock));
+        let mut clock_guard = ClockGuard::new(Some(start), &clock);
+        assert!(!clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
-        assert!(patience.allows_sweep(&clock));
+        assert!(clock_guard.allows_sweep(&clock));
     }
 
     #[test]
     fn a_day_exactly_is_no_jump_ahead_and_no_correction() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = Set(Mutex::new((start, Duration::ZERO)));
-        let mut patience = Patience::new(Some(start), &clock);
+        let mut clock_guard = ClockGuard::new(Some(start), &clock);
         clock.pass(TimeDelta::days(1), Duration::ZERO);
-        assert!(patience.allows_sweep(&clock));
+        assert!(clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::days(2), Duration::ZERO);
-        assert!(!patience.allows_sweep(&clock));
+        assert!(!clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::days(-1), Duration::ZERO);
-        assert!(!patience.allows_sweep(&clock));
+        assert!(!clock_guard.allows_sweep(&clock));
     }
 
     #[test]
     fn a_commit_notes_the_time_only_while_the_clock_is_trusted() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = Set(Mutex::new((start, Duration::ZERO)));
-        let mut patience = Patience::new(Some(start), &clock);
-        assert_eq!(patience.trusted_now(&clock), Some(start));
+        let mut clock_guard = ClockGuard::new(Some(start), &clock);
+        assert_eq!(clock_guard.trusted_now(&clock), Some(start));
         clock.pass(TimeDelta::days(40), Duration::ZERO);
-        assert_eq!(patience.trusted_now(&clock), None);
+        assert_eq!(clock_guard.trusted_now(&clock), None);
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
-        assert_eq!(patience.trusted_now(&clock), Some(clock.now()));
+        assert_eq!(clock_guard.trusted_now(&clock), Some(clock.now()));
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::lead::{TrashedLead, Violations};
 use crate::query::{self, Page, Paging, Sort, SortKey, SortedKeys, page_by_fetching, page_of_keys};
 use crate::row::{Direction, RowSet};
-use crate::storage::key::{KeyRange, Posting};
+use crate::storage::key::{BitmapId, KeyRange};
 use crate::storage::{Reader, Visit};
 
 /// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
@@ -85,7 +85,7 @@ pub(crate) fn list_trash(
             let keys = SortedKeys {
                 range: KeyRange::deleted(),
                 count: total,
-                of_wanted_only: false,
+                covers_exactly: false,
             };
             page_of_keys(reader, &keys, &rows, direction, offset, limit as u64)?
         }
@@ -94,14 +94,14 @@ pub(crate) fn list_trash(
     };
     let mut items = Vec::with_capacity(page.len());
     for row in page {
-        items.extend(reader.indexed_lead(row)?.into_trashed(now));
+        items.extend(reader.lead_at(row)?.into_trashed(now));
     }
     Ok(Page::new(items, total, query.paging))
 }
 
 /// The leads in the trash that can be seen and restored at `now`.
 pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<RowSet> {
-    let mut rows = reader.rows(&Posting::Trash)?;
+    let mut rows = reader.rows(&BitmapId::Trash)?;
     reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         rows.remove(crate::storage::key::split_row(key)?.1);
         Ok(Visit::Continue(()))
@@ -118,7 +118,7 @@ pub(crate) fn visible_rows_of(
     let mut rows = visible_rows(reader, now)?;
     let mut others = Vec::new();
     for row in rows.iter() {
-        if reader.indexed_lead(row)?.lead.owner_id.as_deref() != Some(owner_id) {
+        if reader.lead_at(row)?.lead.owner_id.as_deref() != Some(owner_id) {
             others.push(row);
         }
     }

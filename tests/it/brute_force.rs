@@ -2,7 +2,7 @@
 //! search but the analyser that makes words of text.
 
 use leadstore::testing::words;
-use leadstore::{CustomValue, Field, Lead, Number, Typos};
+use leadstore::{CustomValue, Field, Lead, Number, TypoTolerance};
 
 /// Less is better: typos, last word a beginning, not equal to a value, not side by side, the first word's field.
 pub type Rank = (usize, bool, bool, bool, usize);
@@ -29,14 +29,19 @@ impl<'a> Searched<'a> {
     }
 
     /// What a search must find, in order.
-    pub fn search(&self, text: &str, fields: &[Field], typos: Typos) -> Vec<(&'a Lead, Rank)> {
+    pub fn search(
+        &self,
+        text: &str,
+        fields: &[Field],
+        typos: TypoTolerance,
+    ) -> Vec<(&'a Lead, Rank)> {
         let query = Query::parse(text);
-        let as_typed = if typos == Typos::Always {
+        let as_typed = if typos == TypoTolerance::Always {
             Vec::new()
         } else {
             self.find(&query, fields, false)
         };
-        if as_typed.is_empty() && typos != Typos::Never {
+        if as_typed.is_empty() && typos != TypoTolerance::Never {
             self.find(&query, fields, true)
         } else {
             as_typed

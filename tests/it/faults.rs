@@ -47,7 +47,7 @@ fn assert_is_out_of_order_until_reopened(store: &LeadStore, disk: &SimulatedDisk
     ] {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Io);
     }
-    disk.heal();
+    disk.clear_fault();
     store.reopen().unwrap();
     assert_holds(store, leads);
     store.create(NewLead::new("A")).unwrap();
@@ -60,7 +60,7 @@ fn a_full_disk_fails_the_write_and_costs_nothing_that_was_there() {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
         let mut leads = create(&store, 3);
-        disk.plan(0, Fault::Full);
+        disk.inject(0, Fault::Full);
         let error = loop {
             // There is room until a file has to grow.
             match store.create(NewLead::new("large").custom_field("text", "x".repeat(4_000))) {
@@ -82,7 +82,7 @@ fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_the
             let disk = SimulatedDisk::new(seed);
             let store = testing::open_on(options(), &disk).unwrap();
             let mut leads = create(&store, 3);
-            disk.plan(at, Fault::Error);
+            disk.inject(at, Fault::Error);
             let error = loop {
                 match store.create(NewLead::new("Joe")) {
                     Ok(lead) => leads.push(lead),
@@ -91,7 +91,7 @@ fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_the
             };
             assert_eq!(error.kind(), ErrorKind::Io, "{error}");
             assert!(error.to_string().contains("reopen()"), "{error}");
-            disk.heal();
+            disk.clear_fault();
             store.reopen().unwrap();
             let held: Vec<Lead> = store
                 .leads(&Filter::new())
@@ -115,7 +115,7 @@ fn a_sync_that_fails_says_so_and_the_store_keeps_what_it_has_over_a_reopening() 
     let delayed = journalled().durability(Durability::Within(Duration::from_secs(3_600)));
     let store = testing::open_on(delayed, &disk).unwrap();
     let leads = create(&store, 5);
-    disk.plan(0, Fault::Error);
+    disk.inject(0, Fault::Error);
     assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Io);
     assert_is_out_of_order_until_reopened(&store, &disk, &leads);
 }
@@ -128,7 +128,7 @@ fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
     assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 5);
     leads.extend(create(&store, 1));
     // The commit of the search index and the new index after it.
-    disk.plan(3, Fault::Full);
+    disk.inject(3, Fault::Full);
     assert_eq!(
         testing::index(&store).unwrap_err().kind(),
         ErrorKind::Unavailable
@@ -138,7 +138,7 @@ fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
         ErrorKind::Unavailable
     );
     assert_holds(&store, &leads);
-    disk.heal();
+    disk.clear_fault();
     leads.extend(create(&store, 1));
     testing::index(&store).unwrap();
     assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 7);
@@ -154,7 +154,7 @@ fn an_error_at_any_operation_of_the_search_index_leaves_searches_exact() {
         testing::index(&store).unwrap();
         create(&store, 2);
         store.delete(leads[0].id).unwrap();
-        disk.plan(at, Fault::Error);
+        disk.inject(at, Fault::Error);
         let _ = testing::index(&store);
         let found = |query: &str| store.search(&SearchQuery::new(query)).unwrap().total;
         assert_eq!(
@@ -176,7 +176,7 @@ fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
         let leads = create(&store, 1);
-        disk.plan(at, Fault::Broken);
+        disk.inject(at, Fault::Broken);
         let Err(error) = store.compact() else {
             continue;
         };

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use leadstore::testing::{self, Fault, SimulatedDisk, Spoilt};
+use leadstore::testing::{self, Corruption, Fault, SimulatedDisk};
 use leadstore::{
-    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Part, Problem, Report,
-    SearchQuery, Sort, TrashQuery,
+    Component, ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Problem,
+    Report, SearchQuery, Sort, TrashQuery,
 };
 
 use crate::support::{Ending, TestStore, options, wait_until};
@@ -69,7 +69,7 @@ fn check(store: &LeadStore) -> Report {
 #[test]
 fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
     let test = TestStore::new();
-    assert!(check(&test.store).is_sound(), "a new store");
+    assert!(check(&test.store).is_ok(), "a new store");
     fill(&test.store, 50);
     let mut seen = Vec::new();
     let report = test
@@ -77,20 +77,17 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
         .check(|done, total| seen.push((done, total)))
         .unwrap();
     assert_eq!((report.problems, report.problem_count), (vec![], 0));
-    assert_eq!((report.leads, report.trashed), (49, 1));
+    assert_eq!((report.leads, report.in_trash), (49, 1));
     assert_eq!(seen, (1..=50).map(|done| (done, 50)).collect::<Vec<_>>());
     let snapshot = test.store.snapshot().unwrap();
-    assert!(check(&test.store).is_sound(), "while a snapshot is held");
+    assert!(check(&test.store).is_ok(), "while a snapshot is held");
     drop(snapshot);
     test.store.clone().close().unwrap();
     let read_only = options(&test.clock)
         .read_only(true)
         .open(test.path())
         .unwrap();
-    assert!(
-        check(&read_only).is_sound(),
-        "one that is opened for reading"
-    );
+    assert!(check(&read_only).is_ok(), "one that is opened for reading");
     assert_eq!(
         read_only.repair(|_, _| ()).unwrap_err().kind(),
         ErrorKind::ReadOnly
@@ -118,40 +115,43 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
 
 #[test]
 fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
-    const MISSING: (Part, &str) = (Part::SortKeys, "0005 is missing");
-    const ROW_MISSING: (Part, &str) = (Part::Bitmaps, "lacks 1 rows and has 0 too many");
-    const ROW_TOO_MANY: (Part, &str) = (Part::Bitmaps, "lacks 0 rows and has 1 too many");
-    const ID_MISSING: (Part, &str) = (Part::Ids, "of row 5 is missing");
+    const MISSING: (Component, &str) = (Component::SortKeys, "0005 is missing");
+    const ROW_MISSING: (Component, &str) = (Component::Bitmaps, "lacks 1 rows and has 0 too many");
+    const ROW_TOO_MANY: (Component, &str) = (Component::Bitmaps, "lacks 0 rows and has 1 too many");
+    const ID_MISSING: (Component, &str) = (Component::Ids, "of row 5 is missing");
     let spoilings = [
-        (Spoilt::IdMissing, vec![ID_MISSING]),
+        (Corruption::IdMissing, vec![ID_MISSING]),
         // An id that leads to no lead is all that would be left of one.
         (
-            Spoilt::IdAstray,
+            Corruption::IdAstray,
             vec![
-                (Part::Leads, "leads to row 1048581, which has no lead"),
+                (Component::Leads, "leads to row 1048581, which has no lead"),
                 ID_MISSING,
             ],
         ),
         (
-            Spoilt::IdOfAnother,
+            Corruption::IdOfAnother,
             vec![
-                (Part::Ids, "leads to row 4, which is not its own"),
+                (Component::Ids, "leads to row 4, which is not its own"),
                 ID_MISSING,
             ],
         ),
-        (Spoilt::KeyTooMany, vec![(Part::SortKeys, "is of no lead")]),
         (
-            Spoilt::DealValue,
+            Corruption::KeyTooMany,
+            vec![(Component::SortKeys, "is of no lead")],
+        ),
+        (
+            Corruption::DealValue,
             vec![(
-                Part::DealValues,
+                Component::DealValues,
                 "19 values in the column are not those of 19 leads",
             )],
         ),
     ]
     .into_iter()
-    .chain((0..6).map(|n| (Spoilt::KeyMissing(n), vec![MISSING])))
-    .chain((0..9).map(|n| (Spoilt::RowMissing(n), vec![ROW_MISSING])))
-    .chain((0..9).map(|n| (Spoilt::RowTooMany(n), vec![ROW_TOO_MANY])));
+    .chain((0..6).map(|n| (Corruption::KeyMissing(n), vec![MISSING])))
+    .chain((0..9).map(|n| (Corruption::RowMissing(n), vec![ROW_MISSING])))
+    .chain((0..9).map(|n| (Corruption::RowTooMany(n), vec![ROW_TOO_MANY])));
     for (spoilt, told) in spoilings {
         for disk in [None, Some(SimulatedDisk::new(1))] {
             let store = match &disk {
@@ -160,13 +160,13 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             };
             let ids = fill(&store, 20);
             let expected = contents(&store);
-            testing::spoil(&store, ids[5], spoilt).unwrap();
+            testing::corrupt(&store, ids[5], spoilt).unwrap();
             let report = check(&store);
             // What of the index is wrong then depends on when it was made.
             let problems = report
                 .problems
                 .iter()
-                .filter(|problem| problem.part != Part::SearchIndex);
+                .filter(|problem| problem.part != Component::SearchIndex);
             assert_eq!(
                 problems.clone().count(),
                 told.len(),
@@ -181,7 +181,7 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             let snapshot = store.snapshot().unwrap();
             let mended = store.repair(|_, _| ()).unwrap();
             assert_eq!(
-                (mended.problems, mended.leads, mended.trashed),
+                (mended.problems, mended.leads, mended.in_trash),
                 (vec![], 19, 1),
                 "{spoilt:?}"
             );
@@ -189,7 +189,7 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             assert_eq!(contents(&store), expected, "{spoilt:?}");
             store.create(NewLead::new("after")).unwrap();
             store.reopen().unwrap();
-            assert!(check(&store).is_sound(), "{spoilt:?}");
+            assert!(check(&store).is_ok(), "{spoilt:?}");
             assert_eq!(store.count(&Filter::new()).unwrap(), 20);
         }
     }
@@ -200,17 +200,22 @@ fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_
  {
     let store = LeadStore::in_memory().unwrap();
     let ids = fill(&store, 20);
-    testing::spoil(&store, ids[5], Spoilt::Lead).unwrap();
+    testing::corrupt(&store, ids[5], Corruption::Lead).unwrap();
     assert_eq!(store.get(ids[5]).unwrap_err().kind(), ErrorKind::Corrupted);
     let report = check(&store);
-    for part in [Part::Leads, Part::SortKeys, Part::Bitmaps, Part::DealValues] {
+    for part in [
+        Component::Leads,
+        Component::SortKeys,
+        Component::Bitmaps,
+        Component::DealValues,
+    ] {
         assert!(
             report.problems.iter().any(|problem| problem.part == part),
             "{part}: {report:?}"
         );
     }
     let mended = store.repair(|_, _| ()).unwrap();
-    assert!(mended.is_sound());
+    assert!(mended.is_ok());
     assert_eq!(
         mended.repaired, report.problems,
         "that a lead was lost is told"
@@ -228,24 +233,25 @@ fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_
 fn what_contradicts_itself_is_told_of() {
     let store = LeadStore::in_memory().unwrap();
     let ids = fill(&store, 20);
-    testing::spoil(&store, ids[5], Spoilt::LogRow).unwrap();
+    testing::corrupt(&store, ids[5], Corruption::LogRow).unwrap();
     let report = check(&store);
     assert_eq!(report.problem_count, 1, "{report:?}");
-    assert_eq!(report.problems[0].part, Part::ChangeLog);
+    assert_eq!(report.problems[0].part, Component::ChangeLog);
     assert!(
         report.problems[0]
             .message
             .ends_with("changed a row that was never given out"),
         "{report:?}"
     );
-    testing::spoil(&store, ids[5], Spoilt::Times).unwrap();
+    testing::corrupt(&store, ids[5], Corruption::Times).unwrap();
     let report = check(&store);
     for message in [
         "older than the lead of an earlier row, and not marked so",
         "changed before it was created",
     ] {
-        let told =
-            |problem: &&Problem| problem.part == Part::Leads && problem.message.contains(message);
+        let told = |problem: &&Problem| {
+            problem.part == Component::Leads && problem.message.contains(message)
+        };
         assert_eq!(
             report.problems.iter().filter(told).count(),
             1,
@@ -279,16 +285,16 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         file.write_all_at(&[0x55; 16], (9_728 + block * 4_100 + 2_000) as u64)
             .unwrap();
         let report = check(&store);
-        if report.is_sound() {
+        if report.is_ok() {
             continue;
         }
         found += 1;
-        assert_eq!(report.problems[0].part, Part::File, "{report:?}");
+        assert_eq!(report.problems[0].part, Component::File, "{report:?}");
         let repaired = store.repair(|_, _| ());
         let tells_of_leads = report
             .problems
             .iter()
-            .any(|problem| problem.part == Part::Leads);
+            .any(|problem| problem.part == Component::Leads);
         assert_eq!(
             tells_of_leads,
             repaired.is_err(),
@@ -296,7 +302,7 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         );
         match repaired {
             Ok(report) => {
-                assert!(report.is_sound(), "{report:?}");
+                assert!(report.is_ok(), "{report:?}");
                 assert_eq!(contents(&store), expected);
                 mended += 1;
             }
@@ -349,7 +355,7 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
             test.store.backup_to(&path, |done, _| seen = done).unwrap();
             assert!(seen >= 200);
             let copy = options(&test.clock).open(&path).unwrap();
-            assert!(check(&copy).is_sound(), "{:?}", check(&copy));
+            assert!(check(&copy).is_ok(), "{:?}", check(&copy));
             let value = |id: LeadId| copy.get(id).unwrap().unwrap().deal_value.unwrap();
             assert!(
                 [1_000, 21]
@@ -404,7 +410,7 @@ fn a_backup_that_fails_leaves_nothing_behind() {
             .is_err()
     );
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"x");
-    assert!(check(&test.store).is_sound());
+    assert!(check(&test.store).is_ok());
 }
 
 #[test]
@@ -419,7 +425,7 @@ fn a_backup_and_a_repair_tell_how_far_they_are() {
         .unwrap();
     let each: Vec<(u64, u64)> = (1..=20).map(|done| (done, 20)).collect();
     assert_eq!(told, each);
-    testing::spoil(&test.store, ids[5], Spoilt::DealValue).unwrap();
+    testing::corrupt(&test.store, ids[5], Corruption::DealValue).unwrap();
     let mut told = Vec::new();
     test.store.repair(|done, of| told.push((done, of))).unwrap();
     assert_eq!(told, each.repeat(3), "a check, a copy, another check");
@@ -436,11 +442,11 @@ fn a_panic_of_who_is_told_of_progress_reaches_the_caller_once_the_work_is_done()
     };
     let backup = test.directory.path().join("backup");
     panics(&|| drop(test.store.backup_to(&backup, enough)));
-    assert!(check(&options(&test.clock).open(&backup).unwrap()).is_sound());
+    assert!(check(&options(&test.clock).open(&backup).unwrap()).is_ok());
     panics(&|| drop(test.store.check(enough)));
-    testing::spoil(&test.store, ids[5], Spoilt::DealValue).unwrap();
+    testing::corrupt(&test.store, ids[5], Corruption::DealValue).unwrap();
     panics(&|| drop(test.store.repair(enough)));
-    assert!(check(&test.store).is_sound(), "it was repaired");
+    assert!(check(&test.store).is_ok(), "it was repaired");
 }
 
 #[test]
@@ -472,7 +478,7 @@ fn a_check_while_leads_are_written_finds_nothing() {
         let _ending = Ending(&stop);
         for _ in 0..20 {
             let report = check(&test.store);
-            assert!(report.is_sound(), "{:?}", report.problems);
+            assert!(report.is_ok(), "{:?}", report.problems);
         }
     });
 }
@@ -482,21 +488,21 @@ fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
     let test = TestStore::new();
     let ids = fill(&test.store, 30);
     wait_until("indexing", || test.store.search_status().unindexed == 0);
-    assert!(check(&test.store).is_sound());
+    assert!(check(&test.store).is_ok());
     // It is no longer among the live leads, of which its bitmap is the first; the index has it still.
-    testing::spoil(&test.store, ids[7], Spoilt::RowMissing(0)).unwrap();
+    testing::corrupt(&test.store, ids[7], Corruption::RowMissing(0)).unwrap();
     // A row of no lead is.
-    testing::spoil(&test.store, ids[8], Spoilt::RowTooMany(0)).unwrap();
+    testing::corrupt(&test.store, ids[8], Corruption::RowTooMany(0)).unwrap();
     let report = check(&test.store);
-    let parts: Vec<Part> = report.problems.iter().map(|problem| problem.part).collect();
-    assert_eq!(parts, [Part::Bitmaps, Part::SearchIndex]);
+    let parts: Vec<Component> = report.problems.iter().map(|problem| problem.part).collect();
+    assert_eq!(parts, [Component::Bitmaps, Component::SearchIndex]);
     assert_eq!(
         report.problems[1].message,
         "it lacks 1 leads, has 1 too many, and 0 twice"
     );
-    assert!(test.store.repair(|_, _| ()).unwrap().is_sound());
+    assert!(test.store.repair(|_, _| ()).unwrap().is_ok());
     wait_until("indexing", || test.store.search_status().unindexed == 0);
-    assert!(check(&test.store).is_sound());
+    assert!(check(&test.store).is_ok());
     assert_eq!(
         test.store
             .search(&SearchQuery::new("lead 7 "))
@@ -518,8 +524,8 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
             let store = testing::open_on(options(), &disk).unwrap();
             let ids = fill(&store, 20);
             let expected = contents(&store);
-            testing::spoil(&store, ids[5], Spoilt::RowMissing(3)).unwrap();
-            disk.plan(at, fault);
+            testing::corrupt(&store, ids[5], Corruption::RowMissing(3)).unwrap();
+            disk.inject(at, fault);
             if let Err(error) = store.repair(|_, _| ()) {
                 assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
                 (cut_off, went_through) = (cut_off + 1, false);
@@ -530,7 +536,7 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
             for disk in [disk.process_killed(), disk.power_cut()] {
                 let store = testing::open_on(options(), &disk).unwrap();
                 assert!(
-                    store.repair(|_, _| ()).unwrap().is_sound(),
+                    store.repair(|_, _| ()).unwrap().is_ok(),
                     "{fault:?} at {at}"
                 );
                 assert_eq!(contents(&store), expected, "{fault:?} at {at}");
@@ -558,7 +564,7 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
         (0..60).flat_map(|at| [Fault::Stop, others[at as usize % 3]].map(|fault| (at, fault)))
     {
         let disk = SimulatedDisk::new(at);
-        disk.plan(at, fault);
+        disk.inject(at, fault);
         let expected = contents(&store);
         let made = testing::back_up_on(&store, &disk);
         if let Err(error) = &made {
@@ -589,7 +595,7 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
             whole += 1;
         }
     }
-    assert!(check(&store).is_sound());
+    assert!(check(&store).is_ok());
     assert!(
         failed > 40 && whole > 40,
         "{failed} failed, {whole} copies are whole"
@@ -610,10 +616,10 @@ fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
         fill(&store, 5);
         store.close().unwrap();
         let store = testing::open_on(options(), &disk).unwrap();
-        disk.plan(at, Fault::ReadError);
+        disk.inject(at, Fault::ReadError);
         match store.check(|_, _| ()) {
             Ok(report) => assert!(
-                report.is_sound() && disk.failed_reads() == 0,
+                report.is_ok() && disk.failed_reads() == 0,
                 "{:?}",
                 report.problems
             ),

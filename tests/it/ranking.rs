@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use leadstore::{
-    Field, Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Typos,
+    Field, Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
+    TypoTolerance,
 };
 
 use crate::brute_force::Searched;
@@ -55,12 +56,12 @@ fn lead(name: &str) -> NewLead {
 
 #[test]
 fn fewer_typos_come_first() {
-    let always = SearchQuery::new("jonathan ").typos(Typos::Always);
+    let always = SearchQuery::new("jonathan ").typos(TypoTolerance::Always);
     ranks(
         &always,
         &[lead("Jonathan"), lead("Jonatan"), lead("Jonatna")],
     );
-    let of_two_words = SearchQuery::new("jane doeling ").typos(Typos::Always);
+    let of_two_words = SearchQuery::new("jane doeling ").typos(TypoTolerance::Always);
     ranks(
         &of_two_words,
         &[
@@ -407,7 +408,12 @@ fn answers_are_those_of_a_look_at_every_lead() {
                     ],
                     _ => vec![],
                 };
-                let typos = [Typos::Auto, Typos::Auto, Typos::Always, Typos::Never][rng.usize(..4)];
+                let typos = [
+                    TypoTolerance::Auto,
+                    TypoTolerance::Auto,
+                    TypoTolerance::Always,
+                    TypoTolerance::Never,
+                ][rng.usize(..4)];
                 let filtered = rng.u32(..4) == 0;
                 let filter = if filtered {
                     Filter::new().status("new")

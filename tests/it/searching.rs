@@ -2,7 +2,7 @@
 
 use leadstore::{
     CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
-    Typos,
+    TypoTolerance,
 };
 
 use crate::support::{self, TestStore, wait_until};
@@ -105,7 +105,10 @@ fn names_of_many_languages_are_found_as_people_type_them() {
             }
             for text in typed.iter().chain(&[name, company]) {
                 assert_eq!(
-                    found(&test.store, SearchQuery::new(*text).typos(Typos::Never)),
+                    found(
+                        &test.store,
+                        SearchQuery::new(*text).typos(TypoTolerance::Never)
+                    ),
                     [name],
                     "{text}"
                 );
@@ -169,24 +172,33 @@ fn typos_are_forgiven_where_nothing_is_found_as_typed() {
             .unwrap();
     }
     let search = |text: &str, typos| found(&store, SearchQuery::new(text).typos(typos));
-    assert_eq!(search("jonathan smith", Typos::Auto), ["Jonathan Smith"]);
     assert_eq!(
-        search("jonathan smith ", Typos::Always),
+        search("jonathan smith", TypoTolerance::Auto),
+        ["Jonathan Smith"]
+    );
+    assert_eq!(
+        search("jonathan smith ", TypoTolerance::Always),
         ["Jonathan Smith"],
         "smythe has two"
     );
     assert_eq!(
-        search("jonathan", Typos::Always),
+        search("jonathan", TypoTolerance::Always),
         ["Jonathan Smith", "Jonathon Smythe"]
     );
     assert_eq!(
-        search("jonathen", Typos::Auto),
+        search("jonathen", TypoTolerance::Auto),
         ["Jonathon Smythe", "Jonathan Smith"]
     );
-    assert_eq!(search("jonathen", Typos::Never), Vec::<String>::new());
-    assert_eq!(search("\"jonathen\"", Typos::Always), Vec::<String>::new());
     assert_eq!(
-        search("konathan", Typos::Always),
+        search("jonathen", TypoTolerance::Never),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        search("\"jonathen\"", TypoTolerance::Always),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        search("konathan", TypoTolerance::Always),
         Vec::<String>::new(),
         "not the first letter"
     );

@@ -11,13 +11,13 @@ use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHa
 
 /// Wraps another directory.
 #[derive(Clone, Debug)]
-pub(crate) struct SealedDirectory {
+pub(crate) struct ChecksummedDirectory {
     inner: Box<dyn Directory>,
     /// Then it makes no lock files.
     read_only: bool,
 }
 
-impl SealedDirectory {
+impl ChecksummedDirectory {
     pub(crate) fn new(inner: Box<dyn Directory>, read_only: bool) -> Self {
         Self { inner, read_only }
     }
@@ -48,7 +48,7 @@ fn unseal(mut sealed: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(sealed)
 }
 
-impl Directory for SealedDirectory {
+impl Directory for ChecksummedDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         self.inner.get_file_handle(path)
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_file_is_there_until_it_is_deleted_and_what_was_not_sealed_is_refused() {
         let inner = tantivy::directory::RamDirectory::create();
-        let directory = SealedDirectory::new(Box::new(inner.clone()), false);
+        let directory = ChecksummedDirectory::new(Box::new(inner.clone()), false);
         let name = Path::new("meta.json");
         assert!(!directory.exists(name).unwrap());
         directory.atomic_write(name, b"{}").unwrap();

@@ -8,19 +8,19 @@ use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Segm
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::search::fault;
-use crate::search::index::checksummed_directory::SealedDirectory;
-use crate::search::index::location::IndexPlace;
-use crate::search::index::payload::{Payload, Standing};
+use crate::search::index::checksummed_directory::ChecksummedDirectory;
+use crate::search::index::location::IndexLocation;
+use crate::search::index::payload::{CommitPayload, Compatibility};
 use crate::search::terms::document::IndexSchema;
-use crate::search::terms::pretokenized::{self, WordLines};
+use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::Reader;
 
 /// Where the index lies.
 #[derive(Clone, Debug)]
-pub(crate) enum IndexHome {
-    Directory(IndexPlace),
+pub(crate) enum IndexStorage {
+    Directory(IndexLocation),
     /// A directory that is used as it is, or not at all.
-    ReadOnly(IndexPlace),
+    ReadOnly(IndexLocation),
     Memory,
 }
 
@@ -30,58 +30,59 @@ pub(crate) struct IndexFiles {
     pub(crate) reader: IndexReader,
     index: Index,
     /// What the last commit goes up to; `None` if there was none.
-    pub(crate) payload: Option<Payload>,
+    pub(crate) payload: Option<CommitPayload>,
 }
 
 /// What the single indexing thread may hold before it writes a segment: enough for about 100,000 leads.
 const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
-    /// The index in `home` if it is whole and of this store, and a new empty one otherwise.
-    pub(crate) fn open(home: &IndexHome, reader: &impl Reader) -> Result<Self> {
-        match home {
-            IndexHome::Memory => Self::create(Box::new(RamDirectory::create())),
-            IndexHome::Directory(place) => match Self::open_trusted(place, false, reader) {
+    /// The index in `storage` if it is whole and of this store, and a new empty one otherwise.
+    pub(crate) fn open(storage: &IndexStorage, reader: &impl Reader) -> Result<Self> {
+        match storage {
+            IndexStorage::Memory => Self::create(Box::new(RamDirectory::create())),
+            IndexStorage::Directory(place) => match Self::open_trusted(place, false, reader) {
                 Ok(files) => Ok(files),
                 Err(reason) => {
                     log::warn!("the search index in {place} is rebuilt: {reason}");
                     Self::create_in(place)
                 }
             },
-            IndexHome::ReadOnly(place) => match Self::open_trusted(place, true, reader) {
-                Ok(files) if files.payload == Some(Payload::of(reader.header())) => Ok(files),
+            IndexStorage::ReadOnly(place) => match Self::open_trusted(place, true, reader) {
+                Ok(files) if files.payload == Some(CommitPayload::of(reader.meta())) => Ok(files),
                 _ => Self::create(Box::new(RamDirectory::create())),
             },
         }
     }
 
-    /// An empty index in `home`, whatever is there.
-    pub(crate) fn discard(home: &IndexHome) -> Result<Self> {
-        match home {
-            IndexHome::Directory(place) => Self::create_in(place),
-            IndexHome::ReadOnly(_) | IndexHome::Memory => {
+    /// An empty index in `storage`, whatever is there.
+    pub(crate) fn discard(storage: &IndexStorage) -> Result<Self> {
+        match storage {
+            IndexStorage::Directory(place) => Self::create_in(place),
+            IndexStorage::ReadOnly(_) | IndexStorage::Memory => {
                 Self::create(Box::new(RamDirectory::create()))
             }
         }
     }
 
-    fn open_trusted(place: &IndexPlace, read_only: bool, reader: &impl Reader) -> Result<Self> {
+    fn open_trusted(place: &IndexLocation, read_only: bool, reader: &impl Reader) -> Result<Self> {
         let useless = |why: &str| Error::new(ErrorKind::Unavailable, why);
         if !place.exists() {
             return Err(useless("there is none"));
         }
-        let index = Index::open(SealedDirectory::new(place.open()?, read_only)).map_err(fault)?;
+        let index =
+            Index::open(ChecksummedDirectory::new(place.open()?, read_only)).map_err(fault)?;
         let schema = IndexSchema::new();
         if index.schema() != schema.schema() {
             return Err(useless("it has other fields"));
         }
         let meta = index.load_metas().map_err(fault)?;
-        let payload = meta.payload.as_deref().and_then(Payload::decode);
+        let payload = meta.payload.as_deref().and_then(CommitPayload::decode);
         match &payload {
             None => return Err(useless("it does not say what it holds")),
             Some(payload) => match payload.standing(reader)? {
-                Standing::Past => {}
-                Standing::Useless(why) => return Err(useless(why)),
+                Compatibility::Past => {}
+                Compatibility::Useless(why) => return Err(useless(why)),
             },
         }
         let mut files = meta.list_segment_files();
@@ -112,9 +113,9 @@ impl IndexFiles {
         Self::assemble(index, schema, payload)
     }
 
-    fn create_in(place: &IndexPlace) -> Result<Self> {
+    fn create_in(place: &IndexLocation) -> Result<Self> {
         place.clear()?;
-        Self::create(Box::new(SealedDirectory::new(place.open()?, false)))
+        Self::create(Box::new(ChecksummedDirectory::new(place.open()?, false)))
     }
 
     fn create(directory: Box<dyn Directory>) -> Result<Self> {
@@ -124,10 +125,10 @@ impl IndexFiles {
         Self::assemble(index, schema, None)
     }
 
-    fn assemble(index: Index, schema: IndexSchema, payload: Option<Payload>) -> Result<Self> {
+    fn assemble(index: Index, schema: IndexSchema, payload: Option<CommitPayload>) -> Result<Self> {
         index
             .tokenizers()
-            .register(pretokenized::NAME, WordLines::default());
+            .register(pretokenized::NAME, PretokenizedText::default());
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -164,7 +165,7 @@ fn is_of_segment(name: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Access, Database, Medium};
+    use crate::storage::{Database, Location, OpenMode};
     use crate::{LeadStore, NewLead, SearchQuery};
 
     #[test]
@@ -179,13 +180,13 @@ mod tests {
         // A store that is closed before its index is there makes it when it is opened next.
         store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
-        let medium = Medium::Directory(directory.path().to_owned());
-        let read = Database::open(&medium, 1 << 20, Access::OpenExisting)
+        let medium = Location::Directory(directory.path().to_owned());
+        let read = Database::open(&medium, 1 << 20, OpenMode::OpenExisting)
             .unwrap()
             .read()
             .unwrap();
         let search = directory.path().join("search");
-        let place = IndexPlace::Directory(search.clone());
+        let place = IndexLocation::Directory(search.clone());
         let trusted = || IndexFiles::open_trusted(&place, true, &read).is_ok();
         assert!(trusted());
         let mut changed = 0;

@@ -16,13 +16,13 @@ use crate::storage::create_private_directory;
 
 /// A directory for an index.
 #[derive(Clone, Debug)]
-pub(crate) enum IndexPlace {
+pub(crate) enum IndexLocation {
     Directory(PathBuf),
     #[cfg(feature = "unstable-testing")]
     Simulated(SimulatedDisk),
 }
 
-impl fmt::Display for IndexPlace {
+impl fmt::Display for IndexLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path) => path.display().fmt(f),
@@ -32,7 +32,7 @@ impl fmt::Display for IndexPlace {
     }
 }
 
-impl IndexPlace {
+impl IndexLocation {
     pub(crate) fn exists(&self) -> bool {
         match self {
             Self::Directory(path) => path.is_dir(),

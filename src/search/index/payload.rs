@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::analyzer;
 use crate::error::Result;
 use crate::search::terms::document;
-use crate::storage::{Header, Reader, Seq};
+use crate::storage::{Reader, Seq, StoreMeta};
 
 /// The payload of a commit: up to which commit of which store it goes, and made by which rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Payload {
+pub(crate) struct CommitPayload {
     store_id: [u8; 16],
     seq: u64,
     commit_id: [u8; 16],
@@ -19,19 +19,19 @@ pub(crate) struct Payload {
 
 /// What an index is worth to a store.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Compatibility {
     /// It holds a state that the store went through.
     Past,
     /// It cannot be used, for this reason.
     Useless(&'static str),
 }
 
-impl Payload {
-    pub(crate) fn of(header: &Header) -> Self {
+impl CommitPayload {
+    pub(crate) fn of(meta: &StoreMeta) -> Self {
         Self {
-            store_id: header.store_id.0,
-            seq: header.seq.0,
-            commit_id: header.commit_id.0,
+            store_id: meta.store_id.0,
+            seq: meta.seq.0,
+            commit_id: meta.commit_id.0,
             schema: document::FINGERPRINT,
             analyzer: analyzer::fingerprint(),
         }
@@ -53,37 +53,37 @@ impl Payload {
 
     /// Whether the store went through the state that this describes. Its number alone does not tell: a store that was
     /// put back to an older copy and written on has the same numbers with another history.
-    pub(crate) fn standing(&self, reader: &impl Reader) -> Result<Standing> {
-        let header = reader.header();
-        if self.store_id != header.store_id.0 {
-            return Ok(Standing::Useless("it belongs to another store"));
+    pub(crate) fn standing(&self, reader: &impl Reader) -> Result<Compatibility> {
+        let meta = reader.meta();
+        if self.store_id != meta.store_id.0 {
+            return Ok(Compatibility::Useless("it belongs to another store"));
         }
         if (self.schema, self.analyzer) != (document::FINGERPRINT, analyzer::fingerprint()) {
-            return Ok(Standing::Useless("it was made by other rules"));
+            return Ok(Compatibility::Useless("it was made by other rules"));
         }
-        if self.seq > header.seq.0 {
+        if self.seq > meta.seq.0 {
             log::error!(
                 "the search index has seen commit {} of a store that ends at commit {}: the store was put back to an \
                  older copy, or its disk lost writes that it had acknowledged",
                 self.seq,
-                header.seq.0
+                meta.seq.0
             );
-            return Ok(Standing::Useless("it is ahead of the store"));
+            return Ok(Compatibility::Useless("it is ahead of the store"));
         }
         let same = if self.seq == 0 {
             // Before the first commit every history is the same; the log must go back that far, the whole of its first
             // commit included.
-            header.log_start <= Seq(1)
-                && (header.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
+            meta.log_start <= Seq(1)
+                && (meta.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
         } else {
             reader
                 .logged_commit(Seq(self.seq))?
                 .is_some_and(|commit| commit.0 == self.commit_id)
         };
         Ok(if same {
-            Standing::Past
+            Compatibility::Past
         } else {
-            Standing::Useless("the store has another history")
+            Compatibility::Useless("the store has another history")
         })
     }
 }
@@ -91,7 +91,7 @@ impl Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Access, Database, Durability, LogChange, LogKind, Medium};
+    use crate::storage::{ChangeKind, Database, JournalSync, Location, LoggedChange, OpenMode};
 
     /// Makes a commit, with which the log begins no sooner than `log_start`.
     fn commit(db: &mut Database, log_start: u64) {
@@ -99,65 +99,65 @@ mod tests {
         let mut batch = pending.batch();
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
         batch
-            .log(LogChange {
-                kind: LogKind::Created,
+            .log(LoggedChange {
+                kind: ChangeKind::Created,
                 row: crate::row::Row(0),
                 id,
                 version,
             })
             .unwrap();
         let finished = batch.finish(None, Seq(log_start)).unwrap();
-        db.commit(pending, finished, Durability::Later).unwrap();
+        db.commit(pending, finished, JournalSync::Later).unwrap();
     }
 
     #[test]
     fn an_index_is_of_use_if_the_log_goes_on_from_where_it_ends() {
-        let mut db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
-        let mut payloads = vec![Payload::of(db.read().unwrap().header())];
+        let mut db = Database::open(&Location::memory(), 1 << 20, OpenMode::OpenOrCreate).unwrap();
+        let mut payloads = vec![CommitPayload::of(db.read().unwrap().meta())];
         for _ in 0..3 {
             commit(&mut db, 1);
-            payloads.push(Payload::of(db.read().unwrap().header()));
+            payloads.push(CommitPayload::of(db.read().unwrap().meta()));
         }
         let standing =
-            |db: &Database, payload: &Payload| payload.standing(&db.read().unwrap()).unwrap();
+            |db: &Database, payload: &CommitPayload| payload.standing(&db.read().unwrap()).unwrap();
         for payload in &payloads {
-            let payload = Payload::decode(&payload.encode().unwrap()).unwrap();
-            assert_eq!(standing(&db, &payload), Standing::Past, "{payload:?}");
+            let payload = CommitPayload::decode(&payload.encode().unwrap()).unwrap();
+            assert_eq!(standing(&db, &payload), Compatibility::Past, "{payload:?}");
         }
-        let of = |change: fn(&mut Payload)| {
-            let mut payload = Payload::of(db.read().unwrap().header());
+        let of = |change: fn(&mut CommitPayload)| {
+            let mut payload = CommitPayload::of(db.read().unwrap().meta());
             change(&mut payload);
             standing(&db, &payload)
         };
         assert_eq!(
             of(|payload| payload.store_id = [7; 16]),
-            Standing::Useless("it belongs to another store")
+            Compatibility::Useless("it belongs to another store")
         );
         assert_eq!(
             of(|payload| payload.schema += 1),
-            Standing::Useless("it was made by other rules")
+            Compatibility::Useless("it was made by other rules")
         );
         assert_eq!(
             of(|payload| payload.analyzer += 1),
-            Standing::Useless("it was made by other rules")
+            Compatibility::Useless("it was made by other rules")
         );
         assert_eq!(
             of(|payload| payload.seq += 1),
-            Standing::Useless("it is ahead of the store")
+            Compatibility::Useless("it is ahead of the store")
         );
         assert_eq!(
             of(|payload| payload.commit_id = [7; 16]),
-            Standing::Useless("the store has another history")
+            Compatibility::Useless("the store has another history")
         );
 
         commit(&mut db, 2);
-        let another_history = Standing::Useless("the store has another history");
+        let another_history = Compatibility::Useless("the store has another history");
         assert_eq!(
             standing(&db, &payloads[0]),
             another_history,
             "its first commit is not in the log any more"
         );
         assert_eq!(standing(&db, &payloads[1]), another_history);
-        assert_eq!(standing(&db, &payloads[2]), Standing::Past);
+        assert_eq!(standing(&db, &payloads[2]), Compatibility::Past);
     }
 }

@@ -11,7 +11,7 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// All that the follower goes by.
 #[derive(Default)]
-pub(crate) struct Signal {
+pub(crate) struct SyncSchedule {
     waiting_since: Option<Instant>,
     waiting: u64,
     pub(crate) at_once: bool,
@@ -20,26 +20,26 @@ pub(crate) struct Signal {
     /// Whether all segments are to become one.
     pub(crate) merge: bool,
     pub(crate) stop: bool,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<SyncFailure>,
 }
 
 /// Why the last batch failed.
-pub(crate) struct Failure {
+pub(crate) struct SyncFailure {
     pub(crate) cause: String,
     pub(crate) at: Instant,
 }
 
 /// When the next batch is to begin.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Due {
+pub(crate) enum NextRun {
     Now,
     In(Duration),
-    WhenTold,
+    WhenNotified,
     /// The thread is to end.
     Never,
 }
 
-impl Signal {
+impl SyncSchedule {
     /// Notes that so many leads more wait to be indexed; whether the thread has to hear of it.
     pub(crate) fn changed(&mut self, leads: u64, now: Instant) -> bool {
         let is_first = self.waiting == 0;
@@ -54,19 +54,19 @@ impl Signal {
         std::mem::take(&mut self.discard)
     }
 
-    pub(crate) fn due(&self, now: Instant) -> Due {
+    pub(crate) fn next_run(&self, now: Instant) -> NextRun {
         let at = match (&self.failure, self.waiting_since) {
-            _ if self.stop => return Due::Never,
+            _ if self.stop => return NextRun::Never,
             (Some(failure), _) => failure.at + RETRY,
-            _ if self.at_once || self.discard || self.waiting >= BATCH => return Due::Now,
+            _ if self.at_once || self.discard || self.waiting >= BATCH => return NextRun::Now,
             (None, Some(since)) => since + DELAY,
-            (None, None) => return Due::WhenTold,
+            (None, None) => return NextRun::WhenNotified,
         };
         let rest = at.saturating_duration_since(now);
         if rest.is_zero() {
-            Due::Now
+            NextRun::Now
         } else {
-            Due::In(rest)
+            NextRun::In(rest)
         }
     }
 
@@ -80,8 +80,8 @@ impl Signal {
 mod tests {
     use super::*;
 
-    fn failed(at: Instant) -> Option<Failure> {
-        Some(Failure {
+    fn failed(at: Instant) -> Option<SyncFailure> {
+        Some(SyncFailure {
             cause: "a reason".to_owned(),
             at,
         })
@@ -90,72 +90,72 @@ mod tests {
     #[test]
     fn a_batch_is_due_when_enough_leads_wait_or_the_first_has_waited_long_enough() {
         let now = Instant::now();
-        let mut signal = Signal::default();
-        assert_eq!(signal.due(now), Due::WhenTold);
-        assert!(signal.changed(1, now), "the first of a batch");
-        assert_eq!(signal.due(now), Due::In(DELAY));
+        let mut schedule = SyncSchedule::default();
+        assert_eq!(schedule.next_run(now), NextRun::WhenNotified);
+        assert!(schedule.changed(1, now), "the first of a batch");
+        assert_eq!(schedule.next_run(now), NextRun::In(DELAY));
         let later = now + DELAY / 4;
-        assert!(!signal.changed(BATCH - 2, later));
+        assert!(!schedule.changed(BATCH - 2, later));
         assert_eq!(
-            signal.due(later),
-            Due::In(DELAY - DELAY / 4),
+            schedule.next_run(later),
+            NextRun::In(DELAY - DELAY / 4),
             "of the first"
         );
-        assert_eq!(signal.due(now + DELAY), Due::Now);
-        assert_eq!(signal.due(now + DELAY * 2), Due::Now);
-        assert!(signal.changed(1, later), "enough");
-        assert_eq!(signal.due(later), Due::Now);
-        assert!(!signal.begin_batch());
-        assert_eq!(signal.due(now + DELAY * 2), Due::WhenTold);
-        assert!(signal.changed(1, later), "the first of the next one");
-        assert_eq!(signal.due(later), Due::In(DELAY));
+        assert_eq!(schedule.next_run(now + DELAY), NextRun::Now);
+        assert_eq!(schedule.next_run(now + DELAY * 2), NextRun::Now);
+        assert!(schedule.changed(1, later), "enough");
+        assert_eq!(schedule.next_run(later), NextRun::Now);
+        assert!(!schedule.begin_batch());
+        assert_eq!(schedule.next_run(now + DELAY * 2), NextRun::WhenNotified);
+        assert!(schedule.changed(1, later), "the first of the next one");
+        assert_eq!(schedule.next_run(later), NextRun::In(DELAY));
     }
 
     #[test]
     fn a_batch_is_due_at_once_where_somebody_waits_for_it() {
         let now = Instant::now();
         for (at_once, discard) in [(true, false), (false, true)] {
-            let mut signal = Signal {
+            let mut schedule = SyncSchedule {
                 at_once,
                 discard,
-                ..Signal::default()
+                ..SyncSchedule::default()
             };
-            assert_eq!(signal.due(now), Due::Now);
-            assert_eq!(signal.begin_batch(), discard);
-            assert_eq!(signal.due(now), Due::WhenTold);
+            assert_eq!(schedule.next_run(now), NextRun::Now);
+            assert_eq!(schedule.begin_batch(), discard);
+            assert_eq!(schedule.next_run(now), NextRun::WhenNotified);
         }
     }
 
     #[test]
     fn after_a_failure_nobody_is_served_sooner_than_the_next_attempt() {
         let now = Instant::now();
-        let mut signal = Signal {
+        let mut schedule = SyncSchedule {
             failure: failed(now),
             at_once: true,
             discard: true,
-            ..Signal::default()
+            ..SyncSchedule::default()
         };
-        signal.changed(BATCH, now);
-        assert_eq!(signal.due(now), Due::In(RETRY));
-        assert_eq!(signal.due(now + RETRY), Due::Now);
-        signal.stop = true;
-        assert_eq!(signal.due(now + RETRY), Due::Never);
+        schedule.changed(BATCH, now);
+        assert_eq!(schedule.next_run(now), NextRun::In(RETRY));
+        assert_eq!(schedule.next_run(now + RETRY), NextRun::Now);
+        schedule.stop = true;
+        assert_eq!(schedule.next_run(now + RETRY), NextRun::Never);
     }
 
     #[test]
     fn nobody_waits_for_a_thread_that_has_failed_or_ends() {
-        assert!(Signal::default().is_at_work());
-        for signal in [
-            Signal {
+        assert!(SyncSchedule::default().is_at_work());
+        for schedule in [
+            SyncSchedule {
                 stop: true,
-                ..Signal::default()
+                ..SyncSchedule::default()
             },
-            Signal {
+            SyncSchedule {
                 failure: failed(Instant::now()),
-                ..Signal::default()
+                ..SyncSchedule::default()
             },
         ] {
-            assert!(!signal.is_at_work());
+            assert!(!schedule.is_at_work());
         }
     }
 }

@@ -9,19 +9,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::search::index::files::{IndexFiles, IndexHome};
-use crate::search::index::payload::Payload;
-use crate::search::index::schedule::{Due, Failure, Signal};
+use crate::search::index::files::{IndexFiles, IndexStorage};
+use crate::search::index::payload::CommitPayload;
+use crate::search::index::schedule::{NextRun, SyncFailure, SyncSchedule};
 use crate::search::index::writer::{BatchProgress, Indexer};
 use crate::search::status::{SearchState, SearchStatus};
-use crate::search::view::{Published, View};
+use crate::search::view::{PublishedView, StoreView};
 use crate::storage::{Reader, Seq};
 
 /// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
-const MOST_UNINDEXED: u64 = 50_000;
+const UNINDEXED_MAX: u64 = 50_000;
 
 /// The handle of the thread.
-pub(crate) struct Follower {
+pub(crate) struct IndexSync {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -32,12 +32,12 @@ pub(crate) type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 struct Shared {
-    home: IndexHome,
-    published: Arc<Published>,
+    storage: IndexStorage,
+    published: Arc<PublishedView>,
     /// Makes every published commit durable, since the index must not run ahead of what a power cut leaves.
     make_durable: MakeDurable,
     on_rebuild: Option<Progress>,
-    signal: Mutex<Signal>,
+    schedule: Mutex<SyncSchedule>,
     /// Wakes the thread.
     work: Condvar,
     /// Wakes those who wait for the thread.
@@ -52,15 +52,15 @@ struct Shared {
     log_start: AtomicU64,
 }
 
-impl Follower {
+impl IndexSync {
     pub(crate) fn start(
-        home: IndexHome,
-        published: Arc<Published>,
+        storage: IndexStorage,
+        published: Arc<PublishedView>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Result<Self> {
         let shared = Arc::new(Shared::new(
-            home,
+            storage,
             published,
             Box::new(make_durable),
             on_rebuild,
@@ -85,14 +85,14 @@ impl Follower {
     /// The same without a thread.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn on_call(
-        home: IndexHome,
-        published: Arc<Published>,
+        storage: IndexStorage,
+        published: Arc<PublishedView>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Self {
         let shared = Shared {
             on_call: true,
-            ..Shared::new(home, published, Box::new(make_durable), on_rebuild)
+            ..Shared::new(storage, published, Box::new(make_durable), on_rebuild)
         };
         Self {
             shared: Arc::new(shared),
@@ -106,17 +106,17 @@ impl Follower {
         if self.shared.on_call {
             self.shared.attempt();
         }
-        match &self.shared.signal().failure {
+        match &self.shared.schedule().failure {
             Some(failure) => Err(Error::new(ErrorKind::Unavailable, failure.cause.clone())),
             None => Ok(()),
         }
     }
 
     /// None at all: nothing is indexed, and searches are `Unavailable`.
-    pub(crate) fn none(published: Arc<Published>) -> Self {
-        let shared = Shared::new(IndexHome::Memory, published, Box::new(|| Ok(())), None);
+    pub(crate) fn none(published: Arc<PublishedView>) -> Self {
+        let shared = Shared::new(IndexStorage::Memory, published, Box::new(|| Ok(())), None);
         let cause = "the store was opened without search".to_owned();
-        shared.signal().failure = Some(Failure {
+        shared.schedule().failure = Some(SyncFailure {
             cause,
             at: Instant::now(),
         });
@@ -130,43 +130,43 @@ impl Follower {
 
     /// Tells the thread that a commit has changed so many leads.
     pub(crate) fn changed(&self, leads: u64) {
-        if self.shared.signal().changed(leads, Instant::now()) {
+        if self.shared.schedule().changed(leads, Instant::now()) {
             self.shared.work.notify_one();
         }
     }
 
     /// Waits while too much is not indexed.
     pub(crate) fn wait_for_room(&self) {
-        let mut signal = self.shared.signal();
-        while signal.is_at_work() && self.shared.unindexed() > MOST_UNINDEXED {
-            signal = self.shared.hurry(signal);
+        let mut schedule = self.shared.schedule();
+        while schedule.is_at_work() && self.shared.unindexed() > UNINDEXED_MAX {
+            schedule = self.shared.hurry(schedule);
         }
     }
 
     /// The newest view as soon as it can be searched.
-    pub(crate) fn searchable(&self) -> Result<Arc<View>> {
-        let mut signal = self.shared.signal();
+    pub(crate) fn searchable(&self) -> Result<Arc<StoreView>> {
+        let mut schedule = self.shared.schedule();
         loop {
             let view = self.shared.published.current()?;
             if view.is_searchable() {
                 return Ok(view);
             }
-            if let Some(failure) = &signal.failure {
+            if let Some(failure) = &schedule.failure {
                 return Err(Error::new(
                     ErrorKind::Unavailable,
                     format!("search is out of order: {}", failure.cause),
                 ));
             }
-            if signal.stop {
+            if schedule.stop {
                 return Err(Error::closed());
             }
-            signal = self.shared.hurry(signal);
+            schedule = self.shared.hurry(schedule);
         }
     }
 
     /// Has the index of `failed` thrown away and made anew, because reading it failed; unless that was done already.
-    pub(crate) fn distrust(&self, failed: &View) {
-        let mut signal = self.shared.signal();
+    pub(crate) fn invalidate_index(&self, failed: &StoreView) {
+        let mut schedule = self.shared.schedule();
         // In this order: a batch that ends meanwhile must not publish it again.
         if self
             .shared
@@ -174,7 +174,7 @@ impl Follower {
             .current()
             .is_ok_and(|view| view.has_index_of(failed))
         {
-            signal.discard = true;
+            schedule.discard = true;
             self.shared.published.without_index();
             self.shared.work.notify_one();
         }
@@ -183,17 +183,17 @@ impl Follower {
     /// Merges the index into one segment, in which nothing is left of leads that are gone, and waits until that is done or
     /// has failed; then the index is made anew as ever.
     pub(crate) fn compact(&self) {
-        let mut signal = self.shared.signal();
-        signal.merge = true;
-        while signal.merge && signal.is_at_work() {
-            signal = self.shared.hurry(signal);
+        let mut schedule = self.shared.schedule();
+        schedule.merge = true;
+        while schedule.merge && schedule.is_at_work() {
+            schedule = self.shared.hurry(schedule);
         }
     }
 
     pub(crate) fn status(&self) -> SearchStatus {
         let failure = self
             .shared
-            .signal()
+            .schedule()
             .failure
             .as_ref()
             .map(|failure| failure.cause.clone());
@@ -224,7 +224,7 @@ impl Follower {
 
     /// Indexes what is left, and ends the thread with all of tantivy's.
     pub(crate) fn stop(&self) {
-        self.shared.signal().stop = true;
+        self.shared.schedule().stop = true;
         self.shared.work.notify_all();
         self.shared.progress.notify_all();
         if let Some(thread) = lock(&self.thread).take() {
@@ -237,7 +237,7 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
+impl Drop for IndexSync {
     fn drop(&mut self) {
         self.stop();
     }
@@ -245,17 +245,17 @@ impl Drop for Follower {
 
 impl Shared {
     fn new(
-        home: IndexHome,
-        published: Arc<Published>,
+        storage: IndexStorage,
+        published: Arc<PublishedView>,
         make_durable: MakeDurable,
         on_rebuild: Option<Progress>,
     ) -> Self {
         Self {
-            home,
+            storage,
             published,
             make_durable,
             on_rebuild,
-            signal: Mutex::default(),
+            schedule: Mutex::default(),
             work: Condvar::new(),
             progress: Condvar::new(),
             indexing: Mutex::default(),
@@ -279,7 +279,7 @@ impl Shared {
 
     fn finish(&self) {
         // What came while the last batch was indexed, unless it is hopeless.
-        if self.signal().failure.is_none() && self.unindexed() > 0 {
+        if self.schedule().failure.is_none() && self.unindexed() > 0 {
             self.attempt();
         }
         if let Some(mut indexer) = lock(&self.indexer).take()
@@ -297,7 +297,7 @@ impl Shared {
         let failure = self
             .attempt_once(&mut indexer)
             .and_then(|_| self.attempt_once(&mut indexer));
-        self.signal().failure = failure.map(|cause| Failure {
+        self.schedule().failure = failure.map(|cause| SyncFailure {
             cause,
             at: Instant::now(),
         });
@@ -321,8 +321,8 @@ impl Shared {
     fn catch_up(&self, slot: &mut Option<Indexer>) -> Result<()> {
         let _indexing = lock(&self.indexing);
         let (discard, merge) = {
-            let mut signal = self.signal();
-            (signal.begin_batch(), signal.merge)
+            let mut schedule = self.schedule();
+            (schedule.begin_batch(), schedule.merge)
         };
         let view = self.published.freeze()?;
         let reader = view.reader();
@@ -333,9 +333,9 @@ impl Shared {
             Some(indexer) => indexer,
             None => {
                 let files = if discard {
-                    IndexFiles::discard(&self.home)?
+                    IndexFiles::discard(&self.storage)?
                 } else {
-                    IndexFiles::open(&self.home, reader)?
+                    IndexFiles::open(&self.storage, reader)?
                 };
                 // Of the batch before.
                 self.indexed.store(0, Ordering::Relaxed);
@@ -348,10 +348,10 @@ impl Shared {
                 indexer
             }
         };
-        let target = Payload::of(reader.header());
+        let target = CommitPayload::of(reader.meta());
         if indexer.payload() != Some(&target) {
             (self.make_durable)()?;
-            let before = indexer.payload().map(Payload::seq);
+            let before = indexer.payload().map(CommitPayload::seq);
             indexer.index(reader, &target, |progress| self.tell(progress))?;
             // One generation later: after a power cut the index may be back at the commit before this one.
             self.log_start
@@ -368,7 +368,7 @@ impl Shared {
         if merge {
             // The view before held the files that were merged.
             indexer.remove_unused()?;
-            self.signal().merge = false;
+            self.schedule().merge = false;
         }
         Ok(())
     }
@@ -388,7 +388,7 @@ impl Shared {
             progress(indexed, total);
         }
         // A rebuild can be begun again; what was written since is finished.
-        if is_rebuild && indexed < total && self.signal().stop {
+        if is_rebuild && indexed < total && self.schedule().stop {
             Err(Error::closed())
         } else {
             Ok(())
@@ -397,18 +397,18 @@ impl Shared {
 
     /// Waits until there is something to do; `false` if that is to end.
     fn wait_for_work(&self) -> bool {
-        let mut signal = self.signal();
+        let mut schedule = self.schedule();
         loop {
-            signal = match signal.due(Instant::now()) {
-                Due::Now => return true,
-                Due::Never => return false,
-                Due::WhenTold => self
+            schedule = match schedule.next_run(Instant::now()) {
+                NextRun::Now => return true,
+                NextRun::Never => return false,
+                NextRun::WhenNotified => self
                     .work
-                    .wait(signal)
+                    .wait(schedule)
                     .unwrap_or_else(PoisonError::into_inner),
-                Due::In(rest) => {
+                NextRun::In(rest) => {
                     self.work
-                        .wait_timeout(signal, rest)
+                        .wait_timeout(schedule, rest)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
@@ -417,28 +417,31 @@ impl Shared {
     }
 
     /// Asks for a batch at once and waits until something has changed.
-    fn hurry<'a>(&'a self, mut signal: MutexGuard<'a, Signal>) -> MutexGuard<'a, Signal> {
+    fn hurry<'a>(
+        &'a self,
+        mut schedule: MutexGuard<'a, SyncSchedule>,
+    ) -> MutexGuard<'a, SyncSchedule> {
         if self.on_call {
-            drop(signal);
+            drop(schedule);
             self.attempt();
-            return self.signal();
+            return self.schedule();
         }
-        signal.at_once = true;
+        schedule.at_once = true;
         self.work.notify_one();
         // Not for ever, so that no missed signal can hang a caller.
-        let (signal, _) = self
+        let (schedule, _) = self
             .progress
-            .wait_timeout(signal, Duration::from_millis(100))
+            .wait_timeout(schedule, Duration::from_millis(100))
             .unwrap_or_else(PoisonError::into_inner);
-        signal
+        schedule
     }
 
     fn unindexed(&self) -> u64 {
         self.published.current().map_or(0, |view| view.unindexed())
     }
 
-    fn signal(&self) -> MutexGuard<'_, Signal> {
-        lock(&self.signal)
+    fn schedule(&self) -> MutexGuard<'_, SyncSchedule> {
+        lock(&self.schedule)
     }
 }
 

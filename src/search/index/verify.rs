@@ -2,24 +2,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::check::{Part, Report};
+use crate::check::{Component, Report};
 use crate::error::{Error, Result};
 use crate::row::RowSet;
-use crate::search::view::View;
+use crate::search::view::StoreView;
 use crate::storage::Reader;
-use crate::storage::key::Posting;
+use crate::storage::key::BitmapId;
 
 /// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
 /// and no other is. Its files are verified by their checksums when they are opened. While it is being made, nothing is.
-pub(crate) fn check(view: &View, report: &mut Report) {
+pub(crate) fn check(view: &StoreView, report: &mut Report) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(view, report)));
     let compared = compared.unwrap_or_else(|_| Err(Error::corrupted("reading it panicked")));
     if let Err(error) = compared {
-        report.add(Part::SearchIndex, error);
+        report.add(Component::SearchIndex, error);
     }
 }
 
-fn compare(view: &View, report: &mut Report) -> Result<()> {
+fn compare(view: &StoreView, report: &mut Report) -> Result<()> {
     if !view.has_index() {
         return Ok(());
     }
@@ -34,13 +34,13 @@ fn compare(view: &View, report: &mut Report) -> Result<()> {
             indexed.insert(row);
         }
     }
-    let live = view.reader().rows(&Posting::Live)?.minus(&recent);
+    let live = view.reader().rows(&BitmapId::Live)?.minus(&recent);
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
         let what =
             format_args!("it lacks {missing} leads, has {foreign} too many, and {twice} twice")
                 .to_string();
-        report.add(Part::SearchIndex, what);
+        report.add(Component::SearchIndex, what);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::row::RowSet;
 use crate::search::fault;
 use crate::search::index::files::IndexFiles;
-use crate::search::index::payload::Payload;
+use crate::search::index::payload::CommitPayload;
 use crate::search::view::IndexView;
-use crate::storage::key::Posting;
-use crate::storage::{LogChange, LogKind, Reader, Seq};
+use crate::storage::key::BitmapId;
+use crate::storage::{ChangeKind, LoggedChange, Reader, Seq};
 
 /// An index that is written.
 pub(crate) struct Indexer {
@@ -32,7 +32,7 @@ pub(crate) struct BatchProgress {
 }
 
 /// After so many leads it is told how far a batch is.
-const LEADS_BETWEEN: u64 = 1_024;
+const PROGRESS_INTERVAL: u64 = 1_024;
 
 impl Indexer {
     pub(crate) fn new(files: IndexFiles) -> Self {
@@ -44,7 +44,7 @@ impl Indexer {
     }
 
     /// What the last commit goes up to; `None` if there was none.
-    pub(crate) fn payload(&self) -> Option<&Payload> {
+    pub(crate) fn payload(&self) -> Option<&CommitPayload> {
         self.files.payload.as_ref()
     }
 
@@ -58,13 +58,13 @@ impl Indexer {
     pub(crate) fn index(
         &mut self,
         reader: &impl Reader,
-        target: &Payload,
+        target: &CommitPayload,
         mut tell: impl FnMut(BatchProgress) -> Result<()>,
     ) -> Result<()> {
-        let since = self.payload().map(Payload::seq);
-        let Changed { rows, created } = match since {
-            Some(seq) => Changed::after(seq, reader)?,
-            None => Changed::all(reader)?,
+        let since = self.payload().map(CommitPayload::seq);
+        let ChangedRows { rows, created } = match since {
+            Some(seq) => ChangedRows::after(seq, reader)?,
+            None => ChangedRows::all(reader)?,
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
         let knows_index = std::mem::take(&mut self.made_last_commit);
@@ -74,7 +74,7 @@ impl Indexer {
             None => self.files.writer()?,
         };
         for (indexed, row) in (0_u64..).zip(rows.iter()) {
-            if indexed % LEADS_BETWEEN == 0 {
+            if indexed % PROGRESS_INTERVAL == 0 {
                 tell(BatchProgress {
                     indexed,
                     total,
@@ -133,21 +133,21 @@ impl Indexer {
 }
 
 /// What changed since the index was committed.
-struct Changed {
+struct ChangedRows {
     rows: RowSet,
     /// Those of which it had nothing, so that nothing of them need be looked for to be removed.
     created: RowSet,
 }
 
-impl Changed {
+impl ChangedRows {
     fn after(seq: Seq, reader: &impl Reader) -> Result<Self> {
         let mut changed = Self {
             rows: RowSet::default(),
             created: RowSet::default(),
         };
-        reader.changes_after(seq, |LogChange { kind, row, .. }| {
+        reader.changes_after(seq, |LoggedChange { kind, row, .. }| {
             changed.rows.insert(row);
-            if kind == LogKind::Created {
+            if kind == ChangeKind::Created {
                 changed.created.insert(row);
             }
         })?;
@@ -156,7 +156,7 @@ impl Changed {
 
     /// All, of an index that has nothing.
     fn all(reader: &impl Reader) -> Result<Self> {
-        let rows = reader.rows(&Posting::Live)?;
+        let rows = reader.rows(&BitmapId::Live)?;
         Ok(Self {
             created: rows.clone(),
             rows,

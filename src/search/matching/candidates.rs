@@ -1,108 +1,114 @@
 //! Documents that have what was typed, or a part of it, and how well: joined part by part.
 
-use crate::search::matching::collect::{Note, Noted, Way};
-use crate::search::matching::doc_set::Documents;
-use crate::search::matching::rank::{Class, Places};
+use crate::search::matching::collect::{MatchQuality, PackedQuality, ScoredDocs};
+use crate::search::matching::doc_set::DocSet;
+use crate::search::matching::rank::{FieldSet, RankClass};
 
 /// Documents that have all parts so far, and in what best way each.
-pub(crate) enum Hits {
+pub(crate) enum Candidates {
     /// Those of one phrase, as they were noted: only the ways of those that stay are made out.
-    Noted { noted: Noted, is_all: bool },
+    ScoredDocs { scored: ScoredDocs, is_all: bool },
     Made {
-        documents: Documents,
-        ways: Vec<PartWay>,
+        documents: DocSet,
+        qualities: Vec<PartialMatch>,
     },
 }
 
 /// In what way a document has one part of what was typed, or all so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PartWay {
-    pub(crate) class: Class,
+pub(crate) struct PartialMatch {
+    pub(crate) class: RankClass,
     /// Where all phrases are.
-    pub(crate) common: Places,
+    pub(crate) common: FieldSet,
 }
 
-impl Default for Hits {
+impl Default for Candidates {
     fn default() -> Self {
         Self::made(0, std::iter::empty())
     }
 }
 
-impl Hits {
+impl Candidates {
     /// Those of one phrase, which may be all of the query.
-    pub(crate) fn of_phrase(noted: Noted, is_all: bool) -> Self {
-        Self::Noted { noted, is_all }
+    pub(crate) fn of_phrase(scored: ScoredDocs, is_all: bool) -> Self {
+        Self::ScoredDocs { scored, is_all }
     }
 
     /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
-    pub(crate) fn of_number(noted: Noted, is_all: bool) -> Self {
-        let way = |note| PartWay {
-            common: Places::default(),
-            ..PartWay::of(note, is_all)
+    pub(crate) fn of_number(scored: ScoredDocs, is_all: bool) -> Self {
+        let quality = |packed| PartialMatch {
+            common: FieldSet::default(),
+            ..PartialMatch::of(packed, is_all)
         };
-        let ways = (0..noted.documents.len())
-            .filter_map(|place| noted.note(place).map(way))
+        let qualities = (0..scored.documents.len())
+            .filter_map(|index| scored.packed(index).map(quality))
             .collect();
         Self::Made {
-            ways,
-            documents: noted.documents,
+            qualities,
+            documents: scored.documents,
         }
     }
 
     /// Documents below `end`, in ascending order, each with its way.
-    pub(crate) fn made(end: u32, hits: impl Iterator<Item = (u32, PartWay)>) -> Self {
-        let (documents, ways) = hits.unzip();
+    pub(crate) fn made(end: u32, candidates: impl Iterator<Item = (u32, PartialMatch)>) -> Self {
+        let (documents, qualities) = candidates.unzip();
         Self::Made {
-            documents: Documents::new(documents, end),
-            ways,
+            documents: DocSet::new(documents, end),
+            qualities,
         }
     }
 
-    pub(crate) fn documents(&self) -> &Documents {
+    pub(crate) fn documents(&self) -> &DocSet {
         match self {
-            Self::Noted { noted, .. } => &noted.documents,
+            Self::ScoredDocs { scored, .. } => &scored.documents,
             Self::Made { documents, .. } => documents,
         }
     }
 
     /// The way of the document in this place.
     #[inline]
-    pub(crate) fn way(&self, place: usize) -> Option<PartWay> {
+    pub(crate) fn quality(&self, index: usize) -> Option<PartialMatch> {
         match self {
-            Self::Noted { noted, is_all } => {
-                noted.note(place).map(|note| PartWay::of(note, *is_all))
-            }
-            Self::Made { ways, .. } => ways.get(place).copied(),
+            Self::ScoredDocs { scored, is_all } => scored
+                .packed(index)
+                .map(|packed| PartialMatch::of(packed, *is_all)),
+            Self::Made { qualities, .. } => qualities.get(index).copied(),
         }
     }
 
     /// The way of a document, if it is there and its place is at `from` or after, which then is the place.
     #[inline]
-    fn way_from(&self, from: &mut usize, document: u32) -> Option<PartWay> {
+    fn way_from(&self, from: &mut usize, document: u32) -> Option<PartialMatch> {
         match self {
-            Self::Noted { noted, is_all } => noted
+            Self::ScoredDocs { scored, is_all } => scored
                 .note_from(from, document)
-                .map(|note| PartWay::of(note, *is_all)),
-            Self::Made { documents, ways } => {
+                .map(|packed| PartialMatch::of(packed, *is_all)),
+            Self::Made {
+                documents,
+                qualities,
+            } => {
                 *from = documents.place_from(*from, document)?;
-                ways.get(*from).copied()
+                qualities.get(*from).copied()
             }
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, PartWay)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, PartialMatch)> {
         let documents = self.documents().as_slice().iter().enumerate();
-        documents.filter_map(|(place, document)| Some((*document, self.way(place)?)))
+        documents.filter_map(|(index, document)| Some((*document, self.quality(index)?)))
     }
 
     /// Tells of a way in which a document has all that was typed.
-    pub(crate) fn improve(&mut self, document: u32, class: Class) {
-        if let Self::Made { documents, ways } = self
-            && let Some(way) = documents
+    pub(crate) fn improve(&mut self, document: u32, class: RankClass) {
+        if let Self::Made {
+            documents,
+            qualities,
+        } = self
+            && let Some(quality) = documents
                 .place(document)
-                .and_then(|place| ways.get_mut(place))
+                .and_then(|index| qualities.get_mut(index))
         {
-            way.class = way.class.min(class);
+            quality.class = quality.class.min(class);
         }
     }
 
@@ -111,25 +117,25 @@ impl Hits {
     pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;
-        let both = |(document, way): (u32, PartWay)| {
+        let both = |(document, quality): (u32, PartialMatch)| {
             // All of `fewer` are there.
             let before = before.way_from(&mut from, document)?;
-            let class = Class {
-                typos: before.class.typos.saturating_add(way.class.typos),
-                partial: before.class.partial || way.class.partial,
-                unequal: true,
-                apart: true,
-                place: if fewer_is_first {
-                    way.class.place
+            let class = RankClass {
+                typos: before.class.typos.saturating_add(quality.class.typos),
+                prefix_only: before.class.prefix_only || quality.class.prefix_only,
+                not_exact: true,
+                not_adjacent: true,
+                field_rank: if fewer_is_first {
+                    quality.class.field_rank
                 } else {
-                    before.class.place
+                    before.class.field_rank
                 },
             };
             Some((
                 document,
-                PartWay {
+                PartialMatch {
                     class,
-                    common: Places(before.common.0 & way.common.0),
+                    common: FieldSet(before.common.0 & quality.common.0),
                 },
             ))
         };
@@ -148,40 +154,40 @@ impl Hits {
             };
             let word = words
                 .next_if(|(document, _)| *document == next)
-                .map(|(_, way)| way);
+                .map(|(_, quality)| quality);
             let number = numbers
                 .next_if(|(document, _)| *document == next)
-                .map(|(_, way)| way);
-            let way = match (word, number) {
+                .map(|(_, quality)| quality);
+            let quality = match (word, number) {
                 (Some(word), Some(number)) => word.or(number),
                 (one, other) => one.or(other)?,
             };
-            Some((next, way))
+            Some((next, quality))
         });
         Self::made(end, both)
     }
 }
 
-impl PartWay {
-    fn of(note: Note, is_all: bool) -> Self {
+impl PartialMatch {
+    fn of(packed: PackedQuality, is_all: bool) -> Self {
         let (
-            Way {
+            MatchQuality {
                 typos,
-                partial,
-                unequal,
+                prefix_only,
+                not_exact,
             },
-            places,
-        ) = (note.way(), note.places());
-        let class = Class {
+            fields,
+        ) = (packed.quality(), packed.fields());
+        let class = RankClass {
             typos,
-            partial,
-            unequal: unequal || !is_all,
-            apart: !is_all,
-            place: places.best(),
+            prefix_only,
+            not_exact: not_exact || !is_all,
+            not_adjacent: !is_all,
+            field_rank: fields.best(),
         };
         Self {
             class,
-            common: places,
+            common: fields,
         }
     }
 
@@ -192,7 +198,7 @@ impl PartWay {
             self
         };
         Self {
-            common: Places(self.common.0 | other.common.0),
+            common: FieldSet(self.common.0 | other.common.0),
             ..better
         }
     }

@@ -1,47 +1,48 @@
 //! Which documents have a phrase, and in what best way each: collected from postings in any order.
 
 use crate::error::Result;
-use crate::search::matching::doc_set::{Bits, Documents};
+use crate::search::matching::doc_set::{DocBits, DocSet};
 use crate::search::matching::postings::Postings;
-use crate::search::matching::rank::Places;
+use crate::search::matching::rank::FieldSet;
 
 /// In what way a document has a phrase; less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Way {
+pub(crate) struct MatchQuality {
     pub(crate) typos: u8,
     /// Its last word is only the beginning of one.
-    pub(crate) partial: bool,
+    pub(crate) prefix_only: bool,
     /// No value consists of the phrase.
-    pub(crate) unequal: bool,
+    pub(crate) not_exact: bool,
 }
 
 /// A way and the places of those that are as good, as one number of which more is better and 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Note(u16);
+pub(crate) struct PackedQuality(u16);
 
 /// The most typos of a phrase that are told apart.
-const MOST_TYPOS: u8 = 62;
+const TYPOS_MAX: u8 = 62;
 
-impl Note {
-    pub(crate) fn new(way: Way, places: Places) -> Self {
-        let way =
-            way.typos.min(MOST_TYPOS) << 2 | u8::from(way.partial) << 1 | u8::from(way.unequal);
-        Self(u16::from(u8::MAX - way) << 8 | u16::from(places.0))
+impl PackedQuality {
+    pub(crate) fn new(quality: MatchQuality, fields: FieldSet) -> Self {
+        let quality = quality.typos.min(TYPOS_MAX) << 2
+            | u8::from(quality.prefix_only) << 1
+            | u8::from(quality.not_exact);
+        Self(u16::from(u8::MAX - quality) << 8 | u16::from(fields.0))
     }
 
-    pub(crate) fn way(self) -> Way {
+    pub(crate) fn quality(self) -> MatchQuality {
         let [better, _] = self.0.to_be_bytes();
-        let way = u8::MAX - better;
-        Way {
-            typos: way >> 2,
-            partial: way & 2 != 0,
-            unequal: way & 1 != 0,
+        let quality = u8::MAX - better;
+        MatchQuality {
+            typos: quality >> 2,
+            prefix_only: quality & 2 != 0,
+            not_exact: quality & 1 != 0,
         }
     }
 
-    pub(crate) fn places(self) -> Places {
-        let [_, places] = self.0.to_be_bytes();
-        Places(places)
+    pub(crate) fn fields(self) -> FieldSet {
+        let [_, fields] = self.0.to_be_bytes();
+        FieldSet(fields)
     }
 
     fn is_none(self) -> bool {
@@ -59,187 +60,191 @@ impl Note {
 }
 
 /// Documents, each with its note.
-pub(crate) struct Noted {
-    pub(crate) documents: Documents,
-    notes: Notes,
+pub(crate) struct ScoredDocs {
+    pub(crate) documents: DocSet,
+    packed_list: DocQualities,
 }
 
-enum Notes {
+enum DocQualities {
     /// In the order of the documents.
-    Listed(Vec<Note>),
+    Listed(Vec<PackedQuality>),
     /// By the document's number, with room for all that the source has; 0 is none. Plain numbers, since memory that is
     /// zero costs nothing until it is written.
     ByNumber(Vec<u16>),
 }
 
-impl Noted {
+impl ScoredDocs {
     /// The note of a document that is in this place.
     #[inline]
-    pub(crate) fn note(&self, place: usize) -> Option<Note> {
-        match &self.notes {
-            Notes::Listed(notes) => notes.get(place).copied(),
-            Notes::ByNumber(notes) => note_by_number(notes, *self.documents.as_slice().get(place)?),
+    pub(crate) fn packed(&self, place: usize) -> Option<PackedQuality> {
+        match &self.packed_list {
+            DocQualities::Listed(packed_list) => packed_list.get(place).copied(),
+            DocQualities::ByNumber(packed_list) => {
+                note_by_number(packed_list, *self.documents.as_slice().get(place)?)
+            }
         }
     }
 
     /// The note of a document, if it is there and its place is at `from` or after, which then is the place.
     #[inline]
-    pub(crate) fn note_from(&self, from: &mut usize, document: u32) -> Option<Note> {
-        match &self.notes {
-            Notes::Listed(notes) => {
+    pub(crate) fn note_from(&self, from: &mut usize, document: u32) -> Option<PackedQuality> {
+        match &self.packed_list {
+            DocQualities::Listed(packed_list) => {
                 *from = self.documents.place_from(*from, document)?;
-                notes.get(*from).copied()
+                packed_list.get(*from).copied()
             }
-            Notes::ByNumber(notes) => note_by_number(notes, document),
+            DocQualities::ByNumber(packed_list) => note_by_number(packed_list, document),
         }
     }
 }
 
 #[inline]
-fn note_by_number(notes: &[u16], document: u32) -> Option<Note> {
-    notes
+fn note_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality> {
+    packed_list
         .get(document as usize)
         .copied()
-        .map(Note)
-        .filter(|note| !note.is_none())
+        .map(PackedQuality)
+        .filter(|packed| !packed.is_none())
 }
 
 /// What says which documents have a phrase.
-pub(crate) struct Found<'t, T> {
+pub(crate) struct TermMatches<'t, T> {
     /// The terms of which any is one of it.
-    pub(crate) terms: Vec<(&'t T, Note)>,
+    pub(crate) terms: Vec<(&'t T, PackedQuality)>,
     /// Documents that have it otherwise.
-    pub(crate) documents: Vec<(u32, Note)>,
+    pub(crate) documents: Vec<(u32, PackedQuality)>,
 }
 
 /// About so many documents are shown at once, few enough to stay in the processor's cache.
-const SHOWN: usize = 4_096;
+const BATCH_DOCUMENTS: usize = 4_096;
 /// From this part of all documents on there is a note for each rather than a list of those that are found, …
-const LISTED: u64 = 64;
+const DENSE_FRACTION: u64 = 64;
 /// … unless they come in so few ascending runs, one for each term, that the list is sorted soon.
-const FEW_RUNS: usize = 8;
+const SPARSE_TERMS_MAX: usize = 8;
 
 /// All documents that were found; only those `among` others, if that is given.
 pub(crate) fn collect<P: Postings>(
-    source: &P,
-    found: Found<'_, P::Term>,
-    among: Option<&Documents>,
-) -> Result<Noted> {
-    let (terms, end) = (&found.terms, u64::from(source.end()));
+    segment: &P,
+    found: TermMatches<'_, P::Term>,
+    among: Option<&DocSet>,
+) -> Result<ScoredDocs> {
+    let (terms, end) = (&found.terms, u64::from(segment.end()));
     let frequencies: u64 = terms
         .iter()
-        .map(|(term, _)| u64::from(source.frequency(term)))
+        .map(|(term, _)| u64::from(segment.frequency(term)))
         .sum();
     let most = among.map_or(frequencies, |among| {
         frequencies.min((among.len() * terms.len()) as u64)
     });
-    let listed = if among.is_some() && terms.len() <= FEW_RUNS {
+    let listed = if among.is_some() && terms.len() <= SPARSE_TERMS_MAX {
         end
     } else {
-        end / LISTED
+        end / DENSE_FRACTION
     };
     if most > listed {
-        collect_by_number(source, found, among)
+        collect_by_number(segment, found, among)
     } else {
-        collect_listed(source, found, among)
+        collect_listed(segment, found, among)
     }
 }
 
 /// Shows `visit` the documents that have a term; only those `among` others, if that is given.
 fn each<P: Postings>(
-    source: &P,
+    segment: &P,
     term: &P::Term,
-    among: Option<&Documents>,
+    among: Option<&DocSet>,
     mut visit: impl FnMut(u32),
 ) -> Result<()> {
     match among {
-        Some(among) => source.each_among(term, among, visit),
-        None => source.each_document(term, |documents| {
+        Some(among) => segment.each_among(term, among, visit),
+        None => segment.each_document(term, |documents| {
             documents.iter().for_each(|document| visit(*document))
         }),
     }
 }
 
 fn collect_listed<P: Postings>(
-    source: &P,
-    found: Found<'_, P::Term>,
-    among: Option<&Documents>,
-) -> Result<Noted> {
-    let Found {
+    segment: &P,
+    found: TermMatches<'_, P::Term>,
+    among: Option<&DocSet>,
+) -> Result<ScoredDocs> {
+    let TermMatches {
         terms,
         documents: mut all,
     } = found;
     all.retain(|(document, _)| among.is_none_or(|among| among.contains(*document)));
-    for (term, note) in &terms {
-        each(source, term, among, |document| all.push((document, *note)))?;
+    for (term, packed) in &terms {
+        each(segment, term, among, |document| {
+            all.push((document, *packed))
+        })?;
     }
     all.sort_by_key(|(document, _)| *document);
-    let (mut documents, mut notes) = (Vec::new(), Vec::<Note>::new());
-    for (document, note) in all {
-        match notes
+    let (mut documents, mut packed_list) = (Vec::new(), Vec::<PackedQuality>::new());
+    for (document, packed) in all {
+        match packed_list
             .last_mut()
             .filter(|_| documents.last() == Some(&document))
         {
-            Some(last) => *last = last.and(note),
+            Some(last) => *last = last.and(packed),
             None => {
                 documents.push(document);
-                notes.push(note);
+                packed_list.push(packed);
             }
         }
     }
-    Ok(Noted {
-        documents: Documents::new(documents, source.end()),
-        notes: Notes::Listed(notes),
+    Ok(ScoredDocs {
+        documents: DocSet::new(documents, segment.end()),
+        packed_list: DocQualities::Listed(packed_list),
     })
 }
 
 fn collect_by_number<P: Postings>(
-    source: &P,
-    found: Found<'_, P::Term>,
-    among: Option<&Documents>,
-) -> Result<Noted> {
-    let mut notes = vec![0; source.end() as usize];
-    let mut noted = Bits::below(source.end());
-    let mut add = |document: u32, note: Note| {
-        if let Some(kept) = notes.get_mut(document as usize) {
-            *kept = Note(*kept).and(note).0;
-            noted.insert(document);
+    segment: &P,
+    found: TermMatches<'_, P::Term>,
+    among: Option<&DocSet>,
+) -> Result<ScoredDocs> {
+    let mut packed_list = vec![0; segment.end() as usize];
+    let mut scored = DocBits::below(segment.end());
+    let mut add = |document: u32, packed: PackedQuality| {
+        if let Some(kept) = packed_list.get_mut(document as usize) {
+            *kept = PackedQuality(*kept).and(packed).0;
+            scored.insert(document);
         }
     };
-    let Found { terms, documents } = found;
+    let TermMatches { terms, documents } = found;
     let documents = documents
         .into_iter()
         .filter(|(document, _)| among.is_none_or(|among| among.contains(*document)));
-    documents.for_each(|(document, note)| add(document, note));
-    for (term, note) in &terms {
-        each(source, term, among, |document| add(document, *note))?;
+    documents.for_each(|(document, packed)| add(document, packed));
+    for (term, packed) in &terms {
+        each(segment, term, among, |document| add(document, *packed))?;
     }
-    Ok(Noted {
-        documents: Documents::of(noted, source.end()),
-        notes: Notes::ByNumber(notes),
+    Ok(ScoredDocs {
+        documents: DocSet::of(scored, segment.end()),
+        packed_list: DocQualities::ByNumber(packed_list),
     })
 }
 
 /// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
 /// such term.
 pub(crate) fn each_first<P: Postings>(
-    source: &P,
-    terms: &[(&P::Term, Note)],
-    mut visit: impl FnMut(&[u32], Note) -> Result<()>,
+    segment: &P,
+    terms: &[(&P::Term, PackedQuality)],
+    mut visit: impl FnMut(&[u32], PackedQuality) -> Result<()>,
 ) -> Result<()> {
-    let mut seen = Bits::below(source.end());
-    let mut fresh = Vec::with_capacity(SHOWN * 2);
-    for (term, note) in terms {
+    let mut seen = DocBits::below(segment.end());
+    let mut fresh = Vec::with_capacity(BATCH_DOCUMENTS * 2);
+    for (term, packed) in terms {
         let mut shown = Ok(());
-        source.each_document(term, |documents| {
+        segment.each_document(term, |documents| {
             fresh.extend(documents.iter().filter(|document| seen.insert(**document)));
-            if fresh.len() >= SHOWN && shown.is_ok() {
-                shown = visit(&fresh, *note);
+            if fresh.len() >= BATCH_DOCUMENTS && shown.is_ok() {
+                shown = visit(&fresh, *packed);
                 fresh.clear();
             }
         })?;
         shown?;
-        visit(&fresh, *note)?;
+        visit(&fresh, *packed)?;
         fresh.clear();
     }
     Ok(())
@@ -253,9 +258,9 @@ mod tests {
 
     use super::*;
     use crate::row::Row;
-    use crate::search::matching::postings::Meant;
-    use crate::search::query::fuzzy::Mistyped;
-    use crate::search::terms::field::{Scope, Slot};
+    use crate::search::matching::postings::FuzzyMatch;
+    use crate::search::query::fuzzy::FuzzyWord;
+    use crate::search::terms::field::{FieldScope, TermField};
 
     /// Terms that are the documents that have them, below an end.
     struct Lists(u32);
@@ -267,15 +272,20 @@ mod tests {
             self.0
         }
 
-        fn term(&self, _: Slot, _: &str) -> Result<Option<Vec<u32>>> {
+        fn term(&self, _: TermField, _: &str) -> Result<Option<Vec<u32>>> {
             Ok(None)
         }
 
-        fn beginning_with(&self, _: &Scope, _: &str) -> Result<Vec<Vec<u32>>> {
+        fn terms_with_prefix(&self, _: &FieldScope, _: &str) -> Result<Vec<Vec<u32>>> {
             Ok(Vec::new())
         }
 
-        fn meant_by(&self, _: &Scope, _: &Mistyped, _: bool) -> Result<Vec<Meant<Vec<u32>>>> {
+        fn fuzzy_terms(
+            &self,
+            _: &FieldScope,
+            _: &FuzzyWord,
+            _: bool,
+        ) -> Result<Vec<FuzzyMatch<Vec<u32>>>> {
             Ok(Vec::new())
         }
 
@@ -291,7 +301,7 @@ mod tests {
         fn each_among(
             &self,
             term: &Vec<u32>,
-            among: &Documents,
+            among: &DocSet,
             visit: impl FnMut(u32),
         ) -> Result<()> {
             among.common(term, visit);
@@ -307,16 +317,16 @@ mod tests {
         }
     }
 
-    fn any_note() -> impl Strategy<Value = Note> {
+    fn any_note() -> impl Strategy<Value = PackedQuality> {
         (0..4_u8, any::<bool>(), any::<bool>(), 1..=u8::MAX).prop_map(
-            |(typos, partial, unequal, places)| {
-                Note::new(
-                    Way {
+            |(typos, prefix_only, not_exact, fields)| {
+                PackedQuality::new(
+                    MatchQuality {
                         typos,
-                        partial,
-                        unequal,
+                        prefix_only,
+                        not_exact,
                     },
-                    Places(places),
+                    FieldSet(fields),
                 )
             },
         )
@@ -329,71 +339,76 @@ mod tests {
 
     #[test]
     fn a_note_keeps_its_way_and_places_and_a_better_one_is_more() {
-        let mut ways = Vec::new();
-        for typos in [0, 1, 2, MOST_TYPOS] {
-            for partial in [false, true] {
-                for unequal in [false, true] {
-                    ways.push(Way {
+        let mut qualities = Vec::new();
+        for typos in [0, 1, 2, TYPOS_MAX] {
+            for prefix_only in [false, true] {
+                for not_exact in [false, true] {
+                    qualities.push(MatchQuality {
                         typos,
-                        partial,
-                        unequal,
+                        prefix_only,
+                        not_exact,
                     });
                 }
             }
         }
-        for (index, way) in ways.iter().enumerate() {
-            let note = Note::new(*way, Places(0b101));
-            assert_eq!((note.way(), note.places()), (*way, Places(0b101)));
-            assert!(!note.is_none());
+        for (index, quality) in qualities.iter().enumerate() {
+            let packed = PackedQuality::new(*quality, FieldSet(0b101));
             assert_eq!(
-                note.and(Note::new(*way, Places(0b110))).places(),
-                Places(0b111),
-                "{way:?}"
+                (packed.quality(), packed.fields()),
+                (*quality, FieldSet(0b101))
             );
-            for worse in ways.iter().skip(index + 1) {
-                let worse = Note::new(*worse, Places(0b110));
-                assert!(note > worse);
-                assert_eq!((note.and(worse), worse.and(note)), (note, note));
+            assert!(!packed.is_none());
+            assert_eq!(
+                packed
+                    .and(PackedQuality::new(*quality, FieldSet(0b110)))
+                    .fields(),
+                FieldSet(0b111),
+                "{quality:?}"
+            );
+            for worse in qualities.iter().skip(index + 1) {
+                let worse = PackedQuality::new(*worse, FieldSet(0b110));
+                assert!(packed > worse);
+                assert_eq!((packed.and(worse), worse.and(packed)), (packed, packed));
             }
         }
         assert_eq!(
-            Note::new(
-                Way {
+            PackedQuality::new(
+                MatchQuality {
                     typos: u8::MAX,
-                    ..ways[0]
+                    ..qualities[0]
                 },
-                Places(1)
+                FieldSet(1)
             )
-            .way()
+            .quality()
             .typos,
-            MOST_TYPOS
+            TYPOS_MAX
         );
-        assert!(Note::default().is_none());
+        assert!(PackedQuality::default().is_none());
     }
 
     #[test]
     fn documents_are_listed_where_they_are_few() {
-        let end = 64 * LISTED as u32;
-        let is_listed = |lists: &[Vec<u32>], among: Option<&Documents>| {
-            let note = Note::new(
-                Way {
+        let end = 64 * DENSE_FRACTION as u32;
+        let is_listed = |lists: &[Vec<u32>], among: Option<&DocSet>| {
+            let packed = PackedQuality::new(
+                MatchQuality {
                     typos: 0,
-                    partial: false,
-                    unequal: false,
+                    prefix_only: false,
+                    not_exact: false,
                 },
-                Places(1),
+                FieldSet(1),
             );
-            let terms = lists.iter().map(|list| (list, note)).collect();
-            let noted = collect(
+            let terms = lists.iter().map(|list| (list, packed)).collect();
+            let scored = collect(
                 &Lists(end),
-                Found {
+                TermMatches {
                     terms,
                     documents: Vec::new(),
                 },
                 among,
             )
             .unwrap();
-            matches!(noted.notes, Notes::Listed(_))
+            matches!(scored.packed_list, DocQualities::Listed(_))
         };
         let list = |documents: u32| (0..documents).collect::<Vec<_>>();
         assert!(is_listed(&[list(64)], None));
@@ -402,14 +417,14 @@ mod tests {
             !is_listed(&[list(32), list(33)], None),
             "of all terms together"
         );
-        let few = Documents::new(list(10), end);
+        let few = DocSet::new(list(10), end);
         assert!(is_listed(&vec![list(1_000); 8], Some(&few)), "few runs");
         assert!(
             !is_listed(&vec![list(1_000); 9], Some(&few)),
             "ninety, as far as those among which they are looked for go"
         );
         assert!(is_listed(&vec![list(7); 9], Some(&few)));
-        let one = Documents::new(list(1), end);
+        let one = DocSet::new(list(1), end);
         assert!(
             is_listed(&vec![list(1_000); 64], Some(&one)),
             "64, one for each term"
@@ -419,37 +434,37 @@ mod tests {
 
     #[test]
     fn each_document_is_shown_once_with_the_first_note() {
-        let note = |places| {
-            Note::new(
-                Way {
+        let packed = |fields| {
+            PackedQuality::new(
+                MatchQuality {
                     typos: 0,
-                    partial: false,
-                    unequal: false,
+                    prefix_only: false,
+                    not_exact: false,
                 },
-                Places(places),
+                FieldSet(fields),
             )
         };
         let every = |step: usize| (0..20_000_u32).step_by(step).collect::<Vec<u32>>();
         let lists = [
-            (every(7), note(1)),
-            (every(1), note(2)),
-            (every(2), note(4)),
-            (vec![19_999], note(8)),
+            (every(7), packed(1)),
+            (every(1), packed(2)),
+            (every(2), packed(4)),
+            (vec![19_999], packed(8)),
         ];
-        let terms: Vec<_> = lists.iter().map(|(list, note)| (list, *note)).collect();
+        let terms: Vec<_> = lists.iter().map(|(list, packed)| (list, *packed)).collect();
         let mut shown = BTreeMap::new();
-        each_first(&Lists(20_000), &terms, |documents, note| {
+        each_first(&Lists(20_000), &terms, |documents, packed| {
             assert!(
-                documents.len() < SHOWN + 128,
+                documents.len() < BATCH_DOCUMENTS + 128,
                 "no more at once than a cache holds"
             );
             for document in documents {
-                assert_eq!(shown.insert(*document, note), None, "shown once");
+                assert_eq!(shown.insert(*document, packed), None, "shown once");
             }
             Ok(())
         })
         .unwrap();
-        let expected = |document: u32| note(if document.is_multiple_of(7) { 1 } else { 2 });
+        let expected = |document: u32| packed(if document.is_multiple_of(7) { 1 } else { 2 });
         assert!(
             shown
                 .into_iter()
@@ -471,34 +486,34 @@ mod tests {
             others in prop::collection::vec((0..500_u32, any_note()), 0..20),
             among in prop::option::of(documents(500)),
         ) {
-            let source = Lists(500);
-            let mut expected = BTreeMap::<u32, Note>::new();
-            let of_terms = terms.iter().flat_map(|(list, note)| list.iter().map(|document| (*document, *note)));
-            for (document, note) in of_terms.chain(others.iter().copied()) {
+            let segment = Lists(500);
+            let mut expected = BTreeMap::<u32, PackedQuality>::new();
+            let of_terms = terms.iter().flat_map(|(list, packed)| list.iter().map(|document| (*document, *packed)));
+            for (document, packed) in of_terms.chain(others.iter().copied()) {
                 if among.as_ref().is_none_or(|among| among.contains(&document)) {
-                    let kept = expected.entry(document).or_insert(note);
-                    *kept = kept.and(note);
+                    let kept = expected.entry(document).or_insert(packed);
+                    *kept = kept.and(packed);
                 }
             }
-            let among = among.map(|among| Documents::new(among, source.end()));
+            let among = among.map(|among| DocSet::new(among, segment.end()));
             let found = || {
-                let terms = terms.iter().map(|(list, note)| (list, *note)).collect();
-                Found { terms, documents: others.clone() }
+                let terms = terms.iter().map(|(list, packed)| (list, *packed)).collect();
+                TermMatches { terms, documents: others.clone() }
             };
-            for noted in [
-                collect(&source, found(), among.as_ref()).unwrap(),
-                collect_listed(&source, found(), among.as_ref()).unwrap(),
-                collect_by_number(&source, found(), among.as_ref()).unwrap(),
+            for scored in [
+                collect(&segment, found(), among.as_ref()).unwrap(),
+                collect_listed(&segment, found(), among.as_ref()).unwrap(),
+                collect_by_number(&segment, found(), among.as_ref()).unwrap(),
             ] {
-                prop_assert_eq!(noted.documents.as_slice(), expected.keys().copied().collect::<Vec<_>>());
+                prop_assert_eq!(scored.documents.as_slice(), expected.keys().copied().collect::<Vec<_>>());
                 let mut from = 0;
-                for (place, (document, note)) in expected.iter().enumerate() {
-                    prop_assert_eq!(noted.note(place), Some(*note));
-                    prop_assert_eq!(noted.note_from(&mut from, *document), Some(*note));
+                for (place, (document, packed)) in expected.iter().enumerate() {
+                    prop_assert_eq!(scored.packed(place), Some(*packed));
+                    prop_assert_eq!(scored.note_from(&mut from, *document), Some(*packed));
                 }
                 let mut from = 0;
                 let absent = (0..=500).find(|document| !expected.contains_key(document)).unwrap();
-                prop_assert_eq!(noted.note_from(&mut from, absent), None);
+                prop_assert_eq!(scored.note_from(&mut from, absent), None);
             }
         }
     }

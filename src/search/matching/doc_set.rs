@@ -3,9 +3,9 @@
 use std::cell::OnceCell;
 
 /// A bit for each document.
-pub(crate) struct Bits(Vec<u64>);
+pub(crate) struct DocBits(Vec<u64>);
 
-impl Bits {
+impl DocBits {
     /// An empty set of documents below `end`.
     pub(crate) fn below(end: u32) -> Self {
         Self(vec![0; end.div_ceil(64) as usize])
@@ -41,13 +41,13 @@ impl Bits {
 }
 
 /// Documents in ascending order, among which others are looked for.
-pub(crate) struct Documents {
+pub(crate) struct DocSet {
     list: OnceCell<Vec<u32>>,
     len: usize,
     /// A number above those of all.
     end: u32,
     /// If they are many, a bit for each; few are searched for in the list.
-    bits: Option<Bits>,
+    bits: Option<DocBits>,
 }
 
 /// How many documents are looked for at once: as many as tantivy decodes.
@@ -55,11 +55,11 @@ const BLOCK: usize = 128;
 /// From a part of so many documents on, they have a bit each.
 const MANY: usize = 256;
 
-impl Documents {
+impl DocSet {
     /// Some of the documents below `end`.
     pub(crate) fn new(list: Vec<u32>, end: u32) -> Self {
         let bits = (list.len() > end as usize / MANY).then(|| {
-            let mut bits = Bits::below(end);
+            let mut bits = DocBits::below(end);
             for document in &list {
                 bits.insert(*document);
             }
@@ -74,7 +74,7 @@ impl Documents {
     }
 
     /// Those in a set. They are listed only if anybody asks for the list.
-    pub(crate) fn of(bits: Bits, end: u32) -> Self {
+    pub(crate) fn of(bits: DocBits, end: u32) -> Self {
         let len = bits.0.iter().map(|word| word.count_ones() as usize).sum();
         Self {
             list: OnceCell::new(),
@@ -165,7 +165,7 @@ mod tests {
         #[test]
         fn places_are_those_in_the_list(documents in prop::collection::btree_set(0_u32..3_000, 0..200), end in 3_000_u32..200_000) {
             let documents: Vec<u32> = documents.into_iter().collect();
-            let among = Documents::new(documents.clone(), end);
+            let among = DocSet::new(documents.clone(), end);
             for document in (0..3_000).chain([end, u32::MAX]) {
                 let place = documents.binary_search(&document).ok();
                 prop_assert_eq!((among.place(document), among.contains(document)), (place, place.is_some()));
@@ -180,12 +180,12 @@ mod tests {
             let mut common = Vec::new();
             among.common(&others, |document| common.push(document));
             prop_assert_eq!(common, others.into_iter().filter(|other| documents.contains(other)).collect::<Vec<_>>());
-            let mut bits = Bits::below(end);
+            let mut bits = DocBits::below(end);
             prop_assert!(documents.iter().all(|document| bits.insert(*document) && !bits.insert(*document)));
             let mut all = Vec::new();
             bits.for_each(|document| all.push(document));
             prop_assert_eq!(&all, &documents);
-            let same = Documents::of(bits, end);
+            let same = DocSet::of(bits, end);
             prop_assert_eq!((same.len(), same.as_slice()), (documents.len(), documents.as_slice()));
             prop_assert!(documents.iter().enumerate().all(|(place, document)| same.place(*document) == Some(place)));
         }

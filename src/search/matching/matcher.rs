@@ -3,24 +3,26 @@
 
 use crate::error::Result;
 use crate::row::{Row, RowSet};
-use crate::search::matching::candidates::{Hits, PartWay};
-use crate::search::matching::collect::{Found, Note, Noted, Way, collect, each_first};
-use crate::search::matching::doc_set::Documents;
-use crate::search::matching::phrase::side_by_side;
+use crate::search::matching::candidates::{Candidates, PartialMatch};
+use crate::search::matching::collect::{
+    MatchQuality, PackedQuality, ScoredDocs, TermMatches, collect, each_first,
+};
+use crate::search::matching::doc_set::DocSet;
+use crate::search::matching::phrase::match_phrase;
 use crate::search::matching::postings::Postings;
-use crate::search::matching::rank::{Class, Places, place};
-use crate::search::matching::results::Ranked;
+use crate::search::matching::rank::{FieldSet, RankClass, field_rank};
+use crate::search::matching::results::RankedHits;
 use crate::search::matching::term_lookup::{
-    GroupTerms, Lookup, PhraseTerms, RunTerms, Sequence, Variant, WordTerms, frequency,
+    GroupTerms, PhraseTerms, RunTerms, TermLookup, TermSequence, Variant, WordTerms, frequency,
 };
 use crate::search::query::query_text::QueryText;
-use crate::search::terms::field::{Scope, Slot};
-use crate::search::view::View;
+use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::view::StoreView;
 
 /// What leads are held against.
-pub(crate) struct Wanted<'q> {
+pub(crate) struct MatchRequest<'q> {
     pub(crate) query: &'q QueryText,
-    pub(crate) scopes: &'q [Scope],
+    pub(crate) scopes: &'q [FieldScope],
     /// Whether typos are forgiven.
     pub(crate) forgiving: bool,
     /// Which leads are wanted at all; `None` for any.
@@ -28,22 +30,22 @@ pub(crate) struct Wanted<'q> {
 }
 
 /// The leads that have every group of the query, each in any of the scopes.
-pub(crate) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
-    let mut ranked = Ranked::default();
+pub(crate) fn find(view: &StoreView, request: &MatchRequest<'_>) -> Result<RankedHits> {
+    let mut ranked = RankedHits::default();
     // What a newer source knows of a row outdates all older ones.
     let mut outdated = RowSet::default();
     for layer in view.recent().newest_first() {
-        Matching {
-            source: &layer.words()?,
-            wanted,
+        Matcher {
+            segment: &layer.terms()?,
+            request,
         }
         .rank(&outdated, &mut ranked)?;
         outdated.add_all(layer.rows());
     }
     for segment in view.segments()? {
-        Matching {
-            source: &segment,
-            wanted,
+        Matcher {
+            segment: &segment,
+            request,
         }
         .rank(&outdated, &mut ranked)?;
     }
@@ -51,18 +53,18 @@ pub(crate) fn find(view: &View, wanted: &Wanted<'_>) -> Result<Ranked> {
 }
 
 /// So few documents are not worth to be looked for among those of one more word: positions tell as well.
-const FEW: usize = 64;
+const INTERSECTION_MIN: usize = 64;
 
 /// The wanted leads of one source.
-struct Matching<'a, P> {
-    source: &'a P,
-    wanted: &'a Wanted<'a>,
+struct Matcher<'a, P> {
+    segment: &'a P,
+    request: &'a MatchRequest<'a>,
 }
 
-impl<P: Postings> Matching<'_, P> {
+impl<P: Postings> Matcher<'_, P> {
     /// Adds the leads of this source to those that are found, but for the rows that are outdated.
-    fn rank(&self, outdated: &RowSet, ranked: &mut Ranked) -> Result<()> {
-        let query = &self.wanted.query.groups;
+    fn rank(&self, outdated: &RowSet, ranked: &mut RankedHits) -> Result<()> {
+        let query = &self.request.query.groups;
         let mut groups = Vec::with_capacity(query.len());
         for group in query {
             let group = self.lookup().group(group, query.len() == 1)?;
@@ -80,12 +82,12 @@ impl<P: Postings> Matching<'_, P> {
         {
             return self.rank_phrase(phrase, outdated, ranked);
         }
-        let mut hits = self.wanted_of(&self.hits(&groups)?, outdated)?;
-        self.improve_side_by_side(&groups, &mut hits)?;
-        self.source
-            .each_row(hits.documents().as_slice(), |index, row| {
-                if let Some(way) = hits.way(index) {
-                    ranked.class(way.class).push(row);
+        let mut candidates = self.select(&self.candidates(&groups)?, outdated)?;
+        self.improve_adjacent(&groups, &mut candidates)?;
+        self.segment
+            .each_row(candidates.documents().as_slice(), |index, row| {
+                if let Some(quality) = candidates.quality(index) {
+                    ranked.class(quality.class).push(row);
                 }
             })
     }
@@ -95,55 +97,56 @@ impl<P: Postings> Matching<'_, P> {
         &self,
         phrase: &PhraseTerms<P::Term>,
         outdated: &RowSet,
-        ranked: &mut Ranked,
+        ranked: &mut RankedHits,
     ) -> Result<()> {
         let mut found = self.found(phrase, None, true)?;
         let times = usize::try_from(phrase.frequency).unwrap_or(usize::MAX);
-        let is_wanted = self.is_wanted(times, outdated);
-        let class = |note: Note| {
-            let Way {
+        let is_selected = self.is_selected(times, outdated);
+        let class = |packed: PackedQuality| {
+            let MatchQuality {
                 typos,
-                partial,
-                unequal,
-            } = note.way();
-            Class {
+                prefix_only,
+                not_exact,
+            } = packed.quality();
+            RankClass {
                 typos,
-                partial,
-                unequal,
-                apart: false,
-                place: note.places().best(),
+                prefix_only,
+                not_exact,
+                not_adjacent: false,
+                field_rank: packed.fields().best(),
             }
         };
         if found.documents.is_empty() {
             // The best first, so that each document is looked at once.
-            found.terms.sort_by_key(|(_, note)| class(*note));
-            return each_first(self.source, &found.terms, |documents, note| {
-                let rows = ranked.class(class(note));
-                self.source.each_row(documents, |_, row| {
-                    if is_wanted(row) {
+            found.terms.sort_by_key(|(_, packed)| class(*packed));
+            return each_first(self.segment, &found.terms, |documents, packed| {
+                let rows = ranked.class(class(packed));
+                self.segment.each_row(documents, |_, row| {
+                    if is_selected(row) {
                         rows.push(row);
                     }
                 })
             });
         }
-        let noted = collect(self.source, found, None)?;
-        self.source
-            .each_row(noted.documents.as_slice(), |place, row| {
-                if let Some(note) = noted.note(place).filter(|_| is_wanted(row)) {
-                    ranked.class(class(note)).push(row);
+        let scored = collect(self.segment, found, None)?;
+        self.segment
+            .each_row(scored.documents.as_slice(), |place, row| {
+                if let Some(packed) = scored.packed(place).filter(|_| is_selected(row)) {
+                    ranked.class(class(packed)).push(row);
                 }
             })
     }
 
     /// The documents that have all groups: the rarest first, so that the others are looked for in few.
-    fn hits(&self, groups: &[GroupTerms<P::Term>]) -> Result<Hits> {
+    fn candidates(&self, groups: &[GroupTerms<P::Term>]) -> Result<Candidates> {
         let mut order: Vec<(usize, &GroupTerms<P::Term>)> = groups.iter().enumerate().collect();
         order.sort_by_key(|(_, group)| group.frequency);
-        let mut all: Option<Hits> = None;
+        let mut all: Option<Candidates> = None;
         for (index, group) in order {
-            let among = all.as_ref().map(Hits::documents);
-            let hits = self.group(group, among, index + 1 == groups.len(), groups.len() == 1)?;
-            all = Some(Hits::joined(all, hits, index == 0));
+            let among = all.as_ref().map(Candidates::documents);
+            let candidates =
+                self.group(group, among, index + 1 == groups.len(), groups.len() == 1)?;
+            all = Some(Candidates::joined(all, candidates, index == 0));
         }
         Ok(all.unwrap_or_default())
     }
@@ -152,21 +155,21 @@ impl<P: Postings> Matching<'_, P> {
     fn group(
         &self,
         group: &GroupTerms<P::Term>,
-        among: Option<&Documents>,
+        among: Option<&DocSet>,
         is_last: bool,
         is_all: bool,
-    ) -> Result<Hits> {
+    ) -> Result<Candidates> {
         let count = group.phrases.len();
         let mut order: Vec<(usize, &PhraseTerms<P::Term>)> =
             group.phrases.iter().enumerate().collect();
         order.sort_by_key(|(_, phrase)| phrase.frequency);
-        let mut words: Option<Hits> = None;
+        let mut words: Option<Candidates> = None;
         for (index, phrase) in order {
-            let among = words.as_ref().map(Hits::documents).or(among);
-            let noted = self.phrase(phrase, among, is_last && index + 1 == count)?;
-            words = Some(Hits::joined(
+            let among = words.as_ref().map(Candidates::documents).or(among);
+            let scored = self.phrase(phrase, among, is_last && index + 1 == count)?;
+            words = Some(Candidates::joined(
                 words,
-                Hits::of_phrase(noted, is_all && count == 1),
+                Candidates::of_phrase(scored, is_all && count == 1),
                 index == 0,
             ));
         }
@@ -181,183 +184,201 @@ impl<P: Postings> Matching<'_, P> {
     fn phrase(
         &self,
         phrase: &PhraseTerms<P::Term>,
-        among: Option<&Documents>,
+        among: Option<&DocSet>,
         is_last: bool,
-    ) -> Result<Noted> {
-        collect(self.source, self.found(phrase, among, is_last)?, among)
+    ) -> Result<ScoredDocs> {
+        collect(self.segment, self.found(phrase, among, is_last)?, among)
     }
 
     /// The terms of a phrase of one word, and the documents that have one of several.
     fn found<'t>(
         &self,
         phrase: &'t PhraseTerms<P::Term>,
-        among: Option<&Documents>,
+        among: Option<&DocSet>,
         is_last: bool,
-    ) -> Result<Found<'t, P::Term>> {
+    ) -> Result<TermMatches<'t, P::Term>> {
         let (mut terms, mut documents) = (Vec::new(), Vec::new());
         for sequence in &phrase.scopes {
-            let slot = sequence.scope.slot;
-            let note = |way: Way| {
-                Note::new(
-                    Way {
-                        partial: way.partial && is_last,
-                        ..way
+            let field = sequence.scope.field;
+            let packed = |quality: MatchQuality| {
+                PackedQuality::new(
+                    MatchQuality {
+                        prefix_only: quality.prefix_only && is_last,
+                        ..quality
                     },
-                    Places::only(slot),
+                    FieldSet::only(field),
                 )
             };
             match sequence.words.as_slice() {
                 // Under a custom field's name it is positions that tell what is equal.
-                [word] if slot.tells_alone() || sequence.openings.is_empty() => {
+                [word] if field.has_exact_terms() || sequence.length_markers.is_empty() => {
                     terms.extend(word.iter().map(
                         |Variant {
                              term,
                              typos,
-                             partial,
-                             alone,
+                             prefix_only,
+                             is_exact,
                          }| {
-                            let is_equal = *alone && !*partial && !sequence.openings.is_empty();
+                            let is_equal =
+                                *is_exact && !*prefix_only && !sequence.length_markers.is_empty();
                             (
                                 term,
-                                note(Way {
+                                packed(MatchQuality {
                                     typos: *typos,
-                                    partial: *partial,
-                                    unequal: !is_equal,
+                                    prefix_only: *prefix_only,
+                                    not_exact: !is_equal,
                                 }),
                             )
                         },
                     ));
                 }
                 _ => documents.extend(
-                    self.ways(sequence, among)?
+                    self.qualities(sequence, among)?
                         .into_iter()
-                        .map(|(document, way)| (document, note(way))),
+                        .map(|(document, quality)| (document, packed(quality))),
                 ),
             }
         }
-        Ok(Found { terms, documents })
+        Ok(TermMatches { terms, documents })
     }
 
     /// The documents that have a phone of this number.
     fn number(
         &self,
         runs: &[RunTerms<P::Term>],
-        among: Option<&Documents>,
+        among: Option<&DocSet>,
         is_last: bool,
         is_all: bool,
-    ) -> Result<Hits> {
+    ) -> Result<Candidates> {
         let mut documents = Vec::new();
         for RunTerms { sequence, is_whole } in runs {
-            for (document, way) in self.ways(sequence, among)? {
-                if !way.unequal || !is_whole {
-                    let way = Way {
-                        partial: way.unequal && is_last,
-                        ..way
+            for (document, quality) in self.qualities(sequence, among)? {
+                if !quality.not_exact || !is_whole {
+                    let quality = MatchQuality {
+                        prefix_only: quality.not_exact && is_last,
+                        ..quality
                     };
-                    documents.push((document, Note::new(way, Places::only(Slot::Phone))));
+                    documents.push((
+                        document,
+                        PackedQuality::new(quality, FieldSet::only(TermField::Phone)),
+                    ));
                 }
             }
         }
-        let noted = collect(
-            self.source,
-            Found {
+        let scored = collect(
+            self.segment,
+            TermMatches {
                 terms: Vec::new(),
                 documents,
             },
             among,
         )?;
-        Ok(Hits::of_number(noted, is_all))
+        Ok(Candidates::of_number(scored, is_all))
     }
 
     /// The documents in which the words of a phrase stand side by side.
-    fn ways(
+    fn qualities(
         &self,
-        sequence: &Sequence<P::Term>,
-        among: Option<&Documents>,
-    ) -> Result<Vec<(u32, Way)>> {
+        sequence: &TermSequence<P::Term>,
+        among: Option<&DocSet>,
+    ) -> Result<Vec<(u32, MatchQuality)>> {
         let mut order: Vec<&WordTerms<P::Term>> = sequence.words.iter().collect();
-        order.sort_by_key(|word| frequency(self.source, word));
-        let mut documents: Option<Documents> = None;
+        order.sort_by_key(|word| frequency(self.segment, word));
+        let mut documents: Option<DocSet> = None;
         for word in order {
             if documents
                 .as_ref()
-                .is_some_and(|documents| documents.len() < FEW)
+                .is_some_and(|documents| documents.len() < INTERSECTION_MIN)
             {
                 break;
             }
-            let any = Note::new(
-                Way {
+            let any = PackedQuality::new(
+                MatchQuality {
                     typos: 0,
-                    partial: false,
-                    unequal: false,
+                    prefix_only: false,
+                    not_exact: false,
                 },
-                Places::default(),
+                FieldSet::default(),
             );
             let terms = word.iter().map(|variant| (&variant.term, any)).collect();
-            let found = Found {
+            let found = TermMatches {
                 terms,
                 documents: Vec::new(),
             };
-            documents = Some(collect(self.source, found, documents.as_ref().or(among))?.documents);
+            documents = Some(collect(self.segment, found, documents.as_ref().or(among))?.documents);
         }
         let words: Vec<&[Variant<P::Term>]> = sequence.words.iter().map(Vec::as_slice).collect();
-        let documents = documents.as_ref().map_or(&[][..], Documents::as_slice);
-        side_by_side(self.source, &words, &sequence.openings, documents)
+        let documents = documents.as_ref().map_or(&[][..], DocSet::as_slice);
+        match_phrase(self.segment, &words, &sequence.length_markers, documents)
     }
 
     /// The hits whose leads are as they are here, and wanted.
-    fn wanted_of(&self, hits: &Hits, outdated: &RowSet) -> Result<Hits> {
-        let is_wanted = self.is_wanted(hits.documents().len(), outdated);
+    fn select(&self, candidates: &Candidates, outdated: &RowSet) -> Result<Candidates> {
+        let is_selected = self.is_selected(candidates.documents().len(), outdated);
         let mut kept = Vec::new();
-        self.source
-            .each_row(hits.documents().as_slice(), |index, row| {
-                if is_wanted(row) {
+        self.segment
+            .each_row(candidates.documents().as_slice(), |index, row| {
+                if is_selected(row) {
                     kept.extend(
-                        hits.documents()
+                        candidates
+                            .documents()
                             .as_slice()
                             .get(index)
                             .copied()
-                            .zip(hits.way(index)),
+                            .zip(candidates.quality(index)),
                     );
                 }
             })?;
-        Ok(Hits::made(hits.documents().end(), kept.into_iter()))
+        Ok(Candidates::made(
+            candidates.documents().end(),
+            kept.into_iter(),
+        ))
     }
 
     /// Whether a row is not outdated, and wanted; to be asked so many times.
-    fn is_wanted(&self, times: usize, outdated: &RowSet) -> impl Fn(Row) -> bool {
+    fn is_selected(&self, times: usize, outdated: &RowSet) -> impl Fn(Row) -> bool {
         let outdated = outdated.lookup(times);
-        let filter = self.wanted.filter.map(|filter| filter.lookup(times));
+        let filter = self.request.filter.map(|filter| filter.lookup(times));
         move |row| {
             !outdated.contains(row) && filter.as_ref().is_none_or(|filter| filter.contains(row))
         }
     }
 
     /// Finds the hits in which all words stand side by side, which is better than wherever.
-    fn improve_side_by_side(&self, groups: &[GroupTerms<P::Term>], hits: &mut Hits) -> Result<()> {
-        let Some(first) = self.wanted.query.words().next() else {
+    fn improve_adjacent(
+        &self,
+        groups: &[GroupTerms<P::Term>],
+        candidates: &mut Candidates,
+    ) -> Result<()> {
+        let Some(first) = self.request.query.words().next() else {
             return Ok(());
         };
-        let common = hits.iter().fold(Places::default(), |all, (_, way)| {
-            Places(all.0 | way.common.0)
-        });
+        let common = candidates
+            .iter()
+            .fold(FieldSet::default(), |all, (_, quality)| {
+                FieldSet(all.0 | quality.common.0)
+            });
         for scope in self
-            .wanted
+            .request
             .scopes
             .iter()
-            .filter(|scope| common.has(scope.slot))
+            .filter(|scope| common.has(scope.field))
         {
-            let place = place(scope.slot);
-            let at_best = Class {
+            let field_rank = field_rank(scope.field);
+            let at_best = RankClass {
                 typos: 0,
-                partial: false,
-                unequal: false,
-                apart: false,
-                place,
+                prefix_only: false,
+                not_exact: false,
+                not_adjacent: false,
+                field_rank,
             };
-            let improves = |way: &PartWay| way.common.has(scope.slot) && at_best < way.class;
-            let candidates = hits.iter().filter(|(_, way)| improves(way));
-            let documents: Vec<u32> = candidates.map(|(document, _)| document).collect();
+            let improves =
+                |quality: &PartialMatch| quality.common.has(scope.field) && at_best < quality.class;
+            let documents: Vec<u32> = candidates
+                .iter()
+                .filter(|(_, partial)| improves(partial))
+                .map(|(document, _)| document)
+                .collect();
             if documents.is_empty() {
                 continue;
             }
@@ -376,21 +397,25 @@ impl<P: Postings> Matching<'_, P> {
                 .flat_map(|sequence| &sequence.words)
                 .map(Vec::as_slice)
                 .collect();
-            let openings = self.lookup().openings(scope, words.len(), Some(first))?;
-            for (document, way) in side_by_side(self.source, &words, &openings, &documents)? {
-                let Way {
+            let length_markers = self
+                .lookup()
+                .length_markers(scope, words.len(), Some(first))?;
+            for (document, quality) in
+                match_phrase(self.segment, &words, &length_markers, &documents)?
+            {
+                let MatchQuality {
                     typos,
-                    partial,
-                    unequal,
-                } = way;
-                hits.improve(
+                    prefix_only,
+                    not_exact,
+                } = quality;
+                candidates.improve(
                     document,
-                    Class {
+                    RankClass {
                         typos,
-                        partial,
-                        unequal,
-                        apart: false,
-                        place,
+                        prefix_only,
+                        not_exact,
+                        not_adjacent: false,
+                        field_rank,
                     },
                 );
             }
@@ -398,11 +423,11 @@ impl<P: Postings> Matching<'_, P> {
         Ok(())
     }
 
-    fn lookup(&self) -> Lookup<'_, P> {
-        Lookup {
-            source: self.source,
-            scopes: self.wanted.scopes,
-            forgiving: self.wanted.forgiving,
+    fn lookup(&self) -> TermLookup<'_, P> {
+        TermLookup {
+            segment: self.segment,
+            scopes: self.request.scopes,
+            forgiving: self.request.forgiving,
         }
     }
 }

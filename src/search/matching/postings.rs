@@ -3,9 +3,9 @@
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::search::matching::doc_set::Documents;
-use crate::search::query::fuzzy::{Distance, Mistyped};
-use crate::search::terms::field::{Scope, Slot};
+use crate::search::matching::doc_set::DocSet;
+use crate::search::query::fuzzy::{EditDistance, FuzzyWord};
+use crate::search::terms::field::{FieldScope, TermField};
 
 /// One segment of the index, or the leads since. Documents are numbered from 0, as the source likes.
 pub(crate) trait Postings {
@@ -16,18 +16,18 @@ pub(crate) trait Postings {
     fn end(&self) -> u32;
 
     /// The term of a slot that has this very text.
-    fn term(&self, slot: Slot, text: &str) -> Result<Option<Self::Term>>;
+    fn term(&self, field: TermField, text: &str) -> Result<Option<Self::Term>>;
 
     /// Terms that together have the words of a scope that begin so, and maybe are no longer than that.
-    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>>;
+    fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>>;
 
-    /// The words of a scope that a mistyped one, or with `beginnings` the beginning of one, may be meant for.
-    fn meant_by(
+    /// The words of a scope that a mistyped one, or with `prefixes` the beginning of one, may be meant for.
+    fn fuzzy_terms(
         &self,
-        scope: &Scope,
-        mistyped: &Mistyped,
-        beginnings: bool,
-    ) -> Result<Vec<Meant<Self::Term>>>;
+        scope: &FieldScope,
+        fuzzy: &FuzzyWord,
+        prefixes: bool,
+    ) -> Result<Vec<FuzzyMatch<Self::Term>>>;
 
     /// How many documents have a term.
     fn frequency(&self, term: &Self::Term) -> u32;
@@ -36,12 +36,7 @@ pub(crate) trait Postings {
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
     /// Shows `visit` the documents in `among` that have a term, in ascending order.
-    fn each_among(
-        &self,
-        term: &Self::Term,
-        among: &Documents,
-        visit: impl FnMut(u32),
-    ) -> Result<()>;
+    fn each_among(&self, term: &Self::Term, among: &DocSet, visit: impl FnMut(u32)) -> Result<()>;
 
     /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
     fn each_position(
@@ -56,9 +51,9 @@ pub(crate) trait Postings {
 }
 
 /// A word that a mistyped one may be meant for.
-pub(crate) struct Meant<T> {
+pub(crate) struct FuzzyMatch<T> {
     pub(crate) term: T,
     /// Whether the term is of values that are that word.
-    pub(crate) alone: bool,
-    pub(crate) distance: Distance,
+    pub(crate) is_exact: bool,
+    pub(crate) distance: EditDistance,
 }

@@ -9,28 +9,28 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::error::Result;
 use crate::row::{Row, RowSet};
-use crate::search::matching::doc_set::Documents;
-use crate::search::matching::postings::{Meant, Postings};
-use crate::search::query::fuzzy::Mistyped;
-use crate::search::terms::field::{Scope, Slot};
+use crate::search::matching::doc_set::DocSet;
+use crate::search::matching::postings::{FuzzyMatch, Postings};
+use crate::search::query::fuzzy::FuzzyWord;
+use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::lead_terms::each_term;
 use crate::storage::{ReadView, Reader};
 
 /// The changed leads of one or more commits.
-pub(crate) struct Layer {
+pub(crate) struct MemSegment {
     rows: RowSet,
     /// The state after the last of those commits.
     read: Arc<ReadView>,
-    words: OnceLock<LayerWords>,
+    terms: OnceLock<MemTerms>,
     analysing: Mutex<()>,
 }
 
-impl Layer {
+impl MemSegment {
     fn new(rows: RowSet, read: Arc<ReadView>) -> Arc<Self> {
         Arc::new(Self {
             rows,
             read,
-            words: OnceLock::new(),
+            terms: OnceLock::new(),
             analysing: Mutex::new(()),
         })
     }
@@ -39,39 +39,39 @@ impl Layer {
         &self.rows
     }
 
-    pub(crate) fn words(&self) -> Result<&LayerWords> {
-        if let Some(words) = self.words.get() {
-            return Ok(words);
+    pub(crate) fn terms(&self) -> Result<&MemTerms> {
+        if let Some(terms) = self.terms.get() {
+            return Ok(terms);
         }
         // One searcher analyses, the others wait for it. The lock guards nothing that a panic could leave half done.
         let _analysing = self
             .analysing
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(words) = self.words.get() {
-            return Ok(words);
+        if let Some(terms) = self.terms.get() {
+            return Ok(terms);
         }
-        let words = LayerWords::analyse(&self.rows, &*self.read)?;
-        Ok(self.words.get_or_init(|| words))
+        let terms = MemTerms::analyse(&self.rows, &*self.read)?;
+        Ok(self.terms.get_or_init(|| terms))
     }
 }
 
 /// The words of a layer's live leads; documents are rows.
 #[derive(Default)]
-pub(crate) struct LayerWords {
-    terms: BTreeMap<(Slot, String), Vec<Posting>>,
+pub(crate) struct MemTerms {
+    terms: BTreeMap<(TermField, String), Vec<MemPosting>>,
     end: u32,
 }
 
 /// A lead that has a term, and where.
-pub(crate) struct Posting {
+pub(crate) struct MemPosting {
     row: u32,
     positions: Vec<u32>,
 }
 
-impl LayerWords {
+impl MemTerms {
     fn analyse(rows: &RowSet, reader: &impl Reader) -> Result<Self> {
-        let mut words = Self {
+        let mut terms = Self {
             end: u32::try_from(rows.end()).unwrap_or(u32::MAX),
             ..Self::default()
         };
@@ -79,19 +79,19 @@ impl LayerWords {
             let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else {
                 continue;
             };
-            each_term(&stored.lead, |slot, position, term| {
-                words.add(row, slot, term.to_string(), position)
+            each_term(&stored.lead, |field, position, term| {
+                terms.add(row, field, term.to_string(), position)
             });
         }
-        Ok(words)
+        Ok(terms)
     }
 
     /// Rows come in ascending order, and so do the positions of a term in one.
-    fn add(&mut self, row: Row, slot: Slot, term: String, position: u32) {
-        let postings = self.terms.entry((slot, term)).or_default();
+    fn add(&mut self, row: Row, field: TermField, term: String, position: u32) {
+        let postings = self.terms.entry((field, term)).or_default();
         match postings.last_mut().filter(|last| last.row == row.0) {
             Some(last) => last.positions.push(position),
-            None => postings.push(Posting {
+            None => postings.push(MemPosting {
                 row: row.0,
                 positions: vec![position],
             }),
@@ -101,59 +101,59 @@ impl LayerWords {
     /// The terms of a slot that begin so.
     fn terms_from(
         &self,
-        slot: Slot,
-        beginning: String,
-    ) -> impl Iterator<Item = (&str, &Vec<Posting>)> {
-        let first = (slot, beginning);
+        field: TermField,
+        prefix: String,
+    ) -> impl Iterator<Item = (&str, &Vec<MemPosting>)> {
+        let first = (field, prefix);
         let terms = self
             .terms
             .range((Bound::Included(&first), Bound::Unbounded));
-        let terms = terms.map(|((slot, term), postings)| (*slot, term.as_str(), postings));
+        let terms = terms.map(|((field, term), postings)| (*field, term.as_str(), postings));
         terms
-            .take_while(move |(slot, term, _)| {
-                *slot == first.0 && term.starts_with(first.1.as_str())
+            .take_while(move |(field, term, _)| {
+                *field == first.0 && term.starts_with(first.1.as_str())
             })
             .map(|(_, term, postings)| (term, postings))
     }
 }
 
-impl<'a> Postings for &'a LayerWords {
-    type Term = &'a Vec<Posting>;
+impl<'a> Postings for &'a MemTerms {
+    type Term = &'a Vec<MemPosting>;
 
     fn end(&self) -> u32 {
         self.end
     }
 
-    fn term(&self, slot: Slot, text: &str) -> Result<Option<Self::Term>> {
-        Ok(self.terms.get(&(slot, text.to_owned())))
+    fn term(&self, field: TermField, text: &str) -> Result<Option<Self::Term>> {
+        Ok(self.terms.get(&(field, text.to_owned())))
     }
 
-    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<Self::Term>> {
+    fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>> {
         let terms = scope
-            .terms(beginning)
-            .flat_map(|(term, _)| self.terms_from(scope.slot, term));
+            .terms(prefix)
+            .flat_map(|(term, _)| self.terms_from(scope.field, term));
         Ok(terms.map(|(_, postings)| postings).collect())
     }
 
-    fn meant_by(
+    fn fuzzy_terms(
         &self,
-        scope: &Scope,
-        mistyped: &Mistyped,
+        scope: &FieldScope,
+        fuzzy: &FuzzyWord,
         _: bool,
-    ) -> Result<Vec<Meant<Self::Term>>> {
-        let Some(first_letter) = mistyped.first_letter() else {
+    ) -> Result<Vec<FuzzyMatch<Self::Term>>> {
+        let Some(first_letter) = fuzzy.first_letter() else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
-        for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
+        for (from, is_exact) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
             let before = from.len() - first_letter.len_utf8();
             found.extend(
-                self.terms_from(scope.slot, from)
+                self.terms_from(scope.field, from)
                     .filter_map(|(term, postings)| {
-                        let distance = mistyped.distance(term.get(before..)?)?;
-                        Some(Meant {
+                        let distance = fuzzy.distance(term.get(before..)?)?;
+                        Some(FuzzyMatch {
                             term: postings,
-                            alone,
+                            is_exact,
                             distance,
                         })
                     }),
@@ -171,12 +171,7 @@ impl<'a> Postings for &'a LayerWords {
         Ok(())
     }
 
-    fn each_among(
-        &self,
-        term: &Self::Term,
-        among: &Documents,
-        visit: impl FnMut(u32),
-    ) -> Result<()> {
+    fn each_among(&self, term: &Self::Term, among: &DocSet, visit: impl FnMut(u32)) -> Result<()> {
         term.iter()
             .map(|posting| posting.row)
             .filter(|row| among.contains(*row))
@@ -210,50 +205,50 @@ impl<'a> Postings for &'a LayerWords {
 
 /// All layers since the last commit of the index.
 #[derive(Clone, Default)]
-pub(crate) struct Recent {
+pub(crate) struct RecentIndex {
     /// Those that the follower is indexing, oldest first. They are not merged with the ones after.
-    frozen: Vec<Arc<Layer>>,
+    immutable: Vec<Arc<MemSegment>>,
     /// Those since, oldest first, each larger than the next.
-    fresh: Vec<Arc<Layer>>,
+    active: Vec<Arc<MemSegment>>,
 }
 
-impl Recent {
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Layer> {
-        self.frozen
+impl RecentIndex {
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &MemSegment> {
+        self.immutable
             .iter()
-            .chain(&self.fresh)
+            .chain(&self.active)
             .rev()
-            .map(|layer| &**layer)
+            .map(|segment| &**segment)
     }
 
     /// How many rows the layers hold; one that changed in several is counted in each.
     pub(crate) fn len(&self) -> u64 {
-        self.newest_first().map(|layer| layer.rows.len()).sum()
+        self.newest_first().map(|segment| segment.rows.len()).sum()
     }
 
     /// With the rows that a commit changed. Layers of like size are merged, so that there are few of them
     /// and each row is merged a logarithmic number of times.
     pub(crate) fn with(&self, mut rows: RowSet, read: &Arc<ReadView>) -> Self {
         let mut recent = self.clone();
-        while let Some(last) = recent.fresh.pop_if(|last| last.rows.len() <= rows.len()) {
+        while let Some(last) = recent.active.pop_if(|last| last.rows.len() <= rows.len()) {
             rows.add_all(&last.rows);
         }
-        recent.fresh.push(Layer::new(rows, Arc::clone(read)));
+        recent.active.push(MemSegment::new(rows, Arc::clone(read)));
         recent
     }
 
     /// With everything so far handed to the follower.
-    pub(crate) fn frozen(&self) -> Self {
+    pub(crate) fn immutable(&self) -> Self {
         let mut recent = self.clone();
-        recent.frozen.append(&mut recent.fresh);
+        recent.immutable.append(&mut recent.active);
         recent
     }
 
     /// Without what the follower has indexed.
-    pub(crate) fn without_frozen(&self) -> Self {
+    pub(crate) fn without_immutable(&self) -> Self {
         Self {
-            frozen: Vec::new(),
-            fresh: self.fresh.clone(),
+            immutable: Vec::new(),
+            active: self.active.clone(),
         }
     }
 }

@@ -3,19 +3,19 @@
 use crate::error::Result;
 use crate::query::newest_of;
 use crate::row::{Row, RowSet};
-use crate::search::matching::rank::Class;
+use crate::search::matching::rank::RankClass;
 use crate::storage::Reader;
 
 /// The rows that were found, class by class.
 #[derive(Debug, Default)]
-pub(crate) struct Ranked {
+pub(crate) struct RankedHits {
     /// By the class's index; no row is in two.
     classes: Vec<Vec<Row>>,
 }
 
-impl Ranked {
+impl RankedHits {
     /// The rows of a class, for more to be added.
-    pub(crate) fn class(&mut self, class: Class) -> &mut Vec<Row> {
+    pub(crate) fn class(&mut self, class: RankClass) -> &mut Vec<Row> {
         let index = class.index();
         if index >= self.classes.len() {
             self.classes.resize_with(index + 1, Vec::new);

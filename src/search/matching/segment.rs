@@ -5,16 +5,16 @@ use std::sync::{Arc, OnceLock};
 use tantivy::columnar::Column;
 use tantivy::postings::{Postings as _, TermInfo};
 use tantivy::schema::{IndexRecordOption, Term};
-use tantivy::{DocSet, InvertedIndexReader, SegmentReader};
+use tantivy::{DocSet as _, InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
 use crate::row::Row;
 use crate::search::fault;
-use crate::search::matching::doc_set::Documents;
-use crate::search::matching::postings::{Meant, Postings};
-use crate::search::query::fuzzy::Mistyped;
+use crate::search::matching::doc_set::DocSet;
+use crate::search::matching::postings::{FuzzyMatch, Postings};
+use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::terms::document::IndexSchema;
-use crate::search::terms::field::{Scope, Slot};
+use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::index_term::IndexTerm;
 
 pub(crate) struct Segment<'a> {
@@ -74,23 +74,23 @@ impl<'a> Segment<'a> {
         Ok(rows.filter_map(|row| u32::try_from(row).ok().map(Row)))
     }
 
-    fn inverted(&self, slot: Slot) -> Result<Arc<InvertedIndexReader>> {
+    fn inverted(&self, field: TermField) -> Result<Arc<InvertedIndexReader>> {
         self.reader
-            .inverted_index(self.schema.slot(slot))
+            .inverted_index(self.schema.field(field))
             .map_err(fault)
     }
 
     /// All terms of a slot that begin so.
-    fn terms_from(&self, slot: Slot, beginning: &str) -> Result<Vec<SegmentTerm>> {
-        let inverted = self.inverted(slot)?;
+    fn terms_from(&self, field: TermField, prefix: &str) -> Result<Vec<SegmentTerm>> {
+        let inverted = self.inverted(field)?;
         let mut found = Vec::new();
         let mut terms = inverted
             .terms()
             .range()
-            .ge(beginning.as_bytes())
+            .ge(prefix.as_bytes())
             .into_stream()
             .map_err(fault)?;
-        while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
+        while terms.advance() && terms.key().starts_with(prefix.as_bytes()) {
             found.push(SegmentTerm {
                 inverted: Arc::clone(&inverted),
                 info: terms.value().clone(),
@@ -107,51 +107,51 @@ impl Postings for Segment<'_> {
         self.reader.max_doc()
     }
 
-    fn term(&self, slot: Slot, text: &str) -> Result<Option<SegmentTerm>> {
-        let inverted = self.inverted(slot)?;
+    fn term(&self, field: TermField, text: &str) -> Result<Option<SegmentTerm>> {
+        let inverted = self.inverted(field)?;
         let info = inverted
-            .get_term_info(&Term::from_field_text(self.schema.slot(slot), text))
+            .get_term_info(&Term::from_field_text(self.schema.field(field), text))
             .map_err(fault)?;
         Ok(info.map(|info| SegmentTerm { inverted, info }))
     }
 
-    fn beginning_with(&self, scope: &Scope, beginning: &str) -> Result<Vec<SegmentTerm>> {
-        let letters = beginning.chars().count();
-        if letters > SHORT || !scope.slot.has_beginnings() {
+    fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<SegmentTerm>> {
+        let letters = prefix.chars().count();
+        if letters > SHORT || !scope.field.has_prefixes() {
             let found = scope
-                .terms(beginning)
-                .map(|(term, _)| self.terms_from(scope.slot, &term));
+                .terms(prefix)
+                .map(|(term, _)| self.terms_from(scope.field, &term));
             return Ok(found
                 .collect::<Result<Vec<_>>>()?
                 .into_iter()
                 .flatten()
                 .collect());
         }
-        let term = IndexTerm::Beginning(beginning).to_string();
+        let term = IndexTerm::Prefix(prefix).to_string();
         // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
         // one.
         if letters == 1 {
-            return self.terms_from(scope.slot, &term);
+            return self.terms_from(scope.field, &term);
         }
-        Ok(self.term(scope.slot, &term)?.into_iter().collect())
+        Ok(self.term(scope.field, &term)?.into_iter().collect())
     }
 
-    fn meant_by(
+    fn fuzzy_terms(
         &self,
-        scope: &Scope,
-        mistyped: &Mistyped,
-        beginnings: bool,
-    ) -> Result<Vec<Meant<SegmentTerm>>> {
-        let Some(first_letter) = mistyped.first_letter() else {
+        scope: &FieldScope,
+        fuzzy: &FuzzyWord,
+        prefixes: bool,
+    ) -> Result<Vec<FuzzyMatch<SegmentTerm>>> {
+        let Some(first_letter) = fuzzy.first_letter() else {
             return Ok(Vec::new());
         };
-        let inverted = self.inverted(scope.slot)?;
+        let inverted = self.inverted(scope.field)?;
         let mut found = Vec::new();
-        for (from, alone) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
+        for (from, is_exact) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
             let before = from
                 .get(..from.len() - first_letter.len_utf8())
                 .unwrap_or("");
-            let automaton = mistyped.automaton(before, beginnings).map_err(fault)?;
+            let automaton = fuzzy.automaton(before, prefixes).map_err(fault)?;
             let mut terms = inverted
                 .terms()
                 .search(&*automaton)
@@ -163,14 +163,14 @@ impl Postings for Segment<'_> {
                     .key()
                     .get(before.len()..)
                     .and_then(|word| std::str::from_utf8(word).ok());
-                if let Some(distance) = word.and_then(|word| mistyped.distance(word)) {
+                if let Some(distance) = word.and_then(|word| fuzzy.distance(word)) {
                     let term = SegmentTerm {
                         inverted: Arc::clone(&inverted),
                         info: terms.value().clone(),
                     };
-                    found.push(Meant {
+                    found.push(FuzzyMatch {
                         term,
-                        alone,
+                        is_exact,
                         distance,
                     });
                 }
@@ -199,7 +199,7 @@ impl Postings for Segment<'_> {
     fn each_among(
         &self,
         term: &SegmentTerm,
-        among: &Documents,
+        among: &DocSet,
         mut visit: impl FnMut(u32),
     ) -> Result<()> {
         if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {

@@ -1,43 +1,43 @@
 //! From a query to terms: what each of its words may be meant for in one source.
 
 use crate::error::Result;
-use crate::search::matching::postings::{Meant, Postings};
-use crate::search::query::query_text::{Group, Phrase, QueryWord};
-use crate::search::terms::field::{Scope, Slot};
+use crate::search::matching::postings::{FuzzyMatch, Postings};
+use crate::search::query::query_text::{Phrase, QueryWord, WordGroup};
+use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::index_term::IndexTerm;
-use crate::search::terms::phone::Number;
+use crate::search::terms::phone::PhoneNumber;
 
 /// A term that a word of a query may be meant for.
 pub(crate) struct Variant<T> {
     pub(crate) term: T,
     pub(crate) typos: u8,
     /// It is only the beginning of what the term is of.
-    pub(crate) partial: bool,
+    pub(crate) prefix_only: bool,
     /// The term is of values that are the word.
-    pub(crate) alone: bool,
+    pub(crate) is_exact: bool,
 }
 
 /// All that one word of a query may be meant for.
 pub(crate) type WordTerms<T> = Vec<Variant<T>>;
 
 /// The words of a phrase in one scope.
-pub(crate) struct Sequence<T> {
-    pub(crate) scope: Scope,
+pub(crate) struct TermSequence<T> {
+    pub(crate) scope: FieldScope,
     pub(crate) words: Vec<WordTerms<T>>,
     /// The terms that stand where values begin that have as many words, if it is asked which are equal.
-    pub(crate) openings: Vec<T>,
+    pub(crate) length_markers: Vec<T>,
 }
 
 /// A phrase in each scope in which all of its words are known.
 pub(crate) struct PhraseTerms<T> {
-    pub(crate) scopes: Vec<Sequence<T>>,
+    pub(crate) scopes: Vec<TermSequence<T>>,
     /// In about how many documents it is. It decides the order of work, not the answer.
     pub(crate) frequency: u64,
 }
 
 /// A run of digits in phones.
 pub(crate) struct RunTerms<T> {
-    pub(crate) sequence: Sequence<T>,
+    pub(crate) sequence: TermSequence<T>,
     /// Whether only whole numbers count.
     pub(crate) is_whole: bool,
 }
@@ -60,16 +60,16 @@ impl<T> GroupTerms<T> {
 }
 
 /// Looks the words of queries up.
-pub(crate) struct Lookup<'a, P> {
-    pub(crate) source: &'a P,
-    pub(crate) scopes: &'a [Scope],
+pub(crate) struct TermLookup<'a, P> {
+    pub(crate) segment: &'a P,
+    pub(crate) scopes: &'a [FieldScope],
     /// Whether typos are forgiven.
     pub(crate) forgiving: bool,
 }
 
-impl<P: Postings> Lookup<'_, P> {
+impl<P: Postings> TermLookup<'_, P> {
     /// The terms of a group, which may be all of the query.
-    pub(crate) fn group(&self, group: &Group, is_all: bool) -> Result<GroupTerms<P::Term>> {
+    pub(crate) fn group(&self, group: &WordGroup, is_all: bool) -> Result<GroupTerms<P::Term>> {
         let is_equal_asked = is_all && group.phrases.len() == 1;
         let mut phrases = Vec::with_capacity(group.phrases.len());
         for phrase in &group.phrases {
@@ -106,7 +106,11 @@ impl<P: Postings> Lookup<'_, P> {
         let mut scopes = Vec::new();
         let mut frequency = 0_u64;
         // Phones are compared as numbers only.
-        for scope in self.scopes.iter().filter(|scope| scope.slot != Slot::Phone) {
+        for scope in self
+            .scopes
+            .iter()
+            .filter(|scope| scope.field != TermField::Phone)
+        {
             let mut words = Vec::with_capacity(phrase.words.len());
             for word in &phrase.words {
                 let terms = self.word(scope, word, phrase.words.len() > 1)?;
@@ -119,31 +123,35 @@ impl<P: Postings> Lookup<'_, P> {
                 continue;
             }
             let first = phrase.words.first();
-            let openings = if is_equal_asked {
-                self.openings(scope, words.len(), first)?
+            let length_markers = if is_equal_asked {
+                self.length_markers(scope, words.len(), first)?
             } else {
                 Vec::new()
             };
             frequency = frequency.saturating_add(self.frequency(&words));
-            scopes.push(Sequence {
+            scopes.push(TermSequence {
                 scope: scope.clone(),
                 words,
-                openings,
+                length_markers,
             });
         }
         Ok(PhraseTerms { scopes, frequency })
     }
 
-    fn number(&self, number: &Number) -> Result<Vec<RunTerms<P::Term>>> {
+    fn number(&self, number: &PhoneNumber) -> Result<Vec<RunTerms<P::Term>>> {
         let mut runs = Vec::new();
-        let Some(scope) = self.scopes.iter().find(|scope| scope.slot == Slot::Phone) else {
+        let Some(scope) = self
+            .scopes
+            .iter()
+            .find(|scope| scope.field == TermField::Phone)
+        else {
             return Ok(runs);
         };
         for run in &number.runs {
             let terms = run
                 .words
                 .iter()
-                .map(|word| self.source.term(Slot::Phone, word));
+                .map(|word| self.segment.term(TermField::Phone, word));
             let Some(terms) = terms.collect::<Result<Option<Vec<_>>>>()? else {
                 continue;
             };
@@ -153,16 +161,16 @@ impl<P: Postings> Lookup<'_, P> {
                     vec![Variant {
                         term,
                         typos: 0,
-                        partial: false,
-                        alone: false,
+                        prefix_only: false,
+                        is_exact: false,
                     }]
                 })
                 .collect();
-            let openings = self.openings(scope, words.len(), None)?;
-            let sequence = Sequence {
+            let length_markers = self.length_markers(scope, words.len(), None)?;
+            let sequence = TermSequence {
                 scope: scope.clone(),
                 words,
-                openings,
+                length_markers,
             };
             runs.push(RunTerms {
                 sequence,
@@ -175,46 +183,46 @@ impl<P: Postings> Lookup<'_, P> {
     /// The terms of a scope that a word may be meant for; of one that others stand beside, which is not alone.
     fn word(
         &self,
-        scope: &Scope,
+        scope: &FieldScope,
         word: &QueryWord,
-        in_company: bool,
+        multi_word: bool,
     ) -> Result<WordTerms<P::Term>> {
         let mut terms = Vec::new();
-        for (text, alone) in scope
+        for (text, is_exact) in scope
             .terms(&word.text)
-            .filter(|(_, alone)| !(in_company && *alone))
+            .filter(|(_, is_exact)| !(multi_word && *is_exact))
         {
-            let exact = self.source.term(scope.slot, &text)?;
+            let exact = self.segment.term(scope.field, &text)?;
             terms.extend(exact.map(|term| Variant {
                 term,
                 typos: 0,
-                partial: false,
-                alone,
+                prefix_only: false,
+                is_exact,
             }));
         }
-        if word.is_beginning {
-            let longer = self.source.beginning_with(scope, &word.text)?;
+        if word.is_prefix {
+            let longer = self.segment.terms_with_prefix(scope, &word.text)?;
             terms.extend(longer.into_iter().map(|term| Variant {
                 term,
                 typos: 0,
-                partial: true,
-                alone: false,
+                prefix_only: true,
+                is_exact: false,
             }));
         }
-        if let Some(mistyped) = word.mistyped.as_ref().filter(|_| self.forgiving) {
-            for Meant {
+        if let Some(fuzzy) = word.fuzzy.as_ref().filter(|_| self.forgiving) {
+            for FuzzyMatch {
                 term,
-                alone,
+                is_exact,
                 distance,
-            } in self.source.meant_by(scope, mistyped, word.is_beginning)?
+            } in self.segment.fuzzy_terms(scope, fuzzy, word.is_prefix)?
             {
                 // Those without a typo are there already.
-                if let Some((typos @ 1.., partial)) = distance.least(word.is_beginning) {
+                if let Some((typos @ 1.., prefix_only)) = distance.least(word.is_prefix) {
                     terms.push(Variant {
                         term,
                         typos,
-                        partial,
-                        alone,
+                        prefix_only,
+                        is_exact,
                     });
                 }
             }
@@ -223,22 +231,22 @@ impl<P: Postings> Lookup<'_, P> {
     }
 
     /// The terms that stand where values begin that have so many words, the first one of which is this.
-    pub(crate) fn openings(
+    pub(crate) fn length_markers(
         &self,
-        scope: &Scope,
+        scope: &FieldScope,
         words: usize,
         first: Option<&QueryWord>,
     ) -> Result<Vec<P::Term>> {
         // The words of one custom field are placed as among those of all.
-        let scope = if scope.slot == Slot::NamedCustomField {
-            &Scope::whole(Slot::CustomFields)
+        let scope = if scope.field == TermField::NamedCustomField {
+            &FieldScope::whole(TermField::CustomFields)
         } else {
             scope
         };
-        if let Some(opening) = IndexTerm::opening(words) {
+        if let Some(length_marker) = IndexTerm::length_marker(words) {
             return Ok(self
-                .source
-                .term(scope.slot, &opening.to_string())?
+                .segment
+                .term(scope.field, &length_marker.to_string())?
                 .into_iter()
                 .collect());
         }
@@ -246,27 +254,27 @@ impl<P: Postings> Lookup<'_, P> {
         let Some(word) = first.filter(|_| words == 1) else {
             return Ok(Vec::new());
         };
-        let alone = self
+        let is_exact = self
             .word(scope, word, false)?
             .into_iter()
-            .filter(|variant| variant.alone && !variant.partial);
-        Ok(alone.map(|variant| variant.term).collect())
+            .filter(|variant| variant.is_exact && !variant.prefix_only);
+        Ok(is_exact.map(|variant| variant.term).collect())
     }
 
     /// How often the rarest of some words comes.
     fn frequency(&self, words: &[WordTerms<P::Term>]) -> u64 {
         words
             .iter()
-            .map(|terms| frequency(self.source, terms))
+            .map(|terms| frequency(self.segment, terms))
             .min()
             .unwrap_or(0)
     }
 }
 
 /// In about how many documents a word is.
-pub(crate) fn frequency<P: Postings>(source: &P, terms: &WordTerms<P::Term>) -> u64 {
+pub(crate) fn frequency<P: Postings>(segment: &P, terms: &WordTerms<P::Term>) -> u64 {
     terms
         .iter()
-        .map(|variant| u64::from(source.frequency(&variant.term)))
+        .map(|variant| u64::from(segment.frequency(&variant.term)))
         .sum()
 }

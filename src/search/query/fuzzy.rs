@@ -22,7 +22,7 @@ use crate::lead::{Violation, ViolationCode};
 /// Chinese, Japanese or Korean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Typos {
+pub enum TypoTolerance {
     /// Where the query as typed finds nothing under its filter.
     #[default]
     Auto,
@@ -32,7 +32,7 @@ pub enum Typos {
     Never,
 }
 
-impl fmt::Display for Typos {
+impl fmt::Display for TypoTolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",
@@ -42,7 +42,7 @@ impl fmt::Display for Typos {
     }
 }
 
-impl FromStr for Typos {
+impl FromStr for TypoTolerance {
     type Err = Error;
 
     /// Reads `auto`, `always` or `never`.
@@ -66,7 +66,7 @@ impl FromStr for Typos {
 }
 
 /// A word of a query whose typos are forgiven.
-pub(crate) struct Mistyped {
+pub(crate) struct FuzzyWord {
     letters: Vec<char>,
     /// How many typos are forgiven.
     most: u8,
@@ -76,24 +76,22 @@ pub(crate) struct Mistyped {
 
 /// How far a stored word is from a mistyped one, where it is near enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Distance {
+pub(crate) struct EditDistance {
     /// As a whole.
     pub(crate) whole: Option<u8>,
     /// Of its nearest beginning, which may be all of it.
     pub(crate) beginning: Option<u8>,
 }
 
-impl Distance {
+impl EditDistance {
     /// The fewest typos, and whether the typed word, which may be a beginning, is then only one of the stored word.
-    pub(crate) fn least(self, is_beginning: bool) -> Option<(u8, bool)> {
+    pub(crate) fn least(self, is_prefix: bool) -> Option<(u8, bool)> {
         match (self.whole, self.beginning) {
-            (Some(whole), Some(beginning)) if is_beginning && beginning < whole => {
+            (Some(whole), Some(beginning)) if is_prefix && beginning < whole => {
                 Some((beginning, true))
             }
             (Some(whole), _) => Some((whole, false)),
-            (None, beginning) => beginning
-                .filter(|_| is_beginning)
-                .map(|typos| (typos, true)),
+            (None, beginning) => beginning.filter(|_| is_prefix).map(|typos| (typos, true)),
         }
     }
 }
@@ -105,7 +103,7 @@ const FORGIVES_TWO: usize = 8;
 /// Automata grow with the word; a longer one than this is no word that anybody mistyped.
 const LONGEST: usize = 64;
 
-impl Mistyped {
+impl FuzzyWord {
     /// `None` for a word whose typos are not forgiven: it is short, or has digits or Chinese, Japanese or Korean letters.
     pub(crate) fn new(word: &str) -> Option<Self> {
         let letters: Vec<char> = word.chars().collect();
@@ -127,7 +125,7 @@ impl Mistyped {
     }
 
     /// The distance to a stored word; `None` if neither it nor a beginning of it is near enough.
-    pub(crate) fn distance(&self, stored: &str) -> Option<Distance> {
+    pub(crate) fn distance(&self, stored: &str) -> Option<EditDistance> {
         if stored.chars().next() != self.first_letter() || !is_spelled(stored) {
             return None;
         }
@@ -162,7 +160,7 @@ impl Mistyped {
                 .ok()
                 .filter(|distance| *distance <= self.most)
         };
-        let distance = Distance {
+        let distance = EditDistance {
             whole: forgiven(at(&row, self.letters.len())),
             beginning: forgiven(nearest),
         };
@@ -192,7 +190,7 @@ impl Mistyped {
     }
 }
 
-impl fmt::Debug for Mistyped {
+impl fmt::Debug for FuzzyWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Mistyped")
             .field(&self.letters.iter().collect::<String>())
@@ -219,17 +217,21 @@ mod tests {
 
     #[test]
     fn what_is_forgiven_is_read_as_it_is_written() {
-        for typos in [Typos::Auto, Typos::Always, Typos::Never] {
-            assert_eq!(typos.to_string().parse::<Typos>().unwrap(), typos);
+        for typos in [
+            TypoTolerance::Auto,
+            TypoTolerance::Always,
+            TypoTolerance::Never,
+        ] {
+            assert_eq!(typos.to_string().parse::<TypoTolerance>().unwrap(), typos);
         }
         assert_eq!(
-            "Auto".parse::<Typos>().unwrap_err().violations()[0].field,
+            "Auto".parse::<TypoTolerance>().unwrap_err().violations()[0].field,
             "typos"
         );
     }
 
     fn distance(typed: &str, stored: &str) -> Option<(Option<u8>, Option<u8>)> {
-        Mistyped::new(typed)?
+        FuzzyWord::new(typed)?
             .distance(stored)
             .map(|distance| (distance.whole, distance.beginning))
     }
@@ -262,7 +264,7 @@ mod tests {
     #[test]
     fn a_word_that_may_be_a_beginning_is_one_where_that_takes_fewer_typos() {
         let least =
-            |whole, beginning, is_beginning| Distance { whole, beginning }.least(is_beginning);
+            |whole, beginning, is_prefix| EditDistance { whole, beginning }.least(is_prefix);
         assert_eq!(least(Some(1), Some(0), true), Some((0, true)));
         assert_eq!(least(Some(1), Some(0), false), Some((1, false)));
         assert_eq!(

@@ -1,22 +1,22 @@
 //! What a person typed, taken apart. It is not a query language: no input is a syntax error.
 
 use crate::analyzer;
-use crate::search::query::fuzzy::Mistyped;
-use crate::search::terms::phone::{self, Number};
+use crate::search::query::fuzzy::FuzzyWord;
+use crate::search::terms::phone::{self, PhoneNumber};
 
 /// A query: groups of words, all of which a lead must have.
 #[derive(Debug, Default)]
 pub(crate) struct QueryText {
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<WordGroup>,
 }
 
 /// A part of a query that is found as one: a phrase, or phrases that are a phone number if they are read together.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct WordGroup {
     /// Each of them is to be found, …
     pub(crate) phrases: Vec<Phrase>,
     /// … or this.
-    pub(crate) number: Option<Number>,
+    pub(crate) number: Option<PhoneNumber>,
 }
 
 /// Words that must stand side by side in one value: a single word, several joined by punctuation as in
@@ -31,9 +31,9 @@ pub(crate) struct Phrase {
 pub(crate) struct QueryWord {
     pub(crate) text: String,
     /// Whether it may be only the beginning of a word.
-    pub(crate) is_beginning: bool,
+    pub(crate) is_prefix: bool,
     /// What is forgiven of it, if anything.
-    pub(crate) mistyped: Option<Mistyped>,
+    pub(crate) fuzzy: Option<FuzzyWord>,
 }
 
 impl QueryText {
@@ -57,7 +57,7 @@ impl QueryText {
             .filter(|_| goes_on && !quoted_last)
             .and_then(|phrase| phrase.words.last_mut())
         {
-            last.is_beginning = true;
+            last.is_prefix = true;
         }
         Self { groups }
     }
@@ -77,14 +77,14 @@ impl QueryWord {
         if self.text == stored {
             return Some((0, false));
         }
-        if self.is_beginning && stored.starts_with(self.text.as_str()) {
+        if self.is_prefix && stored.starts_with(self.text.as_str()) {
             return Some((0, true));
         }
-        self.mistyped
+        self.fuzzy
             .as_ref()
             .filter(|_| forgiving)?
             .distance(stored)?
-            .least(self.is_beginning)
+            .least(self.is_prefix)
     }
 }
 
@@ -93,19 +93,19 @@ pub(crate) fn word_count(text: &str) -> usize {
     analyzer::words(text).len()
 }
 
-fn quoted(part: &str) -> Option<Group> {
+fn quoted(part: &str) -> Option<WordGroup> {
     let number = if is_dialled(part) {
-        Number::read(part)
+        PhoneNumber::read(part)
     } else {
         None
     };
-    Some(Group {
+    Some(WordGroup {
         phrases: vec![phrase(part, true)?],
         number,
     })
 }
 
-fn unquoted(part: &str) -> Vec<Group> {
+fn unquoted(part: &str) -> Vec<WordGroup> {
     let typed: Vec<&str> = part.split_whitespace().collect();
     let mut groups = Vec::new();
     for stretch in typed.chunk_by(|a, b| is_dialled(a) && is_dialled(b)) {
@@ -114,14 +114,14 @@ fn unquoted(part: &str) -> Vec<Group> {
             .filter_map(|typed| phrase(typed, false))
             .collect();
         let number = if stretch.iter().copied().all(is_dialled) {
-            Number::read(&stretch.join(" "))
+            PhoneNumber::read(&stretch.join(" "))
         } else {
             None
         };
         if number.is_some() {
-            groups.push(Group { phrases, number });
+            groups.push(WordGroup { phrases, number });
         } else {
-            groups.extend(phrases.into_iter().map(|phrase| Group {
+            groups.extend(phrases.into_iter().map(|phrase| WordGroup {
                 phrases: vec![phrase],
                 number: None,
             }));
@@ -137,13 +137,13 @@ fn is_dialled(typed: &str) -> bool {
 
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
     let word = |word: analyzer::Word| QueryWord {
-        mistyped: if quoted {
+        fuzzy: if quoted {
             None
         } else {
-            Mistyped::new(&word.text)
+            FuzzyWord::new(&word.text)
         },
         // One Han or kana character stands for every pair that it begins.
-        is_beginning: word.single_cjk,
+        is_prefix: word.single_cjk,
         text: word.text,
     };
     let words: Vec<QueryWord> = analyzer::words(text).into_iter().map(word).collect();
@@ -158,9 +158,9 @@ mod tests {
     /// be a number.
     fn parsed(text: &str) -> String {
         let word =
-            |word: &QueryWord| format!("{}{}", word.text, if word.is_beginning { "*" } else { "" });
+            |word: &QueryWord| format!("{}{}", word.text, if word.is_prefix { "*" } else { "" });
         let phrase = |phrase: &Phrase| phrase.words.iter().map(word).collect::<Vec<_>>().join(".");
-        let group = |group: &Group| {
+        let group = |group: &WordGroup| {
             let phrases = group
                 .phrases
                 .iter()
@@ -221,7 +221,7 @@ mod tests {
         let forgiven = |text: &str| {
             QueryText::parse(text)
                 .words()
-                .all(|word| word.mistyped.is_some())
+                .all(|word| word.fuzzy.is_some())
         };
         assert!(forgiven("jane doeling.company"));
         assert!(!forgiven("\"jane\"") && !forgiven("doe") && !forgiven("jane1"));

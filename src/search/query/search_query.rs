@@ -6,12 +6,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
 use crate::search::hit::{Hit, matches};
-use crate::search::matching::matcher::{self, Wanted};
-use crate::search::matching::results::Ranked;
-use crate::search::query::fuzzy::Typos;
+use crate::search::matching::matcher::{self, MatchRequest};
+use crate::search::matching::results::RankedHits;
+use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::{QueryText, word_count};
-use crate::search::terms::field::{Field, Scope};
-use crate::search::view::View;
+use crate::search::terms::field::{Field, FieldScope};
+use crate::search::view::StoreView;
 use crate::storage::Reader;
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
@@ -32,16 +32,16 @@ use crate::storage::Reader;
 pub struct SearchQuery {
     text: String,
     fields: Vec<Field>,
-    typos: Typos,
+    typos: TypoTolerance,
     filter: Filter,
     paging: Paging,
 }
 
 /// The longest query, in bytes and in words.
-const MAX_BYTES: usize = 512;
-pub(crate) const MAX_WORDS: usize = 32;
+const QUERY_BYTES_MAX: usize = 512;
+pub(crate) const QUERY_WORDS_MAX: usize = 32;
 /// As many as a lead can have: seven, and a hundred custom fields.
-const MAX_FIELDS: usize = 107;
+const QUERY_FIELDS_MAX: usize = 107;
 
 impl SearchQuery {
     /// A search for this text, at most 512 bytes and 32 words, in all fields, page 1 of 25 hits each.
@@ -49,7 +49,7 @@ impl SearchQuery {
         Self {
             text: text.into(),
             fields: Vec::new(),
-            typos: Typos::Auto,
+            typos: TypoTolerance::Auto,
             filter: Filter::new(),
             paging: Paging::default(),
         }
@@ -62,7 +62,7 @@ impl SearchQuery {
     }
 
     /// Whether typos are forgiven.
-    pub fn typos(mut self, typos: Typos) -> Self {
+    pub fn typos(mut self, typos: TypoTolerance) -> Self {
         self.typos = typos;
         self
     }
@@ -90,24 +90,24 @@ impl SearchQuery {
         let mut violations = Violations::default();
         if self.text.trim().is_empty() {
             violations.add("query", ViolationCode::Required, "must not be blank");
-        } else if self.text.len() > MAX_BYTES {
+        } else if self.text.len() > QUERY_BYTES_MAX {
             violations.add(
                 "query",
                 ViolationCode::TooLong,
-                format!("must have at most {MAX_BYTES} bytes"),
+                format!("must have at most {QUERY_BYTES_MAX} bytes"),
             );
-        } else if word_count(&self.text) > MAX_WORDS {
+        } else if word_count(&self.text) > QUERY_WORDS_MAX {
             violations.add(
                 "query",
                 ViolationCode::TooLong,
-                format!("must have at most {MAX_WORDS} words"),
+                format!("must have at most {QUERY_WORDS_MAX} words"),
             );
         }
-        if self.fields.len() > MAX_FIELDS {
+        if self.fields.len() > QUERY_FIELDS_MAX {
             violations.add(
                 "fields",
                 ViolationCode::TooLong,
-                format!("must be at most {MAX_FIELDS}"),
+                format!("must be at most {QUERY_FIELDS_MAX}"),
             );
         }
         self.paging.check(&mut violations);
@@ -116,7 +116,7 @@ impl SearchQuery {
 }
 
 /// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
-pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
+pub(crate) fn search(view: &StoreView, query: &SearchQuery) -> Result<Page<Hit>> {
     guarded(|| {
         let reader = view.reader();
         let text = QueryText::parse(&query.text);
@@ -124,7 +124,7 @@ pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
         let total = ranked.total();
         let rows = ranked.page(reader, query.paging.offset(), query.paging.limit())?;
         let hit = |row| {
-            let lead = reader.indexed_lead(row)?.lead;
+            let lead = reader.lead_at(row)?.lead;
             let matches = matches(&lead, &text, &query.fields, forgiving);
             Ok(Hit { lead, matches })
         };
@@ -137,7 +137,7 @@ pub(crate) fn search(view: &View, query: &SearchQuery) -> Result<Page<Hit>> {
 }
 
 /// How all that a checked `query` finds divides.
-pub(crate) fn facets(view: &View, query: &SearchQuery) -> Result<Facets> {
+pub(crate) fn facets(view: &StoreView, query: &SearchQuery) -> Result<Facets> {
     let found = guarded(|| find(view, query, &QueryText::parse(&query.text)))?.0;
     facets_of(view.reader(), &found.rows())
 }
@@ -153,32 +153,32 @@ fn guarded<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// What is found, and whether typos had to be forgiven for it.
-fn find(view: &View, query: &SearchQuery, text: &QueryText) -> Result<(Ranked, bool)> {
+fn find(view: &StoreView, query: &SearchQuery, text: &QueryText) -> Result<(RankedHits, bool)> {
     // A query without letter or digit finds nothing.
     if text.groups.is_empty() {
-        return Ok((Ranked::default(), false));
+        return Ok((RankedHits::default(), false));
     }
-    let scopes = Scope::of(&query.fields);
+    let scopes = FieldScope::of(&query.fields);
     let filter = if query.filter.is_empty() {
         None
     } else {
         Some(select(view.reader(), &query.filter)?)
     };
     let find = |forgiving| {
-        let wanted = Wanted {
+        let request = MatchRequest {
             query: text,
             scopes: &scopes,
             forgiving,
             filter: filter.as_ref(),
         };
-        Ok((matcher::find(view, &wanted)?, forgiving))
+        Ok((matcher::find(view, &request)?, forgiving))
     };
-    if query.typos == Typos::Always {
+    if query.typos == TypoTolerance::Always {
         return find(true);
     }
     let as_typed = find(false)?;
     let can_forgive =
-        query.typos == Typos::Auto && text.words().any(|word| word.mistyped.is_some());
+        query.typos == TypoTolerance::Auto && text.words().any(|word| word.fuzzy.is_some());
     if as_typed.0.total() == 0 && can_forgive {
         find(true)
     } else {

@@ -9,10 +9,10 @@ use tantivy::{Term, schema::SchemaBuilder};
 
 use crate::lead::Lead;
 use crate::row::Row;
-use crate::search::terms::field::Slot;
+use crate::search::terms::field::TermField;
 use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::lead_terms::each_term;
-use crate::search::terms::pretokenized::{self, Lines};
+use crate::search::terms::pretokenized::{self, TokenText};
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
 pub(crate) const FINGERPRINT: u32 = 6;
@@ -23,7 +23,7 @@ const ROW: &str = "row";
 pub(crate) struct IndexSchema {
     schema: Schema,
     row: IndexField,
-    slots: [IndexField; Slot::ALL.len()],
+    fields: [IndexField; TermField::ALL.len()],
 }
 
 impl IndexSchema {
@@ -36,11 +36,12 @@ impl IndexSchema {
             .set_fieldnorms(false)
             .set_index_option(IndexRecordOption::WithFreqsAndPositions);
         let options = TextOptions::default().set_indexing_options(indexing);
-        let slots = Slot::ALL.map(|slot| builder.add_text_field(slot.name(), options.clone()));
+        let fields =
+            TermField::ALL.map(|field| builder.add_text_field(field.name(), options.clone()));
         Self {
             schema: builder.build(),
             row,
-            slots,
+            fields,
         }
     }
 
@@ -52,9 +53,9 @@ impl IndexSchema {
         ROW
     }
 
-    pub(crate) fn slot(&self, slot: Slot) -> IndexField {
+    pub(crate) fn field(&self, field: TermField) -> IndexField {
         // The slots are numbered in the order of `ALL`, for each of which there is a field.
-        self.slots.get(slot as usize).copied().unwrap_or(self.row)
+        self.fields.get(field as usize).copied().unwrap_or(self.row)
     }
 
     /// The term by which a row's document is found and deleted.
@@ -65,24 +66,24 @@ impl IndexSchema {
     pub(crate) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
-        let mut texts: [Lines; Slot::ALL.len()] = Default::default();
-        each_term(lead, |slot, position, term| {
+        let mut texts: [TokenText; TermField::ALL.len()] = Default::default();
+        each_term(lead, |field, position, term| {
             // They are in the order of `ALL`, as slots are numbered.
-            let Some(lines) = texts.get_mut(slot as usize) else {
+            let Some(lines) = texts.get_mut(field as usize) else {
                 return;
             };
             lines.push(position, term);
-            if let Some(word) = term.word().filter(|_| slot.has_beginnings()) {
-                IndexTerm::beginnings(word).for_each(|beginning| lines.push(position, beginning));
+            if let Some(word) = term.word().filter(|_| field.has_prefixes()) {
+                IndexTerm::prefixes(word).for_each(|beginning| lines.push(position, beginning));
             }
         });
-        for (slot, lines) in self
-            .slots
+        for (field, lines) in self
+            .fields
             .iter()
             .zip(&texts)
             .filter(|(_, lines)| !lines.text().is_empty())
         {
-            document.add_text(*slot, lines.text());
+            document.add_text(*field, lines.text());
         }
         document
     }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use crate::LeadStore;
     use crate::lead::NewLead;
-    use crate::search::terms::pretokenized::WordLines;
+    use crate::search::terms::pretokenized::PretokenizedText;
 
     /// What stands in an index at which place. Where this changes, [`FINGERPRINT`] must.
     #[test]
@@ -110,26 +111,26 @@ mod tests {
         let schema = IndexSchema::new();
         let document = schema.document(Row(7), &lead);
         let mut terms = Vec::new();
-        for slot in Slot::ALL {
-            for value in document.get_all(schema.slot(slot)) {
-                let mut tokenizer = WordLines::default();
+        for field in TermField::ALL {
+            for value in document.get_all(schema.field(field)) {
+                let mut tokenizer = PretokenizedText::default();
                 let mut stream = tokenizer.token_stream(value.as_str().unwrap());
                 while stream.advance() {
                     terms.push(format!(
                         "{} {} {}",
-                        slot.name(),
+                        field.name(),
                         stream.token().position,
                         stream.token().text
                     ));
                 }
             }
         }
-        let of = |slot: Slot| {
+        let of = |field: TermField| {
             terms
                 .iter()
-                .filter_map(move |term| term.strip_prefix(slot.name())?.strip_prefix(' '))
+                .filter_map(move |term| term.strip_prefix(field.name())?.strip_prefix(' '))
         };
-        assert!(of(Slot::Name).eq([
+        assert!(of(TermField::Name).eq([
             "0 \u{1}2",
             "0 zoe",
             "0 \u{2}2zo",
@@ -137,10 +138,10 @@ mod tests {
             "1 \u{2}2ob",
             "1 \u{2}3obr"
         ]));
-        assert!(of(Slot::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
-        assert!(of(Slot::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
-        assert!(of(Slot::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));
-        assert!(of(Slot::NamedCustomField).eq(["0 .n\0\u{2}tech"]));
+        assert!(of(TermField::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
+        assert!(of(TermField::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
+        assert!(of(TermField::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));
+        assert!(of(TermField::NamedCustomField).eq(["0 .n\0\u{2}tech"]));
         assert_eq!(terms.len(), 20);
         assert_eq!(document.get_first(schema.row).unwrap().as_u64(), Some(7));
     }

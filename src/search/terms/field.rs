@@ -91,7 +91,7 @@ impl Serialize for Field {
 /// Where the words of a lead are indexed: one slot a field, in the order in which a hit in them ranks, and one more in
 /// which the words of custom fields stand under their field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Slot {
+pub(crate) enum TermField {
     Name,
     Company,
     Email,
@@ -102,7 +102,7 @@ pub(crate) enum Slot {
     NamedCustomField,
 }
 
-impl Slot {
+impl TermField {
     pub(crate) const ALL: [Self; 8] = [
         Self::Name,
         Self::Company,
@@ -116,13 +116,13 @@ impl Slot {
 
     /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
     /// and phones are not searched by the beginnings of theirs.
-    pub(crate) fn has_beginnings(self) -> bool {
+    pub(crate) fn has_prefixes(self) -> bool {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
     /// Whether a word that is all of a value has another term than one that is not. The words of one custom field have
     /// the places of the same ones among those of all, which tells.
-    pub(crate) fn tells_alone(self) -> bool {
+    pub(crate) fn has_exact_terms(self) -> bool {
         self != Self::NamedCustomField
     }
 
@@ -143,17 +143,17 @@ impl Slot {
 
 /// Where to look for a word: in a slot, under what prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Scope {
-    pub(crate) slot: Slot,
+pub(crate) struct FieldScope {
+    pub(crate) field: TermField,
     /// What stands before each word in the slot; empty but for named custom fields.
     pub(crate) prefix: String,
 }
 
-impl Scope {
+impl FieldScope {
     /// All of a slot.
-    pub(crate) const fn whole(slot: Slot) -> Self {
+    pub(crate) const fn whole(field: TermField) -> Self {
         Self {
-            slot,
+            field,
             prefix: String::new(),
         }
     }
@@ -161,21 +161,21 @@ impl Scope {
     /// The scopes of these fields, or of all if none is named.
     pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
         if fields.is_empty() {
-            let slots = Slot::ALL
+            let fields = TermField::ALL
                 .into_iter()
-                .filter(|slot| *slot != Slot::NamedCustomField);
-            return slots.map(Self::whole).collect();
+                .filter(|field| *field != TermField::NamedCustomField);
+            return fields.map(Self::whole).collect();
         }
         let scope = |field: &Field| match field {
-            Field::Name => Self::whole(Slot::Name),
-            Field::Company => Self::whole(Slot::Company),
-            Field::Email => Self::whole(Slot::Email),
-            Field::Phone => Self::whole(Slot::Phone),
-            Field::Tags => Self::whole(Slot::Tags),
-            Field::Source => Self::whole(Slot::Source),
-            Field::CustomFields => Self::whole(Slot::CustomFields),
+            Field::Name => Self::whole(TermField::Name),
+            Field::Company => Self::whole(TermField::Company),
+            Field::Email => Self::whole(TermField::Email),
+            Field::Phone => Self::whole(TermField::Phone),
+            Field::Tags => Self::whole(TermField::Tags),
+            Field::Source => Self::whole(TermField::Source),
+            Field::CustomFields => Self::whole(TermField::CustomFields),
             Field::CustomField(name) => Self {
-                slot: Slot::NamedCustomField,
+                field: TermField::NamedCustomField,
                 prefix: named_prefix(name),
             },
         };
@@ -190,10 +190,10 @@ impl Scope {
 
     /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
     pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
-        let alone = self
-            .slot
-            .tells_alone()
-            .then(|| (IndexTerm::Alone(word).to_string(), true));
+        let is_exact = self
+            .field
+            .has_exact_terms()
+            .then(|| (IndexTerm::Exact(word).to_string(), true));
         std::iter::once((
             IndexTerm::Word {
                 prefix: &self.prefix,
@@ -202,7 +202,7 @@ impl Scope {
             .to_string(),
             false,
         ))
-        .chain(alone)
+        .chain(is_exact)
     }
 }
 

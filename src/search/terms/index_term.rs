@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::search::query::search_query::MAX_WORDS;
+use crate::search::query::search_query::QUERY_WORDS_MAX;
 use crate::search::terms::pretokenized::SEPARATOR;
 
 /// What stands at a place in a slot.
@@ -12,19 +12,19 @@ pub(crate) enum IndexTerm<'a> {
     /// A word, after what stands before all of its kind.
     Word { prefix: &'a str, word: &'a str },
     /// A word that is all of a value, instead of the word.
-    Alone(&'a str),
-    /// Where a value of so many words begins, see [`opening`](Self::opening).
-    Opening(u8),
+    Exact(&'a str),
+    /// Where a value of so many words begins, see [`length_marker`](Self::opening).
+    LengthMarker(u8),
     /// A word that begins with these letters, two or three. For one letter: what the terms of all pairs with it begin with.
-    Beginning(&'a str),
+    Prefix(&'a str),
 }
 
 impl<'a> IndexTerm<'a> {
     /// What stands where a value of so many words begins, so that a value equal to some words is found where they are side
     /// by side. `None` for a single word, which has a term of its own, and for more words than a query has.
-    pub(crate) fn opening(words: usize) -> Option<Self> {
-        if (2..=MAX_WORDS).contains(&words) {
-            u8::try_from(words).ok().map(Self::Opening)
+    pub(crate) fn length_marker(words: usize) -> Option<Self> {
+        if (2..=QUERY_WORDS_MAX).contains(&words) {
+            u8::try_from(words).ok().map(Self::LengthMarker)
         } else {
             None
         }
@@ -33,7 +33,7 @@ impl<'a> IndexTerm<'a> {
     /// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading
     /// the postings of each word that begins so takes long where the beginning is short. A single letter is looked for as
     /// all pairs that begin with it.
-    pub(crate) fn beginnings(word: &'a str) -> impl Iterator<Item = Self> {
+    pub(crate) fn prefixes(word: &'a str) -> impl Iterator<Item = Self> {
         let mut ends = word
             .char_indices()
             .map(|(index, letter)| index + letter.len_utf8());
@@ -43,14 +43,14 @@ impl<'a> IndexTerm<'a> {
             .into_iter()
             .chain(third)
             .filter_map(|end| word.get(..end))
-            .map(Self::Beginning)
+            .map(Self::Prefix)
     }
 
     /// The word, where it is the term of one.
     pub(crate) fn word(self) -> Option<&'a str> {
         match self {
-            Self::Word { word, .. } | Self::Alone(word) => Some(word),
-            Self::Opening(_) | Self::Beginning(_) => None,
+            Self::Word { word, .. } | Self::Exact(word) => Some(word),
+            Self::LengthMarker(_) | Self::Prefix(_) => None,
         }
     }
 }
@@ -62,16 +62,16 @@ impl fmt::Display for IndexTerm<'_> {
                 f.write_str(prefix)?;
                 f.write_str(word)
             }
-            Self::Alone(word) => {
+            Self::Exact(word) => {
                 f.write_str("\u{1}1")?;
                 f.write_str(word)
             }
-            Self::Opening(words) => {
+            Self::LengthMarker(words) => {
                 f.write_str("\u{1}")?;
                 // At most 32.
                 f.write_char(b'0'.saturating_add(*words).into())
             }
-            Self::Beginning(letters) => {
+            Self::Prefix(letters) => {
                 f.write_str(if letters.chars().count() > 2 {
                     "\u{2}3"
                 } else {
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn short_beginnings_have_terms_that_say_how_long_they_are() {
-        let beginnings = |word| {
-            IndexTerm::beginnings(word)
+        let prefixes = |word| {
+            IndexTerm::prefixes(word)
                 .map(|term| term.to_string())
                 .collect::<Vec<_>>()
         };
@@ -119,11 +119,12 @@ mod tests {
             ("jane", vec!["\u{2}2ja", "\u{2}3jan"]),
             ("北京", vec!["\u{2}2北京"]),
         ] {
-            assert_eq!(beginnings(word), expected, "{word}");
+            assert_eq!(prefixes(word), expected, "{word}");
         }
-        assert_eq!(IndexTerm::Beginning("j").to_string(), "\u{2}2j");
+        assert_eq!(IndexTerm::Prefix("j").to_string(), "\u{2}2j");
         assert_eq!(
-            [1, 2, 32, 33].map(|words| IndexTerm::opening(words).map(|term| term.to_string())),
+            [1, 2, 32, 33]
+                .map(|words| IndexTerm::length_marker(words).map(|term| term.to_string())),
             [
                 None,
                 Some("\u{1}2".to_owned()),

@@ -3,13 +3,13 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use crate::search::terms::field::{Field, Slot};
+use crate::search::terms::field::{Field, TermField};
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 use crate::search::terms::phone;
 
 /// One searched value of a lead.
-pub(crate) struct Value<'a> {
-    pub(crate) slot: Slot,
+pub(crate) struct SearchedValue<'a> {
+    pub(crate) field: TermField,
     /// The name of the custom field, where it is one.
     pub(crate) custom_name: Option<&'a str>,
     /// The place in the list, where it is in one.
@@ -17,26 +17,26 @@ pub(crate) struct Value<'a> {
     pub(crate) text: std::borrow::Cow<'a, str>,
 }
 
-impl Value<'_> {
+impl SearchedValue<'_> {
     /// The field that a hit in this value is reported under.
     pub(crate) fn field(&self) -> Field {
-        match (self.slot, self.custom_name) {
-            (Slot::Name, _) => Field::Name,
-            (Slot::Company, _) => Field::Company,
-            (Slot::Email, _) => Field::Email,
-            (Slot::Phone, _) => Field::Phone,
-            (Slot::Tags, _) => Field::Tags,
-            (Slot::Source, _) => Field::Source,
-            (Slot::CustomFields | Slot::NamedCustomField, Some(name)) => {
+        match (self.field, self.custom_name) {
+            (TermField::Name, _) => Field::Name,
+            (TermField::Company, _) => Field::Company,
+            (TermField::Email, _) => Field::Email,
+            (TermField::Phone, _) => Field::Phone,
+            (TermField::Tags, _) => Field::Tags,
+            (TermField::Source, _) => Field::Source,
+            (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {
                 Field::CustomField(name.to_owned())
             }
-            (Slot::CustomFields | Slot::NamedCustomField, None) => Field::CustomFields,
+            (TermField::CustomFields | TermField::NamedCustomField, None) => Field::CustomFields,
         }
     }
 
     /// The words that are indexed of it, and from which of them on it is compared as a whole.
     fn words(&self) -> (Vec<String>, usize) {
-        if self.slot == Slot::Phone {
+        if self.field == TermField::Phone {
             let digits = analyzer::digits(&self.text);
             return (phone::words(&digits), phone::zeros(&digits));
         }
@@ -51,27 +51,32 @@ impl Value<'_> {
 }
 
 /// The searched values of a lead, those of one slot together.
-pub(crate) fn values(lead: &Lead) -> Vec<Value<'_>> {
-    let mut values = vec![Value {
-        slot: Slot::Name,
+pub(crate) fn values(lead: &Lead) -> Vec<SearchedValue<'_>> {
+    let mut values = vec![SearchedValue {
+        field: TermField::Name,
         custom_name: None,
         item: None,
         text: lead.name.as_str().into(),
     }];
-    values.extend(single(Slot::Company, &lead.company));
-    values.extend(single(Slot::Email, &lead.email));
-    values.extend(single(Slot::Phone, &lead.phone));
-    values.extend(lead.tags.iter().enumerate().map(|(item, tag)| Value {
-        slot: Slot::Tags,
-        custom_name: None,
-        item: Some(item),
-        text: tag.as_str().into(),
-    }));
-    values.extend(single(Slot::Source, &lead.source));
+    values.extend(single(TermField::Company, &lead.company));
+    values.extend(single(TermField::Email, &lead.email));
+    values.extend(single(TermField::Phone, &lead.phone));
+    values.extend(
+        lead.tags
+            .iter()
+            .enumerate()
+            .map(|(item, tag)| SearchedValue {
+                field: TermField::Tags,
+                custom_name: None,
+                item: Some(item),
+                text: tag.as_str().into(),
+            }),
+    );
+    values.extend(single(TermField::Source, &lead.source));
     for (name, value) in &lead.custom_fields {
         let custom = |item, value| {
-            text(value).map(|text| Value {
-                slot: Slot::CustomFields,
+            text(value).map(|text| SearchedValue {
+                field: TermField::CustomFields,
                 custom_name: Some(name),
                 item,
                 text,
@@ -92,9 +97,9 @@ pub(crate) fn values(lead: &Lead) -> Vec<Value<'_>> {
     values
 }
 
-fn single(slot: Slot, text: &Option<String>) -> Option<Value<'_>> {
-    text.as_deref().map(|text| Value {
-        slot,
+fn single(field: TermField, text: &Option<String>) -> Option<SearchedValue<'_>> {
+    text.as_deref().map(|text| SearchedValue {
+        field,
         custom_name: None,
         item: None,
         text: text.into(),
@@ -115,29 +120,29 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
 
 /// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
 /// term that comes several times in a slot takes its places in ascending order, as an index needs it.
-pub(crate) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<'_>)) {
-    let (mut slot, mut position) = (Slot::Name, 0);
+pub(crate) fn each_term(lead: &Lead, mut visit: impl FnMut(TermField, u32, IndexTerm<'_>)) {
+    let (mut field, mut position) = (TermField::Name, 0);
     let (mut name, mut prefix) = (None, String::new());
     for value in values(lead) {
-        if value.slot != slot {
-            (slot, position) = (value.slot, 0);
+        if value.field != field {
+            (field, position) = (value.field, 0);
         }
         let (words, first) = value.words();
-        let opening = if slot.tells_alone() {
-            IndexTerm::opening(words.len().saturating_sub(first))
+        let length_marker = if field.has_exact_terms() {
+            IndexTerm::length_marker(words.len().saturating_sub(first))
         } else {
             None
         };
         for (index, (place, word)) in (position..).zip(&words).enumerate() {
-            if let Some(opening) = opening.filter(|_| index == first) {
-                visit(slot, place, opening);
+            if let Some(length_marker) = length_marker.filter(|_| index == first) {
+                visit(field, place, length_marker);
             }
-            let is_alone = words.len() == 1 && slot.tells_alone();
+            let is_alone = words.len() == 1 && field.has_exact_terms();
             visit(
-                slot,
+                field,
                 place,
                 if is_alone {
-                    IndexTerm::Alone(word)
+                    IndexTerm::Exact(word)
                 } else {
                     IndexTerm::Word { prefix: "", word }
                 },
@@ -152,7 +157,7 @@ pub(crate) fn each_term(lead: &Lead, mut visit: impl FnMut(Slot, u32, IndexTerm<
         if name.is_some() {
             for (place, word) in (position..).zip(&words) {
                 visit(
-                    Slot::NamedCustomField,
+                    TermField::NamedCustomField,
                     place,
                     IndexTerm::Word {
                         prefix: &prefix,
@@ -173,10 +178,10 @@ mod tests {
     use crate::lead::NewLead;
 
     /// The terms of a slot with their places, those at one place joined.
-    fn terms(lead: &Lead, wanted: Slot) -> Vec<(u32, String)> {
+    fn terms(lead: &Lead, wanted: TermField) -> Vec<(u32, String)> {
         let mut terms: Vec<(u32, String)> = Vec::new();
-        each_term(lead, |slot, place, term| match terms.last_mut() {
-            _ if slot != wanted => {}
+        each_term(lead, |field, place, term| match terms.last_mut() {
+            _ if field != wanted => {}
             Some((last, joined)) if *last == place => *joined += &format!(" {term}"),
             _ => terms.push((place, term.to_string())),
         });
@@ -194,24 +199,30 @@ mod tests {
             .custom_field("a", list)
             .custom_field("b", true);
         let lead = store.create(lead).unwrap();
-        let of = |slot| {
-            terms(&lead, slot)
+        let of = |field| {
+            terms(&lead, field)
                 .into_iter()
                 .map(|(place, term)| format!("{place}:{term}"))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of(Slot::Name), ["0:\u{1}2 obrien", "1:zoe"]);
-        assert_eq!(of(Slot::Company), ["0:\u{1}1acme"]);
+        assert_eq!(of(TermField::Name), ["0:\u{1}2 obrien", "1:zoe"]);
+        assert_eq!(of(TermField::Company), ["0:\u{1}1acme"]);
         // Where the zeros end that it begins with, the whole number begins.
-        assert_eq!(of(Slot::Phone), ["0:001", "1:012", "2:\u{1}2 123", "3:234"]);
-        assert_eq!(of(Slot::Tags), ["0:\u{1}1hot", "2:\u{1}2 new", "3:lead"]);
+        assert_eq!(
+            of(TermField::Phone),
+            ["0:001", "1:012", "2:\u{1}2 123", "3:234"]
+        );
+        assert_eq!(
+            of(TermField::Tags),
+            ["0:\u{1}1hot", "2:\u{1}2 new", "3:lead"]
+        );
         // A value without words leaves a gap, too.
         assert_eq!(
-            of(Slot::CustomFields),
+            of(TermField::CustomFields),
             ["0:\u{1}2 creme", "1:brulee", "4:\u{1}17", "6:\u{1}1true"]
         );
         assert_eq!(
-            of(Slot::NamedCustomField),
+            of(TermField::NamedCustomField),
             [
                 "0:.a\0\u{2}creme",
                 "1:.a\0\u{2}brulee",

@@ -31,14 +31,14 @@ pub(crate) fn zeros(digits: &[Digit]) -> usize {
 
 /// A phone number as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Number {
+pub(crate) struct PhoneNumber {
     /// Runs of digits, in words as they are indexed, any of which finds a phone.
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<DigitRun>,
 }
 
 /// A run of digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct DigitRun {
     digits: String,
     /// The run in words.
     pub(crate) words: Vec<String>,
@@ -53,7 +53,7 @@ pub(crate) fn is_dialled(c: char) -> bool {
         || !analyzer::digits(c.encode_utf8(&mut [0; 4])).is_empty()
 }
 
-impl Number {
+impl PhoneNumber {
     /// The number in a part of a query, if that has enough digits.
     pub(crate) fn read(typed: &str) -> Option<Self> {
         let digits = analyzer::digits(typed);
@@ -71,7 +71,7 @@ impl Number {
         if run.len() < FEWEST {
             return None;
         }
-        let mut runs = vec![Run::new(run, false)];
+        let mut runs = vec![DigitRun::new(run, false)];
         if typed.trim_start().starts_with('+') || all.starts_with("00") {
             let nationals = (1..=COUNTRY_CODE).filter_map(|code| significant.get(code..));
             // A zero after the country code is not dialled from abroad, and left out on both sides.
@@ -79,7 +79,7 @@ impl Number {
             runs.extend(
                 nationals
                     .filter(|n| n.len() >= FEWEST_NATIONAL)
-                    .map(|n| Run::new(n, true)),
+                    .map(|n| DigitRun::new(n, true)),
             );
             runs.dedup();
         }
@@ -105,7 +105,7 @@ impl Number {
     }
 }
 
-impl Run {
+impl DigitRun {
     fn new(digits: &str, is_whole: bool) -> Self {
         let words = analyzer::digits(digits);
         Self {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn finds(typed: &str, stored: &str) -> Option<bool> {
-        let places = Number::read(typed)?.places(&analyzer::digits(stored));
+        let places = PhoneNumber::read(typed)?.places(&analyzer::digits(stored));
         places.iter().map(|(_, is_whole)| *is_whole).max()
     }
 

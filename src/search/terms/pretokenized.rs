@@ -17,12 +17,12 @@ pub(crate) const NAME: &str = "word_lines";
 
 /// Text for the tokenizer, as it is written.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct TokenText {
     text: String,
     position: u32,
 }
 
-impl Lines {
+impl TokenText {
     /// Adds a term at a position.
     pub(crate) fn push(&mut self, position: u32, term: impl Display) {
         if position == self.position + 1 {
@@ -45,7 +45,7 @@ impl Lines {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct WordLines {
+pub(crate) struct PretokenizedText {
     token: Token,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Terms<'a> {
     token: &'a mut Token,
 }
 
-impl Tokenizer for WordLines {
+impl Tokenizer for PretokenizedText {
     type TokenStream<'a> = Terms<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Terms<'a> {
@@ -110,11 +110,11 @@ mod tests {
             (70_000, "far"),
             (1, "company"),
         ];
-        let mut lines = Lines::default();
+        let mut lines = TokenText::default();
         placed
             .iter()
             .for_each(|(position, term)| lines.push(*position, term));
-        let mut tokenizer = WordLines::default();
+        let mut tokenizer = PretokenizedText::default();
         let mut stream = tokenizer.token_stream(lines.text());
         let mut terms = Vec::new();
         while stream.advance() {
@@ -124,6 +124,6 @@ mod tests {
             terms,
             placed.map(|(position, term)| (position, term.to_owned()))
         );
-        assert!(!WordLines::default().token_stream("").advance());
+        assert!(!PretokenizedText::default().token_stream("").advance());
     }
 }

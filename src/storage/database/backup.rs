@@ -7,20 +7,20 @@ use redb::StorageBackend;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::Row;
-use crate::schema::entries::Entries;
+use crate::schema::entries::IndexEntries;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::database::rebuild;
-use crate::storage::database::{Database, Files, Writable};
+use crate::storage::database::{Database, OpenFiles, Writable};
 use crate::storage::fault;
-use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::{self, Directory};
-use crate::storage::file::location::{Medium, MemoryFiles, SharedMemory};
+use crate::storage::file::location::{Location, MemoryFiles, SharedMemory};
 use crate::storage::file::real::{LOCK_FILE, RealDirectory};
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
 use crate::storage::read_only;
-use crate::storage::record::lead_record::Stored;
+use crate::storage::record::lead_record::StoredLead;
 use crate::storage::state::read_view::ReadView;
 
 /// Makes a store in `path` of everything that the tables of `view` have, over which there must be nothing. If it fails, it
@@ -64,10 +64,10 @@ fn back_up_in<D: Directory>(
         let message = format!("there is a store in {directory} already; name another directory");
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
-    directory::create_whole(directory, |file| rebuild::copy(view, file, progress)).inspect_err(
+    directory::create_atomically(directory, |file| rebuild::copy(view, file, progress)).inspect_err(
         |_| {
             // What cannot be removed is begun anew by the next one.
-            let _ = directory::discard_new(directory);
+            let _ = directory::remove_temp_file(directory);
         },
     )
 }
@@ -77,13 +77,13 @@ impl Database {
     /// made anew by `derive`. After an error the old one is there as it was.
     pub(crate) fn rebuild(
         self,
-        medium: &Medium,
-        derive: &dyn Fn(Row, &Stored) -> Entries,
+        location: &Location,
+        derive: &dyn Fn(Row, &StoredLead) -> IndexEntries,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let view = self.read()?;
-        let disk = self.on_disk()?;
-        let fill = |file: SealedFile| {
+        let disk = self.disk_snapshot()?;
+        let fill = |file: ChecksummedFile| {
             disk.read(|on_disk| {
                 let whole = ReadView {
                     tables: Arc::clone(&on_disk.tables),
@@ -92,11 +92,11 @@ impl Database {
                 rebuild::rebuild(&whole, file, derive, progress)
             })
         };
-        let put_in_place = match medium {
-            Medium::Directory(path) => write_beside(RealDirectory(path), fill)?,
+        let put_in_place = match location {
+            Location::Directory(path) => write_beside(RealDirectory(path), fill)?,
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(simulated) => write_beside(SimulatedDirectory(simulated), fill)?,
-            Medium::Memory(memory) => write_in_memory(memory, fill)?,
+            Location::Simulated(simulated) => write_beside(SimulatedDirectory(simulated), fill)?,
+            Location::Memory(memory) => write_in_memory(memory, fill)?,
         };
         drop((disk, view));
         self.close_for(put_in_place)
@@ -105,7 +105,7 @@ impl Database {
     /// Closes the store as it is, has `put_in_place` replace its file by one that has all that its journal has as well,
     /// and empties that.
     fn close_for(self, put_in_place: impl FnOnce() -> Result<()>) -> Result<()> {
-        let Files::Writable(writable) = self.files else {
+        let OpenFiles::Writable(writable) = self.files else {
             return Err(read_only());
         };
         let Writable {
@@ -129,23 +129,23 @@ type PutInPlace<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 /// Has `fill` write a new file beside the store's. If that fails, nothing is left of it.
 fn write_beside<'d, D: Directory + 'd>(
     directory: D,
-    fill: impl FnOnce(SealedFile) -> Result<()>,
+    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<PutInPlace<'d>> {
     directory::write_new(&directory, fill).inspect_err(|_| {
         // The first error is the one to tell of; the next opening tries again.
-        let _ = directory::discard_new(&directory);
+        let _ = directory::remove_temp_file(&directory);
     })?;
-    Ok(Box::new(move || directory::put_new_in_place(&directory)))
+    Ok(Box::new(move || directory::install_new_file(&directory)))
 }
 
 /// The same for a store in memory.
 fn write_in_memory(
     memory: &MemoryFiles,
-    fill: impl FnOnce(SealedFile) -> Result<()>,
+    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<PutInPlace<'_>> {
     let new = SharedMemory::default();
     fill(
-        SealedFile::create(new.clone())
+        ChecksummedFile::create(new.clone())
             .map_err(redb::Error::Io)
             .map_err(fault)?,
     )?;

@@ -7,7 +7,7 @@ use redb::ReadableDatabase;
 
 use crate::error::{Error, Result};
 use crate::storage::fault;
-use crate::storage::record::meta::Header;
+use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::open_tables::{CommittedTables, OpenTables};
 
@@ -23,18 +23,18 @@ impl Checkpoint {
     }
 
     /// Writes the tables; gives them with their header, or `None` if they have it all already.
-    pub(crate) fn write(self) -> Result<Option<(CommittedTables, Header)>> {
+    pub(crate) fn write(self) -> Result<Option<(CommittedTables, StoreMeta)>> {
         let Self { db, view } = self;
         let transaction = begin_write(&db)?;
         // redb leaks the pages of a transaction that is dropped while unwinding.
         let written: Result<bool> = catch_unwind(AssertUnwindSafe(|| {
             let mut tables = OpenTables::of(&transaction)?;
             // A large transaction may have written them while this one waited for its turn.
-            if tables.header()?.seq >= view.header.seq {
+            if tables.meta()?.seq >= view.meta.seq {
                 return Ok(false);
             }
             tables.write(&view.overlay)?;
-            tables.write_header(&view.header)?;
+            tables.write_meta(&view.meta)?;
             Ok(true)
         }))
         .unwrap_or_else(|_| {

@@ -4,8 +4,8 @@ use redb::{Builder, ReadableDatabase};
 
 use crate::error::Result;
 use crate::storage::fault;
-use crate::storage::file::checksummed::SealedFile;
-use crate::storage::file::cow::ShadowFile;
+use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::file::cow::CowFile;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::open_tables::CommittedTables;
@@ -14,19 +14,17 @@ use crate::storage::tables::open_tables::CommittedTables;
 const CACHE_BYTES: usize = 16 << 20;
 
 /// The store's tables as they are on the disk. They stay so as long as this is held and no checkpoint is made.
-pub(crate) struct OnDisk {
+pub(crate) struct DiskSnapshot {
     /// Not written to, but forked.
-    file: ShadowFile,
+    file: CowFile,
     /// Has redb keep the pages that it names.
     _view: ReadView,
 }
 
-impl OnDisk {
-    pub(crate) fn new(file: &SealedFile, view: ReadView) -> Result<Self> {
+impl DiskSnapshot {
+    pub(crate) fn new(file: &ChecksummedFile, view: ReadView) -> Result<Self> {
         Ok(Self {
-            file: ShadowFile::of(file)
-                .map_err(redb::Error::Io)
-                .map_err(fault)?,
+            file: CowFile::of(file).map_err(redb::Error::Io).map_err(fault)?,
             _view: view,
         })
     }
@@ -39,9 +37,9 @@ impl OnDisk {
     /// Shows `read` the tables, opened anew: after damage that one has met, redb reads nothing more.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&ReadView) -> Result<T>) -> Result<T> {
         let db = self.open()?;
-        let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         read(&ReadView {
-            header,
+            meta,
             tables: tables.into(),
             overlay: Overlay::default(),
         })

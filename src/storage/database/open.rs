@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::database::{Database, Files, Writable};
-use crate::storage::file::checksummed::SealedFile;
-use crate::storage::file::directory::{self, Directory, Lock, Opening};
-use crate::storage::file::location::{Medium, MemoryFiles};
+use crate::storage::database::{Database, OpenFiles, Writable};
+use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::file::directory::{self, Directory, DirectoryLock, FileMode};
+use crate::storage::file::location::{Location, MemoryFiles};
 use crate::storage::file::real::RealDirectory;
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
@@ -21,7 +21,7 @@ use crate::storage::{fault, guarded};
 
 /// What may be done to the store, and whether it may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum OpenMode {
     ReadOnly,
     /// Reading and writing a store that is made if there is none.
     OpenOrCreate,
@@ -38,23 +38,20 @@ const MOST_OVERLAY_BYTES: usize = 40 << 20;
 type Backends = [Box<dyn StorageBackend>; 2];
 
 impl Database {
-    /// Opens the store, and makes it first if `access` says so. `cache_bytes` is what it may keep in memory.
-    pub(crate) fn open(medium: &Medium, cache_bytes: usize, access: Access) -> Result<Self> {
+    /// Opens the store, and makes it first if `mode` says so. `cache_bytes` is what it may keep in memory.
+    pub(crate) fn open(location: &Location, cache_bytes: usize, mode: OpenMode) -> Result<Self> {
         let overlay_bytes = (cache_bytes / OVERLAY_PART).min(MOST_OVERLAY_BYTES);
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes - overlay_bytes);
-        match medium {
-            Medium::Directory(path) => {
-                Self::open_in(&mut builder, &RealDirectory(path), access, overlay_bytes)
+        match location {
+            Location::Directory(path) => {
+                Self::open_in(&mut builder, &RealDirectory(path), mode, overlay_bytes)
             }
             #[cfg(feature = "unstable-testing")]
-            Medium::Simulated(disk) => Self::open_in(
-                &mut builder,
-                &SimulatedDirectory(disk),
-                access,
-                overlay_bytes,
-            ),
-            Medium::Memory(memory) => {
+            Location::Simulated(disk) => {
+                Self::open_in(&mut builder, &SimulatedDirectory(disk), mode, overlay_bytes)
+            }
+            Location::Memory(memory) => {
                 let opened = open_memory(&mut builder, memory)?;
                 let journal = memory
                     .journal
@@ -68,13 +65,13 @@ impl Database {
     fn open_in<D: Directory>(
         builder: &mut Builder,
         directory: &D,
-        access: Access,
+        mode: OpenMode,
         overlay_bytes: usize,
     ) -> Result<Self> {
-        let opened = if access == Access::ReadOnly {
+        let opened = if mode == OpenMode::ReadOnly {
             Self::open_read_only(builder, directory)
         } else {
-            Self::open_writable(builder, directory, access, overlay_bytes)
+            Self::open_writable(builder, directory, mode, overlay_bytes)
         };
         opened.map_err(|error| {
             or_cut_off(error).while_doing(format_args!("opening the store in {directory}"))
@@ -84,13 +81,13 @@ impl Database {
     fn open_writable<D: Directory>(
         builder: &mut Builder,
         directory: &D,
-        access: Access,
+        mode: OpenMode,
         overlay_bytes: usize,
     ) -> Result<Self> {
-        let may_create = access != Access::OpenExisting;
+        let may_create = mode != OpenMode::OpenExisting;
         let lock = directory.lock(may_create)?;
         let exists = directory::exists(directory)?;
-        if exists && access == Access::CreateNew {
+        if exists && mode == OpenMode::CreateNew {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
                 "there is a store already; open it without create_new",
@@ -103,13 +100,13 @@ impl Database {
                      remove leads.journal.0 and leads.journal.1 to begin a new store",
                 ));
             }
-            directory::create_whole(directory, |file| {
+            directory::create_atomically(directory, |file| {
                 let db = builder.create_with_backend(file).map_err(fault)?;
                 initialise(&db)?;
                 db.close().map_err(fault)
             })?;
         }
-        directory::discard_new(directory)?;
+        directory::remove_temp_file(directory)?;
         let opened = open_file(builder, || directory::open_store_to_write(directory))?;
         let journal = directory::open_journal(directory)?
             .map(|file| Box::new(file) as Box<dyn StorageBackend>);
@@ -118,28 +115,28 @@ impl Database {
 
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
-        let file = directory::open_store(directory, Opening::ToRead)?;
+        let file = directory::open_store(directory, FileMode::ReadOnly)?;
         let db = guarded(|| {
             builder
                 .open_read_only_with_backend(file.clone())
                 .map_err(fault)
         })?;
-        let (tables, header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
         if Recovery::of(directory::read_journal(directory)?)
-            .after(&header)?
+            .after(&meta)?
             .count()
             > 0
         {
             return Err(crate::storage::not_closed_cleanly());
         }
-        let checkpoint = header.seq;
+        let checkpoint = meta.seq;
         let view = ReadView {
-            header,
+            meta,
             tables: Arc::new(tables),
             overlay: Overlay::default(),
         };
         Ok(Self {
-            files: Files::ReadOnly(db),
+            files: OpenFiles::ReadOnly(db),
             file,
             view: Some(view),
             checkpoint,
@@ -149,18 +146,18 @@ impl Database {
 
     /// The store as the tables have it, with what only the journal has.
     pub(crate) fn recover(
-        (db, file): (redb::Database, SealedFile),
+        (db, file): (redb::Database, ChecksummedFile),
         files: Backends,
-        lock: Option<Lock>,
+        lock: Option<DirectoryLock>,
         overlay_bytes: usize,
     ) -> Result<Self> {
-        let (tables, mut header) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
-        let checkpoint = header.seq;
+        let (tables, mut meta) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let checkpoint = meta.seq;
         let recovery = Recovery::read(&files)?;
-        let recovered = recovery.after(&header)?;
+        let recovered = recovery.after(&meta)?;
         let mut overlay = Overlay::default();
         if recovered.count() > 0 {
-            recovery.secure(&files, &header)?;
+            recovery.secure(&files, &meta)?;
             log::info!(
                 "the store was not closed cleanly; {} commits are taken from its journal",
                 recovered.count()
@@ -172,22 +169,22 @@ impl Database {
                 .ops
                 .iter()
                 .try_for_each(|op| overlay.apply(op, &tables))?;
-            header = commit.header;
+            meta = commit.meta;
         }
-        let journal = Journal::new(files, &recovered, &header)?;
+        let journal = Journal::new(files, &recovered, &meta)?;
         let view = ReadView {
-            header,
+            meta,
             tables: Arc::new(tables),
             overlay,
         };
         let writable = Writable {
             db: Arc::new(db),
             journal,
-            since: None,
+            delta: None,
             _lock: lock,
         };
         Ok(Self {
-            files: Files::Writable(Box::new(writable)),
+            files: OpenFiles::Writable(Box::new(writable)),
             file,
             view: Some(view),
             checkpoint,
@@ -211,13 +208,14 @@ fn or_cut_off(error: Error) -> Error {
 /// Opens the file that `file` gives, which redb knows already.
 fn open_file(
     builder: &mut Builder,
-    file: impl Fn() -> Result<SealedFile>,
-) -> Result<(redb::Database, SealedFile)> {
+    file: impl Fn() -> Result<ChecksummedFile>,
+) -> Result<(redb::Database, ChecksummedFile)> {
     let is_verified = Arc::new(AtomicBool::new(false));
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
-    let open =
-        |file: &SealedFile| guarded(|| builder.create_with_backend(file.clone()).map_err(fault));
+    let open = |file: &ChecksummedFile| {
+        guarded(|| builder.create_with_backend(file.clone()).map_err(fault))
+    };
     let first = file()?;
     match open(&first) {
         // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
@@ -226,7 +224,7 @@ fn open_file(
             if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
         {
             let file = file()?;
-            let db = file.tolerating(|| open(&file))?;
+            let db = file.ignoring_checksums(|| open(&file))?;
             Ok((db, file))
         }
         opened => Ok((opened?, first)),
@@ -237,13 +235,15 @@ fn open_file(
 pub(crate) fn open_memory(
     builder: &mut Builder,
     memory: &MemoryFiles,
-) -> Result<(redb::Database, SealedFile)> {
+) -> Result<(redb::Database, ChecksummedFile)> {
     let failed = |error| fault(redb::Error::Io(error));
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {
-        return open_file(builder, || SealedFile::open(file.clone()).map_err(failed));
+        return open_file(builder, || {
+            ChecksummedFile::open(file.clone()).map_err(failed)
+        });
     }
-    let file = SealedFile::create(file).map_err(failed)?;
+    let file = ChecksummedFile::create(file).map_err(failed)?;
     let db = builder.create_with_backend(file.clone()).map_err(fault)?;
     initialise(&db)?;
     Ok((db, file))
@@ -252,7 +252,7 @@ pub(crate) fn open_memory(
 /// Has the file of a closed store say that it has another format, or none.
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
-    let file = directory::open_store(&RealDirectory(directory), Opening::Existing)?;
+    let file = directory::open_store(&RealDirectory(directory), FileMode::ReadWrite)?;
     let db = Builder::new().create_with_backend(file).map_err(fault)?;
     let transaction = db.begin_write().map_err(fault)?;
     OpenTables::of(&transaction)?.set_format(format)?;

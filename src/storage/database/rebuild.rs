@@ -4,15 +4,15 @@ use redb::{Builder, Database};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::schema::entries::Entries;
+use crate::schema::entries::IndexEntries;
 use crate::storage::fault;
-use crate::storage::file::checksummed::SealedFile;
-use crate::storage::journal::Op;
+use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::journal::RedoOp;
 use crate::storage::key::chunk_key;
 use crate::storage::record::change_log;
-use crate::storage::record::lead_record::{self, Stored};
-use crate::storage::record::meta::{CommitId, Header, Seq, random_bytes};
-use crate::storage::state::full_scan::Audit;
+use crate::storage::record::lead_record::{self, StoredLead};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
+use crate::storage::state::full_scan::FullScan;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::state::state_ref::{Reader, Visit};
@@ -25,7 +25,11 @@ const GATHERED_BYTES: usize = 16 << 20;
 
 /// Copies everything that the tables of `view` have, over which there must be nothing, and tells `progress` how many leads
 /// that are.
-pub(crate) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub(crate) fn copy(
+    view: &ReadView,
+    file: ChecksummedFile,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
     fill(file, |tables| {
         let mut copied = 0;
         for tree in Tree::ALL {
@@ -46,41 +50,44 @@ pub(crate) fn copy(view: &ReadView, file: SealedFile, progress: &mut dyn FnMut(u
 /// commit, with a log that begins with it, so that the search index is made anew as well.
 pub(crate) fn rebuild(
     view: &ReadView,
-    file: SealedFile,
-    derive: &dyn Fn(Row, &Stored) -> Entries,
+    file: ChecksummedFile,
+    derive: &dyn Fn(Row, &StoredLead) -> IndexEntries,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     fill(file, |tables| {
-        let seq = Seq(view.header.seq.0.saturating_add(1));
-        let mut header = Header {
+        let seq = Seq(view.meta.seq.0.saturating_add(1));
+        let mut meta = StoreMeta {
             seq,
             commit_id: CommitId(random_bytes()),
             log_start: seq,
-            ..view.header().clone()
+            ..view.meta().clone()
         };
         let mut gathered = Overlay::default();
         let mut copied = 0;
         view.each_lead(|row, stored| {
             let stored = stored?;
-            header.next_row = header.next_row.max(row.0.saturating_add(1));
-            header.newest_created_at = header.newest_created_at.max(stored.lead.created_at);
-            let mut put = |op: Op| gathered.apply(&op, &*tables);
-            put(Op::Lead(row.0, Some(lead_record::encode(&stored)?.into())))?;
+            meta.next_row = meta.next_row.max(row.0.saturating_add(1));
+            meta.newest_created_at = meta.newest_created_at.max(stored.lead.created_at);
+            let mut put = |op: RedoOp| gathered.apply(&op, &*tables);
+            put(RedoOp::Lead(
+                row.0,
+                Some(lead_record::encode(&stored)?.into()),
+            ))?;
             let entries = derive(row, &stored);
             for id in &entries.ids {
-                put(Op::Id(id.as_slice().into(), Some(row.0)))?;
+                put(RedoOp::Id(id.as_slice().into(), Some(row.0)))?;
             }
             for key in &entries.keys {
-                put(Op::Key(key.as_slice().into(), true))?;
+                put(RedoOp::Key(key.as_slice().into(), true))?;
             }
-            for posting in &entries.postings {
-                put(Op::Row {
-                    chunk: chunk_key(posting, row).as_slice().into(),
+            for bitmap in &entries.bitmaps {
+                put(RedoOp::Row {
+                    chunk: chunk_key(bitmap, row).as_slice().into(),
                     row: row.0,
                     present: true,
                 })?;
             }
-            put(Op::DealValue(row.0, entries.deal_value))?;
+            put(RedoOp::DealValue(row.0, entries.deal_value))?;
             copied += 1;
             progress(copied);
             if gathered.bytes() > GATHERED_BYTES {
@@ -90,20 +97,23 @@ pub(crate) fn rebuild(
             }
         })?;
         view.each_credential_record(|id, record| {
-            gathered.apply(&Op::Credential(id.into(), Some(record.into())), &*tables)
+            gathered.apply(
+                &RedoOp::Credential(id.into(), Some(record.into())),
+                &*tables,
+            )
         })?;
-        let log = change_log::encode(header.commit_id, &[])?;
+        let log = change_log::encode(meta.commit_id, &[])?;
         gathered.apply(
-            &Op::Log(change_log::key(seq, 0).as_slice().into(), Some(log.into())),
+            &RedoOp::Log(change_log::key(seq, 0).as_slice().into(), Some(log.into())),
             &*tables,
         )?;
         tables.write(&gathered)?;
-        tables.write_header(&header)
+        tables.write_meta(&meta)
     })
 }
 
 /// Makes a store of a new file in one transaction.
-fn fill(file: SealedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
+fn fill(file: ChecksummedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
     let db = Builder::new()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(file)

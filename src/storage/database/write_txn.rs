@@ -12,13 +12,13 @@ use crate::credential::CredentialId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Row, RowSet};
 use crate::storage::database::Pending;
-use crate::storage::journal::Op;
+use crate::storage::journal::RedoOp;
 use crate::storage::key::{KeyRange, chunk_key};
-use crate::storage::record::change_log::{self, LogChange};
+use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::StoredCredential;
-use crate::storage::record::lead_record::{self, Stored};
-use crate::storage::record::meta::{CommitId, Header, Seq, random_bytes};
+use crate::storage::record::lead_record::{self, StoredLead};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::state::state_ref::{Reader, Visit, scan_log};
@@ -30,13 +30,13 @@ const LOG_RECORDS_TRIMMED: usize = 16;
 /// The writes of one transaction.
 pub(crate) struct WriteBatch<'p> {
     pending: &'p Pending,
-    header: Header,
+    meta: StoreMeta,
     overlay: Overlay,
     tables: Base<'p>,
     /// What the journal gets; nothing once the tables were written.
-    ops: Vec<Op>,
+    ops: Vec<RedoOp>,
     ops_bytes: usize,
-    changes: Vec<LogChange>,
+    changes: Vec<LoggedChange>,
     has_changes: bool,
     /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
     half_written: bool,
@@ -52,7 +52,7 @@ enum Base<'p> {
 /// A transaction that has been carried out.
 pub(crate) enum Finished {
     /// To be written to the journal: the state after it, and what it changed.
-    InMemory(Box<ReadView>, Vec<Op>),
+    InMemory(Box<ReadView>, Vec<RedoOp>),
     /// Written to the tables.
     InTables,
 }
@@ -62,7 +62,7 @@ impl<'p> WriteBatch<'p> {
         let view = pending.view();
         Self {
             pending,
-            header: view.header.clone(),
+            meta: view.meta.clone(),
             overlay: view.overlay.clone(),
             tables: Base::Committed(Arc::clone(&view.tables)),
             ops: Vec::new(),
@@ -75,9 +75,9 @@ impl<'p> WriteBatch<'p> {
 
     /// The row for a new lead.
     pub(crate) fn allocate_row(&mut self) -> Result<Row> {
-        let row = Row(self.header.next_row);
+        let row = Row(self.meta.next_row);
         // Chunk numbers end with FFFF, and so does the store.
-        self.header.next_row = row.0.checked_add(1).ok_or_else(|| {
+        self.meta.next_row = row.0.checked_add(1).ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
                 "the store has given out all of its 4,294,967,295 rows; start a new one",
@@ -87,32 +87,32 @@ impl<'p> WriteBatch<'p> {
     }
 
     pub(crate) fn note_created_at(&mut self, created_at: DateTime<Utc>) {
-        self.header.newest_created_at = self.header.newest_created_at.max(created_at);
+        self.meta.newest_created_at = self.meta.newest_created_at.max(created_at);
     }
 
-    pub(crate) fn put_lead(&mut self, row: Row, stored: &Stored) -> Result<()> {
+    pub(crate) fn put_lead(&mut self, row: Row, stored: &StoredLead) -> Result<()> {
         let record = lead_record::encode(stored)?;
-        self.change(Op::Lead(row.0, Some(record.into())))
+        self.change(RedoOp::Lead(row.0, Some(record.into())))
     }
 
     pub(crate) fn remove_lead(&mut self, row: Row) -> Result<()> {
-        self.change(Op::Lead(row.0, None))
+        self.change(RedoOp::Lead(row.0, None))
     }
 
     /// Gives an id its row, or takes it away.
     pub(crate) fn set_id(&mut self, id: &[u8], row: Option<Row>) -> Result<()> {
-        self.change(Op::Id(id.into(), row.map(|row| row.0)))
+        self.change(RedoOp::Id(id.into(), row.map(|row| row.0)))
     }
 
     /// Puts a sorted key in or takes it out.
     pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
-        self.change(Op::Key(key.into(), present))
+        self.change(RedoOp::Key(key.into(), present))
     }
 
-    /// Puts a row into a bitmap or takes it out, by the key of its [`Posting`](crate::storage::key::Posting).
-    pub(crate) fn set_row(&mut self, posting: &[u8], row: Row, present: bool) -> Result<()> {
-        self.change(Op::Row {
-            chunk: chunk_key(posting, row).as_slice().into(),
+    /// Puts a row into a bitmap or takes it out, by the key of its [`BitmapId`](crate::storage::key::BitmapId).
+    pub(crate) fn set_row(&mut self, bitmap: &[u8], row: Row, present: bool) -> Result<()> {
+        self.change(RedoOp::Row {
+            chunk: chunk_key(bitmap, row).as_slice().into(),
             row: row.0,
             present,
         })
@@ -120,11 +120,11 @@ impl<'p> WriteBatch<'p> {
 
     /// Sets a row's deal value, in ten-thousandths.
     pub(crate) fn set_deal_value(&mut self, row: Row, value: Option<u64>) -> Result<()> {
-        self.change(Op::DealValue(row.0, value))
+        self.change(RedoOp::DealValue(row.0, value))
     }
 
     /// Notes for the change log that a lead has been changed, all of which has been written.
-    pub(crate) fn log(&mut self, change: LogChange) -> Result<()> {
+    pub(crate) fn log(&mut self, change: LoggedChange) -> Result<()> {
         self.changes.push(change);
         self.make_room()
     }
@@ -139,7 +139,7 @@ impl<'p> WriteBatch<'p> {
         let record = stored
             .map(crate::storage::record::credential::encode)
             .transpose()?;
-        self.change(Op::Credential(
+        self.change(RedoOp::Credential(
             id.to_bytes().as_slice().into(),
             record.map(Into::into),
         ))?;
@@ -155,7 +155,7 @@ impl<'p> WriteBatch<'p> {
                 .max(self.overlay.bytes().saturating_sub(self.view_bytes())),
             Base::Open(_) => self.overlay.bytes(),
         };
-        if own_bytes > self.pending.most_bytes() {
+        if own_bytes > self.pending.memory_limit() {
             self.write_tables()
         } else {
             Ok(())
@@ -185,29 +185,29 @@ impl<'p> WriteBatch<'p> {
             ));
         }
         let changes = std::mem::take(&mut self.changes);
-        self.header.seq = Seq(self.header.seq.0.saturating_add(1));
-        self.header.commit_id = CommitId(random_bytes());
+        self.meta.seq = Seq(self.meta.seq.0.saturating_add(1));
+        self.meta.commit_id = CommitId(random_bytes());
         // A commit that changes no lead has its record, too: by those, commits are told from another history's.
         let without_leads = changes.is_empty().then_some(changes.as_slice());
         let parts = changes
             .chunks(change_log::CHANGES_PER_RECORD)
             .chain(without_leads);
         for (part, changes) in parts.enumerate() {
-            let key = change_log::key(self.header.seq, u32::try_from(part).unwrap_or(u32::MAX));
-            let record = change_log::encode(self.header.commit_id, changes)?;
-            self.change(Op::Log(key.as_slice().into(), Some(record.into())))?;
+            let key = change_log::key(self.meta.seq, u32::try_from(part).unwrap_or(u32::MAX));
+            let record = change_log::encode(self.meta.commit_id, changes)?;
+            self.change(RedoOp::Log(key.as_slice().into(), Some(record.into())))?;
         }
         self.trim_log(log_start)?;
-        self.header.last_commit_at = now.unwrap_or(self.header.last_commit_at);
+        self.meta.last_commit_at = now.unwrap_or(self.meta.last_commit_at);
         let finished = match self.tables {
             Base::Open(mut tables) => {
                 tables.write(&self.overlay)?;
-                tables.write_header(&self.header)?;
+                tables.write_meta(&self.meta)?;
                 Finished::InTables
             }
             Base::Committed(tables) => {
                 let view = ReadView {
-                    header: self.header,
+                    meta: self.meta,
                     tables,
                     overlay: self.overlay,
                 };
@@ -223,8 +223,8 @@ impl<'p> WriteBatch<'p> {
 
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
         // This commit's own record stays.
-        let log_start = log_start.min(self.header.seq);
-        if log_start <= self.header.log_start {
+        let log_start = log_start.min(self.meta.seq);
+        if log_start <= self.meta.log_start {
             return Ok(());
         }
         let range = KeyRange {
@@ -244,13 +244,13 @@ impl<'p> WriteBatch<'p> {
             Ok(Visit::Continue(()))
         })?;
         for key in obsolete {
-            self.change(Op::Log(key, None))?;
+            self.change(RedoOp::Log(key, None))?;
         }
-        self.header.log_start = reached;
+        self.meta.log_start = reached;
         Ok(())
     }
 
-    fn change(&mut self, op: Op) -> Result<()> {
+    fn change(&mut self, op: RedoOp) -> Result<()> {
         let tables: &dyn ReadTables = match &self.tables {
             Base::Committed(tables) => &**tables,
             Base::Open(tables) => &**tables,
@@ -282,7 +282,7 @@ impl<'p> WriteBatch<'p> {
 /// A transaction that only needs to be committed.
 pub(crate) struct FinishedBatch {
     pub(crate) finished: Finished,
-    changes: Vec<LogChange>,
+    changes: Vec<LoggedChange>,
 }
 
 impl FinishedBatch {
@@ -293,8 +293,8 @@ impl FinishedBatch {
 }
 
 impl Reader for WriteBatch<'_> {
-    fn header(&self) -> &Header {
-        &self.header
+    fn meta(&self) -> &StoreMeta {
+        &self.meta
     }
 
     fn tables(&self) -> &dyn ReadTables {
@@ -314,11 +314,11 @@ mod tests {
     use super::*;
     use crate::clock::from_micros;
     use crate::row::Direction;
-    use crate::storage::LogKind;
-    use crate::storage::database::open::Access;
-    use crate::storage::database::{Database, Durability};
-    use crate::storage::file::location::Medium;
-    use crate::storage::key::{Posting, ValueField};
+    use crate::storage::ChangeKind;
+    use crate::storage::database::open::OpenMode;
+    use crate::storage::database::{Database, JournalSync};
+    use crate::storage::file::location::Location;
+    use crate::storage::key::{BitmapField, BitmapId};
 
     fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
         let mut seen = Vec::new();
@@ -335,10 +335,10 @@ mod tests {
         seen
     }
 
-    fn change() -> LogChange {
+    fn change() -> LoggedChange {
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        LogChange {
-            kind: LogKind::Created,
+        LoggedChange {
+            kind: ChangeKind::Created,
             row: Row(0),
             id,
             version,
@@ -348,10 +348,10 @@ mod tests {
     /// In memory, and written to the tables after every change.
     #[test]
     fn what_is_written_can_be_read_before_the_commit_and_after_it() {
-        let posting = Posting::Value(ValueField::Tag, Some("x"));
+        let bitmap = BitmapId::Value(BitmapField::Tag, Some("x"));
         for cache_bytes in [8 << 20, 0] {
             let mut db =
-                Database::open(&Medium::memory(), cache_bytes, Access::OpenOrCreate).unwrap();
+                Database::open(&Location::memory(), cache_bytes, OpenMode::OpenOrCreate).unwrap();
             let pending = db.begin().unwrap();
             let mut batch = pending.batch();
             let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
@@ -364,26 +364,26 @@ mod tests {
                 assert_eq!(keys(batch, Direction::Ascending), [b"\x11b", b"\x11c"]);
                 assert_eq!(keys(batch, Direction::Descending), [b"\x11c", b"\x11b"]);
                 for row in [1, 70_000] {
-                    batch.set_row(&posting.key(), Row(row), true)?;
+                    batch.set_row(&bitmap.key(), Row(row), true)?;
                     batch.log(change())?;
                 }
                 assert_eq!(
-                    batch.rows(&posting)?.iter().collect::<Vec<_>>(),
+                    batch.rows(&bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1), Row(70_000)]
                 );
-                batch.set_row(&posting.key(), Row(70_000), false)?;
+                batch.set_row(&bitmap.key(), Row(70_000), false)?;
                 batch.log(change())?;
-                assert_eq!(batch.rows(&posting)?.iter().collect::<Vec<_>>(), [Row(1)]);
+                assert_eq!(batch.rows(&bitmap)?.iter().collect::<Vec<_>>(), [Row(1)]);
                 Ok(())
             };
             fill(&mut batch).unwrap();
             assert_eq!(matches!(batch.tables, Base::Open(_)), cache_bytes == 0);
             let finished = batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
             assert_eq!(finished.changed_rows().len(), 1);
-            db.commit(pending, finished, Durability::EveryCommit)
+            db.commit(pending, finished, JournalSync::EveryCommit)
                 .unwrap();
             let view = db.read().unwrap();
-            assert_eq!(view.rows(&posting).unwrap().len(), 1);
+            assert_eq!(view.rows(&bitmap).unwrap().len(), 1);
             assert_eq!(keys(&view, Direction::Descending), [b"\x11c", b"\x11b"]);
             let mut logged = 0;
             view.changes_after(Seq(0), |_| logged += 1).unwrap();
@@ -394,14 +394,18 @@ mod tests {
     #[test]
     fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
         let overlay_bytes = 100_000;
-        let db =
-            Database::open(&Medium::memory(), overlay_bytes * 6, Access::OpenOrCreate).unwrap();
+        let db = Database::open(
+            &Location::memory(),
+            overlay_bytes * 6,
+            OpenMode::OpenOrCreate,
+        )
+        .unwrap();
         let pending = db.begin().unwrap();
         let mut batch = pending.batch();
         assert!(!batch.has_changes());
         // The overlay keeps the last record, the journal would get all.
         let stored = lead_record::with_text(9_000);
-        let taken = size_of::<Op>() + lead_record::encode(&stored).unwrap().len();
+        let taken = size_of::<RedoOp>() + lead_record::encode(&stored).unwrap().len();
         for puts in 1..=overlay_bytes / taken + 1 {
             batch.put_lead(Row(0), &stored).unwrap();
             batch.log(change()).unwrap();
@@ -418,17 +422,17 @@ mod tests {
 
     #[test]
     fn the_log_is_trimmed_by_some_records_a_commit_and_never_of_its_own() {
-        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let mut commit = |log_start| {
             let pending = db.begin().unwrap();
             let mut batch = pending.batch();
             batch.log(change()).unwrap();
             let finished = batch.finish(None, Seq(log_start)).unwrap();
-            db.commit(pending, finished, Durability::Later).unwrap();
+            db.commit(pending, finished, JournalSync::Later).unwrap();
             let (view, mut kept) = (db.read().unwrap(), Vec::new());
-            crate::storage::Audit::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
-            assert_eq!(kept.first(), Some(&view.header().log_start));
-            (view.header().log_start.0, kept.len())
+            crate::storage::FullScan::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
+            assert_eq!(kept.first(), Some(&view.meta().log_start));
+            (view.meta().log_start.0, kept.len())
         };
         (1..=40).for_each(|count| assert_eq!(commit(1), (1, count)));
         assert_eq!(commit(10), (10, 32));

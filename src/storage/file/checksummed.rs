@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 0                            preface: "leadstore sealed" salt[16] CRC-32 of both, zeros up to 512
-//! 512, 5,120                   block 0, twice: see `head`
+//! 512, 5,120                   block 0, twice: see `superblock`
 //! 9,728 + (block - 1) * 4,100  seal: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
 //! ```
 //!
@@ -12,7 +12,7 @@
 //!
 //! A power cut may leave a part of a block, which hardly ever harms one that is in use: redb writes pages that nothing
 //! refers to yet, syncs, and then refers to them from its header, block 0. Where it does not sync in between, it looks for
-//! such pages by checksums of its own when the file is opened: see [`tolerating`](SealedFile::tolerating).
+//! such pages by checksums of its own when the file is opened: see [`ignoring_checksums`](SealedFile::tolerating).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,42 +27,46 @@ use crate::storage::fault;
 use crate::storage::file::layout::{
     BLOCK, CHECKSUM, DATA, FIRST_BLOCK, PREFACE, block_offset, checksum, corrupted,
 };
-use crate::storage::file::superblock::Head;
+use crate::storage::file::superblock::Superblock;
 use crate::storage::record::meta::random_bytes;
 
 const MAGIC: &[u8; 16] = b"leadstore sealed";
 
 /// A file whose blocks are sealed, over one whose are not. Clones are the same file.
 #[derive(Clone, Debug)]
-pub(crate) struct SealedFile {
-    sealed: Arc<Sealed>,
-    damage: Damage,
+pub(crate) struct ChecksummedFile {
+    sealed: Arc<BlockFile>,
+    corruption: CorruptionSlot,
 }
 
 #[derive(Debug)]
-struct Sealed {
+struct BlockFile {
     inner: Box<dyn StorageBackend>,
     salt: [u8; 16],
-    head: Mutex<Head>,
+    superblock: Mutex<Superblock>,
     /// Whether damaged blocks are read as they are.
-    tolerates: AtomicBool,
+    ignores_checksums: AtomicBool,
     /// Those that were.
-    tolerated: Mutex<BTreeSet<u64>>,
+    unverified: Mutex<BTreeSet<u64>>,
 }
 
 /// The first damage that was met in a file, if any was. redb says what it met once, and then refuses to go on.
-pub(crate) type Damage = Arc<OnceLock<String>>;
+pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 
-impl SealedFile {
+impl ChecksummedFile {
     /// A new file, in one that is empty.
     pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
         let salt = random_bytes();
-        let head = [MAGIC.as_slice(), &salt].concat();
-        let mut preface = [head.as_slice(), &crc32fast::hash(&head).to_le_bytes()].concat();
+        let superblock = [MAGIC.as_slice(), &salt].concat();
+        let mut preface = [
+            superblock.as_slice(),
+            &crc32fast::hash(&superblock).to_le_bytes(),
+        ]
+        .concat();
         preface.resize(PREFACE, 0);
         inner.set_len(FIRST_BLOCK as u64)?;
         inner.write(0, &preface)?;
-        Ok(Self::of(inner, salt, Head::blank()))
+        Ok(Self::of(inner, salt, Superblock::blank()))
     }
 
     pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
@@ -81,34 +85,36 @@ impl SealedFile {
         if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
             return Err(corrupted("its first bytes are not what was written"));
         }
-        let head = Head::read(&inner, salt)?;
-        Ok(Self::of(inner, *salt, head))
+        let superblock = Superblock::read(&inner, salt)?;
+        Ok(Self::of(inner, *salt, superblock))
     }
 
-    fn of(inner: impl StorageBackend, salt: [u8; 16], head: Head) -> Self {
-        let (inner, head) = (Box::new(inner), Mutex::new(head));
-        let (tolerates, tolerated) = (AtomicBool::new(false), Mutex::default());
-        let sealed = Arc::new(Sealed {
+    fn of(inner: impl StorageBackend, salt: [u8; 16], superblock: Superblock) -> Self {
+        let (inner, superblock) = (Box::new(inner), Mutex::new(superblock));
+        let (ignores_checksums, unverified) = (AtomicBool::new(false), Mutex::default());
+        let sealed = Arc::new(BlockFile {
             inner,
             salt,
-            head,
-            tolerates,
-            tolerated,
+            superblock,
+            ignores_checksums,
+            unverified,
         });
         Self {
             sealed,
-            damage: Damage::default(),
+            corruption: CorruptionSlot::default(),
         }
     }
 
     /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
     /// read are sealed as they are once it writes or succeeds: redb's checksums leave out what of a page is not in use.
-    pub(crate) fn tolerating<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.sealed.tolerates.store(true, Ordering::Relaxed);
+    pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();
-        self.sealed.tolerates.store(false, Ordering::Relaxed);
-        let done = done.inspect_err(|_| lock(&self.sealed.tolerated).clear())?;
-        self.seal_tolerated()
+        self.sealed
+            .ignores_checksums
+            .store(false, Ordering::Relaxed);
+        let done = done.inspect_err(|_| lock(&self.sealed.unverified).clear())?;
+        self.rechecksum_unverified()
             .map_err(redb::Error::Io)
             .map_err(fault)?;
         Ok(done)
@@ -116,12 +122,12 @@ impl SealedFile {
 
     /// Seals the blocks that were tolerated so far. They are on the disk before anything else is written: once the header
     /// there says that the file was repaired, nobody tolerates them any more.
-    fn seal_tolerated(&self) -> io::Result<()> {
-        let tolerated = std::mem::take(&mut *lock(&self.sealed.tolerated));
-        if tolerated.is_empty() {
+    fn rechecksum_unverified(&self) -> io::Result<()> {
+        let unverified = std::mem::take(&mut *lock(&self.sealed.unverified));
+        if unverified.is_empty() {
             return Ok(());
         }
-        tolerated
+        unverified
             .into_iter()
             .try_for_each(|block| self.seal_as_it_is(block))?;
         self.sync_data()
@@ -135,25 +141,25 @@ impl SealedFile {
         self.sealed.inner.write(block_offset(block)?, &sealed)
     }
 
-    pub(crate) fn damage(&self) -> Damage {
-        Arc::clone(&self.damage)
+    pub(crate) fn corruption(&self) -> CorruptionSlot {
+        Arc::clone(&self.corruption)
     }
 
     /// The same file for another reader, the damage that it meets aside.
-    pub(crate) fn apart(&self) -> Self {
+    pub(crate) fn with_own_corruption_slot(&self) -> Self {
         Self {
             sealed: Arc::clone(&self.sealed),
-            damage: Damage::default(),
+            corruption: CorruptionSlot::default(),
         }
     }
 
     /// Whether both copies of block 0 are the same, as closing leaves them.
     pub(crate) fn was_closed(&self) -> bool {
-        self.head().is_complete()
+        self.superblock().is_complete()
     }
 
-    fn head(&self) -> MutexGuard<'_, Head> {
-        lock(&self.sealed.head)
+    fn superblock(&self) -> MutexGuard<'_, Superblock> {
+        lock(&self.sealed.superblock)
     }
 
     /// The blocks from `first` on, `count` of them, with their seals, each verified. Block 0 is not among them.
@@ -165,31 +171,31 @@ impl SealedFile {
             if stored == checksum(&self.sealed.salt, block, data) {
                 continue;
             }
-            if !self.sealed.tolerates.load(Ordering::Relaxed) {
+            if !self.sealed.ignores_checksums.load(Ordering::Relaxed) {
                 let what = format!("its block {block} is not what was written");
-                return Err(corrupted(self.damage.get_or_init(|| what)));
+                return Err(corrupted(self.corruption.get_or_init(|| what)));
             }
-            lock(&self.sealed.tolerated).insert(block);
+            lock(&self.sealed.unverified).insert(block);
         }
         Ok(sealed)
     }
 }
 
-impl StorageBackend for SealedFile {
+impl StorageBackend for ChecksummedFile {
     fn len(&self) -> io::Result<u64> {
         let blocks = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / BLOCK as u64;
-        let head = u64::from(!self.head().is_blank());
-        Ok(if blocks == 0 { head } else { blocks + 1 } * DATA as u64)
+        let superblock = u64::from(!self.superblock().is_blank());
+        Ok(if blocks == 0 { superblock } else { blocks + 1 } * DATA as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (first, count, skip) = blocks(offset, out.len());
         if first == 0 {
-            let head = self.head();
-            let data = head.data().get(skip..).unwrap_or_default();
+            let superblock = self.superblock();
+            let data = superblock.data().get(skip..).unwrap_or_default();
             let (places, rest) = out.split_at_mut(out.len().min(data.len()));
             places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
-            drop(head);
+            drop(superblock);
             return if rest.is_empty() {
                 Ok(())
             } else {
@@ -213,24 +219,24 @@ impl StorageBackend for SealedFile {
                 "the file's length is no whole number of blocks",
             ));
         }
-        self.seal_tolerated()?;
+        self.rechecksum_unverified()?;
         self.sealed.inner.set_len(block_offset(len / DATA as u64)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         // Locked meanwhile, so that what is written now is not taken for synced.
-        let mut head = self.head();
+        let mut superblock = self.superblock();
         self.sealed.inner.sync_data()?;
-        head.synced();
+        superblock.synced();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.seal_tolerated()?;
+        self.rechecksum_unverified()?;
         let (first, count, skip) = blocks(offset, data.len());
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
-            self.head()
+            self.superblock()
                 .write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
             return if rest.is_empty() {
                 Ok(())
@@ -259,7 +265,9 @@ impl StorageBackend for SealedFile {
     }
 
     fn close(&self) -> io::Result<()> {
-        let completed = self.head().complete(&*self.sealed.inner, &self.sealed.salt);
+        let completed = self
+            .superblock()
+            .complete(&*self.sealed.inner, &self.sealed.salt);
         self.sealed.inner.close().and(completed)
     }
 
@@ -333,15 +341,15 @@ mod tests {
     use proptest::prelude::*;
 
     /// Four blocks full of the same byte.
-    fn filled(byte: u8) -> (SharedMemory, SealedFile) {
+    fn filled(byte: u8) -> (SharedMemory, ChecksummedFile) {
         let memory = SharedMemory::default();
-        let file = SealedFile::create(memory.clone()).unwrap();
+        let file = ChecksummedFile::create(memory.clone()).unwrap();
         file.set_len(4 * DATA as u64).unwrap();
         (0..4).for_each(|block| file.write(block * DATA as u64, &[byte; DATA]).unwrap());
         (memory, file)
     }
 
-    fn all_of(file: &SealedFile) -> io::Result<Vec<u8>> {
+    fn all_of(file: &ChecksummedFile) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; 4 * DATA];
         file.read(0, &mut bytes).map(|()| bytes)
     }
@@ -360,7 +368,7 @@ mod tests {
                 plain[offset..offset + length].fill(byte);
                 match then {
                     0 => file.sync_data().unwrap(),
-                    1 => file = SealedFile::open(memory.clone()).unwrap(),
+                    1 => file = ChecksummedFile::open(memory.clone()).unwrap(),
                     _ => {}
                 }
                 prop_assert_eq!(file.len().unwrap(), plain.len() as u64);
@@ -397,14 +405,14 @@ mod tests {
             let at = (PREFACE + number * COPY + place) as u64;
             let byte = copy(number)[place];
             memory.write(at, &[byte ^ 1]).unwrap();
-            let file = SealedFile::open(memory.clone()).unwrap();
+            let file = ChecksummedFile::open(memory.clone()).unwrap();
             assert_eq!(all_of(&file).unwrap(), [1; 4 * DATA]);
             assert!(!file.was_closed());
             memory.write(at, &[byte]).unwrap();
         }
-        assert!(SealedFile::open(memory.clone()).unwrap().was_closed());
+        assert!(ChecksummedFile::open(memory.clone()).unwrap().was_closed());
         // The newest that was not synced is written over, so that the other stays.
-        let file = SealedFile::open(memory.clone()).unwrap();
+        let file = ChecksummedFile::open(memory.clone()).unwrap();
         let closed = copy(0);
         (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
         assert!((0..2).any(|number| copy(number) == closed));
@@ -430,14 +438,14 @@ mod tests {
                 .contains("its block 2 is not what was written")
         );
         assert!(
-            file.damage()
+            file.corruption()
                 .get()
                 .is_some_and(|what| what.contains("block 2"))
         );
-        assert!(file.apart().damage().get().is_none());
+        assert!(file.with_own_corruption_slot().corruption().get().is_none());
         let reason = |length: u64| {
             memory.set_len(length).unwrap();
-            let error = SealedFile::open(memory.clone()).unwrap_err();
+            let error = ChecksummedFile::open(memory.clone()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             error.to_string()
         };
@@ -448,28 +456,28 @@ mod tests {
 
     #[test]
     fn a_block_that_was_tolerated_is_sealed_and_synced_before_anything_else_is_written() {
-        let read = |file: &SealedFile, block: u64| {
+        let read = |file: &ChecksummedFile, block: u64| {
             let mut data = vec![0; DATA];
             file.read(block * DATA as u64, &mut data).map(|()| data)
         };
         for (failing, is_sealed) in [(0, false), (1, true), (2, true)] {
             let memory = SharedMemory::default();
-            let file = SealedFile::create(memory.clone()).unwrap();
+            let file = ChecksummedFile::create(memory.clone()).unwrap();
             file.set_len(4 * DATA as u64).unwrap();
             (0..4).for_each(|block| file.write(block * DATA as u64, &[1; DATA]).unwrap());
             memory
                 .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
                 .unwrap();
             // The seal, its sync or the write that follows fails.
-            let file = SealedFile::open(Failing::at(failing, memory.clone())).unwrap();
+            let file = ChecksummedFile::open(Failing::at(failing, memory.clone())).unwrap();
             assert!(read(&file, 2).is_err());
-            let done: Result<()> = file.tolerating(|| {
+            let done: Result<()> = file.ignoring_checksums(|| {
                 assert!(read(&file, 2).unwrap().starts_with(&[7, 1]));
                 assert!(file.write(DATA as u64, &[2; DATA]).is_err());
                 Err(Error::closed())
             });
             assert!(done.is_err());
-            let file = SealedFile::open(memory).unwrap();
+            let file = ChecksummedFile::open(memory).unwrap();
             assert_eq!(
                 read(&file, 2).is_ok(),
                 is_sealed,

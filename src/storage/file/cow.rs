@@ -6,15 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::checksummed::ChecksummedFile;
 
 const BLOCK: usize = 4_096;
 
 /// A file that begins as a copy of another one, which costs nothing until it is written to. What is read from the other
 /// one must stay as it is: redb writes over no page that a reader may see, its header aside, which is copied at once.
 #[derive(Debug)]
-pub(crate) struct ShadowFile {
-    file: SealedFile,
+pub(crate) struct CowFile {
+    file: ChecksummedFile,
     own: Mutex<Own>,
 }
 
@@ -27,18 +27,18 @@ struct Own {
     blocks: BTreeMap<u64, Vec<u8>>,
 }
 
-impl ShadowFile {
-    pub(crate) fn of(file: &SealedFile) -> io::Result<Self> {
+impl CowFile {
+    pub(crate) fn of(file: &ChecksummedFile) -> io::Result<Self> {
         let length = file.len()?;
-        let mut header = vec![0; BLOCK];
-        file.read(0, &mut header)?;
+        let mut meta = vec![0; BLOCK];
+        file.read(0, &mut meta)?;
         let own = Own {
             length,
             shared: length,
-            blocks: BTreeMap::from([(0, header)]),
+            blocks: BTreeMap::from([(0, meta)]),
         };
         Ok(Self {
-            file: file.apart(),
+            file: file.with_own_corruption_slot(),
             own: Mutex::new(own),
         })
     }
@@ -46,7 +46,7 @@ impl ShadowFile {
     /// Another one, which begins as this one is now.
     pub(crate) fn fork(&self) -> Self {
         Self {
-            file: self.file.apart(),
+            file: self.file.with_own_corruption_slot(),
             own: Mutex::new(self.own().clone()),
         }
     }
@@ -67,7 +67,7 @@ impl ShadowFile {
     }
 }
 
-impl StorageBackend for ShadowFile {
+impl StorageBackend for CowFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.own().length)
     }
@@ -130,13 +130,13 @@ mod tests {
 
     #[test]
     fn what_is_written_to_a_shadow_is_read_from_it_and_not_from_the_file() {
-        let file = SealedFile::create(SharedMemory::default()).unwrap();
+        let file = ChecksummedFile::create(SharedMemory::default()).unwrap();
         file.set_len(4 * BLOCK as u64).unwrap();
         for number in 0..4_u8 {
             file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK])
                 .unwrap();
         }
-        let shadow = ShadowFile::of(&file).unwrap();
+        let shadow = CowFile::of(&file).unwrap();
         let read = |file: &dyn StorageBackend, offset: u64, length: usize| {
             let mut out = vec![9; length];
             file.read(offset, &mut out).unwrap();

@@ -8,7 +8,7 @@ use redb::StorageBackend;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::fault;
-use crate::storage::file::checksummed::SealedFile;
+use crate::storage::file::checksummed::ChecksummedFile;
 
 pub(crate) const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
@@ -24,13 +24,13 @@ pub(crate) trait Directory: fmt::Display {
     type File: StorageBackend;
 
     /// Takes the directory for this store alone, until the lock is dropped, and makes it first if `create` says so.
-    fn lock(&self, create: bool) -> Result<Lock>;
+    fn lock(&self, create: bool) -> Result<DirectoryLock>;
 
     fn exists(&self, name: &str) -> io::Result<bool>;
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    fn open(&self, name: &str, opening: Opening) -> io::Result<Self::File>;
+    fn open(&self, name: &str, mode: FileMode) -> io::Result<Self::File>;
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
@@ -38,7 +38,7 @@ pub(crate) trait Directory: fmt::Display {
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Writes what is cached of a file to the disk and forgets it, so that it is read from there.
-    fn forget_cached(&self, name: &str) -> io::Result<()>;
+    fn drop_page_cache(&self, name: &str) -> io::Result<()>;
 
     /// Makes the names of the files, and that they have been made or renamed, survive a power cut.
     fn sync(&self) -> io::Result<()>;
@@ -46,20 +46,20 @@ pub(crate) trait Directory: fmt::Display {
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Opening {
+pub(crate) enum FileMode {
     /// For reading only, one that is there.
-    ToRead,
+    ReadOnly,
     /// One that is there.
-    Existing,
+    ReadWrite,
     /// One that is made if it is missing.
-    OrCreate,
+    CreateIfMissing,
     /// An empty one, whatever was there.
-    Empty,
+    Truncate,
 }
 
 /// Held for as long as a store is open for writing. It also covers what redb's own lock does not: the creation of the
 /// file, and the search index beside it.
-pub(crate) type Lock = Box<dyn Send + Sync>;
+pub(crate) type DirectoryLock = Box<dyn Send + Sync>;
 
 /// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over
 /// one that is there.
@@ -74,18 +74,18 @@ pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
 
 /// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
 /// leaves one that never opens.
-pub(crate) fn create_whole<D: Directory>(
+pub(crate) fn create_atomically<D: Directory>(
     directory: &D,
-    fill: impl FnOnce(SealedFile) -> Result<()>,
+    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<()> {
     write_new(directory, fill)?;
-    put_new_in_place(directory)
+    install_new_file(directory)
 }
 
 /// Makes a whole file with `fill` beside the one that the store has.
 pub(crate) fn write_new<D: Directory>(
     directory: &D,
-    fill: impl FnOnce(SealedFile) -> Result<()>,
+    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<()> {
     let failed = |error| {
         failure(
@@ -96,18 +96,18 @@ pub(crate) fn write_new<D: Directory>(
     // A file left by a creation that was cut off is begun anew; the directory's lock keeps others out.
     fill(
         directory
-            .open(NEW_FILE, Opening::Empty)
-            .and_then(SealedFile::create)
+            .open(NEW_FILE, FileMode::Truncate)
+            .and_then(ChecksummedFile::create)
             .map_err(failed)?,
     )?;
     directory
-        .open(NEW_FILE, Opening::Existing)
+        .open(NEW_FILE, FileMode::ReadWrite)
         .and_then(|file| file.sync_data())
         .map_err(failed)
 }
 
 /// Removes what a creation or a repair that was cut off has left beside the store's file.
-pub(crate) fn discard_new(directory: &impl Directory) -> Result<()> {
+pub(crate) fn remove_temp_file(directory: &impl Directory) -> Result<()> {
     let failed = |error| failure(format_args!("removing {NEW_FILE} in {directory}"), error);
     if directory.exists(NEW_FILE).map_err(failed)? {
         directory.remove(NEW_FILE).map_err(failed)
@@ -117,7 +117,7 @@ pub(crate) fn discard_new(directory: &impl Directory) -> Result<()> {
 }
 
 /// Has the file that was written beside it take the place of the one that the store has.
-pub(crate) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
+pub(crate) fn install_new_file(directory: &impl Directory) -> Result<()> {
     let failed = |error| {
         failure(
             format_args!("putting the store's new file in its place in {directory}"),
@@ -129,10 +129,10 @@ pub(crate) fn put_new_in_place(directory: &impl Directory) -> Result<()> {
 }
 
 /// Opens the store's file, which must be there.
-pub(crate) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Result<SealedFile> {
+pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<ChecksummedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
-    let file = directory.open(STORE_FILE, opening).map_err(failed)?;
-    let file = SealedFile::open(file)
+    let file = directory.open(STORE_FILE, mode).map_err(failed)?;
+    let file = ChecksummedFile::open(file)
         .map_err(redb::Error::Io)
         .map_err(fault)?;
     // Of which redb would make a new database.
@@ -147,8 +147,8 @@ pub(crate) fn open_store<D: Directory>(directory: &D, opening: Opening) -> Resul
 /// Opens the store's file for writing. If it was left without being closed, then as it is on the disk: whatever failed to
 /// be synced may still be read, without ever reaching the disk, and pages that redb holds on to would be lost with it at
 /// the next power cut.
-pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFile> {
-    let file = open_store(directory, Opening::Existing)?;
+pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<ChecksummedFile> {
+    let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];
     let failed = |error| {
         failure(
@@ -162,15 +162,17 @@ pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<SealedFi
         return Ok(file);
     }
     drop(file);
-    directory.forget_cached(STORE_FILE).map_err(failed)?;
-    open_store(directory, Opening::Existing)
+    directory.drop_page_cache(STORE_FILE).map_err(failed)?;
+    open_store(directory, FileMode::ReadWrite)
 }
 
 /// Opens the files of the journal, which are made if they are missing. From then on what is written to the store survives.
 pub(crate) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
         let failed = |error| failure(format_args!("opening {name} in {directory}"), error);
-        directory.open(name, Opening::OrCreate).map_err(failed)
+        directory
+            .open(name, FileMode::CreateIfMissing)
+            .map_err(failed)
     });
     let files = [first?, second?];
     // What is written to a file is lost with its name. One that was there may not be on the disk either: whoever made or
@@ -228,9 +230,9 @@ mod tests {
     fn what_a_creation_that_was_cut_off_has_left_is_removed() {
         let path = tempfile::tempdir().unwrap();
         let directory = crate::storage::file::real::RealDirectory(path.path());
-        discard_new(&directory).unwrap();
+        remove_temp_file(&directory).unwrap();
         std::fs::write(path.path().join(NEW_FILE), "a part").unwrap();
-        discard_new(&directory).unwrap();
+        remove_temp_file(&directory).unwrap();
         assert_eq!(std::fs::read_dir(path.path()).unwrap().count(), 0);
     }
 }

@@ -11,14 +11,14 @@ use crate::simulated_disk::SimulatedDisk;
 
 /// Where a store lies.
 #[derive(Clone, Debug)]
-pub(crate) enum Medium {
+pub(crate) enum Location {
     Directory(PathBuf),
     Memory(MemoryFiles),
     #[cfg(feature = "unstable-testing")]
     Simulated(SimulatedDisk),
 }
 
-impl Medium {
+impl Location {
     pub(crate) fn memory() -> Self {
         Self::Memory(MemoryFiles::default())
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::file::directory::{self, Directory, Lock, Opening};
+use crate::storage::file::directory::{self, Directory, DirectoryLock, FileMode};
 
 pub(crate) const LOCK_FILE: &str = "leads.lock";
 
@@ -30,7 +30,7 @@ impl RealDirectory<'_> {
 impl Directory for RealDirectory<'_> {
     type File = FileBackend;
 
-    fn lock(&self, create: bool) -> Result<Lock> {
+    fn lock(&self, create: bool) -> Result<DirectoryLock> {
         let failed =
             |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
         if create && !self.0.is_dir() {
@@ -66,13 +66,16 @@ impl Directory for RealDirectory<'_> {
         std::fs::read(self.path(name))
     }
 
-    fn open(&self, name: &str, opening: Opening) -> io::Result<FileBackend> {
+    fn open(&self, name: &str, mode: FileMode) -> io::Result<FileBackend> {
         let mut options = OpenOptions::new();
         options
             .read(true)
-            .write(opening != Opening::ToRead)
-            .create(matches!(opening, Opening::OrCreate | Opening::Empty))
-            .truncate(opening == Opening::Empty);
+            .write(mode != FileMode::ReadOnly)
+            .create(matches!(
+                mode,
+                FileMode::CreateIfMissing | FileMode::Truncate
+            ))
+            .truncate(mode == FileMode::Truncate);
         FileBackend::new(private_file(&mut options, &self.path(name))?).map_err(io::Error::other)
     }
 
@@ -84,7 +87,7 @@ impl Directory for RealDirectory<'_> {
         std::fs::rename(self.path(from), self.path(to))
     }
 
-    fn forget_cached(&self, name: &str) -> io::Result<()> {
+    fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         file.sync_data()?;
         // Elsewhere there is no such call, and a sync that fails has kept what it could not write.

@@ -7,7 +7,7 @@ use redb::StorageBackend;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
-use crate::storage::file::directory::{Directory, Lock, Opening};
+use crate::storage::file::directory::{Directory, DirectoryLock, FileMode};
 
 /// A directory of a simulated disk.
 pub(crate) struct SimulatedDirectory<'a>(pub(crate) &'a SimulatedDisk);
@@ -21,7 +21,7 @@ impl fmt::Display for SimulatedDirectory<'_> {
 impl Directory for SimulatedDirectory<'_> {
     type File = SimulatedFile;
 
-    fn lock(&self, _create: bool) -> Result<Lock> {
+    fn lock(&self, _create: bool) -> Result<DirectoryLock> {
         match self.0.lock() {
             Some(lock) => Ok(Box::new(lock)),
             None => Err(Error::new(
@@ -39,13 +39,13 @@ impl Directory for SimulatedDirectory<'_> {
         self.0.open(name)?.read_all()
     }
 
-    fn open(&self, name: &str, opening: Opening) -> io::Result<SimulatedFile> {
+    fn open(&self, name: &str, mode: FileMode) -> io::Result<SimulatedFile> {
         match self.0.open(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match opening {
-                Opening::ToRead | Opening::Existing => Err(error),
-                Opening::OrCreate | Opening::Empty => self.0.create(name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match mode {
+                FileMode::ReadOnly | FileMode::ReadWrite => Err(error),
+                FileMode::CreateIfMissing | FileMode::Truncate => self.0.create(name),
             },
-            Ok(file) if opening == Opening::Empty => {
+            Ok(file) if mode == FileMode::Truncate => {
                 file.set_len(0)?;
                 Ok(file)
             }
@@ -61,10 +61,10 @@ impl Directory for SimulatedDirectory<'_> {
         self.0.rename(from, to)
     }
 
-    fn forget_cached(&self, name: &str) -> io::Result<()> {
+    fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = self.0.open(name)?;
         file.sync()?;
-        file.forget_cached()
+        file.drop_page_cache()
     }
 
     fn sync(&self) -> io::Result<()> {

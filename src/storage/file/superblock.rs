@@ -19,7 +19,7 @@ const GENERATION: usize = 8;
 
 /// Block 0 as it was last written.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct Superblock {
     data: Vec<u8>,
     /// Of the copies, 0 for one that is not there.
     generations: [u64; 2],
@@ -27,7 +27,7 @@ pub(crate) struct Head {
     is_synced: bool,
 }
 
-impl Head {
+impl Superblock {
     /// That of a file that has none yet.
     pub(crate) fn blank() -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Head {
     }
 
     pub(crate) fn read(file: &impl StorageBackend, salt: &[u8; 16]) -> io::Result<Self> {
-        let mut head = Self::blank();
+        let mut superblock = Self::blank();
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];
             file.read(place(copy), &mut bytes)?;
@@ -54,17 +54,17 @@ impl Head {
             if generation == 0 || *stored != checksum(salt, generation, data) {
                 continue;
             }
-            if generation > head.newest_generation() {
-                head.data = data.to_vec();
+            if generation > superblock.newest_generation() {
+                superblock.data = data.to_vec();
             }
-            if let Some(place) = head.generations.get_mut(copy) {
+            if let Some(place) = superblock.generations.get_mut(copy) {
                 *place = generation;
             }
         }
-        if head.is_blank() {
+        if superblock.is_blank() {
             Err(corrupted("its block 0 is not what was written"))
         } else {
-            Ok(head)
+            Ok(superblock)
         }
     }
 

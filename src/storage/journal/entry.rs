@@ -19,12 +19,12 @@ use bincode::{BorrowDecode, Encode};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::record::codec::{self, RecordKind};
-use crate::storage::record::meta::{CommitId, Header, Seq};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 use crate::storage::state::shared_key::SharedKey;
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]
-pub(crate) enum Op {
+pub(crate) enum RedoOp {
     /// A row's lead record, or none any more.
     Lead(u32, Option<Arc<[u8]>>),
     /// The row of an id, or none any more.
@@ -45,7 +45,7 @@ pub(crate) enum Op {
     Credential(SharedKey, Option<Arc<[u8]>>),
 }
 
-impl Op {
+impl RedoOp {
     /// What it takes in memory and in the journal, at most.
     pub(crate) fn size(&self) -> usize {
         let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
@@ -69,22 +69,22 @@ const HEAD: usize = 76;
 const CHECKED_FROM: usize = 12;
 
 #[derive(Encode)]
-struct Written<'a> {
-    header: Vec<u8>,
-    ops: &'a [Op],
+struct EntryToWrite<'a> {
+    meta: Vec<u8>,
+    ops: &'a [RedoOp],
 }
 
 #[derive(BorrowDecode)]
-struct Read {
-    header: Vec<u8>,
-    ops: Vec<Op>,
+struct EntryToRead {
+    meta: Vec<u8>,
+    ops: Vec<RedoOp>,
 }
 
 /// What an entry says of its commit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Head {
+pub(crate) struct EntryHeader {
     pub(crate) store: u64,
-    pub(crate) usage: u64,
+    pub(crate) epoch: u64,
     pub(crate) seq: Seq,
     pub(crate) synced: Seq,
     pub(crate) previous: CommitId,
@@ -94,39 +94,38 @@ pub(crate) struct Head {
 /// An entry's head, and where its record lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) head: Head,
+    pub(crate) entry_header: EntryHeader,
     record: &'a [u8],
 }
 
 /// The beginning of a store's id.
-pub(crate) fn store_tag(header: &Header) -> u64 {
-    header
-        .store_id
+pub(crate) fn store_tag(meta: &StoreMeta) -> u64 {
+    meta.store_id
         .0
         .first_chunk()
         .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 pub(crate) fn encode(
-    usage: u64,
+    epoch: u64,
     synced: Seq,
     previous: CommitId,
-    header: &Header,
-    ops: &[Op],
+    meta: &StoreMeta,
+    ops: &[RedoOp],
 ) -> Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD];
     codec::encode_to(
         &mut bytes,
         ENTRY,
-        &Written {
-            header: header.encode()?,
+        &EntryToWrite {
+            meta: meta.encode()?,
             ops,
         },
     )?;
-    let (store, seq, commit_id) = (store_tag(header), header.seq, header.commit_id);
-    Head {
+    let (store, seq, commit_id) = (store_tag(meta), meta.seq, meta.commit_id);
+    EntryHeader {
         store,
-        usage,
+        epoch,
         seq,
         synced,
         previous,
@@ -136,7 +135,7 @@ pub(crate) fn encode(
     Ok(bytes)
 }
 
-impl Head {
+impl EntryHeader {
     /// Fills the head of an entry, before its record.
     fn fill(&self, entry: &mut [u8]) -> Result<()> {
         let too_large = || {
@@ -146,10 +145,10 @@ impl Head {
             )
         };
         let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
-        let (head, checked) = entry
+        let (entry_header, checked) = entry
             .split_at_mut_checked(CHECKED_FROM)
             .ok_or_else(too_large)?;
-        let numbers = [self.store, self.usage, self.seq.0, self.synced.0]
+        let numbers = [self.store, self.epoch, self.seq.0, self.synced.0]
             .map(u64::to_le_bytes)
             .concat();
         let fields = [numbers.as_slice(), &self.previous.0, &self.commit_id.0].concat();
@@ -163,7 +162,8 @@ impl Head {
             &crc32fast::hash(checked).to_le_bytes(),
         ]
         .concat();
-        head.iter_mut()
+        entry_header
+            .iter_mut()
             .zip(start)
             .for_each(|(place, byte)| *place = byte);
         Ok(())
@@ -179,29 +179,33 @@ impl<'a> Entry<'a> {
         let crc = u32::from_le_bytes(take(&mut rest)?);
         let checked = rest.get(..(HEAD - CHECKED_FROM).checked_add(length)?)?;
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
-        let (store, usage, seq, synced) = (number()?, number()?, Seq(number()?), Seq(number()?));
+        let (store, epoch, seq, synced) = (number()?, number()?, Seq(number()?), Seq(number()?));
         if tag.is_some_and(|tag| tag != store) || crc32fast::hash(checked) != crc {
             return None;
         }
         let (previous, commit_id) = (CommitId(take(&mut rest)?), CommitId(take(&mut rest)?));
-        let head = Head {
+        let entry_header = EntryHeader {
             store,
-            usage,
+            epoch,
             seq,
             synced,
             previous,
             commit_id,
         };
         Some(Self {
-            head,
+            entry_header,
             record: rest.get(..length)?,
         })
     }
 
     /// The same entry for another use of a file.
-    pub(crate) fn encode_for(&self, usage: u64) -> Result<Vec<u8>> {
+    pub(crate) fn encode_for(&self, epoch: u64) -> Result<Vec<u8>> {
         let mut bytes = [[0; HEAD].as_slice(), self.record].concat();
-        Head { usage, ..self.head }.fill(&mut bytes)?;
+        EntryHeader {
+            epoch,
+            ..self.entry_header
+        }
+        .fill(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -210,9 +214,9 @@ impl<'a> Entry<'a> {
     }
 
     /// The state after the commit, and what it changed.
-    pub(crate) fn decode(&self) -> Result<(Header, Vec<Op>)> {
-        let read: Read = codec::decode(ENTRY, self.record)?;
-        Ok((Header::decode(&read.header)?, read.ops))
+    pub(crate) fn decode(&self) -> Result<(StoreMeta, Vec<RedoOp>)> {
+        let read: EntryToRead = codec::decode(ENTRY, self.record)?;
+        Ok((StoreMeta::decode(&read.meta)?, read.ops))
     }
 }
 
@@ -225,29 +229,29 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::record::meta::{Header, StoreId};
+    use crate::storage::record::meta::{StoreId, StoreMeta};
 
     #[test]
     fn the_bytes_of_an_entry_stay_what_they_are() {
-        let mut header = Header::new();
-        header.seq = Seq(9);
-        header.commit_id = CommitId([5; 16]);
-        header.store_id = StoreId([4; 16]);
+        let mut meta = StoreMeta::new();
+        meta.seq = Seq(9);
+        meta.commit_id = CommitId([5; 16]);
+        meta.store_id = StoreId([4; 16]);
         let ops = [
-            Op::Lead(1, Some([2, 3].into())),
-            Op::Id([4].as_slice().into(), None),
-            Op::Key([5].as_slice().into(), true),
-            Op::Row {
+            RedoOp::Lead(1, Some([2, 3].into())),
+            RedoOp::Id([4].as_slice().into(), None),
+            RedoOp::Key([5].as_slice().into(), true),
+            RedoOp::Row {
                 chunk: [6].as_slice().into(),
                 row: 7,
                 present: false,
             },
-            Op::DealValue(10, Some(11)),
-            Op::Log([8].as_slice().into(), Some([9].into())),
-            Op::Credential([12].as_slice().into(), None),
+            RedoOp::DealValue(10, Some(11)),
+            RedoOp::Log([8].as_slice().into(), Some([9].into())),
+            RedoOp::Credential([12].as_slice().into(), None),
         ];
-        let bytes = encode(0x0102, Seq(8), CommitId([3; 16]), &header, &ops).unwrap();
-        let header_bytes = header.encode().unwrap();
+        let bytes = encode(0x0102, Seq(8), CommitId([3; 16]), &meta, &ops).unwrap();
+        let header_bytes = meta.encode().unwrap();
         let mut record = vec![1, header_bytes.len() as u8];
         record.extend(header_bytes);
         record.extend([
@@ -268,16 +272,19 @@ mod tests {
         assert_eq!(bytes, expected);
         let entry = Entry::parse(&bytes, Some(0x0404_0404_0404_0404)).unwrap();
         let (previous, commit_id) = (CommitId([3; 16]), CommitId([5; 16]));
-        let head = Head {
+        let entry_header = EntryHeader {
             store: 0x0404_0404_0404_0404,
-            usage: 0x0102,
+            epoch: 0x0102,
             seq: Seq(9),
             synced: Seq(8),
             previous,
             commit_id,
         };
-        assert_eq!((entry.head, entry.length()), (head, bytes.len()));
+        assert_eq!(
+            (entry.entry_header, entry.length()),
+            (entry_header, bytes.len())
+        );
         assert!(Entry::parse(&bytes, Some(0)).is_none());
-        assert_eq!(entry.decode().unwrap(), (header, ops.to_vec()));
+        assert_eq!(entry.decode().unwrap(), (meta, ops.to_vec()));
     }
 }

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use redb::StorageBackend;
 
 use crate::error::{Error, Result};
-use crate::storage::journal::entry::{Entry, MAGIC, Op, store_tag};
+use crate::storage::journal::entry::{Entry, MAGIC, RedoOp, store_tag};
 use crate::storage::journal::failure;
-use crate::storage::record::meta::{Header, Seq};
+use crate::storage::record::meta::{Seq, StoreMeta};
 
 /// The bytes of both files.
 pub(crate) struct Recovery {
@@ -20,15 +20,15 @@ pub(crate) struct Recovered<'a> {
     commits: Vec<Entry<'a>>,
     pub(crate) ends_in_second: bool,
     /// The use of the file that ends it, and its end; `None` if there is nothing to go on from.
-    pub(crate) goes_on_at: Option<(u64, u64)>,
+    pub(crate) resume_at: Option<(u64, u64)>,
     /// Entries of the other file, to be written to this one, so that the other can be begun anew.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 
 /// One commit that the tables have not.
 pub(crate) struct Commit {
-    pub(crate) header: Header,
-    pub(crate) ops: Vec<Op>,
+    pub(crate) meta: StoreMeta,
+    pub(crate) ops: Vec<RedoOp>,
 }
 
 impl Recovered<'_> {
@@ -41,7 +41,7 @@ impl Recovered<'_> {
     pub(crate) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
         self.commits
             .iter()
-            .map(|entry| entry.decode().map(|(header, ops)| Commit { header, ops }))
+            .map(|entry| entry.decode().map(|(meta, ops)| Commit { meta, ops }))
     }
 }
 
@@ -72,44 +72,47 @@ impl Recovery {
     }
 
     /// The commits after `state`.
-    pub(crate) fn after(&self, state: &Header) -> Result<Recovered<'_>> {
+    pub(crate) fn after(&self, state: &StoreMeta) -> Result<Recovered<'_>> {
         let tag = store_tag(state);
         let is_foreign = |bytes: &Vec<u8>| {
-            Entry::parse(bytes, None).is_some_and(|entry| entry.head.store != tag)
+            Entry::parse(bytes, None).is_some_and(|entry| entry.entry_header.store != tag)
         };
         if self.files.iter().any(is_foreign) {
             return Err(another_history());
         }
-        let [first, second] = self.files.each_ref().map(|bytes| Content::of(bytes, tag));
+        let [first, second] = self
+            .files
+            .each_ref()
+            .map(|bytes| FileContent::of(bytes, tag));
         let mut entries: Vec<(&Entry<'_>, bool)> = Vec::new();
         entries.extend(first.entries.iter().map(|entry| (entry, false)));
         entries.extend(second.entries.iter().map(|entry| (entry, true)));
-        entries.retain(|(entry, _)| entry.head.seq > state.seq);
-        entries.sort_by_key(|(entry, _)| entry.head.seq);
+        entries.retain(|(entry, _)| entry.entry_header.seq > state.seq);
+        entries.sort_by_key(|(entry, _)| entry.entry_header.seq);
 
         let (mut last, mut last_id) = (state.seq, state.commit_id);
         let mut reached: Vec<(&Entry<'_>, bool)> = Vec::new();
         let mut unreached = Vec::new();
         for (entry, in_second) in entries {
             // One that was carried over is in both files.
-            if entry.head.seq <= last {
+            if entry.entry_header.seq <= last {
                 continue;
             }
-            if !unreached.is_empty() || Some(entry.head.seq.0) != last.0.checked_add(1) {
+            if !unreached.is_empty() || Some(entry.entry_header.seq.0) != last.0.checked_add(1) {
                 unreached.push(entry);
                 continue;
             }
-            if entry.head.previous != last_id {
+            if entry.entry_header.previous != last_id {
                 return Err(another_history());
             }
-            (last, last_id) = (entry.head.seq, entry.head.commit_id);
+            (last, last_id) = (entry.entry_header.seq, entry.entry_header.commit_id);
             reached.push((entry, in_second));
         }
         let beyond = first.beyond.iter().chain(&second.beyond);
         if unreached
             .into_iter()
             .chain(beyond)
-            .any(|entry| entry.head.synced > last)
+            .any(|entry| entry.entry_header.synced > last)
         {
             return Err(if reached.is_empty() {
                 another_history()
@@ -121,20 +124,24 @@ impl Recovery {
         let mut recovered = Recovered {
             commits,
             ends_in_second: false,
-            goes_on_at: None,
+            resume_at: None,
             carried: Vec::new(),
         };
         if let Some((_, ends_in_second)) = reached.last().copied() {
             let end = if ends_in_second { &second } else { &first };
-            let usage = end.usage.unwrap_or_default();
+            let epoch = end.epoch.unwrap_or_default();
             recovered.ends_in_second = ends_in_second;
-            recovered.goes_on_at = Some((usage, end.end as u64));
-            let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.head.seq).collect();
+            recovered.resume_at = Some((epoch, end.end as u64));
+            let there: HashSet<Seq> = end
+                .entries
+                .iter()
+                .map(|entry| entry.entry_header.seq)
+                .collect();
             let others = reached
                 .iter()
-                .filter(|(entry, _)| !there.contains(&entry.head.seq));
+                .filter(|(entry, _)| !there.contains(&entry.entry_header.seq));
             recovered.carried = others
-                .map(|(entry, _)| entry.encode_for(usage))
+                .map(|(entry, _)| entry.encode_for(epoch))
                 .collect::<Result<_>>()?;
         }
         Ok(recovered)
@@ -144,10 +151,10 @@ impl Recovery {
     pub(crate) fn secure(
         &self,
         files: &[Box<dyn StorageBackend>; 2],
-        state: &Header,
+        state: &StoreMeta,
     ) -> Result<()> {
         for (file, bytes) in files.iter().zip(&self.files) {
-            let end = Content::of(bytes, store_tag(state)).end;
+            let end = FileContent::of(bytes, store_tag(state)).end;
             file.write(0, bytes.get(..end).unwrap_or_default())
                 .and_then(|()| file.sync_data())
                 .map_err(|error| failure("syncing", error))?;
@@ -157,8 +164,8 @@ impl Recovery {
 }
 
 /// The entries of one file.
-struct Content<'a> {
-    usage: Option<u64>,
+struct FileContent<'a> {
+    epoch: Option<u64>,
     /// From its start, one after the other.
     entries: Vec<Entry<'a>>,
     end: usize,
@@ -166,10 +173,10 @@ struct Content<'a> {
     beyond: Vec<Entry<'a>>,
 }
 
-impl<'a> Content<'a> {
+impl<'a> FileContent<'a> {
     fn of(bytes: &'a [u8], tag: u64) -> Self {
         let mut content = Self {
-            usage: None,
+            epoch: None,
             entries: Vec::new(),
             end: 0,
             beyond: Vec::new(),
@@ -178,7 +185,7 @@ impl<'a> Content<'a> {
             .get(content.end..)
             .and_then(|rest| Entry::parse(rest, Some(tag)))
         {
-            if *content.usage.get_or_insert(entry.head.usage) != entry.head.usage {
+            if *content.epoch.get_or_insert(entry.entry_header.epoch) != entry.entry_header.epoch {
                 break;
             }
             content.end += entry.length();

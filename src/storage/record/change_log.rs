@@ -15,7 +15,7 @@ pub(crate) const CHANGES_PER_RECORD: usize = 4_096;
 
 /// What happened to a lead. The figures are those on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogKind {
+pub(crate) enum ChangeKind {
     /// Once in the life of a row, and first: the search index relies on it.
     Created = 1,
     Updated = 2,
@@ -26,8 +26,8 @@ pub(crate) enum LogKind {
 
 /// One change of one lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LogChange {
-    pub(crate) kind: LogKind,
+pub(crate) struct LoggedChange {
+    pub(crate) kind: ChangeKind,
     pub(crate) row: Row,
     pub(crate) id: LeadId,
     /// The lead's version after the change.
@@ -46,7 +46,7 @@ struct LogRecord {
     changes: Vec<(u8, u32, [u8; 16], u64)>,
 }
 
-pub(crate) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u8>> {
+pub(crate) fn encode(commit_id: CommitId, changes: &[LoggedChange]) -> Result<Vec<u8>> {
     let changes = changes
         .iter()
         .map(|c| (c.kind as u8, c.row.0, c.id.to_bytes(), c.version.get()))
@@ -60,10 +60,10 @@ pub(crate) fn encode(commit_id: CommitId, changes: &[LogChange]) -> Result<Vec<u
     )?)
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LoggedChange>)> {
     let record: LogRecord = codec::decode(LOG, bytes)?;
     let changes = record.changes.into_iter().map(|(kind, row, id, version)| {
-        Ok(LogChange {
+        Ok(LoggedChange {
             kind: kind_of(kind)?,
             row: Row(row),
             id: LeadId::from_bytes(id),
@@ -73,8 +73,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LogChange>)> {
     Ok((CommitId(record.commit_id), changes.collect::<Result<_>>()?))
 }
 
-fn kind_of(code: u8) -> Result<LogKind> {
-    use LogKind::{Created, Deleted, Purged, Restored, Updated};
+fn kind_of(code: u8) -> Result<ChangeKind> {
+    use ChangeKind::{Created, Deleted, Purged, Restored, Updated};
     [Created, Updated, Deleted, Restored, Purged]
         .into_iter()
         .find(|kind| *kind as u8 == code)
@@ -97,14 +97,14 @@ mod tests {
     #[test]
     fn the_bytes_of_a_log_record_stay_what_they_are() {
         let changes = [
-            LogChange {
-                kind: LogKind::Created,
+            LoggedChange {
+                kind: ChangeKind::Created,
                 row: Row(1),
                 id: LeadId::from_bytes([7; 16]),
                 version: Version::FIRST,
             },
-            LogChange {
-                kind: LogKind::Purged,
+            LoggedChange {
+                kind: ChangeKind::Purged,
                 row: Row(300),
                 id: LeadId::from_bytes([8; 16]),
                 version: Version::new(4),

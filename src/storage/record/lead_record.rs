@@ -15,10 +15,10 @@ use crate::storage::record::codec::{self, RecordKind};
 
 /// A lead as the store knows it: live or in the trash.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredLead {
     pub(crate) lead: Lead,
     /// Created with a `created_at` before that of an earlier row.
-    pub(crate) late: bool,
+    pub(crate) out_of_order: bool,
     pub(crate) trash: Option<TrashStamp>,
 }
 
@@ -35,7 +35,7 @@ impl TrashStamp {
     }
 }
 
-impl Stored {
+impl StoredLead {
     /// Refuses a lead that takes more bytes than a lead may.
     pub(crate) fn check_size(&self) -> Result<()> {
         encode(self).map(drop)
@@ -66,7 +66,7 @@ struct LeadRecord<'a> {
     version: u64,
     created_at: i64,
     updated_at: i64,
-    late: bool,
+    out_of_order: bool,
     /// `deleted_at`, `expires_at`
     trash: Option<(i64, i64)>,
     external_id: Option<&'a str>,
@@ -101,14 +101,14 @@ enum ScalarRecord<'a> {
 }
 
 /// The bytes of a lead, or `Invalid` where they are more than a lead may take.
-pub(crate) fn encode(stored: &Stored) -> Result<Vec<u8>> {
+pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
     let lead = &stored.lead;
     let record = LeadRecord {
         id: lead.id.to_bytes(),
         version: lead.version.get(),
         created_at: lead.created_at.timestamp_micros(),
         updated_at: lead.updated_at.timestamp_micros(),
-        late: stored.late,
+        out_of_order: stored.out_of_order,
         trash: stored.trash.map(|t| {
             (
                 t.deleted_at.timestamp_micros(),
@@ -147,7 +147,7 @@ pub(crate) fn encode(stored: &Stored) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Stored> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<StoredLead> {
     let record: LeadRecord<'_> = codec::decode(LEAD, bytes)?;
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let deal_value = record
@@ -161,7 +161,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Stored> {
     for (name, value) in record.custom_fields {
         custom_fields.insert(name.to_owned(), custom_value(value)?);
     }
-    Ok(Stored {
+    Ok(StoredLead {
         lead: Lead {
             id: LeadId::from_bytes(record.id),
             external_id: owned(record.external_id),
@@ -179,7 +179,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Stored> {
             updated_at: codec::time(LEAD, record.updated_at)?,
             version: Version::new(record.version),
         },
-        late: record.late,
+        out_of_order: record.out_of_order,
         trash: record.trash.map(trash_stamp).transpose()?,
     })
 }
@@ -247,7 +247,7 @@ fn float(number: f64) -> Result<CustomValue> {
 
 /// A lead with a text of so many bytes.
 #[cfg(test)]
-pub(crate) fn with_text(bytes: usize) -> Stored {
+pub(crate) fn with_text(bytes: usize) -> StoredLead {
     let lead = Lead {
         id: LeadId::from_bytes([0; 16]),
         external_id: None,
@@ -265,9 +265,9 @@ pub(crate) fn with_text(bytes: usize) -> Stored {
         updated_at: DateTime::UNIX_EPOCH,
         version: Version::FIRST,
     };
-    Stored {
+    StoredLead {
         lead,
-        late: false,
+        out_of_order: false,
         trash: None,
     }
 }
@@ -278,8 +278,8 @@ mod tests {
     use crate::clock::from_micros;
     use proptest::prelude::*;
 
-    fn full() -> Stored {
-        Stored {
+    fn full() -> StoredLead {
+        StoredLead {
             lead: Lead {
                 id: "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
                 external_id: Some("crm-1".into()),
@@ -303,7 +303,7 @@ mod tests {
                 updated_at: from_micros(-1),
                 version: Version::new(300),
             },
-            late: true,
+            out_of_order: true,
             trash: Some(TrashStamp {
                 deleted_at: from_micros(5),
                 expires_at: from_micros(70_000),

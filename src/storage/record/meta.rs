@@ -22,7 +22,7 @@ pub(crate) struct StoreId(pub(crate) [u8; 16]);
 
 /// What a store knows of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct StoreMeta {
     pub(crate) store_id: StoreId,
     /// The last commit; 0 in a new store.
     pub(crate) seq: Seq,
@@ -43,7 +43,7 @@ const HEADER: RecordKind = RecordKind {
 };
 
 #[derive(Encode, BorrowDecode)]
-struct HeaderRecord {
+struct MetaRecord {
     store_id: [u8; 16],
     seq: u64,
     commit_id: [u8; 16],
@@ -53,7 +53,7 @@ struct HeaderRecord {
     log_start: u64,
 }
 
-impl Header {
+impl StoreMeta {
     /// The header of a store that holds nothing yet.
     pub(crate) fn new() -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Header {
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let record = HeaderRecord {
+        let record = MetaRecord {
             store_id: self.store_id.0,
             seq: self.seq.0,
             commit_id: self.commit_id.0,
@@ -81,7 +81,7 @@ impl Header {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let record: HeaderRecord = codec::decode(HEADER, bytes)?;
+        let record: MetaRecord = codec::decode(HEADER, bytes)?;
         Ok(Self {
             store_id: StoreId(record.store_id),
             seq: Seq(record.seq),
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_header_stay_what_they_are() {
-        let header = Header {
+        let meta = StoreMeta {
             store_id: StoreId([1; 16]),
             seq: Seq(300),
             commit_id: CommitId([2; 16]),
@@ -114,7 +114,7 @@ mod tests {
             last_commit_at: from_micros(-1),
             log_start: Seq(7),
         };
-        let bytes = header.encode().unwrap();
+        let bytes = meta.encode().unwrap();
         let mut expected = vec![1];
         expected.extend([1; 16]);
         expected.extend([251, 44, 1]);
@@ -122,9 +122,9 @@ mod tests {
         expected.extend([252, 112, 17, 1, 0]);
         expected.extend([2, 1, 7]);
         assert_eq!(bytes, expected);
-        assert_eq!(Header::decode(&bytes).unwrap(), header);
-        assert!(Header::decode(&bytes[1..]).is_err());
-        let new = Header::new();
-        assert_eq!(Header::decode(&new.encode().unwrap()).unwrap(), new);
+        assert_eq!(StoreMeta::decode(&bytes).unwrap(), meta);
+        assert!(StoreMeta::decode(&bytes[1..]).is_err());
+        let new = StoreMeta::new();
+        assert_eq!(StoreMeta::decode(&new.encode().unwrap()).unwrap(), new);
     }
 }

@@ -4,21 +4,24 @@
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row, RowSet, chunk_length};
 use crate::storage::key::{self, KeyRange};
-use crate::storage::record::change_log::{self, LogChange};
+use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::{self, StoredCredential};
-use crate::storage::record::lead_record::{self, Stored};
+use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq};
-use crate::storage::state::merge::{Found, merged};
+use crate::storage::state::merge::{MergedValue, merged};
 use crate::storage::state::state_ref::{
     Reader, Visit, Visitor, decode_chunk, decode_row, scan_log,
 };
 use crate::storage::tables::tree::Tree;
 
 /// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
-pub(crate) trait Audit: Reader {
+pub(crate) trait FullScan: Reader {
     /// Shows `visit` every lead, in the trash or not, in the order of the rows.
-    fn each_lead(&self, mut visit: impl FnMut(Row, Result<Stored>) -> Result<()>) -> Result<()> {
+    fn each_lead(
+        &self,
+        mut visit: impl FnMut(Row, Result<StoredLead>) -> Result<()>,
+    ) -> Result<()> {
         let mut changed = self.overlay().leads().iter().peekable();
         let decode = |record: &[u8]| lead_record::decode(record);
         self.tables().scan(
@@ -87,7 +90,7 @@ pub(crate) trait Audit: Reader {
     /// Shows `visit` every record of the change log, oldest first.
     fn each_log_record(
         &self,
-        mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LogChange>)>),
+        mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LoggedChange>)>),
     ) -> Result<()> {
         scan_log(self, &all(), |key, record| {
             let seq = key
@@ -112,8 +115,8 @@ pub(crate) trait Audit: Reader {
             scan,
             |id, found| {
                 let record = match found {
-                    Found::Stored(record) => Some(record),
-                    Found::Changed(record) => record.as_deref(),
+                    MergedValue::StoredLead(record) => Some(record),
+                    MergedValue::Changed(record) => record.as_deref(),
                 };
                 record.map_or(Ok(()), |record| visit(id, record))?;
                 Ok(Visit::Continue(()))
@@ -136,7 +139,7 @@ pub(crate) trait Audit: Reader {
     }
 }
 
-impl<R: Reader> Audit for R {}
+impl<R: Reader> FullScan for R {}
 
 /// Every key there can be: none begins with so many FF.
 fn all() -> KeyRange {
@@ -149,13 +152,13 @@ fn all() -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::database::open::Access;
-    use crate::storage::database::{Database, Durability};
-    use crate::storage::file::location::Medium;
+    use crate::storage::database::open::OpenMode;
+    use crate::storage::database::{Database, JournalSync};
+    use crate::storage::file::location::Location;
     use crate::storage::record::lead_record::with_text;
     use crate::storage::state::read_view::ReadView;
 
-    fn leads(view: &ReadView) -> Vec<(u32, Stored)> {
+    fn leads(view: &ReadView) -> Vec<(u32, StoredLead)> {
         let mut leads = Vec::new();
         view.each_lead(|row, stored| {
             leads.push((row.0, stored?));
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn leads_are_those_of_the_tables_with_what_has_changed_since() {
-        let mut db = Database::open(&Medium::memory(), 8 << 20, Access::OpenOrCreate).unwrap();
+        let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let write = |db: &mut Database, leads: &[(u32, Option<usize>)]| {
             let pending = db.begin().unwrap();
             let mut batch = pending.batch();
@@ -178,7 +181,7 @@ mod tests {
                 }
             }
             let finished = batch.finish(None, Seq(0)).unwrap();
-            db.commit(pending, finished, Durability::EveryCommit)
+            db.commit(pending, finished, JournalSync::EveryCommit)
                 .unwrap();
         };
         let expected = |leads: &[(u32, usize)]| {
@@ -192,7 +195,7 @@ mod tests {
             &mut db,
             &[(1, Some(1)), (3, Some(3)), (5, Some(5)), (6, Some(6))],
         );
-        let view = db.read_whole().unwrap();
+        let view = db.checkpoint_and_read().unwrap();
         assert_eq!(leads(&view), expected(&[(1, 1), (3, 3), (5, 5), (6, 6)]));
         write(
             &mut db,

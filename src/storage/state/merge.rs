@@ -16,9 +16,9 @@ use crate::storage::tables::key_blocks::KeyVisitor;
 use crate::storage::tables::open_tables::ReadTables;
 
 /// Where a value was found.
-pub(crate) enum Found<'a, V> {
+pub(crate) enum MergedValue<'a, V> {
     /// In the tables.
-    Stored(&'a [u8]),
+    StoredLead(&'a [u8]),
     /// In the overlay.
     Changed(&'a V),
 }
@@ -30,12 +30,12 @@ pub(crate) fn merged<V>(
     range: &KeyRange,
     direction: Direction,
     scan: impl FnOnce(&mut Visitor<'_>) -> Result<()>,
-    mut visit: impl FnMut(&[u8], Found<'_, V>) -> Result<Visit>,
+    mut visit: impl FnMut(&[u8], MergedValue<'_, V>) -> Result<Visit>,
 ) -> Result<()> {
     if changed.is_empty() {
-        return scan(&mut |key, value| visit(key, Found::Stored(value)));
+        return scan(&mut |key, value| visit(key, MergedValue::StoredLead(value)));
     }
-    let mut changed = within(changed, range, direction).peekable();
+    let mut changed = range_of(changed, range, direction).peekable();
     let mut stopped = false;
     scan(&mut |key, value| {
         while let Some((next, changed_value)) = changed.peek() {
@@ -46,20 +46,20 @@ pub(crate) fn merged<V>(
             if order == Ordering::Greater {
                 break;
             }
-            let visited = visit(next, Found::Changed(changed_value))?;
+            let visited = visit(next, MergedValue::Changed(changed_value))?;
             changed.next();
             if visited.is_break() || order == Ordering::Equal {
                 stopped = visited.is_break();
                 return Ok(visited);
             }
         }
-        let visited = visit(key, Found::Stored(value))?;
+        let visited = visit(key, MergedValue::StoredLead(value))?;
         stopped = visited.is_break();
         Ok(visited)
     })?;
     if !stopped {
         for (key, value) in changed {
-            if visit(key, Found::Changed(value))?.is_break() {
+            if visit(key, MergedValue::Changed(value))?.is_break() {
                 break;
             }
         }
@@ -90,7 +90,7 @@ pub(crate) fn merged_keys(
         among,
         skip,
     } = scan;
-    let changed = within(changed, range, direction).peekable();
+    let changed = range_of(changed, range, direction).peekable();
     let mut merge = KeyMerge {
         changed,
         direction,
@@ -142,7 +142,7 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
 impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>> KeyVisitor
     for KeyMerge<'m, I, F>
 {
-    fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
+    fn skip_block(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
         // With a change in the block, or one before it that has not been shown, the count is not what it says.
         let unchanged = self
             .changed
@@ -186,7 +186,7 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
 }
 
 /// What of a map lies in a range.
-pub(crate) fn within<'m, V>(
+pub(crate) fn range_of<'m, V>(
     map: &'m OrdMap<Key, V>,
     range: &KeyRange,
     direction: Direction,
@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::row::{Row, RowSet};
-    use crate::storage::tables::block::Gathered;
+    use crate::storage::tables::block::BlockBuilder;
     use crate::storage::tables::tree::Tree;
 
     /// A short text and a row.
@@ -244,11 +244,11 @@ mod tests {
                     block[0].clone(),
                     [block[block.len() - 1].as_slice(), &[0]].concat(),
                 );
-                let mut gathered = Gathered::default();
+                let mut gathered = BlockBuilder::default();
                 block.iter().for_each(|key| gathered.push(key));
                 let written = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
                 let whole = first >= range.from && last <= range.to;
-                if whole && visitor.pass(&first, &last, written)? {
+                if whole && visitor.skip_block(&first, &last, written)? {
                     continue;
                 }
                 let mut keys: Vec<_> = block
@@ -318,9 +318,9 @@ mod tests {
                     Ok(())
                 };
                 merged(&values, &range, direction, scan, |key, found| {
-                    if !matches!(found, Found::Changed(None)) {
+                    if !matches!(found, MergedValue::Changed(None)) {
                         order.push(key.to_vec());
-                        seen.insert(key.to_vec(), matches!(found, Found::Changed(_)));
+                        seen.insert(key.to_vec(), matches!(found, MergedValue::Changed(_)));
                     }
                     Ok(if order.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
                 }).unwrap();

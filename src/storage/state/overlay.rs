@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::storage::journal::Op;
+use crate::storage::journal::RedoOp;
 use crate::storage::state::shared_key::SharedKey as Key;
 use crate::storage::state::state_ref::stored_chunk;
 use crate::storage::tables::open_tables::ReadTables;
@@ -77,8 +77,8 @@ impl Overlay {
     }
 
     /// Applies a change; `tables` have what it hides.
-    pub(crate) fn apply(&mut self, op: &Op, tables: &dyn ReadTables) -> Result<()> {
-        if let Op::Row {
+    pub(crate) fn apply(&mut self, op: &RedoOp, tables: &dyn ReadTables) -> Result<()> {
+        if let RedoOp::Row {
             chunk,
             row,
             present,
@@ -91,9 +91,9 @@ impl Overlay {
     }
 
     /// Takes over what `ops` changed, whose outcome is in `full`.
-    pub(crate) fn take_over(&mut self, ops: &[Op], full: &Self) {
+    pub(crate) fn merge_from(&mut self, ops: &[RedoOp], full: &Self) {
         for op in ops {
-            if let Op::Row { chunk, .. } = op {
+            if let RedoOp::Row { chunk, .. } = op {
                 if let Some(rows) = full.chunks.get(chunk) {
                     self.set_chunk(chunk.clone(), Arc::clone(rows));
                 }
@@ -103,43 +103,43 @@ impl Overlay {
         }
     }
 
-    fn set(&mut self, op: &Op) {
+    fn set(&mut self, op: &RedoOp) {
         let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let (new, old) = match op {
-            Op::Lead(row, record) => {
+            RedoOp::Lead(row, record) => {
                 let old = self.leads.insert(*row, record.clone());
                 (
                     PER_ENTRY + size(record),
                     old.map(|old| PER_ENTRY + size(&old)),
                 )
             }
-            Op::Id(id, row) => {
+            RedoOp::Id(id, row) => {
                 let old = self.ids.insert(id.clone(), row.map(Row));
                 (PER_ENTRY + id.len(), old.map(|_| PER_ENTRY + id.len()))
             }
-            Op::Key(key, present) => {
+            RedoOp::Key(key, present) => {
                 let old = self.keys.insert(key.clone(), *present);
                 (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
             }
-            Op::DealValue(row, value) => {
+            RedoOp::DealValue(row, value) => {
                 let old = self.deal_values.insert(*row, *value);
                 (PER_ENTRY, old.map(|_| PER_ENTRY))
             }
-            Op::Log(key, record) => {
+            RedoOp::Log(key, record) => {
                 let old = self.log.insert(key.clone(), record.clone());
                 (
                     PER_ENTRY + size(record),
                     old.map(|old| PER_ENTRY + size(&old)),
                 )
             }
-            Op::Credential(id, record) => {
+            RedoOp::Credential(id, record) => {
                 let old = self.credentials.insert(id.clone(), record.clone());
                 (
                     PER_ENTRY + size(record),
                     old.map(|old| PER_ENTRY + size(&old)),
                 )
             }
-            Op::Row { .. } => return,
+            RedoOp::Row { .. } => return,
         };
         self.bytes = (self.bytes + new).saturating_sub(old.unwrap_or(0));
     }
@@ -189,8 +189,8 @@ mod tests {
 
     use super::*;
     use crate::storage::database::Database;
-    use crate::storage::database::open::Access;
-    use crate::storage::file::location::Medium;
+    use crate::storage::database::open::OpenMode;
+    use crate::storage::file::location::Location;
 
     /// What all that is there takes, counted anew.
     fn counted(overlay: &Overlay) -> usize {
@@ -223,21 +223,21 @@ mod tests {
         sizes.iter().sum()
     }
 
-    fn any_op() -> impl Strategy<Value = Op> {
+    fn any_op() -> impl Strategy<Value = RedoOp> {
         let key = || "[ab]{1,3}".prop_map(|key: String| Key::from(key.as_bytes()));
         let record = || {
             prop::option::of(prop::collection::vec(0_u8..2, 0..40))
                 .prop_map(|record| record.map(Arc::from))
         };
         prop_oneof![
-            (0..3_u32, record()).prop_map(|(row, record)| Op::Lead(row, record)),
-            (key(), prop::option::of(0..3_u32)).prop_map(|(id, row)| Op::Id(id, row)),
-            (key(), any::<bool>()).prop_map(|(key, present)| Op::Key(key, present)),
+            (0..3_u32, record()).prop_map(|(row, record)| RedoOp::Lead(row, record)),
+            (key(), prop::option::of(0..3_u32)).prop_map(|(id, row)| RedoOp::Id(id, row)),
+            (key(), any::<bool>()).prop_map(|(key, present)| RedoOp::Key(key, present)),
             (0..3_u32, prop::option::of(0..3_u64))
-                .prop_map(|(row, value)| Op::DealValue(row, value)),
-            (key(), record()).prop_map(|(key, record)| Op::Log(key, record)),
-            (key(), record()).prop_map(|(id, record)| Op::Credential(id, record)),
-            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| Op::Row {
+                .prop_map(|(row, value)| RedoOp::DealValue(row, value)),
+            (key(), record()).prop_map(|(key, record)| RedoOp::Log(key, record)),
+            (key(), record()).prop_map(|(id, record)| RedoOp::Credential(id, record)),
+            (key(), 0..5_u32, any::<bool>()).prop_map(|(chunk, row, present)| RedoOp::Row {
                 chunk,
                 row,
                 present
@@ -252,7 +252,7 @@ mod tests {
             before in prop::collection::vec(any_op(), 0..30),
             since in prop::collection::vec(any_op(), 0..30),
         ) {
-            let db = Database::open(&Medium::memory(), 1 << 20, Access::OpenOrCreate).unwrap();
+            let db = Database::open(&Location::memory(), 1 << 20, OpenMode::OpenOrCreate).unwrap();
             let tables = db.read().unwrap().tables;
             let mut overlay = Overlay::default();
             for op in before.iter().chain(&since) {
@@ -260,17 +260,17 @@ mod tests {
                 prop_assert_eq!(overlay.bytes(), counted(&overlay), "after {:?}", op);
             }
             let mut rest = Overlay::default();
-            rest.take_over(&since, &overlay);
+            rest.merge_from(&since, &overlay);
             prop_assert_eq!(rest.bytes(), counted(&rest));
             for op in &since {
                 let is_same = match op {
-                    Op::Lead(row, _) => rest.leads.get(row) == overlay.leads.get(row),
-                    Op::Id(id, _) => rest.ids.get(id) == overlay.ids.get(id),
-                    Op::Key(key, _) => rest.keys.get(key) == overlay.keys.get(key),
-                    Op::Row { chunk, .. } => rest.chunks.get(chunk) == overlay.chunks.get(chunk),
-                    Op::DealValue(row, _) => rest.deal_values.get(row) == overlay.deal_values.get(row),
-                    Op::Log(key, _) => rest.log.get(key) == overlay.log.get(key),
-                    Op::Credential(id, _) => rest.credentials.get(id) == overlay.credentials.get(id),
+                    RedoOp::Lead(row, _) => rest.leads.get(row) == overlay.leads.get(row),
+                    RedoOp::Id(id, _) => rest.ids.get(id) == overlay.ids.get(id),
+                    RedoOp::Key(key, _) => rest.keys.get(key) == overlay.keys.get(key),
+                    RedoOp::Row { chunk, .. } => rest.chunks.get(chunk) == overlay.chunks.get(chunk),
+                    RedoOp::DealValue(row, _) => rest.deal_values.get(row) == overlay.deal_values.get(row),
+                    RedoOp::Log(key, _) => rest.log.get(key) == overlay.log.get(key),
+                    RedoOp::Credential(id, _) => rest.credentials.get(id) == overlay.credentials.get(id),
                 };
                 prop_assert!(is_same, "after {:?}", op);
             }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::storage::record::meta::Header;
+use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::state_ref::Reader;
 use crate::storage::tables::open_tables::{CommittedTables, ReadTables};
@@ -11,14 +11,14 @@ use crate::storage::tables::open_tables::{CommittedTables, ReadTables};
 /// The state of the store after one commit. A copy is cheap.
 #[derive(Clone)]
 pub(crate) struct ReadView {
-    pub(crate) header: Header,
+    pub(crate) meta: StoreMeta,
     pub(crate) tables: Arc<CommittedTables>,
     pub(crate) overlay: Overlay,
 }
 
 impl Reader for ReadView {
-    fn header(&self) -> &Header {
-        &self.header
+    fn meta(&self) -> &StoreMeta {
+        &self.meta
     }
 
     fn tables(&self) -> &dyn ReadTables {

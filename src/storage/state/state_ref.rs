@@ -11,13 +11,13 @@ use crate::credential::CredentialId;
 use crate::error::{Error, Result};
 use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
-use crate::storage::key::{self, KeyRange, Posting, ValueField};
-use crate::storage::record::change_log::{self, LogChange};
+use crate::storage::key::{self, BitmapField, BitmapId, KeyRange};
+use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::{self, StoredCredential};
-use crate::storage::record::lead_record::{self, Stored};
-use crate::storage::record::meta::{CommitId, Header, Seq};
-use crate::storage::state::merge::{Found, KeyScan, merged, merged_keys, within};
+use crate::storage::record::lead_record::{self, StoredLead};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
+use crate::storage::state::merge::{KeyScan, MergedValue, merged, merged_keys, range_of};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::tables::column::{self, DealValues};
 use crate::storage::tables::open_tables::ReadTables;
@@ -34,7 +34,7 @@ const ROWS_PASSED: usize = 8;
 
 /// Reading what the tables have, under what was changed since.
 pub(crate) trait Reader {
-    fn header(&self) -> &Header;
+    fn meta(&self) -> &StoreMeta;
 
     /// What the tables have.
     fn tables(&self) -> &dyn ReadTables;
@@ -49,7 +49,7 @@ pub(crate) trait Reader {
         direction: Direction,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
     ) -> Result<()> {
-        self.scan_wanted_keys(
+        self.scan_keys_with(
             &KeyScan {
                 range,
                 direction,
@@ -61,7 +61,7 @@ pub(crate) trait Reader {
     }
 
     /// Shows `visit` the sorted keys that `scan` wants until it breaks.
-    fn scan_wanted_keys(
+    fn scan_keys_with(
         &self,
         scan: &KeyScan<'_>,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
@@ -70,7 +70,7 @@ pub(crate) trait Reader {
     }
 
     /// The lead in a row, live or in the trash.
-    fn lead(&self, row: Row) -> Result<Option<Stored>> {
+    fn lead(&self, row: Row) -> Result<Option<StoredLead>> {
         match self.overlay().leads().get(&row.0) {
             Some(changed) => changed.as_deref().map(lead_record::decode).transpose(),
             None => stored_value(
@@ -83,12 +83,12 @@ pub(crate) trait Reader {
     }
 
     /// The leads in rows that an index names, in the order of the rows.
-    fn indexed_leads(&self, rows: &[Row]) -> Result<Vec<Stored>> {
+    fn leads_at(&self, rows: &[Row]) -> Result<Vec<StoredLead>> {
         let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else {
             return Ok(Vec::new());
         };
         if (last.0 - first.0) as usize > rows.len() * ROWS_PASSED {
-            return rows.iter().map(|row| self.indexed_lead(*row)).collect();
+            return rows.iter().map(|row| self.lead_at(*row)).collect();
         }
         // Places rather than leads are sorted, since leads are large.
         let mut places: Vec<(u32, usize)> = rows
@@ -98,7 +98,7 @@ pub(crate) trait Reader {
             .collect();
         places.sort_unstable();
         let mut places = places.into_iter().peekable();
-        let mut leads: Vec<Option<Stored>> = rows.iter().map(|_| None).collect();
+        let mut leads: Vec<Option<StoredLead>> = rows.iter().map(|_| None).collect();
         self.tables().scan(
             Tree::Leads,
             &KeyRange::rows(*first, *last),
@@ -117,13 +117,13 @@ pub(crate) trait Reader {
         let changed = self.overlay().leads();
         let leads = leads.into_iter().zip(rows).map(|(lead, row)| match lead {
             Some(stored) if changed.is_empty() || changed.get(&row.0).is_none() => Ok(stored),
-            _ => self.indexed_lead(*row),
+            _ => self.lead_at(*row),
         });
         leads.collect()
     }
 
     /// The lead in a row that an index names: that it is missing means that the file is damaged.
-    fn indexed_lead(&self, row: Row) -> Result<Stored> {
+    fn lead_at(&self, row: Row) -> Result<StoredLead> {
         let missing = || {
             Error::corrupted(format!(
                 "the store's file is damaged: row {} has no lead",
@@ -142,11 +142,11 @@ pub(crate) trait Reader {
     }
 
     /// The rows of one bitmap.
-    fn rows(&self, posting: &Posting<'_>) -> Result<RowSet> {
-        let posting = posting.key();
-        let range = KeyRange::prefix(&posting);
-        let mut rows = self.tables().bitmap(&posting)?;
-        for (chunk_key, chunk) in within(self.overlay().chunks(), &range, Direction::Ascending) {
+    fn rows(&self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
+        let bitmap = bitmap.key();
+        let range = KeyRange::prefix(&bitmap);
+        let mut rows = self.tables().bitmap(&bitmap)?;
+        for (chunk_key, chunk) in range_of(self.overlay().chunks(), &range, Direction::Ascending) {
             let first = u32::from(key::chunk_number(chunk_key)?) << 16;
             let rows = Arc::make_mut(&mut rows);
             rows.remove_range(first..=first | 0xffff);
@@ -159,7 +159,7 @@ pub(crate) trait Reader {
     /// without one are not shown.
     fn each_value(
         &self,
-        field: ValueField,
+        field: BitmapField,
         direction: Direction,
         mut visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
     ) -> Result<()> {
@@ -170,11 +170,11 @@ pub(crate) trait Reader {
             &KeyRange::values(field),
             direction,
             |chunk_key, chunk| {
-                let posting = key::split_chunk(chunk_key)?;
+                let bitmap = key::split_chunk(chunk_key)?;
                 match &mut current {
-                    Some((value, rows)) if value == posting => *rows |= &*chunk,
+                    Some((value, rows)) if value == bitmap => *rows |= &*chunk,
                     _ => {
-                        let complete = current.replace((posting.to_vec(), chunk.into_owned()));
+                        let complete = current.replace((bitmap.to_vec(), chunk.into_owned()));
                         if let Some((value, rows)) = complete {
                             let wanted = visit(&value, rows.into())?;
                             stopped = wanted.is_break();
@@ -195,18 +195,18 @@ pub(crate) trait Reader {
     /// those without one. Values that none has are not shown.
     fn count_values(
         &self,
-        field: ValueField,
+        field: BitmapField,
         among: Option<&RowBits>,
         mut visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, u64)> = None;
         let mut count = |chunk_key: &[u8], rows: u64| {
-            let posting = key::split_chunk(chunk_key)?;
+            let bitmap = key::split_chunk(chunk_key)?;
             match &mut current {
-                Some((value, sum)) if value == posting => *sum += rows,
+                Some((value, sum)) if value == bitmap => *sum += rows,
                 _ => {
                     let complete = current
-                        .replace((posting.to_vec(), rows))
+                        .replace((bitmap.to_vec(), rows))
                         .filter(|(_, sum)| *sum > 0);
                     complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))?;
                 }
@@ -225,14 +225,14 @@ pub(crate) trait Reader {
             scan,
             |chunk_key, found| {
                 let rows = match (found, among) {
-                    (Found::Stored(bytes), None) => {
+                    (MergedValue::StoredLead(bytes), None) => {
                         chunk_length(bytes).ok_or_else(damaged_chunk)?
                     }
-                    (Found::Stored(bytes), Some(among)) => {
+                    (MergedValue::StoredLead(bytes), Some(among)) => {
                         among.count_of(bytes).ok_or_else(damaged_chunk)?
                     }
-                    (Found::Changed(rows), None) => rows.len(),
-                    (Found::Changed(rows), Some(among)) => among.count_among(rows),
+                    (MergedValue::Changed(rows), None) => rows.len(),
+                    (MergedValue::Changed(rows), Some(among)) => among.count_among(rows),
                 };
                 count(chunk_key, rows)
             },
@@ -267,7 +267,7 @@ pub(crate) trait Reader {
     }
 
     /// Shows `visit` the changes of the commits after `seq`, oldest first.
-    fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LogChange)) -> Result<()> {
+    fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LoggedChange)) -> Result<()> {
         let range = KeyRange {
             from: change_log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(),
             to: vec![0xff; 13],
@@ -297,9 +297,9 @@ pub(crate) fn scan_log(
         Direction::Ascending,
         scan,
         |key, found| match found {
-            Found::Stored(record) => visit(key, record),
-            Found::Changed(Some(record)) => visit(key, record),
-            Found::Changed(None) => Ok(Visit::Continue(())),
+            MergedValue::StoredLead(record) => visit(key, record),
+            MergedValue::Changed(Some(record)) => visit(key, record),
+            MergedValue::Changed(None) => Ok(Visit::Continue(())),
         },
     )
 }
@@ -319,9 +319,9 @@ fn scan_chunks(
         direction,
         scan,
         |key, found| match found {
-            Found::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
-            Found::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
-            Found::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
+            MergedValue::StoredLead(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
+            MergedValue::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
+            MergedValue::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
         },
     )
 }

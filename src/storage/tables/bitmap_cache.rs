@@ -15,10 +15,10 @@ const PER_BITMAP: usize = 200;
 
 /// Decoded bitmaps by their keys. They never change: neither do the tables of a commit.
 #[derive(Default)]
-pub(crate) struct BitmapCache(Mutex<Kept>);
+pub(crate) struct BitmapCache(Mutex<CachedBitmaps>);
 
 #[derive(Default)]
-struct Kept {
+struct CachedBitmaps {
     bitmaps: HashMap<Box<[u8]>, Arc<RoaringBitmap>>,
     bytes: usize,
 }
@@ -26,26 +26,26 @@ struct Kept {
 impl BitmapCache {
     pub(crate) fn get_or_insert(
         &self,
-        posting: &[u8],
+        bitmap: &[u8],
         read: impl FnOnce() -> Result<Arc<RoaringBitmap>>,
     ) -> Result<Arc<RoaringBitmap>> {
-        if let Some(rows) = self.lock().bitmaps.get(posting) {
+        if let Some(rows) = self.lock().bitmaps.get(bitmap) {
             return Ok(Arc::clone(rows));
         }
         let rows = read()?;
         if rows.is_empty() {
             return Ok(rows);
         }
-        let size = PER_BITMAP + posting.len() + rows.serialized_size();
+        let size = PER_BITMAP + bitmap.len() + rows.serialized_size();
         let mut kept = self.lock();
         if kept.bytes + size > MOST_BYTES {
             // The next ones will be those that are asked for now.
-            *kept = Kept::default();
+            *kept = CachedBitmaps::default();
         }
         if size <= MOST_BYTES
             && kept
                 .bitmaps
-                .insert(posting.into(), Arc::clone(&rows))
+                .insert(bitmap.into(), Arc::clone(&rows))
                 .is_none()
         {
             kept.bytes += size;
@@ -54,7 +54,7 @@ impl BitmapCache {
     }
 
     /// What is kept is whole between any two statements, so a panic elsewhere spoils nothing.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,9 +64,9 @@ mod tests {
     use super::*;
 
     /// Asks for a bitmap of so many bytes; whether it had to be read.
-    fn is_read(cache: &BitmapCache, posting: &str, bytes: usize) -> bool {
+    fn is_read(cache: &BitmapCache, bitmap: &str, bytes: usize) -> bool {
         let mut read = false;
-        let got = cache.get_or_insert(posting.as_bytes(), || {
+        let got = cache.get_or_insert(bitmap.as_bytes(), || {
             read = true;
             // Rows far from each other take two bytes each, and eight for each chunk with another eight for all.
             let mut rows: RoaringBitmap = (0..bytes as u32 / 2)

@@ -15,7 +15,7 @@ use crate::storage::key::split_row;
 
 /// How many keys a block has.
 pub(crate) fn count(block: &[u8]) -> Result<u64> {
-    Keys::of(block).map(|keys| keys.left.into())
+    BlockKeys::of(block).map(|keys| keys.left.into())
 }
 
 /// How many keys of a block end with a row that is `among` some. That takes a fraction of the time in which the keys would
@@ -48,7 +48,7 @@ pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
 
 /// The same where keys of differing lengths share parts of their rows.
 fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
-    let (mut keys, mut count) = (Keys::of(block)?, 0);
+    let (mut keys, mut count) = (BlockKeys::of(block)?, 0);
     while let Some(key) = keys.next()? {
         count += u64::from(among.contains(split_row(key)?.1));
     }
@@ -56,13 +56,13 @@ fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
 }
 
 /// The keys of a block, in order.
-pub(crate) struct Keys<'b> {
+pub(crate) struct BlockKeys<'b> {
     left: u16,
     rest: &'b [u8],
     key: Vec<u8>,
 }
 
-impl<'b> Keys<'b> {
+impl<'b> BlockKeys<'b> {
     pub(crate) fn of(block: &'b [u8]) -> Result<Self> {
         let (count, rest) = block.split_first_chunk::<2>().ok_or_else(damaged)?;
         Ok(Self {
@@ -128,13 +128,13 @@ impl KeyList {
 
 /// Sorted keys, gathered to be written as blocks.
 #[derive(Default)]
-pub(crate) struct Gathered {
+pub(crate) struct BlockBuilder {
     keys: KeyList,
     /// What they take in a block.
     written: usize,
 }
 
-impl Gathered {
+impl BlockBuilder {
     pub(crate) fn push(&mut self, key: &[u8]) {
         self.written += written_length(self.keys.last(), key);
         self.keys.push(key);
@@ -239,7 +239,7 @@ mod tests {
     use crate::row::RowSet;
 
     fn read(block: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let mut keys = Keys::of(block)?;
+        let mut keys = BlockKeys::of(block)?;
         let mut read = Vec::new();
         while let Some(key) = keys.next()? {
             read.push(key.to_vec());
@@ -250,7 +250,7 @@ mod tests {
     proptest! {
         #[test]
         fn keys_survive_their_blocks(keys in btree_set(vec(0_u8..4, 0..200), 0..60), target in 1_usize..2_000, most in 2_000_usize..3_000) {
-            let mut gathered = Gathered::default();
+            let mut gathered = BlockBuilder::default();
             keys.iter().for_each(|key| gathered.push(key));
             let blocks = gathered.blocks(target, most);
             let mut back = Vec::new();
@@ -282,7 +282,7 @@ mod tests {
             keys in btree_set((vec(0_u8..3, 0..4), 0_u32..3, 0_u32..70_000), 0..200),
             among in btree_set(0_u32..200_000, 0..200),
         ) {
-            let mut gathered = Gathered::default();
+            let mut gathered = BlockBuilder::default();
             let key = |(text, high, low): &(Vec<u8>, u32, u32)| [text.as_slice(), &(high << 17 | low).to_be_bytes()].concat();
             let keys: std::collections::BTreeSet<Vec<u8>> = keys.iter().map(key).collect();
             keys.iter().for_each(|key| gathered.push(key));
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_block_stay_what_they_are() {
-        let mut gathered = Gathered::default();
+        let mut gathered = BlockBuilder::default();
         assert!(gathered.is_empty());
         let long = [b"abd".as_slice(), &[b'x'; 200]].concat();
         let longer = [&long, b"y".as_slice()].concat();
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_block_ends_where_it_is_full_or_the_next_key_might_not_fit() {
-        let mut gathered = Gathered::default();
+        let mut gathered = BlockBuilder::default();
         // Each takes ten bytes in a block: two lengths, and eight that it shares with no other.
         let keys: Vec<Vec<u8>> = (0..10_u8).map(|n| vec![n; 8]).collect();
         keys.iter().for_each(|key| gathered.push(key));

@@ -16,7 +16,7 @@ use crate::storage::fault;
 use crate::storage::key::KeyRange;
 use crate::storage::state::shared_key::SharedKey as Key;
 use crate::storage::state::state_ref::Visit;
-use crate::storage::tables::block::{Gathered, KeyList, Keys};
+use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
 use crate::storage::tables::tree::Bytes;
 
 /// A page of redb has 4,096 bytes, some of which tell where keys and values end.
@@ -27,7 +27,7 @@ const FEW_BYTES: usize = MOST_BYTES / 4;
 /// Who is shown keys.
 pub(crate) trait KeyVisitor {
     /// Whether a block, which has all keys there are from `from` on and before `to`, can be passed over unseen.
-    fn pass(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool>;
+    fn skip_block(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool>;
 
     fn visit(&mut self, key: &[u8]) -> Result<Visit>;
 }
@@ -98,7 +98,7 @@ fn scan_block(
     // Only the first and the last block of a range may have keys outside of it.
     let within = match end {
         Some(end) if begin >= range.from.as_slice() => {
-            if visitor.pass(begin, end, block)? {
+            if visitor.skip_block(begin, end, block)? {
                 return Ok(Visit::Continue(()));
             }
             None
@@ -130,7 +130,7 @@ fn show(
     within: Option<&KeyRange>,
     mut visit: impl FnMut(&[u8]) -> Result<Visit>,
 ) -> Result<Visit> {
-    let mut keys = Keys::of(block)?;
+    let mut keys = BlockKeys::of(block)?;
     while let Some(key) = keys.next()? {
         if let Some(range) = within {
             if key >= range.to.as_slice() {
@@ -186,11 +186,11 @@ pub(crate) fn write(
 
 /// Blocks that are written anew together: one that is changed and, while they are small, those after it.
 #[derive(Default)]
-struct Group {
+struct RewriteGroup {
     /// Where its blocks begin that are in the table.
     stored: Vec<Vec<u8>>,
     begin: Vec<u8>,
-    gathered: Gathered,
+    gathered: BlockBuilder,
     /// Whether all that is new came after the keys of the last of them.
     appended: bool,
 }
@@ -200,7 +200,7 @@ fn rewritten<'c>(
     table: &Table<'_, Bytes, Bytes>,
     first: &[u8],
     changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
-) -> Result<Vec<Group>> {
+) -> Result<Vec<RewriteGroup>> {
     let Some(tag) = first.first().copied() else {
         return Err(Error::corrupted("a key of the store is empty"));
     };
@@ -219,9 +219,9 @@ fn rewritten<'c>(
     if start.is_none() {
         // Before all blocks of the tag.
         let end = next.as_ref().map(|(begin, _)| begin.value());
-        let mut new = Group {
+        let mut new = RewriteGroup {
             begin: vec![tag],
-            ..Group::default()
+            ..RewriteGroup::default()
         };
         new.merge(&[], tag, end, changes)?;
         group = Some(new);
@@ -248,9 +248,9 @@ fn rewritten<'c>(
             continue;
         }
         passed = 0;
-        let group = group.get_or_insert_with(|| Group {
+        let group = group.get_or_insert_with(|| RewriteGroup {
             begin: begin.value().to_vec(),
-            ..Group::default()
+            ..RewriteGroup::default()
         });
         group.stored.push(begin.value().to_vec());
         group.merge(block.value(), tag, end, changes)?;
@@ -262,7 +262,7 @@ fn is_before(key: &[u8], tag: u8, end: Option<&[u8]>) -> bool {
     key.first() == Some(&tag) && end.is_none_or(|end| key < end)
 }
 
-impl Group {
+impl RewriteGroup {
     /// Gathers the keys of a block with the changes of its tag before `end`.
     fn merge<'c>(
         &mut self,
@@ -273,7 +273,7 @@ impl Group {
     ) -> Result<()> {
         self.appended = true;
         if !block.is_empty() {
-            let mut keys = Keys::of(block)?;
+            let mut keys = BlockKeys::of(block)?;
             while let Some(key) = keys.next()? {
                 let mut stays = true;
                 while let Some((changed, present)) = changes.next_if(|(changed, _)| *changed <= key)
@@ -342,14 +342,14 @@ mod tests {
     use crate::storage::tables::tree::Tree;
 
     /// Passes over blocks while `left` allows it, then takes the keys.
-    struct Taken {
+    struct TakenBlock {
         left: u64,
         passed: u64,
         keys: Vec<Vec<u8>>,
     }
 
-    impl KeyVisitor for Taken {
-        fn pass(&mut self, _from: &[u8], _to: &[u8], block: &[u8]) -> Result<bool> {
+    impl KeyVisitor for TakenBlock {
+        fn skip_block(&mut self, _from: &[u8], _to: &[u8], block: &[u8]) -> Result<bool> {
             let count = count(block)?;
             let passes = count <= self.left;
             if passes {
@@ -393,10 +393,10 @@ mod tests {
                     if *present { model.insert(key.to_vec()); } else { model.remove(&**key); }
                 }
                 let transaction = db.begin_write().unwrap();
-                write(&mut transaction.open_table(Tree::Keys.definition()).unwrap(), &changes).unwrap();
+                write(&mut transaction.open_table(Tree::BlockKeys.definition()).unwrap(), &changes).unwrap();
                 transaction.commit().unwrap();
                 let transaction = db.begin_read().unwrap();
-                let table = transaction.open_table(Tree::Keys.definition()).unwrap();
+                let table = transaction.open_table(Tree::BlockKeys.definition()).unwrap();
                 for entry in table.iter().unwrap() {
                     let (begin, block) = entry.unwrap();
                     let (begin, block) = (begin.value(), block.value());
@@ -407,7 +407,7 @@ mod tests {
                 for range in [KeyRange { from: from.clone(), to: to.clone() }, KeyRange { from: vec![], to: vec![0xff] }] {
                     let mut expected: Vec<Vec<u8>> = model.range(range.from.clone()..range.to.clone().max(range.from.clone())).cloned().collect();
                     for direction in [Direction::Ascending, Direction::Descending] {
-                        let mut taken = Taken { left: skip, passed: 0, keys: Vec::new() };
+                        let mut taken = TakenBlock { left: skip, passed: 0, keys: Vec::new() };
                         scan(&table, &range, direction, &mut taken).unwrap();
                         prop_assert_eq!(&taken.keys, &expected[expected.len().min(skip as usize)..]);
                         expected.reverse();
@@ -423,7 +423,9 @@ mod tests {
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let transaction = db.begin_write().unwrap();
-        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
+        let mut table = transaction
+            .open_table(Tree::BlockKeys.definition())
+            .unwrap();
         let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat().as_slice());
         for commit in 0..100 {
             write(
@@ -457,7 +459,7 @@ mod tests {
         }
         let joined = sizes(&table);
         assert!(joined.len() <= full.len() / 2, "{full:?}, then {joined:?}");
-        let mut taken = Taken {
+        let mut taken = TakenBlock {
             left: 900,
             passed: 0,
             keys: Vec::new(),
@@ -482,7 +484,9 @@ mod tests {
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let transaction = db.begin_write().unwrap();
-        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
+        let mut table = transaction
+            .open_table(Tree::BlockKeys.definition())
+            .unwrap();
         // Each takes about twenty bytes in a block.
         let key = |n: u32| {
             Key::from(

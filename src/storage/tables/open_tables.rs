@@ -10,13 +10,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Direction, Row};
 use crate::storage::key::{self, KeyRange};
 use crate::storage::record::codec::CodecError;
-use crate::storage::record::meta::Header;
+use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::state_ref::{Visit, Visitor, decode_chunk};
 use crate::storage::tables::bitmap_cache::BitmapCache;
 use crate::storage::tables::column::{self, BLOCK_ROWS, DealValues};
 use crate::storage::tables::key_blocks::{self, KeyVisitor};
-use crate::storage::tables::tree::{Bytes, FORMAT_KEY, HEADER_KEY, Tree};
+use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
 use crate::storage::{FORMAT, fault};
 
 /// All tables, of one state or of one transaction.
@@ -46,11 +46,11 @@ pub(crate) trait ReadTables {
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
     /// The rows of a bitmap, by the key that its chunks share.
-    fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
+    fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
         let mut rows = RoaringBitmap::new();
         self.scan(
             Tree::Bitmaps,
-            &KeyRange::prefix(posting),
+            &KeyRange::prefix(bitmap),
             Direction::Ascending,
             &mut |_, bytes| {
                 rows |= decode_chunk(bytes)?;
@@ -83,7 +83,7 @@ impl<T> Tables<T> {
         Ok(Self {
             leads: open(Tree::Leads)?,
             ids: open(Tree::Ids)?,
-            keys: open(Tree::Keys)?,
+            keys: open(Tree::BlockKeys)?,
             bitmaps: open(Tree::Bitmaps)?,
             columns: open(Tree::Columns)?,
             log: open(Tree::Log)?,
@@ -96,7 +96,7 @@ impl<T> Tables<T> {
         match tree {
             Tree::Leads => &self.leads,
             Tree::Ids => &self.ids,
-            Tree::Keys => &self.keys,
+            Tree::BlockKeys => &self.keys,
             Tree::Bitmaps => &self.bitmaps,
             Tree::Columns => &self.columns,
             Tree::Log => &self.log,
@@ -111,7 +111,7 @@ impl<T> Tables<T> {
         match tree {
             Tree::Leads => &mut self.leads,
             Tree::Ids => &mut self.ids,
-            Tree::Keys => &mut self.keys,
+            Tree::BlockKeys => &mut self.keys,
             Tree::Bitmaps => &mut self.bitmaps,
             Tree::Columns => &mut self.columns,
             Tree::Log => &mut self.log,
@@ -169,17 +169,17 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
 impl CommittedTables {
     /// The tables as a commit left them, with the header. A format that this version does not know is refused before
     /// anything else is read.
-    pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, Header)> {
+    pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, StoreMeta)> {
         let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
         check_format(&open(Tree::Meta)?)?;
         let tables = Tables::open(open)?;
-        let header = tables.header()?;
+        let meta = tables.meta()?;
         Ok((
             Self {
                 tables,
                 bitmaps: BitmapCache::default(),
             },
-            header,
+            meta,
         ))
     }
 }
@@ -189,9 +189,9 @@ impl ReadTables for CommittedTables {
         self.tables.get(tree, key, read)
     }
 
-    fn bitmap(&self, posting: &[u8]) -> Result<Arc<RoaringBitmap>> {
+    fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
         self.bitmaps
-            .get_or_insert(posting, || self.tables.bitmap(posting))
+            .get_or_insert(bitmap, || self.tables.bitmap(bitmap))
     }
 
     fn scan_keys(
@@ -215,13 +215,13 @@ impl ReadTables for CommittedTables {
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
-    pub(crate) fn header(&self) -> Result<Header> {
-        let header = self
+    pub(crate) fn meta(&self) -> Result<StoreMeta> {
+        let meta = self
             .meta
-            .get(HEADER_KEY)
+            .get(META_KEY)
             .map_err(fault)?
             .ok_or(CodecError::Empty { record: "header" })?;
-        Header::decode(header.value())
+        StoreMeta::decode(meta.value())
     }
 }
 
@@ -253,7 +253,7 @@ impl<'t> OpenTables<'t> {
     /// Writes the tables of a store that holds nothing.
     pub(crate) fn initialise(&mut self) -> Result<()> {
         self.set_format(Some(FORMAT))?;
-        self.write_header(&Header::new())
+        self.write_meta(&StoreMeta::new())
     }
 
     pub(crate) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
@@ -272,9 +272,9 @@ impl<'t> OpenTables<'t> {
         set(self.table_mut(tree), key, Some(value))
     }
 
-    pub(crate) fn write_header(&mut self, header: &Header) -> Result<()> {
+    pub(crate) fn write_meta(&mut self, meta: &StoreMeta) -> Result<()> {
         self.meta
-            .insert(HEADER_KEY, header.encode()?.as_slice())
+            .insert(META_KEY, meta.encode()?.as_slice())
             .map_err(fault)?;
         Ok(())
     }

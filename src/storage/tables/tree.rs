@@ -10,7 +10,7 @@ pub(crate) type Definition = TableDefinition<'static, Bytes, Bytes>;
 pub(crate) enum Tree {
     Leads,
     Ids,
-    Keys,
+    BlockKeys,
     Bitmaps,
     Columns,
     Log,
@@ -22,7 +22,7 @@ impl Tree {
     pub(crate) const ALL: [Self; 8] = [
         Self::Leads,
         Self::Ids,
-        Self::Keys,
+        Self::BlockKeys,
         Self::Bitmaps,
         Self::Columns,
         Self::Log,
@@ -34,7 +34,7 @@ impl Tree {
         TableDefinition::new(match self {
             Self::Leads => "leads",
             Self::Ids => "ids",
-            Self::Keys => "keys",
+            Self::BlockKeys => "keys",
             Self::Bitmaps => "bitmaps",
             Self::Columns => "columns",
             Self::Log => "log",
@@ -45,4 +45,4 @@ impl Tree {
 }
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
-pub(crate) const HEADER_KEY: &[u8] = b"header";
+pub(crate) const META_KEY: &[u8] = b"header";

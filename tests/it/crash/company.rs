@@ -117,7 +117,7 @@ impl Company {
         let store = testing::open_on(self.options.clone(), &self.disk).unwrap();
         self.recognise(&store).unwrap();
         let report = store.check(|_, _| ()).unwrap();
-        assert!(report.is_sound(), "{:?}", report.problems);
+        assert!(report.is_ok(), "{:?}", report.problems);
         if self.is_searched {
             let leads: usize = self
                 .writers
@@ -145,7 +145,7 @@ impl Company {
             Err(error) => expect_failed(&self.disk, &error),
         }
         if self.disk.has_failed() && !self.disk.has_stopped() && self.rng.bool() {
-            self.disk.heal();
+            self.disk.clear_fault();
             store.reopen().unwrap();
             self.recognise(&store).unwrap();
             self.plan_a_fault();
@@ -161,7 +161,7 @@ impl Company {
         } else {
             self.rng.choice(faults).unwrap()
         };
-        self.disk.plan(self.rng.u64(0..most), fault);
+        self.disk.inject(self.rng.u64(0..most), fault);
     }
 
     fn recognise(&mut self, store: &LeadStore) -> Result<(), Error> {

@@ -63,7 +63,7 @@ fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
     let options = || testing::without_search(testing::without_threads(LeadStore::options()));
     for (seed, at) in (0..40).flat_map(|at| (0..5).map(move |run| (seed.wrapping_add(run), at))) {
         let disk = SimulatedDisk::new(seed);
-        disk.plan(at, Fault::Stop);
+        disk.inject(at, Fault::Stop);
         let _ = testing::open_on(options(), &disk);
         // The names of the files are there, but not on the disk.
         let disk = disk.process_killed();
@@ -90,13 +90,13 @@ fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
         let mut leads = vec![store.create(NewLead::new("Jane")).unwrap()];
-        disk.plan(at, Fault::Broken);
+        disk.inject(at, Fault::Broken);
         if store.compact().is_ok() {
             continue;
         }
-        disk.heal();
+        disk.clear_fault();
         store.reopen().unwrap();
-        disk.plan(seed % 40, Fault::Stop);
+        disk.inject(seed % 40, Fault::Stop);
         leads.extend((0..9).map_while(|_| store.create(NewLead::new("Joe")).ok()));
         let store = testing::open_on(options(), &disk.power_cut()).unwrap();
         for lead in leads {
@@ -126,7 +126,7 @@ fn an_index_whose_writing_was_cut_off_is_written_again() {
             .collect();
         testing::index(&store).unwrap();
         store.update(ids[0], LeadPatch::new().name("Joe")).unwrap();
-        disk.plan(at, Fault::Stop);
+        disk.inject(at, Fault::Stop);
         cut_off += u32::from(testing::index(&store).is_err());
         for disk in [disk.process_killed(), disk.power_cut()] {
             let store = testing::open_on(options(), &disk).unwrap();

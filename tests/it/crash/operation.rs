@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
-use leadstore::testing::{self, SimulatedDisk, Spoilt};
+use leadstore::testing::{self, Corruption, SimulatedDisk};
 use leadstore::{Error, ErrorKind, LeadId, LeadStore, Transaction};
 
 use super::states::States;
@@ -28,7 +28,7 @@ pub enum Operation {
     /// Whether the one before is taken away first.
     BackUp(bool),
     /// Makes something wrong of a lead, and repairs it.
-    Repair(LeadId, Spoilt),
+    Repair(LeadId, Corruption),
 }
 
 #[derive(Debug)]
@@ -160,16 +160,16 @@ impl Operation {
 }
 
 /// Something that can be made right again.
-fn spoilt(rng: &mut Rng) -> Spoilt {
+fn spoilt(rng: &mut Rng) -> Corruption {
     let n = rng.usize(0..40);
     match rng.u32(0..7) {
-        0 => Spoilt::IdMissing,
-        1 => Spoilt::IdAstray,
-        2 => Spoilt::KeyMissing(n),
-        3 => Spoilt::KeyTooMany,
-        4 => Spoilt::RowMissing(n),
-        5 => Spoilt::RowTooMany(n),
-        _ => Spoilt::DealValue,
+        0 => Corruption::IdMissing,
+        1 => Corruption::IdAstray,
+        2 => Corruption::KeyMissing(n),
+        3 => Corruption::KeyTooMany,
+        4 => Corruption::RowMissing(n),
+        5 => Corruption::RowTooMany(n),
+        _ => Corruption::DealValue,
     }
 }
 

@@ -164,7 +164,7 @@ impl Run {
         };
         self.history
             .note(format!("{fault:?} after {after} operations of the disk"));
-        self.disk.plan(after, fault);
+        self.disk.inject(after, fault);
     }
 
     fn options(&self) -> OpenOptions {
@@ -225,7 +225,7 @@ impl Run {
             return false;
         }
         self.crashes += 1;
-        self.disk.heal();
+        self.disk.clear_fault();
         self.history
             .note("the disk works again, and the store is reopened".to_owned());
         store.reopen().expect("nothing goes wrong any more");

@@ -1,7 +1,7 @@
 //! Checks, repairs and backups of a simulated store, of which none may tell what is not so, nor harm what is there.
 
 use leadstore::chrono::{DateTime, Utc};
-use leadstore::testing::{self, SimulatedDisk, Spoilt};
+use leadstore::testing::{self, Corruption, SimulatedDisk};
 use leadstore::{Error, ErrorKind, LeadId, LeadStore, OpenOptions};
 
 use super::states::{Contents, States};
@@ -23,7 +23,7 @@ fn place(disk: &SimulatedDisk) -> SimulatedDisk {
 pub fn check(store: &LeadStore, disk: &SimulatedDisk) -> Result<(), Error> {
     let failed_reads = disk.failed_reads();
     let report = store.check(|_, _| ())?;
-    assert!(report.is_sound(), "a false alarm: {:?}", report.problems);
+    assert!(report.is_ok(), "a false alarm: {:?}", report.problems);
     assert_eq!(
         disk.failed_reads(),
         failed_reads,
@@ -37,10 +37,10 @@ pub fn repair(
     store: &LeadStore,
     states: &mut States,
     id: LeadId,
-    spoilt: Spoilt,
+    spoilt: Corruption,
 ) -> Result<(), Error> {
     states.is_spoilt = true;
-    testing::spoil(store, id, spoilt)?;
+    testing::corrupt(store, id, spoilt)?;
     mend(store, states)
 }
 
@@ -48,7 +48,7 @@ pub fn repair(
 pub fn mend(store: &LeadStore, states: &mut States) -> Result<(), Error> {
     if states.is_spoilt {
         let report = store.repair(|_, _| ())?;
-        assert!(report.is_sound(), "not repaired: {:?}", report.problems);
+        assert!(report.is_ok(), "not repaired: {:?}", report.problems);
         states.is_spoilt = false;
     }
     Ok(())
@@ -62,7 +62,7 @@ pub fn back_up(
     anew: bool,
 ) -> Result<(), Error> {
     if anew {
-        place(disk).clear();
+        place(disk).wipe();
         states.backup = Backup::default();
     }
     let newest = states.newest().clone();
@@ -128,5 +128,5 @@ pub fn check_backup(
     check(&copy, &place).unwrap();
     assert_eq!(Contents::read(&copy).unwrap(), held);
     copy.close().unwrap();
-    place.clear();
+    place.wipe();
 }

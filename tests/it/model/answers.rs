@@ -3,7 +3,9 @@
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::rust_decimal::Decimal;
-use leadstore::{Field, Lead, LeadStore, ListQuery, SearchQuery, TrashQuery, Typos, ValueFacet};
+use leadstore::{
+    Field, Lead, LeadStore, ListQuery, SearchQuery, TrashQuery, TypoTolerance, ValueFacet,
+};
 
 use super::oracle::{ListWanted, Oracle};
 use super::values::{self, Fields};
@@ -202,7 +204,11 @@ impl Answers<'_> {
             ListWanted::random(self.rng, self.oracle)
         };
         wanted.sort = vec![];
-        let typos = [Typos::Auto, Typos::Always, Typos::Never][self.rng.usize(0..3)];
+        let typos = [
+            TypoTolerance::Auto,
+            TypoTolerance::Always,
+            TypoTolerance::Never,
+        ][self.rng.usize(0..3)];
         let query = SearchQuery::new(&*text)
             .fields(fields.clone())
             .typos(typos)
@@ -253,7 +259,7 @@ impl Answers<'_> {
             assert_eq!(
                 found.total,
                 self.oracle
-                    .search(word, &[], Typos::Auto, &ListWanted::all())
+                    .search(word, &[], TypoTolerance::Auto, &ListWanted::all())
                     .len() as u64,
                 "{word}"
             );

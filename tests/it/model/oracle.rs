@@ -10,7 +10,7 @@ use leadstore::chrono::{DateTime, TimeDelta, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
     CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey,
-    Typos, Version,
+    TypoTolerance, Version,
 };
 
 use super::values::{self, Fields};
@@ -347,7 +347,7 @@ impl Oracle {
         &self,
         text: &str,
         fields: &[Field],
-        typos: Typos,
+        typos: TypoTolerance,
         wanted: &ListWanted,
     ) -> Vec<Lead> {
         let newest_first = self.list(wanted, 0, usize::MAX).0;
