@@ -13,6 +13,7 @@ mod fuzzing;
 mod journal;
 pub(crate) mod key;
 mod record;
+mod shared_key;
 mod state;
 mod tables;
 
@@ -35,11 +36,11 @@ pub(crate) use record::change_log::{ChangeKind, LoggedChange};
 pub(crate) use record::credential::StoredCredential;
 pub(crate) use record::lead_record::{StoredLead, TrashStamp};
 pub(crate) use record::meta::{Seq, StoreMeta};
-pub(crate) use state::full_scan::FullScan;
 pub(crate) use state::merge::KeyScan;
 pub(crate) use state::read_view::ReadView;
-pub(crate) use state::state_ref::{Reader, Visit};
+pub(crate) use state::state_ref::StateRef;
 pub(crate) use tables::column::DealValues;
+pub(crate) use tables::scan::Visit;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -255,7 +255,7 @@ impl LeadStore {
     /// Only those of the store itself: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
     /// [`Io`](ErrorKind::Io). So do all reads.
     pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        self.with(|core| query::get(core.view()?.reader(), id))
+        self.with(|core| query::get(core.view()?.state(), id))
     }
 
     /// The leads with these ids, in their order, all of one state of the store; `None` where [`get`](Self::get) gives
@@ -265,7 +265,7 @@ impl LeadStore {
     ///
     /// Only those of the store itself.
     pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        self.with(|core| query::get_many(core.view()?.reader(), ids))
+        self.with(|core| query::get_many(core.view()?.state(), ids))
     }
 
     /// The lead with this id in another system; `None` if there is none, or it is in the trash.
@@ -274,7 +274,7 @@ impl LeadStore {
     ///
     /// Only those of the store itself.
     pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        self.with(|core| query::get_by_external_id(core.view()?.reader(), external_id))
+        self.with(|core| query::get_by_external_id(core.view()?.state(), external_id))
     }
 
     /// The lead with this id in the trash; `None` if it is not there, or has expired.
@@ -283,7 +283,7 @@ impl LeadStore {
     ///
     /// Only those of the store itself.
     pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        self.with(|core| query::get_trashed(core.view()?.reader(), id, core.now()))
+        self.with(|core| query::get_trashed(core.view()?.state(), id, core.now()))
     }
 
     /// A page of the trash, without what has expired.
@@ -292,7 +292,7 @@ impl LeadStore {
     ///
     /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
     pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        self.with(|core| trash::list_trash(core.view()?.reader(), query, core.now()))
+        self.with(|core| trash::list_trash(core.view()?.state(), query, core.now()))
     }
 
     /// A page of leads, with the exact total.
@@ -301,7 +301,7 @@ impl LeadStore {
     ///
     /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
     pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        self.with(|core| query::list(core.view()?.reader(), query))
+        self.with(|core| query::list(core.view()?.state(), query))
     }
 
     /// How many leads a filter wants.
@@ -310,7 +310,7 @@ impl LeadStore {
     ///
     /// Only those of the store itself.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        self.with(|core| Ok(query::select(core.view()?.reader(), filter)?.len()))
+        self.with(|core| Ok(query::select(core.view()?.state(), filter)?.len()))
     }
 
     /// How the leads that a filter wants divide by status, source, owner and tag, and what their deals are worth by
@@ -320,7 +320,7 @@ impl LeadStore {
     ///
     /// Only those of the store itself.
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
-        self.with(|core| query::facets(core.view()?.reader(), filter))
+        self.with(|core| query::facets(core.view()?.state(), filter))
     }
 
     /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first

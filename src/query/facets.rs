@@ -8,8 +8,10 @@ use crate::lead::serialize_deal_value;
 use crate::query::filter::Filter;
 use crate::query::select::select;
 use crate::row::{Direction, Part, RowBits, RowSet};
+use crate::storage::DealValues;
+use crate::storage::StateRef;
+use crate::storage::Visit;
 use crate::storage::key::{self, BitmapField};
-use crate::storage::{DealValues, Reader, Visit};
 
 /// How many leads there are of each status, source, owner and tag, and what their deals are worth: what a pipeline board
 /// shows. Values that no lead has are not there.
@@ -67,38 +69,38 @@ pub struct ValueFacet {
     pub leads: u64,
 }
 
-pub(crate) fn facets(reader: &impl Reader, filter: &Filter) -> Result<Facets> {
-    let rows = select(reader, filter)?;
+pub(crate) fn facets(state: StateRef<'_>, filter: &Filter) -> Result<Facets> {
+    let rows = select(state, filter)?;
     // What all leads have is counted without a look at their rows.
     if filter.is_empty() {
-        divide(reader, &rows, None)
+        divide(state, &rows, None)
     } else {
-        facets_of(reader, &rows)
+        facets_of(state, &rows)
     }
 }
 
 /// How some leads divide.
-pub(crate) fn facets_of(reader: &impl Reader, rows: &RowSet) -> Result<Facets> {
-    divide(reader, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
+pub(crate) fn facets_of(state: StateRef<'_>, rows: &RowSet) -> Result<Facets> {
+    divide(state, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
 }
 
-fn divide(reader: &impl Reader, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
+fn divide(state: StateRef<'_>, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
     Ok(Facets {
         total: rows.len(),
-        statuses: by_status(reader, rows)?,
-        sources: by_value(reader, among, BitmapField::Source)?,
-        owners: by_value(reader, among, BitmapField::OwnerId)?,
-        tags: by_value(reader, among, BitmapField::Tag)?,
+        statuses: by_status(state, rows)?,
+        sources: by_value(state, among, BitmapField::Source)?,
+        owners: by_value(state, among, BitmapField::OwnerId)?,
+        tags: by_value(state, among, BitmapField::Tag)?,
     })
 }
 
 fn by_value(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     among: Option<&RowBits>,
     field: BitmapField,
 ) -> Result<Vec<ValueFacet>> {
     let mut facets = Vec::new();
-    reader.count_values(field, among, |bitmap, leads| {
+    state.count_values(field, among, |bitmap, leads| {
         facets.push(ValueFacet {
             value: key::posting_value(bitmap)?,
             leads,
@@ -108,10 +110,10 @@ fn by_value(
     Ok(facets)
 }
 
-fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
+fn by_status(state: StateRef<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     let mut facets = Vec::new();
     let mut sums = Sums::default();
-    reader.each_value(
+    state.each_value(
         BitmapField::Status,
         Direction::Ascending,
         |bitmap, status_rows| {
@@ -130,7 +132,7 @@ fn by_status(reader: &impl Reader, rows: &RowSet) -> Result<Vec<StatusFacet>> {
             Ok(Visit::Continue(()))
         },
     )?;
-    reader.each_deal_values(|values| sums.add(values))?;
+    state.each_deal_values(|values| sums.add(values))?;
     for (facet, sum) in facets.iter_mut().zip(sums.of_groups.into_iter().skip(1)) {
         facet.deals = sum.deals;
         facet.deal_value = Decimal::from_i128_with_scale(sum.ticks, 4).normalize();

@@ -9,7 +9,7 @@ use crate::query::page::{Page, Paging};
 use crate::query::position::Position;
 use crate::query::select::select;
 use crate::query::sort::{self, Sort, SortKey};
-use crate::storage::Reader;
+use crate::storage::StateRef;
 
 /// Which leads to list, in which order, and which page of them: by default all, newest first, 25 to a page.
 ///
@@ -117,9 +117,9 @@ impl ListQuery {
     }
 }
 
-pub(crate) fn list(reader: &impl Reader, query: &ListQuery) -> Result<Page<Lead>> {
+pub(crate) fn list(state: StateRef<'_>, query: &ListQuery) -> Result<Page<Lead>> {
     query.check()?;
-    let rows = select(reader, &query.filter)?;
+    let rows = select(state, &query.filter)?;
     let total = rows.len();
     let (sort, limit) = (query.order(), query.paging.limit());
     let (start, number) = match &query.after {
@@ -127,10 +127,10 @@ pub(crate) fn list(reader: &impl Reader, query: &ListQuery) -> Result<Page<Lead>
         None => (Start::Offset(query.paging.offset()), query.paging.page()),
     };
     // One more than is wanted tells whether there is a next page.
-    let mut page = page_of_rows(reader, rows, sort, start, limit + 1)?;
+    let mut page = page_of_rows(state, rows, sort, start, limit + 1)?;
     let more = page.len() > limit;
     page.truncate(limit);
-    let stored = reader.leads_at(&page)?;
+    let stored = state.leads_at(&page)?;
     let next = match (stored.last(), page.last()) {
         (Some(last), Some(row)) if more => Some(Cursor {
             binding: query.binding(),

@@ -5,39 +5,40 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::row::Row;
-use crate::storage::{Reader, StoredLead};
+use crate::storage::StateRef;
+use crate::storage::StoredLead;
 
 /// The live lead with this id.
-pub(crate) fn get(reader: &impl Reader, id: LeadId) -> Result<Option<Lead>> {
-    Ok(stored(reader, id)?.and_then(|(_, stored)| live(stored)))
+pub(crate) fn get(state: StateRef<'_>, id: LeadId) -> Result<Option<Lead>> {
+    Ok(stored(state, id)?.and_then(|(_, stored)| live(stored)))
 }
 
 /// The live leads with these ids, in the order of the ids.
-pub(crate) fn get_many(reader: &impl Reader, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-    ids.iter().map(|id| get(reader, *id)).collect()
+pub(crate) fn get_many(state: StateRef<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+    ids.iter().map(|id| get(state, *id)).collect()
 }
 
 /// The live lead with this id in another system.
-pub(crate) fn get_by_external_id(reader: &impl Reader, external_id: &str) -> Result<Option<Lead>> {
-    match reader.row_by_external_id(external_id)? {
-        Some(row) => Ok(live(reader.lead_at(row)?)),
+pub(crate) fn get_by_external_id(state: StateRef<'_>, external_id: &str) -> Result<Option<Lead>> {
+    match state.row_by_external_id(external_id)? {
+        Some(row) => Ok(live(state.lead_at(row)?)),
         None => Ok(None),
     }
 }
 
 /// The lead with this id in the trash, as it is at `now`.
 pub(crate) fn get_trashed(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     id: LeadId,
     now: DateTime<Utc>,
 ) -> Result<Option<TrashedLead>> {
-    Ok(stored(reader, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
+    Ok(stored(state, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
 }
 
 /// Whatever the store has under this id.
-pub(crate) fn stored(reader: &impl Reader, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
-    match reader.row_by_id(id)? {
-        Some(row) => Ok(Some((row, reader.lead_at(row)?))),
+pub(crate) fn stored(state: StateRef<'_>, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
+    match state.row_by_id(id)? {
+        Some(row) => Ok(Some((row, state.lead_at(row)?))),
         None => Ok(None),
     }
 }

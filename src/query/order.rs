@@ -12,8 +12,10 @@ use crate::query::position::{After, Position, SortSource, directed};
 use crate::query::sort::{Sort, SortKey};
 use crate::row::{Direction, Lookup, Row, RowSet};
 use crate::schema::is_mandatory;
+use crate::storage::KeyScan;
+use crate::storage::StateRef;
+use crate::storage::Visit;
 use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
-use crate::storage::{KeyScan, Reader, Visit};
 
 /// Where a page begins.
 #[derive(Clone, Copy)]
@@ -26,7 +28,7 @@ pub(crate) enum Start<'p> {
 
 /// `limit` rows of `rows` from `start` on, sorted by `sort` and then by creation, in the direction of the first key.
 pub(crate) fn page_of_rows(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     rows: RowSet,
     sort: &[Sort],
     start: Start<'_>,
@@ -35,13 +37,13 @@ pub(crate) fn page_of_rows(
     let tie = sort
         .first()
         .map_or(Direction::Descending, |first| first.direction());
-    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?;
+    let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     let (skip, after) = match start {
         Start::Offset(offset) => (offset, None),
         Start::After(position) => (0, Some(position.after())),
     };
     let mut pager = Pager {
-        reader,
+        state,
         out_of_order,
         tie,
         skip,
@@ -54,7 +56,7 @@ pub(crate) fn page_of_rows(
 
 /// `limit` of some rows after the first `offset`, the newest leads first.
 pub(crate) fn newest_of(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     mut rows: Vec<Row>,
     offset: u64,
     limit: usize,
@@ -64,7 +66,7 @@ pub(crate) fn newest_of(
         .unwrap_or(usize::MAX)
         .min(rows.len());
     let end = skip.saturating_add(limit).min(rows.len());
-    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?.lookup(rows.len());
+    let out_of_order = state.rows(&BitmapId::OutOfOrder)?.lookup(rows.len());
     let among_late: Vec<Row> = rows
         .iter()
         .copied()
@@ -82,7 +84,7 @@ pub(crate) fn newest_of(
     if !among_late.is_empty() {
         let rows = rows.into_iter().chain(among_late).collect();
         return page_of_rows(
-            reader,
+            state,
             rows,
             &[Sort::desc(SortKey::CreatedAt)],
             Start::Offset(offset),
@@ -97,8 +99,8 @@ pub(crate) fn newest_of(
     Ok(rows)
 }
 
-struct Pager<'r, R> {
-    reader: &'r R,
+struct Pager<'r> {
+    state: StateRef<'r>,
     out_of_order: RowSet,
     tie: Direction,
     /// How many rows to pass before the page begins; 0 where it begins after a position.
@@ -107,7 +109,7 @@ struct Pager<'r, R> {
     page: Vec<Row>,
 }
 
-impl<R: Reader> Pager<'_, R> {
+impl Pager<'_> {
     fn is_full(&self) -> bool {
         self.page.len() >= self.limit
     }
@@ -164,7 +166,7 @@ impl<R: Reader> Pager<'_, R> {
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
-        let mut positions = positions(self.reader, rows, sort)?;
+        let mut positions = positions(self.state, rows, sort)?;
         positions.sort_unstable_by(|a, b| a.compare(b.after(), sort, self.tie));
         let page = positions.iter().filter(|position| {
             after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater)
@@ -188,10 +190,10 @@ impl<R: Reader> Pager<'_, R> {
         let Some((first, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (reader, direction) = (self.reader, first.direction());
+        let (state, direction) = (self.state, first.direction());
         let begins = after.map(After::split);
         if !matches!(begins, Some((None, _))) {
-            reader.each_value(field, direction, |value, value_rows| {
+            state.each_value(field, direction, |value, value_rows| {
                 let after = match begins {
                     Some((Some(begin), after)) => match directed(value.cmp(begin), direction) {
                         Ordering::Less => return Ok(Visit::Continue(())),
@@ -208,7 +210,7 @@ impl<R: Reader> Pager<'_, R> {
                 })
             })?;
         }
-        let without_value = rows.and(&reader.rows(&BitmapId::Value(field, None))?);
+        let without_value = rows.and(&state.rows(&BitmapId::Value(field, None))?);
         self.take(without_value, rest, after_among_those_without_value(begins))
     }
 
@@ -225,7 +227,7 @@ impl<R: Reader> Pager<'_, R> {
         let (with_value, without_value) = if is_mandatory(sort_key) {
             (rows, RowSet::default())
         } else {
-            let having = self.reader.rows(&BitmapId::Has(sort_key))?;
+            let having = self.state.rows(&BitmapId::Has(sort_key))?;
             (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
@@ -260,7 +262,7 @@ impl<R: Reader> Pager<'_, R> {
             (SkipCost::OneByOne, None) => ScanFrom::to(count, self.skip, wanted).skip + wanted,
             _ => self.skip + wanted,
         };
-        let all_keys = u64::from(self.reader.meta().next_row);
+        let all_keys = u64::from(self.state.meta.next_row);
         let passed = cost::keys_passed(all_keys, count, seen);
         if cost::fetching_pays(count, passed, passing) {
             return self.take_by_fetching(rows, sort, after);
@@ -273,13 +275,13 @@ impl<R: Reader> Pager<'_, R> {
             range = range.beyond(value, row, direction);
         }
         let is_all =
-            !cost::are_few(self.skip) && count == self.reader.rows(&all_with(sort_key))?.len();
+            !cost::are_few(self.skip) && count == self.state.rows(&all_with(sort_key))?.len();
         let keys = SortedKeys {
             range,
             count: all_keys,
             covers_exactly: is_all,
         };
-        let page = page_of_keys(self.reader, &keys, rows, direction, self.skip, wanted)?;
+        let page = page_of_keys(self.state, &keys, rows, direction, self.skip, wanted)?;
         self.page.extend(page);
         self.skip = 0;
         Ok(())
@@ -296,7 +298,7 @@ impl<R: Reader> Pager<'_, R> {
         let Some((first, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (reader, direction) = (self.reader, first.direction());
+        let (state, direction) = (self.state, first.direction());
         let begins = after.map(After::split);
         let mut range = KeyRange::ordered(sort_key);
         if let Some((Some(value), _)) = begins {
@@ -315,7 +317,7 @@ impl<R: Reader> Pager<'_, R> {
             among: Some(rows),
             skip: 0,
         };
-        reader.scan_keys_with(&scan, |key| {
+        state.scan_keys_with(&scan, |key| {
             let (value, row) = key::split_row(key)?;
             if value != value_of_group {
                 self.take(std::mem::take(&mut group), rest, after_in(&value_of_group))?;
@@ -361,7 +363,7 @@ pub(crate) struct SortedKeys {
 
 /// A page of `rows` in the order of their keys, walked from the nearer end. With an offset, each must have a key.
 pub(crate) fn page_of_keys(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     keys: &SortedKeys,
     rows: &RowSet,
     direction: Direction,
@@ -387,7 +389,7 @@ pub(crate) fn page_of_keys(
         skip: end.skip,
     };
     let mut page = Vec::new();
-    reader.scan_keys_with(&scan, |key| {
+    state.scan_keys_with(&scan, |key| {
         let (_, row) = key::split_row(key)?;
         // Where all are said to be wanted, one that a faulty program left must still not be shown.
         if !rows.contains(row) {
@@ -413,7 +415,7 @@ fn lookup(rows: &RowSet, keys: u64) -> Lookup {
 
 /// A page of `rows` by fetching every lead and sorting them.
 pub(crate) fn page_by_fetching(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     rows: &RowSet,
     sort: &[Sort],
     tie: Direction,
@@ -421,7 +423,7 @@ pub(crate) fn page_by_fetching(
     limit: usize,
 ) -> Result<Vec<Row>> {
     let mut pager = Pager {
-        reader,
+        state,
         out_of_order: RowSet::default(),
         tie,
         skip: offset,
@@ -432,8 +434,8 @@ pub(crate) fn page_by_fetching(
     Ok(pager.page)
 }
 
-fn positions(reader: &impl Reader, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
+fn positions(state: StateRef<'_>, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
     rows.iter()
-        .map(|row| Position::of(&reader.lead_at(row)?, row, sort))
+        .map(|row| Position::of(&state.lead_at(row)?, row, sort))
         .collect()
 }

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::query::filter::{DealValueRange, Filter, TimeRange};
 use crate::row::{Direction, Row, RowSet};
+use crate::storage::StateRef;
+use crate::storage::Visit;
 use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
-use crate::storage::{Reader, Visit};
 
 /// The live leads that `filter` wants.
-pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
+pub(crate) fn select(state: StateRef<'_>, filter: &Filter) -> Result<RowSet> {
     let mut selection = Selection {
-        reader,
+        state,
         wanted: Vec::new(),
     };
     selection.keep_values(BitmapField::Status, &filter.statuses, false)?;
@@ -30,21 +31,21 @@ pub(crate) fn select(reader: &impl Reader, filter: &Filter) -> Result<RowSet> {
     }
     let rows = match selection.in_all() {
         Some(rows) => rows,
-        None => reader.rows(&BitmapId::Live)?,
+        None => state.rows(&BitmapId::Live)?,
     };
     match filter.created {
-        Some(range) => created_in(reader, &rows, range),
+        Some(range) => created_in(state, &rows, range),
         None => Ok(rows),
     }
 }
 
-struct Selection<'r, R> {
-    reader: &'r R,
+struct Selection<'r> {
+    state: StateRef<'r>,
     /// The leads that one part of the filter wants, for each part.
     wanted: Vec<RowSet>,
 }
 
-impl<R: Reader> Selection<'_, R> {
+impl Selection<'_> {
     /// The leads that all parts want; `None` if there is no part.
     fn in_all(mut self) -> Option<RowSet> {
         // The smallest first: what two large sets have in common is large, too, and costs several times as much to make.
@@ -65,7 +66,7 @@ impl<R: Reader> Selection<'_, R> {
             .map(|value| Some(value.as_str()))
             .chain(or_none.then_some(None))
         {
-            wanted.add_all(&self.reader.rows(&BitmapId::Value(field, value))?);
+            wanted.add_all(&self.state.rows(&BitmapId::Value(field, value))?);
         }
         self.wanted.push(wanted);
         Ok(())
@@ -78,20 +79,20 @@ impl<R: Reader> Selection<'_, R> {
         to: Option<[u8; 8]>,
     ) -> Result<()> {
         self.wanted
-            .push(rows_between(self.reader, sort_key, from, to)?);
+            .push(rows_between(self.state, sort_key, from, to)?);
         Ok(())
     }
 }
 
 fn rows_between(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     sort_key: SortIndex,
     from: Option<[u8; 8]>,
     to: Option<[u8; 8]>,
 ) -> Result<RowSet> {
     let mut rows = RowSet::default();
     let range = KeyRange::ordered_between(sort_key, from, to);
-    reader.scan_keys(&range, Direction::Ascending, |key| {
+    state.scan_keys(&range, Direction::Ascending, |key| {
         rows.insert(key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
@@ -102,11 +103,11 @@ fn rows_between(
 ///
 /// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
 /// wanted, the range of time is a range of rows with one look-up at either end.
-fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
-    let out_of_order = reader.rows(&BitmapId::OutOfOrder)?;
+fn created_in(state: StateRef<'_>, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
+    let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     if rows.is_disjoint(&out_of_order) {
         let first_from = |time: Option<DateTime<Utc>>| {
-            time.map(|time| first_row_from(reader, &out_of_order, time))
+            time.map(|time| first_row_from(state, &out_of_order, time))
                 .transpose()
         };
         let first = match first_from(range.from)? {
@@ -117,7 +118,7 @@ fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<R
         return Ok(rows.between(first, first_from(range.to)?.flatten()));
     }
     let wanted = rows_between(
-        reader,
+        state,
         SortIndex::CreatedAt,
         range.from.map(key::time),
         range.to.map(key::time),
@@ -127,13 +128,13 @@ fn created_in(reader: &impl Reader, rows: &RowSet, range: TimeRange) -> Result<R
 
 /// The first row in creation order, late ones aside, whose lead was created at `time` or after.
 fn first_row_from(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     out_of_order: &RowSet,
     time: DateTime<Utc>,
 ) -> Result<Option<Row>> {
     let mut first = None;
     let range = KeyRange::ordered_between(SortIndex::CreatedAt, Some(key::time(time)), None);
-    reader.scan_keys(&range, Direction::Ascending, |key| {
+    state.scan_keys(&range, Direction::Ascending, |key| {
         let (_, row) = key::split_row(key)?;
         if out_of_order.contains(row) {
             return Ok(Visit::Continue(()));

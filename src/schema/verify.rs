@@ -14,23 +14,24 @@ use crate::check::{Component, Report};
 use crate::error::Result;
 use crate::row::{Row, RowSet};
 use crate::schema::derive::derive_index_entries;
-use crate::storage::{FullScan, Reader, StoreMeta, StoredLead};
+use crate::storage::StateRef;
+use crate::storage::{StoreMeta, StoredLead};
 
-/// Compares all that the tables of `reader` have, over which there is nothing, with the leads, and adds what is wrong to
+/// Compares all that the tables of `state` have, over which there is nothing, with the leads, and adds what is wrong to
 /// `report`; tells `progress` how many leads were seen. An error is one of reading.
 pub(crate) fn check(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let expected = Expected::read(reader, report, progress)?;
-    expected.compare_ids(reader, report)?;
-    expected.compare_keys(reader, report)?;
-    expected.compare_bitmaps(reader, report)?;
-    expected.compare_deal_values(reader, report)?;
-    check_log(reader, report)?;
+    let expected = Expected::read(state, report, progress)?;
+    expected.compare_ids(state, report)?;
+    expected.compare_keys(state, report)?;
+    expected.compare_bitmaps(state, report)?;
+    expected.compare_deal_values(state, report)?;
+    check_log(state, report)?;
     #[cfg(feature = "http")]
-    reader.each_credential(|stored| {
+    state.each_credential(|stored| {
         if let Err(error) = stored {
             report.add_lost(
                 Component::Credentials,
@@ -43,8 +44,8 @@ pub(crate) fn check(
 }
 
 /// Whether every lead can be read, from which all else can be made anew.
-pub(crate) fn readable(reader: &impl Reader) -> Result<()> {
-    reader.each_lead(|_, stored| stored.map(drop))
+pub(crate) fn readable(state: StateRef<'_>) -> Result<()> {
+    state.each_lead(|_, stored| stored.map(drop))
 }
 
 /// A set by the number of its elements and the sum of their hashes.
@@ -75,18 +76,18 @@ struct Expected {
 
 impl Expected {
     fn read(
-        reader: &impl Reader,
+        state: StateRef<'_>,
         report: &mut Report,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let (mut expected, mut seen, mut newest) = (Self::default(), 0, DateTime::<Utc>::MIN_UTC);
-        reader.each_lead(|row, stored| {
+        state.each_lead(|row, stored| {
             seen += 1;
             progress(seen);
             match stored {
                 Ok(stored) => {
                     report.count(stored.trash.is_some());
-                    check_lead(reader.meta(), row, &stored, newest, report);
+                    check_lead(state.meta, row, &stored, newest, report);
                     newest = newest.max(stored.lead.created_at);
                     expected.add(row, &stored);
                 }
@@ -116,9 +117,9 @@ impl Expected {
         }
     }
 
-    fn compare_ids(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+    fn compare_ids(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
         let (mut found, mut all_readable) = (Fingerprint::default(), true);
-        reader.each_stored_id(|id, row| match row {
+        state.each_stored_id(|id, row| match row {
             Ok(row) => found.add((id, row)),
             Err(_) => all_readable = false,
         })?;
@@ -127,7 +128,7 @@ impl Expected {
         }
         let mut expected = BTreeSet::new();
         let mut rows = RowSet::default();
-        each_entries(reader, |row, stored| {
+        each_entries(state, |row, stored| {
             rows.insert(row);
             expected.extend(
                 derive_index_entries(row, stored)
@@ -136,7 +137,7 @@ impl Expected {
                     .map(|id| (id, row)),
             );
         })?;
-        reader.each_stored_id(|id, row| match row {
+        state.each_stored_id(|id, row| match row {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
             // All that is left of a lead that was there.
             Ok(row) if !rows.contains(row) => {
@@ -163,16 +164,16 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_keys(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+    fn compare_keys(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
         let mut found: BTreeMap<u8, Fingerprint> = BTreeMap::new();
-        reader.each_key(|key| found.entry(tag(key)).or_default().add(key))?;
+        state.each_key(|key| found.entry(tag(key)).or_default().add(key))?;
         let tags: BTreeSet<u8> = self.keys.keys().chain(found.keys()).copied().collect();
         for tag in tags
             .into_iter()
             .filter(|tag| self.keys.get(tag) != found.get(tag))
         {
             let mut expected = BTreeSet::new();
-            each_entries(reader, |row, stored| {
+            each_entries(state, |row, stored| {
                 expected.extend(
                     derive_index_entries(row, stored)
                         .keys
@@ -180,7 +181,7 @@ impl Expected {
                         .filter(|key| self::tag(key) == tag),
                 );
             })?;
-            reader.each_key(|key| {
+            state.each_key(|key| {
                 if self::tag(key) == tag && !expected.remove(key) {
                     report.add(
                         Component::SortKeys,
@@ -198,9 +199,9 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_bitmaps(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+    fn compare_bitmaps(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
         let mut found: BTreeMap<Vec<u8>, RowSet> = BTreeMap::new();
-        reader.each_stored_chunk(|bitmap, number, rows| match rows {
+        state.each_stored_chunk(|bitmap, number, rows| match rows {
             Ok(rows) => found.entry(bitmap.to_vec()).or_default().add_all(&rows),
             Err(error) => {
                 report.add(
@@ -227,9 +228,9 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_deal_values(&self, reader: &impl Reader, report: &mut Report) -> Result<()> {
+    fn compare_deal_values(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
         let mut found = Fingerprint::default();
-        reader.each_deal_values(|values| {
+        state.each_deal_values(|values| {
             for (row, value) in (values.first_row()..).zip(values.iter()) {
                 if let Some(value) = value {
                     found.add((Row(row), value));
@@ -247,8 +248,8 @@ impl Expected {
     }
 }
 
-fn each_entries(reader: &impl Reader, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
-    reader.each_lead(|row, stored| {
+fn each_entries(state: StateRef<'_>, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
+    state.each_lead(|row, stored| {
         // One that cannot be read was told of already.
         if let Ok(stored) = stored {
             visit(row, &stored);
@@ -286,10 +287,10 @@ fn check_lead(
     }
 }
 
-fn check_log(reader: &impl Reader, report: &mut Report) -> Result<()> {
-    let meta = reader.meta();
+fn check_log(state: StateRef<'_>, report: &mut Report) -> Result<()> {
+    let meta = state.meta;
     let mut last = None;
-    reader.each_log_record(|seq, record| {
+    state.each_log_record(|seq, record| {
         let Some(seq) = seq else {
             return report.add(Component::ChangeLog, "a record is of no commit");
         };

@@ -9,7 +9,7 @@ use crate::search::fault;
 use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::terms::document::IndexSchema;
-use crate::storage::ReadView;
+use crate::storage::{ReadView, StateRef};
 
 /// A committed state of the index.
 pub(crate) struct IndexView {
@@ -32,8 +32,8 @@ pub(crate) struct StoreView {
 }
 
 impl StoreView {
-    pub(crate) fn reader(&self) -> &ReadView {
-        &self.read
+    pub(crate) fn state(&self) -> StateRef<'_> {
+        self.read.state()
     }
 
     pub(crate) fn recent(&self) -> &RecentIndex {

@@ -26,7 +26,7 @@ use crate::storage::journal::Journal;
 use crate::storage::record::meta::{Seq, StoreMeta};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::tables::open_tables::CommittedTables;
+use crate::storage::tables::read::CommittedTables;
 
 /// When a commit must have reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,7 +386,7 @@ mod tests {
     use crate::storage::file::location::MemoryFiles;
     use crate::storage::key::{BitmapField, BitmapId};
     use crate::storage::record::meta::Seq;
-    use crate::storage::{ChangeKind, LoggedChange, Reader};
+    use crate::storage::{ChangeKind, LoggedChange};
 
     /// The store in memory, with the first file of its journal replaced.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
@@ -445,7 +445,7 @@ mod tests {
                 ..files
             };
             let db = open(&without, Box::new(without.journal[0].clone())).unwrap();
-            assert_eq!(db.read().unwrap().rows(&tagged()).unwrap().len(), 5);
+            assert_eq!(db.read().unwrap().state().rows(&tagged()).unwrap().len(), 5);
         }
     }
 

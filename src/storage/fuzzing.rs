@@ -9,7 +9,7 @@ use crate::storage::key;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record;
 use crate::storage::record::meta::StoreMeta;
-use crate::storage::state::state_ref::decode_chunk;
+use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::block::BlockKeys;
 use redb::StorageBackend as _;
 

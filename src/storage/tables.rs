@@ -52,8 +52,11 @@
 //! What was committed since the last checkpoint is not in the tables yet: see `journal` and `overlay`.
 
 pub(crate) mod bitmap_cache;
+pub(crate) mod bitmap_chunk;
 pub(crate) mod block;
 pub(crate) mod column;
 pub(crate) mod key_blocks;
-pub(crate) mod open_tables;
+pub(crate) mod read;
+pub(crate) mod scan;
 pub(crate) mod tree;
+pub(crate) mod write;

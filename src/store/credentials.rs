@@ -6,7 +6,6 @@ use crate::credential::{
     Credential, CredentialId, IssuedCredential, NewCredential, Principal, Scope, Token, TokenHash,
 };
 use crate::error::Result;
-use crate::storage::{FullScan as _, Reader as _};
 use crate::store::LeadStore;
 
 /// The credentials of a store: [`LeadStore::credentials`].
@@ -82,7 +81,7 @@ impl<'s> Credentials<'s> {
     pub fn list(&self) -> Result<Vec<Credential>> {
         let mut all = Vec::new();
         self.store.with(|core| {
-            core.view()?.reader().each_credential(|stored| {
+            core.view()?.state().each_credential(|stored| {
                 all.push(stored?.credential);
                 Ok(())
             })
@@ -99,7 +98,7 @@ impl<'s> Credentials<'s> {
     pub fn get(&self, id: CredentialId) -> Result<Option<Credential>> {
         Ok(self
             .store
-            .with(|core| core.view()?.reader().credential(id))?
+            .with(|core| core.view()?.state().credential(id))?
             .map(|stored| stored.credential))
     }
 
@@ -134,7 +133,7 @@ impl<'s> Credentials<'s> {
         let (stored, now) = self.store.with(|core| {
             let stored = token
                 .claims()
-                .map(|id| core.view()?.reader().credential(id))
+                .map(|id| core.view()?.state().credential(id))
                 .transpose()?;
             Ok((stored.flatten(), core.now()))
         })?;

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::search::{IndexLocation, IndexStorage, IndexSync, PublishedView, StoreView};
 use crate::storage::{
     self, CorruptionSlot, Database, DiskSnapshot, FinishedBatch, Location, OpenMode, Pending,
-    ReadView, Reader, Seq,
+    ReadView, Seq,
 };
 use crate::store::background::{BackgroundThread, Wakeup};
 use crate::store::commit_group::CommitQueue;
@@ -507,7 +507,7 @@ impl Core {
             return Ok(0);
         }
         // Looked for in the published view first, so that a step for nothing costs no write transaction.
-        if crate::trash::expired_rows(self.view()?.reader(), self.now(), 1)?.is_empty() {
+        if crate::trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
             return Ok(0);
         }
         self.write(|transaction| transaction.sweep(SWEEP_BATCH))

@@ -3,13 +3,12 @@
 use crate::clock::from_micros;
 use crate::error::Result;
 use crate::lead::{LeadPatch, NewLead};
-use crate::storage::Reader as _;
 use crate::store::LeadStore;
 
 impl LeadStore {
     /// Which store this is: random bytes, drawn when it was made.
     pub(crate) fn store_id(&self) -> Result<[u8; 16]> {
-        self.with(|core| Ok(core.view()?.reader().meta().store_id.0))
+        self.with(|core| Ok(core.view()?.state().meta.store_id.0))
     }
 
     /// Everything that is wrong with a lead that is to be created, before anything is looked up.

@@ -8,7 +8,7 @@ use crate::check::{Component, Problem, Report};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::storage::{self, DiskSnapshot, Location, ReadView, Reader as _, guarded};
+use crate::storage::{self, DiskSnapshot, Location, ReadView, guarded};
 use crate::store::engine::{Core, Engine, lock};
 use crate::store::{LeadStore, State};
 use crate::{schema, search};
@@ -214,12 +214,12 @@ fn examine(
     let checked = guarded(|| {
         disk.read(|view| {
             let rows = u64::from(view.meta().next_row);
-            schema::check(view, report, &mut |seen| progress(seen, rows))
+            schema::check(view.state(), report, &mut |seen| progress(seen, rows))
         })
     });
     if let Err(error) = checked {
         report.add(Component::File, damage(error)?);
-        if let Err(error) = guarded(|| disk.read(schema::readable)) {
+        if let Err(error) = guarded(|| disk.read(|view| schema::readable(view.state()))) {
             report.add_lost(
                 Component::Leads,
                 format_args!("not all can be read: {}", damage(error)?),

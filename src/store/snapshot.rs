@@ -9,7 +9,6 @@ use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::search::{self, Hit, SearchQuery, StoreView};
-use crate::storage::Reader;
 use crate::store::engine::Core;
 use crate::trash::{self, TrashQuery};
 
@@ -68,7 +67,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        self.held.read(|view| query::get(view.reader(), id))
+        self.held.read(|view| query::get(view.state(), id))
     }
 
     /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
@@ -77,7 +76,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        self.held.read(|view| query::get_many(view.reader(), ids))
+        self.held.read(|view| query::get_many(view.state(), ids))
     }
 
     /// The lead with this id in another system, see
@@ -88,7 +87,7 @@ impl Snapshot {
     /// The same.
     pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
         self.held
-            .read(|view| query::get_by_external_id(view.reader(), external_id))
+            .read(|view| query::get_by_external_id(view.state(), external_id))
     }
 
     /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
@@ -98,7 +97,7 @@ impl Snapshot {
     /// The same.
     pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
         self.held
-            .read(|view| query::get_trashed(view.reader(), id, self.held.now))
+            .read(|view| query::get_trashed(view.state(), id, self.held.now))
     }
 
     /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
@@ -108,7 +107,7 @@ impl Snapshot {
     /// The same.
     pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
         self.held
-            .read(|view| trash::list_trash(view.reader(), query, self.held.now))
+            .read(|view| trash::list_trash(view.state(), query, self.held.now))
     }
 
     /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
@@ -117,7 +116,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        self.held.read(|view| query::list(view.reader(), query))
+        self.held.read(|view| query::list(view.state(), query))
     }
 
     /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
@@ -127,7 +126,7 @@ impl Snapshot {
     /// The same.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
         self.held
-            .read(|view| Ok(query::select(view.reader(), filter)?.len()))
+            .read(|view| Ok(query::select(view.state(), filter)?.len()))
     }
 
     /// How the leads that a filter wants divide, see [`LeadStore::facets`](crate::store::LeadStore::facets).
@@ -136,7 +135,7 @@ impl Snapshot {
     ///
     /// The same.
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
-        self.held.read(|view| query::facets(view.reader(), filter))
+        self.held.read(|view| query::facets(view.state(), filter))
     }
 
     /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
@@ -204,7 +203,7 @@ impl Leads {
         let selected = snapshot.and_then(|snapshot| {
             let rows = snapshot
                 .held
-                .read(|view| query::select(view.reader(), filter))?;
+                .read(|view| query::select(view.state(), filter))?;
             Ok((rows, snapshot))
         });
         match selected {
@@ -234,7 +233,7 @@ impl Iterator for Leads {
             .snapshot
             .as_ref()?
             .held
-            .read(|view| Ok(view.reader().lead_at(row)?.lead));
+            .read(|view| Ok(view.state().lead_at(row)?.lead));
         if lead.is_err() {
             // What failed once is not asked again.
             self.snapshot = None;

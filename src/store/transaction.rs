@@ -15,7 +15,7 @@ use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Vers
 use crate::query::{self, Filter, ListQuery, Page};
 use crate::row::{Row, RowSet};
 use crate::schema::{self, LeadChange};
-use crate::storage::{ChangeKind, Reader, StoredLead, TrashStamp, WriteBatch};
+use crate::storage::{ChangeKind, StateRef, StoredLead, TrashStamp, WriteBatch};
 use crate::trash::{self, TrashQuery};
 
 /// Several writes that happen together or not at all, see [`LeadStore::transaction`](crate::store::LeadStore::transaction).
@@ -58,8 +58,13 @@ impl<'a> Transaction<'a> {
         id: LeadId,
         corrupt: impl FnOnce(&mut WriteBatch<'a>, Row, &StoredLead) -> Result<()>,
     ) -> Result<()> {
-        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         corrupt(&mut self.batch, row, &stored)
+    }
+
+    /// Borrows the state as this transaction sees it.
+    fn state(&self) -> StateRef<'_> {
+        self.batch.state()
     }
 
     /// What is to be committed, unless a write stopped half-way.
@@ -80,13 +85,13 @@ impl<'a> Transaction<'a> {
     /// The same.
     pub fn create(&mut self, lead: NewLead) -> Result<Lead> {
         let now = self.rules.now();
-        let newest = self.batch.meta().newest_created_at;
+        let newest = self.state().meta.newest_created_at;
         let created_at = clock::held(now, newest);
         let wanted_id = lead.wanted_id();
         let lead = lead.into_lead(created_at, &self.rules.statuses)?;
         let mut expired = Vec::new();
         if let Some(id) = wanted_id
-            && let Some((row, stored)) = query::stored(&self.batch, id)?
+            && let Some((row, stored)) = query::stored(self.state(), id)?
         {
             expired.push((
                 row,
@@ -198,14 +203,14 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn empty_trash(&mut self) -> Result<u64> {
-        self.purge_rows(&trash::visible_rows(&self.batch, self.rules.now())?)
+        self.purge_rows(&trash::visible_rows(self.state(), self.rules.now())?)
     }
 
     /// Removes every lead of one owner in the trash for good, and tells how many that were.
     #[cfg(feature = "http")]
     pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
         self.purge_rows(&trash::visible_rows_of(
-            &self.batch,
+            self.state(),
             self.rules.now(),
             owner_id,
         )?)
@@ -213,9 +218,9 @@ impl<'a> Transaction<'a> {
 
     /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
     pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
-        let rows = trash::expired_rows(&self.batch, self.rules.now(), limit)?;
+        let rows = trash::expired_rows(self.state(), self.rules.now(), limit)?;
         for row in &rows {
-            let stored = self.batch.lead_at(*row)?;
+            let stored = self.state().lead_at(*row)?;
             self.purge_row(*row, &stored)?;
         }
         Ok(rows.len())
@@ -227,7 +232,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        query::get(&self.batch, id)
+        query::get(self.state(), id)
     }
 
     /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
@@ -236,7 +241,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        query::get_many(&self.batch, ids)
+        query::get_many(self.state(), ids)
     }
 
     /// The lead with this id in another system, see
@@ -246,7 +251,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        query::get_by_external_id(&self.batch, external_id)
+        query::get_by_external_id(self.state(), external_id)
     }
 
     /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
@@ -255,7 +260,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        query::get_trashed(&self.batch, id, self.rules.now())
+        query::get_trashed(self.state(), id, self.rules.now())
     }
 
     /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
@@ -264,7 +269,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        trash::list_trash(&self.batch, query, self.rules.now())
+        trash::list_trash(self.state(), query, self.rules.now())
     }
 
     /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
@@ -273,7 +278,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        query::list(&self.batch, query)
+        query::list(self.state(), query)
     }
 
     /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
@@ -282,18 +287,18 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        Ok(query::select(&self.batch, filter)?.len())
+        Ok(query::select(self.state(), filter)?.len())
     }
 
     /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
-        let (rows, error) = match query::select(&self.batch, filter) {
+        let (rows, error) = match query::select(self.state(), filter) {
             Ok(rows) => (rows, None),
             Err(error) => (RowSet::default(), Some(Err(error))),
         };
         let leads = rows
             .into_rows()
-            .map(|row| Ok(self.batch.lead_at(Row(row))?.lead));
+            .map(|row| Ok(self.state().lead_at(Row(row))?.lead));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
             if *failed {
                 return None;
@@ -353,7 +358,7 @@ impl<'a> Transaction<'a> {
 
     fn purge_rows(&mut self, rows: &RowSet) -> Result<u64> {
         for row in rows.iter() {
-            let stored = self.batch.lead_at(row)?;
+            let stored = self.state().lead_at(row)?;
             self.purge_row(row, &stored)?;
         }
         Ok(rows.len())
@@ -361,7 +366,7 @@ impl<'a> Transaction<'a> {
 
     /// The live lead with this id and its row.
     fn live(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, StoredLead)> {
-        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Ok((row, stored)),
             Some(stamp) if stamp.is_expired(now) => Err(Error::not_found(id)),
@@ -371,7 +376,7 @@ impl<'a> Transaction<'a> {
 
     /// The lead with this id in the trash, as far as it can still be restored, and its row.
     fn trashed(&self, id: LeadId) -> Result<(Row, StoredLead)> {
-        let (row, stored) = query::stored(&self.batch, id)?.ok_or_else(|| Error::not_found(id))?;
+        let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Err(Error::not_in_trash(id)),
             Some(stamp) if stamp.is_expired(self.rules.now()) => Err(Error::not_found(id)),
@@ -389,13 +394,13 @@ impl<'a> Transaction<'a> {
         let Some(external_id) = &lead.external_id else {
             return Ok(());
         };
-        let Some(row) = self.batch.row_by_external_id(external_id)? else {
+        let Some(row) = self.state().row_by_external_id(external_id)? else {
             return Ok(());
         };
         if expired.iter().any(|(other, _)| *other == row) {
             return Ok(());
         }
-        let other = self.batch.lead_at(row)?;
+        let other = self.state().lead_at(row)?;
         let id = other.lead.id;
         let taken = || Error::already_exists(id, format!("the external id {external_id}"));
         expired.push((row, expired_or(other, now, taken)?));
@@ -404,7 +409,7 @@ impl<'a> Transaction<'a> {
 
     /// When a lead that changes now is said to have changed.
     fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
-        clock::held(now, self.batch.meta().newest_created_at)
+        clock::held(now, self.state().meta.newest_created_at)
             .max(before.updated_at)
             .max(before.created_at)
     }

@@ -7,17 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::row::{Direction, Row};
+use crate::storage::StateRef;
+use crate::storage::Visit;
 use crate::storage::key::{self, KeyRange};
-use crate::storage::{Reader, Visit};
 
 /// At most `limit` leads whose time in the trash is over at `now`, longest over first.
 pub(crate) fn expired_rows(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
+    state.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         if rows.len() == limit {
             return Ok(Visit::Break(()));
         }

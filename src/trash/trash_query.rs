@@ -6,8 +6,9 @@ use crate::error::Result;
 use crate::lead::{TrashedLead, Violations};
 use crate::query::{self, Page, Paging, Sort, SortKey, SortedKeys, page_by_fetching, page_of_keys};
 use crate::row::{Direction, RowSet};
+use crate::storage::StateRef;
+use crate::storage::Visit;
 use crate::storage::key::{BitmapId, KeyRange};
-use crate::storage::{Reader, Visit};
 
 /// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +61,7 @@ impl TrashQuery {
 
 /// A page of what is in the trash at `now`.
 pub(crate) fn list_trash(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     query: &TrashQuery,
     now: DateTime<Utc>,
 ) -> Result<Page<TrashedLead>> {
@@ -76,8 +77,8 @@ pub(crate) fn list_trash(
         .map_or(Direction::Descending, |first| first.direction());
     let (offset, limit) = (query.paging.offset(), query.paging.limit());
     let rows = match &query.owner_id {
-        Some(owner_id) => visible_rows_of(reader, now, owner_id)?,
-        None => visible_rows(reader, now)?,
+        Some(owner_id) => visible_rows_of(state, now, owner_id)?,
+        None => visible_rows(state, now)?,
     };
     let total = rows.len();
     let page = match sort {
@@ -87,22 +88,22 @@ pub(crate) fn list_trash(
                 count: total,
                 covers_exactly: false,
             };
-            page_of_keys(reader, &keys, &rows, direction, offset, limit as u64)?
+            page_of_keys(state, &keys, &rows, direction, offset, limit as u64)?
         }
         _ if offset >= total => Vec::new(),
-        _ => page_by_fetching(reader, &rows, sort, direction, offset, limit)?,
+        _ => page_by_fetching(state, &rows, sort, direction, offset, limit)?,
     };
     let mut items = Vec::with_capacity(page.len());
     for row in page {
-        items.extend(reader.lead_at(row)?.into_trashed(now));
+        items.extend(state.lead_at(row)?.into_trashed(now));
     }
     Ok(Page::new(items, total, query.paging))
 }
 
 /// The leads in the trash that can be seen and restored at `now`.
-pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<RowSet> {
-    let mut rows = reader.rows(&BitmapId::Trash)?;
-    reader.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
+pub(crate) fn visible_rows(state: StateRef<'_>, now: DateTime<Utc>) -> Result<RowSet> {
+    let mut rows = state.rows(&BitmapId::Trash)?;
+    state.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
         rows.remove(crate::storage::key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
@@ -111,14 +112,14 @@ pub(crate) fn visible_rows(reader: &impl Reader, now: DateTime<Utc>) -> Result<R
 
 /// Those of one owner.
 pub(crate) fn visible_rows_of(
-    reader: &impl Reader,
+    state: StateRef<'_>,
     now: DateTime<Utc>,
     owner_id: &str,
 ) -> Result<RowSet> {
-    let mut rows = visible_rows(reader, now)?;
+    let mut rows = visible_rows(state, now)?;
     let mut others = Vec::new();
     for row in rows.iter() {
-        if reader.lead_at(row)?.lead.owner_id.as_deref() != Some(owner_id) {
+        if state.lead_at(row)?.lead.owner_id.as_deref() != Some(owner_id) {
             others.push(row);
         }
     }

@@ -13,7 +13,7 @@ use crate::search::index::location::IndexLocation;
 use crate::search::index::payload::{CommitPayload, Compatibility};
 use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
-use crate::storage::Reader;
+use crate::storage::StateRef;
 
 /// Where the index lies.
 #[derive(Clone, Debug)]
@@ -38,18 +38,18 @@ const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
     /// The index in `storage` if it is whole and of this store, and a new empty one otherwise.
-    pub(crate) fn open(storage: &IndexStorage, reader: &impl Reader) -> Result<Self> {
+    pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
             IndexStorage::Memory => Self::create(Box::new(RamDirectory::create())),
-            IndexStorage::Directory(place) => match Self::open_trusted(place, false, reader) {
+            IndexStorage::Directory(place) => match Self::open_trusted(place, false, state) {
                 Ok(files) => Ok(files),
                 Err(reason) => {
                     log::warn!("the search index in {place} is rebuilt: {reason}");
                     Self::create_in(place)
                 }
             },
-            IndexStorage::ReadOnly(place) => match Self::open_trusted(place, true, reader) {
-                Ok(files) if files.payload == Some(CommitPayload::of(reader.meta())) => Ok(files),
+            IndexStorage::ReadOnly(place) => match Self::open_trusted(place, true, state) {
+                Ok(files) if files.payload == Some(CommitPayload::of(state.meta)) => Ok(files),
                 _ => Self::create(Box::new(RamDirectory::create())),
             },
         }
@@ -65,7 +65,7 @@ impl IndexFiles {
         }
     }
 
-    fn open_trusted(place: &IndexLocation, read_only: bool, reader: &impl Reader) -> Result<Self> {
+    fn open_trusted(place: &IndexLocation, read_only: bool, state: StateRef<'_>) -> Result<Self> {
         let useless = |why: &str| Error::new(ErrorKind::Unavailable, why);
         if !place.exists() {
             return Err(useless("there is none"));
@@ -80,7 +80,7 @@ impl IndexFiles {
         let payload = meta.payload.as_deref().and_then(CommitPayload::decode);
         match &payload {
             None => return Err(useless("it does not say what it holds")),
-            Some(payload) => match payload.standing(reader)? {
+            Some(payload) => match payload.standing(state)? {
                 Compatibility::Past => {}
                 Compatibility::Useless(why) => return Err(useless(why)),
             },
@@ -187,7 +187,7 @@ mod tests {
             .unwrap();
         let search = directory.path().join("search");
         let place = IndexLocation::Directory(search.clone());
-        let trusted = || IndexFiles::open_trusted(&place, true, &read).is_ok();
+        let trusted = || IndexFiles::open_trusted(&place, true, read.state()).is_ok();
         assert!(trusted());
         let mut changed = 0;
         for entry in std::fs::read_dir(&search).unwrap() {

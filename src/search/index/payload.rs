@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::analyzer;
 use crate::error::Result;
 use crate::search::terms::document;
-use crate::storage::{Reader, Seq, StoreMeta};
+use crate::storage::StateRef;
+use crate::storage::{Seq, StoreMeta};
 
 /// The payload of a commit: up to which commit of which store it goes, and made by which rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +54,8 @@ impl CommitPayload {
 
     /// Whether the store went through the state that this describes. Its number alone does not tell: a store that was
     /// put back to an older copy and written on has the same numbers with another history.
-    pub(crate) fn standing(&self, reader: &impl Reader) -> Result<Compatibility> {
-        let meta = reader.meta();
+    pub(crate) fn standing(&self, state: StateRef<'_>) -> Result<Compatibility> {
+        let meta = state.meta;
         if self.store_id != meta.store_id.0 {
             return Ok(Compatibility::Useless("it belongs to another store"));
         }
@@ -74,9 +75,9 @@ impl CommitPayload {
             // Before the first commit every history is the same; the log must go back that far, the whole of its first
             // commit included.
             meta.log_start <= Seq(1)
-                && (meta.seq == Seq(0) || reader.logged_commit(Seq(1))?.is_some())
+                && (meta.seq == Seq(0) || state.logged_commit(Seq(1))?.is_some())
         } else {
-            reader
+            state
                 .logged_commit(Seq(self.seq))?
                 .is_some_and(|commit| commit.0 == self.commit_id)
         };
@@ -118,8 +119,9 @@ mod tests {
             commit(&mut db, 1);
             payloads.push(CommitPayload::of(db.read().unwrap().meta()));
         }
-        let standing =
-            |db: &Database, payload: &CommitPayload| payload.standing(&db.read().unwrap()).unwrap();
+        let standing = |db: &Database, payload: &CommitPayload| {
+            payload.standing(db.read().unwrap().state()).unwrap()
+        };
         for payload in &payloads {
             let payload = CommitPayload::decode(&payload.encode().unwrap()).unwrap();
             assert_eq!(standing(&db, &payload), Compatibility::Past, "{payload:?}");

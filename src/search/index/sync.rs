@@ -15,7 +15,7 @@ use crate::search::index::schedule::{NextRun, SyncFailure, SyncSchedule};
 use crate::search::index::writer::{BatchProgress, Indexer};
 use crate::search::status::{SearchState, SearchStatus};
 use crate::search::view::{PublishedView, StoreView};
-use crate::storage::{Reader, Seq};
+use crate::storage::Seq;
 
 /// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
 const UNINDEXED_MAX: u64 = 50_000;
@@ -325,7 +325,7 @@ impl Shared {
             (schedule.begin_batch(), schedule.merge)
         };
         let view = self.published.freeze()?;
-        let reader = view.reader();
+        let state = view.state();
         if discard {
             *slot = None;
         }
@@ -335,7 +335,7 @@ impl Shared {
                 let files = if discard {
                     IndexFiles::discard(&self.storage)?
                 } else {
-                    IndexFiles::open(&self.storage, reader)?
+                    IndexFiles::open(&self.storage, state)?
                 };
                 // Of the batch before.
                 self.indexed.store(0, Ordering::Relaxed);
@@ -348,11 +348,11 @@ impl Shared {
                 indexer
             }
         };
-        let target = CommitPayload::of(reader.meta());
+        let target = CommitPayload::of(state.meta);
         if indexer.payload() != Some(&target) {
             (self.make_durable)()?;
             let before = indexer.payload().map(CommitPayload::seq);
-            indexer.index(reader, &target, |progress| self.tell(progress))?;
+            indexer.index(state, &target, |progress| self.tell(progress))?;
             // One generation later: after a power cut the index may be back at the commit before this one.
             self.log_start
                 .store(before.unwrap_or(Seq(0)).0, Ordering::Release);

@@ -6,7 +6,6 @@ use crate::check::{Component, Report};
 use crate::error::{Error, Result};
 use crate::row::RowSet;
 use crate::search::view::StoreView;
-use crate::storage::Reader;
 use crate::storage::key::BitmapId;
 
 /// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
@@ -34,7 +33,7 @@ fn compare(view: &StoreView, report: &mut Report) -> Result<()> {
             indexed.insert(row);
         }
     }
-    let live = view.reader().rows(&BitmapId::Live)?.minus(&recent);
+    let live = view.state().rows(&BitmapId::Live)?.minus(&recent);
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
         let what =

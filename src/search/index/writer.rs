@@ -8,8 +8,9 @@ use crate::search::fault;
 use crate::search::index::files::IndexFiles;
 use crate::search::index::payload::CommitPayload;
 use crate::search::view::IndexView;
+use crate::storage::StateRef;
 use crate::storage::key::BitmapId;
-use crate::storage::{ChangeKind, LoggedChange, Reader, Seq};
+use crate::storage::{ChangeKind, LoggedChange, Seq};
 
 /// An index that is written.
 pub(crate) struct Indexer {
@@ -53,18 +54,18 @@ impl Indexer {
         IndexView::new(&self.files.reader, self.files.schema.clone())
     }
 
-    /// Brings the index to the state of `reader`, and commits it as `target`. `tell` is told now and then how far that is,
+    /// Brings the index to the state of `state`, and commits it as `target`. `tell` is told now and then how far that is,
     /// and can end it by an error.
     pub(crate) fn index(
         &mut self,
-        reader: &impl Reader,
+        state: StateRef<'_>,
         target: &CommitPayload,
         mut tell: impl FnMut(BatchProgress) -> Result<()>,
     ) -> Result<()> {
         let since = self.payload().map(CommitPayload::seq);
         let ChangedRows { rows, created } = match since {
-            Some(seq) => ChangedRows::after(seq, reader)?,
-            None => ChangedRows::all(reader)?,
+            Some(seq) => ChangedRows::after(seq, state)?,
+            None => ChangedRows::all(state)?,
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
         let knows_index = std::mem::take(&mut self.made_last_commit);
@@ -84,7 +85,7 @@ impl Indexer {
             if !(created.contains(row) && (is_rebuild || knows_index)) {
                 writer.delete_term(schema.row_term(row));
             }
-            if let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) {
+            if let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) {
                 writer
                     .add_document(schema.document(row, &stored.lead))
                     .map_err(fault)?;
@@ -140,12 +141,12 @@ struct ChangedRows {
 }
 
 impl ChangedRows {
-    fn after(seq: Seq, reader: &impl Reader) -> Result<Self> {
+    fn after(seq: Seq, state: StateRef<'_>) -> Result<Self> {
         let mut changed = Self {
             rows: RowSet::default(),
             created: RowSet::default(),
         };
-        reader.changes_after(seq, |LoggedChange { kind, row, .. }| {
+        state.changes_after(seq, |LoggedChange { kind, row, .. }| {
             changed.rows.insert(row);
             if kind == ChangeKind::Created {
                 changed.created.insert(row);
@@ -155,8 +156,8 @@ impl ChangedRows {
     }
 
     /// All, of an index that has nothing.
-    fn all(reader: &impl Reader) -> Result<Self> {
-        let rows = reader.rows(&BitmapId::Live)?;
+    fn all(state: StateRef<'_>) -> Result<Self> {
+        let rows = state.rows(&BitmapId::Live)?;
         Ok(Self {
             created: rows.clone(),
             rows,

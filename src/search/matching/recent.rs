@@ -14,7 +14,8 @@ use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::lead_terms::each_term;
-use crate::storage::{ReadView, Reader};
+use crate::storage::ReadView;
+use crate::storage::StateRef;
 
 /// The changed leads of one or more commits.
 pub(crate) struct MemSegment {
@@ -51,7 +52,7 @@ impl MemSegment {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let terms = MemTerms::analyse(&self.rows, &*self.read)?;
+        let terms = MemTerms::analyse(&self.rows, self.read.state())?;
         Ok(self.terms.get_or_init(|| terms))
     }
 }
@@ -70,13 +71,13 @@ pub(crate) struct MemPosting {
 }
 
 impl MemTerms {
-    fn analyse(rows: &RowSet, reader: &impl Reader) -> Result<Self> {
+    fn analyse(rows: &RowSet, state: StateRef<'_>) -> Result<Self> {
         let mut terms = Self {
             end: u32::try_from(rows.end()).unwrap_or(u32::MAX),
             ..Self::default()
         };
         for row in rows.iter() {
-            let Some(stored) = reader.lead(row)?.filter(|stored| stored.trash.is_none()) else {
+            let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) else {
                 continue;
             };
             each_term(&stored.lead, |field, position, term| {

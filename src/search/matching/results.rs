@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::query::newest_of;
 use crate::row::{Row, RowSet};
 use crate::search::matching::rank::RankClass;
-use crate::storage::Reader;
+use crate::storage::StateRef;
 
 /// The rows that were found, class by class.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl RankedHits {
     }
 
     /// `limit` rows after the first `offset`: class by class, and the newest first in each.
-    pub(crate) fn page(self, reader: &impl Reader, offset: u64, limit: usize) -> Result<Vec<Row>> {
+    pub(crate) fn page(self, state: StateRef<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {
             let count = rows.len() as u64;
@@ -45,7 +45,7 @@ impl RankedHits {
                 skip -= count;
                 continue;
             }
-            page.append(&mut newest_of(reader, rows, skip, limit - page.len())?);
+            page.append(&mut newest_of(state, rows, skip, limit - page.len())?);
             skip = 0;
             if page.len() == limit {
                 break;

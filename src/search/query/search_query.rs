@@ -12,7 +12,6 @@ use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::{QueryText, word_count};
 use crate::search::terms::field::{Field, FieldScope};
 use crate::search::view::StoreView;
-use crate::storage::Reader;
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
@@ -118,13 +117,13 @@ impl SearchQuery {
 /// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
 pub(crate) fn search(view: &StoreView, query: &SearchQuery) -> Result<Page<Hit>> {
     guarded(|| {
-        let reader = view.reader();
+        let state = view.state();
         let text = QueryText::parse(&query.text);
         let (ranked, forgiving) = find(view, query, &text)?;
         let total = ranked.total();
-        let rows = ranked.page(reader, query.paging.offset(), query.paging.limit())?;
+        let rows = ranked.page(state, query.paging.offset(), query.paging.limit())?;
         let hit = |row| {
-            let lead = reader.lead_at(row)?.lead;
+            let lead = state.lead_at(row)?.lead;
             let matches = matches(&lead, &text, &query.fields, forgiving);
             Ok(Hit { lead, matches })
         };
@@ -139,7 +138,7 @@ pub(crate) fn search(view: &StoreView, query: &SearchQuery) -> Result<Page<Hit>>
 /// How all that a checked `query` finds divides.
 pub(crate) fn facets(view: &StoreView, query: &SearchQuery) -> Result<Facets> {
     let found = guarded(|| find(view, query, &QueryText::parse(&query.text)))?.0;
-    facets_of(view.reader(), &found.rows())
+    facets_of(view.state(), &found.rows())
 }
 
 /// tantivy panics over damage that its checksums do not show.
@@ -162,7 +161,7 @@ fn find(view: &StoreView, query: &SearchQuery, text: &QueryText) -> Result<(Rank
     let filter = if query.filter.is_empty() {
         None
     } else {
-        Some(select(view.reader(), &query.filter)?)
+        Some(select(view.state(), &query.filter)?)
     };
     let find = |forgiving| {
         let request = MatchRequest {

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::storage::fault;
 use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::tables::open_tables::{CommittedTables, OpenTables};
+use crate::storage::tables::read::CommittedTables;
+use crate::storage::tables::write::OpenTables;
 
 /// A checkpoint that has begun: the state to be brought into the tables. Others may commit meanwhile.
 pub(crate) struct Checkpoint {
@@ -33,7 +34,7 @@ impl Checkpoint {
             if tables.meta()?.seq >= view.meta.seq {
                 return Ok(false);
             }
-            tables.write(&view.overlay)?;
+            tables.write_overlay(&view.overlay)?;
             tables.write_meta(&view.meta)?;
             Ok(true)
         }))

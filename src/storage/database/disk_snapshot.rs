@@ -8,7 +8,7 @@ use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::cow::CowFile;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::tables::open_tables::CommittedTables;
+use crate::storage::tables::read::CommittedTables;
 
 /// How much of it is kept in memory.
 const CACHE_BYTES: usize = 16 << 20;

@@ -16,7 +16,8 @@ use crate::storage::file::simulated::SimulatedDirectory;
 use crate::storage::journal::{Journal, Recovery};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::tables::open_tables::{CommittedTables, OpenTables};
+use crate::storage::tables::read::CommittedTables;
+use crate::storage::tables::write::OpenTables;
 use crate::storage::{fault, guarded};
 
 /// What may be done to the store, and whether it may be made.

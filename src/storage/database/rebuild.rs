@@ -12,12 +12,11 @@ use crate::storage::key::chunk_key;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
-use crate::storage::state::full_scan::FullScan;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::state::state_ref::{Reader, Visit};
-use crate::storage::tables::open_tables::OpenTables;
+use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Tree;
+use crate::storage::tables::write::OpenTables;
 
 /// How much of the new file is kept in memory, and how much is gathered before it is written to the tables.
 const CACHE_BYTES: usize = 64 << 20;
@@ -33,8 +32,8 @@ pub(crate) fn copy(
     fill(file, |tables| {
         let mut copied = 0;
         for tree in Tree::ALL {
-            view.scan_all(tree, &mut |key, value| {
-                tables.put(tree, key, value)?;
+            view.state().scan_all(tree, &mut |key, value| {
+                tables.set(tree, key, Some(value))?;
                 if tree == Tree::Leads {
                     copied += 1;
                     progress(copied);
@@ -60,11 +59,11 @@ pub(crate) fn rebuild(
             seq,
             commit_id: CommitId(random_bytes()),
             log_start: seq,
-            ..view.meta().clone()
+            ..view.meta.clone()
         };
         let mut gathered = Overlay::default();
         let mut copied = 0;
-        view.each_lead(|row, stored| {
+        view.state().each_lead(|row, stored| {
             let stored = stored?;
             meta.next_row = meta.next_row.max(row.0.saturating_add(1));
             meta.newest_created_at = meta.newest_created_at.max(stored.lead.created_at);
@@ -91,12 +90,12 @@ pub(crate) fn rebuild(
             copied += 1;
             progress(copied);
             if gathered.bytes() > GATHERED_BYTES {
-                tables.write(&std::mem::take(&mut gathered))
+                tables.write_overlay(&std::mem::take(&mut gathered))
             } else {
                 Ok(())
             }
         })?;
-        view.each_credential_record(|id, record| {
+        view.state().each_credential_record(|id, record| {
             gathered.apply(
                 &RedoOp::Credential(id.into(), Some(record.into())),
                 &*tables,
@@ -107,7 +106,7 @@ pub(crate) fn rebuild(
             &RedoOp::Log(change_log::key(seq, 0).as_slice().into(), Some(log.into())),
             &*tables,
         )?;
-        tables.write(&gathered)?;
+        tables.write_overlay(&gathered)?;
         tables.write_meta(&meta)
     })
 }

@@ -21,8 +21,12 @@ use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
-use crate::storage::state::state_ref::{Reader, Visit, scan_log};
-use crate::storage::tables::open_tables::{CommittedTables, OpenTables, ReadTables};
+use crate::storage::state::state_ref::StateRef;
+use crate::storage::state::state_ref::scan_log;
+use crate::storage::tables::read::CommittedTables;
+use crate::storage::tables::read::ReadTables;
+use crate::storage::tables::scan::Visit;
+use crate::storage::tables::write::OpenTables;
 
 /// How many log records one commit removes, so that trimming is spread over commits.
 const LOG_RECORDS_TRIMMED: usize = 16;
@@ -201,7 +205,7 @@ impl<'p> WriteBatch<'p> {
         self.meta.last_commit_at = now.unwrap_or(self.meta.last_commit_at);
         let finished = match self.tables {
             Base::Open(mut tables) => {
-                tables.write(&self.overlay)?;
+                tables.write_overlay(&self.overlay)?;
                 tables.write_meta(&self.meta)?;
                 Finished::InTables
             }
@@ -233,7 +237,7 @@ impl<'p> WriteBatch<'p> {
         };
         let mut obsolete = Vec::new();
         let mut reached = log_start;
-        scan_log(self, &range, |key, _| {
+        scan_log(self.state(), &range, |key, _| {
             if obsolete.len() == LOG_RECORDS_TRIMMED {
                 if let Some(number) = key.first_chunk::<8>() {
                     reached = Seq(u64::from_be_bytes(*number));
@@ -272,7 +276,7 @@ impl<'p> WriteBatch<'p> {
             self.ops = Vec::new();
         }
         if let Base::Open(tables) = &mut self.tables {
-            tables.write(&std::mem::take(&mut self.overlay))?;
+            tables.write_overlay(&std::mem::take(&mut self.overlay))?;
         }
         self.half_written = false;
         Ok(())
@@ -292,20 +296,21 @@ impl FinishedBatch {
     }
 }
 
-impl Reader for WriteBatch<'_> {
-    fn meta(&self) -> &StoreMeta {
-        &self.meta
+impl WriteBatch<'_> {
+    /// Borrows the state as this transaction sees it, its own writes included.
+    pub(crate) fn state(&self) -> StateRef<'_> {
+        StateRef {
+            meta: &self.meta,
+            tables: self.base_tables(),
+            overlay: &self.overlay,
+        }
     }
 
-    fn tables(&self) -> &dyn ReadTables {
+    fn base_tables(&self) -> &dyn ReadTables {
         match &self.tables {
             Base::Committed(tables) => &**tables,
             Base::Open(tables) => &**tables,
         }
-    }
-
-    fn overlay(&self) -> &Overlay {
-        &self.overlay
     }
 }
 
@@ -320,13 +325,13 @@ mod tests {
     use crate::storage::file::location::Location;
     use crate::storage::key::{BitmapField, BitmapId};
 
-    fn keys(reader: &impl Reader, direction: Direction) -> Vec<Vec<u8>> {
+    fn keys(state: StateRef<'_>, direction: Direction) -> Vec<Vec<u8>> {
         let mut seen = Vec::new();
         let all = KeyRange {
             from: vec![0x10],
             to: vec![0x20],
         };
-        reader
+        state
             .scan_keys(&all, direction, |key| {
                 seen.push(key.to_vec());
                 Ok(Visit::Continue(()))
@@ -361,19 +366,28 @@ mod tests {
                 }
                 batch.set_key(b"\x11a", false)?;
                 batch.log(change())?;
-                assert_eq!(keys(batch, Direction::Ascending), [b"\x11b", b"\x11c"]);
-                assert_eq!(keys(batch, Direction::Descending), [b"\x11c", b"\x11b"]);
+                assert_eq!(
+                    keys(batch.state(), Direction::Ascending),
+                    [b"\x11b", b"\x11c"]
+                );
+                assert_eq!(
+                    keys(batch.state(), Direction::Descending),
+                    [b"\x11c", b"\x11b"]
+                );
                 for row in [1, 70_000] {
                     batch.set_row(&bitmap.key(), Row(row), true)?;
                     batch.log(change())?;
                 }
                 assert_eq!(
-                    batch.rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    batch.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1), Row(70_000)]
                 );
                 batch.set_row(&bitmap.key(), Row(70_000), false)?;
                 batch.log(change())?;
-                assert_eq!(batch.rows(&bitmap)?.iter().collect::<Vec<_>>(), [Row(1)]);
+                assert_eq!(
+                    batch.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    [Row(1)]
+                );
                 Ok(())
             };
             fill(&mut batch).unwrap();
@@ -383,10 +397,13 @@ mod tests {
             db.commit(pending, finished, JournalSync::EveryCommit)
                 .unwrap();
             let view = db.read().unwrap();
-            assert_eq!(view.rows(&bitmap).unwrap().len(), 1);
-            assert_eq!(keys(&view, Direction::Descending), [b"\x11c", b"\x11b"]);
+            assert_eq!(view.state().rows(&bitmap).unwrap().len(), 1);
+            assert_eq!(
+                keys(view.state(), Direction::Descending),
+                [b"\x11c", b"\x11b"]
+            );
             let mut logged = 0;
-            view.changes_after(Seq(0), |_| logged += 1).unwrap();
+            view.state().changes_after(Seq(0), |_| logged += 1).unwrap();
             assert_eq!(logged, 7);
         }
     }
@@ -430,7 +447,9 @@ mod tests {
             let finished = batch.finish(None, Seq(log_start)).unwrap();
             db.commit(pending, finished, JournalSync::Later).unwrap();
             let (view, mut kept) = (db.read().unwrap(), Vec::new());
-            crate::storage::FullScan::each_log_record(&view, |seq, _| kept.extend(seq)).unwrap();
+            view.state()
+                .each_log_record(|seq, _| kept.extend(seq))
+                .unwrap();
             assert_eq!(kept.first(), Some(&view.meta().log_start));
             (view.meta().log_start.0, kept.len())
         };

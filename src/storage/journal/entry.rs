@@ -20,7 +20,7 @@ use bincode::{BorrowDecode, Encode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::record::codec::{self, RecordKind};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
-use crate::storage::state::shared_key::SharedKey;
+use crate::storage::shared_key::SharedKey;
 
 /// One change, as the final value of what it changes, so that to apply it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]

@@ -10,21 +10,24 @@ use crate::storage::record::credential::{self, StoredCredential};
 use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq};
 use crate::storage::state::merge::{MergedValue, merged};
-use crate::storage::state::state_ref::{
-    Reader, Visit, Visitor, decode_chunk, decode_row, scan_log,
-};
+use crate::storage::state::state_ref::StateRef;
+use crate::storage::state::state_ref::decode_row;
+use crate::storage::state::state_ref::scan_log;
+use crate::storage::tables::bitmap_chunk::decode_chunk;
+use crate::storage::tables::scan::Visit;
+use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
 /// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
-pub(crate) trait FullScan: Reader {
+impl StateRef<'_> {
     /// Shows `visit` every lead, in the trash or not, in the order of the rows.
-    fn each_lead(
-        &self,
+    pub(crate) fn each_lead(
+        self,
         mut visit: impl FnMut(Row, Result<StoredLead>) -> Result<()>,
     ) -> Result<()> {
-        let mut changed = self.overlay().leads().iter().peekable();
+        let mut changed = self.overlay.leads().iter().peekable();
         let decode = |record: &[u8]| lead_record::decode(record);
-        self.tables().scan(
+        self.tables.scan(
             Tree::Leads,
             &all(),
             Direction::Ascending,
@@ -52,7 +55,7 @@ pub(crate) trait FullScan: Reader {
     }
 
     /// Shows `visit` every id and external id, as its key, with its row. Only what the tables have.
-    fn each_stored_id(&self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
+    pub(crate) fn each_stored_id(self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
         self.scan_all(Tree::Ids, &mut |key, row| {
             visit(key, decode_row(row));
             Ok(Visit::Continue(()))
@@ -60,7 +63,7 @@ pub(crate) trait FullScan: Reader {
     }
 
     /// Shows `visit` every sorted key.
-    fn each_key(&self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+    pub(crate) fn each_key(self, mut visit: impl FnMut(&[u8])) -> Result<()> {
         self.scan_keys(&all(), Direction::Ascending, |key| {
             visit(key);
             Ok(Visit::Continue(()))
@@ -69,7 +72,10 @@ pub(crate) trait FullScan: Reader {
 
     /// Shows `visit` every chunk of every bitmap: the bitmap's key, the chunk's number and its rows. Only what the tables
     /// have.
-    fn each_stored_chunk(&self, mut visit: impl FnMut(&[u8], u16, Result<RowSet>)) -> Result<()> {
+    pub(crate) fn each_stored_chunk(
+        self,
+        mut visit: impl FnMut(&[u8], u16, Result<RowSet>),
+    ) -> Result<()> {
         self.scan_all(Tree::Bitmaps, &mut |chunk, bytes| {
             let rows = decode_chunk(bytes).and_then(|rows| {
                 let number = u32::from(key::chunk_number(chunk)?);
@@ -88,8 +94,8 @@ pub(crate) trait FullScan: Reader {
     }
 
     /// Shows `visit` every record of the change log, oldest first.
-    fn each_log_record(
-        &self,
+    pub(crate) fn each_log_record(
+        self,
         mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LoggedChange>)>),
     ) -> Result<()> {
         scan_log(self, &all(), |key, record| {
@@ -103,13 +109,13 @@ pub(crate) trait FullScan: Reader {
     }
 
     /// Shows `visit` every credential, as its id and record.
-    fn each_credential_record(
-        &self,
+    pub(crate) fn each_credential_record(
+        self,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
         let scan = |visit: &mut Visitor<'_>| self.scan_all(Tree::Credentials, visit);
         merged(
-            self.overlay().credentials(),
+            self.overlay.credentials(),
             &all(),
             Direction::Ascending,
             scan,
@@ -126,20 +132,17 @@ pub(crate) trait FullScan: Reader {
 
     /// Shows `visit` every credential, in the order of their ids.
     #[cfg(feature = "http")]
-    fn each_credential(
-        &self,
+    pub(crate) fn each_credential(
+        self,
         mut visit: impl FnMut(Result<StoredCredential>) -> Result<()>,
     ) -> Result<()> {
         self.each_credential_record(|_, record| visit(credential::decode(record)))
     }
 
-    fn scan_all(&self, tree: Tree, visit: &mut Visitor<'_>) -> Result<()> {
-        self.tables()
-            .scan(tree, &all(), Direction::Ascending, visit)
+    pub(crate) fn scan_all(self, tree: Tree, visit: &mut Visitor<'_>) -> Result<()> {
+        self.tables.scan(tree, &all(), Direction::Ascending, visit)
     }
 }
-
-impl<R: Reader> FullScan for R {}
 
 /// Every key there can be: none begins with so many FF.
 fn all() -> KeyRange {
@@ -160,11 +163,12 @@ mod tests {
 
     fn leads(view: &ReadView) -> Vec<(u32, StoredLead)> {
         let mut leads = Vec::new();
-        view.each_lead(|row, stored| {
-            leads.push((row.0, stored?));
-            Ok(())
-        })
-        .unwrap();
+        view.state()
+            .each_lead(|row, stored| {
+                leads.push((row.0, stored?));
+                Ok(())
+            })
+            .unwrap();
         leads
     }
 
@@ -214,7 +218,7 @@ mod tests {
             leads(&view),
             expected(&[(0, 10), (1, 1), (3, 30), (4, 40), (6, 6), (8, 80)])
         );
-        let failed = view.each_lead(|row, _| {
+        let failed = view.state().each_lead(|row, _| {
             if row.0 < 4 {
                 Ok(())
             } else {

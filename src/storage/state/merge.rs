@@ -9,11 +9,12 @@ use imbl::OrdMap;
 use crate::error::Result;
 use crate::row::{Direction, Lookup};
 use crate::storage::key::{KeyRange, split_row};
-use crate::storage::state::shared_key::SharedKey as Key;
-use crate::storage::state::state_ref::{Visit, Visitor};
+use crate::storage::shared_key::SharedKey as Key;
 use crate::storage::tables::block;
 use crate::storage::tables::key_blocks::KeyVisitor;
-use crate::storage::tables::open_tables::ReadTables;
+use crate::storage::tables::read::ReadTables;
+use crate::storage::tables::scan::Visit;
+use crate::storage::tables::scan::Visitor;
 
 /// Where a value was found.
 pub(crate) enum MergedValue<'a, V> {

@@ -12,9 +12,9 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::row::Row;
 use crate::storage::journal::RedoOp;
-use crate::storage::state::shared_key::SharedKey as Key;
-use crate::storage::state::state_ref::stored_chunk;
-use crate::storage::tables::open_tables::ReadTables;
+use crate::storage::shared_key::SharedKey as Key;
+use crate::storage::tables::read::ReadTables;
+use crate::storage::tables::read::stored_chunk;
 
 /// Final values by key; where one is absent, the tables' holds.
 #[derive(Clone, Default)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::storage::record::meta::StoreMeta;
 use crate::storage::state::overlay::Overlay;
-use crate::storage::state::state_ref::Reader;
-use crate::storage::tables::open_tables::{CommittedTables, ReadTables};
+use crate::storage::state::state_ref::StateRef;
+use crate::storage::tables::read::CommittedTables;
 
 /// The state of the store after one commit. A copy is cheap.
 #[derive(Clone)]
@@ -16,16 +16,17 @@ pub(crate) struct ReadView {
     pub(crate) overlay: Overlay,
 }
 
-impl Reader for ReadView {
-    fn meta(&self) -> &StoreMeta {
+impl ReadView {
+    /// Borrows the state for reading.
+    pub(crate) fn state(&self) -> StateRef<'_> {
+        StateRef {
+            meta: &self.meta,
+            tables: &*self.tables,
+            overlay: &self.overlay,
+        }
+    }
+
+    pub(crate) fn meta(&self) -> &StoreMeta {
         &self.meta
-    }
-
-    fn tables(&self) -> &dyn ReadTables {
-        &*self.tables
-    }
-
-    fn overlay(&self) -> &Overlay {
-        &self.overlay
     }
 }

@@ -1,7 +1,6 @@
 //! What can be read, whether from a snapshot or from a transaction that has not committed yet.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -19,32 +18,31 @@ use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 use crate::storage::state::merge::{KeyScan, MergedValue, merged, merged_keys, range_of};
 use crate::storage::state::overlay::Overlay;
-use crate::storage::tables::column::{self, DealValues};
-use crate::storage::tables::open_tables::ReadTables;
+use crate::storage::tables::bitmap_chunk::damaged_chunk;
+use crate::storage::tables::bitmap_chunk::decode_chunk;
+use crate::storage::tables::column::DealValues;
+use crate::storage::tables::read::ReadTables;
+use crate::storage::tables::read::stored_value;
+use crate::storage::tables::scan::Visit;
+use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
-
-/// Whether a visitor wants to see more.
-pub(crate) type Visit = ControlFlow<()>;
-
-/// Who is shown keys and values, until it breaks.
-pub(crate) type Visitor<'v> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'v;
 
 /// Looking up a lead costs as much as passing over so many: rows that lie nearer are read in one go.
 const ROWS_PASSED: usize = 8;
 
-/// Reading what the tables have, under what was changed since.
-pub(crate) trait Reader {
-    fn meta(&self) -> &StoreMeta;
+/// A borrowed state of the store: what the tables hold, under what the overlay has changed since.
+#[derive(Clone, Copy)]
+pub(crate) struct StateRef<'a> {
+    pub(crate) meta: &'a StoreMeta,
+    pub(crate) tables: &'a dyn ReadTables,
+    /// Hides what the tables hold.
+    pub(crate) overlay: &'a Overlay,
+}
 
-    /// What the tables have.
-    fn tables(&self) -> &dyn ReadTables;
-
-    /// What hides it.
-    fn overlay(&self) -> &Overlay;
-
+impl StateRef<'_> {
     /// Shows `visit` the sorted keys of a range until it breaks.
-    fn scan_keys(
-        &self,
+    pub(crate) fn scan_keys(
+        self,
         range: &KeyRange,
         direction: Direction,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
@@ -61,20 +59,20 @@ pub(crate) trait Reader {
     }
 
     /// Shows `visit` the sorted keys that `scan` wants until it breaks.
-    fn scan_keys_with(
-        &self,
+    pub(crate) fn scan_keys_with(
+        self,
         scan: &KeyScan<'_>,
         visit: impl FnMut(&[u8]) -> Result<Visit>,
     ) -> Result<()> {
-        merged_keys(self.overlay().keys(), self.tables(), scan, visit)
+        merged_keys(self.overlay.keys(), self.tables, scan, visit)
     }
 
     /// The lead in a row, live or in the trash.
-    fn lead(&self, row: Row) -> Result<Option<StoredLead>> {
-        match self.overlay().leads().get(&row.0) {
+    pub(crate) fn lead(self, row: Row) -> Result<Option<StoredLead>> {
+        match self.overlay.leads().get(&row.0) {
             Some(changed) => changed.as_deref().map(lead_record::decode).transpose(),
             None => stored_value(
-                self.tables(),
+                self.tables,
                 Tree::Leads,
                 &key::row_bytes(row),
                 lead_record::decode,
@@ -83,7 +81,7 @@ pub(crate) trait Reader {
     }
 
     /// The leads in rows that an index names, in the order of the rows.
-    fn leads_at(&self, rows: &[Row]) -> Result<Vec<StoredLead>> {
+    pub(crate) fn leads_at(self, rows: &[Row]) -> Result<Vec<StoredLead>> {
         let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else {
             return Ok(Vec::new());
         };
@@ -99,7 +97,7 @@ pub(crate) trait Reader {
         places.sort_unstable();
         let mut places = places.into_iter().peekable();
         let mut leads: Vec<Option<StoredLead>> = rows.iter().map(|_| None).collect();
-        self.tables().scan(
+        self.tables.scan(
             Tree::Leads,
             &KeyRange::rows(*first, *last),
             Direction::Ascending,
@@ -114,7 +112,7 @@ pub(crate) trait Reader {
                 Ok(Visit::Continue(()))
             },
         )?;
-        let changed = self.overlay().leads();
+        let changed = self.overlay.leads();
         let leads = leads.into_iter().zip(rows).map(|(lead, row)| match lead {
             Some(stored) if changed.is_empty() || changed.get(&row.0).is_none() => Ok(stored),
             _ => self.lead_at(*row),
@@ -123,7 +121,7 @@ pub(crate) trait Reader {
     }
 
     /// The lead in a row that an index names: that it is missing means that the file is damaged.
-    fn lead_at(&self, row: Row) -> Result<StoredLead> {
+    pub(crate) fn lead_at(self, row: Row) -> Result<StoredLead> {
         let missing = || {
             Error::corrupted(format!(
                 "the store's file is damaged: row {} has no lead",
@@ -133,20 +131,20 @@ pub(crate) trait Reader {
         self.lead(row)?.ok_or_else(missing)
     }
 
-    fn row_by_id(&self, id: LeadId) -> Result<Option<Row>> {
+    pub(crate) fn row_by_id(self, id: LeadId) -> Result<Option<Row>> {
         row_of(self, &key::id(id))
     }
 
-    fn row_by_external_id(&self, external_id: &str) -> Result<Option<Row>> {
+    pub(crate) fn row_by_external_id(self, external_id: &str) -> Result<Option<Row>> {
         row_of(self, &key::external_id(external_id))
     }
 
     /// The rows of one bitmap.
-    fn rows(&self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
+    pub(crate) fn rows(self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
         let bitmap = bitmap.key();
         let range = KeyRange::prefix(&bitmap);
-        let mut rows = self.tables().bitmap(&bitmap)?;
-        for (chunk_key, chunk) in range_of(self.overlay().chunks(), &range, Direction::Ascending) {
+        let mut rows = self.tables.bitmap(&bitmap)?;
+        for (chunk_key, chunk) in range_of(self.overlay.chunks(), &range, Direction::Ascending) {
             let first = u32::from(key::chunk_number(chunk_key)?) << 16;
             let rows = Arc::make_mut(&mut rows);
             rows.remove_range(first..=first | 0xffff);
@@ -157,8 +155,8 @@ pub(crate) trait Reader {
 
     /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads
     /// without one are not shown.
-    fn each_value(
-        &self,
+    pub(crate) fn each_value(
+        self,
         field: BitmapField,
         direction: Direction,
         mut visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
@@ -193,8 +191,8 @@ pub(crate) trait Reader {
 
     /// Shows `visit` how many leads have each value of a field, of all or `among` some, in the order of the values; last
     /// those without one. Values that none has are not shown.
-    fn count_values(
-        &self,
+    pub(crate) fn count_values(
+        self,
         field: BitmapField,
         among: Option<&RowBits>,
         mut visit: impl FnMut(&[u8], u64) -> Result<()>,
@@ -215,11 +213,11 @@ pub(crate) trait Reader {
         };
         let range = KeyRange::values_and_none(field);
         let scan = |visit: &mut Visitor<'_>| {
-            self.tables()
+            self.tables
                 .scan(Tree::Bitmaps, &range, Direction::Ascending, visit)
         };
         merged(
-            self.overlay().chunks(),
+            self.overlay.chunks(),
             &range,
             Direction::Ascending,
             scan,
@@ -242,32 +240,32 @@ pub(crate) trait Reader {
     }
 
     /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
-    fn each_deal_values(&self, visit: impl FnMut(&DealValues)) -> Result<()> {
-        column::each_block(self.tables(), self.overlay(), visit)
+    pub(crate) fn each_deal_values(self, visit: impl FnMut(&DealValues)) -> Result<()> {
+        each_deal_value_block(self.tables, self.overlay, visit)
     }
 
     /// The credential with this id.
     #[cfg(feature = "http")]
-    fn credential(&self, id: CredentialId) -> Result<Option<StoredCredential>> {
+    pub(crate) fn credential(self, id: CredentialId) -> Result<Option<StoredCredential>> {
         let id = id.to_bytes();
-        match self.overlay().credentials().get(id.as_slice()) {
+        match self.overlay.credentials().get(id.as_slice()) {
             Some(changed) => changed.as_deref().map(credential::decode).transpose(),
-            None => stored_value(self.tables(), Tree::Credentials, &id, credential::decode),
+            None => stored_value(self.tables, Tree::Credentials, &id, credential::decode),
         }
     }
 
     /// The id of the commit with this number, if the log still holds it.
-    fn logged_commit(&self, seq: Seq) -> Result<Option<CommitId>> {
+    pub(crate) fn logged_commit(self, seq: Seq) -> Result<Option<CommitId>> {
         let key = change_log::key(seq, 0);
         let decode = |bytes: &[u8]| change_log::decode(bytes).map(|(commit, _)| commit);
-        match self.overlay().log().get(key.as_slice()) {
+        match self.overlay.log().get(key.as_slice()) {
             Some(changed) => changed.as_deref().map(decode).transpose(),
-            None => stored_value(self.tables(), Tree::Log, &key, decode),
+            None => stored_value(self.tables, Tree::Log, &key, decode),
         }
     }
 
     /// Shows `visit` the changes of the commits after `seq`, oldest first.
-    fn changes_after(&self, seq: Seq, mut visit: impl FnMut(LoggedChange)) -> Result<()> {
+    pub(crate) fn changes_after(self, seq: Seq, mut visit: impl FnMut(LoggedChange)) -> Result<()> {
         let range = KeyRange {
             from: change_log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(),
             to: vec![0xff; 13],
@@ -282,17 +280,17 @@ pub(crate) trait Reader {
 
 /// Shows `visit` the records of a range of the change log, oldest first.
 pub(crate) fn scan_log(
-    reader: &(impl Reader + ?Sized),
+    state: StateRef<'_>,
     range: &KeyRange,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<Visit>,
 ) -> Result<()> {
     let scan = |visit: &mut Visitor<'_>| {
-        reader
-            .tables()
+        state
+            .tables
             .scan(Tree::Log, range, Direction::Ascending, visit)
     };
     merged(
-        reader.overlay().log(),
+        state.overlay.log(),
         range,
         Direction::Ascending,
         scan,
@@ -306,15 +304,14 @@ pub(crate) fn scan_log(
 
 /// Shows `visit` the chunks of bitmaps in a range of their keys.
 fn scan_chunks(
-    reader: &(impl Reader + ?Sized),
+    state: StateRef<'_>,
     range: &KeyRange,
     direction: Direction,
     mut visit: impl FnMut(&[u8], Cow<'_, RoaringBitmap>) -> Result<Visit>,
 ) -> Result<()> {
-    let scan =
-        |visit: &mut Visitor<'_>| reader.tables().scan(Tree::Bitmaps, range, direction, visit);
+    let scan = |visit: &mut Visitor<'_>| state.tables.scan(Tree::Bitmaps, range, direction, visit);
     merged(
-        reader.overlay().chunks(),
+        state.overlay.chunks(),
         range,
         direction,
         scan,
@@ -326,31 +323,11 @@ fn scan_chunks(
     )
 }
 
-/// The chunk of a bitmap that the tables have; an empty one if there is none.
-pub(crate) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
-    Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
-}
-
-fn row_of(reader: &(impl Reader + ?Sized), id: &[u8]) -> Result<Option<Row>> {
-    match reader.overlay().ids().get(id) {
+fn row_of(state: StateRef<'_>, id: &[u8]) -> Result<Option<Row>> {
+    match state.overlay.ids().get(id) {
         Some(changed) => Ok(*changed),
-        None => stored_value(reader.tables(), Tree::Ids, id, decode_row),
+        None => stored_value(state.tables, Tree::Ids, id, decode_row),
     }
-}
-
-/// What `read` makes of the value that the tables have under a key.
-fn stored_value<T>(
-    tables: &dyn ReadTables,
-    tree: Tree,
-    key: &[u8],
-    read: impl Fn(&[u8]) -> Result<T>,
-) -> Result<Option<T>> {
-    let mut value = None;
-    tables.get(tree, key, &mut |bytes| {
-        value = Some(read(bytes)?);
-        Ok(())
-    })?;
-    Ok(value)
 }
 
 pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
@@ -361,10 +338,33 @@ pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
         .map_err(damaged)
 }
 
-pub(crate) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
-    RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged_chunk().caused_by(error))
-}
-
-fn damaged_chunk() -> Error {
-    Error::corrupted("the store's file is damaged: a bitmap cannot be read")
+/// Shows `visit` every block that may have a value, in the order of rows.
+fn each_deal_value_block(
+    tables: &dyn ReadTables,
+    overlay: &Overlay,
+    mut visit: impl FnMut(&DealValues),
+) -> Result<()> {
+    let mut changed = overlay
+        .deal_values()
+        .iter()
+        .map(|(row, value)| (*row, *value))
+        .peekable();
+    tables.scan(
+        Tree::Columns,
+        &KeyRange::deal_values(),
+        Direction::Ascending,
+        &mut |key, bytes| {
+            let mut block = DealValues::decode(key::row(key)?, bytes)?;
+            while let Some(missing) = DealValues::missing(&mut changed, block.first_row()) {
+                visit(&missing);
+            }
+            block.patch(&mut changed);
+            visit(&block);
+            Ok(Visit::Continue(()))
+        },
+    )?;
+    while let Some(missing) = DealValues::missing(&mut changed, u32::MAX) {
+        visit(&missing);
+    }
+    Ok(())
 }

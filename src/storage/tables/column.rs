@@ -6,12 +6,6 @@
 use std::iter::Peekable;
 
 use crate::error::{Error, Result};
-use crate::row::Direction;
-use crate::storage::key::{self, KeyRange};
-use crate::storage::state::overlay::Overlay;
-use crate::storage::state::state_ref::Visit;
-use crate::storage::tables::open_tables::ReadTables;
-use crate::storage::tables::tree::Tree;
 
 /// How many rows share a block: as many as fill a page of redb.
 pub(crate) const BLOCK_ROWS: u32 = 512;
@@ -25,7 +19,7 @@ pub(crate) struct DealValues {
 }
 
 impl DealValues {
-    fn decode(first_row: u32, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(first_row: u32, bytes: &[u8]) -> Result<Self> {
         let (values, rest) = bytes.as_chunks::<WIDTH>();
         if !rest.is_empty() || values.len() > BLOCK_ROWS as usize {
             return Err(Error::corrupted(
@@ -84,7 +78,7 @@ impl DealValues {
         }
     }
 
-    fn empty(row: u32) -> Self {
+    pub(crate) fn empty(row: u32) -> Self {
         Self {
             first_row: row - row % BLOCK_ROWS,
             values: Vec::new(),
@@ -92,7 +86,7 @@ impl DealValues {
     }
 
     /// The block of the next change, if it comes before the row `end`: one that the tables have not.
-    fn missing(
+    pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
         end: u32,
     ) -> Option<Self> {
@@ -102,59 +96,16 @@ impl DealValues {
         Some(block)
     }
 
-    fn patch(&mut self, changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>) {
+    pub(crate) fn patch(
+        &mut self,
+        changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
+    ) {
         while let Some((row, value)) =
             changed.next_if(|(row, _)| row - row % BLOCK_ROWS == self.first_row)
         {
             self.set(row, value);
         }
     }
-}
-
-/// The block of a row, as the tables have it.
-pub(crate) fn stored_block(tables: &dyn ReadTables, row: u32) -> Result<DealValues> {
-    let mut block = DealValues::empty(row);
-    let first_row = block.first_row;
-    tables.get(
-        Tree::Columns,
-        &key::deal_value_block(first_row),
-        &mut |bytes| {
-            block = DealValues::decode(first_row, bytes)?;
-            Ok(())
-        },
-    )?;
-    Ok(block)
-}
-
-/// Shows `visit` every block that may have a value, in the order of rows.
-pub(crate) fn each_block(
-    tables: &dyn ReadTables,
-    overlay: &Overlay,
-    mut visit: impl FnMut(&DealValues),
-) -> Result<()> {
-    let mut changed = overlay
-        .deal_values()
-        .iter()
-        .map(|(row, value)| (*row, *value))
-        .peekable();
-    tables.scan(
-        Tree::Columns,
-        &KeyRange::deal_values(),
-        Direction::Ascending,
-        &mut |key, bytes| {
-            let mut block = DealValues::decode(key::row(key)?, bytes)?;
-            while let Some(missing) = DealValues::missing(&mut changed, block.first_row) {
-                visit(&missing);
-            }
-            block.patch(&mut changed);
-            visit(&block);
-            Ok(Visit::Continue(()))
-        },
-    )?;
-    while let Some(missing) = DealValues::missing(&mut changed, u32::MAX) {
-        visit(&missing);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::row::Direction;
 use crate::storage::fault;
 use crate::storage::key::KeyRange;
-use crate::storage::state::shared_key::SharedKey as Key;
-use crate::storage::state::state_ref::Visit;
+use crate::storage::shared_key::SharedKey as Key;
 use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
+use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Bytes;
 
 /// A page of redb has 4,096 bytes, some of which tell where keys and values end.
@@ -393,10 +393,10 @@ mod tests {
                     if *present { model.insert(key.to_vec()); } else { model.remove(&**key); }
                 }
                 let transaction = db.begin_write().unwrap();
-                write(&mut transaction.open_table(Tree::BlockKeys.definition()).unwrap(), &changes).unwrap();
+                write(&mut transaction.open_table(Tree::Keys.definition()).unwrap(), &changes).unwrap();
                 transaction.commit().unwrap();
                 let transaction = db.begin_read().unwrap();
-                let table = transaction.open_table(Tree::BlockKeys.definition()).unwrap();
+                let table = transaction.open_table(Tree::Keys.definition()).unwrap();
                 for entry in table.iter().unwrap() {
                     let (begin, block) = entry.unwrap();
                     let (begin, block) = (begin.value(), block.value());
@@ -423,9 +423,7 @@ mod tests {
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let transaction = db.begin_write().unwrap();
-        let mut table = transaction
-            .open_table(Tree::BlockKeys.definition())
-            .unwrap();
+        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
         let key = |n: u32| Key::from([b"time".as_slice(), &n.to_be_bytes()].concat().as_slice());
         for commit in 0..100 {
             write(
@@ -484,9 +482,7 @@ mod tests {
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let transaction = db.begin_write().unwrap();
-        let mut table = transaction
-            .open_table(Tree::BlockKeys.definition())
-            .unwrap();
+        let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
         // Each takes about twenty bytes in a block.
         let key = |n: u32| {
             Key::from(

@@ -10,7 +10,7 @@ pub(crate) type Definition = TableDefinition<'static, Bytes, Bytes>;
 pub(crate) enum Tree {
     Leads,
     Ids,
-    BlockKeys,
+    Keys,
     Bitmaps,
     Columns,
     Log,
@@ -22,7 +22,7 @@ impl Tree {
     pub(crate) const ALL: [Self; 8] = [
         Self::Leads,
         Self::Ids,
-        Self::BlockKeys,
+        Self::Keys,
         Self::Bitmaps,
         Self::Columns,
         Self::Log,
@@ -34,7 +34,7 @@ impl Tree {
         TableDefinition::new(match self {
             Self::Leads => "leads",
             Self::Ids => "ids",
-            Self::BlockKeys => "keys",
+            Self::Keys => "keys",
             Self::Bitmaps => "bitmaps",
             Self::Columns => "columns",
             Self::Log => "log",

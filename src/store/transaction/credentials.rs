@@ -2,7 +2,7 @@
 
 use crate::credential::{Credential, CredentialId, IssuedCredential, NewCredential};
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Reader, StoredCredential};
+use crate::storage::StoredCredential;
 use crate::store::transaction::Transaction;
 
 impl Transaction<'_> {
@@ -28,7 +28,7 @@ impl Transaction<'_> {
     /// The same.
     pub fn revoke_credential(&mut self, id: CredentialId) -> Result<Credential> {
         let mut stored = self
-            .batch
+            .state()
             .credential(id)?
             .ok_or_else(|| no_credential(id))?;
         if stored.credential.revoked_at.is_none() {
@@ -44,7 +44,7 @@ impl Transaction<'_> {
     ///
     /// The same.
     pub fn remove_credential(&mut self, id: CredentialId) -> Result<()> {
-        self.batch
+        self.state()
             .credential(id)?
             .ok_or_else(|| no_credential(id))?;
         self.set_credential(id, None)

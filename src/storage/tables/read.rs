@@ -1,0 +1,249 @@
+//! The tables opened for reading. Opening them costs more than a lookup, so it is done once per committed state.
+
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use roaring::RoaringBitmap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::row::Direction;
+use crate::storage::key::{self, KeyRange};
+use crate::storage::record::codec::CodecError;
+use crate::storage::record::meta::StoreMeta;
+use crate::storage::tables::bitmap_cache::BitmapCache;
+use crate::storage::tables::bitmap_chunk::decode_chunk;
+use crate::storage::tables::column::DealValues;
+use crate::storage::tables::key_blocks::{self, KeyVisitor};
+use crate::storage::tables::scan::Visit;
+use crate::storage::tables::scan::Visitor;
+use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
+use crate::storage::{FORMAT, fault};
+
+/// One table handle per [`Tree`], in the order of [`Tree::ALL`].
+pub(crate) struct Tables<T>([T; Tree::ALL.len()]);
+
+/// The tables as a commit left them.
+pub(crate) struct CommittedTables {
+    tables: Tables<ReadOnlyTable<Bytes, Bytes>>,
+    /// What was decoded, since most lists ask for the same few bitmaps.
+    bitmaps: BitmapCache,
+}
+
+/// Reading from the tables, whoever opened them.
+pub(crate) trait ReadTables {
+    /// Shows `read` the value under a key, if there is one.
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+
+    /// The rows of a bitmap, by the key that its chunks share.
+    fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
+        let mut rows = RoaringBitmap::new();
+        self.scan(
+            Tree::Bitmaps,
+            &KeyRange::prefix(bitmap),
+            Direction::Ascending,
+            &mut |_, bytes| {
+                rows |= decode_chunk(bytes)?;
+                Ok(Visit::Continue(()))
+            },
+        )?;
+        Ok(Arc::new(rows))
+    }
+
+    /// Shows `visitor` the sorted keys of a range until it breaks.
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()>;
+
+    /// Shows `visit` the keys of a range of another table, with their values, until it breaks.
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()>;
+}
+
+impl<T> Tables<T> {
+    pub(crate) fn open(mut open: impl FnMut(Tree) -> Result<T>) -> Result<Self> {
+        let [leads, ids, keys, bitmaps, columns, log, credentials, meta] = Tree::ALL.map(&mut open);
+        Ok(Self([
+            leads?,
+            ids?,
+            keys?,
+            bitmaps?,
+            columns?,
+            log?,
+            credentials?,
+            meta?,
+        ]))
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is a table for each tree")]
+    fn table(&self, tree: Tree) -> &T {
+        &self.0[tree as usize]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is a table for each tree")]
+    pub(crate) fn table_mut(&mut self, tree: Tree) -> &mut T {
+        &mut self.0[tree as usize]
+    }
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match self.table(tree).get(key).map_err(fault)? {
+            Some(value) => read(value.value()),
+            None => Ok(()),
+        }
+    }
+
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()> {
+        key_blocks::scan(self.table(Tree::Keys), range, direction, visitor)
+    }
+
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()> {
+        if range.from >= range.to {
+            return Ok(());
+        }
+        let mut entries = self
+            .table(tree)
+            .range::<&[u8]>(range.from.as_slice()..range.to.as_slice())
+            .map_err(fault)?;
+        loop {
+            let entry = match direction {
+                Direction::Ascending => entries.next(),
+                Direction::Descending => entries.next_back(),
+            };
+            let Some(entry) = entry else { return Ok(()) };
+            let (key, value) = entry.map_err(fault)?;
+            if visit(key.value(), value.value())?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl CommittedTables {
+    /// The tables as a commit left them, with the header. A format that this version does not know is refused before
+    /// anything else is read.
+    pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, StoreMeta)> {
+        let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
+        check_format(&open(Tree::Meta)?)?;
+        let tables = Tables::open(open)?;
+        let meta = tables.meta()?;
+        Ok((
+            Self {
+                tables,
+                bitmaps: BitmapCache::default(),
+            },
+            meta,
+        ))
+    }
+}
+
+impl ReadTables for CommittedTables {
+    fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.tables.get(tree, key, read)
+    }
+
+    fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
+        self.bitmaps
+            .get_or_insert(bitmap, || self.tables.bitmap(bitmap))
+    }
+
+    fn scan_keys(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        visitor: &mut dyn KeyVisitor,
+    ) -> Result<()> {
+        self.tables.scan_keys(range, direction, visitor)
+    }
+
+    fn scan(
+        &self,
+        tree: Tree,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()> {
+        self.tables.scan(tree, range, direction, visit)
+    }
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
+    /// Returns the block of deal values that holds a row, empty if there is none.
+    pub(crate) fn deal_value_block(&self, row: u32) -> Result<DealValues> {
+        let empty = DealValues::empty(row);
+        let first_row = empty.first_row();
+        let key = key::deal_value_block(first_row);
+        let stored = stored_value(self, Tree::Columns, &key, |bytes| {
+            DealValues::decode(first_row, bytes)
+        })?;
+        Ok(stored.unwrap_or(empty))
+    }
+
+    pub(crate) fn meta(&self) -> Result<StoreMeta> {
+        let meta = self
+            .table(Tree::Meta)
+            .get(META_KEY)
+            .map_err(fault)?
+            .ok_or(CodecError::Empty { record: "header" })?;
+        StoreMeta::decode(meta.value())
+    }
+}
+
+fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
+    let value = meta.get(FORMAT_KEY).map_err(fault)?;
+    let bytes = value
+        .as_ref()
+        .and_then(|value| <[u8; 4]>::try_from(value.value()).ok());
+    match bytes.map(u32::from_le_bytes) {
+        Some(FORMAT) => Ok(()),
+        Some(other) => Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            format!(
+                "the store has the format {other}, and this version of leadstore knows only {FORMAT}; \
+                 use the version that wrote it, or a newer one"
+            ),
+        )),
+        None => Err(Error::corrupted(
+            "the store's file is damaged: it does not say which format it has",
+        )),
+    }
+}
+
+/// Returns the decoded value under a key, if there is one.
+pub(crate) fn stored_value<T>(
+    tables: &dyn ReadTables,
+    tree: Tree,
+    key: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut value = None;
+    tables.get(tree, key, &mut |bytes| {
+        value = Some(decode(bytes)?);
+        Ok(())
+    })?;
+    Ok(value)
+}
+
+/// Returns a chunk of a bitmap, empty if the tables have none.
+pub(crate) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
+    Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
+}

@@ -1,0 +1,49 @@
+//! The tables opened for writing, by a checkpoint or by a transaction that outgrows memory.
+
+use redb::{Table, WriteTransaction};
+
+use crate::error::Result;
+use crate::storage::record::meta::StoreMeta;
+use crate::storage::tables::read::Tables;
+use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
+use crate::storage::{FORMAT, fault};
+
+/// The tables of a write transaction.
+pub(crate) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
+
+impl<'t> OpenTables<'t> {
+    pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self> {
+        Self::open(|tree| transaction.open_table(tree.definition()).map_err(fault))
+    }
+
+    /// Writes the tables of a store that holds nothing.
+    pub(crate) fn initialise(&mut self) -> Result<()> {
+        self.set_format(Some(FORMAT))?;
+        self.write_meta(&StoreMeta::new())
+    }
+
+    pub(crate) fn set_format(&mut self, format: Option<u32>) -> Result<()> {
+        self.set(
+            Tree::Meta,
+            FORMAT_KEY,
+            format
+                .map(u32::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 4]>::as_slice),
+        )
+    }
+
+    /// Sets the value under a key of a table, or removes it.
+    pub(crate) fn set(&mut self, tree: Tree, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let table = self.table_mut(tree);
+        match value {
+            Some(value) => table.insert(key, value).map_err(fault)?,
+            None => table.remove(key).map_err(fault)?,
+        };
+        Ok(())
+    }
+
+    pub(crate) fn write_meta(&mut self, meta: &StoreMeta) -> Result<()> {
+        self.set(Tree::Meta, META_KEY, Some(&meta.encode()?))
+    }
+}
