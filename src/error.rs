@@ -6,8 +6,6 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-#[cfg(feature = "http")]
-use crate::lead::Lead;
 use crate::lead::{LeadId, Version, Violation};
 
 /// The result of every fallible call in this crate.
@@ -227,13 +225,13 @@ impl Error {
 
     /// A lead that is not what the condition of a request demands.
     #[cfg(feature = "http")]
-    pub(crate) fn precondition_failed(lead: &Lead) -> Self {
+    pub(crate) fn precondition_failed(id: LeadId, version: Version) -> Self {
         let message = format!(
             "lead {} is at version {}: read it again and repeat the change",
-            lead.id, lead.version
+            id, version
         );
-        let mut error = Self::about(lead.id, ErrorKind::Conflict, message);
-        error.0.current_version = Some(lead.version);
+        let mut error = Self::about(id, ErrorKind::Conflict, message);
+        error.0.current_version = Some(version);
         error
     }
 

@@ -4,10 +4,12 @@ mod custom_value;
 mod deal_value;
 mod id;
 mod new_lead;
+mod parse_id;
 mod patch;
 pub(crate) mod rule;
 mod version;
 mod violation;
+mod violations;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,7 @@ pub use violation::{Violation, ViolationCode};
 
 pub(crate) use deal_value::serialize as serialize_deal_value;
 pub(crate) use rule::{MAX_ENCODED_BYTES, StatusSet};
-pub(crate) use violation::Violations;
+pub(crate) use violations::Violations;
 
 /// A sales lead as the store holds it.
 ///

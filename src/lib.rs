@@ -120,6 +120,7 @@ mod search;
 mod simulated_disk;
 mod storage;
 mod store;
+mod sync;
 #[cfg(feature = "unstable-testing")]
 pub mod testing;
 mod trash;

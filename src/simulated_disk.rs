@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync::lock;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use fastrand::Rng;
 
@@ -292,7 +293,7 @@ impl SimulatedDisk {
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         // A panic elsewhere leaves the model as whole as an operation that was cut off.
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.disk)
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) use database::disk_snapshot::DiskSnapshot;
 pub(crate) use database::open::OpenMode;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use database::open::set_format;
-pub(crate) use database::write_txn::{FinishedBatch, WriteBatch};
-pub(crate) use database::{Database, JournalSync, Pending, read_only};
+pub(crate) use database::write_txn::{FinishedBatch, Pending, WriteBatch};
+pub(crate) use database::{Database, JournalSync, read_only};
 pub(crate) use file::checksummed::CorruptionSlot;
 pub(crate) use file::location::Location;
 pub(crate) use file::real::create_private_directory;

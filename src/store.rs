@@ -31,6 +31,8 @@ use crate::lead::{Lead, LeadId, LeadPatch, NewLead, TrashedLead, Version};
 use crate::query::{self, Facets, Filter, ListQuery, Page};
 use crate::search::{Hit, SearchQuery, SearchState, SearchStatus};
 use crate::storage::Location;
+use crate::sync::lock;
+use crate::sync::{read_lock, write_lock};
 use crate::trash::{self, TrashQuery};
 
 /// A store of leads.
@@ -404,7 +406,7 @@ impl LeadStore {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub fn reopen(&self) -> Result<()> {
         self.shared.reentrancy.refuse()?;
-        let _turn = engine::lock(&self.shared.turn);
+        let _turn = lock(&self.shared.turn);
         if let Some(Err(error)) = self
             .replace_state(State::Reopening)
             .into_engine()
@@ -442,7 +444,7 @@ impl LeadStore {
     /// [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
     pub fn close(self) -> Result<()> {
         self.shared.reentrancy.refuse()?;
-        let _turn = engine::lock(&self.shared.turn);
+        let _turn = lock(&self.shared.turn);
         self.replace_state(State::Closed)
             .into_engine()
             .map_or(Ok(()), |engine| engine.close())
@@ -517,17 +519,11 @@ impl LeadStore {
 
     // The state is replaced in one assignment, so a panic elsewhere leaves none half made.
     fn read_state(&self) -> RwLockReadGuard<'_, State> {
-        self.shared
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        read_lock(&self.shared.state)
     }
 
     fn write_state(&self) -> RwLockWriteGuard<'_, State> {
-        self.shared
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        write_lock(&self.shared.state)
     }
 }
 

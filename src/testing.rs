@@ -1,6 +1,6 @@
 //! What tests and fuzz targets need beyond the API. Outside of semantic versioning.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::row::Row;
 pub use crate::simulated_disk::{Fault, SimulatedDisk};
 use crate::storage::{ChangeKind, LoggedChange};
+use crate::sync::lock;
 use crate::{Clock, LeadId, LeadStore, OpenOptions};
 
 /// A clock that stands until it is set. Clones show the same time.
@@ -23,24 +24,24 @@ impl ManualClock {
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = lock(&self.0);
         shown.0 += TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         shown.1 += time;
     }
 
     /// Sets the time of day, forward or back, while no time passes.
     pub fn set(&self, now: DateTime<Utc>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+        lock(&self.0).0 = now;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        lock(&self.0).0
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        lock(&self.0).1
     }
 }
 

@@ -48,7 +48,7 @@ impl IfMatch {
     pub(crate) fn check(&self, lead: &Lead) -> Result<()> {
         match self {
             Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => {
-                Err(Error::precondition_failed(lead))
+                Err(Error::precondition_failed(lead.id, lead.version))
             }
             Self::Any | Self::Tags(_) => Ok(()),
         }

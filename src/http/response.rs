@@ -4,18 +4,17 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::entity_tag::EntityTag;
 use crate::lead::Lead;
 
 /// `body` as JSON. Every type that is presented serialises.
-pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
+pub(crate) fn json(mut status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
     // No page of leads is smaller; growing on the way costs a tenth of a small answer's time.
     let mut bytes = Vec::with_capacity(1_024);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
         log::error!("an answer could not be written as JSON: {error}");
-        return ApiError::new(ApiErrorCode::Internal, "the answer could not be written")
-            .into_response();
+        status = StatusCode::INTERNAL_SERVER_ERROR;
+        bytes = br#"{"error":"internal","message":"the response could not be encoded"}"#.to_vec();
     }
     let mut response = empty(status);
     *response.body_mut() = bytes;

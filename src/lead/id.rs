@@ -1,14 +1,11 @@
 //! The identity of a lead: a UUID printed as a TypeID, `lead_01h455vb4pex5vsknk084sn02q`.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::lead::{Violation, ViolationCode};
 use crate::type_id;
 
 /// The identity of a lead.
@@ -28,7 +25,7 @@ use crate::type_id;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeadId(u128);
 
-const PREFIX: &str = "lead_";
+pub(crate) const PREFIX: &str = "lead_";
 
 impl LeadId {
     /// The id with these bytes, most significant first, as RFC 9562 lays a UUID out.
@@ -68,34 +65,9 @@ impl fmt::Debug for LeadId {
     }
 }
 
-impl FromStr for LeadId {
-    type Err = Error;
-
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
-    /// 128 bits.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        type_id::parse(PREFIX, text).map(Self).ok_or_else(|| {
-            Error::invalid(vec![Violation::new(
-                "id",
-                ViolationCode::InvalidFormat,
-                "a lead's id is lead_ and 26 characters of 0-9 and a-z without i, l, o, u, the first of them 0 to 7",
-            )])
-        })
-    }
-}
-
 impl Serialize for LeadId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for LeadId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One state of the store, ready to be read and searched, and the place where the newest one is published. A view
 //! changes as a whole: swapped apart, a lead would show twice or not at all.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowSet;
@@ -10,6 +10,8 @@ use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::terms::document::IndexSchema;
 use crate::storage::{ReadView, StateRef};
+use crate::sync::read_lock;
+use crate::sync::write_lock;
 
 /// A committed state of the index.
 pub(crate) struct IndexView {
@@ -211,11 +213,11 @@ impl PublishedView {
 
     // A view is replaced in one assignment, so a panic elsewhere leaves none half made.
     fn read_slot(&self) -> RwLockReadGuard<'_, Option<Arc<StoreView>>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        read_lock(&self.0)
     }
 
     fn write_slot(&self) -> RwLockWriteGuard<'_, Option<Arc<StoreView>>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        write_lock(&self.0)
     }
 }
 

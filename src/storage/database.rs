@@ -10,7 +10,6 @@ pub(crate) mod open;
 pub(crate) mod rebuild;
 pub(crate) mod write_txn;
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use redb::ReadableDatabase;
@@ -18,7 +17,7 @@ use redb::ReadableDatabase;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint::Checkpoint;
 use crate::storage::database::disk_snapshot::DiskSnapshot;
-use crate::storage::database::write_txn::{Finished, FinishedBatch, WriteBatch};
+use crate::storage::database::write_txn::{Finished, FinishedBatch, Pending};
 use crate::storage::fault;
 use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
@@ -84,12 +83,11 @@ impl Database {
         let OpenFiles::Writable(writable) = &self.files else {
             return Err(read_only());
         };
-        Ok(Pending {
-            view: self.read()?,
-            db: Arc::clone(&writable.db),
-            transaction: OnceCell::new(),
-            memory_limit: self.overlay_bytes,
-        })
+        Ok(Pending::new(
+            self.read()?,
+            Arc::clone(&writable.db),
+            self.overlay_bytes,
+        ))
     }
 
     /// Commits a finished transaction. After an error it may or may not be in the store once that is reopened.
@@ -110,7 +108,7 @@ impl Database {
         match batch.finished {
             Finished::InMemory(view, ops) => {
                 writable.journal.check()?;
-                let previous = pending.view.meta.commit_id;
+                let previous = pending.view().meta.commit_id;
                 writable
                     .journal
                     .append(previous, &view.meta, &ops)
@@ -125,7 +123,7 @@ impl Database {
             }
             Finished::InTables => {
                 let commit = || {
-                    if let Some(transaction) = pending.transaction.into_inner() {
+                    if let Some(transaction) = pending.into_transaction() {
                         transaction.commit().map_err(fault)?;
                     }
                     let (tables, meta) =
@@ -329,45 +327,6 @@ impl Database {
                 Ok(())
             }
         }
-    }
-}
-
-/// A write that has begun. It must be ended by [`Database::commit`] or [`abort`](Self::abort): redb leaks the pages of a
-/// transaction that is dropped while unwinding, and then checks the whole file at the next open.
-pub(crate) struct Pending {
-    view: ReadView,
-    db: Arc<redb::Database>,
-    /// Begun when the write outgrows memory.
-    transaction: OnceCell<redb::WriteTransaction>,
-    memory_limit: usize,
-}
-
-impl Pending {
-    /// What this write reads and writes.
-    pub(crate) fn batch(&self) -> WriteBatch<'_> {
-        WriteBatch::new(self)
-    }
-
-    pub(crate) fn abort(self) -> Result<()> {
-        self.transaction
-            .into_inner()
-            .map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
-    }
-
-    pub(crate) fn view(&self) -> &ReadView {
-        &self.view
-    }
-
-    pub(crate) fn memory_limit(&self) -> usize {
-        self.memory_limit
-    }
-
-    pub(crate) fn transaction(&self) -> Result<&redb::WriteTransaction> {
-        if let Some(transaction) = self.transaction.get() {
-            return Ok(transaction);
-        }
-        let transaction = crate::storage::database::checkpoint::begin_write(&self.db)?;
-        Ok(self.transaction.get_or_init(|| transaction))
     }
 }
 

@@ -2,12 +2,14 @@
 //! sweeps the trash; with [`Durability::Within`](crate::store::Durability::Within) another makes writes durable in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::engine::{Core, lock};
+use crate::store::engine::Core;
+use crate::sync::lock;
+use crate::sync::wait_timeout;
 
 /// How often the trash is looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -66,11 +68,7 @@ impl Wakeup {
             if rest.is_zero() {
                 return true;
             }
-            pending = self
-                .wake
-                .wait_timeout(pending, rest)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            pending = wait_timeout(&self.wake, pending, rest);
         }
     }
 }

@@ -4,11 +4,12 @@
 //! One of the waiting threads leads: it carries out all that waits once it has the file. The others sleep until their
 //! result is there, rather than queue for the file, which the leader would get again before any of them woke up.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::engine::lock;
 use crate::store::transaction::Transaction;
+use crate::sync::lock;
+use crate::sync::wait;
 
 /// How many writes share a commit at most.
 const COMMIT_GROUP_MAX: usize = 256;
@@ -78,10 +79,7 @@ impl CommitQueue {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
             if state.has_leader {
-                state = self
-                    .done
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = wait(&self.done, state);
                 continue;
             }
             state.has_leader = true;

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -20,6 +20,7 @@ use crate::store::commit_group::CommitQueue;
 use crate::store::options::{Durability, OpenOptions};
 use crate::store::reentrancy::ReentrancyGuard;
 use crate::store::transaction::{Rules, Transaction};
+use crate::sync::lock;
 use crate::trash::ClockGuard;
 
 /// How many expired leads one transaction of the sweep purges.
@@ -526,9 +527,4 @@ impl Core {
 /// Makes every commit so far durable.
 fn sync(file: &Mutex<Option<Database>>) -> Result<()> {
     lock(file).as_mut().ok_or_else(Error::closed)?.sync()
-}
-
-/// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

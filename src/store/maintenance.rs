@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{self, DiskSnapshot, Location, ReadView, guarded};
-use crate::store::engine::{Core, Engine, lock};
+use crate::store::engine::{Core, Engine};
 use crate::store::{LeadStore, State};
+use crate::sync::lock;
 use crate::{schema, search};
 
 /// How often a check is repeated where a large transaction wrote to the file meanwhile.

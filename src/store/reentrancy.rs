@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread::ThreadId;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::engine::lock;
+use crate::sync::lock;
 
 /// The thread whose transaction is under way; there is one at a time.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -13,6 +13,8 @@ use tantivy::directory::{
 };
 
 use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
+use crate::sync::lock;
+use crate::sync::wait;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedIndex {
@@ -122,25 +124,17 @@ impl Directory for SimulatedIndex {
         self.disk.sync_directory()
     }
 
-    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        let mut held = self
-            .locks
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while !held.insert(lock.filepath.clone()) {
-            if !lock.is_blocking {
+    fn acquire_lock(&self, requested: &Lock) -> Result<DirectoryLock, LockError> {
+        let mut held = lock(&self.locks.held);
+        while !held.insert(requested.filepath.clone()) {
+            if !requested.is_blocking {
                 return Err(LockError::LockBusy);
             }
-            held = self
-                .locks
-                .released
-                .wait(held)
-                .unwrap_or_else(PoisonError::into_inner);
+            held = wait(&self.locks.released, held);
         }
         let held = HeldLock {
             locks: Arc::clone(&self.locks),
-            path: lock.filepath.clone(),
+            path: requested.filepath.clone(),
         };
         Ok(DirectoryLock::from(Box::new(held)))
     }
@@ -153,11 +147,7 @@ impl Directory for SimulatedIndex {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        self.locks
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.path);
+        lock(&self.locks.held).remove(&self.path);
         self.locks.released.notify_all();
     }
 }

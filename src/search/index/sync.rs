@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ use crate::search::index::writer::{BatchProgress, Indexer};
 use crate::search::status::{SearchState, SearchStatus};
 use crate::search::view::{PublishedView, StoreView};
 use crate::storage::Seq;
+use crate::sync::lock;
+use crate::sync::wait;
+use crate::sync::wait_timeout;
 
 /// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
 const UNINDEXED_MAX: u64 = 50_000;
@@ -402,16 +405,8 @@ impl Shared {
             schedule = match schedule.next_run(Instant::now()) {
                 NextRun::Now => return true,
                 NextRun::Never => return false,
-                NextRun::WhenNotified => self
-                    .work
-                    .wait(schedule)
-                    .unwrap_or_else(PoisonError::into_inner),
-                NextRun::In(rest) => {
-                    self.work
-                        .wait_timeout(schedule, rest)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
+                NextRun::WhenNotified => wait(&self.work, schedule),
+                NextRun::In(rest) => wait_timeout(&self.work, schedule, rest),
             };
         }
     }
@@ -429,11 +424,7 @@ impl Shared {
         schedule.at_once = true;
         self.work.notify_one();
         // Not for ever, so that no missed signal can hang a caller.
-        let (schedule, _) = self
-            .progress
-            .wait_timeout(schedule, Duration::from_millis(100))
-            .unwrap_or_else(PoisonError::into_inner);
-        schedule
+        wait_timeout(&self.progress, schedule, Duration::from_millis(100))
     }
 
     fn unindexed(&self) -> u64 {
@@ -443,9 +434,4 @@ impl Shared {
     fn schedule(&self) -> MutexGuard<'_, SyncSchedule> {
         lock(&self.schedule)
     }
-}
-
-/// Every lock here guards values that are whole between any two statements, so a panic elsewhere spoils none.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

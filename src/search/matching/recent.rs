@@ -16,6 +16,7 @@ use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::lead_terms::each_term;
 use crate::storage::ReadView;
 use crate::storage::StateRef;
+use crate::sync::lock;
 
 /// The changed leads of one or more commits.
 pub(crate) struct MemSegment {
@@ -45,10 +46,7 @@ impl MemSegment {
             return Ok(terms);
         }
         // One searcher analyses, the others wait for it. The lock guards nothing that a panic could leave half done.
-        let _analysing = self
-            .analysing
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _analysing = lock(&self.analysing);
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }

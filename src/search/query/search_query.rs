@@ -11,6 +11,7 @@ use crate::search::matching::results::RankedHits;
 use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::{QueryText, word_count};
 use crate::search::terms::field::{Field, FieldScope};
+use crate::search::terms::index_term::QUERY_WORDS_MAX;
 use crate::search::view::StoreView;
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
@@ -38,7 +39,6 @@ pub struct SearchQuery {
 
 /// The longest query, in bytes and in words.
 const QUERY_BYTES_MAX: usize = 512;
-pub(crate) const QUERY_WORDS_MAX: usize = 32;
 /// As many as a lead can have: seven, and a hundred custom fields.
 const QUERY_FIELDS_MAX: usize = 107;
 

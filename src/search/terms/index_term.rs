@@ -3,8 +3,10 @@
 
 use std::fmt::{self, Write};
 
-use crate::search::query::search_query::QUERY_WORDS_MAX;
 use crate::search::terms::pretokenized::SEPARATOR;
+
+/// Words of the longest query. Longer values have no length marker, since no query can equal them.
+pub(crate) const QUERY_WORDS_MAX: usize = 32;
 
 /// What stands at a place in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

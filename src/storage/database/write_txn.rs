@@ -3,6 +3,7 @@
 //! They gather in an overlay of the transaction's own. A transaction that outgrows memory writes it to the tables, in
 //! key order, and goes on; such a one is committed there, past the journal.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,8 @@ use chrono::{DateTime, Utc};
 use crate::credential::CredentialId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Row, RowSet};
-use crate::storage::database::Pending;
+use crate::storage::database::checkpoint;
+use crate::storage::fault;
 use crate::storage::journal::RedoOp;
 use crate::storage::key::{KeyRange, chunk_key};
 use crate::storage::record::change_log::{self, LoggedChange};
@@ -30,6 +32,59 @@ use crate::storage::tables::write::OpenTables;
 
 /// How many log records one commit removes, so that trimming is spread over commits.
 const LOG_RECORDS_TRIMMED: usize = 16;
+
+/// A write that has begun. It must be ended by [`Database::commit`] or [`abort`](Self::abort): redb leaks the pages of a
+/// transaction that is dropped while unwinding, and then checks the whole file at the next open.
+pub(crate) struct Pending {
+    view: ReadView,
+    db: Arc<redb::Database>,
+    /// Begun when the write outgrows memory.
+    transaction: OnceCell<redb::WriteTransaction>,
+    memory_limit: usize,
+}
+
+impl Pending {
+    pub(crate) fn new(view: ReadView, db: Arc<redb::Database>, memory_limit: usize) -> Self {
+        Self {
+            view,
+            db,
+            transaction: OnceCell::new(),
+            memory_limit,
+        }
+    }
+
+    /// Returns redb's transaction, if the write has outgrown memory.
+    pub(crate) fn into_transaction(self) -> Option<redb::WriteTransaction> {
+        self.transaction.into_inner()
+    }
+
+    /// What this write reads and writes.
+    pub(crate) fn batch(&self) -> WriteBatch<'_> {
+        WriteBatch::new(self)
+    }
+
+    pub(crate) fn abort(self) -> Result<()> {
+        self.transaction
+            .into_inner()
+            .map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
+    }
+
+    pub(crate) fn view(&self) -> &ReadView {
+        &self.view
+    }
+
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit
+    }
+
+    pub(crate) fn transaction(&self) -> Result<&redb::WriteTransaction> {
+        if let Some(transaction) = self.transaction.get() {
+            return Ok(transaction);
+        }
+        let transaction = checkpoint::begin_write(&self.db)?;
+        Ok(self.transaction.get_or_init(|| transaction))
+    }
+}
 
 /// The writes of one transaction.
 pub(crate) struct WriteBatch<'p> {

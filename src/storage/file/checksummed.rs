@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use redb::{BackendError, StorageBackend};
 
@@ -29,6 +29,7 @@ use crate::storage::file::layout::{
 };
 use crate::storage::file::superblock::Superblock;
 use crate::storage::record::meta::random_bytes;
+use crate::sync::lock;
 
 const MAGIC: &[u8; 16] = b"leadstore sealed";
 
@@ -318,11 +319,6 @@ impl StorageBackend for ChecksummedFile {
     ) -> std::result::Result<bool, BackendError> {
         self.sealed.inner.query_lock_range(start, end)
     }
-}
-
-/// What the locks guard is whole between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The blocks that some bytes lie in: the first one, how many, and how much of the first lies before the bytes.

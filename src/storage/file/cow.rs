@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
 use crate::storage::file::checksummed::ChecksummedFile;
+use crate::sync::lock;
 
 const BLOCK: usize = 4_096;
 
@@ -52,7 +53,7 @@ impl CowFile {
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.own)
     }
 
     fn block(&self, own: &Own, number: u64) -> io::Result<Vec<u8>> {

@@ -1,11 +1,12 @@
 //! Bitmaps that were decoded, of one state of the tables.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
+use crate::sync::lock;
 
 /// How many bytes of bitmaps are kept. At a million leads one takes at most 128 KiB.
 const MOST_BYTES: usize = 8 << 20;
@@ -55,7 +56,7 @@ impl BitmapCache {
 
     /// What is kept is whole between any two statements, so a panic elsewhere spoils nothing.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
