@@ -1,5 +1,7 @@
 //! Where the time comes from. The store asks a [`Clock`], so that an application or a test can put its own in.
 
+mod guard;
+
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub trait Clock: Send + Sync + 'static {
         START.get_or_init(Instant::now).elapsed()
     }
 }
+
+pub(crate) use guard::ClockGuard;
 
 /// The operating system's clock, which a store uses unless its options name another.
 #[derive(Clone, Copy, Debug, Default)]

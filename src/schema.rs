@@ -11,7 +11,7 @@ pub(crate) use verify::{check, readable};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteBatch};
+use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteTxn};
 
 /// A lead before and after a write. Absent before: it is created; absent after: it is gone for good.
 pub(crate) struct LeadChange<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct LeadChange<'a> {
 }
 
 /// Writes everything that follows from a change. It fails before it writes anything if the lead is too large.
-pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &LeadChange<'_>) -> Result<()> {
+pub(crate) fn apply(txn: &mut WriteTxn<'_>, change: &LeadChange<'_>) -> Result<()> {
     let &LeadChange {
         kind,
         row,
@@ -33,8 +33,8 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &LeadChange<'_>) -> Resu
         return Ok(());
     };
     match after {
-        Some(after) => batch.put_lead(row, after)?,
-        None => batch.remove_lead(row)?,
+        Some(after) => txn.put_lead(row, after)?,
+        None => txn.remove_lead(row)?,
     }
     let old = before
         .map(|stored| derive_index_entries(row, stored))
@@ -43,36 +43,36 @@ pub(crate) fn apply(batch: &mut WriteBatch<'_>, change: &LeadChange<'_>) -> Resu
         .map(|stored| derive_index_entries(row, stored))
         .unwrap_or_default();
     for id in old.ids.iter().filter(|id| !new.ids.contains(id)) {
-        batch.set_id(id, None)?;
+        txn.set_id(id, None)?;
     }
     for id in new.ids.iter().filter(|id| !old.ids.contains(id)) {
-        batch.set_id(id, Some(row))?;
+        txn.set_id(id, Some(row))?;
     }
     for key in old.keys.iter().filter(|key| !new.keys.contains(key)) {
-        batch.set_key(key, false)?;
+        txn.set_key(key, false)?;
     }
     for key in new.keys.iter().filter(|key| !old.keys.contains(key)) {
-        batch.set_key(key, true)?;
+        txn.set_key(key, true)?;
     }
     for bitmap in old
         .bitmaps
         .iter()
         .filter(|bitmap| !new.bitmaps.contains(bitmap))
     {
-        batch.set_row(bitmap, row, false)?;
+        txn.set_row(bitmap, row, false)?;
     }
     for bitmap in new
         .bitmaps
         .iter()
         .filter(|bitmap| !old.bitmaps.contains(bitmap))
     {
-        batch.set_row(bitmap, row, true)?;
+        txn.set_row(bitmap, row, true)?;
     }
     if old.deal_value != new.deal_value {
-        batch.set_deal_value(row, new.deal_value)?;
+        txn.set_deal_value(row, new.deal_value)?;
     }
-    batch.note_created_at(subject.lead.created_at);
-    batch.log(LoggedChange {
+    txn.note_created_at(subject.lead.created_at);
+    txn.log(LoggedChange {
         kind,
         row,
         id: subject.lead.id,

@@ -12,13 +12,15 @@
 //!   was made from, `sealed_directory` notices damage to its files.
 //! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
 
+mod execute;
 mod hit;
 mod index;
 mod matching;
 mod query;
+mod search_view;
 mod status;
+mod tantivy_error;
 mod terms;
-mod view;
 
 pub use hit::{Hit, Match};
 pub use query::fuzzy::TypoTolerance;
@@ -26,21 +28,9 @@ pub use query::search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
 pub use terms::field::Field;
 
+pub(crate) use execute::{facets, search};
 pub(crate) use index::files::IndexStorage;
 pub(crate) use index::location::IndexLocation;
 pub(crate) use index::sync::{IndexSync, Progress};
 pub(crate) use index::verify::check;
-pub(crate) use query::search_query::{facets, search};
-pub(crate) use view::{PublishedView, StoreView, index_is_built};
-
-use crate::error::{Error, ErrorKind};
-
-/// Translates what tantivy reports. None of it is fatal: the index is derived and can be made again.
-fn fault(error: impl Into<tantivy::TantivyError>) -> Error {
-    let error = error.into();
-    Error::new(
-        ErrorKind::Unavailable,
-        format!("the search index could not be used: {error}"),
-    )
-    .caused_by(error)
-}
+pub(crate) use search_view::{SearchView, ViewCell, index_is_built};

@@ -14,10 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use crate::sync::lock;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fastrand::Rng;
+
+use crate::sync::lock;
 
 use file::File;
 use names::Names;

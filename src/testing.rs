@@ -156,49 +156,49 @@ pub enum Corruption {
 /// [`NotFound`](crate::error::ErrorKind::NotFound); those of a write.
 pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
     store.transaction(|transaction| {
-        transaction.corrupt(id, |batch, row, stored| {
+        transaction.corrupt(id, |txn, row, stored| {
             let derive_index_entries = crate::schema::derive_index_entries(row, stored);
             let nowhere = Row(row.0 | 0x0010_0000);
             let nth = |all: &[Vec<u8>], n: usize| {
                 all.get(n % all.len().max(1)).cloned().unwrap_or_default()
             };
             match what {
-                Corruption::IdMissing => batch.set_id(&nth(&derive_index_entries.ids, 0), None),
+                Corruption::IdMissing => txn.set_id(&nth(&derive_index_entries.ids, 0), None),
                 Corruption::IdAstray => {
-                    batch.set_id(&nth(&derive_index_entries.ids, 0), Some(nowhere))
+                    txn.set_id(&nth(&derive_index_entries.ids, 0), Some(nowhere))
                 }
-                Corruption::IdOfAnother => batch.set_id(
+                Corruption::IdOfAnother => txn.set_id(
                     &nth(&derive_index_entries.ids, 0),
                     Some(Row(row.0.saturating_sub(1))),
                 ),
                 Corruption::KeyMissing(n) => {
-                    batch.set_key(&nth(&derive_index_entries.keys, n), false)
+                    txn.set_key(&nth(&derive_index_entries.keys, n), false)
                 }
                 Corruption::KeyTooMany => {
                     let mut key = nth(&derive_index_entries.keys, 0);
                     key.truncate(key.len().saturating_sub(4));
                     key.extend(nowhere.0.to_be_bytes());
-                    batch.set_key(&key, true)
+                    txn.set_key(&key, true)
                 }
                 Corruption::RowMissing(n) => {
-                    batch.set_row(&nth(&derive_index_entries.bitmaps, n), row, false)
+                    txn.set_row(&nth(&derive_index_entries.bitmaps, n), row, false)
                 }
                 Corruption::RowTooMany(n) => {
-                    batch.set_row(&nth(&derive_index_entries.bitmaps, n), nowhere, true)
+                    txn.set_row(&nth(&derive_index_entries.bitmaps, n), nowhere, true)
                 }
-                Corruption::DealValue => batch.set_deal_value(row, Some(1)),
-                Corruption::Lead => batch.remove_lead(row),
+                Corruption::DealValue => txn.set_deal_value(row, Some(1)),
+                Corruption::Lead => txn.remove_lead(row),
                 Corruption::Times => {
                     let mut stored = stored.clone();
                     stored.lead.created_at -= TimeDelta::hours(1);
                     stored.lead.updated_at = stored.lead.created_at - TimeDelta::seconds(1);
-                    batch.put_lead(row, &stored)
+                    txn.put_lead(row, &stored)
                 }
                 Corruption::LogRow => {
                     let version = stored.lead.version;
                     // A record of the log alone is no change to commit.
-                    batch.put_lead(row, stored)?;
-                    batch.log(LoggedChange {
+                    txn.put_lead(row, stored)?;
+                    txn.log(LoggedChange {
                         kind: ChangeKind::Updated,
                         row: nowhere,
                         id,

@@ -6,7 +6,7 @@ mod trash_query;
 
 pub use trash_query::TrashQuery;
 
-pub(crate) use sweep::{ClockGuard, expired_rows};
+pub(crate) use sweep::expired_rows;
 #[cfg(feature = "http")]
 pub(crate) use trash_query::visible_rows_of;
 pub(crate) use trash_query::{list_trash, visible_rows};

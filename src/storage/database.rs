@@ -5,6 +5,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
+pub(crate) mod checkpoint_policy;
 pub(crate) mod disk_snapshot;
 pub(crate) mod open;
 pub(crate) mod rebuild;
@@ -16,13 +17,14 @@ use redb::ReadableDatabase;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint::Checkpoint;
+use crate::storage::database::checkpoint_policy::{Backlog, CheckpointPolicy};
 use crate::storage::database::disk_snapshot::DiskSnapshot;
-use crate::storage::database::write_txn::{Finished, FinishedBatch, Pending};
-use crate::storage::fault;
+use crate::storage::database::write_txn::{Finished, PreparedCommit, TxnBase};
 use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
 use crate::storage::journal::Journal;
 use crate::storage::record::meta::{Seq, StoreMeta};
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
@@ -31,16 +33,10 @@ use crate::storage::tables::read::CommittedTables;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JournalSync {
     /// Before the call returns.
-    EveryCommit,
+    Now,
     /// With the next commit that says so.
-    Later,
+    Deferred,
 }
-
-/// A checkpoint begins once the journal has so many bytes: after a crash all of it is read.
-const JOURNAL_BYTES: u64 = 64 << 20;
-/// A checkpoint begins after so many commits at the latest: a crash costs the time to read them back, some 8
-/// microseconds each.
-const CHECKPOINT_COMMITS: u64 = 4_000;
 
 /// An open store.
 pub(crate) struct Database {
@@ -51,8 +47,7 @@ pub(crate) struct Database {
     pub(crate) view: Option<ReadView>,
     /// The last commit that the tables have.
     pub(crate) checkpoint: Seq,
-    /// The most that the overlay should take.
-    pub(crate) overlay_bytes: usize,
+    pub(crate) policy: CheckpointPolicy,
 }
 
 pub(crate) enum OpenFiles {
@@ -79,22 +74,22 @@ impl Database {
     }
 
     /// Begins a write. The caller sees to it that there is one at a time.
-    pub(crate) fn begin(&self) -> Result<Pending> {
+    pub(crate) fn begin(&self) -> Result<TxnBase> {
         let OpenFiles::Writable(writable) = &self.files else {
             return Err(read_only());
         };
-        Ok(Pending::new(
+        Ok(TxnBase::new(
             self.read()?,
             Arc::clone(&writable.db),
-            self.overlay_bytes,
+            self.policy.overlay_bytes(),
         ))
     }
 
     /// Commits a finished transaction. After an error it may or may not be in the store once that is reopened.
     pub(crate) fn commit(
         &mut self,
-        pending: Pending,
-        batch: FinishedBatch,
+        base: TxnBase,
+        txn: PreparedCommit,
         durability: JournalSync,
     ) -> Result<()> {
         let unknown = |error: Error| {
@@ -105,15 +100,15 @@ impl Database {
         let OpenFiles::Writable(writable) = &mut self.files else {
             return Err(read_only());
         };
-        match batch.finished {
+        match txn.finished {
             Finished::InMemory(view, ops) => {
                 writable.journal.check()?;
-                let previous = pending.view().meta.commit_id;
+                let previous = base.view().meta.commit_id;
                 writable
                     .journal
                     .append(previous, &view.meta, &ops)
                     .map_err(unknown)?;
-                if durability == JournalSync::EveryCommit {
+                if durability == JournalSync::Now {
                     writable.journal.sync().map_err(unknown)?;
                 }
                 if let Some(delta) = &mut writable.delta {
@@ -123,11 +118,11 @@ impl Database {
             }
             Finished::InTables => {
                 let commit = || {
-                    if let Some(transaction) = pending.into_transaction() {
-                        transaction.commit().map_err(fault)?;
+                    if let Some(transaction) = base.into_transaction() {
+                        transaction.commit().map_err(redb_error)?;
                     }
                     let (tables, meta) =
-                        CommittedTables::of(&writable.db.begin_read().map_err(fault)?)?;
+                        CommittedTables::of(&writable.db.begin_read().map_err(redb_error)?)?;
                     writable.journal.restart(meta.seq)?;
                     Ok((tables, meta))
                 };
@@ -153,26 +148,30 @@ impl Database {
         }
     }
 
-    /// Whether there is so much beside the tables that a checkpoint should begin.
+    /// Returns true if a checkpoint should start.
     pub(crate) fn wants_checkpoint(&self) -> bool {
         let is_running =
             matches!(&self.files, OpenFiles::Writable(writable) if writable.delta.is_some());
-        !is_running && self.exceeds(1)
+        !is_running
+            && self
+                .backlog()
+                .is_some_and(|backlog| self.policy.is_due(backlog))
     }
 
-    /// Whether there is so much beside the tables that writers should wait for a checkpoint.
+    /// Returns true if writers have to wait for a checkpoint.
     pub(crate) fn needs_checkpoint(&self) -> bool {
-        self.exceeds(2)
+        self.backlog()
+            .is_some_and(|backlog| self.policy.needs_backpressure(backlog))
     }
 
-    fn exceeds(&self, times: usize) -> bool {
-        let OpenFiles::Writable(writable) = &self.files else {
-            return false;
+    fn backlog(&self) -> Option<Backlog> {
+        let (OpenFiles::Writable(writable), Some(view)) = (&self.files, &self.view) else {
+            return None;
         };
-        self.view.as_ref().is_some_and(|view| {
-            view.overlay.bytes() >= self.overlay_bytes / 2 * times
-                || writable.journal.bytes() >= JOURNAL_BYTES * times as u64
-                || view.meta.seq.0 - self.checkpoint.0 >= CHECKPOINT_COMMITS * times as u64
+        Some(Backlog {
+            overlay_bytes: view.overlay.bytes(),
+            journal_bytes: writable.journal.bytes(),
+            commits: view.meta.seq.0 - self.checkpoint.0,
         })
     }
 
@@ -238,7 +237,7 @@ impl Database {
         if let OpenFiles::Writable(writable) = &self.files {
             // After which the file opens without being verified, so that what is whole can be read.
             let empty = crate::storage::database::checkpoint::begin_write(&writable.db)
-                .and_then(|empty| empty.commit().map_err(fault));
+                .and_then(|empty| empty.commit().map_err(redb_error));
             // Damage that is in the way is found once more.
             if let Err(error) = empty
                 && error.kind() != ErrorKind::Corrupted
@@ -270,15 +269,15 @@ impl Database {
         let meta = view.meta.clone();
         drop(view);
         // The last commits of a compaction are such that after a crash all of the file would be verified.
-        let compacted = db.compact().map_err(fault);
+        let compacted = db.compact().map_err(redb_error);
         let compacted = compacted.and_then(|_| {
             crate::storage::database::checkpoint::begin_write(db)?
                 .commit()
-                .map_err(fault)
+                .map_err(redb_error)
         });
         let tables = db
             .begin_read()
-            .map_err(fault)
+            .map_err(redb_error)
             .and_then(|read| CommittedTables::of(&read));
         let (tables, compacted) = match (tables, compacted) {
             (Ok((tables, _)), compacted) => (tables, compacted),
@@ -297,7 +296,7 @@ impl Database {
     pub(crate) fn close(mut self) -> Result<()> {
         let view = self.view.take();
         match self.files {
-            OpenFiles::ReadOnly(db) => db.close().map_err(fault),
+            OpenFiles::ReadOnly(db) => db.close().map_err(redb_error),
             OpenFiles::Writable(writable) => {
                 let Writable {
                     db,
@@ -315,7 +314,7 @@ impl Database {
                     journal.sync()?;
                 }
                 let closed = match Arc::try_unwrap(db) {
-                    Ok(db) => db.close().map_err(fault),
+                    Ok(db) => db.close().map_err(redb_error),
                     Err(_) => Ok(()),
                 };
                 written.and(closed)?;
@@ -354,7 +353,7 @@ mod tests {
             opened,
             [first, Box::new(files.journal[1].clone())],
             None,
-            1 << 20,
+            CheckpointPolicy::with_overlay_bytes(1 << 20),
         )
     }
 
@@ -363,23 +362,23 @@ mod tests {
     }
 
     fn write(db: &mut Database, row: u32, durability: JournalSync) -> Result<()> {
-        let pending = db.begin()?;
-        let mut batch = pending.batch();
-        batch.set_row(&tagged().key(), Row(row), true)?;
+        let base = db.begin()?;
+        let mut txn = base.write_txn();
+        txn.set_row(&tagged().key(), Row(row), true)?;
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        batch.log(LoggedChange {
+        txn.log(LoggedChange {
             kind: ChangeKind::Created,
             row: Row(row),
             id,
             version,
         })?;
-        let finished = batch.finish(None, Seq(0))?;
-        db.commit(pending, finished, durability)
+        let finished = txn.prepare(None, Seq(0))?;
+        db.commit(base, finished, durability)
     }
 
     #[test]
     fn what_was_acknowledged_before_the_journal_failed_is_in_the_tables_after_closing() {
-        for durability in [JournalSync::EveryCommit, JournalSync::Later] {
+        for durability in [JournalSync::Now, JournalSync::Deferred] {
             let files = MemoryFiles::default();
             let failing = Failing::at(-1, files.journal[0].clone());
             let mut db = open(&files, Box::new(failing.clone())).unwrap();
@@ -410,16 +409,15 @@ mod tests {
 
     /// Writes a lead's record of so many bytes over the one before.
     fn write_again(db: &mut Database, bytes: usize) {
-        let pending = db.begin().unwrap();
-        let mut batch = pending.batch();
-        batch
-            .put_lead(
-                Row(0),
-                &crate::storage::record::lead_record::with_text(bytes),
-            )
-            .unwrap();
-        let finished = batch.finish(None, Seq(0)).unwrap();
-        db.commit(pending, finished, JournalSync::Later).unwrap();
+        let base = db.begin().unwrap();
+        let mut txn = base.write_txn();
+        txn.put_lead(
+            Row(0),
+            &crate::storage::record::lead_record::with_text(bytes),
+        )
+        .unwrap();
+        let finished = txn.prepare(None, Seq(0)).unwrap();
+        db.commit(base, finished, JournalSync::Deferred).unwrap();
     }
 
     fn open_with(overlay_bytes: usize) -> Database {
@@ -430,7 +428,7 @@ mod tests {
             opened,
             [Box::new(first), Box::new(second)],
             None,
-            overlay_bytes,
+            CheckpointPolicy::with_overlay_bytes(overlay_bytes),
         )
         .unwrap()
     }
@@ -448,7 +446,7 @@ mod tests {
             while overlay(&db) < end {
                 assert_eq!(wishes(&db), wanted, "{} bytes", overlay(&db));
                 let row = db.read().unwrap().meta.seq.0 as u32 * 70_000;
-                write(&mut db, row, JournalSync::Later).unwrap();
+                write(&mut db, row, JournalSync::Deferred).unwrap();
                 assert!(db.has_uncheckpointed());
             }
         }
@@ -456,7 +454,7 @@ mod tests {
         let checkpoint = db.begin_checkpoint().unwrap().unwrap();
         assert_eq!(wishes(&db), (false, true), "one goes on");
         assert!(db.begin_checkpoint().unwrap().is_none());
-        write(&mut db, 7, JournalSync::Later).unwrap();
+        write(&mut db, 7, JournalSync::Deferred).unwrap();
         db.end_checkpoint(checkpoint.write().unwrap()).unwrap();
         assert_eq!(wishes(&db), (false, false));
         assert!(db.has_uncheckpointed(), "of the commit meanwhile");
@@ -471,7 +469,7 @@ mod tests {
             OpenFiles::ReadOnly(_) => 0,
         };
         for (times, wanted) in [(1, (false, false)), (2, (true, false))] {
-            while bytes(&db) < JOURNAL_BYTES * times {
+            while bytes(&db) < checkpoint_policy::JOURNAL_BYTES * times {
                 assert_eq!(wishes(&db), wanted, "{} bytes", bytes(&db));
                 write_again(&mut db, 500_000);
             }
@@ -480,7 +478,7 @@ mod tests {
         db.checkpoint().unwrap();
         assert_eq!(wishes(&db), (false, false));
         for wanted in [(false, false), (true, false)] {
-            for commit in 0..CHECKPOINT_COMMITS {
+            for commit in 0..checkpoint_policy::COMMITS {
                 assert_eq!(wishes(&db), wanted, "{commit} commits");
                 write_again(&mut db, 1);
             }

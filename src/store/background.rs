@@ -7,17 +7,23 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::engine::Core;
+use crate::storage::CheckpointPolicy;
 use crate::sync::lock;
 use crate::sync::wait_timeout;
 
 /// How often the trash is looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// When nothing has been written for so long, what was written is brought into the tables …
-const CHECKPOINT_AFTER_IDLE: Duration = Duration::from_secs(1);
-/// … and after so long in any case.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(30);
 
+/// The work of the threads. A failure is logged; the next run tries again.
+pub(crate) struct BackgroundTasks {
+    pub(crate) checkpoint: Box<dyn Fn() -> Result<()> + Send>,
+    /// Purges one batch of expired leads and returns their number.
+    pub(crate) sweep: Box<dyn Fn() -> Result<u64> + Send>,
+    /// Makes every write so far durable.
+    pub(crate) sync: Box<dyn Fn() -> Result<()> + Send>,
+}
+
+/// The handle of the threads. They end when it is stopped or dropped.
 pub(crate) struct BackgroundThread {
     wakeup: Arc<Wakeup>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -80,7 +86,7 @@ impl PendingWork {
         Some(if self.wants_checkpoint {
             last
         } else {
-            (last + CHECKPOINT_AFTER_IDLE).min(first + CHECKPOINT_AFTER)
+            CheckpointPolicy::idle_deadline(first, last)
         })
     }
 
@@ -90,16 +96,27 @@ impl PendingWork {
 }
 
 impl BackgroundThread {
-    pub(crate) fn start(core: &Arc<Core>, sync_every: Option<Duration>) -> Result<Self> {
+    /// Starts the thread that checkpoints and sweeps and, with an interval, the one that syncs.
+    pub(crate) fn start(
+        wakeup: Arc<Wakeup>,
+        tasks: BackgroundTasks,
+        sync_interval: Option<Duration>,
+    ) -> Result<Self> {
+        let BackgroundTasks {
+            checkpoint,
+            sweep,
+            sync,
+        } = tasks;
         let background = Self {
-            wakeup: Arc::clone(core.wakeup()),
+            wakeup: Arc::clone(&wakeup),
             threads: Mutex::default(),
         };
-        let kept = Arc::clone(core);
-        background.spawn("leadstore-keeper", move || checkpoint_and_sweep(&kept))?;
-        if let Some(time) = sync_every {
-            let synced = Arc::clone(core);
-            background.spawn("leadstore-sync", move || sync(&synced, time))?;
+        let woken = Arc::clone(&wakeup);
+        background.spawn("leadstore-background", move || {
+            checkpoint_and_sweep(&woken, &checkpoint, &sweep);
+        })?;
+        if let Some(interval) = sync_interval {
+            background.spawn("leadstore-sync", move || sync_at(&wakeup, interval, &sync))?;
         }
         Ok(background)
     }
@@ -134,30 +151,32 @@ impl Drop for BackgroundThread {
     }
 }
 
-fn checkpoint_and_sweep(core: &Core) {
+fn checkpoint_and_sweep(
+    wakeup: &Wakeup,
+    checkpoint: &dyn Fn() -> Result<()>,
+    sweep: &dyn Fn() -> Result<u64>,
+) {
     let mut sweep_at = Instant::now();
     loop {
         let mut is_due = false;
-        let continues = core
-            .wakeup()
-            .wait(|pending, now| match pending.checkpoint_at() {
-                Some(at) if at <= now => {
-                    pending.checkpoint_begins();
-                    is_due = true;
-                    now
-                }
-                at => at.unwrap_or(sweep_at).min(sweep_at),
-            });
+        let continues = wakeup.wait(|pending, now| match pending.checkpoint_at() {
+            Some(at) if at <= now => {
+                pending.checkpoint_begins();
+                is_due = true;
+                now
+            }
+            at => at.unwrap_or(sweep_at).min(sweep_at),
+        });
         if !continues {
             return;
         }
         if is_due {
-            attempt("brought up to date", || core.checkpoint());
+            attempt("checkpointing the store", checkpoint);
         }
         if Instant::now() >= sweep_at {
-            // One step a round, so that nothing else waits for a large trash.
+            // One batch a round, so that a large trash delays no checkpoint.
             let mut purged = 0;
-            attempt("swept", || core.sweep_step().map(|leads| purged = leads));
+            attempt("sweeping the trash", || sweep().map(|leads| purged = leads));
             if purged == 0 {
                 sweep_at = Instant::now() + SWEEP_INTERVAL;
             }
@@ -165,25 +184,21 @@ fn checkpoint_and_sweep(core: &Core) {
     }
 }
 
-fn sync(core: &Core, time: Duration) {
-    // A floor, so that no time means no busy loop.
-    let time = time.max(Duration::from_millis(1));
-    let mut sync_at = Instant::now() + time;
-    while core.wakeup().wait(|_, _| sync_at) {
-        if core.check_failure().is_ok() {
-            attempt("made durable in time", || {
-                core.sync().map_err(|error| core.latch_failure(error))
-            });
-        }
-        sync_at = Instant::now() + time;
+fn sync_at(wakeup: &Wakeup, interval: Duration, sync: &dyn Fn() -> Result<()>) {
+    // A lower bound, so that an interval of zero is no busy loop.
+    let interval = interval.max(Duration::from_millis(1));
+    let mut due = Instant::now() + interval;
+    while wakeup.wait(|_, _| due) {
+        attempt("syncing the journal", sync);
+        due = Instant::now() + interval;
     }
 }
 
-/// Does one thing; a failure or a panic in it must not end the others.
+/// Runs one task and logs its failure. A panic must not end the thread.
 fn attempt(what: &str, work: impl FnOnce() -> Result<()>) {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => log::error!("the store could not be {what}: {error}"),
-        Err(_) => log::error!("the store could not be {what}: a panic"),
+        Ok(Err(error)) => log::error!("{what} failed: {error}"),
+        Err(_) => log::error!("{what} panicked"),
     }
 }

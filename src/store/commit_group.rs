@@ -61,7 +61,7 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
 
 impl CommitQueue {
     /// Carries `work` out, with what else waits, by `commit`, which runs a piece of work in a transaction on the file.
-    pub(crate) fn carry_out<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
         commit: impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>,

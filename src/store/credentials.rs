@@ -6,7 +6,7 @@ use crate::credential::{
     Credential, CredentialId, IssuedCredential, NewCredential, Principal, Scope, Token, TokenHash,
 };
 use crate::error::Result;
-use crate::store::LeadStore;
+use crate::store::lead_store::LeadStore;
 
 /// The credentials of a store: [`LeadStore::credentials`].
 ///
@@ -80,8 +80,8 @@ impl<'s> Credentials<'s> {
     /// Only those of the store itself.
     pub fn list(&self) -> Result<Vec<Credential>> {
         let mut all = Vec::new();
-        self.store.with(|core| {
-            core.view()?.state().each_credential(|stored| {
+        self.store.read(|state| {
+            state.each_credential(|stored| {
                 all.push(stored?.credential);
                 Ok(())
             })
@@ -98,7 +98,7 @@ impl<'s> Credentials<'s> {
     pub fn get(&self, id: CredentialId) -> Result<Option<Credential>> {
         Ok(self
             .store
-            .with(|core| core.view()?.state().credential(id))?
+            .read(|state| state.credential(id))?
             .map(|stored| stored.credential))
     }
 
@@ -130,12 +130,12 @@ impl<'s> Credentials<'s> {
     /// Only those of the store itself.
     pub fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
         let token = Token::new(token);
-        let (stored, now) = self.store.with(|core| {
+        let (stored, now) = self.store.with_engine(|engine| {
             let stored = token
                 .claims()
-                .map(|id| core.view()?.state().credential(id))
+                .map(|id| engine.view()?.state().credential(id))
                 .transpose()?;
-            Ok((stored.flatten(), core.now()))
+            Ok((stored.flatten(), engine.now()))
         })?;
         let matches = token.matches(
             stored

@@ -3,24 +3,27 @@
 use crate::clock::from_micros;
 use crate::error::Result;
 use crate::lead::{LeadPatch, NewLead};
-use crate::store::LeadStore;
+use crate::store::lead_store::LeadStore;
 
 impl LeadStore {
     /// Which store this is: random bytes, drawn when it was made.
     pub(crate) fn store_id(&self) -> Result<[u8; 16]> {
-        self.with(|core| Ok(core.view()?.state().meta.store_id.0))
+        self.read(|state| Ok(state.meta.store_id.0))
     }
 
     /// Everything that is wrong with a lead that is to be created, before anything is looked up.
     pub(crate) fn check_new(&self, lead: NewLead) -> Result<()> {
-        self.with(|core| lead.into_lead(from_micros(0), core.statuses()).map(drop))
+        self.with_engine(|engine| {
+            lead.into_lead(from_micros(0), &engine.rules.statuses)
+                .map(drop)
+        })
     }
 
     /// Everything that is wrong with a patch, whatever lead it is for.
     pub(crate) fn check_patch(&self, patch: LeadPatch) -> Result<()> {
-        self.with(|core| {
-            let any = NewLead::new("any").into_lead(from_micros(0), core.statuses())?;
-            patch.apply_to(&any, core.statuses()).map(drop)
+        self.with_engine(|engine| {
+            let any = NewLead::new("any").into_lead(from_micros(0), &engine.rules.statuses)?;
+            patch.apply_to(&any, &engine.rules.statuses).map(drop)
         })
     }
 }

@@ -1,7 +1,6 @@
 //! How a store is opened.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::lead::StatusSet;
 use crate::search::Progress;
-#[cfg(feature = "unstable-testing")]
-use crate::simulated_disk::SimulatedDisk;
-use crate::storage::{Location, OpenMode};
+use crate::storage::OpenMode;
+#[expect(unused_imports, reason = "linked from the documentation")]
 use crate::store::LeadStore;
 
 /// When a write must have reached the disk.
@@ -160,36 +158,7 @@ impl OpenOptions {
         self
     }
 
-    #[cfg(feature = "unstable-testing")]
-    pub(crate) fn open_on(self, disk: SimulatedDisk) -> Result<LeadStore> {
-        LeadStore::open_with(self, Location::Simulated(disk))
-    }
-
-    /// Opens the store in this directory, which is made if there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`AlreadyOpen`](crate::error::ErrorKind::AlreadyOpen), [`Corrupted`](crate::error::ErrorKind::Corrupted) or
-    /// [`UnsupportedFormat`](crate::error::ErrorKind::UnsupportedFormat) for a store that cannot be used as it is;
-    /// [`AlreadyExists`](crate::error::ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
-    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none to read, and
-    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if it was not closed cleanly, with
-    /// [`read_only`](Self::read_only); [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have;
-    /// [`Io`](crate::error::ErrorKind::Io).
-    pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
-        LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
-    }
-
-    /// Opens a new store in memory, which is gone with its last handle; until then a closed one can be reopened.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for statuses that no lead could have.
-    pub fn in_memory(self) -> Result<LeadStore> {
-        LeadStore::open_with(self, Location::memory())
-    }
-
-    pub(crate) fn access(&self) -> OpenMode {
+    pub(crate) fn open_mode(&self) -> OpenMode {
         match (self.read_only, self.create_new) {
             (true, _) => OpenMode::ReadOnly,
             (false, true) => OpenMode::CreateNew,
@@ -198,7 +167,7 @@ impl OpenOptions {
     }
 
     /// How a store that was opened with these options is opened again.
-    pub(crate) fn access_again(&self) -> OpenMode {
+    pub(crate) fn reopen_mode(&self) -> OpenMode {
         if self.read_only {
             OpenMode::ReadOnly
         } else {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
 use crate::query::{Facets, Page};
-use crate::search::{self, Hit, SearchQuery, SearchStatus, StoreView};
-use crate::store::engine::Core;
+use crate::search::{self, Hit, SearchQuery, SearchStatus, SearchView};
+use crate::storage::StateRef;
+use crate::store::engine::Engine;
+use crate::store::view::StoreView;
 
-impl Core {
+impl Engine {
     pub(crate) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.answer_from_index(query, search::search)
     }
@@ -20,15 +22,16 @@ impl Core {
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,
-        answer: fn(&StoreView, &SearchQuery) -> Result<T>,
+        answer: fn(StateRef<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
         query.check()?;
         let view = self.searchable()?;
-        match answer(&view, query) {
+        match answer(view.state(), view.search(), query) {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 log::error!("the search index failed and is made anew: {error}");
-                self.index_sync.invalidate_index(&view);
-                answer(&*self.searchable()?, query)
+                self.index_sync.invalidate_index(view.search());
+                let view = self.searchable()?;
+                answer(view.state(), view.search(), query)
             }
             result => result,
         }
@@ -37,18 +40,29 @@ impl Core {
     /// A view that can be searched, waited for if the options say so.
     fn searchable(&self) -> Result<Arc<StoreView>> {
         let view = self.view()?;
-        if view.is_searchable() {
+        if view.search().is_searchable() {
             return Ok(view);
         }
         // A transaction must not wait: what it would wait for may need the file, which it holds.
         let waits = self.wait_for_search && self.reentrancy.refuse().is_ok();
         if waits {
-            return self.index_sync.searchable();
+            return self.wait_until_searchable();
         }
-        if view.has_index() {
+        if view.search().has_index() {
             Ok(view)
         } else {
             Err(search::index_is_built())
+        }
+    }
+
+    /// Waits for the index. The view is loaded again afterwards, so another change of it may have to be waited for.
+    fn wait_until_searchable(&self) -> Result<Arc<StoreView>> {
+        loop {
+            self.index_sync.wait_until_searchable()?;
+            let view = self.view()?;
+            if view.search().is_searchable() {
+                return Ok(view);
+            }
         }
     }
 

@@ -5,180 +5,84 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lead::{Lead, LeadId, TrashedLead};
-use crate::query::{self, Facets, Filter, ListQuery, Page};
+use crate::lead::Lead;
+use crate::query::{self, Filter};
 use crate::row::{Row, RowSet};
-use crate::search::{self, Hit, SearchQuery, StoreView};
-use crate::store::engine::Core;
-use crate::trash::{self, TrashQuery};
+use crate::search::{SearchQuery, SearchView};
+use crate::storage::StateRef;
+use crate::store::engine::Engine;
+use crate::store::view::StoreView;
 
 /// One state of the store. Its reads are those of [`LeadStore`](crate::store::LeadStore), and whatever is written meanwhile
 /// does not show in them, so that paging through it neither skips nor repeats a lead.
 ///
 /// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again
 /// while it is held. Closing the store ends it: its reads are [`Closed`](ErrorKind::Closed) then.
+#[derive(Clone)]
 pub struct Snapshot {
-    held: Held,
+    held: Arc<HeldView>,
 }
 
 /// A view that counts as held by a caller.
-struct Held {
-    core: Arc<Core>,
+struct HeldView {
+    engine: Arc<Engine>,
     view: Arc<StoreView>,
     now: DateTime<Utc>,
 }
 
-impl Drop for Held {
+impl Drop for HeldView {
     fn drop(&mut self) {
-        self.core.snapshot_dropped();
-    }
-}
-
-impl Held {
-    /// Reads the view, unless the store was closed.
-    fn read<T>(&self, read: impl FnOnce(&StoreView) -> Result<T>) -> Result<T> {
-        if self.core.is_closed() {
-            Err(Error::closed())
-        } else {
-            self.core.guarded(|| read(&self.view))
-        }
+        self.engine.snapshot_dropped();
     }
 }
 
 impl Snapshot {
-    pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
-        core.snapshot_taken();
-        let view = match core.view() {
+    pub(crate) fn new(engine: Arc<Engine>) -> Result<Self> {
+        // Counted before the view is taken: a compaction that sees no snapshot must not race one.
+        engine.snapshot_taken();
+        let view = match engine.view() {
             Ok(view) => view,
             Err(error) => {
-                core.snapshot_dropped();
+                engine.snapshot_dropped();
                 return Err(error);
             }
         };
-        let now = core.now();
+        let now = engine.now();
         Ok(Self {
-            held: Held { core, view, now },
+            held: Arc::new(HeldView { engine, view, now }),
         })
     }
 
-    /// The lead with this id, see [`LeadStore::get`](crate::store::LeadStore::get).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        self.held.read(|view| query::get(view.state(), id))
+    pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(self.held.now)
     }
 
-    /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        self.held.read(|view| query::get_many(view.state(), ids))
+    /// Runs a read on the state, unless the store was closed.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(StateRef<'_>) -> Result<T>) -> Result<T> {
+        self.read_view(|view| read(view.state()))
     }
 
-    /// The lead with this id in another system, see
-    /// [`LeadStore::get_by_external_id`](crate::store::LeadStore::get_by_external_id).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        self.held
-            .read(|view| query::get_by_external_id(view.state(), external_id))
+    fn read_view<T>(&self, read: impl FnOnce(&StoreView) -> Result<T>) -> Result<T> {
+        if self.held.engine.is_closed() {
+            Err(Error::closed())
+        } else {
+            self.held.engine.guarded(|| read(&self.held.view))
+        }
     }
 
-    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        self.held
-            .read(|view| query::get_trashed(view.state(), id, self.held.now))
-    }
-
-    /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        self.held
-            .read(|view| trash::list_trash(view.state(), query, self.held.now))
-    }
-
-    /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        self.held.read(|view| query::list(view.state(), query))
-    }
-
-    /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn count(&self, filter: &Filter) -> Result<u64> {
-        self.held
-            .read(|view| Ok(query::select(view.state(), filter)?.len()))
-    }
-
-    /// How the leads that a filter wants divide, see [`LeadStore::facets`](crate::store::LeadStore::facets).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn facets(&self, filter: &Filter) -> Result<Facets> {
-        self.held.read(|view| query::facets(view.state(), filter))
-    }
-
-    /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
-    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
-        let held = Self::new(Arc::clone(&self.held.core)).map(|mut snapshot| {
-            snapshot.held.view = Arc::clone(&self.held.view);
-            snapshot
-        });
-        Leads::new(held, filter)
-    }
-
-    /// A page of hits, see [`LeadStore::search`](crate::store::LeadStore::search).
-    ///
-    /// # Errors
-    ///
-    /// The same; and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the search index was
-    /// opened or rebuilt.
-    pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
-        self.search_with(query, search::search)
-    }
-
-    /// How all that a search finds divides, see [`LeadStore::search_facets`](crate::store::LeadStore::search_facets).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`search`](Self::search).
-    pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
-        self.search_with(query, search::facets)
-    }
-
-    fn search_with<T>(
+    pub(crate) fn search_with<T>(
         &self,
         query: &SearchQuery,
-        answer: fn(&StoreView, &SearchQuery) -> Result<T>,
+        answer: fn(StateRef<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
         query.check()?;
-        self.held.read(|view| {
-            if !view.has_index() {
+        self.read_view(|view| {
+            if !view.search().has_index() {
                 let message =
                     "the snapshot was taken before the search index was ready; take another";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
-            answer(view, query)
+            answer(view.state(), view.search(), query)
         })
     }
 }
@@ -192,18 +96,16 @@ impl std::fmt::Debug for Snapshot {
 }
 
 /// Leads one after another, in creation order, all of one snapshot.
-pub(crate) struct Leads {
+pub(crate) struct LeadIter {
     snapshot: Option<Snapshot>,
     rows: roaring::bitmap::IntoIter,
     error: Option<Error>,
 }
 
-impl Leads {
+impl LeadIter {
     pub(crate) fn new(snapshot: Result<Snapshot>, filter: &Filter) -> Self {
         let selected = snapshot.and_then(|snapshot| {
-            let rows = snapshot
-                .held
-                .read(|view| query::select(view.state(), filter))?;
+            let rows = snapshot.read(|state| query::select(state, filter))?;
             Ok((rows, snapshot))
         });
         match selected {
@@ -221,7 +123,7 @@ impl Leads {
     }
 }
 
-impl Iterator for Leads {
+impl Iterator for LeadIter {
     type Item = Result<Lead>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -232,8 +134,7 @@ impl Iterator for Leads {
         let lead = self
             .snapshot
             .as_ref()?
-            .held
-            .read(|view| Ok(view.state().lead_at(row)?.lead));
+            .read(|state| Ok(state.lead_at(row)?.lead));
         if lead.is_err() {
             // What failed once is not asked again.
             self.snapshot = None;

@@ -12,18 +12,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::{self, Clock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
-use crate::query::{self, Filter, ListQuery, Page};
+use crate::query;
 use crate::row::{Row, RowSet};
 use crate::schema::{self, LeadChange};
-use crate::storage::{ChangeKind, StateRef, StoredLead, TrashStamp, WriteBatch};
-use crate::trash::{self, TrashQuery};
+use crate::storage::StateRef;
+use crate::storage::{ChangeKind, StoredLead, TrashStamp, WriteTxn};
+use crate::trash;
 
 /// Several writes that happen together or not at all, see [`LeadStore::transaction`](crate::store::LeadStore::transaction).
 ///
 /// Its reads see what it has written so far. Searches are not among them. Whatever waits for another thread that writes
 /// waits for ever here.
 pub struct Transaction<'a> {
-    batch: WriteBatch<'a>,
+    txn: WriteTxn<'a>,
     rules: &'a Rules,
     /// What stopped a write half-way, after which nothing can be committed.
     broken: Option<(ErrorKind, String)>,
@@ -43,9 +44,9 @@ impl Rules {
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(batch: WriteBatch<'a>, rules: &'a Rules) -> Self {
+    pub(crate) fn new(txn: WriteTxn<'a>, rules: &'a Rules) -> Self {
         Self {
-            batch,
+            txn,
             rules,
             broken: None,
         }
@@ -56,21 +57,21 @@ impl<'a> Transaction<'a> {
     pub(crate) fn corrupt(
         &mut self,
         id: LeadId,
-        corrupt: impl FnOnce(&mut WriteBatch<'a>, Row, &StoredLead) -> Result<()>,
+        corrupt: impl FnOnce(&mut WriteTxn<'a>, Row, &StoredLead) -> Result<()>,
     ) -> Result<()> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
-        corrupt(&mut self.batch, row, &stored)
+        corrupt(&mut self.txn, row, &stored)
     }
 
     /// Borrows the state as this transaction sees it.
-    fn state(&self) -> StateRef<'_> {
-        self.batch.state()
+    pub(crate) fn state(&self) -> StateRef<'_> {
+        self.txn.state()
     }
 
     /// What is to be committed, unless a write stopped half-way.
-    pub(crate) fn into_batch(self) -> Result<WriteBatch<'a>> {
+    pub(crate) fn into_write_txn(self) -> Result<WriteTxn<'a>> {
         match self.broken {
-            None => Ok(self.batch),
+            None => Ok(self.txn),
             Some((kind, cause)) => Err(Error::new(
                 kind,
                 format!("the transaction cannot be committed: {cause}"),
@@ -107,7 +108,7 @@ impl<'a> Transaction<'a> {
             trash: None,
         };
         self.purge_for(&stored, expired)?;
-        let row = self.batch.allocate_row()?;
+        let row = self.txn.allocate_row()?;
         self.apply(&LeadChange {
             kind: ChangeKind::Created,
             row,
@@ -226,86 +227,13 @@ impl<'a> Transaction<'a> {
         Ok(rows.len())
     }
 
-    /// The lead with this id, see [`LeadStore::get`](crate::store::LeadStore::get).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
-        query::get(self.state(), id)
+    pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(self.rules.now())
     }
 
-    /// The leads with these ids, see [`LeadStore::get_many`](crate::store::LeadStore::get_many).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
-        query::get_many(self.state(), ids)
-    }
-
-    /// The lead with this id in another system, see
-    /// [`LeadStore::get_by_external_id`](crate::store::LeadStore::get_by_external_id).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
-        query::get_by_external_id(self.state(), external_id)
-    }
-
-    /// The lead with this id in the trash, see [`LeadStore::get_trashed`](crate::store::LeadStore::get_trashed).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
-        query::get_trashed(self.state(), id, self.rules.now())
-    }
-
-    /// A page of the trash, see [`LeadStore::list_trash`](crate::store::LeadStore::list_trash).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
-        trash::list_trash(self.state(), query, self.rules.now())
-    }
-
-    /// A page of leads, see [`LeadStore::list`](crate::store::LeadStore::list).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
-        query::list(self.state(), query)
-    }
-
-    /// How many leads a filter wants, see [`LeadStore::count`](crate::store::LeadStore::count).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn count(&self, filter: &Filter) -> Result<u64> {
-        Ok(query::select(self.state(), filter)?.len())
-    }
-
-    /// All leads that a filter wants, see [`LeadStore::leads`](crate::store::LeadStore::leads).
-    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
-        let (rows, error) = match query::select(self.state(), filter) {
-            Ok(rows) => (rows, None),
-            Err(error) => (RowSet::default(), Some(Err(error))),
-        };
-        let leads = rows
-            .into_rows()
-            .map(|row| Ok(self.state().lead_at(Row(row))?.lead));
-        error.into_iter().chain(leads).scan(false, |failed, lead| {
-            if *failed {
-                return None;
-            }
-            *failed = lead.is_err();
-            Some(lead)
-        })
+    /// Runs a read on the state as this transaction sees it.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(StateRef<'_>) -> Result<T>) -> Result<T> {
+        read(self.state())
     }
 
     fn delete_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<TrashedLead> {
@@ -434,7 +362,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn apply(&mut self, change: &LeadChange<'_>) -> Result<()> {
-        let applied = schema::apply(&mut self.batch, change);
+        let applied = schema::apply(&mut self.txn, change);
         self.note_broken(applied)
     }
 
@@ -453,7 +381,7 @@ impl<'a> Transaction<'a> {
 impl std::fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Transaction")
-            .field("changes", &self.batch.change_count())
+            .field("changes", &self.txn.change_count())
             .finish_non_exhaustive()
     }
 }

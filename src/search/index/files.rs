@@ -7,10 +7,10 @@ use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::search::fault;
 use crate::search::index::checksummed_directory::ChecksummedDirectory;
 use crate::search::index::location::IndexLocation;
 use crate::search::index::payload::{CommitPayload, Compatibility};
+use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::StateRef;
@@ -70,13 +70,13 @@ impl IndexFiles {
         if !place.exists() {
             return Err(useless("there is none"));
         }
-        let index =
-            Index::open(ChecksummedDirectory::new(place.open()?, read_only)).map_err(fault)?;
+        let index = Index::open(ChecksummedDirectory::new(place.open()?, read_only))
+            .map_err(tantivy_error)?;
         let schema = IndexSchema::new();
         if index.schema() != schema.schema() {
             return Err(useless("it has other fields"));
         }
-        let meta = index.load_metas().map_err(fault)?;
+        let meta = index.load_metas().map_err(tantivy_error)?;
         let payload = meta.payload.as_deref().and_then(CommitPayload::decode);
         match &payload {
             None => return Err(useless("it does not say what it holds")),
@@ -97,7 +97,11 @@ impl IndexFiles {
         for name in &files {
             // Before anything reads it: a damaged file gives wrong answers, panics or hangs, and one that is missing is
             // noticed late or never.
-            if !index.directory().validate_checksum(name).map_err(fault)? {
+            if !index
+                .directory()
+                .validate_checksum(name)
+                .map_err(tantivy_error)?
+            {
                 return Err(useless(&format!("{} is damaged", name.display())));
             }
         }
@@ -120,8 +124,8 @@ impl IndexFiles {
 
     fn create(directory: Box<dyn Directory>) -> Result<Self> {
         let schema = IndexSchema::new();
-        let index =
-            Index::create(directory, schema.schema(), IndexSettings::default()).map_err(fault)?;
+        let index = Index::create(directory, schema.schema(), IndexSettings::default())
+            .map_err(tantivy_error)?;
         Self::assemble(index, schema, None)
     }
 
@@ -133,7 +137,7 @@ impl IndexFiles {
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
             .try_into()
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         Ok(Self {
             schema,
             reader,
@@ -143,13 +147,13 @@ impl IndexFiles {
     }
 
     pub(crate) fn segments(&self) -> Result<Vec<SegmentMeta>> {
-        self.index.searchable_segment_metas().map_err(fault)
+        self.index.searchable_segment_metas().map_err(tantivy_error)
     }
 
     pub(crate) fn writer(&self) -> Result<IndexWriter> {
         self.index
             .writer_with_num_threads(1, WRITER_BYTES)
-            .map_err(fault)
+            .map_err(tantivy_error)
     }
 }
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use tantivy::directory::{Directory, MmapDirectory};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::search::fault;
 #[cfg(feature = "unstable-testing")]
 use crate::search::index::simulated::SimulatedIndex;
+use crate::search::tantivy_error::tantivy_error;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::create_private_directory;
@@ -43,7 +43,9 @@ impl IndexLocation {
 
     pub(crate) fn open(&self) -> Result<Box<dyn Directory>> {
         match self {
-            Self::Directory(path) => Ok(Box::new(MmapDirectory::open(path).map_err(fault)?)),
+            Self::Directory(path) => {
+                Ok(Box::new(MmapDirectory::open(path).map_err(tantivy_error)?))
+            }
             #[cfg(feature = "unstable-testing")]
             Self::Simulated(disk) => Ok(Box::new(SimulatedIndex::new(disk.clone()))),
         }
@@ -53,7 +55,7 @@ impl IndexLocation {
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         let files = match self {
             Self::Directory(path) => {
-                let entries = std::fs::read_dir(path).map_err(fault)?;
+                let entries = std::fs::read_dir(path).map_err(tantivy_error)?;
                 entries
                     .map(|entry| entry.map(|entry| PathBuf::from(entry.file_name())))
                     .collect::<io::Result<_>>()
@@ -61,7 +63,7 @@ impl IndexLocation {
             #[cfg(feature = "unstable-testing")]
             Self::Simulated(disk) => SimulatedIndex::files(disk),
         };
-        files.map_err(fault)
+        files.map_err(tantivy_error)
     }
 
     /// Makes the directory, and empties it if it is there.

@@ -33,7 +33,7 @@ impl CommitPayload {
             store_id: meta.store_id.0,
             seq: meta.seq.0,
             commit_id: meta.commit_id.0,
-            schema: document::FINGERPRINT,
+            schema: document::DOCUMENT_VERSION,
             analyzer: analyzer::fingerprint(),
         }
     }
@@ -44,7 +44,9 @@ impl CommitPayload {
 
     pub(crate) fn encode(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|error| {
-            crate::search::fault(tantivy::TantivyError::InternalError(error.to_string()))
+            crate::search::tantivy_error::tantivy_error(tantivy::TantivyError::InternalError(
+                error.to_string(),
+            ))
         })
     }
 
@@ -59,7 +61,7 @@ impl CommitPayload {
         if self.store_id != meta.store_id.0 {
             return Ok(Compatibility::Useless("it belongs to another store"));
         }
-        if (self.schema, self.analyzer) != (document::FINGERPRINT, analyzer::fingerprint()) {
+        if (self.schema, self.analyzer) != (document::DOCUMENT_VERSION, analyzer::fingerprint()) {
             return Ok(Compatibility::Useless("it was made by other rules"));
         }
         if self.seq > meta.seq.0 {
@@ -96,19 +98,18 @@ mod tests {
 
     /// Makes a commit, with which the log begins no sooner than `log_start`.
     fn commit(db: &mut Database, log_start: u64) {
-        let pending = db.begin().unwrap();
-        let mut batch = pending.batch();
+        let base = db.begin().unwrap();
+        let mut txn = base.write_txn();
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
-        batch
-            .log(LoggedChange {
-                kind: ChangeKind::Created,
-                row: crate::row::Row(0),
-                id,
-                version,
-            })
-            .unwrap();
-        let finished = batch.finish(None, Seq(log_start)).unwrap();
-        db.commit(pending, finished, JournalSync::Later).unwrap();
+        txn.log(LoggedChange {
+            kind: ChangeKind::Created,
+            row: crate::row::Row(0),
+            id,
+            version,
+        })
+        .unwrap();
+        let finished = txn.prepare(None, Seq(log_start)).unwrap();
+        db.commit(base, finished, JournalSync::Deferred).unwrap();
     }
 
     #[test]

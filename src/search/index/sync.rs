@@ -13,8 +13,8 @@ use crate::search::index::files::{IndexFiles, IndexStorage};
 use crate::search::index::payload::CommitPayload;
 use crate::search::index::schedule::{NextRun, SyncFailure, SyncSchedule};
 use crate::search::index::writer::{BatchProgress, Indexer};
+use crate::search::search_view::{SearchView, ViewCell};
 use crate::search::status::{SearchState, SearchStatus};
-use crate::search::view::{PublishedView, StoreView};
 use crate::storage::Seq;
 use crate::sync::lock;
 use crate::sync::wait;
@@ -36,7 +36,7 @@ type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 struct Shared {
     storage: IndexStorage,
-    published: Arc<PublishedView>,
+    cell: Arc<dyn ViewCell>,
     /// Makes every published commit durable, since the index must not run ahead of what a power cut leaves.
     make_durable: MakeDurable,
     on_rebuild: Option<Progress>,
@@ -58,13 +58,13 @@ struct Shared {
 impl IndexSync {
     pub(crate) fn start(
         storage: IndexStorage,
-        published: Arc<PublishedView>,
+        cell: Arc<impl ViewCell + 'static>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Result<Self> {
         let shared = Arc::new(Shared::new(
             storage,
-            published,
+            cell,
             Box::new(make_durable),
             on_rebuild,
         ));
@@ -89,13 +89,13 @@ impl IndexSync {
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn on_call(
         storage: IndexStorage,
-        published: Arc<PublishedView>,
+        cell: Arc<impl ViewCell + 'static>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Self {
         let shared = Shared {
             on_call: true,
-            ..Shared::new(storage, published, Box::new(make_durable), on_rebuild)
+            ..Shared::new(storage, cell, Box::new(make_durable), on_rebuild)
         };
         Self {
             shared: Arc::new(shared),
@@ -116,8 +116,8 @@ impl IndexSync {
     }
 
     /// None at all: nothing is indexed, and searches are `Unavailable`.
-    pub(crate) fn none(published: Arc<PublishedView>) -> Self {
-        let shared = Shared::new(IndexStorage::Memory, published, Box::new(|| Ok(())), None);
+    pub(crate) fn none(cell: Arc<impl ViewCell + 'static>) -> Self {
+        let shared = Shared::new(IndexStorage::Memory, cell, Box::new(|| Ok(())), None);
         let cause = "the store was opened without search".to_owned();
         shared.schedule().failure = Some(SyncFailure {
             cause,
@@ -146,13 +146,12 @@ impl IndexSync {
         }
     }
 
-    /// The newest view as soon as it can be searched.
-    pub(crate) fn searchable(&self) -> Result<Arc<StoreView>> {
+    /// Waits until the published view can be searched.
+    pub(crate) fn wait_until_searchable(&self) -> Result<()> {
         let mut schedule = self.shared.schedule();
         loop {
-            let view = self.shared.published.current()?;
-            if view.is_searchable() {
-                return Ok(view);
+            if self.shared.cell.load()?.1.is_searchable() {
+                return Ok(());
             }
             if let Some(failure) = &schedule.failure {
                 return Err(Error::new(
@@ -168,17 +167,17 @@ impl IndexSync {
     }
 
     /// Has the index of `failed` thrown away and made anew, because reading it failed; unless that was done already.
-    pub(crate) fn invalidate_index(&self, failed: &StoreView) {
+    pub(crate) fn invalidate_index(&self, failed: &SearchView) {
         let mut schedule = self.shared.schedule();
         // In this order: a batch that ends meanwhile must not publish it again.
         if self
             .shared
-            .published
-            .current()
-            .is_ok_and(|view| view.has_index_of(failed))
+            .cell
+            .load()
+            .is_ok_and(|(_, view)| view.has_index_of(failed))
         {
             schedule.discard = true;
-            self.shared.published.without_index();
+            self.shared.drop_index();
             self.shared.work.notify_one();
         }
     }
@@ -200,7 +199,7 @@ impl IndexSync {
             .failure
             .as_ref()
             .map(|failure| failure.cause.clone());
-        let view = self.shared.published.current().ok();
+        let view = self.shared.cell.load().ok().map(|(_, view)| view);
         let state = match (failure, &view) {
             (Some(failure), _) => SearchState::Failed(failure),
             (None, Some(view)) if view.is_searchable() => SearchState::Ready,
@@ -249,13 +248,13 @@ impl Drop for IndexSync {
 impl Shared {
     fn new(
         storage: IndexStorage,
-        published: Arc<PublishedView>,
+        cell: Arc<dyn ViewCell>,
         make_durable: MakeDurable,
         on_rebuild: Option<Progress>,
     ) -> Self {
         Self {
             storage,
-            published,
+            cell,
             make_durable,
             on_rebuild,
             schedule: Mutex::default(),
@@ -317,7 +316,7 @@ impl Shared {
         };
         log::error!("the search index cannot follow the store: {cause}");
         *indexer = None;
-        self.published.without_index();
+        self.drop_index();
         Some(cause)
     }
 
@@ -327,8 +326,8 @@ impl Shared {
             let mut schedule = self.schedule();
             (schedule.begin_batch(), schedule.merge)
         };
-        let view = self.published.freeze()?;
-        let state = view.state();
+        let (read, _) = self.cell.update(&mut SearchView::freeze)?;
+        let state = read.state();
         if discard {
             *slot = None;
         }
@@ -367,7 +366,11 @@ impl Shared {
             // No thread of tantivy's is to go on when the caller does.
             indexer.settle()?;
         }
-        self.published.indexed(indexer.view()?);
+        let index = Arc::new(indexer.view()?);
+        // Fails only if the store was closed, which ends this thread anyway.
+        let _ = self
+            .cell
+            .update(&mut |view| view.with_index(Arc::clone(&index)));
         if merge {
             // The view before held the files that were merged.
             indexer.remove_unused()?;
@@ -427,8 +430,13 @@ impl Shared {
         wait_timeout(&self.progress, schedule, Duration::from_millis(100))
     }
 
+    /// Drops the index: searches wait until there is another.
+    fn drop_index(&self) {
+        let _ = self.cell.update(&mut |_| SearchView::default());
+    }
+
     fn unindexed(&self) -> u64 {
-        self.published.current().map_or(0, |view| view.unindexed())
+        self.cell.load().map_or(0, |(_, view)| view.unindexed())
     }
 
     fn schedule(&self) -> MutexGuard<'_, SyncSchedule> {

@@ -5,20 +5,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::check::{Component, Report};
 use crate::error::{Error, Result};
 use crate::row::RowSet;
-use crate::search::view::StoreView;
+use crate::search::search_view::SearchView;
+use crate::storage::StateRef;
 use crate::storage::key::BitmapId;
 
 /// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
 /// and no other is. Its files are verified by their checksums when they are opened. While it is being made, nothing is.
-pub(crate) fn check(view: &StoreView, report: &mut Report) {
-    let compared = catch_unwind(AssertUnwindSafe(|| compare(view, report)));
+pub(crate) fn check(state: StateRef<'_>, view: &SearchView, report: &mut Report) {
+    let compared = catch_unwind(AssertUnwindSafe(|| compare(state, view, report)));
     let compared = compared.unwrap_or_else(|_| Err(Error::corrupted("reading it panicked")));
     if let Err(error) = compared {
         report.add(Component::SearchIndex, error);
     }
 }
 
-fn compare(view: &StoreView, report: &mut Report) -> Result<()> {
+fn compare(state: StateRef<'_>, view: &SearchView, report: &mut Report) -> Result<()> {
     if !view.has_index() {
         return Ok(());
     }
@@ -33,7 +34,7 @@ fn compare(view: &StoreView, report: &mut Report) -> Result<()> {
             indexed.insert(row);
         }
     }
-    let live = view.state().rows(&BitmapId::Live)?.minus(&recent);
+    let live = state.rows(&BitmapId::Live)?.minus(&recent);
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
         let what =

@@ -4,10 +4,10 @@ use tantivy::{IndexWriter, SegmentMeta};
 
 use crate::error::Result;
 use crate::row::RowSet;
-use crate::search::fault;
 use crate::search::index::files::IndexFiles;
 use crate::search::index::payload::CommitPayload;
-use crate::search::view::IndexView;
+use crate::search::search_view::IndexView;
+use crate::search::tantivy_error::tantivy_error;
 use crate::storage::StateRef;
 use crate::storage::key::BitmapId;
 use crate::storage::{ChangeKind, LoggedChange, Seq};
@@ -88,12 +88,12 @@ impl Indexer {
             if let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) {
                 writer
                     .add_document(schema.document(row, &stored.lead))
-                    .map_err(fault)?;
+                    .map_err(tantivy_error)?;
             }
         }
-        let mut commit = writer.prepare_commit().map_err(fault)?;
+        let mut commit = writer.prepare_commit().map_err(tantivy_error)?;
         commit.set_payload(&target.encode()?);
-        commit.commit().map_err(fault)?;
+        commit.commit().map_err(tantivy_error)?;
         self.writer = Some(writer);
         self.made_last_commit = true;
         self.files.payload = Some(target.clone());
@@ -107,7 +107,7 @@ impl Indexer {
     /// Waits for merges that go on.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.writer.take().map_or(Ok(()), |writer| {
-            writer.wait_merging_threads().map_err(fault)
+            writer.wait_merging_threads().map_err(tantivy_error)
         })
     }
 
@@ -119,7 +119,7 @@ impl Indexer {
         let segments = self.files.segments()?;
         if segments.len() > 1 || segments.iter().any(|segment| segment.has_deletes()) {
             let ids: Vec<_> = segments.iter().map(SegmentMeta::id).collect();
-            writer.merge(&ids).wait().map_err(fault)?;
+            writer.merge(&ids).wait().map_err(tantivy_error)?;
         }
         Ok(())
     }
@@ -127,7 +127,10 @@ impl Indexer {
     /// Removes files that no commit and no view needs.
     pub(crate) fn remove_unused(&self) -> Result<()> {
         if let Some(writer) = &self.writer {
-            writer.garbage_collect_files().wait().map_err(fault)?;
+            writer
+                .garbage_collect_files()
+                .wait()
+                .map_err(tantivy_error)?;
         }
         Ok(())
     }

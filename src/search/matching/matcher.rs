@@ -16,8 +16,8 @@ use crate::search::matching::term_lookup::{
     GroupTerms, PhraseTerms, RunTerms, TermLookup, TermSequence, Variant, WordTerms, frequency,
 };
 use crate::search::query::query_text::QueryText;
+use crate::search::search_view::SearchView;
 use crate::search::terms::field::{FieldScope, TermField};
-use crate::search::view::StoreView;
 
 /// What leads are held against.
 pub(crate) struct MatchRequest<'q> {
@@ -30,7 +30,7 @@ pub(crate) struct MatchRequest<'q> {
 }
 
 /// The leads that have every group of the query, each in any of the scopes.
-pub(crate) fn find(view: &StoreView, request: &MatchRequest<'_>) -> Result<RankedHits> {
+pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<RankedHits> {
     let mut ranked = RankedHits::default();
     // What a newer source knows of a row outdates all older ones.
     let mut outdated = RowSet::default();

@@ -9,10 +9,10 @@ use tantivy::{DocSet as _, InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::search::fault;
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::fuzzy::FuzzyWord;
+use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 use crate::search::terms::field::{FieldScope, TermField};
 use crate::search::terms::index_term::IndexTerm;
@@ -60,7 +60,7 @@ impl<'a> Segment<'a> {
             .reader
             .fast_fields()
             .u64(self.schema.row_name())
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         Ok(self.row_column.get_or_init(|| opened))
     }
 
@@ -77,7 +77,7 @@ impl<'a> Segment<'a> {
     fn inverted(&self, field: TermField) -> Result<Arc<InvertedIndexReader>> {
         self.reader
             .inverted_index(self.schema.field(field))
-            .map_err(fault)
+            .map_err(tantivy_error)
     }
 
     /// All terms of a slot that begin so.
@@ -89,7 +89,7 @@ impl<'a> Segment<'a> {
             .range()
             .ge(prefix.as_bytes())
             .into_stream()
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         while terms.advance() && terms.key().starts_with(prefix.as_bytes()) {
             found.push(SegmentTerm {
                 inverted: Arc::clone(&inverted),
@@ -111,7 +111,7 @@ impl Postings for Segment<'_> {
         let inverted = self.inverted(field)?;
         let info = inverted
             .get_term_info(&Term::from_field_text(self.schema.field(field), text))
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         Ok(info.map(|info| SegmentTerm { inverted, info }))
     }
 
@@ -151,13 +151,13 @@ impl Postings for Segment<'_> {
             let before = from
                 .get(..from.len() - first_letter.len_utf8())
                 .unwrap_or("");
-            let automaton = fuzzy.automaton(before, prefixes).map_err(fault)?;
+            let automaton = fuzzy.automaton(before, prefixes).map_err(tantivy_error)?;
             let mut terms = inverted
                 .terms()
                 .search(&*automaton)
                 .ge(from.as_bytes())
                 .into_stream()
-                .map_err(fault)?;
+                .map_err(tantivy_error)?;
             while terms.advance() && terms.key().starts_with(from.as_bytes()) {
                 let word = terms
                     .key()
@@ -188,7 +188,7 @@ impl Postings for Segment<'_> {
         let mut postings = term
             .inverted
             .read_block_postings_from_terminfo(&term.info, basic)
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         while !postings.docs().is_empty() {
             visit(postings.docs());
             postings.advance();
@@ -209,7 +209,7 @@ impl Postings for Segment<'_> {
         let mut postings = term
             .inverted
             .read_postings_from_terminfo(&term.info, basic)
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         for document in among.as_slice() {
             if postings.doc() < *document {
                 postings.seek(*document);
@@ -231,7 +231,7 @@ impl Postings for Segment<'_> {
         let mut postings = term
             .inverted
             .read_postings_from_terminfo(&term.info, option)
-            .map_err(fault)?;
+            .map_err(tantivy_error)?;
         let mut positions = Vec::new();
         for document in among {
             if postings.doc() < *document {

@@ -1,18 +1,12 @@
 //! Searching: a text, the fields to find it in, a filter and a page.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::lead::{ViolationCode, Violations};
-use crate::query::{Facets, Filter, Page, Paging, facets_of, select};
-use crate::search::hit::{Hit, matches};
-use crate::search::matching::matcher::{self, MatchRequest};
-use crate::search::matching::results::RankedHits;
+use crate::query::{Filter, Paging};
 use crate::search::query::fuzzy::TypoTolerance;
-use crate::search::query::query_text::{QueryText, word_count};
-use crate::search::terms::field::{Field, FieldScope};
+use crate::search::query::query_text::word_count;
+use crate::search::terms::field::Field;
 use crate::search::terms::index_term::QUERY_WORDS_MAX;
-use crate::search::view::StoreView;
 
 /// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
 ///
@@ -30,11 +24,11 @@ use crate::search::view::StoreView;
 #[derive(Clone, Debug)]
 #[must_use = "a query does nothing until it is passed to search"]
 pub struct SearchQuery {
-    text: String,
-    fields: Vec<Field>,
-    typos: TypoTolerance,
-    filter: Filter,
-    paging: Paging,
+    pub(crate) text: String,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) typos: TypoTolerance,
+    pub(crate) filter: Filter,
+    pub(crate) paging: Paging,
 }
 
 /// The longest query, in bytes and in words.
@@ -111,76 +105,5 @@ impl SearchQuery {
         }
         self.paging.check(&mut violations);
         violations.into_result()
-    }
-}
-
-/// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
-pub(crate) fn search(view: &StoreView, query: &SearchQuery) -> Result<Page<Hit>> {
-    guarded(|| {
-        let state = view.state();
-        let text = QueryText::parse(&query.text);
-        let (ranked, forgiving) = find(view, query, &text)?;
-        let total = ranked.total();
-        let rows = ranked.page(state, query.paging.offset(), query.paging.limit())?;
-        let hit = |row| {
-            let lead = state.lead_at(row)?.lead;
-            let matches = matches(&lead, &text, &query.fields, forgiving);
-            Ok(Hit { lead, matches })
-        };
-        Ok(Page::new(
-            rows.into_iter().map(hit).collect::<Result<_>>()?,
-            total,
-            query.paging,
-        ))
-    })
-}
-
-/// How all that a checked `query` finds divides.
-pub(crate) fn facets(view: &StoreView, query: &SearchQuery) -> Result<Facets> {
-    let found = guarded(|| find(view, query, &QueryText::parse(&query.text)))?.0;
-    facets_of(view.state(), &found.rows())
-}
-
-/// tantivy panics over damage that its checksums do not show.
-fn guarded<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            "searching panicked, which a damaged index can cause",
-        ))
-    })
-}
-
-/// What is found, and whether typos had to be forgiven for it.
-fn find(view: &StoreView, query: &SearchQuery, text: &QueryText) -> Result<(RankedHits, bool)> {
-    // A query without letter or digit finds nothing.
-    if text.groups.is_empty() {
-        return Ok((RankedHits::default(), false));
-    }
-    let scopes = FieldScope::of(&query.fields);
-    let filter = if query.filter.is_empty() {
-        None
-    } else {
-        Some(select(view.state(), &query.filter)?)
-    };
-    let find = |forgiving| {
-        let request = MatchRequest {
-            query: text,
-            scopes: &scopes,
-            forgiving,
-            filter: filter.as_ref(),
-        };
-        Ok((matcher::find(view, &request)?, forgiving))
-    };
-    if query.typos == TypoTolerance::Always {
-        return find(true);
-    }
-    let as_typed = find(false)?;
-    let can_forgive =
-        query.typos == TypoTolerance::Auto && text.words().any(|word| word.fuzzy.is_some());
-    if as_typed.0.total() == 0 && can_forgive {
-        find(true)
-    } else {
-        Ok(as_typed)
     }
 }

@@ -15,7 +15,7 @@ use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
 
 /// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
-pub(crate) const FINGERPRINT: u32 = 6;
+pub(crate) const DOCUMENT_VERSION: u32 = 6;
 
 const ROW: &str = "row";
 
@@ -99,7 +99,7 @@ mod tests {
     use crate::lead::NewLead;
     use crate::search::terms::pretokenized::PretokenizedText;
 
-    /// What stands in an index at which place. Where this changes, [`FINGERPRINT`] must.
+    /// What stands in an index at which place. Where this changes, [`DOCUMENT_VERSION`] must.
     #[test]
     fn the_terms_of_a_document_stay_what_they_are() {
         let store = LeadStore::in_memory().unwrap();

@@ -12,7 +12,6 @@ use crate::schema::entries::IndexEntries;
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::database::rebuild;
 use crate::storage::database::{Database, OpenFiles, Writable};
-use crate::storage::fault;
 use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::{self, Directory};
 use crate::storage::file::location::{Location, MemoryFiles, SharedMemory};
@@ -21,6 +20,7 @@ use crate::storage::file::real::{LOCK_FILE, RealDirectory};
 use crate::storage::file::simulated::SimulatedDirectory;
 use crate::storage::read_only;
 use crate::storage::record::lead_record::StoredLead;
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 
 /// Makes a store in `path` of everything that the tables of `view` have, over which there must be nothing. If it fails, it
@@ -147,12 +147,12 @@ fn write_in_memory(
     fill(
         ChecksummedFile::create(new.clone())
             .map_err(redb::Error::Io)
-            .map_err(fault)?,
+            .map_err(redb_error)?,
     )?;
     Ok(Box::new(move || {
         replace(memory, &new)
             .map_err(redb::Error::Io)
-            .map_err(fault)
+            .map_err(redb_error)
     }))
 }
 

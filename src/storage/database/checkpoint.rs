@@ -6,8 +6,8 @@ use std::sync::Arc;
 use redb::ReadableDatabase;
 
 use crate::error::{Error, Result};
-use crate::storage::fault;
 use crate::storage::record::meta::StoreMeta;
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 use crate::storage::tables::write::OpenTables;
@@ -44,23 +44,23 @@ impl Checkpoint {
             ))
         });
         match written {
-            Ok(true) => transaction.commit().map_err(fault)?,
+            Ok(true) => transaction.commit().map_err(redb_error)?,
             other => {
                 // The first error is the one to tell of.
-                let aborted = transaction.abort().map_err(fault);
+                let aborted = transaction.abort().map_err(redb_error);
                 other?;
                 aborted?;
                 return Ok(None);
             }
         }
-        CommittedTables::of(&db.begin_read().map_err(fault)?).map(Some)
+        CommittedTables::of(&db.begin_read().map_err(redb_error)?).map(Some)
     }
 }
 
 /// Begins a transaction after which the file opens at once, whatever happens: without, redb verifies all of it at the
 /// first open after a crash, about a second for each million leads.
 pub(crate) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
-    let mut transaction = db.begin_write().map_err(fault)?;
+    let mut transaction = db.begin_write().map_err(redb_error)?;
     transaction.set_quick_repair(true);
     Ok(transaction)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Builder, ReadableDatabase, StorageBackend};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::database::checkpoint_policy::CheckpointPolicy;
 use crate::storage::database::{Database, OpenFiles, Writable};
 use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::{self, Directory, DirectoryLock, FileMode};
@@ -14,11 +15,12 @@ use crate::storage::file::real::RealDirectory;
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
 use crate::storage::journal::{Journal, Recovery};
+use crate::storage::redb_error::catch_corruption_panic;
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 use crate::storage::tables::write::OpenTables;
-use crate::storage::{fault, guarded};
 
 /// What may be done to the store, and whether it may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,25 +34,21 @@ pub(crate) enum OpenMode {
     OpenExisting,
 }
 
-/// The part of the cache that holds what the tables have not yet, and bounds for it in bytes.
-const OVERLAY_PART: usize = 6;
-const MOST_OVERLAY_BYTES: usize = 40 << 20;
-
 type Backends = [Box<dyn StorageBackend>; 2];
 
 impl Database {
     /// Opens the store, and makes it first if `mode` says so. `cache_bytes` is what it may keep in memory.
     pub(crate) fn open(location: &Location, cache_bytes: usize, mode: OpenMode) -> Result<Self> {
-        let overlay_bytes = (cache_bytes / OVERLAY_PART).min(MOST_OVERLAY_BYTES);
+        let policy = CheckpointPolicy::for_cache(cache_bytes);
         let mut builder = Builder::new();
-        builder.set_cache_size(cache_bytes - overlay_bytes);
+        builder.set_cache_size(cache_bytes - policy.overlay_bytes());
         match location {
             Location::Directory(path) => {
-                Self::open_in(&mut builder, &RealDirectory(path), mode, overlay_bytes)
+                Self::open_in(&mut builder, &RealDirectory(path), mode, policy)
             }
             #[cfg(feature = "unstable-testing")]
             Location::Simulated(disk) => {
-                Self::open_in(&mut builder, &SimulatedDirectory(disk), mode, overlay_bytes)
+                Self::open_in(&mut builder, &SimulatedDirectory(disk), mode, policy)
             }
             Location::Memory(memory) => {
                 let opened = open_memory(&mut builder, memory)?;
@@ -58,7 +56,7 @@ impl Database {
                     .journal
                     .each_ref()
                     .map(|file| Box::new(file.clone()) as Box<dyn StorageBackend>);
-                Self::recover(opened, journal, None, overlay_bytes)
+                Self::recover(opened, journal, None, policy)
             }
         }
     }
@@ -67,12 +65,12 @@ impl Database {
         builder: &mut Builder,
         directory: &D,
         mode: OpenMode,
-        overlay_bytes: usize,
+        policy: CheckpointPolicy,
     ) -> Result<Self> {
         let opened = if mode == OpenMode::ReadOnly {
             Self::open_read_only(builder, directory)
         } else {
-            Self::open_writable(builder, directory, mode, overlay_bytes)
+            Self::open_writable(builder, directory, mode, policy)
         };
         opened.map_err(|error| {
             or_cut_off(error).while_doing(format_args!("opening the store in {directory}"))
@@ -83,7 +81,7 @@ impl Database {
         builder: &mut Builder,
         directory: &D,
         mode: OpenMode,
-        overlay_bytes: usize,
+        policy: CheckpointPolicy,
     ) -> Result<Self> {
         let may_create = mode != OpenMode::OpenExisting;
         let lock = directory.lock(may_create)?;
@@ -102,33 +100,33 @@ impl Database {
                 ));
             }
             directory::create_atomically(directory, |file| {
-                let db = builder.create_with_backend(file).map_err(fault)?;
+                let db = builder.create_with_backend(file).map_err(redb_error)?;
                 initialise(&db)?;
-                db.close().map_err(fault)
+                db.close().map_err(redb_error)
             })?;
         }
         directory::remove_temp_file(directory)?;
         let opened = open_file(builder, || directory::open_store_to_write(directory))?;
         let journal = directory::open_journal(directory)?
             .map(|file| Box::new(file) as Box<dyn StorageBackend>);
-        Self::recover(opened, journal, Some(lock), overlay_bytes)
+        Self::recover(opened, journal, Some(lock), policy)
     }
 
     /// What is in the journal cannot be done again without writing, so it must be in the tables already.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
         let file = directory::open_store(directory, FileMode::ReadOnly)?;
-        let db = guarded(|| {
+        let db = catch_corruption_panic(|| {
             builder
                 .open_read_only_with_backend(file.clone())
-                .map_err(fault)
+                .map_err(redb_error)
         })?;
-        let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(redb_error)?)?;
         if Recovery::of(directory::read_journal(directory)?)
             .after(&meta)?
             .count()
             > 0
         {
-            return Err(crate::storage::not_closed_cleanly());
+            return Err(crate::storage::redb_error::not_closed_cleanly());
         }
         let checkpoint = meta.seq;
         let view = ReadView {
@@ -141,7 +139,7 @@ impl Database {
             file,
             view: Some(view),
             checkpoint,
-            overlay_bytes: 0,
+            policy: CheckpointPolicy::read_only(),
         })
     }
 
@@ -150,9 +148,9 @@ impl Database {
         (db, file): (redb::Database, ChecksummedFile),
         files: Backends,
         lock: Option<DirectoryLock>,
-        overlay_bytes: usize,
+        policy: CheckpointPolicy,
     ) -> Result<Self> {
-        let (tables, mut meta) = CommittedTables::of(&db.begin_read().map_err(fault)?)?;
+        let (tables, mut meta) = CommittedTables::of(&db.begin_read().map_err(redb_error)?)?;
         let checkpoint = meta.seq;
         let recovery = Recovery::read(&files)?;
         let recovered = recovery.after(&meta)?;
@@ -189,7 +187,7 @@ impl Database {
             file,
             view: Some(view),
             checkpoint,
-            overlay_bytes,
+            policy,
         })
     }
 }
@@ -215,7 +213,11 @@ fn open_file(
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
     let open = |file: &ChecksummedFile| {
-        guarded(|| builder.create_with_backend(file.clone()).map_err(fault))
+        catch_corruption_panic(|| {
+            builder
+                .create_with_backend(file.clone())
+                .map_err(redb_error)
+        })
     };
     let first = file()?;
     match open(&first) {
@@ -237,7 +239,7 @@ pub(crate) fn open_memory(
     builder: &mut Builder,
     memory: &MemoryFiles,
 ) -> Result<(redb::Database, ChecksummedFile)> {
-    let failed = |error| fault(redb::Error::Io(error));
+    let failed = |error| redb_error(redb::Error::Io(error));
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {
         return open_file(builder, || {
@@ -245,7 +247,9 @@ pub(crate) fn open_memory(
         });
     }
     let file = ChecksummedFile::create(file).map_err(failed)?;
-    let db = builder.create_with_backend(file.clone()).map_err(fault)?;
+    let db = builder
+        .create_with_backend(file.clone())
+        .map_err(redb_error)?;
     initialise(&db)?;
     Ok((db, file))
 }
@@ -254,15 +258,17 @@ pub(crate) fn open_memory(
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
     let file = directory::open_store(&RealDirectory(directory), FileMode::ReadWrite)?;
-    let db = Builder::new().create_with_backend(file).map_err(fault)?;
-    let transaction = db.begin_write().map_err(fault)?;
+    let db = Builder::new()
+        .create_with_backend(file)
+        .map_err(redb_error)?;
+    let transaction = db.begin_write().map_err(redb_error)?;
     OpenTables::of(&transaction)?.set_format(format)?;
-    transaction.commit().map_err(fault)
+    transaction.commit().map_err(redb_error)
 }
 
 /// Writes the tables of a store that holds nothing.
 fn initialise(db: &redb::Database) -> Result<()> {
-    let transaction = db.begin_write().map_err(fault)?;
+    let transaction = db.begin_write().map_err(redb_error)?;
     OpenTables::of(&transaction)?.initialise()?;
-    transaction.commit().map_err(fault)
+    transaction.commit().map_err(redb_error)
 }

@@ -5,13 +5,13 @@ use redb::{Builder, Database};
 use crate::error::Result;
 use crate::row::Row;
 use crate::schema::entries::IndexEntries;
-use crate::storage::fault;
 use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::journal::RedoOp;
 use crate::storage::key::chunk_key;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::scan::Visit;
@@ -116,22 +116,22 @@ fn fill(file: ChecksummedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<
     let db = Builder::new()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(file)
-        .map_err(fault)?;
+        .map_err(redb_error)?;
     fill_database(&db, work)?;
-    db.close().map_err(fault)
+    db.close().map_err(redb_error)
 }
 
 fn fill_database(
     db: &Database,
     work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>,
 ) -> Result<()> {
-    let transaction = db.begin_write().map_err(fault)?;
+    let transaction = db.begin_write().map_err(redb_error)?;
     let filled = OpenTables::of(&transaction).and_then(|mut tables| {
         tables.initialise()?;
         work(&mut tables)
     });
     match filled {
-        Ok(()) => transaction.commit().map_err(fault),
+        Ok(()) => transaction.commit().map_err(redb_error),
         Err(error) => {
             // The first error is the one to tell of.
             let _ = transaction.abort();

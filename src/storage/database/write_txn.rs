@@ -13,7 +13,6 @@ use crate::credential::CredentialId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Row, RowSet};
 use crate::storage::database::checkpoint;
-use crate::storage::fault;
 use crate::storage::journal::RedoOp;
 use crate::storage::key::{KeyRange, chunk_key};
 use crate::storage::record::change_log::{self, LoggedChange};
@@ -21,6 +20,7 @@ use crate::storage::record::change_log::{self, LoggedChange};
 use crate::storage::record::credential::StoredCredential;
 use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
+use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::state::state_ref::StateRef;
@@ -35,7 +35,7 @@ const LOG_RECORDS_TRIMMED: usize = 16;
 
 /// A write that has begun. It must be ended by [`Database::commit`] or [`abort`](Self::abort): redb leaks the pages of a
 /// transaction that is dropped while unwinding, and then checks the whole file at the next open.
-pub(crate) struct Pending {
+pub(crate) struct TxnBase {
     view: ReadView,
     db: Arc<redb::Database>,
     /// Begun when the write outgrows memory.
@@ -43,7 +43,7 @@ pub(crate) struct Pending {
     memory_limit: usize,
 }
 
-impl Pending {
+impl TxnBase {
     pub(crate) fn new(view: ReadView, db: Arc<redb::Database>, memory_limit: usize) -> Self {
         Self {
             view,
@@ -59,14 +59,14 @@ impl Pending {
     }
 
     /// What this write reads and writes.
-    pub(crate) fn batch(&self) -> WriteBatch<'_> {
-        WriteBatch::new(self)
+    pub(crate) fn write_txn(&self) -> WriteTxn<'_> {
+        WriteTxn::new(self)
     }
 
     pub(crate) fn abort(self) -> Result<()> {
-        self.transaction
-            .into_inner()
-            .map_or(Ok(()), |transaction| transaction.abort().map_err(fault))
+        self.transaction.into_inner().map_or(Ok(()), |transaction| {
+            transaction.abort().map_err(redb_error)
+        })
     }
 
     pub(crate) fn view(&self) -> &ReadView {
@@ -87,8 +87,8 @@ impl Pending {
 }
 
 /// The writes of one transaction.
-pub(crate) struct WriteBatch<'p> {
-    pending: &'p Pending,
+pub(crate) struct WriteTxn<'p> {
+    base: &'p TxnBase,
     meta: StoreMeta,
     overlay: Overlay,
     tables: Base<'p>,
@@ -116,11 +116,11 @@ pub(crate) enum Finished {
     InTables,
 }
 
-impl<'p> WriteBatch<'p> {
-    pub(crate) fn new(pending: &'p Pending) -> Self {
-        let view = pending.view();
+impl<'p> WriteTxn<'p> {
+    pub(crate) fn new(base: &'p TxnBase) -> Self {
+        let view = base.view();
         Self {
-            pending,
+            base,
             meta: view.meta.clone(),
             overlay: view.overlay.clone(),
             tables: Base::Committed(Arc::clone(&view.tables)),
@@ -214,7 +214,7 @@ impl<'p> WriteBatch<'p> {
                 .max(self.overlay.bytes().saturating_sub(self.view_bytes())),
             Base::Open(_) => self.overlay.bytes(),
         };
-        if own_bytes > self.pending.memory_limit() {
+        if own_bytes > self.base.memory_limit() {
             self.write_tables()
         } else {
             Ok(())
@@ -233,11 +233,11 @@ impl<'p> WriteBatch<'p> {
 
     /// Completes the transaction with its records in the log and the header. `log_start` is the lowest number that the
     /// log must keep. `now` is `None` while the clock is distrusted.
-    pub(crate) fn finish(
+    pub(crate) fn prepare(
         mut self,
         now: Option<DateTime<Utc>>,
         log_start: Seq,
-    ) -> Result<FinishedBatch> {
+    ) -> Result<PreparedCommit> {
         if self.half_written {
             return Err(Error::corrupted(
                 "an earlier failure in the transaction left a part of it unwritten",
@@ -273,11 +273,11 @@ impl<'p> WriteBatch<'p> {
                 Finished::InMemory(Box::new(view), self.ops)
             }
         };
-        Ok(FinishedBatch { finished, changes })
+        Ok(PreparedCommit { finished, changes })
     }
 
     fn view_bytes(&self) -> usize {
-        self.pending.view().overlay.bytes()
+        self.base.view().overlay.bytes()
     }
 
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
@@ -327,7 +327,7 @@ impl<'p> WriteBatch<'p> {
     fn write_tables(&mut self) -> Result<()> {
         self.half_written = true;
         if matches!(self.tables, Base::Committed(_)) {
-            self.tables = Base::Open(Box::new(OpenTables::of(self.pending.transaction()?)?));
+            self.tables = Base::Open(Box::new(OpenTables::of(self.base.transaction()?)?));
             self.ops = Vec::new();
         }
         if let Base::Open(tables) = &mut self.tables {
@@ -339,19 +339,19 @@ impl<'p> WriteBatch<'p> {
 }
 
 /// A transaction that only needs to be committed.
-pub(crate) struct FinishedBatch {
+pub(crate) struct PreparedCommit {
     pub(crate) finished: Finished,
     changes: Vec<LoggedChange>,
 }
 
-impl FinishedBatch {
+impl PreparedCommit {
     /// The rows of the leads that it changed.
     pub(crate) fn changed_rows(&self) -> RowSet {
         self.changes.iter().map(|change| change.row).collect()
     }
 }
 
-impl WriteBatch<'_> {
+impl WriteTxn<'_> {
     /// Borrows the state as this transaction sees it, its own writes included.
     pub(crate) fn state(&self) -> StateRef<'_> {
         StateRef {
@@ -412,45 +412,44 @@ mod tests {
         for cache_bytes in [8 << 20, 0] {
             let mut db =
                 Database::open(&Location::memory(), cache_bytes, OpenMode::OpenOrCreate).unwrap();
-            let pending = db.begin().unwrap();
-            let mut batch = pending.batch();
-            let fill = |batch: &mut WriteBatch<'_>| -> Result<()> {
+            let base = db.begin().unwrap();
+            let mut txn = base.write_txn();
+            let fill = |txn: &mut WriteTxn<'_>| -> Result<()> {
                 for key in [b"\x11b", b"\x11a", b"\x11c"] {
-                    batch.set_key(key, true)?;
-                    batch.log(change())?;
+                    txn.set_key(key, true)?;
+                    txn.log(change())?;
                 }
-                batch.set_key(b"\x11a", false)?;
-                batch.log(change())?;
+                txn.set_key(b"\x11a", false)?;
+                txn.log(change())?;
                 assert_eq!(
-                    keys(batch.state(), Direction::Ascending),
+                    keys(txn.state(), Direction::Ascending),
                     [b"\x11b", b"\x11c"]
                 );
                 assert_eq!(
-                    keys(batch.state(), Direction::Descending),
+                    keys(txn.state(), Direction::Descending),
                     [b"\x11c", b"\x11b"]
                 );
                 for row in [1, 70_000] {
-                    batch.set_row(&bitmap.key(), Row(row), true)?;
-                    batch.log(change())?;
+                    txn.set_row(&bitmap.key(), Row(row), true)?;
+                    txn.log(change())?;
                 }
                 assert_eq!(
-                    batch.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    txn.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1), Row(70_000)]
                 );
-                batch.set_row(&bitmap.key(), Row(70_000), false)?;
-                batch.log(change())?;
+                txn.set_row(&bitmap.key(), Row(70_000), false)?;
+                txn.log(change())?;
                 assert_eq!(
-                    batch.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    txn.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1)]
                 );
                 Ok(())
             };
-            fill(&mut batch).unwrap();
-            assert_eq!(matches!(batch.tables, Base::Open(_)), cache_bytes == 0);
-            let finished = batch.finish(Some(from_micros(0)), Seq(0)).unwrap();
+            fill(&mut txn).unwrap();
+            assert_eq!(matches!(txn.tables, Base::Open(_)), cache_bytes == 0);
+            let finished = txn.prepare(Some(from_micros(0)), Seq(0)).unwrap();
             assert_eq!(finished.changed_rows().len(), 1);
-            db.commit(pending, finished, JournalSync::EveryCommit)
-                .unwrap();
+            db.commit(base, finished, JournalSync::Now).unwrap();
             let view = db.read().unwrap();
             assert_eq!(view.state().rows(&bitmap).unwrap().len(), 1);
             assert_eq!(
@@ -472,35 +471,35 @@ mod tests {
             OpenMode::OpenOrCreate,
         )
         .unwrap();
-        let pending = db.begin().unwrap();
-        let mut batch = pending.batch();
-        assert!(!batch.has_changes());
+        let base = db.begin().unwrap();
+        let mut txn = base.write_txn();
+        assert!(!txn.has_changes());
         // The overlay keeps the last record, the journal would get all.
         let stored = lead_record::with_text(9_000);
         let taken = size_of::<RedoOp>() + lead_record::encode(&stored).unwrap().len();
         for puts in 1..=overlay_bytes / taken + 1 {
-            batch.put_lead(Row(0), &stored).unwrap();
-            batch.log(change()).unwrap();
-            assert!(batch.has_changes());
+            txn.put_lead(Row(0), &stored).unwrap();
+            txn.log(change()).unwrap();
+            assert!(txn.has_changes());
             assert_eq!(
-                matches!(batch.tables, Base::Open(_)),
+                matches!(txn.tables, Base::Open(_)),
                 puts * taken > overlay_bytes,
                 "{puts} of {taken} bytes"
             );
         }
-        drop(batch);
-        pending.abort().unwrap();
+        drop(txn);
+        base.abort().unwrap();
     }
 
     #[test]
     fn the_log_is_trimmed_by_some_records_a_commit_and_never_of_its_own() {
         let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let mut commit = |log_start| {
-            let pending = db.begin().unwrap();
-            let mut batch = pending.batch();
-            batch.log(change()).unwrap();
-            let finished = batch.finish(None, Seq(log_start)).unwrap();
-            db.commit(pending, finished, JournalSync::Later).unwrap();
+            let base = db.begin().unwrap();
+            let mut txn = base.write_txn();
+            txn.log(change()).unwrap();
+            let finished = txn.prepare(None, Seq(log_start)).unwrap();
+            db.commit(base, finished, JournalSync::Deferred).unwrap();
             let (view, mut kept) = (db.read().unwrap(), Vec::new());
             view.state()
                 .each_log_record(|seq, _| kept.extend(seq))

@@ -23,12 +23,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use redb::{BackendError, StorageBackend};
 
 use crate::error::Result;
-use crate::storage::fault;
 use crate::storage::file::layout::{
     BLOCK, CHECKSUM, DATA, FIRST_BLOCK, PREFACE, block_offset, checksum, corrupted,
 };
 use crate::storage::file::superblock::Superblock;
 use crate::storage::record::meta::random_bytes;
+use crate::storage::redb_error::redb_error;
 use crate::sync::lock;
 
 const MAGIC: &[u8; 16] = b"leadstore sealed";
@@ -117,7 +117,7 @@ impl ChecksummedFile {
         let done = done.inspect_err(|_| lock(&self.sealed.unverified).clear())?;
         self.rechecksum_unverified()
             .map_err(redb::Error::Io)
-            .map_err(fault)?;
+            .map_err(redb_error)?;
         Ok(done)
     }
 

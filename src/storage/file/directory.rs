@@ -7,8 +7,8 @@ use std::io;
 use redb::StorageBackend;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::fault;
 use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::redb_error::redb_error;
 
 pub(crate) const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
@@ -134,7 +134,7 @@ pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<
     let file = directory.open(STORE_FILE, mode).map_err(failed)?;
     let file = ChecksummedFile::open(file)
         .map_err(redb::Error::Io)
-        .map_err(fault)?;
+        .map_err(redb_error)?;
     // Of which redb would make a new database.
     if file.len().map_err(failed)? == 0 {
         return Err(Error::corrupted(

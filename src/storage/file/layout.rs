@@ -41,7 +41,7 @@ pub(crate) fn block_offset(block: u64) -> io::Result<u64> {
     place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
 }
 
-/// [`fault`](crate::storage::fault) tells of it as a store's damage.
+/// [`redb_error`](crate::storage::redb_error) tells of it as a store's damage.
 pub(crate) fn corrupted(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }

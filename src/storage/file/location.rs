@@ -19,6 +19,16 @@ pub(crate) enum Location {
 }
 
 impl Location {
+    /// Returns the store's directory, if it is a real one.
+    pub(crate) fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Directory(path) => Some(path),
+            Self::Memory(_) => None,
+            #[cfg(feature = "unstable-testing")]
+            Self::Simulated(_) => None,
+        }
+    }
+
     pub(crate) fn memory() -> Self {
         Self::Memory(MemoryFiles::default())
     }

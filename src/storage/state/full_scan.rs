@@ -176,17 +176,16 @@ mod tests {
     fn leads_are_those_of_the_tables_with_what_has_changed_since() {
         let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let write = |db: &mut Database, leads: &[(u32, Option<usize>)]| {
-            let pending = db.begin().unwrap();
-            let mut batch = pending.batch();
+            let base = db.begin().unwrap();
+            let mut txn = base.write_txn();
             for (row, bytes) in leads {
                 match bytes {
-                    Some(bytes) => batch.put_lead(Row(*row), &with_text(*bytes)).unwrap(),
-                    None => batch.remove_lead(Row(*row)).unwrap(),
+                    Some(bytes) => txn.put_lead(Row(*row), &with_text(*bytes)).unwrap(),
+                    None => txn.remove_lead(Row(*row)).unwrap(),
                 }
             }
-            let finished = batch.finish(None, Seq(0)).unwrap();
-            db.commit(pending, finished, JournalSync::EveryCommit)
-                .unwrap();
+            let finished = txn.prepare(None, Seq(0)).unwrap();
+            db.commit(base, finished, JournalSync::Now).unwrap();
         };
         let expected = |leads: &[(u32, usize)]| {
             leads

@@ -12,8 +12,8 @@ use redb::{AccessGuard, ReadableTable, Table};
 
 use crate::error::{Error, Result};
 use crate::row::Direction;
-use crate::storage::fault;
 use crate::storage::key::KeyRange;
+use crate::storage::redb_error::redb_error;
 use crate::storage::shared_key::SharedKey as Key;
 use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
 use crate::storage::tables::scan::Visit;
@@ -48,12 +48,12 @@ pub(crate) fn scan(
         .map_or(range.from.as_slice(), |(begin, _)| begin.value());
     let mut blocks = table
         .range::<&[u8]>(first..range.to.as_slice())
-        .map_err(fault)?;
+        .map_err(redb_error)?;
     match direction {
         Direction::Ascending => {
-            let mut next = blocks.next().transpose().map_err(fault)?;
+            let mut next = blocks.next().transpose().map_err(redb_error)?;
             while let Some((begin, block)) = next {
-                next = blocks.next().transpose().map_err(fault)?;
+                next = blocks.next().transpose().map_err(redb_error)?;
                 let end = next.as_ref().map(|(begin, _)| begin.value());
                 if scan_block(
                     range,
@@ -69,7 +69,7 @@ pub(crate) fn scan(
         }
         Direction::Descending => {
             let mut after: Option<AccessGuard<'_, Bytes>> = None;
-            while let Some((begin, block)) = blocks.next_back().transpose().map_err(fault)? {
+            while let Some((begin, block)) = blocks.next_back().transpose().map_err(redb_error)? {
                 let end = after.as_ref().map(AccessGuard::value);
                 if scan_block(
                     range,
@@ -156,10 +156,10 @@ fn block_of<'t>(
 ) -> Result<Option<Block<'t>>> {
     table
         .range::<&[u8]>(..=key)
-        .map_err(fault)?
+        .map_err(redb_error)?
         .next_back()
         .transpose()
-        .map_err(fault)
+        .map_err(redb_error)
 }
 
 /// How many blocks are read before they are written: the table cannot be gone through while it is changed.
@@ -212,8 +212,8 @@ fn rewritten<'c>(
         .filter(|begin| begin.first() == Some(&tag));
     let mut blocks = table
         .range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice())
-        .map_err(fault)?;
-    let mut next = blocks.next().transpose().map_err(fault)?;
+        .map_err(redb_error)?;
+    let mut next = blocks.next().transpose().map_err(redb_error)?;
     let (mut groups, mut passed) = (Vec::new(), 0);
     let mut group = None;
     if start.is_none() {
@@ -234,7 +234,7 @@ fn rewritten<'c>(
             groups.push(full);
         }
         let Some((begin, block)) = next else { break };
-        next = blocks.next().transpose().map_err(fault)?;
+        next = blocks.next().transpose().map_err(redb_error)?;
         let end = next.as_ref().map(|(begin, _)| begin.value());
         let is_changed = changes
             .peek()
@@ -310,7 +310,7 @@ impl RewriteGroup {
         };
         let is_kept = |begin: &Vec<u8>| *begin == self.begin && !self.gathered.is_empty();
         for begin in self.stored.iter().filter(|begin| !is_kept(begin)) {
-            table.remove(begin.as_slice()).map_err(fault)?;
+            table.remove(begin.as_slice()).map_err(redb_error)?;
         }
         if self.gathered.is_empty() {
             return Ok(());
@@ -324,7 +324,7 @@ impl RewriteGroup {
             let begin = if index == 0 { &self.begin } else { &begin };
             table
                 .insert(begin.as_slice(), block.as_slice())
-                .map_err(fault)?;
+                .map_err(redb_error)?;
         }
         Ok(())
     }

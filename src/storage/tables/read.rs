@@ -10,14 +10,15 @@ use crate::row::Direction;
 use crate::storage::key::{self, KeyRange};
 use crate::storage::record::codec::CodecError;
 use crate::storage::record::meta::StoreMeta;
+use crate::storage::redb_error::redb_error;
 use crate::storage::tables::bitmap_cache::BitmapCache;
 use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::column::DealValues;
 use crate::storage::tables::key_blocks::{self, KeyVisitor};
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
+use crate::storage::tables::tree::FORMAT;
 use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
-use crate::storage::{FORMAT, fault};
 
 /// One table handle per [`Tree`], in the order of [`Tree::ALL`].
 pub(crate) struct Tables<T>([T; Tree::ALL.len()]);
@@ -95,7 +96,7 @@ impl<T> Tables<T> {
 
 impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        match self.table(tree).get(key).map_err(fault)? {
+        match self.table(tree).get(key).map_err(redb_error)? {
             Some(value) => read(value.value()),
             None => Ok(()),
         }
@@ -123,14 +124,14 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
         let mut entries = self
             .table(tree)
             .range::<&[u8]>(range.from.as_slice()..range.to.as_slice())
-            .map_err(fault)?;
+            .map_err(redb_error)?;
         loop {
             let entry = match direction {
                 Direction::Ascending => entries.next(),
                 Direction::Descending => entries.next_back(),
             };
             let Some(entry) = entry else { return Ok(()) };
-            let (key, value) = entry.map_err(fault)?;
+            let (key, value) = entry.map_err(redb_error)?;
             if visit(key.value(), value.value())?.is_break() {
                 return Ok(());
             }
@@ -142,7 +143,11 @@ impl CommittedTables {
     /// The tables as a commit left them, with the header. A format that this version does not know is refused before
     /// anything else is read.
     pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, StoreMeta)> {
-        let open = |tree: Tree| transaction.open_table(tree.definition()).map_err(fault);
+        let open = |tree: Tree| {
+            transaction
+                .open_table(tree.definition())
+                .map_err(redb_error)
+        };
         check_format(&open(Tree::Meta)?)?;
         let tables = Tables::open(open)?;
         let meta = tables.meta()?;
@@ -202,14 +207,14 @@ impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
         let meta = self
             .table(Tree::Meta)
             .get(META_KEY)
-            .map_err(fault)?
+            .map_err(redb_error)?
             .ok_or(CodecError::Empty { record: "header" })?;
         StoreMeta::decode(meta.value())
     }
 }
 
 fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
-    let value = meta.get(FORMAT_KEY).map_err(fault)?;
+    let value = meta.get(FORMAT_KEY).map_err(redb_error)?;
     let bytes = value
         .as_ref()
         .and_then(|value| <[u8; 4]>::try_from(value.value()).ok());

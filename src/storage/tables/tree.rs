@@ -44,5 +44,8 @@ impl Tree {
     }
 }
 
+/// The version of the file format that `tables` and `record` describe.
+pub(crate) const FORMAT: u32 = 3;
+
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const META_KEY: &[u8] = b"header";

@@ -4,16 +4,21 @@ use redb::{Table, WriteTransaction};
 
 use crate::error::Result;
 use crate::storage::record::meta::StoreMeta;
+use crate::storage::redb_error::redb_error;
 use crate::storage::tables::read::Tables;
+use crate::storage::tables::tree::FORMAT;
 use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
-use crate::storage::{FORMAT, fault};
 
 /// The tables of a write transaction.
 pub(crate) type OpenTables<'t> = Tables<Table<'t, Bytes, Bytes>>;
 
 impl<'t> OpenTables<'t> {
     pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self> {
-        Self::open(|tree| transaction.open_table(tree.definition()).map_err(fault))
+        Self::open(|tree| {
+            transaction
+                .open_table(tree.definition())
+                .map_err(redb_error)
+        })
     }
 
     /// Writes the tables of a store that holds nothing.
@@ -37,8 +42,8 @@ impl<'t> OpenTables<'t> {
     pub(crate) fn set(&mut self, tree: Tree, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let table = self.table_mut(tree);
         match value {
-            Some(value) => table.insert(key, value).map_err(fault)?,
-            None => table.remove(key).map_err(fault)?,
+            Some(value) => table.insert(key, value).map_err(redb_error)?,
+            None => table.remove(key).map_err(redb_error)?,
         };
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Transaction<'_> {
         id: CredentialId,
         stored: Option<&StoredCredential>,
     ) -> Result<()> {
-        let written = self.batch.set_credential(id, stored);
+        let written = self.txn.set_credential(id, stored);
         self.note_broken(written)
     }
 }

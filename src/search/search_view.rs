@@ -1,0 +1,174 @@
+//! The search half of a store's published view: the committed index, and the leads that changed since.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::row::RowSet;
+use crate::search::matching::recent::RecentIndex;
+use crate::search::matching::segment::{RowColumn, Segment};
+use crate::search::tantivy_error::tantivy_error;
+use crate::search::terms::document::IndexSchema;
+use crate::storage::ReadView;
+
+/// Up to this many changed leads are analysed for a search; with more it waits for the index.
+const ANALYSED_MAX: u64 = 20_000;
+
+/// A committed state of the index.
+pub(crate) struct IndexView {
+    searcher: tantivy::Searcher,
+    schema: IndexSchema,
+    /// In the order of the searcher's segments.
+    row_columns: Vec<RowColumn>,
+}
+
+/// What a search reads beside the store's state.
+#[derive(Clone, Default)]
+pub(crate) struct SearchView {
+    /// `None` while the index is opened or rebuilt.
+    index: Option<Arc<IndexView>>,
+    /// The leads that changed since the index was committed; empty while `is_followed` is false.
+    recent: RecentIndex,
+    /// Set if the index that is being made will lack what is written from now on, so that it has to be kept in `recent`.
+    is_followed: bool,
+}
+
+/// A slot that holds the published view, as the thread that keeps the index uses it.
+pub(crate) trait ViewCell: Send + Sync {
+    /// Returns the published state and its search view.
+    fn load(&self) -> Result<(Arc<ReadView>, Arc<SearchView>)>;
+
+    /// Replaces the search view and returns what is then published.
+    fn update(
+        &self,
+        change: &mut dyn FnMut(&SearchView) -> SearchView,
+    ) -> Result<(Arc<ReadView>, Arc<SearchView>)>;
+}
+
+impl SearchView {
+    pub(crate) fn recent(&self) -> &RecentIndex {
+        &self.recent
+    }
+
+    /// Returns the segments of the index; `Unavailable` while there is none.
+    pub(crate) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
+        let index = self.index.as_ref().ok_or_else(index_is_built)?;
+        let segments = index
+            .searcher
+            .segment_readers()
+            .iter()
+            .zip(&index.row_columns);
+        Ok(segments.map(|(reader, row_column)| Segment::new(reader, &index.schema, row_column)))
+    }
+
+    /// Returns true if a search can be answered at once: there is an index, and few enough leads changed since.
+    pub(crate) fn is_searchable(&self) -> bool {
+        self.index.is_some() && self.recent.len() <= ANALYSED_MAX
+    }
+
+    /// Returns true if there is an index to search.
+    pub(crate) fn has_index(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Returns true if both views share one committed index.
+    pub(crate) fn has_index_of(&self, other: &Self) -> bool {
+        matches!((&self.index, &other.index), (Some(this), Some(other)) if Arc::ptr_eq(this, other))
+    }
+
+    /// Returns the number of changed leads that the index lacks.
+    pub(crate) fn unindexed(&self) -> u64 {
+        self.recent.len()
+    }
+
+    /// Returns the view after a commit that changed `rows`.
+    pub(crate) fn with_changes(&self, rows: RowSet, read: &Arc<ReadView>) -> Self {
+        // A memory segment keeps the pages of its state from being reused. If the index does not follow, they would be
+        // kept for ever.
+        let recent = if self.is_followed {
+            self.recent.with(rows, read)
+        } else {
+            RecentIndex::default()
+        };
+        Self {
+            recent,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the view whose changes so far are about to be indexed.
+    pub(crate) fn freeze(&self) -> Self {
+        Self {
+            recent: self.recent.immutable(),
+            is_followed: true,
+            index: self.index.clone(),
+        }
+    }
+
+    /// Returns the view with an index that holds what was frozen. If the index was given up meanwhile it lacks what was
+    /// written since, and is not taken.
+    pub(crate) fn with_index(&self, index: Arc<IndexView>) -> Self {
+        if !self.is_followed {
+            return self.clone();
+        }
+        Self {
+            recent: self.recent.without_immutable(),
+            index: Some(index),
+            is_followed: true,
+        }
+    }
+
+    /// Returns the part of the view that survives while the tables are replaced.
+    pub(crate) fn paused(&self) -> PausedSearch {
+        let mut unindexed = RowSet::default();
+        for segment in self.recent.newest_first() {
+            unindexed.add_all(segment.rows());
+        }
+        PausedSearch {
+            unindexed,
+            index: self.index.clone(),
+            is_followed: self.is_followed,
+        }
+    }
+}
+
+/// A search view without the states that its memory segments hold.
+pub(crate) struct PausedSearch {
+    unindexed: RowSet,
+    index: Option<Arc<IndexView>>,
+    is_followed: bool,
+}
+
+impl PausedSearch {
+    /// Returns the view over the reopened state.
+    pub(crate) fn resume(self, read: &Arc<ReadView>) -> SearchView {
+        SearchView {
+            recent: RecentIndex::default().with(self.unindexed, read),
+            index: self.index,
+            is_followed: self.is_followed,
+        }
+    }
+}
+
+impl IndexView {
+    pub(crate) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
+        reader.reload().map_err(tantivy_error)?;
+        let searcher = reader.searcher();
+        let row_columns = searcher
+            .segment_readers()
+            .iter()
+            .map(|_| RowColumn::new())
+            .collect();
+        Ok(Self {
+            searcher,
+            schema,
+            row_columns,
+        })
+    }
+}
+
+pub(crate) fn index_is_built() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the search index is being built; retry when search_status() is Ready",
+    )
+}

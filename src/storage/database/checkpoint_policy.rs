@@ -1,0 +1,74 @@
+//! Decides when a checkpoint is made. Everything that is not in the tables yet costs memory, and time after a crash.
+
+use std::time::{Duration, Instant};
+
+/// The journal's length at which a checkpoint is due: recovery reads all of it.
+pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
+/// Commits after which a checkpoint is due: recovery replays each of them in about 8 µs.
+pub(crate) const COMMITS: u64 = 4_000;
+/// The overlay's share of the cache, and its upper bound in bytes.
+const OVERLAY_FRACTION: usize = 6;
+const OVERLAY_BYTES_MAX: usize = 40 << 20;
+/// A checkpoint is due once nothing was written for this long …
+const AFTER_IDLE: Duration = Duration::from_secs(1);
+/// … and at the latest this long after the first write since the last one.
+const AFTER_WRITE: Duration = Duration::from_secs(30);
+
+/// The limits that a store opened with a certain cache has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointPolicy {
+    overlay_bytes: usize,
+}
+
+/// What is committed but not in the tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    pub(crate) overlay_bytes: usize,
+    pub(crate) journal_bytes: u64,
+    pub(crate) commits: u64,
+}
+
+impl CheckpointPolicy {
+    /// The policy of a store that may keep `cache_bytes` in memory.
+    pub(crate) fn for_cache(cache_bytes: usize) -> Self {
+        Self {
+            overlay_bytes: (cache_bytes / OVERLAY_FRACTION).min(OVERLAY_BYTES_MAX),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_overlay_bytes(overlay_bytes: usize) -> Self {
+        Self { overlay_bytes }
+    }
+
+    /// The policy of a store that is only read.
+    pub(crate) fn read_only() -> Self {
+        Self { overlay_bytes: 0 }
+    }
+
+    /// Bytes that the overlay may take. A transaction that needs more is written to the tables at once.
+    pub(crate) fn overlay_bytes(self) -> usize {
+        self.overlay_bytes
+    }
+
+    /// Returns true if a checkpoint should start. Half of the overlay's bytes are left for what is committed meanwhile.
+    pub(crate) fn is_due(self, backlog: Backlog) -> bool {
+        self.is_exceeded(backlog, 1)
+    }
+
+    /// Returns true if writers have to wait for a checkpoint, because it does not keep up with them.
+    pub(crate) fn needs_backpressure(self, backlog: Backlog) -> bool {
+        self.is_exceeded(backlog, 2)
+    }
+
+    fn is_exceeded(self, backlog: Backlog, factor: usize) -> bool {
+        backlog.overlay_bytes >= self.overlay_bytes / 2 * factor
+            || backlog.journal_bytes >= JOURNAL_BYTES * factor as u64
+            || backlog.commits >= COMMITS * factor as u64
+    }
+
+    /// Returns when a store becomes due by time alone, given its first and last write since the last checkpoint.
+    pub(crate) fn idle_deadline(first_write: Instant, last_write: Instant) -> Instant {
+        (last_write + AFTER_IDLE).min(first_write + AFTER_WRITE)
+    }
+}

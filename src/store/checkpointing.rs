@@ -1,0 +1,161 @@
+//! Checkpoints: moving what only the journal holds into the tables, while others read and write. When one is due is decided
+//! by `CheckpointPolicy` in `storage`; the thread that makes it is in `background`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::{DiskSnapshot, ReadView, Seq};
+use crate::store::engine::Engine;
+use crate::sync::lock;
+
+/// Longest time that a compaction waits for reads that are under way.
+const READERS_WAIT_MAX: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Makes a checkpoint. Writers continue meanwhile.
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        self.checkpoint_while(|| {})
+    }
+
+    /// Makes a checkpoint and calls `meanwhile` before and after the tables are written, so that a test can write then.
+    pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
+        let _alone = lock(&self.checkpointing);
+        self.checkpoint_locked(meanwhile)
+    }
+
+    /// Blocks a writer while too much is waiting for a checkpoint, and makes one if nobody else does.
+    pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
+        if self.backpressure.load(Ordering::Acquire) {
+            let _alone = lock(&self.checkpointing);
+            // Another writer may have made one meanwhile.
+            if self.backpressure.load(Ordering::Acquire) {
+                self.checkpoint_locked(|| {})?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps checkpoints from starting until the guard is dropped.
+    pub(crate) fn hold_checkpoints(&self) -> MutexGuard<'_, ()> {
+        lock(&self.checkpointing)
+    }
+
+    fn checkpoint_locked(&self, mut meanwhile: impl FnMut()) -> Result<()> {
+        self.failure.check()?;
+        let write = || {
+            let Some(checkpoint) = self.with_file(|file| file.begin_checkpoint())? else {
+                return Ok(());
+            };
+            meanwhile();
+            let written = checkpoint.write()?;
+            meanwhile();
+            self.with_file(|file| {
+                file.end_checkpoint(written)?;
+                self.backpressure
+                    .store(file.needs_checkpoint(), Ordering::Release);
+                self.view.rebase(file.read()?);
+                Ok(())
+            })
+        };
+        let panicked = |_| {
+            Err(Error::corrupted(
+                "a checkpoint panicked, which a corrupted file can cause",
+            ))
+        };
+        catch_unwind(AssertUnwindSafe(write))
+            .unwrap_or_else(panicked)
+            .map_err(|error| {
+                let error = self.failure.latch(error).while_doing(
+                    "checkpointing the journal, which still holds the writes, into leads.redb",
+                );
+                if error.kind() != ErrorKind::Closed {
+                    // Without checkpoints memory would grow without bound.
+                    self.failure.latch_always(&error);
+                }
+                error
+            })
+    }
+
+    /// Makes a checkpoint and returns a state of which the tables hold everything. The caller holds checkpoints.
+    pub(crate) fn checkpoint_and_read(&self) -> Result<ReadView> {
+        if !self.read_only {
+            // Most of the work is done here, so that writers wait less below.
+            self.checkpoint_locked(|| {})?;
+        }
+        self.with_file(|file| {
+            let view = file
+                .checkpoint_and_read()
+                .map_err(|error| self.failure.latch(error))?;
+            self.view.rebase(view.clone());
+            Ok(view)
+        })
+    }
+
+    /// Returns the tables as they are on disk, and the last commit that they hold.
+    pub(crate) fn disk_snapshot(&self) -> Result<(DiskSnapshot, Seq)> {
+        self.with_file(|file| {
+            let disk = file
+                .disk_snapshot()
+                .map_err(|error| self.failure.latch(error))?;
+            Ok((disk, file.last_checkpoint()))
+        })
+    }
+
+    pub(crate) fn last_checkpoint(&self) -> Result<Seq> {
+        self.with_file(|file| Ok(file.last_checkpoint()))
+    }
+
+    /// Returns free pages to the file system, then merges the search index into one segment.
+    pub(crate) fn compact(&self) -> Result<()> {
+        self.refuse_read_only()?;
+        self.refuse_nested()?;
+        self.compact_file()?;
+        self.index_sync.compact();
+        Ok(())
+    }
+
+    fn compact_file(&self) -> Result<()> {
+        let busy = || {
+            Error::new(
+                ErrorKind::Busy,
+                "a snapshot or an iterator over leads is still held; drop it first",
+            )
+        };
+        let _indexing = self.index_sync.hold();
+        let _no_checkpoint = lock(&self.checkpointing);
+        self.checkpoint_locked(|| {})?;
+        let mut file = lock(&self.file);
+        if self.has_snapshots() {
+            return Err(busy());
+        }
+        let database = std::cell::RefCell::new(file.as_mut().ok_or_else(Error::closed)?);
+        let compact = || {
+            let begun = Instant::now();
+            loop {
+                match database.borrow_mut().compact() {
+                    Err(error) if error.kind() == ErrorKind::Busy && self.has_snapshots() => {
+                        return Err(busy());
+                    }
+                    Err(error)
+                        if error.kind() == ErrorKind::Busy
+                            && begun.elapsed() < READERS_WAIT_MAX =>
+                    {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    done => return done,
+                }
+            }
+        };
+        self.view
+            .pause(compact, || database.borrow().read())
+            .inspect_err(|error| {
+                if error.kind() != ErrorKind::Busy {
+                    // Checkpoints may be stuck, and memory would grow without bound.
+                    self.failure.latch_always(error);
+                }
+            })
+    }
+}

@@ -1,0 +1,143 @@
+//! The commit pipeline: run the writes, append them to the journal, publish the new view, wake what follows the store.
+//!
+//! A commit is durable once [`Database::commit`] has returned (with [`JournalSync::Now`]), and visible once the view is
+//! published. A crash between the two loses nothing: recovery replays the journal, and the write is there although its
+//! caller was not told.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering;
+
+use crate::clock;
+use crate::error::Result;
+#[expect(unused_imports, reason = "linked from the documentation")]
+use crate::storage::JournalSync;
+use crate::storage::{Database, PreparedCommit, TxnBase};
+use crate::store::engine::Engine;
+use crate::store::transaction::Transaction;
+use crate::sync::lock;
+
+/// Expired leads that one transaction of the sweep purges.
+const SWEEP_BATCH: usize = 256;
+
+impl Engine {
+    /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.prepare_write()?;
+        self.with_file(|file| self.commit(file, work))
+    }
+
+    /// Runs one write in a commit that it shares with the writes of other threads that wait for the file.
+    pub(crate) fn write_grouped<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.prepare_write()?;
+        self.queue.run(work, |jobs| {
+            self.with_file(|file| {
+                self.commit(file, |transaction| {
+                    jobs(transaction);
+                    Ok(())
+                })
+            })
+        })
+    }
+
+    fn prepare_write(&self) -> Result<()> {
+        self.refuse_read_only()?;
+        self.refuse_nested()?;
+        self.index_sync.wait_for_room();
+        self.wait_for_checkpoint()
+    }
+
+    /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
+    fn commit<T>(
+        &self,
+        file: &mut Database,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.failure.check()?;
+        let latched = |result: Result<_>| result.map_err(|error| self.failure.latch(error));
+        let base = file.begin().map_err(|error| self.failure.latch(error))?;
+        let (value, changed) = match catch_unwind(AssertUnwindSafe(|| self.prepare(&base, work))) {
+            Ok(Ok((value, Some(prepared)))) => {
+                let changed = prepared.changed_rows();
+                latched(file.commit(base, prepared, self.journal_sync))?;
+                (value, changed)
+            }
+            Ok(result) => {
+                latched(base.abort())?;
+                return result.map(|(value, _)| value);
+            }
+            Err(panic) => {
+                // The caller gets the panic; an error of the rollback would only hide it.
+                let _ = latched(base.abort());
+                resume_unwind(panic);
+            }
+        };
+        let count = changed.len();
+        self.view.commit(file.read()?, changed);
+        self.index_sync.changed(count);
+        self.backpressure
+            .store(file.needs_checkpoint(), Ordering::Release);
+        self.wakeup.written(file.wants_checkpoint());
+        Ok(value)
+    }
+
+    /// Runs `work` and returns its value with the commit that it prepared, or `None` if it changed nothing.
+    fn prepare<T>(
+        &self,
+        base: &TxnBase,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<(T, Option<PreparedCommit>)> {
+        let mut transaction = Transaction::new(base.write_txn(), &self.rules);
+        let value = {
+            let _entered = self.reentrancy.enter();
+            work(&mut transaction)?
+        };
+        let txn = transaction.into_write_txn()?;
+        if !txn.has_changes() {
+            return Ok((value, None));
+        }
+        let trusted_now = lock(&self.clock_guard).trusted_now(&*self.rules.clock);
+        let prepared = txn
+            .prepare(
+                trusted_now.map(clock::microseconds),
+                self.index_sync.log_start(),
+            )
+            .map_err(|error| self.failure.latch(error))?;
+        Ok((value, Some(prepared)))
+    }
+
+    /// Makes every write so far durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        self.refuse_nested()?;
+        self.with_file(Database::sync)
+    }
+
+    /// Makes every write so far durable, unless the store has failed. Errors are latched.
+    pub(crate) fn sync_if_healthy(&self) -> Result<()> {
+        if self.failure.check().is_err() {
+            return Ok(());
+        }
+        self.sync().map_err(|error| self.failure.latch(error))
+    }
+
+    /// Purges one batch of expired leads, unless the clock is distrusted. Returns the number of leads purged.
+    pub(crate) fn sweep_step(&self) -> Result<u64> {
+        if !lock(&self.clock_guard).allows_sweep(&*self.rules.clock) {
+            return Ok(0);
+        }
+        // Looked up in the published view first, so that a step with nothing to do costs no transaction.
+        if crate::trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
+            return Ok(0);
+        }
+        self.write(|transaction| transaction.sweep(SWEEP_BATCH))
+            .map(|purged| purged as u64)
+    }
+}

@@ -1,0 +1,42 @@
+//! Opens a store with its options.
+
+use std::path::Path;
+
+#[expect(unused_imports, reason = "linked from the documentation")]
+use crate::error::ErrorKind;
+use crate::error::Result;
+#[cfg(feature = "unstable-testing")]
+use crate::simulated_disk::SimulatedDisk;
+use crate::storage::Location;
+use crate::store::lead_store::LeadStore;
+use crate::store::options::OpenOptions;
+
+impl OpenOptions {
+    /// Opens the store in this directory, and creates both if they do not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if this or another process has the store open;
+    /// [`Corrupted`](ErrorKind::Corrupted) or [`UnsupportedFormat`](ErrorKind::UnsupportedFormat) for a file that cannot be
+    /// used as it is; [`AlreadyExists`](ErrorKind::AlreadyExists) with [`create_new`](Self::create_new);
+    /// [`NotFound`](ErrorKind::NotFound) if there is no store to read, and [`Unavailable`](ErrorKind::Unavailable) if it was
+    /// not closed cleanly, with [`read_only`](Self::read_only); [`Invalid`](ErrorKind::Invalid) for statuses that no lead
+    /// can have; [`Io`](ErrorKind::Io).
+    pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
+        LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
+    }
+
+    /// Opens a new store in memory, which is gone with its last handle; until then a closed one can be reopened.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have.
+    pub fn in_memory(self) -> Result<LeadStore> {
+        LeadStore::open_with(self, Location::memory())
+    }
+
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn open_on(self, disk: SimulatedDisk) -> Result<LeadStore> {
+        LeadStore::open_with(self, Location::Simulated(disk))
+    }
+}

@@ -1,0 +1,166 @@
+//! Opens an engine with its threads, and ends them. It lives until the store is closed or reopened; what survives that is
+//! in the handle.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::clock::ClockGuard;
+use crate::error::{Error, Result};
+use crate::search::{IndexLocation, IndexStorage, IndexSync};
+use crate::storage::{Database, JournalSync, Location, OpenMode};
+use crate::store::background::{BackgroundTasks, BackgroundThread};
+use crate::store::commit_group::CommitQueue;
+use crate::store::engine::Engine;
+use crate::store::failure::FailureLatch;
+use crate::store::options::{Durability, OpenOptions};
+use crate::store::reentrancy::ReentrancyGuard;
+use crate::store::transaction::Rules;
+use crate::store::view::PublishedView;
+use crate::sync::lock;
+
+/// An open store: the engine, and the threads that serve it.
+pub(crate) struct OpenStore {
+    engine: Arc<Engine>,
+    background: Option<BackgroundThread>,
+}
+
+impl OpenStore {
+    pub(crate) fn open(
+        options: &OpenOptions,
+        mode: OpenMode,
+        location: &Location,
+        reentrancy: &Arc<ReentrancyGuard>,
+    ) -> Result<Self> {
+        let rules = Rules {
+            clock: Arc::clone(&options.clock),
+            statuses: options.status_set()?,
+            trash_retention: options.trash_retention,
+        };
+        let database = Database::open(location, options.cache_bytes, mode)?;
+        let read = database.read().map_err(|error| match location.path() {
+            Some(path) => {
+                error.while_doing(format_args!("opening the store in {}", path.display()))
+            }
+            None => error,
+        })?;
+        let meta = read.meta();
+        let last_commit_at = (meta.seq.0 > 0).then_some(meta.last_commit_at);
+        let clock_guard = ClockGuard::new(last_commit_at, &*options.clock);
+        let failure = FailureLatch::new(database.corruption());
+        let has_uncheckpointed = database.has_uncheckpointed();
+        let view = Arc::new(PublishedView::new(read));
+        let file = Arc::new(Mutex::new(Some(database)));
+        let index_sync = open_index(options, location, &view, &file)?;
+        let syncs_later = !options.read_only && options.durability != Durability::EveryCommit;
+        let engine = Arc::new(Engine {
+            rules,
+            journal_sync: if syncs_later {
+                JournalSync::Deferred
+            } else {
+                JournalSync::Now
+            },
+            read_only: options.read_only,
+            wait_for_search: options.wait_for_search,
+            file,
+            checkpointing: Mutex::default(),
+            backpressure: AtomicBool::new(false),
+            wakeup: Arc::default(),
+            queue: CommitQueue::default(),
+            failure,
+            reentrancy: Arc::clone(reentrancy),
+            view,
+            index_sync,
+            clock_guard: Mutex::new(clock_guard),
+            closed: AtomicBool::new(false),
+            snapshots: AtomicUsize::new(0),
+        });
+        if has_uncheckpointed {
+            engine.wakeup.written(false);
+        }
+        let background = start_background(options, &engine)?;
+        Ok(Self { engine, background })
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Ends the threads, then closes the file. Calls that are still running return `Closed`.
+    pub(crate) fn close(&self) -> Result<()> {
+        let Some(database) = self.end() else {
+            return Ok(());
+        };
+        catch_unwind(AssertUnwindSafe(|| database.close()))
+            .unwrap_or_else(|_| {
+                Err(Error::corrupted(
+                    "closing the store panicked, which a corrupted file can cause",
+                ))
+            })
+            .map_err(|error| self.engine.failure.latch(error))
+    }
+
+    /// Ends everything but the file, and returns that unless it was returned already.
+    pub(crate) fn end(&self) -> Option<Database> {
+        if let Some(background) = &self.background {
+            background.stop();
+        }
+        // It indexes what is left, for which it needs the file and the view.
+        self.engine.index_sync.stop();
+        self.engine.closed.store(true, Ordering::Release);
+        let _no_checkpoint = lock(&self.engine.checkpointing);
+        let database = lock(&self.engine.file).take()?;
+        self.engine.view.close();
+        Some(database)
+    }
+}
+
+fn open_index(
+    options: &OpenOptions,
+    location: &Location,
+    view: &Arc<PublishedView>,
+    file: &Arc<Mutex<Option<Database>>>,
+) -> Result<IndexSync> {
+    let storage = match location {
+        Location::Directory(path) => Some(IndexLocation::Directory(path.join("search"))),
+        Location::Memory(_) => None,
+        #[cfg(feature = "unstable-testing")]
+        Location::Simulated(disk) => Some(IndexLocation::Simulated(disk.directory("search"))),
+    };
+    let storage = match storage {
+        Some(location) if options.read_only => IndexStorage::ReadOnly(location),
+        Some(location) => IndexStorage::Directory(location),
+        None => IndexStorage::Memory,
+    };
+    let view = Arc::clone(view);
+    let file = Arc::clone(file);
+    let make_durable = move || lock(&file).as_mut().ok_or_else(Error::closed)?.sync();
+    let on_rebuild = options.on_search_rebuild.clone();
+    match (options.search, options.threads) {
+        (true, true) => IndexSync::start(storage, view, make_durable, on_rebuild),
+        #[cfg(feature = "unstable-testing")]
+        (true, false) => Ok(IndexSync::on_call(storage, view, make_durable, on_rebuild)),
+        _ => Ok(IndexSync::none(view)),
+    }
+}
+
+fn start_background(
+    options: &OpenOptions,
+    engine: &Arc<Engine>,
+) -> Result<Option<BackgroundThread>> {
+    if options.read_only || !options.threads {
+        return Ok(None);
+    }
+    let sync_interval = match options.durability {
+        Durability::EveryCommit => None,
+        Durability::Within(time) => Some(time),
+    };
+    let (checkpointed, swept, synced) =
+        (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let tasks = BackgroundTasks {
+        checkpoint: Box::new(move || checkpointed.checkpoint()),
+        sweep: Box::new(move || swept.sweep_step()),
+        sync: Box::new(move || synced.sync_if_healthy()),
+    };
+    BackgroundThread::start(Arc::clone(&engine.wakeup), tasks, sync_interval).map(Some)
+}

@@ -1,0 +1,205 @@
+//! The reads of a store, a snapshot and a transaction: one list, documented once.
+
+use std::sync::Arc;
+
+#[expect(unused_imports, reason = "linked from the documentation")]
+use crate::error::ErrorKind;
+use crate::error::Result;
+use crate::lead::{Lead, LeadId, TrashedLead};
+use crate::query::{self, Facets, Filter, ListQuery, Page};
+use crate::row::{Row, RowSet};
+use crate::search::{Hit, SearchQuery};
+#[cfg(feature = "http")]
+use crate::store::credentials::Credentials;
+use crate::store::lead_store::LeadStore;
+use crate::store::snapshot::{LeadIter, Snapshot};
+use crate::store::transaction::Transaction;
+use crate::trash::{self, TrashQuery};
+
+/// Generates the reads that a store, a snapshot and a transaction have in common. The type provides
+/// `read(|state| …)`, which runs a read on its state, and `now()`.
+macro_rules! reads {
+    () => {
+        /// The lead with this id; `None` if there is none, or it is in the trash.
+        ///
+        /// # Errors
+        ///
+        /// Only those of the store itself: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
+        /// [`Io`](ErrorKind::Io). So do all reads.
+        pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
+            self.read(|state| query::get(state, id))
+        }
+
+        /// The leads with these ids, in their order, all of one state of the store; `None` where [`get`](Self::get) gives
+        /// it.
+        ///
+        /// # Errors
+        ///
+        /// Only those of the store itself.
+        pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+            self.read(|state| query::get_many(state, ids))
+        }
+
+        /// The lead with this id in another system; `None` if there is none, or it is in the trash.
+        ///
+        /// # Errors
+        ///
+        /// Only those of the store itself.
+        pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
+            self.read(|state| query::get_by_external_id(state, external_id))
+        }
+
+        /// The lead with this id in the trash; `None` if it is not there, or has expired.
+        ///
+        /// # Errors
+        ///
+        /// Only those of the store itself.
+        pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
+            let now = self.now()?;
+            self.read(|state| query::get_trashed(state, id, now))
+        }
+
+        /// A page of the trash, without what has expired.
+        ///
+        /// # Errors
+        ///
+        /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
+        pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
+            let now = self.now()?;
+            self.read(|state| trash::list_trash(state, query, now))
+        }
+
+        /// A page of leads, with the exact total.
+        ///
+        /// # Errors
+        ///
+        /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
+        pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
+            self.read(|state| query::list(state, query))
+        }
+
+        /// How many leads a filter wants.
+        ///
+        /// # Errors
+        ///
+        /// Only those of the store itself.
+        pub fn count(&self, filter: &Filter) -> Result<u64> {
+            self.read(|state| Ok(query::select(state, filter)?.len()))
+        }
+    };
+}
+
+impl LeadStore {
+    reads!();
+
+    /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first
+    /// error.
+    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
+        LeadIter::new(self.snapshot(), filter)
+    }
+
+    /// How the leads that a filter wants divide by status, source, owner and tag, and what their deals are worth by
+    /// status, all exact and of one state.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    pub fn facets(&self, filter: &Filter) -> Result<Facets> {
+        self.read(|state| query::facets(state, filter))
+    }
+
+    /// A page of hits, the best first, with the exact total. It sees every write that returned before it began.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32 words, or a page out of
+    /// range; [`Unavailable`](ErrorKind::Unavailable) while the index is rebuilt, if the options say not to wait, or
+    /// cannot be.
+    pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+        self.with_engine(|engine| engine.search(query))
+    }
+
+    /// How all that a search finds divides, by status, source, owner and tag; the query's page plays no part.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](Self::search).
+    pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+        self.with_engine(|engine| engine.search_facets(query))
+    }
+
+    /// The store as it is now, held for as long as the snapshot lives.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.with_engine(|engine| Snapshot::new(Arc::clone(engine)))
+    }
+
+    /// The API keys and access tokens that [`LeadsApi`](crate::http::LeadsApi) accepts.
+    #[cfg(feature = "http")]
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials::new(self)
+    }
+}
+
+impl Snapshot {
+    reads!();
+
+    /// Returns all leads that match a filter, in creation order. The iterator ends after the first error.
+    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
+        LeadIter::new(Ok(self.clone()), filter)
+    }
+
+    /// Returns exact facets of the leads that match a filter, see [`LeadStore::facets`].
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    pub fn facets(&self, filter: &Filter) -> Result<Facets> {
+        self.read(|state| query::facets(state, filter))
+    }
+
+    /// Returns a page of hits, see [`LeadStore::search`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LeadStore::search`], and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the
+    /// search index was being opened or rebuilt.
+    pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
+        self.search_with(query, crate::search::search)
+    }
+
+    /// Returns the facets of all hits, see [`LeadStore::search_facets`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](Self::search).
+    pub fn search_facets(&self, query: &SearchQuery) -> Result<Facets> {
+        self.search_with(query, crate::search::facets)
+    }
+}
+
+impl Transaction<'_> {
+    reads!();
+
+    /// Returns all leads that match a filter, in creation order, the transaction's own writes included. The iterator
+    /// ends after the first error.
+    pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
+        let (rows, error) = match query::select(self.state(), filter) {
+            Ok(rows) => (rows, None),
+            Err(error) => (RowSet::default(), Some(Err(error))),
+        };
+        let leads = rows
+            .into_rows()
+            .map(|row| Ok(self.state().lead_at(Row(row))?.lead));
+        error.into_iter().chain(leads).scan(false, |failed, lead| {
+            if *failed {
+                return None;
+            }
+            *failed = lead.is_err();
+            Some(lead)
+        })
+    }
+}
