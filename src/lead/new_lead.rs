@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::error::Result;
-use crate::lead::rule::{self, StatusSet, TextRule};
-use crate::lead::{CustomValue, Lead, LeadId, Version, ViolationCode, Violations};
+use crate::lead::rule::{self, StatusSet};
+use crate::lead::text_field::TextMap;
+use crate::lead::{CustomValue, Lead, LeadId, ViolationCode, Violations};
 
 /// The fields of a lead that is to be created. Only the name is required.
 ///
@@ -29,18 +30,13 @@ use crate::lead::{CustomValue, Lead, LeadId, Version, ViolationCode, Violations}
 /// assert_eq!(lead.status, "new");
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "a new lead does nothing until it is passed to create"]
 pub struct NewLead {
     id: Option<LeadId>,
-    external_id: Option<String>,
     name: String,
-    email: Option<String>,
-    phone: Option<String>,
-    company: Option<String>,
     status: Option<String>,
-    source: Option<String>,
-    owner_id: Option<String>,
+    pub(crate) texts: TextMap<Option<String>>,
     deal_value: Option<Decimal>,
     tags: Vec<String>,
     custom_fields: BTreeMap<String, CustomValue>,
@@ -51,14 +47,9 @@ impl NewLead {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             id: None,
-            external_id: None,
             name: name.into(),
-            email: None,
-            phone: None,
-            company: None,
             status: None,
-            source: None,
-            owner_id: None,
+            texts: TextMap::default(),
             deal_value: None,
             tags: Vec::new(),
             custom_fields: BTreeMap::new(),
@@ -71,45 +62,9 @@ impl NewLead {
         self
     }
 
-    /// The lead's id in another system: 1 to 128 printable ASCII characters, unique in the store.
-    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
-        self.external_id = Some(external_id.into());
-        self
-    }
-
-    /// An e-mail address: trimmed, at most 254 bytes, one `@` with something on both sides, no white space.
-    pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.email = Some(email.into());
-        self
-    }
-
-    /// A phone number, kept as given: trimmed, at most 64 characters, at least 3 digits.
-    pub fn phone(mut self, phone: impl Into<String>) -> Self {
-        self.phone = Some(phone.into());
-        self
-    }
-
-    /// A company's name: trimmed, at most 255 characters.
-    pub fn company(mut self, company: impl Into<String>) -> Self {
-        self.company = Some(company.into());
-        self
-    }
-
     /// The status to start in, instead of `new`: at most 64 characters of `a-z 0-9 _ -`.
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = Some(status.into());
-        self
-    }
-
-    /// Where the lead came from: trimmed, at most 64 characters, no comma or control character.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Whose lead it is: at most 64 printable ASCII characters without space or comma.
-    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
-        self.owner_id = Some(owner_id.into());
         self
     }
 
@@ -148,18 +103,14 @@ impl NewLead {
                 "must not be blank",
             );
         }
-        let mut text =
-            |rule: &TextRule, raw: Option<String>| raw.and_then(|raw| rule.normalise(raw, v));
-        let external_id = text(&rule::EXTERNAL_ID, self.external_id);
-        let email = text(&rule::EMAIL, self.email);
-        let phone = text(&rule::PHONE, self.phone);
-        let company = text(&rule::COMPANY, self.company);
-        let source = text(&rule::SOURCE, self.source);
-        let owner_id = text(&rule::OWNER_ID, self.owner_id);
         let status = self
             .status
             .and_then(|raw| statuses.normalise(raw, v))
             .unwrap_or_else(|| statuses.initial());
+        let mut texts: TextMap<Option<String>> = TextMap::default();
+        for (field, raw) in self.texts.into_iter() {
+            *texts.get_mut(field) = raw.and_then(|raw| field.rule().normalise(raw, v));
+        }
         let deal_value = self.deal_value.map(|value| rule::deal_value(value, v));
         rule::tags(&self.tags, v);
         rule::custom_field_count(self.custom_fields.len(), v);
@@ -167,22 +118,14 @@ impl NewLead {
             rule::custom_field(name, value, v);
         }
         violations.into_result()?;
-        Ok(Lead {
-            id: self.id.unwrap_or_else(|| LeadId::generate(now)),
-            external_id,
-            name,
-            email,
-            phone,
-            company,
-            status,
-            source,
-            owner_id,
-            deal_value,
-            tags: self.tags,
-            custom_fields: self.custom_fields,
-            created_at: now,
-            updated_at: now,
-            version: Version::FIRST,
-        })
+        let mut lead = Lead::new(self.id.unwrap_or_else(|| LeadId::generate(now)), name, now);
+        for (field, value) in texts.into_iter() {
+            *field.get_mut(&mut lead) = value;
+        }
+        lead.status = status;
+        lead.deal_value = deal_value;
+        lead.tags = self.tags;
+        lead.custom_fields = self.custom_fields;
+        Ok(lead)
     }
 }

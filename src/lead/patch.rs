@@ -6,11 +6,12 @@ use rust_decimal::Decimal;
 
 use crate::error::Result;
 use crate::lead::rule::{self, StatusSet, TextRule};
+use crate::lead::text_field::{TextField, TextMap};
 use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
 
 /// What a patch does to one field.
-#[derive(Clone, Debug, Default)]
-enum FieldChange<T> {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum FieldChange<T> {
     #[default]
     Leave,
     Clear,
@@ -30,17 +31,12 @@ enum FieldChange<T> {
 /// assert_eq!((lead.status.as_str(), lead.phone, lead.version.get()), ("qualified", None, 2));
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a patch does nothing until it is passed to update"]
 pub struct LeadPatch {
-    external_id: FieldChange<String>,
     name: FieldChange<String>,
-    email: FieldChange<String>,
-    phone: FieldChange<String>,
-    company: FieldChange<String>,
     status: FieldChange<String>,
-    source: FieldChange<String>,
-    owner_id: FieldChange<String>,
+    pub(crate) texts: TextMap<FieldChange<String>>,
     deal_value: FieldChange<Decimal>,
     tags: FieldChange<Vec<String>>,
     /// Whether all are removed before `custom_fields` are set.
@@ -57,12 +53,18 @@ impl LeadPatch {
 
     /// The patch that gives `old` the fields that `new` has. Their id, times and versions play no part.
     pub fn between(old: &Lead, new: &Lead) -> Self {
-        fn text(old: Option<&String>, new: Option<&String>) -> FieldChange<String> {
+        fn changed<T: PartialEq + Clone>(old: Option<&T>, new: Option<&T>) -> FieldChange<T> {
             match new {
                 _ if old == new => FieldChange::Leave,
                 Some(new) => FieldChange::Set(new.clone()),
                 None => FieldChange::Clear,
             }
+        }
+        let mut texts = TextMap::default();
+        for field in TextField::ALL.iter().copied() {
+            let new = field.get(new).map(str::to_owned);
+            *texts.get_mut(field) =
+                changed(field.get(old).map(str::to_owned).as_ref(), new.as_ref());
         }
         let removed = old
             .custom_fields
@@ -73,24 +75,11 @@ impl LeadPatch {
             .iter()
             .filter(|(name, value)| old.custom_fields.get(*name) != Some(value));
         Self {
-            external_id: text(old.external_id.as_ref(), new.external_id.as_ref()),
-            name: text(Some(&old.name), Some(&new.name)),
-            email: text(old.email.as_ref(), new.email.as_ref()),
-            phone: text(old.phone.as_ref(), new.phone.as_ref()),
-            company: text(old.company.as_ref(), new.company.as_ref()),
-            status: text(Some(&old.status), Some(&new.status)),
-            source: text(old.source.as_ref(), new.source.as_ref()),
-            owner_id: text(old.owner_id.as_ref(), new.owner_id.as_ref()),
-            deal_value: match new.deal_value {
-                _ if old.deal_value == new.deal_value => FieldChange::Leave,
-                Some(value) => FieldChange::Set(value),
-                None => FieldChange::Clear,
-            },
-            tags: if old.tags == new.tags {
-                FieldChange::Leave
-            } else {
-                FieldChange::Set(new.tags.clone())
-            },
+            name: changed(Some(&old.name), Some(&new.name)),
+            status: changed(Some(&old.status), Some(&new.status)),
+            texts,
+            deal_value: changed(old.deal_value.as_ref(), new.deal_value.as_ref()),
+            tags: changed(Some(&old.tags), Some(&new.tags)),
             clears_custom_fields: false,
             custom_fields: removed
                 .map(|name| (name.clone(), None))
@@ -100,87 +89,15 @@ impl LeadPatch {
         }
     }
 
-    /// Sets the id in another system, see [`NewLead::external_id`](crate::lead::NewLead::external_id).
-    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
-        self.external_id = FieldChange::Set(external_id.into());
-        self
-    }
-
-    /// Removes the id in another system.
-    pub fn clear_external_id(mut self) -> Self {
-        self.external_id = FieldChange::Clear;
-        self
-    }
-
     /// Sets the name, which cannot be blank.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = FieldChange::Set(name.into());
         self
     }
 
-    /// Sets the e-mail address, see [`NewLead::email`](crate::lead::NewLead::email).
-    pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.email = FieldChange::Set(email.into());
-        self
-    }
-
-    /// Removes the e-mail address.
-    pub fn clear_email(mut self) -> Self {
-        self.email = FieldChange::Clear;
-        self
-    }
-
-    /// Sets the phone number, see [`NewLead::phone`](crate::lead::NewLead::phone).
-    pub fn phone(mut self, phone: impl Into<String>) -> Self {
-        self.phone = FieldChange::Set(phone.into());
-        self
-    }
-
-    /// Removes the phone number.
-    pub fn clear_phone(mut self) -> Self {
-        self.phone = FieldChange::Clear;
-        self
-    }
-
-    /// Sets the company, see [`NewLead::company`](crate::lead::NewLead::company).
-    pub fn company(mut self, company: impl Into<String>) -> Self {
-        self.company = FieldChange::Set(company.into());
-        self
-    }
-
-    /// Removes the company.
-    pub fn clear_company(mut self) -> Self {
-        self.company = FieldChange::Clear;
-        self
-    }
-
     /// Sets the status, which cannot be blank.
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = FieldChange::Set(status.into());
-        self
-    }
-
-    /// Sets where the lead came from, see [`NewLead::source`](crate::lead::NewLead::source).
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = FieldChange::Set(source.into());
-        self
-    }
-
-    /// Removes where the lead came from.
-    pub fn clear_source(mut self) -> Self {
-        self.source = FieldChange::Clear;
-        self
-    }
-
-    /// Assigns the lead, see [`NewLead::owner_id`](crate::lead::NewLead::owner_id).
-    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
-        self.owner_id = FieldChange::Set(owner_id.into());
-        self
-    }
-
-    /// Leaves the lead to nobody.
-    pub fn clear_owner_id(mut self) -> Self {
-        self.owner_id = FieldChange::Clear;
         self
     }
 
@@ -249,17 +166,9 @@ impl LeadPatch {
         required(self.status, "status", &mut lead.status, v, |raw, v| {
             statuses.normalise(raw, v)
         });
-        optional(
-            self.external_id,
-            &rule::EXTERNAL_ID,
-            &mut lead.external_id,
-            v,
-        );
-        optional(self.email, &rule::EMAIL, &mut lead.email, v);
-        optional(self.phone, &rule::PHONE, &mut lead.phone, v);
-        optional(self.company, &rule::COMPANY, &mut lead.company, v);
-        optional(self.source, &rule::SOURCE, &mut lead.source, v);
-        optional(self.owner_id, &rule::OWNER_ID, &mut lead.owner_id, v);
+        for (field, change) in self.texts.into_iter() {
+            optional(change, field.rule(), field.get_mut(&mut lead), v);
+        }
         match self.deal_value {
             FieldChange::Leave => {}
             FieldChange::Clear => lead.deal_value = None,

@@ -86,17 +86,18 @@ impl StatusSet {
 }
 
 /// What is wrong with a text, if anything.
-type Fault = Option<(ViolationCode, &'static str)>;
+type RuleViolation = Option<(ViolationCode, &'static str)>;
 
 /// The rule of one text field.
 pub(crate) struct TextRule {
     pub(crate) field: &'static str,
-    trimmed: bool,
-    limit: Limit,
-    check: fn(&str) -> Fault,
+    pub(crate) trimmed: bool,
+    pub(crate) limit: Limit,
+    pub(crate) check: fn(&str) -> RuleViolation,
 }
 
-enum Limit {
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
     Chars(usize),
     Bytes(usize),
 }
@@ -239,7 +240,7 @@ pub(crate) const STATUS: TextRule = TextRule {
     },
 };
 
-fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -> Fault {
+fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -> RuleViolation {
     text.contains(forbidden)
         .then_some((ViolationCode::InvalidCharacter, message))
 }
