@@ -5,7 +5,7 @@ mod deal_value;
 mod id;
 mod new_lead;
 mod parse_id;
-mod patch;
+pub(crate) mod patch;
 pub(crate) mod rule;
 pub(crate) mod text_field;
 mod version;

@@ -13,12 +13,13 @@ mod position;
 mod select;
 mod sort;
 
+pub use crate::schema::SortKey;
 pub use cursor::Cursor;
 pub use facets::{Facets, StatusFacet, ValueFacet};
 pub use filter::Filter;
 pub use list_query::ListQuery;
 pub use page::Page;
-pub use sort::{Sort, SortKey};
+pub use sort::Sort;
 
 pub(crate) use facets::{facets, facets_of};
 pub(crate) use list_query::list;

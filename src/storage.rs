@@ -10,6 +10,7 @@ mod database;
 mod file;
 #[cfg(feature = "unstable-testing")]
 mod fuzzing;
+mod index_entries;
 mod journal;
 pub(crate) mod key;
 mod record;
@@ -33,6 +34,7 @@ pub(crate) use file::location::Location;
 pub(crate) use file::real::create_private_directory;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;
+pub(crate) use index_entries::IndexEntries;
 pub(crate) use record::change_log::{ChangeKind, LoggedChange};
 #[cfg(feature = "http")]
 pub(crate) use record::credential::StoredCredential;

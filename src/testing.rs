@@ -157,35 +157,30 @@ pub enum Corruption {
 pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
     store.transaction(|transaction| {
         transaction.corrupt(id, |txn, row, stored| {
-            let derive_index_entries = crate::schema::derive_index_entries(row, stored);
+            let entries = crate::schema::derive_index_entries(
+                &crate::schema::Catalogue::builtin(),
+                row,
+                stored,
+            );
             let nowhere = Row(row.0 | 0x0010_0000);
             let nth = |all: &[Vec<u8>], n: usize| {
                 all.get(n % all.len().max(1)).cloned().unwrap_or_default()
             };
             match what {
-                Corruption::IdMissing => txn.set_id(&nth(&derive_index_entries.ids, 0), None),
-                Corruption::IdAstray => {
-                    txn.set_id(&nth(&derive_index_entries.ids, 0), Some(nowhere))
+                Corruption::IdMissing => txn.set_id(&nth(&entries.ids, 0), None),
+                Corruption::IdAstray => txn.set_id(&nth(&entries.ids, 0), Some(nowhere)),
+                Corruption::IdOfAnother => {
+                    txn.set_id(&nth(&entries.ids, 0), Some(Row(row.0.saturating_sub(1))))
                 }
-                Corruption::IdOfAnother => txn.set_id(
-                    &nth(&derive_index_entries.ids, 0),
-                    Some(Row(row.0.saturating_sub(1))),
-                ),
-                Corruption::KeyMissing(n) => {
-                    txn.set_key(&nth(&derive_index_entries.keys, n), false)
-                }
+                Corruption::KeyMissing(n) => txn.set_key(&nth(&entries.keys, n), false),
                 Corruption::KeyTooMany => {
-                    let mut key = nth(&derive_index_entries.keys, 0);
+                    let mut key = nth(&entries.keys, 0);
                     key.truncate(key.len().saturating_sub(4));
                     key.extend(nowhere.0.to_be_bytes());
                     txn.set_key(&key, true)
                 }
-                Corruption::RowMissing(n) => {
-                    txn.set_row(&nth(&derive_index_entries.bitmaps, n), row, false)
-                }
-                Corruption::RowTooMany(n) => {
-                    txn.set_row(&nth(&derive_index_entries.bitmaps, n), nowhere, true)
-                }
+                Corruption::RowMissing(n) => txn.set_row(&nth(&entries.bitmaps, n), row, false),
+                Corruption::RowTooMany(n) => txn.set_row(&nth(&entries.bitmaps, n), nowhere, true),
                 Corruption::DealValue => txn.set_deal_value(row, Some(1)),
                 Corruption::Lead => txn.remove_lead(row),
                 Corruption::Times => {
@@ -231,8 +226,7 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
 /// How two texts compare as sorted keys, in a list sorted by name.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
-        crate::storage::key::BitmapId::Value(crate::storage::key::BitmapField::Tag, Some(text))
-            .key()
+        crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()
     };
     key(a).cmp(&key(b))
 }

@@ -6,20 +6,17 @@ use std::collections::HashSet;
 use rust_decimal::Decimal;
 
 use crate::http::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
+use crate::lead::patch::FieldChange;
+use crate::lead::text_field::{TextField, TextMap};
 use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
 
 /// The members of a lead that an object names. Only their types have been looked at, not the rules of the fields.
 #[derive(Default)]
 pub(crate) struct LeadBody {
     id: Option<LeadId>,
-    external_id: Member<String>,
     name: Member<String>,
-    email: Member<String>,
-    phone: Member<String>,
-    company: Member<String>,
     status: Member<String>,
-    source: Member<String>,
-    pub(crate) owner_id: Member<String>,
+    texts: TextMap<Member<String>>,
     deal_value: Member<Decimal>,
     tags: Member<Vec<String>>,
     /// `null` for one that is to be removed.
@@ -28,7 +25,7 @@ pub(crate) struct LeadBody {
 }
 
 /// A member that may be absent, `null`, or there.
-type Member<T> = Option<Option<T>>;
+pub(crate) type Member<T> = Option<Option<T>>;
 
 /// The longest name that is repeated to who sent it.
 const NAME_CHARS: usize = 64;
@@ -50,14 +47,8 @@ impl LeadBody {
             }
             match name.as_str() {
                 "id" if is_new => body.id = id(*value, v),
-                "external_id" => body.external_id = text(name, *value, v),
                 "name" => body.name = text(name, *value, v),
-                "email" => body.email = text(name, *value, v),
-                "phone" => body.phone = text(name, *value, v),
-                "company" => body.company = text(name, *value, v),
                 "status" => body.status = text(name, *value, v),
-                "source" => body.source = text(name, *value, v),
-                "owner_id" => body.owner_id = text(name, *value, v),
                 "deal_value" => body.deal_value = deal_value(*value, v),
                 "tags" => body.tags = tags(*value, v),
                 "custom_fields" => body.custom_fields = custom_fields(*value, v),
@@ -68,11 +59,14 @@ impl LeadBody {
                         "is set by the store and cannot be changed",
                     );
                 }
-                _ => v.add(
-                    shortened(name),
-                    ViolationCode::Unknown,
-                    "is no field of a lead",
-                ),
+                other => match TextField::named(other) {
+                    Some(field) => *body.texts.get_mut(field) = text(name, *value, v),
+                    None => v.add(
+                        shortened(name),
+                        ViolationCode::Unknown,
+                        "is no field of a lead",
+                    ),
+                },
             }
         }
         body.violations = std::mem::take(v);
@@ -83,7 +77,8 @@ impl LeadBody {
     pub(crate) fn refuse_identities(&mut self, is_new: bool) {
         // Of a new lead what is null is absent; of another it is cleared, which is a change.
         let external_id = self
-            .external_id
+            .texts
+            .get(TextField::ExternalId)
             .as_ref()
             .is_some_and(|named| !is_new || named.is_some());
         let named = [("id", self.id.is_some()), ("external_id", external_id)];
@@ -96,6 +91,11 @@ impl LeadBody {
         }
     }
 
+    /// Returns the member `owner_id`.
+    pub(crate) fn owner_id(&mut self) -> &mut Member<String> {
+        self.texts.get_mut(TextField::OwnerId)
+    }
+
     pub(crate) fn into_new_lead(self) -> (NewLead, Violations) {
         let name = match self.name.flatten() {
             Some(name) => name,
@@ -104,25 +104,19 @@ impl LeadBody {
             None => String::new(),
         };
         let mut lead = NewLead::new(name);
-        // What is absent and what is null is left out alike.
-        macro_rules! set {
-            ($($field:ident),+) => {
-                $(if let Some(value) = self.$field.flatten() {
-                    lead = lead.$field(value);
-                })+
-            };
+        // An absent member and `null` both leave the field out.
+        for (field, value) in self.texts.into_iter() {
+            *lead.texts.get_mut(field) = value.flatten();
         }
-        set!(
-            external_id,
-            email,
-            phone,
-            company,
-            status,
-            source,
-            owner_id,
-            deal_value,
-            tags
-        );
+        if let Some(status) = self.status.flatten() {
+            lead = lead.status(status);
+        }
+        if let Some(value) = self.deal_value.flatten() {
+            lead = lead.deal_value(value);
+        }
+        if let Some(tags) = self.tags.flatten() {
+            lead = lead.tags(tags);
+        }
         if let Some(id) = self.id {
             lead = lead.id(id);
         }
@@ -136,26 +130,23 @@ impl LeadBody {
 
     pub(crate) fn into_patch(self) -> (LeadPatch, Violations) {
         let mut patch = LeadPatch::new();
-        macro_rules! change {
-            ($($field:ident / $clear:ident),+) => {
-                $(match self.$field {
-                    None => {}
-                    Some(None) => patch = patch.$clear(),
-                    Some(Some(value)) => patch = patch.$field(value),
-                })+
+        for (field, value) in self.texts.into_iter() {
+            *patch.texts.get_mut(field) = match value {
+                None => FieldChange::Leave,
+                Some(None) => FieldChange::Clear,
+                Some(Some(value)) => FieldChange::Set(value),
             };
         }
-        change!(
-            external_id / clear_external_id,
-            email / clear_email,
-            phone / clear_phone
-        );
-        change!(
-            company / clear_company,
-            source / clear_source,
-            owner_id / clear_owner_id
-        );
-        change!(deal_value / clear_deal_value, tags / clear_tags);
+        patch = match self.deal_value {
+            None => patch,
+            Some(None) => patch.clear_deal_value(),
+            Some(Some(value)) => patch.deal_value(value),
+        };
+        patch = match self.tags {
+            None => patch,
+            Some(None) => patch.clear_tags(),
+            Some(Some(tags)) => patch.tags(tags),
+        };
         // A blank text is refused as null is.
         if let Some(name) = self.name {
             patch = patch.name(name.unwrap_or_default());

@@ -7,26 +7,22 @@ use std::ops::Bound;
 
 use crate::http::json::exact_decimal;
 use crate::http::params::Params;
-use crate::lead::rule::{self, TextRule};
+use crate::lead::rule;
+use crate::lead::text_field::TextField;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Sort};
+use crate::schema::{BitmapField, Catalogue, FieldDef, FieldSource};
 
 /// The leads that the inputs name, as far as `owner_id` sees them.
-pub(crate) fn filter(params: &mut Params, owner_id: Option<&str>) -> Filter {
+pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Option<&str>) -> Filter {
     let mut filter = Filter::new();
-    for status in values(params, "status", &rule::STATUS) {
-        filter = filter.status(status);
+    for (field, bitmaps) in catalogue.filters() {
+        filter = match field.source {
+            FieldSource::Text(TextField::OwnerId) => owners(filter, params, owner_id),
+            FieldSource::Tags => tags(filter, params),
+            _ => with_values(filter, params, field, bitmaps),
+        };
     }
-    for source in values(params, "source", &rule::SOURCE) {
-        filter = filter.source(source);
-    }
-    for tag in split_input(params, "tag").unwrap_or_default() {
-        let mut violations = Violations::default();
-        rule::tags(std::slice::from_ref(&tag), &mut violations);
-        params.violations.add_under("tag", violations);
-        filter = filter.tag(tag);
-    }
-    filter = owners(filter, params, owner_id);
     let created = (
         time(params, "created_after"),
         time(params, "created_before"),
@@ -95,18 +91,38 @@ pub(crate) fn paging(params: &mut Params) -> (Option<u64>, Option<u32>) {
     (params.take_number("page"), params.take_number("per_page"))
 }
 
-/// Several values of a field, any of which a lead may have. What no lead can have is refused.
-fn values(params: &mut Params, name: &str, rule: &TextRule) -> Vec<String> {
-    let mut values = Vec::new();
-    for text in split_input(params, name).unwrap_or_default() {
+/// Selects the leads with any of the values that a parameter names. A value that breaks the field's rule is a violation.
+fn with_values(
+    mut filter: Filter,
+    params: &mut Params,
+    field: &FieldDef,
+    bitmaps: BitmapField,
+) -> Filter {
+    for text in split_input(params, &field.name).unwrap_or_default() {
         if text.trim().is_empty() {
             params
                 .violations
-                .add(name, ViolationCode::Required, "must not be blank");
+                .add(&*field.name, ViolationCode::Required, "must not be blank");
         }
-        values.extend(rule.normalise(text, &mut params.violations));
+        let value = match field.rule() {
+            Some(rule) => rule.normalise(text, &mut params.violations),
+            None => Some(text),
+        };
+        if value.is_some() {
+            filter = filter.with_value(bitmaps, value);
+        }
     }
-    values
+    filter
+}
+
+fn tags(mut filter: Filter, params: &mut Params) -> Filter {
+    for tag in split_input(params, "tag").unwrap_or_default() {
+        let mut violations = Violations::default();
+        rule::tags(std::slice::from_ref(&tag), &mut violations);
+        params.violations.add_under("tag", violations);
+        filter = filter.tag(tag);
+    }
+    filter
 }
 
 /// How many values of one field are looked for: as many as a page has leads.

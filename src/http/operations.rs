@@ -13,12 +13,18 @@ use crate::http::params::Params;
 use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
+use crate::schema::Catalogue;
 
 /// `GET /v1/leads`
 pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let mut params = Params::of_query(call.query)?;
     let seal = CursorCipher::new(call.store.store_id()?, call.owner_id());
-    let query = list_query(&mut params, call.owner_id(), &seal);
+    let query = list_query(
+        &mut params,
+        &*call.store.catalogue()?,
+        call.owner_id(),
+        &seal,
+    );
     params.violations.absorb(query.check())?;
     params.finish()?;
     let page = call.store.list(&query)?;
@@ -41,9 +47,14 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     ))
 }
 
-fn list_query(params: &mut Params, owner_id: Option<&str>, seal: &CursorCipher<'_>) -> ListQuery {
+fn list_query(
+    params: &mut Params,
+    catalogue: &Catalogue,
+    owner_id: Option<&str>,
+    seal: &CursorCipher<'_>,
+) -> ListQuery {
     let mut query = ListQuery::new()
-        .filter(list_params::filter(params, owner_id))
+        .filter(list_params::filter(params, catalogue, owner_id))
         .sort(list_params::sort(params));
     let (page, per_page) = list_params::paging(params);
     if let Some(per_page) = per_page {
@@ -94,11 +105,12 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let mut body = LeadBody::read(&call.members()?, true, violations);
     if let Some(own) = call.owner_id() {
         // A blank owner counts as none.
-        body.owner_id = body
-            .owner_id
+        let owner_id = body.owner_id();
+        *owner_id = owner_id
+            .take()
             .filter(|named| named.as_ref().is_some_and(|named| !named.trim().is_empty()));
         keep_within(&mut body, own, true)?;
-        body.owner_id = Some(Some(own.to_owned()));
+        *body.owner_id() = Some(Some(own.to_owned()));
     }
     let (lead, mut violations) = body.into_new_lead();
     if !violations.is_empty() {
@@ -164,7 +176,7 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
 /// one is taken would tell of another's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
-        .owner_id
+        .owner_id()
         .as_ref()
         .is_some_and(|named| named.as_deref().map(str::trim) != Some(own))
     {

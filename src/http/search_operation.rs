@@ -10,16 +10,13 @@ use crate::http::params::Params;
 use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
+use crate::schema::Catalogue;
 use crate::search::{Field, SearchQuery};
 
-/// The members that are texts, or lists of texts.
-const TEXTS: [&str; 10] = [
+/// The members that are texts, or lists of texts, beside the fields that a filter selects by.
+const TEXTS: [&str; 6] = [
     "query",
     "typos",
-    "status",
-    "source",
-    "owner_id",
-    "tag",
     "created_after",
     "created_before",
     "updated_after",
@@ -36,8 +33,11 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)
         .collect();
-    let mut params = Params::of_members(&members, &TEXTS, &NUMBERS, violations);
-    let query = search_query(&mut params, &fields, call.owner_id());
+    let catalogue = call.store.catalogue()?;
+    let filters = catalogue.filters().map(|(field, _)| &*field.name);
+    let texts: Vec<&str> = TEXTS.into_iter().chain(filters).collect();
+    let mut params = Params::of_members(&members, &texts, &NUMBERS, violations);
+    let query = search_query(&mut params, &catalogue, &fields, call.owner_id());
     params.violations.absorb(query.check())?;
     params.finish()?;
     let page = call.store.search(&query)?;
@@ -50,7 +50,12 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     ))
 }
 
-fn search_query(params: &mut Params, fields: &[Json<'_>], owner_id: Option<&str>) -> SearchQuery {
+fn search_query(
+    params: &mut Params,
+    catalogue: &Catalogue,
+    fields: &[Json<'_>],
+    owner_id: Option<&str>,
+) -> SearchQuery {
     // That a query of another type is blank is not to be said beside that.
     let unreadable = params.violations.has_error_for("query");
     let text = params.take("query").unwrap_or_else(|| {
@@ -65,7 +70,7 @@ fn search_query(params: &mut Params, fields: &[Json<'_>], owner_id: Option<&str>
     if let Some(typos) = typos.and_then(|typos| params.violations.parse(&typos)) {
         query = query.typos(typos);
     }
-    query = query.filter(list_params::filter(params, owner_id));
+    query = query.filter(list_params::filter(params, catalogue, owner_id));
     let (page, per_page) = list_params::paging(params);
     if let Some(page) = page {
         query = query.page(page);

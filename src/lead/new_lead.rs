@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::error::Result;
 use crate::lead::rule::{self, StatusSet};
-use crate::lead::text_field::TextMap;
+use crate::lead::text_field::{TextField, TextMap, text_fields};
 use crate::lead::{CustomValue, Lead, LeadId, ViolationCode, Violations};
 
 /// The fields of a lead that is to be created. Only the name is required.
@@ -129,3 +129,20 @@ impl NewLead {
         Ok(lead)
     }
 }
+
+/// Defines the setters of the optional text fields.
+macro_rules! define_setters {
+    ($($(#[doc = $doc:literal])+ $variant:ident, $field:ident, $clear:ident, $rule:expr;)+) => {
+        impl NewLead {
+            $(
+                $(#[doc = $doc])+
+                pub fn $field(mut self, value: impl Into<String>) -> Self {
+                    *self.texts.get_mut(TextField::$variant) = Some(value.into());
+                    self
+                }
+            )+
+        }
+    };
+}
+
+text_fields!(define_setters);

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::error::Result;
 use crate::lead::rule::{self, StatusSet, TextRule};
-use crate::lead::text_field::{TextField, TextMap};
+use crate::lead::text_field::{TextField, TextMap, text_fields};
 use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
 
 /// What a patch does to one field.
@@ -234,3 +234,26 @@ fn optional(
         FieldChange::Set(raw) => *value = rule.normalise(raw, violations),
     }
 }
+
+/// Defines the setters of the optional text fields, and those that clear them.
+macro_rules! define_setters {
+    ($($(#[doc = $doc:literal])+ $variant:ident, $field:ident, $clear:ident, $rule:expr;)+) => {
+        impl LeadPatch {
+            $(
+                $(#[doc = $doc])+
+                pub fn $field(mut self, value: impl Into<String>) -> Self {
+                    *self.texts.get_mut(TextField::$variant) = FieldChange::Set(value.into());
+                    self
+                }
+
+                #[doc = concat!("Clears [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                pub fn $clear(mut self) -> Self {
+                    *self.texts.get_mut(TextField::$variant) = FieldChange::Clear;
+                    self
+                }
+            )+
+        }
+    };
+}
+
+text_fields!(define_setters);

@@ -4,13 +4,33 @@
 //! `schema::field`.
 
 use crate::lead::Lead;
-use crate::lead::new_lead::NewLead;
-use crate::lead::patch::{FieldChange, LeadPatch};
 use crate::lead::rule::{self, TextRule};
 
-/// Defines [`TextField`] and the setters of [`NewLead`] and [`LeadPatch`] from one entry a field: its documentation, its
-/// variant, its member, the name of the setter that clears it, and its rule.
+/// Passes the list to a macro: of each field its documentation, its variant, its member, the name of the setter that clears
+/// it, and its rule.
 macro_rules! text_fields {
+    ($define:ident) => {
+        $define! {
+            /// Sets the lead's id in another system: 1 to 128 printable ASCII characters, unique in the store, the trash
+            /// included.
+            ExternalId, external_id, clear_external_id, rule::EXTERNAL_ID;
+            /// Sets the e-mail address: trimmed, at most 254 bytes, one `@` with something on both sides, no white space.
+            Email, email, clear_email, rule::EMAIL;
+            /// Sets the phone number, kept as given: trimmed, at most 64 characters, at least 3 digits.
+            Phone, phone, clear_phone, rule::PHONE;
+            /// Sets the company: trimmed, at most 255 characters.
+            Company, company, clear_company, rule::COMPANY;
+            /// Sets where the lead came from: trimmed, at most 64 characters, no comma or control character.
+            Source, source, clear_source, rule::SOURCE;
+            /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without space or comma.
+            OwnerId, owner_id, clear_owner_id, rule::OWNER_ID;
+        }
+    };
+}
+pub(crate) use text_fields;
+
+/// Defines [`TextField`].
+macro_rules! define_text_field {
     ($($(#[doc = $doc:literal])+ $variant:ident, $field:ident, $clear:ident, $rule:expr;)+) => {
         /// An optional text field of a lead.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +41,12 @@ macro_rules! text_fields {
         impl TextField {
             /// Every field, in the order in which violations are reported.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Returns the field of this name.
+            #[cfg(feature = "http")]
+            pub(crate) fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|field| field.rule().field == name)
+            }
 
             pub(crate) const fn rule(self) -> &'static TextRule {
                 match self {
@@ -44,50 +70,10 @@ macro_rules! text_fields {
                 }
             }
         }
-
-        impl NewLead {
-            $(
-                $(#[doc = $doc])+
-                pub fn $field(mut self, value: impl Into<String>) -> Self {
-                    *self.texts.get_mut(TextField::$variant) = Some(value.into());
-                    self
-                }
-            )+
-        }
-
-        impl LeadPatch {
-            $(
-                $(#[doc = $doc])+
-                pub fn $field(mut self, value: impl Into<String>) -> Self {
-                    *self.texts.get_mut(TextField::$variant) = FieldChange::Set(value.into());
-                    self
-                }
-
-                #[doc = concat!("Clears [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                pub fn $clear(mut self) -> Self {
-                    *self.texts.get_mut(TextField::$variant) = FieldChange::Clear;
-                    self
-                }
-            )+
-        }
     };
 }
 
-text_fields! {
-    /// Sets the lead's id in another system: 1 to 128 printable ASCII characters, unique in the store, the trash
-    /// included.
-    ExternalId, external_id, clear_external_id, rule::EXTERNAL_ID;
-    /// Sets the e-mail address: trimmed, at most 254 bytes, one `@` with something on both sides, no white space.
-    Email, email, clear_email, rule::EMAIL;
-    /// Sets the phone number, kept as given: trimmed, at most 64 characters, at least 3 digits.
-    Phone, phone, clear_phone, rule::PHONE;
-    /// Sets the company: trimmed, at most 255 characters.
-    Company, company, clear_company, rule::COMPANY;
-    /// Sets where the lead came from: trimmed, at most 64 characters, no comma or control character.
-    Source, source, clear_source, rule::SOURCE;
-    /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without space or comma.
-    OwnerId, owner_id, clear_owner_id, rule::OWNER_ID;
-}
+text_fields!(define_text_field);
 
 /// One value a text field.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +89,12 @@ impl<T> TextMap<T> {
     #[expect(clippy::indexing_slicing, reason = "there is a value for each field")]
     pub(crate) fn get_mut(&mut self, field: TextField) -> &mut T {
         &mut self.0[field as usize]
+    }
+
+    #[cfg(feature = "http")]
+    #[expect(clippy::indexing_slicing, reason = "there is a value for each field")]
+    pub(crate) fn get(&self, field: TextField) -> &T {
+        &self.0[field as usize]
     }
 
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (TextField, T)> {

@@ -8,10 +8,11 @@ use crate::lead::serialize_deal_value;
 use crate::query::filter::Filter;
 use crate::query::select::select;
 use crate::row::{Direction, Part, RowBits, RowSet};
+use crate::schema::BitmapField;
+use crate::schema::StoreState;
+use crate::schema::keys;
 use crate::storage::DealValues;
-use crate::storage::StateRef;
 use crate::storage::Visit;
-use crate::storage::key::{self, BitmapField};
 
 /// How many leads there are of each status, source, owner and tag, and what their deals are worth: what a pipeline board
 /// shows. Values that no lead has are not there.
@@ -69,7 +70,7 @@ pub struct ValueFacet {
     pub leads: u64,
 }
 
-pub(crate) fn facets(state: StateRef<'_>, filter: &Filter) -> Result<Facets> {
+pub(crate) fn facets(state: StoreState<'_>, filter: &Filter) -> Result<Facets> {
     let rows = select(state, filter)?;
     // What all leads have is counted without a look at their rows.
     if filter.is_empty() {
@@ -80,29 +81,29 @@ pub(crate) fn facets(state: StateRef<'_>, filter: &Filter) -> Result<Facets> {
 }
 
 /// How some leads divide.
-pub(crate) fn facets_of(state: StateRef<'_>, rows: &RowSet) -> Result<Facets> {
+pub(crate) fn facets_of(state: StoreState<'_>, rows: &RowSet) -> Result<Facets> {
     divide(state, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
 }
 
-fn divide(state: StateRef<'_>, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
+fn divide(state: StoreState<'_>, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
     Ok(Facets {
         total: rows.len(),
         statuses: by_status(state, rows)?,
-        sources: by_value(state, among, BitmapField::Source)?,
-        owners: by_value(state, among, BitmapField::OwnerId)?,
-        tags: by_value(state, among, BitmapField::Tag)?,
+        sources: by_value(state, among, BitmapField::SOURCE)?,
+        owners: by_value(state, among, BitmapField::OWNER_ID)?,
+        tags: by_value(state, among, BitmapField::TAG)?,
     })
 }
 
 fn by_value(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     among: Option<&RowBits>,
     field: BitmapField,
 ) -> Result<Vec<ValueFacet>> {
     let mut facets = Vec::new();
     state.count_values(field, among, |bitmap, leads| {
         facets.push(ValueFacet {
-            value: key::posting_value(bitmap)?,
+            value: keys::bitmap_value(bitmap)?,
             leads,
         });
         Ok(())
@@ -110,17 +111,17 @@ fn by_value(
     Ok(facets)
 }
 
-fn by_status(state: StateRef<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
+fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     let mut facets = Vec::new();
     let mut sums = Sums::default();
     state.each_value(
-        BitmapField::Status,
+        BitmapField::STATUS,
         Direction::Ascending,
         |bitmap, status_rows| {
             let of_status = rows.and(&status_rows);
             let leads = of_status.len();
             if leads > 0 {
-                let status = key::posting_value(bitmap)?.unwrap_or_default();
+                let status = keys::bitmap_value(bitmap)?.unwrap_or_default();
                 facets.push(StatusFacet {
                     status,
                     leads,

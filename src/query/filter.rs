@@ -1,9 +1,12 @@
 //! Which leads are wanted.
 
+use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+
+use crate::schema::{BitmapField, value_filters};
 
 /// Which leads are wanted: those that meet every criterion that is named.
 ///
@@ -19,14 +22,11 @@ use rust_decimal::Decimal;
 /// assert_eq!(LeadStore::in_memory()?.count(&filter)?, 0);
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
-    pub(crate) statuses: Vec<String>,
-    pub(crate) sources: Vec<String>,
-    pub(crate) owners: Vec<String>,
-    pub(crate) unassigned: bool,
-    pub(crate) tags: Vec<String>,
+    /// By field, the values of which a lead has to have one; `None` is to have no value.
+    pub(crate) values: BTreeMap<BitmapField, Vec<Option<String>>>,
     pub(crate) created: Option<TimeRange>,
     pub(crate) updated: Option<TimeRange>,
     pub(crate) deal_value: Option<DealValueRange>,
@@ -39,66 +39,35 @@ impl Filter {
     }
 
     /// Whether every lead is wanted.
+    /// Adds a value of a field; `None` is to have no value.
+    pub(crate) fn with_value(mut self, field: BitmapField, value: Option<String>) -> Self {
+        self.values.entry(field).or_default().push(value);
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
-            statuses,
-            sources,
-            owners,
-            unassigned,
-            tags,
+            values,
             created,
             updated,
             deal_value,
         } = self;
-        let no_values = [statuses, sources, owners, tags]
-            .iter()
-            .all(|values| values.is_empty());
-        no_values && !unassigned && created.is_none() && updated.is_none() && deal_value.is_none()
+        values.is_empty() && created.is_none() && updated.is_none() && deal_value.is_none()
     }
 
     /// The same text for filters that want the same, whatever the order in which their values were named.
     pub(crate) fn canonical(&self) -> String {
         let mut filter = self.clone();
-        for values in [
-            &mut filter.statuses,
-            &mut filter.sources,
-            &mut filter.owners,
-            &mut filter.tags,
-        ] {
+        for values in filter.values.values_mut() {
             values.sort_unstable();
             values.dedup();
         }
         format!("{filter:?}")
     }
 
-    /// Leads with this status.
-    pub fn status(mut self, status: impl Into<String>) -> Self {
-        self.statuses.push(status.into());
-        self
-    }
-
-    /// Leads from this source.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.sources.push(source.into());
-        self
-    }
-
-    /// Leads of this owner.
-    pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
-        self.owners.push(owner_id.into());
-        self
-    }
-
     /// Leads of nobody, beside those of the owners that are named.
-    pub fn unassigned(mut self) -> Self {
-        self.unassigned = true;
-        self
-    }
-
-    /// Leads with this tag.
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tags.push(tag.into());
-        self
+    pub fn unassigned(self) -> Self {
+        self.with_value(BitmapField::OWNER_ID, None)
     }
 
     /// Leads created in this range of time. A later call replaces an earlier one.
@@ -120,8 +89,24 @@ impl Filter {
     }
 }
 
+/// Defines a setter for each field that a filter selects by value.
+macro_rules! define_setters {
+    ($($(#[doc = $doc:literal])+ $setter:ident, $field:ident;)+) => {
+        impl Filter {
+            $(
+                $(#[doc = $doc])+
+                pub fn $setter(self, value: impl Into<String>) -> Self {
+                    self.with_value(BitmapField::$field, Some(value.into()))
+                }
+            )+
+        }
+    };
+}
+
+value_filters!(define_setters);
+
 /// A half-open range of whole microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TimeRange {
     pub(crate) from: Option<DateTime<Utc>>,
     pub(crate) to: Option<DateTime<Utc>>,
@@ -163,7 +148,7 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A half-open range of ten-thousandths, the finest that a deal's value can be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DealValueRange {
     pub(crate) from: Option<u64>,
     pub(crate) to: Option<u64>,

@@ -8,8 +8,9 @@ use crate::query::order::{Start, page_of_rows};
 use crate::query::page::{Page, Paging};
 use crate::query::position::Position;
 use crate::query::select::select;
-use crate::query::sort::{self, Sort, SortKey};
-use crate::storage::StateRef;
+use crate::query::sort::{self, Sort};
+use crate::schema::SortKey;
+use crate::schema::StoreState;
 
 /// Which leads to list, in which order, and which page of them: by default all, newest first, 25 to a page.
 ///
@@ -117,7 +118,7 @@ impl ListQuery {
     }
 }
 
-pub(crate) fn list(state: StateRef<'_>, query: &ListQuery) -> Result<Page<Lead>> {
+pub(crate) fn list(state: StoreState<'_>, query: &ListQuery) -> Result<Page<Lead>> {
     query.check()?;
     let rows = select(state, &query.filter)?;
     let total = rows.len();
@@ -135,7 +136,7 @@ pub(crate) fn list(state: StateRef<'_>, query: &ListQuery) -> Result<Page<Lead>>
         (Some(last), Some(row)) if more => Some(Cursor {
             binding: query.binding(),
             page: number.saturating_add(1),
-            position: Position::of(last, *row, sort)?,
+            position: Position::of(state.catalogue, last, *row, sort)?,
         }),
         _ => None,
     };

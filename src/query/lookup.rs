@@ -5,21 +5,21 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::lead::{Lead, LeadId, TrashedLead};
 use crate::row::Row;
-use crate::storage::StateRef;
+use crate::schema::StoreState;
 use crate::storage::StoredLead;
 
 /// The live lead with this id.
-pub(crate) fn get(state: StateRef<'_>, id: LeadId) -> Result<Option<Lead>> {
+pub(crate) fn get(state: StoreState<'_>, id: LeadId) -> Result<Option<Lead>> {
     Ok(stored(state, id)?.and_then(|(_, stored)| live(stored)))
 }
 
 /// The live leads with these ids, in the order of the ids.
-pub(crate) fn get_many(state: StateRef<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
+pub(crate) fn get_many(state: StoreState<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
     ids.iter().map(|id| get(state, *id)).collect()
 }
 
 /// The live lead with this id in another system.
-pub(crate) fn get_by_external_id(state: StateRef<'_>, external_id: &str) -> Result<Option<Lead>> {
+pub(crate) fn get_by_external_id(state: StoreState<'_>, external_id: &str) -> Result<Option<Lead>> {
     match state.row_by_external_id(external_id)? {
         Some(row) => Ok(live(state.lead_at(row)?)),
         None => Ok(None),
@@ -28,7 +28,7 @@ pub(crate) fn get_by_external_id(state: StateRef<'_>, external_id: &str) -> Resu
 
 /// The lead with this id in the trash, as it is at `now`.
 pub(crate) fn get_trashed(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     id: LeadId,
     now: DateTime<Utc>,
 ) -> Result<Option<TrashedLead>> {
@@ -36,7 +36,7 @@ pub(crate) fn get_trashed(
 }
 
 /// Whatever the store has under this id.
-pub(crate) fn stored(state: StateRef<'_>, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
+pub(crate) fn stored(state: StoreState<'_>, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
     match state.row_by_id(id)? {
         Some(row) => Ok(Some((row, state.lead_at(row)?))),
         None => Ok(None),

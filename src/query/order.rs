@@ -8,14 +8,18 @@ use std::cmp::Ordering;
 
 use crate::error::Result;
 use crate::query::cost::{self, ScanFrom, SkipCost};
-use crate::query::position::{After, Position, SortSource, directed};
-use crate::query::sort::{Sort, SortKey};
+use crate::query::position::{After, Position, directed, sort_order};
+use crate::query::sort::Sort;
 use crate::row::{Direction, Lookup, Row, RowSet};
-use crate::schema::is_mandatory;
+use crate::schema::BitmapField;
+use crate::schema::SortIndex;
+use crate::schema::keys;
+use crate::schema::keys::BitmapId;
+use crate::schema::{SortKey, SortOrder, StoreState};
 use crate::storage::KeyScan;
-use crate::storage::StateRef;
 use crate::storage::Visit;
-use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
+use crate::storage::key;
+use crate::storage::key::KeyRange;
 
 /// Where a page begins.
 #[derive(Clone, Copy)]
@@ -28,7 +32,7 @@ pub(crate) enum Start<'p> {
 
 /// `limit` rows of `rows` from `start` on, sorted by `sort` and then by creation, in the direction of the first key.
 pub(crate) fn page_of_rows(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     rows: RowSet,
     sort: &[Sort],
     start: Start<'_>,
@@ -56,7 +60,7 @@ pub(crate) fn page_of_rows(
 
 /// `limit` of some rows after the first `offset`, the newest leads first.
 pub(crate) fn newest_of(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     mut rows: Vec<Row>,
     offset: u64,
     limit: usize,
@@ -100,7 +104,7 @@ pub(crate) fn newest_of(
 }
 
 struct Pager<'r> {
-    state: StateRef<'r>,
+    state: StoreState<'r>,
     out_of_order: RowSet,
     tie: Direction,
     /// How many rows to pass before the page begins; 0 where it begins after a position.
@@ -139,12 +143,14 @@ impl Pager<'_> {
             self.take_in_row_order(rows, after);
             return Ok(());
         }
-        match SortSource::of(first.key()) {
-            SortSource::Keys(sort_key) => self.take_by_keys(rows, sort_key, sort, after),
-            SortSource::Bitmaps(field) if !cost::are_few(rows.len()) => {
+        match sort_order(self.state.catalogue, first.key())?.1 {
+            SortOrder::Keys { index, mandatory } => {
+                self.take_by_keys(rows, SortedBy { index, mandatory }, sort, after)
+            }
+            SortOrder::Bitmaps(field) if !cost::are_few(rows.len()) => {
                 self.take_by_values(&rows, field, sort, after)
             }
-            SortSource::Bitmaps(_) | SortSource::Trash => self.take_by_fetching(&rows, sort, after),
+            SortOrder::Bitmaps(_) | SortOrder::Trash => self.take_by_fetching(&rows, sort, after),
         }
     }
 
@@ -217,17 +223,17 @@ impl Pager<'_> {
     fn take_by_keys(
         &mut self,
         rows: RowSet,
-        sort_key: SortIndex,
+        sorted_by: SortedBy,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
         let Some((_, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (with_value, without_value) = if is_mandatory(sort_key) {
+        let (with_value, without_value) = if sorted_by.mandatory {
             (rows, RowSet::default())
         } else {
-            let having = self.state.rows(&BitmapId::Has(sort_key))?;
+            let having = self.state.rows(&BitmapId::Has(sorted_by.index))?;
             (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
@@ -235,7 +241,7 @@ impl Pager<'_> {
             // All that have a value come before.
             Some((None, _)) => {}
             None if self.skip >= with_value.len() => self.skip -= with_value.len(),
-            _ => self.take_with_value(&with_value, sort_key, sort, after)?,
+            _ => self.take_with_value(&with_value, sorted_by, sort, after)?,
         }
         self.take(without_value, rest, after_among_those_without_value(begins))
     }
@@ -244,7 +250,7 @@ impl Pager<'_> {
     fn take_with_value(
         &mut self,
         rows: &RowSet,
-        sort_key: SortIndex,
+        sorted_by: SortedBy,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
@@ -268,14 +274,14 @@ impl Pager<'_> {
             return self.take_by_fetching(rows, sort, after);
         }
         if passing == SkipCost::InGroups {
-            return self.take_groups(&lookup(rows, passed), sort_key, sort, after);
+            return self.take_groups(&lookup(rows, passed), sorted_by, sort, after);
         }
-        let mut range = KeyRange::ordered(sort_key);
+        let mut range = keys::sort_range(sorted_by.index);
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
-        let is_all =
-            !cost::are_few(self.skip) && count == self.state.rows(&all_with(sort_key))?.len();
+        let is_all = !cost::are_few(self.skip)
+            && count == self.state.rows(&sorted_by.rows_with_value())?.len();
         let keys = SortedKeys {
             range,
             count: all_keys,
@@ -291,7 +297,7 @@ impl Pager<'_> {
     fn take_groups(
         &mut self,
         rows: &Lookup,
-        sort_key: SortIndex,
+        sorted_by: SortedBy,
         sort: &[Sort],
         after: Option<After<'_>>,
     ) -> Result<()> {
@@ -300,7 +306,7 @@ impl Pager<'_> {
         };
         let (state, direction) = (self.state, first.direction());
         let begins = after.map(After::split);
-        let mut range = KeyRange::ordered(sort_key);
+        let mut range = keys::sort_range(sorted_by.index);
         if let Some((Some(value), _)) = begins {
             range = range.starting_with(value, direction);
         }
@@ -334,12 +340,22 @@ impl Pager<'_> {
     }
 }
 
-/// The leads that have a value for a sort key.
-fn all_with(sort_key: SortIndex) -> BitmapId<'static> {
-    if is_mandatory(sort_key) {
-        BitmapId::Live
-    } else {
-        BitmapId::Has(sort_key)
+/// A sort order that is kept in sorted keys.
+#[derive(Clone, Copy)]
+struct SortedBy {
+    index: SortIndex,
+    /// Set if every lead has a value.
+    mandatory: bool,
+}
+
+impl SortedBy {
+    /// Returns the bitmap of the leads that have a value.
+    fn rows_with_value(self) -> BitmapId<'static> {
+        if self.mandatory {
+            BitmapId::Live
+        } else {
+            BitmapId::Has(self.index)
+        }
     }
 }
 
@@ -363,7 +379,7 @@ pub(crate) struct SortedKeys {
 
 /// A page of `rows` in the order of their keys, walked from the nearer end. With an offset, each must have a key.
 pub(crate) fn page_of_keys(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     keys: &SortedKeys,
     rows: &RowSet,
     direction: Direction,
@@ -415,7 +431,7 @@ fn lookup(rows: &RowSet, keys: u64) -> Lookup {
 
 /// A page of `rows` by fetching every lead and sorting them.
 pub(crate) fn page_by_fetching(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     rows: &RowSet,
     sort: &[Sort],
     tie: Direction,
@@ -434,8 +450,8 @@ pub(crate) fn page_by_fetching(
     Ok(pager.page)
 }
 
-fn positions(state: StateRef<'_>, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
+fn positions(state: StoreState<'_>, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {
     rows.iter()
-        .map(|row| Position::of(&state.lead_at(row)?, row, sort))
+        .map(|row| Position::of(state.catalogue, &state.lead_at(row)?, row, sort))
         .collect()
 }

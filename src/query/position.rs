@@ -2,11 +2,14 @@
 
 use std::cmp::Ordering;
 
-use crate::error::Result;
-use crate::query::sort::{Sort, SortKey};
+use crate::error::{Error, Result};
+use crate::lead::{Violation, ViolationCode};
+use crate::query::sort::Sort;
 use crate::row::{Direction, Row};
+use crate::schema::keys::{self, BitmapId};
+use crate::schema::{Catalogue, FieldDef, SortKey, SortOrder};
 use crate::storage::StoredLead;
-use crate::storage::key::{self, BitmapField, BitmapId, SortIndex};
+use crate::storage::key::split_row;
 
 /// A lead's place in a sort order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +24,15 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn of(stored: &StoredLead, row: Row, sort: &[Sort]) -> Result<Self> {
+    pub(crate) fn of(
+        catalogue: &Catalogue,
+        stored: &StoredLead,
+        row: Row,
+        sort: &[Sort],
+    ) -> Result<Self> {
         let values = sort
             .iter()
-            .map(|sort| sort_value(stored, sort.key()))
+            .map(|sort| sort_value(catalogue, stored, sort.key()))
             .collect::<Result<_>>()?;
         Ok(Self {
             values,
@@ -82,50 +90,34 @@ pub(crate) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
     }
 }
 
-/// Where the order of a sort key is kept.
-pub(crate) enum SortSource {
-    Keys(SortIndex),
-    Bitmaps(BitmapField),
-    /// Only with the leads in the trash.
-    Trash,
+/// Returns where the order of a sort key is kept.
+///
+/// # Errors
+///
+/// `Invalid` for a field that the store does not know.
+pub(crate) fn sort_order(catalogue: &Catalogue, key: SortKey) -> Result<(&FieldDef, SortOrder)> {
+    catalogue.sort(key).ok_or_else(|| {
+        Error::invalid(vec![Violation::new(
+            "sort",
+            ViolationCode::NotAllowed,
+            format!("leads cannot be sorted by {key}"),
+        )])
+    })
 }
 
-impl SortSource {
-    pub(crate) fn of(sort_key: SortKey) -> Self {
-        match sort_key {
-            SortKey::CreatedAt => Self::Keys(SortIndex::CreatedAt),
-            SortKey::UpdatedAt => Self::Keys(SortIndex::UpdatedAt),
-            SortKey::Name => Self::Keys(SortIndex::Name),
-            SortKey::Company => Self::Keys(SortIndex::Company),
-            SortKey::Email => Self::Keys(SortIndex::Email),
-            SortKey::DealValue => Self::Keys(SortIndex::DealValue),
-            SortKey::Status => Self::Bitmaps(BitmapField::Status),
-            SortKey::Source => Self::Bitmaps(BitmapField::Source),
-            SortKey::OwnerId => Self::Bitmaps(BitmapField::OwnerId),
-            SortKey::DeletedAt => Self::Trash,
-        }
-    }
-}
-
-fn sort_value(stored: &StoredLead, sort_key: SortKey) -> Result<Option<Vec<u8>>> {
-    let lead = &stored.lead;
-    let value = match SortSource::of(sort_key) {
-        SortSource::Trash => stored
+/// Returns the bytes that sort as a lead's value for a sort key does.
+fn sort_value(catalogue: &Catalogue, stored: &StoredLead, key: SortKey) -> Result<Option<Vec<u8>>> {
+    let (field, order) = sort_order(catalogue, key)?;
+    Ok(match order {
+        SortOrder::Trash => stored
             .trash
-            .map(|stamp| key::time(stamp.deleted_at).to_vec()),
-        SortSource::Keys(ordered) => match key::ordered(ordered, lead, Row(0)) {
-            Some(key) => Some(key::split_row(&key)?.0.to_vec()),
+            .map(|stamp| keys::time(stamp.deleted_at).to_vec()),
+        SortOrder::Keys { index, .. } => match keys::sort_key(index, field, &stored.lead, Row(0)) {
+            Some(key) => Some(split_row(&key)?.0.to_vec()),
             None => None,
         },
-        SortSource::Bitmaps(field) => {
-            let text = match field {
-                BitmapField::Status => Some(lead.status.as_str()),
-                BitmapField::Source => lead.source.as_deref(),
-                BitmapField::OwnerId => lead.owner_id.as_deref(),
-                BitmapField::Tag => None,
-            };
-            text.map(|text| BitmapId::Value(field, Some(text)).key())
-        }
-    };
-    Ok(value)
+        SortOrder::Bitmaps(bitmaps) => field
+            .text(&stored.lead)
+            .map(|text| BitmapId::Value(bitmaps, Some(text)).key()),
+    })
 }

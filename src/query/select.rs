@@ -5,29 +5,36 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::query::filter::{DealValueRange, Filter, TimeRange};
 use crate::row::{Direction, Row, RowSet};
-use crate::storage::StateRef;
+use crate::schema::BitmapField;
+use crate::schema::SortIndex;
+use crate::schema::StoreState;
+use crate::schema::keys;
+use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
-use crate::storage::key::{self, BitmapField, BitmapId, KeyRange, SortIndex};
+use crate::storage::key;
 
 /// The live leads that `filter` wants.
-pub(crate) fn select(state: StateRef<'_>, filter: &Filter) -> Result<RowSet> {
+pub(crate) fn select(state: StoreState<'_>, filter: &Filter) -> Result<RowSet> {
     let mut selection = Selection {
         state,
         wanted: Vec::new(),
     };
-    selection.keep_values(BitmapField::Status, &filter.statuses, false)?;
-    selection.keep_values(BitmapField::Source, &filter.sources, false)?;
-    selection.keep_values(BitmapField::OwnerId, &filter.owners, filter.unassigned)?;
-    selection.keep_values(BitmapField::Tag, &filter.tags, false)?;
+    for (field, values) in &filter.values {
+        selection.keep_values(*field, values)?;
+    }
     if let Some(DealValueRange { from, to }) = filter.deal_value {
         selection.keep_range(
-            SortIndex::DealValue,
+            SortIndex::DEAL_VALUE,
             from.map(u64::to_be_bytes),
             to.map(u64::to_be_bytes),
         )?;
     }
     if let Some(TimeRange { from, to }) = filter.updated {
-        selection.keep_range(SortIndex::UpdatedAt, from.map(key::time), to.map(key::time))?;
+        selection.keep_range(
+            SortIndex::UPDATED_AT,
+            from.map(keys::time),
+            to.map(keys::time),
+        )?;
     }
     let rows = match selection.in_all() {
         Some(rows) => rows,
@@ -40,7 +47,7 @@ pub(crate) fn select(state: StateRef<'_>, filter: &Filter) -> Result<RowSet> {
 }
 
 struct Selection<'r> {
-    state: StateRef<'r>,
+    state: StoreState<'r>,
     /// The leads that one part of the filter wants, for each part.
     wanted: Vec<RowSet>,
 }
@@ -56,16 +63,9 @@ impl Selection<'_> {
     }
 
     /// Keeps the leads that have any of these values or, with `or_none`, no value.
-    fn keep_values(&mut self, field: BitmapField, values: &[String], or_none: bool) -> Result<()> {
-        if values.is_empty() && !or_none {
-            return Ok(());
-        }
+    fn keep_values(&mut self, field: BitmapField, values: &[Option<String>]) -> Result<()> {
         let mut wanted = RowSet::default();
-        for value in values
-            .iter()
-            .map(|value| Some(value.as_str()))
-            .chain(or_none.then_some(None))
-        {
+        for value in values.iter().map(Option::as_deref) {
             wanted.add_all(&self.state.rows(&BitmapId::Value(field, value))?);
         }
         self.wanted.push(wanted);
@@ -85,13 +85,13 @@ impl Selection<'_> {
 }
 
 fn rows_between(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     sort_key: SortIndex,
     from: Option<[u8; 8]>,
     to: Option<[u8; 8]>,
 ) -> Result<RowSet> {
     let mut rows = RowSet::default();
-    let range = KeyRange::ordered_between(sort_key, from, to);
+    let range = keys::sort_range_between(sort_key, from, to);
     state.scan_keys(&range, Direction::Ascending, |key| {
         rows.insert(key::split_row(key)?.1);
         Ok(Visit::Continue(()))
@@ -103,7 +103,7 @@ fn rows_between(
 ///
 /// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
 /// wanted, the range of time is a range of rows with one look-up at either end.
-fn created_in(state: StateRef<'_>, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
+fn created_in(state: StoreState<'_>, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     if rows.is_disjoint(&out_of_order) {
         let first_from = |time: Option<DateTime<Utc>>| {
@@ -119,21 +119,21 @@ fn created_in(state: StateRef<'_>, rows: &RowSet, range: TimeRange) -> Result<Ro
     }
     let wanted = rows_between(
         state,
-        SortIndex::CreatedAt,
-        range.from.map(key::time),
-        range.to.map(key::time),
+        SortIndex::CREATED_AT,
+        range.from.map(keys::time),
+        range.to.map(keys::time),
     )?;
     Ok(rows.and(&wanted))
 }
 
 /// The first row in creation order, late ones aside, whose lead was created at `time` or after.
 fn first_row_from(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     out_of_order: &RowSet,
     time: DateTime<Utc>,
 ) -> Result<Option<Row>> {
     let mut first = None;
-    let range = KeyRange::ordered_between(SortIndex::CreatedAt, Some(key::time(time)), None);
+    let range = keys::sort_range_between(SortIndex::CREATED_AT, Some(keys::time(time)), None);
     state.scan_keys(&range, Direction::Ascending, |key| {
         let (_, row) = key::split_row(key)?;
         if out_of_order.contains(row) {

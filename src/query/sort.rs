@@ -6,65 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode, Violations};
 use crate::row::Direction;
-
-/// What leads can be sorted by.
-///
-/// Text sorts by its folded form, as search compares it, and then as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SortKey {
-    /// When the lead was created.
-    CreatedAt,
-    /// When the lead was last changed.
-    UpdatedAt,
-    /// The lead's name.
-    Name,
-    /// The company.
-    Company,
-    /// The e-mail address.
-    Email,
-    /// The status.
-    Status,
-    /// Where the lead came from.
-    Source,
-    /// Whose lead it is.
-    OwnerId,
-    /// What the deal is worth.
-    DealValue,
-    /// When the lead went to the trash; only there.
-    DeletedAt,
-}
-
-impl SortKey {
-    const ALL: [Self; 10] = [
-        Self::CreatedAt,
-        Self::UpdatedAt,
-        Self::Name,
-        Self::Company,
-        Self::Email,
-        Self::Status,
-        Self::Source,
-        Self::OwnerId,
-        Self::DealValue,
-        Self::DeletedAt,
-    ];
-
-    /// The key's name in the API, such as `created_at`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name",
-            Self::Company => "company",
-            Self::Email => "email",
-            Self::Status => "status",
-            Self::Source => "source",
-            Self::OwnerId => "owner_id",
-            Self::DealValue => "deal_value",
-            Self::DeletedAt => "deleted_at",
-        }
-    }
-}
+use crate::schema::SortKey;
 
 /// One sort key with its direction.
 ///
@@ -139,7 +81,11 @@ impl FromStr for Sort {
             Some(name) => (name, true),
             None => (text, false),
         };
-        match SortKey::ALL.into_iter().find(|key| key.as_str() == name) {
+        match SortKey::ALL
+            .iter()
+            .copied()
+            .find(|key| key.as_str() == name)
+        {
             Some(key) => Ok(Self { key, descending }),
             None => {
                 let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();

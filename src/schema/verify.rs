@@ -13,14 +13,15 @@ use chrono::{DateTime, Utc};
 use crate::check::{Component, Report};
 use crate::error::Result;
 use crate::row::{Row, RowSet};
+use crate::schema::catalogue::Catalogue;
 use crate::schema::derive::derive_index_entries;
-use crate::storage::StateRef;
+use crate::schema::store_state::StoreState;
 use crate::storage::{StoreMeta, StoredLead};
 
 /// Compares all that the tables of `state` have, over which there is nothing, with the leads, and adds what is wrong to
 /// `report`; tells `progress` how many leads were seen. An error is one of reading.
 pub(crate) fn check(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
@@ -44,7 +45,7 @@ pub(crate) fn check(
 }
 
 /// Whether every lead can be read, from which all else can be made anew.
-pub(crate) fn readable(state: StateRef<'_>) -> Result<()> {
+pub(crate) fn readable(state: StoreState<'_>) -> Result<()> {
     state.each_lead(|_, stored| stored.map(drop))
 }
 
@@ -76,7 +77,7 @@ struct Expected {
 
 impl Expected {
     fn read(
-        state: StateRef<'_>,
+        state: StoreState<'_>,
         report: &mut Report,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
@@ -89,7 +90,7 @@ impl Expected {
                     report.count(stored.trash.is_some());
                     check_lead(state.meta, row, &stored, newest, report);
                     newest = newest.max(stored.lead.created_at);
-                    expected.add(row, &stored);
+                    expected.add(state.catalogue, row, &stored);
                 }
                 Err(error) => report.add_lost(
                     Component::Leads,
@@ -101,23 +102,23 @@ impl Expected {
         Ok(expected)
     }
 
-    fn add(&mut self, row: Row, stored: &StoredLead) {
-        let derive_index_entries = derive_index_entries(row, stored);
-        for id in &derive_index_entries.ids {
+    fn add(&mut self, catalogue: &Catalogue, row: Row, stored: &StoredLead) {
+        let entries = derive_index_entries(catalogue, row, stored);
+        for id in &entries.ids {
             self.ids.add((id, row));
         }
-        for key in &derive_index_entries.keys {
+        for key in &entries.keys {
             self.keys.entry(tag(key)).or_default().add(key);
         }
-        for bitmap in derive_index_entries.bitmaps {
+        for bitmap in entries.bitmaps {
             self.bitmaps.entry(bitmap).or_default().insert(row);
         }
-        if let Some(value) = derive_index_entries.deal_value {
+        if let Some(value) = entries.deal_value {
             self.deal_values.add((row, value));
         }
     }
 
-    fn compare_ids(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
+    fn compare_ids(&self, state: StoreState<'_>, report: &mut Report) -> Result<()> {
         let (mut found, mut all_readable) = (Fingerprint::default(), true);
         state.each_stored_id(|id, row| match row {
             Ok(row) => found.add((id, row)),
@@ -131,7 +132,7 @@ impl Expected {
         each_entries(state, |row, stored| {
             rows.insert(row);
             expected.extend(
-                derive_index_entries(row, stored)
+                derive_index_entries(state.catalogue, row, stored)
                     .ids
                     .into_iter()
                     .map(|id| (id, row)),
@@ -164,7 +165,7 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_keys(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
+    fn compare_keys(&self, state: StoreState<'_>, report: &mut Report) -> Result<()> {
         let mut found: BTreeMap<u8, Fingerprint> = BTreeMap::new();
         state.each_key(|key| found.entry(tag(key)).or_default().add(key))?;
         let tags: BTreeSet<u8> = self.keys.keys().chain(found.keys()).copied().collect();
@@ -175,7 +176,7 @@ impl Expected {
             let mut expected = BTreeSet::new();
             each_entries(state, |row, stored| {
                 expected.extend(
-                    derive_index_entries(row, stored)
+                    derive_index_entries(state.catalogue, row, stored)
                         .keys
                         .into_iter()
                         .filter(|key| self::tag(key) == tag),
@@ -199,7 +200,7 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_bitmaps(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
+    fn compare_bitmaps(&self, state: StoreState<'_>, report: &mut Report) -> Result<()> {
         let mut found: BTreeMap<Vec<u8>, RowSet> = BTreeMap::new();
         state.each_stored_chunk(|bitmap, number, rows| match rows {
             Ok(rows) => found.entry(bitmap.to_vec()).or_default().add_all(&rows),
@@ -228,7 +229,7 @@ impl Expected {
         Ok(())
     }
 
-    fn compare_deal_values(&self, state: StateRef<'_>, report: &mut Report) -> Result<()> {
+    fn compare_deal_values(&self, state: StoreState<'_>, report: &mut Report) -> Result<()> {
         let mut found = Fingerprint::default();
         state.each_deal_values(|values| {
             for (row, value) in (values.first_row()..).zip(values.iter()) {
@@ -248,7 +249,7 @@ impl Expected {
     }
 }
 
-fn each_entries(state: StateRef<'_>, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
+fn each_entries(state: StoreState<'_>, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
     state.each_lead(|row, stored| {
         // One that cannot be read was told of already.
         if let Ok(stored) = stored {
@@ -287,7 +288,7 @@ fn check_lead(
     }
 }
 
-fn check_log(state: StateRef<'_>, report: &mut Report) -> Result<()> {
+fn check_log(state: StoreState<'_>, report: &mut Report) -> Result<()> {
     let meta = state.meta;
     let mut last = None;
     state.each_log_record(|seq, record| {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{Facets, Page, facets_of, select};
+use crate::schema::StoreState;
 use crate::search::hit::{Hit, matches};
 use crate::search::matching::matcher::{self, MatchRequest};
 use crate::search::matching::results::RankedHits;
@@ -12,11 +13,10 @@ use crate::search::query::query_text::QueryText;
 use crate::search::query::search_query::SearchQuery;
 use crate::search::search_view::SearchView;
 use crate::search::terms::field::FieldScope;
-use crate::storage::StateRef;
 
 /// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
 pub(crate) fn search(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     view: &SearchView,
     query: &SearchQuery,
 ) -> Result<Page<Hit>> {
@@ -27,7 +27,7 @@ pub(crate) fn search(
         let rows = ranked.page(state, query.paging.offset(), query.paging.limit())?;
         let hit = |row| {
             let lead = state.lead_at(row)?.lead;
-            let matches = matches(&lead, &text, &query.fields, forgiving);
+            let matches = matches(state.catalogue, &lead, &text, &query.fields, forgiving);
             Ok(Hit { lead, matches })
         };
         Ok(Page::new(
@@ -40,7 +40,7 @@ pub(crate) fn search(
 
 /// How all that a checked `query` finds divides.
 pub(crate) fn facets(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     view: &SearchView,
     query: &SearchQuery,
 ) -> Result<Facets> {
@@ -60,7 +60,7 @@ fn catch_index_panic<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// What is found, and whether typos had to be forgiven for it.
 fn find(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     view: &SearchView,
     query: &SearchQuery,
     text: &QueryText,

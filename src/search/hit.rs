@@ -6,8 +6,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::analyzer::{self, Word};
 use crate::lead::Lead;
+use crate::schema::{Catalogue, TermField};
 use crate::search::query::query_text::{Phrase, QueryText};
-use crate::search::terms::field::{Field, TermField};
+use crate::search::terms::field::Field;
 use crate::search::terms::lead_terms::{SearchedValue, values};
 use crate::search::terms::phone::PhoneNumber;
 
@@ -65,6 +66,7 @@ impl Serialize for Match {
 
 /// Where what was typed is in `lead`, looking only into `fields` unless there are none.
 pub(crate) fn matches(
+    catalogue: &Catalogue,
     lead: &Lead,
     query: &QueryText,
     fields: &[Field],
@@ -76,7 +78,7 @@ pub(crate) fn matches(
             || fields.contains(&field)
             || (matches!(field, Field::CustomField(_)) && fields.contains(&Field::CustomFields))
     };
-    let values: Vec<SearchedText<'_>> = values(lead)
+    let values: Vec<SearchedText<'_>> = values(catalogue, lead)
         .into_iter()
         .filter(asked)
         .map(SearchedText::new)

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowSet;
+use crate::schema::CommittedState;
 use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
-use crate::storage::ReadView;
 
 /// Up to this many changed leads are analysed for a search; with more it waits for the index.
 const ANALYSED_MAX: u64 = 20_000;
@@ -35,13 +35,13 @@ pub(crate) struct SearchView {
 /// A slot that holds the published view, as the thread that keeps the index uses it.
 pub(crate) trait ViewCell: Send + Sync {
     /// Returns the published state and its search view.
-    fn load(&self) -> Result<(Arc<ReadView>, Arc<SearchView>)>;
+    fn load(&self) -> Result<(CommittedState, Arc<SearchView>)>;
 
     /// Replaces the search view and returns what is then published.
     fn update(
         &self,
         change: &mut dyn FnMut(&SearchView) -> SearchView,
-    ) -> Result<(Arc<ReadView>, Arc<SearchView>)>;
+    ) -> Result<(CommittedState, Arc<SearchView>)>;
 }
 
 impl SearchView {
@@ -81,11 +81,11 @@ impl SearchView {
     }
 
     /// Returns the view after a commit that changed `rows`.
-    pub(crate) fn with_changes(&self, rows: RowSet, read: &Arc<ReadView>) -> Self {
+    pub(crate) fn with_changes(&self, rows: RowSet, committed: &CommittedState) -> Self {
         // A memory segment keeps the pages of its state from being reused. If the index does not follow, they would be
         // kept for ever.
         let recent = if self.is_followed {
-            self.recent.with(rows, read)
+            self.recent.with(rows, committed)
         } else {
             RecentIndex::default()
         };
@@ -140,9 +140,9 @@ pub(crate) struct PausedSearch {
 
 impl PausedSearch {
     /// Returns the view over the reopened state.
-    pub(crate) fn resume(self, read: &Arc<ReadView>) -> SearchView {
+    pub(crate) fn resume(self, committed: &CommittedState) -> SearchView {
         SearchView {
-            recent: RecentIndex::default().with(self.unindexed, read),
+            recent: RecentIndex::default().with(self.unindexed, committed),
             index: self.index,
             is_followed: self.is_followed,
         }

@@ -342,7 +342,6 @@ mod tests {
     use crate::storage::database::open::open_memory;
     use crate::storage::file::failing::Failing;
     use crate::storage::file::location::MemoryFiles;
-    use crate::storage::key::{BitmapField, BitmapId};
     use crate::storage::record::meta::Seq;
     use crate::storage::{ChangeKind, LoggedChange};
 
@@ -357,14 +356,13 @@ mod tests {
         )
     }
 
-    fn tagged() -> BitmapId<'static> {
-        BitmapId::Value(BitmapField::Tag, Some("x"))
-    }
+    /// The key of a bitmap.
+    const BITMAP: &[u8] = b"\x07\x01x";
 
     fn write(db: &mut Database, row: u32, durability: JournalSync) -> Result<()> {
         let base = db.begin()?;
         let mut txn = base.write_txn();
-        txn.set_row(&tagged().key(), Row(row), true)?;
+        txn.set_row(BITMAP, Row(row), true)?;
         let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
         txn.log(LoggedChange {
             kind: ChangeKind::Created,
@@ -403,7 +401,7 @@ mod tests {
                 ..files
             };
             let db = open(&without, Box::new(without.journal[0].clone())).unwrap();
-            assert_eq!(db.read().unwrap().state().rows(&tagged()).unwrap().len(), 5);
+            assert_eq!(db.read().unwrap().state().bitmap(BITMAP).unwrap().len(), 5);
         }
     }
 

@@ -39,7 +39,6 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         while let Ok(Some(key)) = keys.next() {
             let _ = (
                 key::split_row(key),
-                key::posting_value(key),
                 key::split_chunk(key),
                 key::chunk_number(key),
             );
@@ -50,7 +49,6 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         chunk_length(bytes),
         RowBits::default().count_of(bytes),
     );
-    let _ = key::posting_value(bytes);
     let (first, second) = bytes.split_at(bytes.len() / 2);
     let recovery = Recovery::of([first.to_vec(), second.to_vec()]);
     if let Ok(recovered) = recovery.after(&StoreMeta::new()) {

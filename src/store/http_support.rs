@@ -1,14 +1,22 @@
 //! What the HTTP mirror asks of a store beyond the calls that everybody makes.
 
+use std::sync::Arc;
+
 use crate::clock::from_micros;
 use crate::error::Result;
 use crate::lead::{LeadPatch, NewLead};
+use crate::schema::Catalogue;
 use crate::store::lead_store::LeadStore;
 
 impl LeadStore {
     /// Which store this is: random bytes, drawn when it was made.
     pub(crate) fn store_id(&self) -> Result<[u8; 16]> {
         self.read(|state| Ok(state.meta.store_id.0))
+    }
+
+    /// Returns the catalogue of fields.
+    pub(crate) fn catalogue(&self) -> Result<Arc<Catalogue>> {
+        self.with_engine(|engine| Ok(Arc::clone(&engine.rules.catalogue)))
     }
 
     /// Everything that is wrong with a lead that is to be created, before anything is looked up.

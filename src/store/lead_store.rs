@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::schema::StoreState;
 use crate::storage::Location;
-use crate::storage::StateRef;
 use crate::store::engine::Engine;
 use crate::store::open_store::OpenStore;
 use crate::store::options::OpenOptions;
@@ -209,7 +209,7 @@ impl LeadStore {
     }
 
     /// Runs a read on the published state.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(StateRef<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(StoreState<'_>) -> Result<T>) -> Result<T> {
         self.with_engine(|engine| read(engine.view()?.state()))
     }
 

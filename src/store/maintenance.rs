@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::check::{Component, Problem, Report};
 use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{Catalogue, StoreState};
 use crate::search::{SearchState, SearchStatus};
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
@@ -253,7 +254,7 @@ impl Engine {
             whole => drop(whole?),
         }
         let (disk, seq) = self.disk_snapshot()?;
-        examine(&disk, &mut report, progress)?;
+        examine(&disk, &self.rules.catalogue, &mut report, progress)?;
         let view = self.view()?;
         search::check(view.state(), view.search(), &mut report);
         Ok((report, self.last_checkpoint()? == seq))
@@ -263,6 +264,7 @@ impl Engine {
 /// Adds to `report` what is wrong with the store as it lies on the disk. That it cannot be read is an error.
 fn examine(
     disk: &DiskSnapshot,
+    catalogue: &Catalogue,
     report: &mut Report,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<()> {
@@ -274,14 +276,18 @@ fn examine(
     let checked = catch_corruption_panic(|| {
         disk.read(|view| {
             let rows = u64::from(view.meta().next_row);
-            schema::check(view.state(), report, &mut |seen| progress(seen, rows))
+            schema::check(
+                StoreState::new(view.state(), catalogue),
+                report,
+                &mut |seen| progress(seen, rows),
+            )
         })
     });
     if let Err(error) = checked {
         report.add(Component::File, damage(error)?);
-        if let Err(error) =
-            catch_corruption_panic(|| disk.read(|view| schema::readable(view.state())))
-        {
+        if let Err(error) = catch_corruption_panic(|| {
+            disk.read(|view| schema::readable(StoreState::new(view.state(), catalogue)))
+        }) {
             report.add_lost(
                 Component::Leads,
                 format_args!("not all can be read: {}", damage(error)?),
@@ -303,14 +309,17 @@ fn damage(error: Error) -> Result<Error> {
 impl OpenStore {
     /// Closes the store for good, with everything that is derived made anew in its files.
     fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let catalogue = std::sync::Arc::clone(&self.engine().rules.catalogue);
         let database = self.end().ok_or_else(Error::closed)?;
         let rows = database
             .read()
             .map_or(0, |view| u64::from(view.meta().next_row));
         catch_corruption_panic(|| {
-            database.rebuild(location, &schema::derive_index_entries, &mut |copied| {
-                progress(copied, rows)
-            })
+            database.rebuild(
+                location,
+                &|row, stored| schema::derive_index_entries(&catalogue, row, stored),
+                &mut |copied| progress(copied, rows),
+            )
         })
         .map_err(|error| error.while_doing("repairing the store"))
     }

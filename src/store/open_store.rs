@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::ClockGuard;
 use crate::error::{Error, Result};
+use crate::schema::CommittedState;
 use crate::search::{IndexLocation, IndexStorage, IndexSync};
 use crate::storage::{Database, JournalSync, Location, OpenMode};
 use crate::store::background::{BackgroundTasks, BackgroundThread};
@@ -36,6 +37,7 @@ impl OpenStore {
             clock: Arc::clone(&options.clock),
             statuses: options.status_set()?,
             trash_retention: options.trash_retention,
+            catalogue: Arc::clone(&options.catalogue),
         };
         let database = Database::open(location, options.cache_bytes, mode)?;
         let read = database.read().map_err(|error| match location.path() {
@@ -49,7 +51,10 @@ impl OpenStore {
         let clock_guard = ClockGuard::new(last_commit_at, &*options.clock);
         let failure = FailureLatch::new(database.corruption());
         let has_uncheckpointed = database.has_uncheckpointed();
-        let view = Arc::new(PublishedView::new(read));
+        let view = Arc::new(PublishedView::new(CommittedState::new(
+            read,
+            Arc::clone(&rules.catalogue),
+        )));
         let file = Arc::new(Mutex::new(Some(database)));
         let index_sync = open_index(options, location, &view, &file)?;
         let syncs_later = !options.read_only && options.durability != Durability::EveryCommit;

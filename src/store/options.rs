@@ -7,10 +7,9 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::lead::StatusSet;
+use crate::schema::Catalogue;
 use crate::search::Progress;
 use crate::storage::OpenMode;
-#[expect(unused_imports, reason = "linked from the documentation")]
-use crate::store::LeadStore;
 
 /// When a write must have reached the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +19,8 @@ pub enum Durability {
     #[default]
     EveryCommit,
     /// Within this time after the call returned: a power cut, or a process that ends after its disk failed, may cost the
-    /// writes of that time, the newest ones first and never a part of one. [`sync`](LeadStore::sync) and
-    /// [`close`](LeadStore::close) make all of them durable.
+    /// writes of that time, the newest ones first and never a part of one. [`sync`](crate::LeadStore::sync) and
+    /// [`close`](crate::LeadStore::close) make all of them durable.
     Within(Duration),
 }
 
@@ -54,6 +53,8 @@ pub struct OpenOptions {
     pub(crate) wait_for_search: bool,
     pub(crate) on_search_rebuild: Option<Progress>,
     pub(crate) search: bool,
+    /// The fields that the store knows.
+    pub(crate) catalogue: Arc<Catalogue>,
     /// Whether the store has threads of its own, which look after it and the index.
     pub(crate) threads: bool,
 }
@@ -71,13 +72,14 @@ impl Default for OpenOptions {
             wait_for_search: true,
             on_search_rebuild: None,
             search: true,
+            catalogue: Catalogue::builtin(),
             threads: true,
         }
     }
 }
 
 impl OpenOptions {
-    /// The options that [`LeadStore::open`] opens with.
+    /// The options that [`LeadStore::open`](crate::LeadStore::open) opens with.
     pub fn new() -> Self {
         Self::default()
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
 use crate::query::{Facets, Page};
+use crate::schema::StoreState;
 use crate::search::{self, Hit, SearchQuery, SearchStatus, SearchView};
-use crate::storage::StateRef;
 use crate::store::engine::Engine;
 use crate::store::view::StoreView;
 
@@ -22,7 +22,7 @@ impl Engine {
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,
-        answer: fn(StateRef<'_>, &SearchView, &SearchQuery) -> Result<T>,
+        answer: fn(StoreState<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
         query.check()?;
         let view = self.searchable()?;

@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::Lead;
 use crate::query::{self, Filter};
 use crate::row::{Row, RowSet};
+use crate::schema::StoreState;
 use crate::search::{SearchQuery, SearchView};
-use crate::storage::StateRef;
 use crate::store::engine::Engine;
 use crate::store::view::StoreView;
 
@@ -58,7 +58,7 @@ impl Snapshot {
     }
 
     /// Runs a read on the state, unless the store was closed.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(StateRef<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(StoreState<'_>) -> Result<T>) -> Result<T> {
         self.read_view(|view| read(view.state()))
     }
 
@@ -73,7 +73,7 @@ impl Snapshot {
     pub(crate) fn search_with<T>(
         &self,
         query: &SearchQuery,
-        answer: fn(StateRef<'_>, &SearchView, &SearchQuery) -> Result<T>,
+        answer: fn(StoreState<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
         query.check()?;
         self.read_view(|view| {

@@ -14,8 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
 use crate::query;
 use crate::row::{Row, RowSet};
-use crate::schema::{self, LeadChange};
-use crate::storage::StateRef;
+use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, TrashStamp, WriteTxn};
 use crate::trash;
 
@@ -35,6 +34,7 @@ pub(crate) struct Rules {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     pub(crate) statuses: StatusSet,
     pub(crate) trash_retention: Duration,
+    pub(crate) catalogue: std::sync::Arc<Catalogue>,
 }
 
 impl Rules {
@@ -64,8 +64,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Borrows the state as this transaction sees it.
-    pub(crate) fn state(&self) -> StateRef<'_> {
-        self.txn.state()
+    pub(crate) fn state(&self) -> StoreState<'_> {
+        StoreState::new(self.txn.state(), &self.rules.catalogue)
     }
 
     /// What is to be committed, unless a write stopped half-way.
@@ -232,7 +232,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Runs a read on the state as this transaction sees it.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(StateRef<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(StoreState<'_>) -> Result<T>) -> Result<T> {
         read(self.state())
     }
 
@@ -362,7 +362,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn apply(&mut self, change: &LeadChange<'_>) -> Result<()> {
-        let applied = schema::apply(&mut self.txn, change);
+        let applied = schema::apply(&mut self.txn, &self.rules.catalogue, change);
         self.note_broken(applied)
     }
 

@@ -5,21 +5,21 @@ use std::sync::{Arc, RwLock};
 
 use crate::error::{Error, Result};
 use crate::row::RowSet;
+use crate::schema::{CommittedState, StoreState};
 use crate::search::{SearchView, ViewCell};
 use crate::storage::ReadView;
-use crate::storage::StateRef;
 use crate::sync::{read_lock, write_lock};
 
 /// One state of the store: what is committed, and how far the search index is.
 #[derive(Clone)]
 pub(crate) struct StoreView {
-    read: Arc<ReadView>,
+    committed: CommittedState,
     search: Arc<SearchView>,
 }
 
 impl StoreView {
-    pub(crate) fn state(&self) -> StateRef<'_> {
-        self.read.state()
+    pub(crate) fn state(&self) -> StoreState<'_> {
+        self.committed.state()
     }
 
     pub(crate) fn search(&self) -> &SearchView {
@@ -31,9 +31,9 @@ impl StoreView {
 pub(crate) struct PublishedView(RwLock<Option<Arc<StoreView>>>);
 
 impl PublishedView {
-    pub(crate) fn new(read: ReadView) -> Self {
+    pub(crate) fn new(committed: CommittedState) -> Self {
         let view = StoreView {
-            read: Arc::new(read),
+            committed,
             search: Arc::default(),
         };
         Self(RwLock::new(Some(Arc::new(view))))
@@ -45,18 +45,19 @@ impl PublishedView {
 
     /// Publishes the state after a commit that changed `rows`.
     pub(crate) fn commit(&self, read: ReadView, rows: RowSet) {
-        let read = Arc::new(read);
-        self.replace(|view| StoreView {
-            search: Arc::new(view.search.with_changes(rows, &read)),
-            read,
+        self.replace(|view| {
+            let committed = view.committed.with(read);
+            StoreView {
+                search: Arc::new(view.search.with_changes(rows, &committed)),
+                committed,
+            }
         });
     }
 
     /// Publishes the same state, read from other tables.
     pub(crate) fn rebase(&self, read: ReadView) {
-        let read = Arc::new(read);
         self.replace(|view| StoreView {
-            read,
+            committed: view.committed.with(read),
             ..view.clone()
         });
     }
@@ -70,16 +71,17 @@ impl PublishedView {
         let mut slot = write_lock(&self.0);
         let view = slot.take().ok_or_else(Error::closed)?;
         // Drops the memory segments with the view, since they hold views of their own.
-        let paused = view.search.paused();
+        let (paused, catalogue) = (view.search.paused(), Arc::clone(view.committed.catalogue()));
         drop(view);
         let result = work();
         // The first error is the cause of those that follow.
         let (read, result) = match (open(), result) {
-            (Ok(read), result) => (Arc::new(read), result),
+            (Ok(read), result) => (read, result),
             (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
         };
-        let search = Arc::new(paused.resume(&read));
-        *slot = Some(Arc::new(StoreView { read, search }));
+        let committed = CommittedState::new(read, catalogue);
+        let search = Arc::new(paused.resume(&committed));
+        *slot = Some(Arc::new(StoreView { committed, search }));
         result
     }
 
@@ -97,21 +99,21 @@ impl PublishedView {
 }
 
 impl ViewCell for PublishedView {
-    fn load(&self) -> Result<(Arc<ReadView>, Arc<SearchView>)> {
+    fn load(&self) -> Result<(CommittedState, Arc<SearchView>)> {
         let view = self.current()?;
-        Ok((Arc::clone(&view.read), Arc::clone(&view.search)))
+        Ok((view.committed.clone(), Arc::clone(&view.search)))
     }
 
     fn update(
         &self,
         change: &mut dyn FnMut(&SearchView) -> SearchView,
-    ) -> Result<(Arc<ReadView>, Arc<SearchView>)> {
+    ) -> Result<(CommittedState, Arc<SearchView>)> {
         let view = self
             .replace(|view| StoreView {
-                read: Arc::clone(&view.read),
+                committed: view.committed.clone(),
                 search: Arc::new(change(&view.search)),
             })
             .ok_or_else(Error::closed)?;
-        Ok((Arc::clone(&view.read), Arc::clone(&view.search)))
+        Ok((view.committed.clone(), Arc::clone(&view.search)))
     }
 }

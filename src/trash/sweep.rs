@@ -4,18 +4,19 @@ use chrono::{DateTime, Utc};
 
 use crate::error::Result;
 use crate::row::{Direction, Row};
-use crate::storage::StateRef;
+use crate::schema::StoreState;
+use crate::schema::keys;
 use crate::storage::Visit;
-use crate::storage::key::{self, KeyRange};
+use crate::storage::key;
 
 /// At most `limit` leads whose time in the trash is over at `now`, longest over first.
 pub(crate) fn expired_rows(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    state.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
+    state.scan_keys(&keys::expired_range(now), Direction::Ascending, |key| {
         if rows.len() == limit {
             return Ok(Visit::Break(()));
         }

@@ -6,9 +6,10 @@ use crate::error::Result;
 use crate::lead::{TrashedLead, Violations};
 use crate::query::{self, Page, Paging, Sort, SortKey, SortedKeys, page_by_fetching, page_of_keys};
 use crate::row::{Direction, RowSet};
-use crate::storage::StateRef;
+use crate::schema::StoreState;
+use crate::schema::keys;
+use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
-use crate::storage::key::{BitmapId, KeyRange};
 
 /// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +62,7 @@ impl TrashQuery {
 
 /// A page of what is in the trash at `now`.
 pub(crate) fn list_trash(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     query: &TrashQuery,
     now: DateTime<Utc>,
 ) -> Result<Page<TrashedLead>> {
@@ -84,7 +85,7 @@ pub(crate) fn list_trash(
     let page = match sort {
         [only] if only.key() == SortKey::DeletedAt => {
             let keys = SortedKeys {
-                range: KeyRange::deleted(),
+                range: keys::deleted_range(),
                 count: total,
                 covers_exactly: false,
             };
@@ -101,9 +102,9 @@ pub(crate) fn list_trash(
 }
 
 /// The leads in the trash that can be seen and restored at `now`.
-pub(crate) fn visible_rows(state: StateRef<'_>, now: DateTime<Utc>) -> Result<RowSet> {
+pub(crate) fn visible_rows(state: StoreState<'_>, now: DateTime<Utc>) -> Result<RowSet> {
     let mut rows = state.rows(&BitmapId::Trash)?;
-    state.scan_keys(&KeyRange::expired(now), Direction::Ascending, |key| {
+    state.scan_keys(&keys::expired_range(now), Direction::Ascending, |key| {
         rows.remove(crate::storage::key::split_row(key)?.1);
         Ok(Visit::Continue(()))
     })?;
@@ -112,7 +113,7 @@ pub(crate) fn visible_rows(state: StateRef<'_>, now: DateTime<Utc>) -> Result<Ro
 
 /// Those of one owner.
 pub(crate) fn visible_rows_of(
-    state: StateRef<'_>,
+    state: StoreState<'_>,
     now: DateTime<Utc>,
     owner_id: &str,
 ) -> Result<RowSet> {

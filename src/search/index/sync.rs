@@ -337,7 +337,7 @@ impl Shared {
                 let files = if discard {
                     IndexFiles::discard(&self.storage)?
                 } else {
-                    IndexFiles::open(&self.storage, state)?
+                    IndexFiles::open(&self.storage, *state)?
                 };
                 // Of the batch before.
                 self.indexed.store(0, Ordering::Relaxed);

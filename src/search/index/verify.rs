@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::check::{Component, Report};
 use crate::error::{Error, Result};
 use crate::row::RowSet;
+use crate::schema::StoreState;
+use crate::schema::keys::BitmapId;
 use crate::search::search_view::SearchView;
-use crate::storage::StateRef;
-use crate::storage::key::BitmapId;
 
 /// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
 /// and no other is. Its files are verified by their checksums when they are opened. While it is being made, nothing is.
-pub(crate) fn check(state: StateRef<'_>, view: &SearchView, report: &mut Report) {
+pub(crate) fn check(state: StoreState<'_>, view: &SearchView, report: &mut Report) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(state, view, report)));
     let compared = compared.unwrap_or_else(|_| Err(Error::corrupted("reading it panicked")));
     if let Err(error) = compared {
@@ -19,7 +19,7 @@ pub(crate) fn check(state: StateRef<'_>, view: &SearchView, report: &mut Report)
     }
 }
 
-fn compare(state: StateRef<'_>, view: &SearchView, report: &mut Report) -> Result<()> {
+fn compare(state: StoreState<'_>, view: &SearchView, report: &mut Report) -> Result<()> {
     if !view.has_index() {
         return Ok(());
     }

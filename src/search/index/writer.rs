@@ -4,12 +4,12 @@ use tantivy::{IndexWriter, SegmentMeta};
 
 use crate::error::Result;
 use crate::row::RowSet;
+use crate::schema::StoreState;
+use crate::schema::keys::BitmapId;
 use crate::search::index::files::IndexFiles;
 use crate::search::index::payload::CommitPayload;
 use crate::search::search_view::IndexView;
 use crate::search::tantivy_error::tantivy_error;
-use crate::storage::StateRef;
-use crate::storage::key::BitmapId;
 use crate::storage::{ChangeKind, LoggedChange, Seq};
 
 /// An index that is written.
@@ -58,7 +58,7 @@ impl Indexer {
     /// and can end it by an error.
     pub(crate) fn index(
         &mut self,
-        state: StateRef<'_>,
+        state: StoreState<'_>,
         target: &CommitPayload,
         mut tell: impl FnMut(BatchProgress) -> Result<()>,
     ) -> Result<()> {
@@ -87,7 +87,7 @@ impl Indexer {
             }
             if let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) {
                 writer
-                    .add_document(schema.document(row, &stored.lead))
+                    .add_document(schema.document(state.catalogue, row, &stored.lead))
                     .map_err(tantivy_error)?;
             }
         }
@@ -144,7 +144,7 @@ struct ChangedRows {
 }
 
 impl ChangedRows {
-    fn after(seq: Seq, state: StateRef<'_>) -> Result<Self> {
+    fn after(seq: Seq, state: StoreState<'_>) -> Result<Self> {
         let mut changed = Self {
             rows: RowSet::default(),
             created: RowSet::default(),
@@ -159,7 +159,7 @@ impl ChangedRows {
     }
 
     /// All, of an index that has nothing.
-    fn all(state: StateRef<'_>) -> Result<Self> {
+    fn all(state: StoreState<'_>) -> Result<Self> {
         let rows = state.rows(&BitmapId::Live)?;
         Ok(Self {
             created: rows.clone(),

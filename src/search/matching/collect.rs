@@ -258,9 +258,10 @@ mod tests {
 
     use super::*;
     use crate::row::Row;
+    use crate::schema::TermField;
     use crate::search::matching::postings::FuzzyMatch;
     use crate::search::query::fuzzy::FuzzyWord;
-    use crate::search::terms::field::{FieldScope, TermField};
+    use crate::search::terms::field::FieldScope;
 
     /// Terms that are the documents that have them, below an end.
     struct Lists(u32);

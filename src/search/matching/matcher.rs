@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::row::{Row, RowSet};
+use crate::schema::TermField;
 use crate::search::matching::candidates::{Candidates, PartialMatch};
 use crate::search::matching::collect::{
     MatchQuality, PackedQuality, ScoredDocs, TermMatches, collect, each_first,
@@ -17,7 +18,7 @@ use crate::search::matching::term_lookup::{
 };
 use crate::search::query::query_text::QueryText;
 use crate::search::search_view::SearchView;
-use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::terms::field::FieldScope;
 
 /// What leads are held against.
 pub(crate) struct MatchRequest<'q> {

@@ -3,9 +3,10 @@
 
 use crate::error::Result;
 use crate::row::Row;
+use crate::schema::TermField;
 use crate::search::matching::doc_set::DocSet;
 use crate::search::query::fuzzy::{EditDistance, FuzzyWord};
-use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::terms::field::FieldScope;
 
 /// One segment of the index, or the leads since. Documents are numbered from 0, as the source likes.
 pub(crate) trait Postings {

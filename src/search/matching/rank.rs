@@ -1,7 +1,7 @@
 //! The order of hits: in how few typos, how wholly and where a lead has what was typed. It can be explained, and does not
 //! depend on the state of the index.
 
-use crate::search::terms::field::TermField;
+use crate::schema::TermField;
 
 /// How good a hit is; less is better. Leads that are alike in this rank by their age, the newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,11 @@ pub(crate) fn field_rank(field: TermField) -> u8 {
 }
 
 /// Some of the places, as a bit for each.
+const _: () = assert!(
+    TermField::ALL.len() - 1 <= u8::BITS as usize,
+    "FieldSet has a bit for each field but the named custom field, which ranks as a custom field"
+);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FieldSet(pub(crate) u8);
 

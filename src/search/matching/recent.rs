@@ -9,29 +9,29 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::error::Result;
 use crate::row::{Row, RowSet};
+use crate::schema::TermField;
+use crate::schema::{CommittedState, StoreState};
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::fuzzy::FuzzyWord;
-use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::terms::field::FieldScope;
 use crate::search::terms::lead_terms::each_term;
-use crate::storage::ReadView;
-use crate::storage::StateRef;
 use crate::sync::lock;
 
 /// The changed leads of one or more commits.
 pub(crate) struct MemSegment {
     rows: RowSet,
     /// The state after the last of those commits.
-    read: Arc<ReadView>,
+    committed: CommittedState,
     terms: OnceLock<MemTerms>,
     analysing: Mutex<()>,
 }
 
 impl MemSegment {
-    fn new(rows: RowSet, read: Arc<ReadView>) -> Arc<Self> {
+    fn new(rows: RowSet, committed: CommittedState) -> Arc<Self> {
         Arc::new(Self {
             rows,
-            read,
+            committed,
             terms: OnceLock::new(),
             analysing: Mutex::new(()),
         })
@@ -50,7 +50,7 @@ impl MemSegment {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let terms = MemTerms::analyse(&self.rows, self.read.state())?;
+        let terms = MemTerms::analyse(&self.rows, self.committed.state())?;
         Ok(self.terms.get_or_init(|| terms))
     }
 }
@@ -69,7 +69,7 @@ pub(crate) struct MemPosting {
 }
 
 impl MemTerms {
-    fn analyse(rows: &RowSet, state: StateRef<'_>) -> Result<Self> {
+    fn analyse(rows: &RowSet, state: StoreState<'_>) -> Result<Self> {
         let mut terms = Self {
             end: u32::try_from(rows.end()).unwrap_or(u32::MAX),
             ..Self::default()
@@ -78,7 +78,7 @@ impl MemTerms {
             let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) else {
                 continue;
             };
-            each_term(&stored.lead, |field, position, term| {
+            each_term(state.catalogue, &stored.lead, |field, position, term| {
                 terms.add(row, field, term.to_string(), position)
             });
         }
@@ -227,12 +227,12 @@ impl RecentIndex {
 
     /// With the rows that a commit changed. Layers of like size are merged, so that there are few of them
     /// and each row is merged a logarithmic number of times.
-    pub(crate) fn with(&self, mut rows: RowSet, read: &Arc<ReadView>) -> Self {
+    pub(crate) fn with(&self, mut rows: RowSet, committed: &CommittedState) -> Self {
         let mut recent = self.clone();
         while let Some(last) = recent.active.pop_if(|last| last.rows.len() <= rows.len()) {
             rows.add_all(&last.rows);
         }
-        recent.active.push(MemSegment::new(rows, Arc::clone(read)));
+        recent.active.push(MemSegment::new(rows, committed.clone()));
         recent
     }
 

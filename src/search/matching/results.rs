@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::query::newest_of;
 use crate::row::{Row, RowSet};
+use crate::schema::StoreState;
 use crate::search::matching::rank::RankClass;
-use crate::storage::StateRef;
 
 /// The rows that were found, class by class.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl RankedHits {
     }
 
     /// `limit` rows after the first `offset`: class by class, and the newest first in each.
-    pub(crate) fn page(self, state: StateRef<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
+    pub(crate) fn page(self, state: StoreState<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {
             let count = rows.len() as u64;

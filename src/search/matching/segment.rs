@@ -9,12 +9,13 @@ use tantivy::{DocSet as _, InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
 use crate::row::Row;
+use crate::schema::TermField;
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
-use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::terms::field::FieldScope;
 use crate::search::terms::index_term::IndexTerm;
 
 pub(crate) struct Segment<'a> {

@@ -1,9 +1,10 @@
 //! From a query to terms: what each of its words may be meant for in one source.
 
 use crate::error::Result;
+use crate::schema::TermField;
 use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::query_text::{Phrase, QueryWord, WordGroup};
-use crate::search::terms::field::{FieldScope, TermField};
+use crate::search::terms::field::FieldScope;
 use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::phone::PhoneNumber;
 

@@ -9,7 +9,7 @@ use tantivy::{Term, schema::SchemaBuilder};
 
 use crate::lead::Lead;
 use crate::row::Row;
-use crate::search::terms::field::TermField;
+use crate::schema::{Catalogue, TermField};
 use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
@@ -23,7 +23,7 @@ const ROW: &str = "row";
 pub(crate) struct IndexSchema {
     schema: Schema,
     row: IndexField,
-    fields: [IndexField; TermField::ALL.len()],
+    fields: Vec<IndexField>,
 }
 
 impl IndexSchema {
@@ -36,8 +36,10 @@ impl IndexSchema {
             .set_fieldnorms(false)
             .set_index_option(IndexRecordOption::WithFreqsAndPositions);
         let options = TextOptions::default().set_indexing_options(indexing);
-        let fields =
-            TermField::ALL.map(|field| builder.add_text_field(field.name(), options.clone()));
+        let fields = TermField::ALL
+            .iter()
+            .map(|field| builder.add_text_field(field.as_str(), options.clone()))
+            .collect();
         Self {
             schema: builder.build(),
             row,
@@ -63,11 +65,11 @@ impl IndexSchema {
         Term::from_field_u64(self.row, row.0.into())
     }
 
-    pub(crate) fn document(&self, row: Row, lead: &Lead) -> TantivyDocument {
+    pub(crate) fn document(&self, catalogue: &Catalogue, row: Row, lead: &Lead) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_u64(self.row, row.0.into());
         let mut texts: [TokenText; TermField::ALL.len()] = Default::default();
-        each_term(lead, |field, position, term| {
+        each_term(catalogue, lead, |field, position, term| {
             // They are in the order of `ALL`, as slots are numbered.
             let Some(lines) = texts.get_mut(field as usize) else {
                 return;
@@ -109,16 +111,16 @@ mod tests {
             .custom_field("n", "Tech");
         let lead = store.create(lead).unwrap();
         let schema = IndexSchema::new();
-        let document = schema.document(Row(7), &lead);
+        let document = schema.document(&Catalogue::builtin(), Row(7), &lead);
         let mut terms = Vec::new();
         for field in TermField::ALL {
-            for value in document.get_all(schema.field(field)) {
+            for value in document.get_all(schema.field(*field)) {
                 let mut tokenizer = PretokenizedText::default();
                 let mut stream = tokenizer.token_stream(value.as_str().unwrap());
                 while stream.advance() {
                     terms.push(format!(
                         "{} {} {}",
-                        field.name(),
+                        field.as_str(),
                         stream.token().position,
                         stream.token().text
                     ));
@@ -128,7 +130,7 @@ mod tests {
         let of = |field: TermField| {
             terms
                 .iter()
-                .filter_map(move |term| term.strip_prefix(field.name())?.strip_prefix(' '))
+                .filter_map(move |term| term.strip_prefix(field.as_str())?.strip_prefix(' '))
         };
         assert!(of(TermField::Name).eq([
             "0 \u{1}2",

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
+use crate::schema::TermField;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 
 /// A field that is searched.
@@ -88,32 +89,7 @@ impl Serialize for Field {
     }
 }
 
-/// Where the words of a lead are indexed: one slot a field, in the order in which a hit in them ranks, and one more in
-/// which the words of custom fields stand under their field's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum TermField {
-    Name,
-    Company,
-    Email,
-    Phone,
-    Tags,
-    Source,
-    CustomFields,
-    NamedCustomField,
-}
-
 impl TermField {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Name,
-        Self::Company,
-        Self::Email,
-        Self::Phone,
-        Self::Tags,
-        Self::Source,
-        Self::CustomFields,
-        Self::NamedCustomField,
-    ];
-
     /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
     /// and phones are not searched by the beginnings of theirs.
     pub(crate) fn has_prefixes(self) -> bool {
@@ -124,20 +100,6 @@ impl TermField {
     /// the places of the same ones among those of all, which tells.
     pub(crate) fn has_exact_terms(self) -> bool {
         self != Self::NamedCustomField
-    }
-
-    /// The name of the slot in the index.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Company => "company",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Tags => "tags",
-            Self::Source => "source",
-            Self::CustomFields => CUSTOM,
-            Self::NamedCustomField => "custom_field",
-        }
     }
 }
 
@@ -162,7 +124,8 @@ impl FieldScope {
     pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
         if fields.is_empty() {
             let fields = TermField::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .filter(|field| *field != TermField::NamedCustomField);
             return fields.map(Self::whole).collect();
         }

@@ -3,7 +3,8 @@
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
 
-use crate::search::terms::field::{Field, TermField};
+use crate::schema::{Catalogue, TermField};
+use crate::search::terms::field::Field;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 use crate::search::terms::phone;
 
@@ -17,7 +18,17 @@ pub(crate) struct SearchedValue<'a> {
     pub(crate) text: std::borrow::Cow<'a, str>,
 }
 
-impl SearchedValue<'_> {
+impl<'a> SearchedValue<'a> {
+    /// The only value of a field.
+    fn of(field: TermField, text: &'a str) -> Self {
+        Self {
+            field,
+            custom_name: None,
+            item: None,
+            text: text.into(),
+        }
+    }
+
     /// The field that a hit in this value is reported under.
     pub(crate) fn field(&self) -> Field {
         match (self.field, self.custom_name) {
@@ -50,29 +61,34 @@ impl SearchedValue<'_> {
     }
 }
 
-/// The searched values of a lead, those of one slot together.
-pub(crate) fn values(lead: &Lead) -> Vec<SearchedValue<'_>> {
-    let mut values = vec![SearchedValue {
-        field: TermField::Name,
-        custom_name: None,
-        item: None,
-        text: lead.name.as_str().into(),
-    }];
-    values.extend(single(TermField::Company, &lead.company));
-    values.extend(single(TermField::Email, &lead.email));
-    values.extend(single(TermField::Phone, &lead.phone));
-    values.extend(
-        lead.tags
-            .iter()
-            .enumerate()
-            .map(|(item, tag)| SearchedValue {
-                field: TermField::Tags,
-                custom_name: None,
-                item: Some(item),
-                text: tag.as_str().into(),
-            }),
-    );
-    values.extend(single(TermField::Source, &lead.source));
+/// Returns the searched values of a lead, those of one index field together.
+pub(crate) fn values<'l>(catalogue: &Catalogue, lead: &'l Lead) -> Vec<SearchedValue<'l>> {
+    let mut values = Vec::with_capacity(8);
+    for (term_field, field) in catalogue.searched() {
+        match term_field {
+            TermField::Tags => {
+                values.extend(
+                    lead.tags
+                        .iter()
+                        .enumerate()
+                        .map(|(item, tag)| SearchedValue {
+                            item: Some(item),
+                            ..SearchedValue::of(TermField::Tags, tag)
+                        }),
+                )
+            }
+            TermField::CustomFields => custom_values(lead, &mut values),
+            _ => values.extend(
+                field
+                    .text(lead)
+                    .map(|text| SearchedValue::of(term_field, text)),
+            ),
+        }
+    }
+    values
+}
+
+fn custom_values<'l>(lead: &'l Lead, values: &mut Vec<SearchedValue<'l>>) {
     for (name, value) in &lead.custom_fields {
         let custom = |item, value| {
             text(value).map(|text| SearchedValue {
@@ -94,16 +110,6 @@ pub(crate) fn values(lead: &Lead) -> Vec<SearchedValue<'_>> {
             scalar => values.extend(custom(None, scalar)),
         }
     }
-    values
-}
-
-fn single(field: TermField, text: &Option<String>) -> Option<SearchedValue<'_>> {
-    text.as_deref().map(|text| SearchedValue {
-        field,
-        custom_name: None,
-        item: None,
-        text: text.into(),
-    })
 }
 
 /// A scalar as the text that is searched.
@@ -120,10 +126,14 @@ fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
 
 /// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
 /// term that comes several times in a slot takes its places in ascending order, as an index needs it.
-pub(crate) fn each_term(lead: &Lead, mut visit: impl FnMut(TermField, u32, IndexTerm<'_>)) {
+pub(crate) fn each_term(
+    catalogue: &Catalogue,
+    lead: &Lead,
+    mut visit: impl FnMut(TermField, u32, IndexTerm<'_>),
+) {
     let (mut field, mut position) = (TermField::Name, 0);
     let (mut name, mut prefix) = (None, String::new());
-    for value in values(lead) {
+    for value in values(catalogue, lead) {
         if value.field != field {
             (field, position) = (value.field, 0);
         }
@@ -180,11 +190,15 @@ mod tests {
     /// The terms of a slot with their places, those at one place joined.
     fn terms(lead: &Lead, wanted: TermField) -> Vec<(u32, String)> {
         let mut terms: Vec<(u32, String)> = Vec::new();
-        each_term(lead, |field, place, term| match terms.last_mut() {
-            _ if field != wanted => {}
-            Some((last, joined)) if *last == place => *joined += &format!(" {term}"),
-            _ => terms.push((place, term.to_string())),
-        });
+        each_term(
+            &Catalogue::builtin(),
+            lead,
+            |field, place, term| match terms.last_mut() {
+                _ if field != wanted => {}
+                Some((last, joined)) if *last == place => *joined += &format!(" {term}"),
+                _ => terms.push((place, term.to_string())),
+            },
+        );
         terms
     }
 

@@ -7,7 +7,6 @@ use redb::StorageBackend;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::Row;
-use crate::schema::entries::IndexEntries;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::database::rebuild;
@@ -18,6 +17,7 @@ use crate::storage::file::location::{Location, MemoryFiles, SharedMemory};
 use crate::storage::file::real::{LOCK_FILE, RealDirectory};
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
+use crate::storage::index_entries::IndexEntries;
 use crate::storage::read_only;
 use crate::storage::record::lead_record::StoredLead;
 use crate::storage::redb_error::redb_error;

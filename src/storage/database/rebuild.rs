@@ -4,10 +4,9 @@ use redb::{Builder, Database};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::schema::entries::IndexEntries;
 use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::index_entries::IndexEntries;
 use crate::storage::journal::RedoOp;
-use crate::storage::key::chunk_key;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
@@ -72,21 +71,9 @@ pub(crate) fn rebuild(
                 row.0,
                 Some(lead_record::encode(&stored)?.into()),
             ))?;
-            let entries = derive(row, &stored);
-            for id in &entries.ids {
-                put(RedoOp::Id(id.as_slice().into(), Some(row.0)))?;
-            }
-            for key in &entries.keys {
-                put(RedoOp::Key(key.as_slice().into(), true))?;
-            }
-            for bitmap in &entries.bitmaps {
-                put(RedoOp::Row {
-                    chunk: chunk_key(bitmap, row).as_slice().into(),
-                    row: row.0,
-                    present: true,
-                })?;
-            }
-            put(RedoOp::DealValue(row.0, entries.deal_value))?;
+            derive(row, &stored)
+                .replace(&IndexEntries::default(), row)
+                .try_for_each(&mut put)?;
             copied += 1;
             progress(copied);
             if gathered.bytes() > GATHERED_BYTES {

@@ -13,8 +13,11 @@ use crate::credential::CredentialId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::{Row, RowSet};
 use crate::storage::database::checkpoint;
+use crate::storage::index_entries::IndexEntries;
 use crate::storage::journal::RedoOp;
-use crate::storage::key::{KeyRange, chunk_key};
+use crate::storage::key::KeyRange;
+#[cfg(any(test, feature = "unstable-testing"))]
+use crate::storage::key::chunk_key;
 use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::StoredCredential;
@@ -159,16 +162,19 @@ impl<'p> WriteTxn<'p> {
     }
 
     /// Gives an id its row, or takes it away.
+    #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_id(&mut self, id: &[u8], row: Option<Row>) -> Result<()> {
         self.change(RedoOp::Id(id.into(), row.map(|row| row.0)))
     }
 
     /// Puts a sorted key in or takes it out.
+    #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
         self.change(RedoOp::Key(key.into(), present))
     }
 
     /// Puts a row into a bitmap or takes it out, by the key of its [`BitmapId`](crate::storage::key::BitmapId).
+    #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_row(&mut self, bitmap: &[u8], row: Row, present: bool) -> Result<()> {
         self.change(RedoOp::Row {
             chunk: chunk_key(bitmap, row).as_slice().into(),
@@ -177,7 +183,20 @@ impl<'p> WriteTxn<'p> {
         })
     }
 
+    /// Replaces a lead's entries in the derived tables.
+    pub(crate) fn replace_entries(
+        &mut self,
+        row: Row,
+        before: &IndexEntries,
+        after: &IndexEntries,
+    ) -> Result<()> {
+        after
+            .replace(before, row)
+            .try_for_each(|op| self.change(op))
+    }
+
     /// Sets a row's deal value, in ten-thousandths.
+    #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_deal_value(&mut self, row: Row, value: Option<u64>) -> Result<()> {
         self.change(RedoOp::DealValue(row.0, value))
     }
@@ -378,7 +397,6 @@ mod tests {
     use crate::storage::database::open::OpenMode;
     use crate::storage::database::{Database, JournalSync};
     use crate::storage::file::location::Location;
-    use crate::storage::key::{BitmapField, BitmapId};
 
     fn keys(state: StateRef<'_>, direction: Direction) -> Vec<Vec<u8>> {
         let mut seen = Vec::new();
@@ -408,7 +426,7 @@ mod tests {
     /// In memory, and written to the tables after every change.
     #[test]
     fn what_is_written_can_be_read_before_the_commit_and_after_it() {
-        let bitmap = BitmapId::Value(BitmapField::Tag, Some("x"));
+        let bitmap = b"\x07\x01x";
         for cache_bytes in [8 << 20, 0] {
             let mut db =
                 Database::open(&Location::memory(), cache_bytes, OpenMode::OpenOrCreate).unwrap();
@@ -430,17 +448,17 @@ mod tests {
                     [b"\x11c", b"\x11b"]
                 );
                 for row in [1, 70_000] {
-                    txn.set_row(&bitmap.key(), Row(row), true)?;
+                    txn.set_row(bitmap, Row(row), true)?;
                     txn.log(change())?;
                 }
                 assert_eq!(
-                    txn.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    txn.state().bitmap(bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1), Row(70_000)]
                 );
-                txn.set_row(&bitmap.key(), Row(70_000), false)?;
+                txn.set_row(bitmap, Row(70_000), false)?;
                 txn.log(change())?;
                 assert_eq!(
-                    txn.state().rows(&bitmap)?.iter().collect::<Vec<_>>(),
+                    txn.state().bitmap(bitmap)?.iter().collect::<Vec<_>>(),
                     [Row(1)]
                 );
                 Ok(())
@@ -451,7 +469,7 @@ mod tests {
             assert_eq!(finished.changed_rows().len(), 1);
             db.commit(base, finished, JournalSync::Now).unwrap();
             let view = db.read().unwrap();
-            assert_eq!(view.state().rows(&bitmap).unwrap().len(), 1);
+            assert_eq!(view.state().bitmap(bitmap).unwrap().len(), 1);
             assert_eq!(
                 keys(view.state(), Direction::Descending),
                 [b"\x11c", b"\x11b"]

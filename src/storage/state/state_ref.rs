@@ -8,9 +8,8 @@ use roaring::RoaringBitmap;
 #[cfg(feature = "http")]
 use crate::credential::CredentialId;
 use crate::error::{Error, Result};
-use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowBits, RowSet, chunk_length};
-use crate::storage::key::{self, BitmapField, BitmapId, KeyRange};
+use crate::storage::key::{self, KeyRange};
 use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::{self, StoredCredential};
@@ -131,19 +130,18 @@ impl StateRef<'_> {
         self.lead(row)?.ok_or_else(missing)
     }
 
-    pub(crate) fn row_by_id(self, id: LeadId) -> Result<Option<Row>> {
-        row_of(self, &key::id(id))
+    /// Returns the row under a key of `ids`.
+    pub(crate) fn row_by_key(self, id: &[u8]) -> Result<Option<Row>> {
+        match self.overlay.ids().get(id) {
+            Some(changed) => Ok(*changed),
+            None => stored_value(self.tables, Tree::Ids, id, decode_row),
+        }
     }
 
-    pub(crate) fn row_by_external_id(self, external_id: &str) -> Result<Option<Row>> {
-        row_of(self, &key::external_id(external_id))
-    }
-
-    /// The rows of one bitmap.
-    pub(crate) fn rows(self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
-        let bitmap = bitmap.key();
-        let range = KeyRange::prefix(&bitmap);
-        let mut rows = self.tables.bitmap(&bitmap)?;
+    /// Returns the rows of the bitmap with this key.
+    pub(crate) fn bitmap(self, bitmap: &[u8]) -> Result<RowSet> {
+        let range = KeyRange::prefix(bitmap);
+        let mut rows = self.tables.bitmap(bitmap)?;
         for (chunk_key, chunk) in range_of(self.overlay.chunks(), &range, Direction::Ascending) {
             let first = u32::from(key::chunk_number(chunk_key)?) << 16;
             let rows = Arc::make_mut(&mut rows);
@@ -155,34 +153,29 @@ impl StateRef<'_> {
 
     /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads
     /// without one are not shown.
-    pub(crate) fn each_value(
+    pub(crate) fn each_bitmap(
         self,
-        field: BitmapField,
+        range: &KeyRange,
         direction: Direction,
         mut visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
     ) -> Result<()> {
         let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
         let mut stopped = false;
-        scan_chunks(
-            self,
-            &KeyRange::values(field),
-            direction,
-            |chunk_key, chunk| {
-                let bitmap = key::split_chunk(chunk_key)?;
-                match &mut current {
-                    Some((value, rows)) if value == bitmap => *rows |= &*chunk,
-                    _ => {
-                        let complete = current.replace((bitmap.to_vec(), chunk.into_owned()));
-                        if let Some((value, rows)) = complete {
-                            let wanted = visit(&value, rows.into())?;
-                            stopped = wanted.is_break();
-                            return Ok(wanted);
-                        }
+        scan_chunks(self, range, direction, |chunk_key, chunk| {
+            let bitmap = key::split_chunk(chunk_key)?;
+            match &mut current {
+                Some((value, rows)) if value == bitmap => *rows |= &*chunk,
+                _ => {
+                    let complete = current.replace((bitmap.to_vec(), chunk.into_owned()));
+                    if let Some((value, rows)) = complete {
+                        let wanted = visit(&value, rows.into())?;
+                        stopped = wanted.is_break();
+                        return Ok(wanted);
                     }
                 }
-                Ok(Visit::Continue(()))
-            },
-        )?;
+            }
+            Ok(Visit::Continue(()))
+        })?;
         match current {
             Some((value, rows)) if !stopped => visit(&value, rows.into()).map(|_| ()),
             _ => Ok(()),
@@ -191,9 +184,9 @@ impl StateRef<'_> {
 
     /// Shows `visit` how many leads have each value of a field, of all or `among` some, in the order of the values; last
     /// those without one. Values that none has are not shown.
-    pub(crate) fn count_values(
+    pub(crate) fn count_bitmaps(
         self,
-        field: BitmapField,
+        range: &KeyRange,
         among: Option<&RowBits>,
         mut visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
@@ -211,14 +204,13 @@ impl StateRef<'_> {
             }
             Ok(Visit::Continue(()))
         };
-        let range = KeyRange::values_and_none(field);
         let scan = |visit: &mut Visitor<'_>| {
             self.tables
-                .scan(Tree::Bitmaps, &range, Direction::Ascending, visit)
+                .scan(Tree::Bitmaps, range, Direction::Ascending, visit)
         };
         merged(
             self.overlay.chunks(),
-            &range,
+            range,
             Direction::Ascending,
             scan,
             |chunk_key, found| {
@@ -321,13 +313,6 @@ fn scan_chunks(
             MergedValue::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
         },
     )
-}
-
-fn row_of(state: StateRef<'_>, id: &[u8]) -> Result<Option<Row>> {
-    match state.overlay.ids().get(id) {
-        Some(changed) => Ok(*changed),
-        None => stored_value(state.tables, Tree::Ids, id, decode_row),
-    }
 }
 
 pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {

@@ -1,0 +1,55 @@
+//! The one write path. Every write, whatever it is called, arrives here as a lead before and after it; this turns the
+//! pair into the record, its ids, sorted keys, bitmaps, the column of deal values and the change log. It decides nothing
+//! about leads.
+
+use crate::error::Result;
+use crate::row::Row;
+use crate::schema::catalogue::Catalogue;
+use crate::schema::derive::derive_index_entries;
+use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteTxn};
+
+/// A lead before and after a write. A lead without `before` is created, one without `after` is purged.
+pub(crate) struct LeadChange<'a> {
+    pub(crate) kind: ChangeKind,
+    pub(crate) row: Row,
+    pub(crate) before: Option<&'a StoredLead>,
+    pub(crate) after: Option<&'a StoredLead>,
+}
+
+/// Writes everything that follows from a change.
+///
+/// # Errors
+///
+/// `Invalid` if the lead is too large, before anything is written.
+pub(crate) fn apply(
+    txn: &mut WriteTxn<'_>,
+    catalogue: &Catalogue,
+    change: &LeadChange<'_>,
+) -> Result<()> {
+    let &LeadChange {
+        kind,
+        row,
+        before,
+        after,
+    } = change;
+    let Some(subject) = after.or(before) else {
+        return Ok(());
+    };
+    match after {
+        Some(after) => txn.put_lead(row, after)?,
+        None => txn.remove_lead(row)?,
+    }
+    let entries = |stored: Option<&StoredLead>| {
+        stored
+            .map(|stored| derive_index_entries(catalogue, row, stored))
+            .unwrap_or_default()
+    };
+    txn.replace_entries(row, &entries(before), &entries(after))?;
+    txn.note_created_at(subject.lead.created_at);
+    txn.log(LoggedChange {
+        kind,
+        row,
+        id: subject.lead.id,
+        version: subject.lead.version,
+    })
+}

@@ -1,0 +1,295 @@
+//! The fields of a lead as lists, searches and HTTP see them: for each its name, its filter, its sort order and its search
+//! field. [`Catalogue::builtin`](crate::schema::Catalogue::builtin) is made from this list; nothing else names them.
+//!
+//! The numbers are tags in keys on disk, see `storage::tables`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "http")]
+use crate::lead::rule::{self, TextRule};
+use crate::lead::text_field::TextField;
+use crate::lead::{CustomValue, Lead};
+
+/// A field whose values have a bitmap each, by the tag of their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BitmapField(pub(crate) u8);
+
+impl BitmapField {
+    pub(crate) const STATUS: Self = Self(0x04);
+    pub(crate) const SOURCE: Self = Self(0x05);
+    pub(crate) const OWNER_ID: Self = Self(0x06);
+    pub(crate) const TAG: Self = Self(0x07);
+}
+
+/// A sort order that is kept in sorted keys, by the tag of those keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SortIndex(pub(crate) u8);
+
+impl SortIndex {
+    pub(crate) const CREATED_AT: Self = Self(0x10);
+    pub(crate) const UPDATED_AT: Self = Self(0x11);
+    pub(crate) const NAME: Self = Self(0x12);
+    pub(crate) const COMPANY: Self = Self(0x13);
+    pub(crate) const EMAIL: Self = Self(0x14);
+    pub(crate) const DEAL_VALUE: Self = Self(0x15);
+}
+
+/// Defines a field-like enum with its variants' names in the API.
+macro_rules! named_enum {
+    ($(#[$meta:meta])* $visibility:vis enum $type:ident {
+        $($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+
+    }) => {
+        $(#[$meta])*
+        $visibility enum $type {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl $type {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Returns the name in the API, such as `created_at`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+named_enum! {
+    /// A field that leads can be sorted by.
+    ///
+    /// Text sorts by its folded form, as search compares it, and then as it is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[non_exhaustive]
+    pub enum SortKey {
+        /// When the lead was created.
+        CreatedAt = "created_at",
+        /// When the lead was last changed.
+        UpdatedAt = "updated_at",
+        /// The lead's name.
+        Name = "name",
+        /// The company.
+        Company = "company",
+        /// The e-mail address.
+        Email = "email",
+        /// The status.
+        Status = "status",
+        /// Where the lead came from.
+        Source = "source",
+        /// The owner.
+        OwnerId = "owner_id",
+        /// The deal value.
+        DealValue = "deal_value",
+        /// When the lead was deleted; in the trash only.
+        DeletedAt = "deleted_at",
+    }
+}
+
+named_enum! {
+    /// A field of the search index, in the order in which a hit in it ranks. `NamedCustomField` holds the words of custom
+    /// fields once more, each under its field's name.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+    pub(crate) enum TermField {
+        /// The lead's name.
+        Name = "name",
+        /// The company.
+        Company = "company",
+        /// The e-mail address.
+        Email = "email",
+        /// The phone number, as digits.
+        Phone = "phone",
+        /// The tags.
+        Tags = "tags",
+        /// Where the lead came from.
+        Source = "source",
+        /// All custom fields.
+        CustomFields = "custom_fields",
+        /// The words of custom fields, each under its field's name.
+        NamedCustomField = "custom_field",
+    }
+}
+
+/// One field of a lead.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldDef {
+    /// The name in JSON, in HTTP parameters, in violations and in sort orders.
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) source: FieldSource,
+    /// The bitmaps of its values, if a filter can select by them.
+    pub(crate) filter: Option<BitmapField>,
+    /// Where its order is kept, if leads can be sorted by it.
+    pub(crate) sort: Option<SortOrder>,
+    /// The index field of its words, if it is searched.
+    pub(crate) search: Option<TermField>,
+}
+
+/// Where in a lead a field's values are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldSource {
+    Name,
+    Status,
+    Text(TextField),
+    Tags,
+    DealValue,
+    CreatedAt,
+    UpdatedAt,
+    /// Only of a lead in the trash.
+    DeletedAt,
+    /// All custom fields.
+    CustomFields,
+    /// The custom field of this name, if an application has defined it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no definition can be made yet"))]
+    Custom(String),
+}
+
+/// Where the order of a field is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SortOrder {
+    /// In sorted keys. If every lead has a value, no bitmap says which do.
+    Keys { index: SortIndex, mandatory: bool },
+    /// In the order of the bitmaps of its values.
+    Bitmaps(BitmapField),
+    /// With the leads in the trash.
+    Trash,
+}
+
+impl FieldDef {
+    /// A field that is only stored.
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, source: FieldSource) -> Self {
+        Self {
+            name: name.into(),
+            source,
+            filter: None,
+            sort: None,
+            search: None,
+        }
+    }
+
+    /// Returns the rule of its values, if they are texts that a filter can name.
+    #[cfg(feature = "http")]
+    pub(crate) fn rule(&self) -> Option<&'static TextRule> {
+        match self.source {
+            FieldSource::Status => Some(&rule::STATUS),
+            FieldSource::Text(field) => Some(field.rule()),
+            _ => None,
+        }
+    }
+
+    /// Returns the field's text in a lead, if it is a field of one text and has one.
+    pub(crate) fn text<'l>(&self, lead: &'l Lead) -> Option<&'l str> {
+        match &self.source {
+            FieldSource::Name => Some(&lead.name),
+            FieldSource::Status => Some(&lead.status),
+            FieldSource::Text(field) => field.get(lead),
+            FieldSource::Custom(name) => match lead.custom_fields.get(name) {
+                Some(CustomValue::Text(text)) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` with each value that has a bitmap; with `None` for a lead without one, if that has a bitmap.
+    pub(crate) fn each_value<'l>(&self, lead: &'l Lead, mut visit: impl FnMut(Option<&'l str>)) {
+        match self.source {
+            FieldSource::Tags => lead.tags.iter().for_each(|tag| visit(Some(tag))),
+            _ => visit(self.text(lead)),
+        }
+    }
+}
+
+/// The text fields that a filter selects by value: the setter, its field, and its documentation.
+macro_rules! value_filters {
+    ($define:ident) => {
+        $define! {
+            /// Leads with this status, or another one that is named.
+            status, STATUS;
+            /// Leads from this source, or another one that is named.
+            source, SOURCE;
+            /// Leads of this owner, or another one that is named.
+            owner_id, OWNER_ID;
+            /// Leads with this tag, or another one that is named.
+            tag, TAG;
+        }
+    };
+}
+pub(crate) use value_filters;
+
+/// Returns the fields that every lead has.
+pub(crate) fn builtin() -> Vec<FieldDef> {
+    let keys = |index, mandatory| Some(SortOrder::Keys { index, mandatory });
+    let text = |field: TextField| FieldDef::new(field.rule().field, FieldSource::Text(field));
+    vec![
+        FieldDef {
+            sort: keys(SortIndex::CREATED_AT, true),
+            ..FieldDef::new("created_at", FieldSource::CreatedAt)
+        },
+        FieldDef {
+            sort: keys(SortIndex::UPDATED_AT, true),
+            ..FieldDef::new("updated_at", FieldSource::UpdatedAt)
+        },
+        FieldDef {
+            sort: keys(SortIndex::NAME, true),
+            search: Some(TermField::Name),
+            ..FieldDef::new("name", FieldSource::Name)
+        },
+        FieldDef {
+            sort: keys(SortIndex::COMPANY, false),
+            search: Some(TermField::Company),
+            ..text(TextField::Company)
+        },
+        FieldDef {
+            sort: keys(SortIndex::EMAIL, false),
+            search: Some(TermField::Email),
+            ..text(TextField::Email)
+        },
+        FieldDef {
+            search: Some(TermField::Phone),
+            ..text(TextField::Phone)
+        },
+        FieldDef {
+            sort: keys(SortIndex::DEAL_VALUE, false),
+            ..FieldDef::new("deal_value", FieldSource::DealValue)
+        },
+        FieldDef {
+            filter: Some(BitmapField::STATUS),
+            sort: Some(SortOrder::Bitmaps(BitmapField::STATUS)),
+            ..FieldDef::new("status", FieldSource::Status)
+        },
+        FieldDef {
+            filter: Some(BitmapField::SOURCE),
+            sort: Some(SortOrder::Bitmaps(BitmapField::SOURCE)),
+            search: Some(TermField::Source),
+            ..text(TextField::Source)
+        },
+        FieldDef {
+            filter: Some(BitmapField::TAG),
+            search: Some(TermField::Tags),
+            ..FieldDef::new("tag", FieldSource::Tags)
+        },
+        FieldDef {
+            filter: Some(BitmapField::OWNER_ID),
+            sort: Some(SortOrder::Bitmaps(BitmapField::OWNER_ID)),
+            ..text(TextField::OwnerId)
+        },
+        FieldDef {
+            search: Some(TermField::CustomFields),
+            ..FieldDef::new("custom_fields", FieldSource::CustomFields)
+        },
+        FieldDef {
+            sort: Some(SortOrder::Trash),
+            ..FieldDef::new("deleted_at", FieldSource::DeletedAt)
+        },
+    ]
+}

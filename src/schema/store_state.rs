@@ -1,0 +1,97 @@
+//! A state of the store together with the catalogue that gives its keys their meaning.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::lead::LeadId;
+use crate::row::{Direction, Row, RowBits, RowSet};
+use crate::schema::catalogue::Catalogue;
+use crate::schema::field::BitmapField;
+use crate::schema::keys::{self, BitmapId};
+use crate::storage::{ReadView, StateRef, Visit};
+
+/// A committed state and its catalogue. Clones share both.
+#[derive(Clone)]
+pub(crate) struct CommittedState {
+    read: Arc<ReadView>,
+    catalogue: Arc<Catalogue>,
+}
+
+/// A borrowed state, committed or of a transaction. It derefs to what storage reads by keys.
+#[derive(Clone, Copy)]
+pub(crate) struct StoreState<'a> {
+    stored: StateRef<'a>,
+    pub(crate) catalogue: &'a Catalogue,
+}
+
+impl CommittedState {
+    pub(crate) fn new(read: ReadView, catalogue: Arc<Catalogue>) -> Self {
+        Self {
+            read: Arc::new(read),
+            catalogue,
+        }
+    }
+
+    /// Returns the state after a commit, or read from other tables.
+    pub(crate) fn with(&self, read: ReadView) -> Self {
+        Self::new(read, Arc::clone(&self.catalogue))
+    }
+
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    pub(crate) fn state(&self) -> StoreState<'_> {
+        StoreState::new(self.read.state(), &self.catalogue)
+    }
+}
+
+impl<'a> Deref for StoreState<'a> {
+    type Target = StateRef<'a>;
+
+    fn deref(&self) -> &StateRef<'a> {
+        &self.stored
+    }
+}
+
+impl<'a> StoreState<'a> {
+    pub(crate) fn new(stored: StateRef<'a>, catalogue: &'a Catalogue) -> Self {
+        Self { stored, catalogue }
+    }
+
+    pub(crate) fn row_by_id(self, id: LeadId) -> Result<Option<Row>> {
+        self.row_by_key(&keys::id(id))
+    }
+
+    pub(crate) fn row_by_external_id(self, external_id: &str) -> Result<Option<Row>> {
+        self.row_by_key(&keys::external_id(external_id))
+    }
+
+    /// Returns the rows of one bitmap.
+    pub(crate) fn rows(self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
+        self.bitmap(&bitmap.key())
+    }
+
+    /// Calls `visit` with each value of a field, as its bitmap's key, and its rows, in the order of the values. Leads
+    /// without one are left out.
+    pub(crate) fn each_value(
+        self,
+        field: BitmapField,
+        direction: Direction,
+        visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
+    ) -> Result<()> {
+        self.each_bitmap(&keys::value_range(field), direction, visit)
+    }
+
+    /// Calls `visit` with each value of a field, as its bitmap's key, and the number of leads that have it, of all or
+    /// `among` some, in the order of the values; last with those without one. Values that no lead has are left out.
+    pub(crate) fn count_values(
+        self,
+        field: BitmapField,
+        among: Option<&RowBits>,
+        visit: impl FnMut(&[u8], u64) -> Result<()>,
+    ) -> Result<()> {
+        self.count_bitmaps(&keys::bitmap_range(field), among, visit)
+    }
+}
