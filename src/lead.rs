@@ -116,7 +116,7 @@ impl Lead {
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("source", &self.source)?;
         map.serialize_entry("owner_id", &self.owner_id)?;
-        map.serialize_entry("deal_value", &self.deal_value.map(deal_value::Json))?;
+        map.serialize_entry("deal_value", &self.deal_value.map(deal_value::JsonNumber))?;
         map.serialize_entry("tags", &self.tags)?;
         map.serialize_entry("custom_fields", &self.custom_fields)?;
         map.serialize_entry("created_at", &rfc3339(self.created_at))?;

@@ -1,5 +1,6 @@
-//! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does over HTTP. List, get,
-//! create, update, delete to a trash, restore, search. No server, no async runtime, no network.
+//! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does
+//! over HTTP. List, get, create, update, delete to a trash, restore, search. No server, no async
+//! runtime, no network.
 //!
 //! ```
 //! use leadstore::{Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery};
@@ -23,55 +24,63 @@
 //! # Ok::<(), leadstore::Error>(())
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - **Durable.** When a write returns, it survives a power cut, unless [`Durability::Within`] says otherwise. One
-//!   write is one atomic transaction over the lead, every index, the trash and the change log.
-//! - **One point in time.** Every read sees one state of the store; a [`Snapshot`] holds one for as long as you like.
-//!   Readers and writers do not wait for each other; only [`compact`](LeadStore::compact) has both wait, and a writer
-//!   that is far ahead of the search index, or of the store's file, waits for that.
-//! - **Search sees every write** that returned before it started, and nothing else.
+//! - **Durable writes.** When a write returns, it survives a power cut, unless
+//!   [`Durability::Within`] is set. Each write is one atomic transaction over the lead, every
+//!   index, the trash and the change log.
+//! - **Consistent reads.** Every read sees a single state of the store. A [`Snapshot`] holds one
+//!   for as long as it lives. Readers and writers do not wait for each other, except during
+//!   [`compact`](LeadStore::compact), which blocks both. A writer that is too far ahead of the
+//!   search index or of the last checkpoint waits for it to catch up.
+//! - **Up-to-date search.** A search sees every write that returned before it started, and nothing
+//!   else.
 //! - **Exact totals** at any depth. A page past the end is empty.
-//! - **A trash** from which a lead comes back as it was, until it expires.
-//! - **No lie.** Bad input names everything that is wrong with it and writes nothing. A damaged search index is
-//!   rebuilt. Damage to the store's file is reported where it is met, and never served; [`check`](LeadStore::check)
-//!   finds all of it, [`repair`](LeadStore::repair) mends what can be made anew, and
+//! - **A trash** from which a lead can be restored as it was, until it expires.
+//! - **No silent errors.** Invalid input is rejected with all of its violations, and nothing is
+//!   written. A corrupted search index is rebuilt. Corruption in the store's file is detected on
+//!   read and reported, never returned as data. [`check`](LeadStore::check) finds all of it,
+//!   [`repair`](LeadStore::repair) rebuilds everything that is derived from the leads, and
 //!   [`backup_to`](LeadStore::backup_to) copies a store that is in use. See [`reliability`].
 //!
-//! # Where to begin
+//! # Getting started
 //!
-//! [`LeadStore`] has every operation. [`NewLead`], [`LeadPatch`], [`Filter`], [`ListQuery`], [`SearchQuery`] and
-//! [`TrashQuery`] are what goes in, [`Lead`], [`TrashedLead`], [`Hit`], [`Page`] and [`Facets`] what comes out, and [`Error`] what
-//! can go wrong. [`OpenOptions`] sets the cache, the trash's retention, the allowed statuses and more.
+//! [`LeadStore`] has every operation. The inputs are [`NewLead`], [`LeadPatch`], [`Filter`],
+//! [`ListQuery`], [`SearchQuery`] and [`TrashQuery`]. The results are [`Lead`], [`TrashedLead`],
+//! [`Hit`], [`Page`] and [`Facets`], and failures are an [`Error`]. [`OpenOptions`] sets the cache
+//! size, the retention of the trash, the allowed statuses and more.
 //!
 //! # Features
 //!
-//! None is on by default. `http` adds `leadstore::http`, the Leads API as a function from HTTP request to response, with
-//! credentials. `unstable-testing` adds what tests need, outside of semantic versioning.
+//! No feature is on by default. `http` adds `leadstore::http`, the Leads API as a function from
+//! HTTP request to response, with credentials. `unstable-testing` adds what tests need and is
+//! exempt from semantic versioning.
 //!
 //! # On disk
 //!
-//! A store is a directory: `leads.redb` is the truth, a [redb](https://docs.rs/redb) file, together with
-//! `leads.journal.0` and `leads.journal.1` as long as the store is open; once it is closed those are empty. `search/`
-//! is derived, a [tantivy](https://docs.rs/tantivy) index, and may be deleted at any time; `leads.lock` keeps other
-//! processes out. A copy of an open store's files is none of it: use [`backup_to`](LeadStore::backup_to).
+//! A store is a directory. Its data is in `leads.redb`, a [redb](https://docs.rs/redb) file, and,
+//! while the store is open, also in the journal, `leads.journal.0` and `leads.journal.1`. The
+//! journal files are empty once the store is closed. `search/` is a
+//! [tantivy](https://docs.rs/tantivy) index that is derived from the data and may be deleted at any
+//! time. `leads.lock` keeps other processes out. Copying the files of an open store does not give a
+//! usable copy: use [`backup_to`](LeadStore::backup_to).
 //!
 //! # When things go wrong
 //!
-//! | what | then |
+//! | event | outcome |
 //! |---|---|
-//! | the power is cut, the process is killed | at the next opening every write that returned is there, the one in flight wholly or not at all; with [`Durability::Within`] a power cut may cost the last ones |
-//! | the disk is full, or fails to read, write or sync | the call is [`Io`](ErrorKind::Io), and so are all until [`LeadStore::reopen`], after which everything that was acknowledged is there; [`Error::outcome_unknown`] tells of a write that may be there, too |
-//! | the search index cannot be written or is damaged | searches are [`Unavailable`](ErrorKind::Unavailable) until it is made anew, which is tried by itself; all else works |
-//! | the clock jumps | times are what the clock says; the trash is not swept while it is in doubt |
-//! | a transaction's closure fails or panics | nothing of it was written, and the store goes on |
-//! | another process has the store open | [`AlreadyOpen`](ErrorKind::AlreadyOpen) |
-//! | the file may only be read | [`Io`](ErrorKind::Io), unless it is opened with [`OpenOptions::read_only`] |
-//! | the directory is removed while the store is open | on Unix the open files go on without their names until the store is closed, and then are gone; a new store is not made by `reopen()`, which is [`NotFound`](ErrorKind::NotFound) |
+//! | the power is cut, the process is killed | at the next open every write that returned is there, and the one in flight is there completely or not at all; with [`Durability::Within`] a power cut may lose the newest writes |
+//! | the disk is full, or a read, write or sync fails | the call returns [`Io`](ErrorKind::Io), and so do all later calls until [`LeadStore::reopen`], after which every acknowledged write is there; [`Error::outcome_unknown`] reports that the failed write may be there, too |
+//! | the search index cannot be written or is corrupted | searches return [`Unavailable`](ErrorKind::Unavailable) until it is rebuilt, which is retried automatically; everything else works |
+//! | the clock jumps | timestamps are what the clock reports; the trash is not swept while the clock is in doubt |
+//! | a transaction's closure fails or panics | the transaction is rolled back, and the store continues to work |
+//! | another process has the store open | opening returns [`AlreadyOpen`](ErrorKind::AlreadyOpen) |
+//! | the file is not writable | opening returns [`Io`](ErrorKind::Io), unless [`OpenOptions::read_only`] is set |
+//! | the directory is removed while the store is open | on Unix the open files continue to work without their names until the store is closed, and then are gone; `reopen()` does not create a new store but returns [`NotFound`](ErrorKind::NotFound) |
 //!
 //! # From async code
 //!
-//! Calls block, for microseconds when they read and for as long as the disk takes to sync when they write. In an async
+//! Calls block: reads for microseconds, writes for as long as the disk takes to sync. In an async
 //! program, run them where blocking is allowed:
 //!
 //! ```text
@@ -92,7 +101,7 @@
 )]
 #![warn(missing_debug_implementations)]
 
-/// Keeps the README's example true.
+/// Compiles and runs the README's example as a doc test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -107,7 +116,7 @@ mod error;
 pub mod http;
 mod lead;
 mod query;
-/// What is promised about data, on which assumptions, and how that is tested.
+/// The guarantees for data, the assumptions that they rest on, and how they are tested.
 #[doc = include_str!("reliability.md")]
 pub mod reliability {
     #[allow(unused_imports, reason = "named by the page")]

@@ -1,16 +1,21 @@
-//! Search: the only module that names tantivy. Matching reads postings, from the index and from the leads that are not
-//! in it yet, and answers with sets of rows; everything else (filters, order, pages) is listing.
+//! Search, the only module that depends on tantivy. Matching reads posting lists, both from the
+//! index and from the leads that are not indexed yet, and returns sets of rows. Filters, sorting
+//! and pages belong to listing.
 //!
-//! - `query_text` is what a person typed, taken apart, with `typos` and `phone` for what is understood of it; `field` and
-//!   `lead_words` are what of a lead it is held against.
-//! - `matcher` finds rows and ranks them, the same way in `segment` (the index) and in `recent` (the leads since), which it
-//!   reads as `postings`: `terms` looks words up, `best_ways` and `runs` find documents and words side by side, `hits` joins
-//!   them; `rank` is the order of hits, `ranked` what was found.
-//! - `view` is one published state of the store; `follower` is the thread that keeps the index after it, by an `indexer` that
-//!   writes `index_files`, which lie in an `index_place`.
-//! - `schema` makes a lead a document of the index, of `index_term`s that `word_lines` hands over; `payload` says what an index
-//!   was made from, `sealed_directory` notices damage to its files.
-//! - `hit` says where in a lead the query was found; `check` compares the index with the leads.
+//! - `query_text` parses the query, with `typos` for typo tolerance and `phone` for phone numbers.
+//!   `field` and `lead_words` define the searched fields and the terms of a lead.
+//! - `matcher` finds and ranks rows. It uses the same code for `segment` (the index) and `recent`
+//!   (the leads that are not indexed yet), both of which implement `postings`. `terms` looks up the
+//!   words of a query, `collect` and `phrase` find documents and adjacent words, `candidates` joins
+//!   them, `rank` defines the order of hits and `results` holds the rows that matched.
+//! - Every search reads one `StoreView`, a published state of the store (see `store/view`).
+//!   `index/sync` is the thread that keeps the index up to date with the store, scheduled by
+//!   `index/schedule`. Its `indexer` writes the `index_files`, which are stored at a `location`.
+//! - `schema` converts a lead to a document of the index, made of `index_term`s that `pretokenized`
+//!   passes to tantivy. `payload` records what an index was built from, and `checksummed_directory`
+//!   detects corrupted index files.
+//! - `hit` reports the positions in a lead at which the query matches. `check` compares the index
+//!   with the leads.
 
 mod execute;
 mod hit;
@@ -33,4 +38,4 @@ pub(crate) use index::files::IndexStorage;
 pub(crate) use index::location::IndexLocation;
 pub(crate) use index::sync::{IndexSync, Progress};
 pub(crate) use index::verify::check;
-pub(crate) use search_view::{SearchView, ViewCell, index_is_built};
+pub(crate) use search_view::{SearchView, ViewCell, index_not_ready};

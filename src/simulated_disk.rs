@@ -59,7 +59,7 @@ struct Disk {
     operations: u64,
     /// What happens at the operation with this number.
     planned: Option<(u64, Fault)>,
-    state: State,
+    state: DiskState,
     failed_reads: u64,
     /// The directories that are in use.
     locked: BTreeSet<Arc<str>>,
@@ -67,7 +67,7 @@ struct Disk {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DiskState {
     Working,
     Stopped,
     Full,
@@ -93,7 +93,7 @@ impl SimulatedDisk {
             next_id: 0,
             operations: 0,
             planned: None,
-            state: State::Working,
+            state: DiskState::Working,
             failed_reads: 0,
             locked: BTreeSet::new(),
             trace: DefaultHasher::new(),
@@ -157,15 +157,15 @@ impl SimulatedDisk {
 
     /// Whether it has stopped for good.
     pub fn has_stopped(&self) -> bool {
-        self.disk().state == State::Stopped
+        self.disk().state == DiskState::Stopped
     }
 
     /// Makes the disk work as it should again, and forgets what was planned.
     pub fn clear_fault(&self) {
         let mut disk = self.disk();
         disk.planned = None;
-        if disk.state != State::Stopped {
-            disk.state = State::Working;
+        if disk.state != DiskState::Stopped {
+            disk.state = DiskState::Working;
         }
     }
 
@@ -177,7 +177,7 @@ impl SimulatedDisk {
     /// The disk as it is found after a power cut. This one stops.
     pub fn power_cut(&self) -> Self {
         let mut disk = self.disk();
-        disk.state = State::Stopped;
+        disk.state = DiskState::Stopped;
         let mut rng = disk.rng.fork();
         let names = disk.names.after_power_cut(&mut rng);
         let mut files = BTreeMap::new();
@@ -193,7 +193,7 @@ impl SimulatedDisk {
     /// not synced still can be. This one stops.
     pub fn process_killed(&self) -> Self {
         let mut disk = self.disk();
-        disk.state = State::Stopped;
+        disk.state = DiskState::Stopped;
         let mut rng = disk.rng.fork();
         let files = disk
             .files
@@ -317,7 +317,7 @@ impl Disk {
             next_id: self.next_id,
             operations: self.operations,
             planned: None,
-            state: State::Working,
+            state: DiskState::Working,
             failed_reads: self.failed_reads,
             locked: BTreeSet::new(),
             trace: self.trace.clone(),
@@ -326,7 +326,7 @@ impl Disk {
 
     /// Counts an operation that changes or syncs something, and tells what becomes of it.
     fn changing(&mut self, what: (&str, &str, u64, usize), grows: bool) -> Verdict {
-        if self.state == State::Stopped {
+        if self.state == DiskState::Stopped {
             return Verdict::Fails(stopped());
         }
         let (what, name, at, length) = what;
@@ -337,29 +337,29 @@ impl Disk {
         self.operations += 1;
         if let Some((_, fault)) = self.planned.filter(|(at, _)| *at == number) {
             self.state = match fault {
-                Fault::Stop => State::Stopped,
+                Fault::Stop => DiskState::Stopped,
                 Fault::Error => return Verdict::Fails(io::Error::other("an injected error")),
-                Fault::Full => State::Full,
-                Fault::Broken => State::Broken,
-                Fault::ReadError => State::ReadError,
+                Fault::Full => DiskState::Full,
+                Fault::Broken => DiskState::Broken,
+                Fault::ReadError => DiskState::ReadError,
             };
         }
         match self.state {
-            State::Working | State::ReadError => Verdict::Done,
-            State::Stopped => Verdict::Fails(stopped()),
-            State::Full if grows => Verdict::Fails(io::ErrorKind::StorageFull.into()),
-            State::Full => Verdict::Done,
-            State::Broken => Verdict::Fails(io::Error::other("an injected error")),
+            DiskState::Working | DiskState::ReadError => Verdict::Done,
+            DiskState::Stopped => Verdict::Fails(stopped()),
+            DiskState::Full if grows => Verdict::Fails(io::ErrorKind::StorageFull.into()),
+            DiskState::Full => Verdict::Done,
+            DiskState::Broken => Verdict::Fails(io::Error::other("an injected error")),
         }
     }
 
     fn reading(&mut self) -> io::Result<()> {
         let error = match self.state {
-            State::Working | State::Full => return Ok(()),
-            State::Stopped => stopped(),
-            State::Broken => io::Error::other("an injected error"),
-            State::ReadError => {
-                self.state = State::Working;
+            DiskState::Working | DiskState::Full => return Ok(()),
+            DiskState::Stopped => stopped(),
+            DiskState::Broken => io::Error::other("an injected error"),
+            DiskState::ReadError => {
+                self.state = DiskState::Working;
                 io::Error::other("an injected error")
             }
         };
@@ -464,7 +464,7 @@ impl SimulatedFile {
             Verdict::Done => disk.file(self.id)?.sync(),
             Verdict::Fails(error) => {
                 // When all stops, the power cut that follows decides.
-                if disk.state != State::Stopped {
+                if disk.state != DiskState::Stopped {
                     let mut rng = disk.rng.fork();
                     disk.file(self.id)?.fail_to_sync(&mut rng);
                 }

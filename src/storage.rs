@@ -1,10 +1,13 @@
-//! What lies on disk: the only module that names redb and bincode. It stores leads under their rows, their ids, sorted
-//! keys, row bitmaps, the change log and credentials, all within one transaction, and knows nothing of what they are for.
+//! The storage layer, and the only module that uses redb and bincode. It stores leads by row, ids,
+//! sort keys, row bitmaps, the change log and credentials, updates them all in one transaction, and
+//! knows nothing about what they are used for.
 //!
-//! A commit is appended to the `journal` and kept in an `overlay`, which hides what the tables have; a `checkpoint`
-//! brings it there. `table` lists every table with its bytes, `key` and `record` write and read them, `tables` opens
-//! them. `directory` makes and opens the files safely; `file` is the one of a real disk. `database` is all that as one:
-//! it hands out `ReadView`s and `WriteTxn`es, which share the `Reader` trait.
+//! A commit is appended to the `journal` and kept in an `overlay` on top of the tables. A
+//! `checkpoint` later writes the overlay to the tables. `table` documents every table and its
+//! bytes, `key` and `record` encode and decode them, and `tables` opens them. `directory` creates
+//! and opens the files safely, and `file` implements it on a real file system. `database` combines
+//! all of this into one store: it hands out `ReadView`s and `WriteTxn`s, which are both read
+//! through `StateRef`.
 
 mod database;
 mod file;

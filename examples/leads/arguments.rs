@@ -1,4 +1,5 @@
-//! What can be typed, and what it asks of the store. Flags have the names of the API's parameters.
+//! The command line and the queries that it builds. Flags are named after the parameters of the
+//! API.
 
 use std::path::PathBuf;
 
@@ -12,14 +13,14 @@ use leadstore::{
 
 use crate::failure::{Failure, Result};
 
-/// Looks into a lead store and changes it.
+/// Inspects and changes a lead store.
 #[derive(Parser)]
 #[command(name = "leads")]
 pub struct Arguments {
-    /// The directory of the store
+    /// Directory of the store
     #[arg(long, global = true, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Print what the Leads API answers, as JSON
+    /// Print the response bodies of the Leads API as JSON
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -28,9 +29,10 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// The life of a lead, step by step, in a temporary store unless --store names one
+    /// Show the life of a lead step by step, in a temporary store unless --store is given
     Demo,
-    /// Import leads from a CSV file with a header; columns are matched by their names, others become custom fields
+    /// Import leads from a CSV file with a header row; columns are matched by name, unknown ones
+    /// become custom fields
     Import { file: PathBuf },
     /// List leads
     List {
@@ -40,7 +42,7 @@ pub enum Command {
         page: PageFlags,
         #[command(flatten)]
         sort: SortFlag,
-        /// Go on where the page ended that gave this as its next_cursor, instead of at a page
+        /// Continue after the page that returned this next_cursor, instead of at a page number
         #[arg(long, conflicts_with = "page")]
         cursor: Option<Cursor>,
     },
@@ -49,10 +51,11 @@ pub enum Command {
     /// Search leads as you type
     Search {
         text: String,
-        /// Only in these fields: name, email, phone, company, source, tags, custom_fields, custom_fields.<name>
+        /// Search only these fields: name, email, phone, company, source, tags, custom_fields,
+        /// custom_fields.<name>
         #[arg(long, value_delimiter = ',')]
         fields: Vec<Field>,
-        /// Whether typos are forgiven: where nothing is found as typed (auto), always, never
+        /// Typo tolerance: auto (only if nothing matches as typed), always or never
         #[arg(long, default_value_t)]
         typos: TypoTolerance,
         #[command(flatten)]
@@ -62,18 +65,18 @@ pub enum Command {
     },
     /// Create a lead
     Create(FieldFlags),
-    /// Change the fields that are named; an empty value clears one
+    /// Change the given fields; an empty value clears a field
     Update {
         id: LeadId,
         #[command(flatten)]
         fields: FieldFlags,
-        /// Only if the lead has this version
+        /// Fail unless the lead has this version
         #[arg(long, alias = "if_version")]
         if_version: Option<u64>,
     },
     /// Move a lead to the trash
     Delete { id: LeadId },
-    /// Take a lead out of the trash
+    /// Restore a lead from the trash
     Restore { id: LeadId },
     /// List the trash
     Trash {
@@ -82,7 +85,7 @@ pub enum Command {
         #[command(flatten)]
         sort: SortFlag,
     },
-    /// How many leads there are by status, source, owner and tag, and what their deals are worth
+    /// Count leads by status, source, owner and tag, and sum up deal values by status
     Stats {
         #[command(flatten)]
         filter: FilterFlags,
@@ -90,8 +93,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether the command leaves the store as it is.
-    pub fn only_reads(&self) -> bool {
+    /// Returns true if the command does not change the store.
+    pub fn is_read_only(&self) -> bool {
         matches!(
             self,
             Self::List { .. }
@@ -105,34 +108,34 @@ impl Command {
 
 #[derive(Args)]
 pub struct FilterFlags {
-    /// With any of these statuses
+    /// Only leads with any of these statuses
     #[arg(long, value_delimiter = ',')]
     status: Vec<String>,
-    /// From any of these sources
+    /// Only leads from any of these sources
     #[arg(long, value_delimiter = ',')]
     source: Vec<String>,
-    /// Of any of these owners; an empty one means nobody
+    /// Only leads of any of these owners; an empty value matches leads without an owner
     #[arg(long, alias = "owner_id", value_delimiter = ',')]
     owner_id: Vec<String>,
-    /// With any of these tags
+    /// Only leads with any of these tags
     #[arg(long, value_delimiter = ',')]
     tag: Vec<String>,
-    /// Created at this time or later: a date, or a time as in RFC 3339
+    /// Created at or after this time: a date or an RFC 3339 timestamp
     #[arg(long, alias = "created_after", value_parser = time)]
     created_after: Option<DateTime<Utc>>,
     /// Created before this time
     #[arg(long, alias = "created_before", value_parser = time)]
     created_before: Option<DateTime<Utc>>,
-    /// Changed at this time or later
+    /// Updated at or after this time
     #[arg(long, alias = "updated_after", value_parser = time)]
     updated_after: Option<DateTime<Utc>>,
-    /// Changed before this time
+    /// Updated before this time
     #[arg(long, alias = "updated_before", value_parser = time)]
     updated_before: Option<DateTime<Utc>>,
-    /// With a deal worth this much or more
+    /// Deal value of at least this amount
     #[arg(long, alias = "deal_value_min")]
     deal_value_min: Option<Decimal>,
-    /// With a deal worth this much or less
+    /// Deal value of at most this amount
     #[arg(long, alias = "deal_value_max")]
     deal_value_max: Option<Decimal>,
 }
@@ -186,18 +189,19 @@ fn time(text: &str) -> std::result::Result<DateTime<Utc>, String> {
 
 #[derive(Args)]
 pub struct PageFlags {
-    /// Which page, from 1
+    /// Page number, starting at 1
     #[arg(long, default_value_t = 1)]
     page: u64,
-    /// How many to a page, 1 to 100
+    /// Number of leads per page, 1 to 100
     #[arg(long, alias = "per_page", default_value_t = 25)]
     per_page: u32,
 }
 
 #[derive(Args)]
 pub struct SortFlag {
-    /// Up to three of created_at, updated_at, name, company, email, status, source, owner_id, deal_value (in the trash
-    /// deleted_at, too), each with a - before it for descending, as in --sort=-created_at
+    /// Up to three sort keys of created_at, updated_at, name, company, email, status, source,
+    /// owner_id, deal_value (in the trash also deleted_at); a leading - sorts in descending order,
+    /// as in --sort=-created_at
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<Sort>,
 }
@@ -252,18 +256,18 @@ pub struct FieldFlags {
     owner_id: Option<String>,
     #[arg(long, alias = "external_id")]
     external_id: Option<String>,
-    /// What the deal is worth, such as 25000 or 99.50; empty to clear it
+    /// Deal value, such as 25000 or 99.50; empty to clear it
     #[arg(long, alias = "deal_value", value_parser = amount)]
     deal_value: Option<Amount>,
     /// All tags, separated by commas; empty to clear them
     #[arg(long, value_delimiter = ',')]
     tags: Option<Vec<String>>,
-    /// A custom field as NAME=VALUE; empty to remove it
+    /// Custom field as NAME=VALUE; an empty value removes it
     #[arg(long = "custom-field", alias = "custom_field", value_name = "NAME=VALUE", value_parser = custom_field)]
     custom_fields: Vec<(String, String)>,
 }
 
-/// A deal's value, or nothing.
+/// A deal value, or `None` to clear it.
 #[derive(Clone, Copy)]
 pub struct Amount(Option<Decimal>);
 
@@ -285,7 +289,7 @@ impl FieldFlags {
     pub fn new_lead(self) -> Result<NewLead> {
         let name = self
             .name
-            .ok_or_else(|| Failure::new("validation_failed", "name the lead with --name"))?;
+            .ok_or_else(|| Failure::new("validation_failed", "--name is required"))?;
         let mut new = NewLead::new(name);
         new = self.email.into_iter().fold(new, NewLead::email);
         new = self.phone.into_iter().fold(new, NewLead::phone);
@@ -299,7 +303,7 @@ impl FieldFlags {
             .and_then(|amount| amount.0)
             .into_iter()
             .fold(new, NewLead::deal_value);
-        new = new.tags(named(self.tags.unwrap_or_default()));
+        new = new.tags(non_empty_tags(self.tags.unwrap_or_default()));
         Ok(self
             .custom_fields
             .into_iter()
@@ -329,7 +333,7 @@ impl FieldFlags {
         patch = self
             .tags
             .into_iter()
-            .fold(patch, |patch, tags| patch.tags(named(tags)));
+            .fold(patch, |patch, tags| patch.tags(non_empty_tags(tags)));
         for (name, value) in self.custom_fields {
             patch = if value.is_empty() {
                 patch.remove_custom_field(name)
@@ -344,8 +348,8 @@ impl FieldFlags {
     }
 }
 
-/// Tags as they were meant: without the blanks around them, and without the empty one that `--tags ""` gives.
-fn named(tags: Vec<String>) -> impl Iterator<Item = String> {
+/// Trims the tags and drops empty ones, such as the one that `--tags ""` produces.
+fn non_empty_tags(tags: Vec<String>) -> impl Iterator<Item = String> {
     tags.into_iter()
         .map(|tag| tag.trim().to_owned())
         .filter(|tag| !tag.is_empty())

@@ -12,7 +12,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
         tempfile::tempdir().map_err(|error| Failure::new("internal", error.to_string()))?;
     let path = directory.map_or_else(|| temporary.path().join("leads"), Path::to_owned);
     let store = LeadStore::open(&path)?;
-    step(output, "A lead is created", "POST /v1/leads");
+    step(output, "Create a lead", "POST /v1/leads");
     let jane = store.create(
         NewLead::new("Jane Doe")
             .email("jane@example.com")
@@ -27,7 +27,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "It is listed among the new ones",
+        "List the new leads",
         "GET /v1/leads?page=1&per_page=25&status=new&sort=-created_at",
     );
     let query = ListQuery::new()
@@ -39,7 +39,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "It is changed: qualified, and worth 50000",
+        "Change it to qualified and 50000",
         &format!("PATCH /v1/leads/{}", jane.id),
     );
     output.lead(&store.update(
@@ -49,7 +49,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "It is searched by example.com in e-mail and company",
+        "Search for example.com in e-mail and company",
         "POST /v1/leads/search",
     );
     output.hits(
@@ -58,21 +58,21 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "It is deleted",
+        "Delete the lead",
         &format!("DELETE /v1/leads/{}", jane.id),
     );
     output.deleted(&store.delete(jane.id)?);
 
     step(
         output,
-        "It is in the trash, and can be restored for 30 days",
+        "List the trash, from which it can be restored for 30 days",
         "GET /v1/leads/trash",
     );
     output.trash(&store.list_trash(&TrashQuery::new())?);
 
     step(
         output,
-        "It is restored",
+        "Restore the lead",
         &format!("POST /v1/leads/{}/restore", jane.id),
     );
     output.lead(&store.restore(jane.id)?);
@@ -81,7 +81,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
 fn step(output: Output, what: &str, request: &str) {
     if output.json {
-        // What is printed must stay JSON.
+        // Standard output must contain only JSON.
         eprintln!("{what}: {request}");
     } else {
         say!("\n{what}: {request}");

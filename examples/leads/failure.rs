@@ -1,9 +1,9 @@
-//! Why a command could not be carried out.
+//! The error of a command.
 
 use leadstore::{Error, ErrorKind, Violation};
 
-/// A failure, as the Leads API tells of one: a code for programs, a message for people, and what is wrong with the
-/// input.
+/// An error with the members that the Leads API returns: a code for programs, a message for people,
+/// and the violations of the input.
 pub struct Failure {
     pub code: &'static str,
     pub message: String,

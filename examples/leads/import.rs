@@ -1,5 +1,5 @@
-//! Importing a CSV file: its columns are matched by their names, and a row that breaks a rule is reported while the
-//! others go in.
+//! Imports a CSV file. Columns are matched by name, and a row that breaks a rule is reported
+//! without stopping the import.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use leadstore::{LeadStore, NewLead};
 use crate::failure::{Failure, Result};
 use crate::show::{Output, print_json};
 
-/// How many rows go into one transaction.
+/// Number of rows per transaction.
 const BATCH: usize = 1_000;
 
-/// What a column means.
+/// The field that a column maps to.
 #[derive(Clone, Debug, PartialEq)]
 enum Column {
     Name,
@@ -28,37 +28,38 @@ enum Column {
     DealValue,
     Tags,
     ExternalId,
-    /// A custom field under the column's own name.
+    /// A custom field with this name.
     Custom(String),
 }
 
-/// A row that did not go in.
+/// A row that was rejected.
 pub struct BadRow {
     line: u64,
     reason: String,
 }
 
-/// What became of the rows of a file.
+/// The result of an import.
 pub struct Imported {
     pub leads: u64,
     pub refused: Vec<BadRow>,
 }
 
-/// A CSV file that was read, whose header says what its columns are.
+/// The contents of a CSV file, and the columns that its header names.
 pub struct CsvFile {
     bytes: Vec<u8>,
     columns: Vec<Column>,
 }
 
 impl CsvFile {
-    /// Reads a file and its header, so that one that is no list of leads is told before a store is made for it.
+    /// Reads a file and its header, so that a file without leads is rejected before a store is
+    /// created for it.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| malformed(&name, &error))?;
         Self::of(bytes, &name)
     }
 
-    /// The same of what a file of this name holds.
+    /// Parses the header of these bytes. Error messages use `name` as the name of the file.
     pub fn of(bytes: Vec<u8>, name: &str) -> Result<Self> {
         let failed = |what: &dyn std::fmt::Display| malformed(name, what);
         let mut reader = csv::Reader::from_reader(&bytes[..]);
@@ -68,7 +69,7 @@ impl CsvFile {
             .any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName))
         {
             return Err(failed(
-                &"its header, separated by commas, names no column name, first_name or last_name",
+                &"the header needs a column name, first_name or last_name, separated by commas",
             ));
         }
         Ok(Self { bytes, columns })
@@ -79,7 +80,7 @@ fn malformed(name: &str, what: &dyn std::fmt::Display) -> Failure {
     Failure::new("malformed_request", format!("{name}: {what}"))
 }
 
-/// Imports a file and reports what became of it; `false` if rows of it were refused.
+/// Imports a file and prints the result. Returns false if rows were rejected.
 pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
     let bar = if output.json {
         ProgressBar::hidden()
@@ -92,10 +93,10 @@ pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
     Ok(imported.refused.is_empty())
 }
 
-/// Imports a file.
+/// Imports a file, with one transaction per batch of rows.
 pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Imported> {
     let CsvFile { bytes, columns } = file;
-    // Rows of other lengths than the header's are reported one by one.
+    // Flexible, so that a row whose length differs from the header is reported on its own.
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(&bytes[..]);
@@ -139,7 +140,8 @@ pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Im
     })
 }
 
-/// Counts lines. The CSV reader's own count is that before the line ends and blank lines that it has yet to pass.
+/// Counts lines. The count of the CSV reader does not include the line endings and blank lines that
+/// it has yet to skip.
 struct Lines<'a> {
     bytes: &'a [u8],
     byte: usize,
@@ -147,7 +149,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line on which the row begins that is read from this byte on; rows are asked for in order.
+    /// Returns the line on which the row at this byte offset begins. Offsets must not decrease
+    /// between calls.
     fn line_of(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         while let Some(next) = self.bytes.get(self.byte) {
@@ -181,21 +184,22 @@ fn progress_bar(size: u64) -> ProgressBar {
     ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What each column means. Of several for one field the first is taken; the others become custom fields, like those of
-/// other titles. A custom field whose title is blank or comes again is named by its column's number.
+/// Maps every column to a field. If several columns match one field, the first one is used. The
+/// others become custom fields, as do unknown titles. A custom field with a blank or repeated title
+/// is named after the number of its column.
 fn columns(header: &csv::StringRecord) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (index, title) in header.iter().enumerate() {
         let title = title.trim_start_matches('\u{feff}').trim();
         let numbered = || Column::Custom(format!("{title} column {}", index + 1).trim().to_owned());
-        let meant = if title.is_empty() {
+        let mapped = if title.is_empty() {
             numbered()
         } else {
             column(title)
         };
         let custom = Column::Custom(title.to_owned());
         columns.push(
-            [meant, custom]
+            [mapped, custom]
                 .into_iter()
                 .find(|column| !columns.contains(column))
                 .unwrap_or_else(numbered),
@@ -233,15 +237,15 @@ fn new_lead(
 ) -> std::result::Result<NewLead, String> {
     if record.len() != columns.len() {
         return Err(format!(
-            "it has {} values, the header has {}",
+            "the row has {} values, but the header has {}",
             record.len(),
             columns.len()
         ));
     }
-    let value_of = |wanted: Column| {
+    let value_of = |target: Column| {
         let mut values = columns.iter().zip(record);
         values
-            .find(|(column, _)| **column == wanted)
+            .find(|(column, _)| **column == target)
             .map_or("", |(_, value)| value.trim())
     };
     let joined = format!(
@@ -264,14 +268,14 @@ fn new_lead(
             Column::Email => new.email(value),
             Column::Phone => new.phone(value),
             Column::Company => new.company(value),
-            // Exports often capitalise what statuses write small.
+            // Exports often capitalize statuses, which are lower case here.
             Column::Status => new.status(value.trim().to_lowercase()),
             Column::Source => new.source(value),
             Column::OwnerId => new.owner_id(value.trim()),
             Column::DealValue => {
                 let digits = value.trim();
                 let amount = Decimal::from_str_exact(digits)
-                    .map_err(|_| format!("deal_value: {digits} is no number"))?;
+                    .map_err(|_| format!("deal_value: {digits} is not a number"))?;
                 new.deal_value(amount)
             }
             Column::Tags => {

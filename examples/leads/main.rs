@@ -1,9 +1,9 @@
-//! A command-line tool over a lead store: `cargo run --example leads -- --help`.
+//! A command-line tool for a lead store: `cargo run --example leads -- --help`.
 //!
-//! `arguments` says what can be typed, `import` reads CSV files, `demo` shows the life of a lead, `show` prints,
-//! `failure` says what went wrong.
+//! `arguments` parses the command line, `import` reads CSV files, `demo` shows the life of a lead,
+//! `show` prints results, and `failure` is the error type.
 
-/// Prints a line; that nobody reads it any more, as with `| head`, is no failure.
+/// Prints a line. A closed standard output, as with `| head`, is not an error.
 macro_rules! say {
     ($($line:tt)*) => {{
         use std::io::Write;
@@ -41,56 +41,53 @@ fn main() -> ExitCode {
     }
 }
 
-/// Carries a command out; `false` if a part of it failed and was reported.
+/// Runs a command. Returns false if part of it failed and the failure was printed.
 fn run(arguments: Arguments, output: Output) -> Result<bool> {
     if let Command::Demo = arguments.command {
         return demo::run(arguments.store.as_deref(), output).map(|()| true);
     }
     let Some(directory) = arguments.store else {
-        return Err(Failure::new(
-            "malformed_request",
-            "name the store with --store DIR",
-        ));
+        return Err(Failure::new("malformed_request", "--store DIR is required"));
     };
     let imported = match &arguments.command {
         Command::Import { file } => Some(import::CsvFile::open(file)?),
         _ => None,
     };
-    // Only what writes may make a store, so that a mistyped directory is told.
+    // Only `import` and `create` may create a store, so that a mistyped directory is an error.
     let may_create = matches!(
         arguments.command,
         Command::Import { .. } | Command::Create(_)
     );
     if !may_create && !directory.join("leads.redb").exists() {
         let message = format!(
-            "there is no store in {}; import or create makes one",
+            "there is no store in {}; create one with import or create",
             directory.display()
         );
         return Err(Failure::new("not_found", message));
     }
-    let store = open(&directory, arguments.command.only_reads())?;
+    let store = open(&directory, arguments.command.is_read_only())?;
     let done = match imported {
         Some(file) => import::run(&store, &file, output)?,
-        None => carry_out(&store, arguments.command, output).map(|()| true)?,
+        None => execute(&store, arguments.command, output).map(|()| true)?,
     };
     store.close()?;
     Ok(done)
 }
 
-/// Opens the store, for reading only where that will do, so that several commands can read at once. A store that was
-/// not closed cleanly must be opened for writing.
-fn open(directory: &Path, only_reads: bool) -> leadstore::Result<LeadStore> {
-    match LeadStore::options().read_only(only_reads).open(directory) {
-        Err(error) if only_reads && error.kind() == ErrorKind::Unavailable => {
+/// Opens the store read-only if the command permits it, so that several commands can read at the
+/// same time. A store that was not closed cleanly must be opened for writing.
+fn open(directory: &Path, is_read_only: bool) -> leadstore::Result<LeadStore> {
+    match LeadStore::options().read_only(is_read_only).open(directory) {
+        Err(error) if is_read_only && error.kind() == ErrorKind::Unavailable => {
             LeadStore::open(directory)
         }
         opened => opened,
     }
 }
 
-fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> {
+fn execute(store: &LeadStore, command: Command, output: Output) -> Result<()> {
     match command {
-        // Done by their own functions.
+        // Handled by `run`.
         Command::Demo | Command::Import { .. } => {}
         Command::List {
             filter,
@@ -103,7 +100,7 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
         }
         Command::Get { id } => match store.get(id)? {
             Some(lead) => output.lead(&lead),
-            None => return Err(absent(store, id)?),
+            None => return Err(missing_lead(store, id)?),
         },
         Command::Search {
             text,
@@ -139,8 +136,8 @@ fn carry_out(store: &LeadStore, command: Command, output: Output) -> Result<()> 
     Ok(())
 }
 
-/// Why a lead cannot be shown: it is in the trash, or nowhere.
-fn absent(store: &LeadStore, id: LeadId) -> Result<Failure> {
+/// Returns the error for a lead that cannot be shown: it is in the trash or does not exist.
+fn missing_lead(store: &LeadStore, id: LeadId) -> Result<Failure> {
     Ok(match store.get_trashed(id)? {
         Some(trashed) => {
             let until = trashed.expires_at;
@@ -149,6 +146,6 @@ fn absent(store: &LeadStore, id: LeadId) -> Result<Failure> {
                 format!("lead {id} is in the trash; it can be restored until {until}"),
             )
         }
-        None => Failure::new("not_found", format!("there is no lead {id}")),
+        None => Failure::new("not_found", format!("lead {id} does not exist")),
     })
 }

@@ -1,4 +1,4 @@
-//! Printing: tables for people, or the bodies of the Leads API.
+//! Prints results: as tables, or as the response bodies of the Leads API.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// How to print.
+/// The output format.
 #[derive(Clone, Copy)]
 pub struct Output {
     pub json: bool,
@@ -57,7 +57,7 @@ impl Output {
             return print_json(page);
         }
         print_leads(page.items.iter());
-        print_place(page);
+        print_page_position(page);
     }
 
     pub fn hits(self, page: &Page<Hit>) {
@@ -81,14 +81,14 @@ impl Output {
             ]));
         }
         say!("{table}");
-        print_place(page);
+        print_page_position(page);
     }
 
     pub fn trash(self, page: &Page<TrashedLead>) {
         if self.json {
             return print_json(page);
         }
-        let mut table = table(&["id", "name", "status", "deleted", "can be restored until"]);
+        let mut table = table(&["id", "name", "status", "deleted", "restorable until"]);
         for TrashedLead {
             lead,
             deleted_at,
@@ -105,11 +105,11 @@ impl Output {
             ]));
         }
         say!("{table}");
-        print_place(page);
+        print_page_position(page);
     }
 
     pub fn deleted(self, trashed: &TrashedLead) {
-        // The API answers a deletion without a body.
+        // The API responds to a deletion without a body.
         if !self.json {
             say!(
                 "{} is in the trash until {}",
@@ -119,7 +119,7 @@ impl Output {
         }
     }
 
-    /// What a pipeline board shows, and how many leads are in the trash.
+    /// Prints the facets of a pipeline board and the number of leads in the trash.
     pub fn stats(self, facets: &Facets, trash: u64) {
         if self.json {
             return print_json(&serde_json::json!({"trash": trash, "facets": facets}));
@@ -145,7 +145,7 @@ impl Output {
         say!("{table}");
         for (name, values, none) in [
             ("source", &facets.sources, "(none)"),
-            ("owner", &facets.owners, "(nobody)"),
+            ("owner", &facets.owners, "(unassigned)"),
             ("tag", &facets.tags, "(none)"),
         ] {
             let mut table = self::table(&[name, "leads"]);
@@ -201,12 +201,12 @@ fn print_leads<'a>(leads: impl Iterator<Item = &'a Lead>) {
     say!("{table}");
 }
 
-fn print_place<T>(page: &Page<T>) {
+fn print_page_position<T>(page: &Page<T>) {
     if page.total == 0 {
         return say!("none found");
     }
     say!(
-        "page {} of {}, {} in all",
+        "page {} of {}, {} in total",
         page.page,
         page.total_pages(),
         page.total
@@ -214,7 +214,7 @@ fn print_place<T>(page: &Page<T>) {
 }
 
 pub fn print_json(body: &impl Serialize) {
-    // Nothing that the store serialises can fail to be written as JSON.
+    // The types of the store always serialize to JSON.
     say!("{}", serde_json::to_string_pretty(body).unwrap_or_default());
 }
 
@@ -233,7 +233,8 @@ fn align_right(table: &mut Table, column: usize) {
     }
 }
 
-/// A row of cells. Control characters are shown as escapes, so that what is stored cannot command the terminal.
+/// Returns a row of cells. Control characters are escaped, so that stored text cannot control the
+/// terminal.
 fn row(cells: impl IntoIterator<Item = String>) -> Vec<String> {
     let shown = |c: char| {
         if c.is_control() {

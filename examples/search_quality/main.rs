@@ -1,6 +1,8 @@
-//! How well searches find the contacts of a real export, as a table: `cargo run --release --example search_quality -- us-500.csv`
+//! Measures how well searches find the contacts of a real export, and prints a table: `cargo run
+//! --release --example search_quality -- us-500.csv`
 //!
-//! The file has the columns first_name, last_name, company_name, phone1 and email. The same table is checked by the tests.
+//! The file has the columns first_name, last_name, company_name, phone1 and email. The tests check
+//! the same table.
 
 mod measure;
 
@@ -16,12 +18,12 @@ fn main() -> Result<()> {
     let contacts = measure::Contact::read(&path);
     let store = LeadStore::in_memory()?;
     measure::import(&store, &contacts)?;
-    println!("| what is typed | what is wanted | contacts | found so |");
+    println!("| typed text | expected position | contacts | found |");
     println!("|---|---|---|---|");
     for row in measure::table(&store, &contacts)? {
         println!(
             "| {} | {} | {} | {} |",
-            row.typed, row.wanted, row.of, row.found
+            row.typed, row.expected, row.of, row.found
         );
     }
     store.close()

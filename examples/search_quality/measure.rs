@@ -1,4 +1,5 @@
-//! Real contacts, what a person would type to find each of them, and how often that does.
+//! Real contacts, the text that a person would type to find each of them, and how often that text
+//! finds them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use fastrand::Rng;
 use leadstore::{LeadStore, NewLead, Result, SearchQuery};
 
-/// One contact of the file.
+/// A contact of the file.
 pub struct Contact {
     first: String,
     last: String,
@@ -16,7 +17,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The contacts of a CSV file with a header.
+    /// Reads the contacts of a CSV file with a header.
     pub fn read(path: &Path) -> Vec<Self> {
         let mut reader = csv::Reader::from_path(path).expect("the file can be read");
         let header = reader.headers().expect("the file has a header").clone();
@@ -24,7 +25,7 @@ impl Contact {
             header
                 .iter()
                 .position(|column| column == name)
-                .expect("the column is there")
+                .expect("the column exists")
         };
         let columns = ["first_name", "last_name", "company_name", "phone1", "email"].map(column);
         let contact = |row: csv::Result<csv::StringRecord>| {
@@ -45,7 +46,8 @@ impl Contact {
         format!("{} {}", self.first, self.last)
     }
 
-    /// The phone's ten digits, with these before the first, the fourth and the seventh.
+    /// Returns the ten digits of the phone with separators before the first, the fourth and the
+    /// seventh one.
     fn spelled(&self, [before, between, then]: [&str; 3]) -> String {
         let digits: String = self.phone.chars().filter(char::is_ascii_digit).collect();
         format!(
@@ -57,7 +59,7 @@ impl Contact {
     }
 }
 
-/// Creates a lead of each contact.
+/// Creates a lead for each contact.
 pub fn import(store: &LeadStore, contacts: &[Contact]) -> Result<()> {
     store.transaction(|t| {
         contacts.iter().try_for_each(|contact| {
@@ -69,72 +71,74 @@ pub fn import(store: &LeadStore, contacts: &[Contact]) -> Result<()> {
     })
 }
 
-/// One line of the table: how many contacts are found as wanted by what is typed for each.
+/// A row of the table: the number of contacts that are found at the expected position by one kind
+/// of text.
 pub struct Row {
     pub typed: &'static str,
-    pub wanted: Wanted,
+    pub expected: Expected,
     pub of: usize,
     pub found: usize,
 }
 
-/// Where among the hits a contact is to be.
+/// The expected position of a contact among the hits.
 #[derive(Clone, Copy)]
-pub enum Wanted {
-    InTheFirst(usize),
+pub enum Expected {
+    Top(usize),
     Anywhere,
 }
 
-impl std::fmt::Display for Wanted {
+impl std::fmt::Display for Expected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::InTheFirst(1) => f.write_str("the first hit"),
-            Self::InTheFirst(count) => write!(f, "among the first {count}"),
+            Self::Top(1) => f.write_str("the first hit"),
+            Self::Top(count) => write!(f, "among the first {count}"),
             Self::Anywhere => f.write_str("among the hits"),
         }
     }
 }
 
-/// What is typed for a contact, if anything.
-type Typed<'a> = Box<dyn FnMut(&Contact) -> Option<String> + 'a>;
+/// Returns the text that a person types for a contact, or `None` if this kind of text does not
+/// apply to it.
+type TextFor<'a> = Box<dyn FnMut(&Contact) -> Option<String> + 'a>;
 
-/// Searches for every contact in every way.
+/// Searches for every contact with every kind of text.
 pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
-    use Wanted::{Anywhere, InTheFirst};
+    use Expected::{Anywhere, Top};
     let mut names: HashMap<String, usize> = HashMap::new();
     contacts
         .iter()
         .for_each(|contact| *names.entry(contact.name()).or_default() += 1);
-    // The same typos in every run.
+    // A fixed seed, for the same typos in every run.
     let mut rng = Rng::with_seed(500);
-    let mut ways: Vec<(&'static str, Wanted, Typed<'_>)> = vec![
+    let mut kinds: Vec<(&'static str, Expected, TextFor<'_>)> = vec![
         (
             "the e-mail address",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.email.clone())),
         ),
         (
             "the phone as `504-621-8927`",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.phone.clone())),
         ),
         (
             "`(504) 621 8927`",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.spelled(["(", ") ", " "]))),
         ),
         (
             "`+1 504 621 8927`",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.spelled(["+1 ", " ", " "]))),
         ),
         (
             "`5046218927`",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.spelled(["", "", ""]))),
         ),
         (
             "first and last name, where they are unique",
-            InTheFirst(1),
+            Top(1),
             Box::new(|c| Some(c.name()).filter(|name| names.get(name) == Some(&1))),
         ),
         (
@@ -144,12 +148,12 @@ pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
         ),
         (
             "last and first name in small letters",
-            InTheFirst(3),
+            Top(3),
             Box::new(|c| Some(format!("{} {}", c.last, c.first).to_lowercase())),
         ),
         (
             "first and last name with a typo",
-            InTheFirst(3),
+            Top(3),
             Box::new(move |c| mistyped(&mut rng, &c.name())),
         ),
         (
@@ -168,28 +172,28 @@ pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
             Box::new(|c| Some(c.last.chars().take(3).collect())),
         ),
     ];
-    let mut rows = Vec::with_capacity(ways.len());
-    for (typed, wanted, text) in &mut ways {
+    let mut rows = Vec::with_capacity(kinds.len());
+    for (typed, expected, text) in &mut kinds {
         let mut row = Row {
             typed,
-            wanted: *wanted,
+            expected: *expected,
             of: 0,
             found: 0,
         };
         for contact in contacts {
             let Some(text) = text(contact) else { continue };
             row.of += 1;
-            row.found += usize::from(finds(store, &text, *wanted, contact)?);
+            row.found += usize::from(finds(store, &text, *expected, contact)?);
         }
         rows.push(row);
     }
     Ok(rows)
 }
 
-fn finds(store: &LeadStore, text: &str, wanted: Wanted, contact: &Contact) -> Result<bool> {
+fn finds(store: &LeadStore, text: &str, expected: Expected, contact: &Contact) -> Result<bool> {
     for page in 1.. {
         let found = store.search(&SearchQuery::new(text).per_page(100).page(page))?;
-        let first = if let Wanted::InTheFirst(count) = wanted {
+        let first = if let Expected::Top(count) = expected {
             count
         } else {
             found.items.len()
@@ -202,14 +206,15 @@ fn finds(store: &LeadStore, text: &str, wanted: Wanted, contact: &Contact) -> Re
         {
             return Ok(true);
         }
-        if matches!(wanted, Wanted::InTheFirst(_)) || found.items.is_empty() {
+        if matches!(expected, Expected::Top(_)) || found.items.is_empty() {
             break;
         }
     }
     Ok(false)
 }
 
-/// A name with one typo that is forgiven: what is typed has 4 letters or more, and the first one is right.
+/// Returns a name with one typo that search tolerates: the mistyped word has at least 4 letters and
+/// keeps its first letter. Returns `None` if no word is long enough.
 fn mistyped(rng: &mut Rng, name: &str) -> Option<String> {
     let mut words: Vec<Vec<char>> = name.split(' ').map(|word| word.chars().collect()).collect();
     let long: Vec<usize> = (0..words.len())

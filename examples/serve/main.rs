@@ -1,6 +1,8 @@
-//! A small server of the Leads API on loopback: `cargo run --features http --example serve -- --store my-leads`.
+//! A small server for the Leads API on loopback: `cargo run --features http --example serve --
+//! --store my-leads`.
 //!
-//! It prints a `curl` line with a fresh access token. At `/` it serves a page that calls the API as a front end does.
+//! It prints a `curl` command with a fresh access token. `/` serves a page that calls the API as a
+//! front end does.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -16,20 +18,21 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The store's directory; without it the store is in memory and gone with the server.
+    /// Directory of the store; without it, the store is in memory and is lost when the server
+    /// stops.
     #[arg(long)]
     store: Option<PathBuf>,
-    /// The port on loopback; 0 takes any that is free.
+    /// Port on loopback; 0 picks a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// One more origin whose pages may call the API, such as http://localhost:5173.
+    /// Another origin whose pages may call the API, such as http://localhost:5173. Can be repeated.
     #[arg(long)]
     allow_origin: Vec<String>,
 }
 
 const PAGE: &str = include_str!("page.html");
-/// One byte more than the API takes, so that it is the API that refuses a larger body.
-const MOST_BODY_BYTES: u64 = (1 << 20) + 1;
+/// One byte more than the API accepts, so that the API itself rejects larger bodies.
+const BODY_BYTES_MAX: u64 = (1 << 20) + 1;
 const THREADS: usize = 4;
 
 fn main() -> Result<(), Failure> {
@@ -38,7 +41,7 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    // For today: keys that nobody revokes would gather in the store.
+    // Expires after a day: keys that are never revoked would pile up in the store.
     let expires_at = Utc::now() + TimeDelta::days(1);
     let key = store
         .credentials()
@@ -49,7 +52,7 @@ fn main() -> Result<(), Failure> {
 
     let server = Arc::new(tiny_http::Server::http(("127.0.0.1", arguments.port))?);
     let url = format!("http://{}", server.server_addr());
-    println!("The Leads API is at {url}/v1/leads, and a page that calls it at {url}/#{key}\n");
+    println!("Leads API: {url}/v1/leads\nPage that calls it: {url}/#{key}\n");
     println!("curl -H 'Authorization: Bearer {key}' '{url}/v1/leads?status=new&sort=-created_at'");
 
     let threads: Vec<_> = (0..THREADS)
@@ -58,14 +61,14 @@ fn main() -> Result<(), Failure> {
             std::thread::spawn(move || {
                 for request in server.incoming_requests() {
                     if let Err(error) = answer(&api, request) {
-                        eprintln!("a request was not answered: {error}");
+                        eprintln!("failed to answer a request: {error}");
                     }
                 }
             })
         })
         .collect();
     for thread in threads {
-        thread.join().map_err(|_| "a thread panicked")?;
+        thread.join().map_err(|_| "a server thread panicked")?;
     }
     Ok(())
 }
@@ -73,12 +76,12 @@ fn main() -> Result<(), Failure> {
 fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure> {
     if request.url().split('?').next() == Some("/") {
         let html = tiny_http::Header::from_bytes("Content-Type", "text/html; charset=utf-8")
-            .map_err(|()| "header")?;
+            .map_err(|()| "invalid header")?;
         return Ok(request.respond(tiny_http::Response::from_string(PAGE).with_header(html))?);
     }
     let response = match translated(&mut request) {
         Ok(translated) => api.handle(translated),
-        // What the crate `http` cannot hold is no request.
+        // The `http` crate cannot represent this request.
         Err(error) => Response::builder()
             .status(400)
             .body(error.to_string().into_bytes())?,
@@ -87,7 +90,7 @@ fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure
     let mut answer = tiny_http::Response::from_data(body).with_status_code(head.status.as_u16());
     for (name, value) in &head.headers {
         let header = tiny_http::Header::from_bytes(name.as_str(), value.as_bytes())
-            .map_err(|()| "header")?;
+            .map_err(|()| "invalid header")?;
         answer.add_header(header);
     }
     Ok(request.respond(answer)?)
@@ -97,7 +100,7 @@ fn translated(request: &mut tiny_http::Request) -> Result<Request<Vec<u8>>, Fail
     let mut body = Vec::new();
     request
         .as_reader()
-        .take(MOST_BODY_BYTES)
+        .take(BODY_BYTES_MAX)
         .read_to_end(&mut body)?;
     let mut builder = Request::builder()
         .method(request.method().as_str())

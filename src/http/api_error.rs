@@ -51,10 +51,10 @@ impl ApiErrorCode {
 
 /// What goes wrong with a request.
 #[derive(Debug)]
-pub(crate) struct ApiError(Box<Inner>);
+pub(crate) struct ApiError(Box<ApiErrorInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct ApiErrorInner {
     code: ApiErrorCode,
     message: String,
     details: Vec<Violation>,
@@ -65,7 +65,7 @@ struct Inner {
 impl ApiError {
     pub(crate) fn new(code: ApiErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner {
+        Self(Box::new(ApiErrorInner {
             code,
             message,
             details: Vec::new(),
@@ -144,7 +144,7 @@ impl ApiError {
 
     pub(crate) fn into_response(self) -> Response<Vec<u8>> {
         #[derive(Serialize)]
-        struct Body<'a> {
+        struct ErrorBody<'a> {
             error: ApiErrorCode,
             message: &'a str,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -152,14 +152,14 @@ impl ApiError {
             #[serde(skip_serializing_if = "Option::is_none")]
             expires_at: Option<String>,
         }
-        let Inner {
+        let ApiErrorInner {
             code,
             message,
             details,
             expires_at,
             header,
         } = *self.0;
-        let body = Body {
+        let body = ErrorBody {
             error: code,
             message: &message,
             details: &details,

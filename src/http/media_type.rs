@@ -7,7 +7,7 @@ use crate::http::api_error::ApiError;
 
 /// What an operation does with a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum RequestBody {
     /// It has no use for one.
     Ignored,
     /// It takes `application/json`.
@@ -16,7 +16,7 @@ pub(crate) enum Body {
     MergePatch,
 }
 
-impl Body {
+impl RequestBody {
     /// The types that it takes, for `Accept`.
     const fn accepted(self) -> &'static str {
         match self {
@@ -79,7 +79,10 @@ mod tests {
             ("", false, false),
         ] {
             assert_eq!(
-                (Body::Json.takes(named), Body::MergePatch.takes(named)),
+                (
+                    RequestBody::Json.takes(named),
+                    RequestBody::MergePatch.takes(named)
+                ),
                 (json, merge_patch),
                 "{named}"
             );

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Response};
 use crate::credential::Scope;
 use crate::http::api_error::ApiError;
 use crate::http::call::Call;
-use crate::http::media_type::Body;
+use crate::http::media_type::RequestBody;
 use crate::http::params::percent_decoded;
 use crate::http::{operations, search_operation, trash_operations};
 
@@ -22,7 +22,7 @@ pub(crate) struct Route {
 pub(crate) struct Operation {
     method: Method,
     pub(crate) scope: Scope,
-    pub(crate) body: Body,
+    pub(crate) body: RequestBody,
     pub(crate) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, ApiError>,
 }
 
@@ -34,13 +34,13 @@ static ROUTES: [Route; 6] = [
             Operation {
                 method: Method::GET,
                 scope: Scope::Read,
-                body: Body::Ignored,
+                body: RequestBody::Ignored,
                 run: operations::list,
             },
             Operation {
                 method: Method::POST,
                 scope: Scope::Write,
-                body: Body::Json,
+                body: RequestBody::Json,
                 run: operations::create,
             },
         ],
@@ -50,7 +50,7 @@ static ROUTES: [Route; 6] = [
         operations: &[Operation {
             method: Method::POST,
             scope: Scope::Read,
-            body: Body::Json,
+            body: RequestBody::Json,
             run: search_operation::search,
         }],
     },
@@ -60,13 +60,13 @@ static ROUTES: [Route; 6] = [
             Operation {
                 method: Method::GET,
                 scope: Scope::Read,
-                body: Body::Ignored,
+                body: RequestBody::Ignored,
                 run: trash_operations::list,
             },
             Operation {
                 method: Method::DELETE,
                 scope: Scope::Delete,
-                body: Body::Ignored,
+                body: RequestBody::Ignored,
                 run: trash_operations::empty,
             },
         ],
@@ -76,7 +76,7 @@ static ROUTES: [Route; 6] = [
         operations: &[Operation {
             method: Method::DELETE,
             scope: Scope::Delete,
-            body: Body::Ignored,
+            body: RequestBody::Ignored,
             run: trash_operations::purge,
         }],
     },
@@ -86,19 +86,19 @@ static ROUTES: [Route; 6] = [
             Operation {
                 method: Method::GET,
                 scope: Scope::Read,
-                body: Body::Ignored,
+                body: RequestBody::Ignored,
                 run: operations::get,
             },
             Operation {
                 method: Method::PATCH,
                 scope: Scope::Write,
-                body: Body::MergePatch,
+                body: RequestBody::MergePatch,
                 run: operations::update,
             },
             Operation {
                 method: Method::DELETE,
                 scope: Scope::Delete,
-                body: Body::Ignored,
+                body: RequestBody::Ignored,
                 run: operations::delete,
             },
         ],
@@ -108,7 +108,7 @@ static ROUTES: [Route; 6] = [
         operations: &[Operation {
             method: Method::POST,
             scope: Scope::Write,
-            body: Body::Ignored,
+            body: RequestBody::Ignored,
             run: operations::restore,
         }],
     },

@@ -6,9 +6,9 @@ use serde::ser::{Error as _, Serialize, Serializer};
 
 /// Writes a deal's value as a JSON number. A value within the rules has at most 15 digits, which a double carries
 /// exactly: its shortest decimal form is again those digits.
-pub(crate) struct Json(pub(crate) Decimal);
+pub(crate) struct JsonNumber(pub(crate) Decimal);
 
-impl Serialize for Json {
+impl Serialize for JsonNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = self.0.normalize();
         if value.scale() == 0
@@ -27,7 +27,7 @@ impl Serialize for Json {
 
 /// The same for sums of deal values, which may have more digits than a double: those are rounded.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    Json(*value).serialize(serializer)
+    JsonNumber(*value).serialize(serializer)
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
         #[test]
         fn every_allowed_value_is_written_digit_for_digit(mantissa in 0_i64..1_000_000_000_000_000, scale in 0_u32..=4) {
             let value = Decimal::new(mantissa % 10_i64.pow(11 + scale), scale);
-            let json = serde_json::to_string(&Json(value)).unwrap();
+            let json = serde_json::to_string(&JsonNumber(value)).unwrap();
             prop_assert_eq!(json.parse::<Decimal>().unwrap_or_else(|_| Decimal::from_scientific(&json).unwrap()), value);
             prop_assert!(!json.ends_with(".0"), "{}", json);
         }
@@ -54,7 +54,7 @@ mod tests {
             ("99999999999.9999", "99999999999.9999"),
         ] {
             assert_eq!(
-                serde_json::to_string(&Json(value.parse().unwrap())).unwrap(),
+                serde_json::to_string(&JsonNumber(value.parse().unwrap())).unwrap(),
                 json
             );
         }

@@ -103,14 +103,14 @@ impl NewLead {
                 "must not be blank",
             );
         }
-        let status = self
-            .status
-            .and_then(|raw| statuses.normalise(raw, v))
-            .unwrap_or_else(|| statuses.initial());
         let mut texts: TextMap<Option<String>> = TextMap::default();
         for (field, raw) in self.texts.into_iter() {
             *texts.get_mut(field) = raw.and_then(|raw| field.rule().normalise(raw, v));
         }
+        let status = self
+            .status
+            .and_then(|raw| statuses.normalise(raw, v))
+            .unwrap_or_else(|| statuses.initial());
         let deal_value = self.deal_value.map(|value| rule::deal_value(value, v));
         rule::tags(&self.tags, v);
         rule::custom_field_count(self.custom_fields.len(), v);

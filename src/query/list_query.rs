@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::lead::{Lead, ViolationCode, Violations};
 use crate::query::cursor::Cursor;
 use crate::query::filter::Filter;
-use crate::query::order::{Start, page_of_rows};
+use crate::query::order::{PageStart, page_of_rows};
 use crate::query::page::{Page, Paging};
 use crate::query::position::Position;
 use crate::query::select::select;
@@ -124,8 +124,11 @@ pub(crate) fn list(state: StoreState<'_>, query: &ListQuery) -> Result<Page<Lead
     let total = rows.len();
     let (sort, limit) = (query.order(), query.paging.limit());
     let (start, number) = match &query.after {
-        Some(cursor) => (Start::After(&cursor.position), cursor.page),
-        None => (Start::Offset(query.paging.offset()), query.paging.page()),
+        Some(cursor) => (PageStart::After(&cursor.position), cursor.page),
+        None => (
+            PageStart::Offset(query.paging.offset()),
+            query.paging.page(),
+        ),
     };
     // One more than is wanted tells whether there is a next page.
     let mut page = page_of_rows(state, rows, sort, start, limit + 1)?;

@@ -23,7 +23,7 @@ use crate::storage::key::KeyRange;
 
 /// Where a page begins.
 #[derive(Clone, Copy)]
-pub(crate) enum Start<'p> {
+pub(crate) enum PageStart<'p> {
     /// After so many rows.
     Offset(u64),
     /// After the row that stood or stands there.
@@ -35,7 +35,7 @@ pub(crate) fn page_of_rows(
     state: StoreState<'_>,
     rows: RowSet,
     sort: &[Sort],
-    start: Start<'_>,
+    start: PageStart<'_>,
     limit: usize,
 ) -> Result<Vec<Row>> {
     let tie = sort
@@ -43,8 +43,8 @@ pub(crate) fn page_of_rows(
         .map_or(Direction::Descending, |first| first.direction());
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     let (skip, after) = match start {
-        Start::Offset(offset) => (offset, None),
-        Start::After(position) => (0, Some(position.after())),
+        PageStart::Offset(offset) => (offset, None),
+        PageStart::After(position) => (0, Some(position.after())),
     };
     let mut pager = Pager {
         state,
@@ -91,7 +91,7 @@ pub(crate) fn newest_of(
             state,
             rows,
             &[Sort::desc(SortKey::CreatedAt)],
-            Start::Offset(offset),
+            PageStart::Offset(offset),
             limit,
         );
     }

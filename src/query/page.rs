@@ -108,12 +108,12 @@ const MAX_WINDOW: u32 = 1_000;
 /// Which part of a result is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Paging {
-    start: Start,
+    start: PageAnchor,
     limit: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
+enum PageAnchor {
     Page(u64),
     Offset(u64),
 }
@@ -121,7 +121,7 @@ enum Start {
 impl Default for Paging {
     fn default() -> Self {
         Self {
-            start: Start::Page(1),
+            start: PageAnchor::Page(1),
             limit: 25,
         }
     }
@@ -130,7 +130,7 @@ impl Default for Paging {
 impl Paging {
     pub(crate) fn at_page(self, page: u64) -> Self {
         Self {
-            start: Start::Page(page),
+            start: PageAnchor::Page(page),
             ..self
         }
     }
@@ -144,19 +144,19 @@ impl Paging {
 
     pub(crate) fn window(offset: u64, limit: u32) -> Self {
         Self {
-            start: Start::Offset(offset),
+            start: PageAnchor::Offset(offset),
             limit,
         }
     }
 
     pub(crate) fn check(self, violations: &mut Violations) {
         let (limit_name, most) = match self.start {
-            Start::Page(0) => {
+            PageAnchor::Page(0) => {
                 violations.add("page", ViolationCode::OutOfRange, "must be 1 or more");
                 ("per_page", MAX_PER_PAGE)
             }
-            Start::Page(_) => ("per_page", MAX_PER_PAGE),
-            Start::Offset(_) => ("limit", MAX_WINDOW),
+            PageAnchor::Page(_) => ("per_page", MAX_PER_PAGE),
+            PageAnchor::Offset(_) => ("limit", MAX_WINDOW),
         };
         if !(1..=most).contains(&self.limit) {
             violations.add(
@@ -169,8 +169,8 @@ impl Paging {
 
     pub(crate) fn offset(self) -> u64 {
         match self.start {
-            Start::Page(page) => page.saturating_sub(1).saturating_mul(self.limit.into()),
-            Start::Offset(offset) => offset,
+            PageAnchor::Page(page) => page.saturating_sub(1).saturating_mul(self.limit.into()),
+            PageAnchor::Offset(offset) => offset,
         }
     }
 
@@ -180,8 +180,8 @@ impl Paging {
 
     pub(crate) fn page(self) -> u64 {
         match self.start {
-            Start::Page(page) => page,
-            Start::Offset(offset) => (offset / u64::from(self.limit).max(1)).saturating_add(1),
+            PageAnchor::Page(page) => page,
+            PageAnchor::Offset(offset) => (offset / u64::from(self.limit).max(1)).saturating_add(1),
         }
     }
 }

@@ -14,7 +14,11 @@ use crate::search::query::search_query::SearchQuery;
 use crate::search::search_view::SearchView;
 use crate::search::terms::field::FieldScope;
 
-/// The page that a checked `query` asks for. `Unavailable` if the index fails, in which case it is not to be used again.
+/// Returns the page that a validated `query` requests.
+///
+/// # Errors
+///
+/// `Unavailable` if reading the index fails. The index must not be used again then.
 pub(crate) fn search(
     state: StoreState<'_>,
     view: &SearchView,
@@ -38,7 +42,7 @@ pub(crate) fn search(
     })
 }
 
-/// How all that a checked `query` finds divides.
+/// Returns the facets of all leads that a validated `query` matches.
 pub(crate) fn facets(
     state: StoreState<'_>,
     view: &SearchView,
@@ -48,24 +52,25 @@ pub(crate) fn facets(
     facets_of(state, &found.rows())
 }
 
-/// tantivy panics over damage that its checksums do not show.
+/// Runs a search and converts a panic to an error: tantivy panics on corruption that its checksums
+/// do not detect.
 fn catch_index_panic<T>(answer: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
         Err(Error::new(
             ErrorKind::Unavailable,
-            "searching panicked, which a damaged index can cause",
+            "the search panicked; the search index may be corrupted",
         ))
     })
 }
 
-/// What is found, and whether typos had to be forgiven for it.
+/// Returns the hits, and true if typos were tolerated to find them.
 fn find(
     state: StoreState<'_>,
     view: &SearchView,
     query: &SearchQuery,
     text: &QueryText,
 ) -> Result<(RankedHits, bool)> {
-    // A query without letter or digit finds nothing.
+    // A query without a letter or digit matches nothing.
     if text.groups.is_empty() {
         return Ok((RankedHits::default(), false));
     }

@@ -1,4 +1,4 @@
-//! A lead that a search found, and where in it.
+//! A lead that matched a search, and the matched ranges of its values.
 
 use std::ops::Range;
 
@@ -12,30 +12,30 @@ use crate::search::terms::field::Field;
 use crate::search::terms::lead_terms::{SearchedValue, values};
 use crate::search::terms::phone::PhoneNumber;
 
-/// A lead that a search found.
+/// A lead that matched a search.
 ///
-/// It serialises as the lead's object with `matches` as one more member.
+/// It serializes as the lead's object with the additional member `matches`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
     /// The lead.
     pub lead: Lead,
-    /// Where the query's words were found, in the order of the fields.
+    /// The matched values, in the order of the fields.
     pub matches: Vec<Match>,
 }
 
-/// Where in one value of a lead words of a query were found.
+/// The ranges of one value of a lead that match words of the query.
 ///
-/// It serialises with its ranges in UTF-16 code units, so that JavaScript can cut the value by them.
+/// It serializes the ranges in UTF-16 code units, so that JavaScript can slice the value with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Match {
-    /// The field that the value stands in; a custom field by its name.
+    /// The field of the value. A custom field is reported by its name.
     pub field: Field,
-    /// The value's place in the list, for tags and custom fields that are lists.
+    /// Index of the value in its list, for tags and for custom fields that are lists.
     pub item: Option<usize>,
-    /// The places, as bytes of the value's text, in order and without overlap. A number's or boolean's text is as JSON
-    /// writes it.
+    /// Byte ranges in the text of the value, in ascending order and without overlap. The text of a
+    /// number or boolean is its JSON representation.
     pub ranges: Vec<Range<usize>>,
     utf16_ranges: Vec<Range<usize>>,
 }
@@ -64,7 +64,7 @@ impl Serialize for Match {
     }
 }
 
-/// Where what was typed is in `lead`, looking only into `fields` unless there are none.
+/// Returns the ranges of `lead` that match the query, only in `fields` unless it is empty.
 pub(crate) fn matches(
     catalogue: &Catalogue,
     lead: &Lead,
@@ -72,7 +72,7 @@ pub(crate) fn matches(
     fields: &[Field],
     forgiving: bool,
 ) -> Vec<Match> {
-    let asked = |value: &SearchedValue<'_>| {
+    let is_searched = |value: &SearchedValue<'_>| {
         let field = value.field();
         fields.is_empty()
             || fields.contains(&field)
@@ -80,17 +80,17 @@ pub(crate) fn matches(
     };
     let values: Vec<SearchedText<'_>> = values(catalogue, lead)
         .into_iter()
-        .filter(asked)
+        .filter(is_searched)
         .map(SearchedText::new)
         .collect();
-    let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
+    let mut occurrences: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
     for group in &query.groups {
         let phrases: Vec<Vec<MatchRange>> = group
             .phrases
             .iter()
-            .map(|phrase| nearest_places(&values, phrase, forgiving))
+            .map(|phrase| best_ranges(&values, phrase, forgiving))
             .collect();
-        let in_words = if phrases.iter().all(|places| !places.is_empty()) {
+        let in_words = if phrases.iter().all(|occurrences| !occurrences.is_empty()) {
             phrases.concat()
         } else {
             Vec::new()
@@ -98,22 +98,24 @@ pub(crate) fn matches(
         let as_number = group
             .number
             .iter()
-            .flat_map(|number| number_places(&values, number));
+            .flat_map(|number| number_ranges(&values, number));
         for MatchRange { value, range } in in_words.into_iter().chain(as_number) {
-            places
+            occurrences
                 .get_mut(value)
                 .into_iter()
-                .for_each(|places| places.push(range.clone()));
+                .for_each(|occurrences| occurrences.push(range.clone()));
         }
     }
     let found = values
         .iter()
-        .zip(places)
-        .filter(|(_, places)| !places.is_empty());
-    found.map(|(value, places)| value.matched(places)).collect()
+        .zip(occurrences)
+        .filter(|(_, occurrences)| !occurrences.is_empty());
+    found
+        .map(|(value, occurrences)| value.matched(occurrences))
+        .collect()
 }
 
-/// A place in one of several values.
+/// A range in one of several values.
 #[derive(Clone)]
 struct MatchRange {
     value: usize,
@@ -127,7 +129,7 @@ struct SearchedText<'a> {
 
 impl<'a> SearchedText<'a> {
     fn new(value: SearchedValue<'a>) -> Self {
-        // Phones are compared as numbers only.
+        // Phones are compared only as numbers.
         let words = if value.field == TermField::Phone {
             Vec::new()
         } else {
@@ -136,10 +138,10 @@ impl<'a> SearchedText<'a> {
         Self { value, words }
     }
 
-    fn matched(&self, mut places: Vec<Range<usize>>) -> Match {
-        places.sort_by_key(|range| (range.start, range.end));
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(places.len());
-        for range in places {
+    fn matched(&self, mut occurrences: Vec<Range<usize>>) -> Match {
+        occurrences.sort_by_key(|range| (range.start, range.end));
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(occurrences.len());
+        for range in occurrences {
             match ranges.last_mut() {
                 Some(last) if range.start < last.end => last.end = last.end.max(range.end),
                 _ => ranges.push(range),
@@ -156,22 +158,18 @@ impl<'a> SearchedText<'a> {
     }
 }
 
-/// The places with the fewest typos in which the words of a phrase stand side by side, each from the first word's start to
-/// the last one's end.
-fn nearest_places(
-    values: &[SearchedText<'_>],
-    phrase: &Phrase,
-    forgiving: bool,
-) -> Vec<MatchRange> {
-    let (mut fewest, mut places) = (u8::MAX, Vec::new());
+/// Returns the ranges in which the words of a phrase are adjacent with the fewest typos, each from
+/// the start of the first word to the end of the last one.
+fn best_ranges(values: &[SearchedText<'_>], phrase: &Phrase, forgiving: bool) -> Vec<MatchRange> {
+    let (mut fewest, mut occurrences) = (u8::MAX, Vec::new());
     for (value, searched) in values.iter().enumerate() {
         for window in searched.words.windows(phrase.words.len().max(1)) {
             let typos = window
                 .iter()
                 .zip(&phrase.words)
-                .map(|(word, wanted)| wanted.meant(&word.text, forgiving));
+                .map(|(word, typed)| typed.difference(&word.text, forgiving));
             let typos = typos
-                .map(|meant| meant.map(|(typos, _)| typos))
+                .map(|difference| difference.map(|(typos, _)| typos))
                 .try_fold(0, |sum: u8, t| Some(sum.saturating_add(t?)));
             let (Some(typos), Some(first), Some(last)) = (typos, window.first(), window.last())
             else {
@@ -179,32 +177,32 @@ fn nearest_places(
             };
             if typos < fewest {
                 fewest = typos;
-                places.clear();
+                occurrences.clear();
             }
             if typos == fewest {
-                places.push(MatchRange {
+                occurrences.push(MatchRange {
                     value,
                     range: first.start..last.end,
                 });
             }
         }
     }
-    places
+    occurrences
 }
 
-fn number_places(values: &[SearchedText<'_>], number: &PhoneNumber) -> Vec<MatchRange> {
+fn number_ranges(values: &[SearchedText<'_>], number: &PhoneNumber) -> Vec<MatchRange> {
     let phones = values
         .iter()
         .enumerate()
         .filter(|(_, searched)| searched.value.field == TermField::Phone);
-    let places = phones.flat_map(|(value, searched)| {
+    let occurrences = phones.flat_map(|(value, searched)| {
         let digits = analyzer::digits(&searched.value.text);
         number
-            .places(&digits)
+            .occurrences(&digits)
             .into_iter()
             .map(move |(range, _)| MatchRange { value, range })
     });
-    places.collect()
+    occurrences.collect()
 }
 
 fn utf16(text: &str, range: &Range<usize>) -> Range<usize> {

@@ -17,19 +17,19 @@ const ANALYSED_MAX: u64 = 20_000;
 pub(crate) struct IndexView {
     searcher: tantivy::Searcher,
     schema: IndexSchema,
-    /// In the order of the searcher's segments.
+    /// Row columns in the order of the searcher's segments.
     row_columns: Vec<RowColumn>,
 }
 
 /// What a search reads beside the store's state.
 #[derive(Clone, Default)]
 pub(crate) struct SearchView {
-    /// `None` while the index is opened or rebuilt.
+    /// `None` while the index is being opened or rebuilt.
     index: Option<Arc<IndexView>>,
-    /// The leads that changed since the index was committed; empty while `is_followed` is false.
+    /// The leads that changed since the index was committed; empty while `tracks_changes` is false.
     recent: RecentIndex,
     /// Set if the index that is being made will lack what is written from now on, so that it has to be kept in `recent`.
-    is_followed: bool,
+    tracks_changes: bool,
 }
 
 /// A slot that holds the published view, as the thread that keeps the index uses it.
@@ -49,9 +49,9 @@ impl SearchView {
         &self.recent
     }
 
-    /// Returns the segments of the index; `Unavailable` while there is none.
+    /// Returns the segments of the index. Fails with `Unavailable` while there is no index.
     pub(crate) fn segments(&self) -> Result<impl Iterator<Item = Segment<'_>>> {
-        let index = self.index.as_ref().ok_or_else(index_is_built)?;
+        let index = self.index.as_ref().ok_or_else(index_not_ready)?;
         let segments = index
             .searcher
             .segment_readers()
@@ -60,7 +60,8 @@ impl SearchView {
         Ok(segments.map(|(reader, row_column)| Segment::new(reader, &index.schema, row_column)))
     }
 
-    /// Returns true if a search can be answered at once: there is an index, and few enough leads changed since.
+    /// Returns true if a search can be answered at once: there is an index, and few enough leads
+    /// are unindexed.
     pub(crate) fn is_searchable(&self) -> bool {
         self.index.is_some() && self.recent.len() <= ANALYSED_MAX
     }
@@ -71,7 +72,7 @@ impl SearchView {
     }
 
     /// Returns true if both views share one committed index.
-    pub(crate) fn has_index_of(&self, other: &Self) -> bool {
+    pub(crate) fn shares_index_with(&self, other: &Self) -> bool {
         matches!((&self.index, &other.index), (Some(this), Some(other)) if Arc::ptr_eq(this, other))
     }
 
@@ -84,7 +85,7 @@ impl SearchView {
     pub(crate) fn with_changes(&self, rows: RowSet, committed: &CommittedState) -> Self {
         // A memory segment keeps the pages of its state from being reused. If the index does not follow, they would be
         // kept for ever.
-        let recent = if self.is_followed {
+        let recent = if self.tracks_changes {
             self.recent.with(rows, committed)
         } else {
             RecentIndex::default()
@@ -99,7 +100,7 @@ impl SearchView {
     pub(crate) fn freeze(&self) -> Self {
         Self {
             recent: self.recent.immutable(),
-            is_followed: true,
+            tracks_changes: true,
             index: self.index.clone(),
         }
     }
@@ -107,13 +108,13 @@ impl SearchView {
     /// Returns the view with an index that holds what was frozen. If the index was given up meanwhile it lacks what was
     /// written since, and is not taken.
     pub(crate) fn with_index(&self, index: Arc<IndexView>) -> Self {
-        if !self.is_followed {
+        if !self.tracks_changes {
             return self.clone();
         }
         Self {
             recent: self.recent.without_immutable(),
             index: Some(index),
-            is_followed: true,
+            tracks_changes: true,
         }
     }
 
@@ -126,7 +127,7 @@ impl SearchView {
         PausedSearch {
             unindexed,
             index: self.index.clone(),
-            is_followed: self.is_followed,
+            tracks_changes: self.tracks_changes,
         }
     }
 }
@@ -135,7 +136,7 @@ impl SearchView {
 pub(crate) struct PausedSearch {
     unindexed: RowSet,
     index: Option<Arc<IndexView>>,
-    is_followed: bool,
+    tracks_changes: bool,
 }
 
 impl PausedSearch {
@@ -144,7 +145,7 @@ impl PausedSearch {
         SearchView {
             recent: RecentIndex::default().with(self.unindexed, committed),
             index: self.index,
-            is_followed: self.is_followed,
+            tracks_changes: self.tracks_changes,
         }
     }
 }
@@ -166,7 +167,7 @@ impl IndexView {
     }
 }
 
-pub(crate) fn index_is_built() -> Error {
+pub(crate) fn index_not_ready() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         "the search index is being built; retry when search_status() is Ready",

@@ -1,30 +1,34 @@
-//! How far the search index is.
+//! Status of the search index.
 
-/// What the search index is doing.
+/// State of the search index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SearchState {
-    /// Searches are answered.
+    /// Searches are served.
     Ready,
-    /// The index is opened, verified or rebuilt; searches wait, or are `Unavailable`, as the options say.
+    /// The index is being opened, verified or rebuilt, or is catching up with more than 20,000
+    /// changed leads. By default searches wait for it. With
+    /// [`wait_for_search`](crate::OpenOptions::wait_for_search) off they are `Unavailable` while
+    /// there is no index.
     Building {
-        /// How many leads are in it already.
+        /// Number of leads indexed so far.
         indexed: u64,
-        /// How many leads are to be in it.
+        /// Number of leads to index.
         total: u64,
     },
-    /// The index could not be written, for this reason. It is tried again; until then searches are `Unavailable`.
+    /// The index could not be written, for this reason. Indexing is retried. Until it succeeds
+    /// searches are `Unavailable`.
     Failed(String),
-    /// The store was closed, or failed.
+    /// The store is closed or has failed.
     Closed,
 }
 
-/// How far the search index is.
+/// Status of the search index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SearchStatus {
-    /// What it is doing.
+    /// Current state of the index.
     pub state: SearchState,
-    /// How many changed leads are not in the index yet. Searches find them all the same.
+    /// Number of changed leads that are not in the index yet. Searches find them nevertheless.
     pub unindexed: u64,
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind};
 
-/// Translates what tantivy reports. None of it is fatal: the index is derived and can be made again.
+/// Converts an error of tantivy. No such error is fatal, because the index is derived and can be
+/// rebuilt.
 pub(crate) fn tantivy_error(error: impl Into<tantivy::TantivyError>) -> Error {
     let error = error.into();
     Error::new(

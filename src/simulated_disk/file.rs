@@ -14,18 +14,18 @@ pub(crate) struct File {
     current: Content,
     durable: Content,
     /// What was changed since the last sync, in order.
-    unsynced: Vec<Change>,
+    unsynced: Vec<FileChange>,
     /// Whether a sync has failed, so that what is read may not be what the disk has.
     is_doubtful: bool,
 }
 
 #[derive(Clone)]
-enum Change {
+enum FileChange {
     Write(u64, Vec<u8>),
     Length(u64),
 }
 
-impl Change {
+impl FileChange {
     fn apply(&self, content: &mut Content) {
         match self {
             Self::Write(offset, data) => content.write(*offset, data),
@@ -62,14 +62,14 @@ impl File {
     }
 
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) {
-        self.change(Change::Write(offset, data.to_vec()));
+        self.change(FileChange::Write(offset, data.to_vec()));
     }
 
     pub(crate) fn set_len(&mut self, length: u64) {
-        self.change(Change::Length(length));
+        self.change(FileChange::Length(length));
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: FileChange) {
         change.apply(&mut self.current);
         self.unsynced.push(change);
     }
@@ -120,7 +120,7 @@ impl File {
         let mut content = self.durable.clone();
         for change in &self.unsynced {
             match change {
-                Change::Write(offset, data) if rng.f64() < odds.torn => {
+                FileChange::Write(offset, data) if rng.f64() < odds.torn => {
                     tear(*offset, data, &mut content, rng)
                 }
                 change if odds.keeps(rng) => change.apply(&mut content),

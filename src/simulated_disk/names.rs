@@ -11,16 +11,16 @@ pub(crate) struct Names {
     current: BTreeMap<String, u64>,
     durable: BTreeMap<String, u64>,
     /// What was changed since the last sync of its directory, in order.
-    unsynced: Vec<Change>,
+    unsynced: Vec<NameChange>,
 }
 
 #[derive(Clone)]
-enum Change {
+enum NameChange {
     Set(String, Option<u64>),
     Rename { from: String, to: String, id: u64 },
 }
 
-impl Change {
+impl NameChange {
     fn apply(&self, names: &mut BTreeMap<String, u64>) {
         match self {
             Self::Set(name, Some(id)) => drop(names.insert(name.clone(), *id)),
@@ -62,18 +62,18 @@ impl Names {
 
     /// Gives a name to a file, or takes it away.
     pub(crate) fn set(&mut self, name: &str, id: Option<u64>) {
-        self.change(Change::Set(name.to_owned(), id));
+        self.change(NameChange::Set(name.to_owned(), id));
     }
 
     pub(crate) fn rename(&mut self, from: &str, to: &str, id: u64) {
-        self.change(Change::Rename {
+        self.change(NameChange::Rename {
             from: from.to_owned(),
             to: to.to_owned(),
             id,
         });
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: NameChange) {
         change.apply(&mut self.current);
         self.unsynced.push(change);
     }

@@ -1,7 +1,7 @@
-//! The store's files as a whole, once they are open: read, written, compacted, closed.
+//! An open store: reads, commits, checkpoints, compacts and closes its files.
 //!
-//! A commit goes to the journal and into the overlay. A [`Checkpoint`] brings what has gathered there into the tables,
-//! many commits at once, while others go on.
+//! A commit goes to the journal and into the overlay. A [`Checkpoint`] writes the overlay to the
+//! tables, many commits at once, while other threads continue to commit.
 
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint::Checkpoint;
 use crate::storage::database::checkpoint_policy::{Backlog, CheckpointPolicy};
 use crate::storage::database::disk_snapshot::DiskSnapshot;
-use crate::storage::database::write_txn::{Finished, PreparedCommit, TxnBase};
+use crate::storage::database::write_txn::{CommitTarget, PreparedCommit, TxnBase};
 use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
 use crate::storage::journal::Journal;
@@ -29,23 +29,23 @@ use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 
-/// When a commit must have reached the disk.
+/// When a commit must be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JournalSync {
     /// Before the call returns.
     Now,
-    /// With the next commit that says so.
+    /// With the next commit that uses `Now`, or the next sync.
     Deferred,
 }
 
 /// An open store.
 pub(crate) struct Database {
     pub(crate) files: OpenFiles,
-    /// What the tables lie in.
+    /// The file that holds the tables.
     pub(crate) file: ChecksummedFile,
-    /// The newest state; none while the file is compacted.
+    /// The newest state, or `None` while the file is compacted.
     pub(crate) view: Option<ReadView>,
-    /// The last commit that the tables have.
+    /// The last commit that the tables contain.
     pub(crate) checkpoint: Seq,
     pub(crate) policy: CheckpointPolicy,
 }
@@ -58,7 +58,8 @@ pub(crate) enum OpenFiles {
 pub(crate) struct Writable {
     pub(crate) db: Arc<redb::Database>,
     pub(crate) journal: Journal,
-    /// What has been committed since a checkpoint began, while it goes on.
+    /// Changes committed since the running checkpoint started, or `None` if no checkpoint is
+    /// running.
     pub(crate) delta: Option<Overlay>,
     pub(crate) _lock: Option<DirectoryLock>,
 }
@@ -68,12 +69,12 @@ impl Database {
         self.file.corruption()
     }
 
-    /// The newest state.
+    /// Returns the newest state.
     pub(crate) fn read(&self) -> Result<ReadView> {
         self.view.clone().ok_or_else(Error::closed)
     }
 
-    /// Begins a write. The caller sees to it that there is one at a time.
+    /// Starts a write transaction. The caller ensures that only one is open at a time.
     pub(crate) fn begin(&self) -> Result<TxnBase> {
         let OpenFiles::Writable(writable) = &self.files else {
             return Err(read_only());
@@ -85,7 +86,8 @@ impl Database {
         ))
     }
 
-    /// Commits a finished transaction. After an error it may or may not be in the store once that is reopened.
+    /// Commits a prepared transaction. If an error has an unknown outcome, only reopening the store
+    /// shows whether the commit is in it.
     pub(crate) fn commit(
         &mut self,
         base: TxnBase,
@@ -93,15 +95,15 @@ impl Database {
         durability: JournalSync,
     ) -> Result<()> {
         let unknown = |error: Error| {
-            error.with_unknown_outcome().while_doing(
-                "committing a write, which may or may not be in the store after reopen()",
-            )
+            error
+                .with_unknown_outcome()
+                .while_doing("committing a write, whose outcome is unknown until reopen()")
         };
         let OpenFiles::Writable(writable) = &mut self.files else {
             return Err(read_only());
         };
         match txn.finished {
-            Finished::InMemory(view, ops) => {
+            CommitTarget::InMemory(view, ops) => {
                 writable.journal.check()?;
                 let previous = base.view().meta.commit_id;
                 writable
@@ -116,7 +118,7 @@ impl Database {
                 }
                 self.view = Some(*view);
             }
-            Finished::InTables => {
+            CommitTarget::InTables => {
                 let commit = || {
                     if let Some(transaction) = base.into_transaction() {
                         transaction.commit().map_err(redb_error)?;
@@ -127,7 +129,7 @@ impl Database {
                     Ok((tables, meta))
                 };
                 let (tables, meta) = commit().map_err(unknown)?;
-                // A checkpoint that goes on has nothing left to do.
+                // A running checkpoint has nothing left to write.
                 writable.delta = None;
                 self.checkpoint = meta.seq;
                 self.view = Some(ReadView {
@@ -175,14 +177,15 @@ impl Database {
         })
     }
 
-    /// Whether the tables have not everything.
+    /// Returns true if the tables lack a commit.
     pub(crate) fn has_uncheckpointed(&self) -> bool {
         self.view
             .as_ref()
             .is_some_and(|view| !view.overlay.is_empty())
     }
 
-    /// Begins to bring into the tables what they have not, unless there is nothing.
+    /// Starts a checkpoint. Returns `None` if the tables lack nothing or a checkpoint is already
+    /// running.
     pub(crate) fn begin_checkpoint(&mut self) -> Result<Option<Checkpoint>> {
         let (OpenFiles::Writable(writable), Some(view)) = (&mut self.files, &self.view) else {
             return Ok(None);
@@ -198,7 +201,7 @@ impl Database {
         )))
     }
 
-    /// Goes on with the tables that a checkpoint has written; `None` if it found nothing to do.
+    /// Installs a finished checkpoint. `written` is `None` if it found nothing to write.
     pub(crate) fn end_checkpoint(
         &mut self,
         written: Option<(CommittedTables, StoreMeta)>,
@@ -226,19 +229,21 @@ impl Database {
         Ok(())
     }
 
-    /// The newest state, of which the tables have everything.
+    /// Runs a checkpoint, then returns the newest state, which has an empty overlay.
     pub(crate) fn checkpoint_and_read(&mut self) -> Result<ReadView> {
         self.checkpoint()?;
         self.read()
     }
 
-    /// The tables as they lie on the disk, which may lack what only the journal has.
+    /// Returns the tables as they are on disk. Commits that only the journal contains are missing
+    /// from them.
     pub(crate) fn disk_snapshot(&self) -> Result<DiskSnapshot> {
         if let OpenFiles::Writable(writable) = &self.files {
-            // After which the file opens without being verified, so that what is whole can be read.
+            // After this empty commit the file opens without a verification, so that its intact
+            // parts can be read.
             let empty = crate::storage::database::checkpoint::begin_write(&writable.db)
                 .and_then(|empty| empty.commit().map_err(redb_error));
-            // Damage that is in the way is found once more.
+            // Corruption that makes the commit fail is found again when the snapshot is read.
             if let Err(error) = empty
                 && error.kind() != ErrorKind::Corrupted
                 && self.file.corruption().get().is_none()
@@ -249,15 +254,21 @@ impl Database {
         DiskSnapshot::new(&self.file, self.read()?)
     }
 
-    /// The last commit that the tables have.
+    /// Returns the last commit that the tables contain.
     pub(crate) fn last_checkpoint(&self) -> Seq {
         self.checkpoint
     }
 
-    /// Gives free pages back to the file system and empties the journal; `Busy` while anybody reads.
+    /// Returns free pages to the file system and empties the journal. Fails with `Busy` while a
+    /// read or write is in progress.
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
-        let busy = || Error::new(ErrorKind::Busy, "the store is being written; try again");
+        let busy = || {
+            Error::new(
+                ErrorKind::Busy,
+                "a write or checkpoint is in progress; try again",
+            )
+        };
         let OpenFiles::Writable(writable) = &mut self.files else {
             return Err(read_only());
         };
@@ -268,7 +279,8 @@ impl Database {
             .ok_or_else(busy)?;
         let meta = view.meta.clone();
         drop(view);
-        // The last commits of a compaction are such that after a crash all of the file would be verified.
+        // After the last commits of a compaction, a crash would make redb verify the whole file.
+        // One more commit with quick repair prevents that.
         let compacted = db.compact().map_err(redb_error);
         let compacted = compacted.and_then(|_| {
             crate::storage::database::checkpoint::begin_write(db)?
@@ -288,11 +300,12 @@ impl Database {
             tables: Arc::new(tables),
             overlay: Overlay::default(),
         });
-        // Which would keep the text of leads that are gone.
+        // The journal would otherwise keep the text of deleted leads.
         compacted.and_then(|()| writable.journal.clear())
     }
 
-    /// Brings everything into the tables and closes the files. Views that are still held can read no more.
+    /// Writes everything to the tables and closes the files. Views that are still held can no
+    /// longer be read.
     pub(crate) fn close(mut self) -> Result<()> {
         let view = self.view.take();
         match self.files {
@@ -304,13 +317,14 @@ impl Database {
                     _lock,
                     ..
                 } = *writable;
-                // Nobody commits any more, so the journal need not be switched, which it may refuse.
+                // No commits follow, so the journal need not be switched, which a failed journal
+                // would refuse.
                 let written = match view.filter(|view| !view.overlay.is_empty()) {
                     Some(view) => Checkpoint::new(Arc::clone(&db), view).write().map(|_| ()),
                     None => Ok(()),
                 };
                 if written.is_err() {
-                    // Then it is all there is of the last commits.
+                    // The journal is then the only copy of the last commits.
                     journal.sync()?;
                 }
                 let closed = match Arc::try_unwrap(db) {
@@ -320,7 +334,7 @@ impl Database {
                 written.and(closed)?;
                 if let Err(error) = journal.clear() {
                     log::warn!(
-                        "what the journal holds is not needed any more, but could not be removed: {error}"
+                        "the journal is no longer needed, but could not be emptied: {error}"
                     );
                 }
                 Ok(())
@@ -330,7 +344,7 @@ impl Database {
 }
 
 pub(crate) fn read_only() -> Error {
-    Error::new(ErrorKind::ReadOnly, "the store was opened for reading only")
+    Error::new(ErrorKind::ReadOnly, "the store was opened read-only")
 }
 
 #[cfg(test)]
@@ -340,12 +354,12 @@ mod tests {
     use super::*;
     use crate::row::Row;
     use crate::storage::database::open::open_memory;
-    use crate::storage::file::failing::Failing;
+    use crate::storage::file::failing::FailingFile;
     use crate::storage::file::location::MemoryFiles;
     use crate::storage::record::meta::Seq;
     use crate::storage::{ChangeKind, LoggedChange};
 
-    /// The store in memory, with the first file of its journal replaced.
+    /// Opens the store in memory, with `first` as the first journal file.
     fn open(files: &MemoryFiles, first: Box<dyn StorageBackend>) -> Result<Database> {
         let opened = open_memory(&mut Builder::new(), files)?;
         Database::recover(
@@ -375,10 +389,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_acknowledged_before_the_journal_failed_is_in_the_tables_after_closing() {
+    fn close_writes_acknowledged_commits_after_a_journal_failure() {
         for durability in [JournalSync::Now, JournalSync::Deferred] {
             let files = MemoryFiles::default();
-            let failing = Failing::at(-1, files.journal[0].clone());
+            let failing = FailingFile::at(-1, files.journal[0].clone());
             let mut db = open(&files, Box::new(failing.clone())).unwrap();
             (0..5).for_each(|row| write(&mut db, row, durability).unwrap());
             failing.fail();
@@ -395,7 +409,7 @@ mod tests {
             );
             assert!(db.sync().is_err());
             db.close().unwrap();
-            // The journal's files are gone.
+            // Reopen with empty journal files.
             let without = MemoryFiles {
                 journal: Default::default(),
                 ..files
@@ -405,8 +419,8 @@ mod tests {
         }
     }
 
-    /// Writes a lead's record of so many bytes over the one before.
-    fn write_again(db: &mut Database, bytes: usize) {
+    /// Overwrites the same lead with a record of `bytes` bytes.
+    fn overwrite_lead(db: &mut Database, bytes: usize) {
         let base = db.begin().unwrap();
         let mut txn = base.write_txn();
         txn.put_lead(
@@ -431,56 +445,63 @@ mod tests {
         .unwrap()
     }
 
-    fn wishes(db: &Database) -> (bool, bool) {
+    fn checkpoint_flags(db: &Database) -> (bool, bool) {
         (db.wants_checkpoint(), db.needs_checkpoint())
     }
 
     #[test]
-    fn a_checkpoint_is_wanted_at_half_of_what_the_overlay_may_take_and_needed_at_all_of_it() {
+    fn overlay_size_requests_and_then_requires_a_checkpoint() {
         let mut db = open_with(100_000);
         let overlay = |db: &Database| db.read().unwrap().overlay.bytes();
         assert!(!db.has_uncheckpointed());
-        for (end, wanted) in [(50_000, (false, false)), (100_000, (true, false))] {
+        for (end, expected) in [(50_000, (false, false)), (100_000, (true, false))] {
             while overlay(&db) < end {
-                assert_eq!(wishes(&db), wanted, "{} bytes", overlay(&db));
+                assert_eq!(checkpoint_flags(&db), expected, "{} bytes", overlay(&db));
                 let row = db.read().unwrap().meta.seq.0 as u32 * 70_000;
                 write(&mut db, row, JournalSync::Deferred).unwrap();
                 assert!(db.has_uncheckpointed());
             }
         }
-        assert_eq!(wishes(&db), (true, true));
+        assert_eq!(checkpoint_flags(&db), (true, true));
         let checkpoint = db.begin_checkpoint().unwrap().unwrap();
-        assert_eq!(wishes(&db), (false, true), "one goes on");
+        assert_eq!(
+            checkpoint_flags(&db),
+            (false, true),
+            "a checkpoint is running"
+        );
         assert!(db.begin_checkpoint().unwrap().is_none());
         write(&mut db, 7, JournalSync::Deferred).unwrap();
         db.end_checkpoint(checkpoint.write().unwrap()).unwrap();
-        assert_eq!(wishes(&db), (false, false));
-        assert!(db.has_uncheckpointed(), "of the commit meanwhile");
+        assert_eq!(checkpoint_flags(&db), (false, false));
+        assert!(
+            db.has_uncheckpointed(),
+            "the commit during the checkpoint is not in the tables"
+        );
         assert!(db.begin_checkpoint().unwrap().is_some());
     }
 
     #[test]
-    fn a_checkpoint_is_wanted_for_what_a_crash_would_have_to_read() {
+    fn journal_size_and_commit_count_request_a_checkpoint() {
         let mut db = open_with(usize::MAX);
         let bytes = |db: &Database| match &db.files {
             OpenFiles::Writable(writable) => writable.journal.bytes(),
             OpenFiles::ReadOnly(_) => 0,
         };
-        for (times, wanted) in [(1, (false, false)), (2, (true, false))] {
+        for (times, expected) in [(1, (false, false)), (2, (true, false))] {
             while bytes(&db) < checkpoint_policy::JOURNAL_BYTES * times {
-                assert_eq!(wishes(&db), wanted, "{} bytes", bytes(&db));
-                write_again(&mut db, 500_000);
+                assert_eq!(checkpoint_flags(&db), expected, "{} bytes", bytes(&db));
+                overwrite_lead(&mut db, 500_000);
             }
         }
-        assert_eq!(wishes(&db), (true, true));
+        assert_eq!(checkpoint_flags(&db), (true, true));
         db.checkpoint().unwrap();
-        assert_eq!(wishes(&db), (false, false));
-        for wanted in [(false, false), (true, false)] {
+        assert_eq!(checkpoint_flags(&db), (false, false));
+        for expected in [(false, false), (true, false)] {
             for commit in 0..checkpoint_policy::COMMITS {
-                assert_eq!(wishes(&db), wanted, "{commit} commits");
-                write_again(&mut db, 1);
+                assert_eq!(checkpoint_flags(&db), expected, "{commit} commits");
+                overwrite_lead(&mut db, 1);
             }
         }
-        assert_eq!(wishes(&db), (true, true));
+        assert_eq!(checkpoint_flags(&db), (true, true));
     }
 }

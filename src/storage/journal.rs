@@ -1,11 +1,13 @@
-//! The journal: what each commit changed, appended and synced before the commit returns. The tables get it later, many
-//! commits at once, by a checkpoint; after a crash it is read back.
+//! The journal (write-ahead log). Each commit is appended to it, and synced unless its durability
+//! is deferred, before the commit returns. A checkpoint later writes many commits to the tables at
+//! once, and crash recovery replays the commits that the tables lack.
 //!
-//! Two files take turns. A checkpoint begins with a switch: what is committed meanwhile goes to the other file, and
-//! once the tables have what the first one holds, that is written over. Both are filled with zeros ahead of the
-//! entries, because syncing a file that need not grow is a quarter faster.
+//! Two files alternate. A checkpoint starts by switching files: commits made during the checkpoint
+//! go to the other file, and the first one is overwritten once the tables contain its commits. Both
+//! are preallocated with zeros, because syncing a file that need not grow is a quarter faster.
 //!
-//! `entry` has the bytes, `recovery` reads them back and tells a torn end from damage.
+//! `entry` defines the bytes of an entry. `recovery` reads the files back and distinguishes a torn
+//! end from corruption.
 
 mod entry;
 mod recovery;
@@ -18,51 +20,53 @@ pub(crate) use recovery::{Recovered, Recovery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 
-/// A file grows by so many bytes at once.
+/// Step in bytes by which a journal file grows.
 const PREALLOC_BYTES: u64 = 1 << 20;
-/// A file that is written over keeps at most so many bytes.
+/// Maximum size in bytes of a file that is reused. A larger one is truncated to this size.
 const RETAINED_BYTES: u64 = 4 << 20;
 
 /// The journal of a store that is open for writing.
 pub(crate) struct Journal {
     active: JournalFile,
-    resting: JournalFile,
-    /// Drawn anew each time that a file is begun from its start: where entries of another use follow, the file ends.
+    inactive: JournalFile,
+    /// Random epoch, changed whenever a file is rewritten from offset 0. Recovery stops at the
+    /// first entry of another epoch.
     epoch: u64,
-    /// Where the next entry goes.
+    /// Offset of the next entry.
     end: u64,
-    /// The last commit that is known to survive a power cut, and with it all before it.
+    /// The last commit that is known to survive a power cut. All earlier commits survive with it.
     synced: Seq,
     last: Seq,
-    /// Set by the first failure. What the files hold is in doubt then, and a sync that is tried again succeeds although
-    /// the kernel has given up what it could not write.
+    /// Latched by the first I/O error: after a failed fsync the kernel may drop dirty pages, so a
+    /// retried fsync can succeed without having written them.
     failed: bool,
 }
 
 struct JournalFile {
     backend: Box<dyn StorageBackend>,
     length: u64,
-    /// Whether anything was written since the last sync.
+    /// True if the file has writes that the next sync must flush. Invalidating its first entry does
+    /// not count.
     dirty: bool,
 }
 
 impl Journal {
-    /// The journal in two files, to go on after what was recovered from them. All else that they hold is removed: it
-    /// would seem to follow on what is written next.
+    /// Opens the journal on two files and continues after the recovered commits. All other content
+    /// is removed, because recovery could read it as a continuation of the next entries.
     pub(crate) fn new(
         files: [Box<dyn StorageBackend>; 2],
         recovered: &Recovered<'_>,
         state: &StoreMeta,
     ) -> Result<Self> {
         let [first, second] = files.map(JournalFile::new);
-        let (mut active, mut resting) = (first?, second?);
+        let (mut active, mut inactive) = (first?, second?);
         if recovered.ends_in_second {
-            std::mem::swap(&mut active, &mut resting);
+            std::mem::swap(&mut active, &mut inactive);
         }
         let (epoch, end) = recovered.resume_at.unwrap_or_else(|| (random_epoch(), 0));
         let mut journal = Self {
             active,
-            resting,
+            inactive,
             epoch,
             end,
             synced: state.seq,
@@ -75,15 +79,16 @@ impl Journal {
             .try_for_each(|entry| journal.append_bytes(entry))?;
         journal.sync()?;
         let end = journal.end;
-        journal.attempt("shortening", |journal| {
+        journal.attempt("truncating", |journal| {
             journal.active.truncate(end)?;
-            journal.resting.truncate(0)
+            journal.inactive.truncate(0)
         })?;
         journal.sync()?;
         Ok(journal)
     }
 
-    /// Appends what a commit changed; `meta` is the state after it, `previous` the commit before it.
+    /// Appends the redo operations of a commit, with the store metadata after it and the id of the
+    /// commit before it.
     pub(crate) fn append(
         &mut self,
         previous: CommitId,
@@ -117,39 +122,40 @@ impl Journal {
     }
 
     fn sync_files(&mut self) -> std::io::Result<()> {
-        self.resting.sync()?;
+        self.inactive.sync()?;
         self.active.sync()
     }
 
-    /// The error of a journal that has failed.
+    /// Returns an error if the journal has failed.
     pub(crate) fn check(&self) -> Result<()> {
         if self.failed {
             return Err(Error::new(
                 ErrorKind::Io,
-                "the store's journal failed earlier; reopen() the store",
+                "the journal failed earlier; call reopen()",
             ));
         }
         Ok(())
     }
 
-    /// How many bytes of entries there are since the last switch.
+    /// Returns the size in bytes of the entries in the active file.
     pub(crate) fn bytes(&self) -> u64 {
         self.end
     }
 
-    /// Begins the other file, which must hold nothing that the tables have not.
+    /// Makes the other file active and starts it at offset 0. The tables must contain every commit
+    /// in that file.
     pub(crate) fn switch(&mut self) -> Result<()> {
-        self.attempt("shortening", |journal| {
-            journal.resting.truncate(RETAINED_BYTES)
+        self.attempt("truncating", |journal| {
+            journal.inactive.truncate(RETAINED_BYTES)
         })?;
-        std::mem::swap(&mut self.active, &mut self.resting);
+        std::mem::swap(&mut self.active, &mut self.inactive);
         self.begin();
         Ok(())
     }
 
-    /// Begins the file anew, because the tables have all that is in it.
+    /// Restarts the active file at offset 0. The tables must contain every commit in it.
     pub(crate) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
-        self.attempt("shortening", |journal| {
+        self.attempt("truncating", |journal| {
             journal.active.invalidate()?;
             journal.active.truncate(RETAINED_BYTES)
         })?;
@@ -157,20 +163,22 @@ impl Journal {
         self.checkpointed(checkpoint)
     }
 
-    /// Notes that the tables have every commit up to this one, and all that is in the other file.
+    /// Records that the tables contain every commit up to `seq`, and every commit in the other
+    /// file.
     pub(crate) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
-        // Without its beginning it cannot be taken for the rest of a copy of the store that is put back later.
-        self.attempt("marking", |journal| journal.resting.invalidate())
+        // Without its first entry, the file cannot be mistaken for the continuation of an older
+        // copy of the store that is restored later.
+        self.attempt("invalidating", |journal| journal.inactive.invalidate())
     }
 
-    /// Empties both files, because the tables have all that is in them.
+    /// Empties both files. The tables must contain every commit in them.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.begin();
         self.attempt("emptying", |journal| {
             journal.active.truncate(0)?;
-            journal.resting.truncate(0)?;
+            journal.inactive.truncate(0)?;
             journal.sync_files()
         })
     }
@@ -188,7 +196,8 @@ impl Journal {
         self.check()?;
         work(self).map_err(|error| {
             self.failed = true;
-            // What was acknowledged before without a sync can still be made durable, unless it was a sync that failed.
+            // Commits that were acknowledged without a sync can still be made durable, unless the
+            // failed operation was itself a sync.
             let _ = self.sync_files();
             failure(what, error)
         })
@@ -211,7 +220,7 @@ impl JournalFile {
         if end > self.length {
             let length = end.next_multiple_of(PREALLOC_BYTES);
             self.backend.set_len(length)?;
-            // Zeros that are only promised by the length would have to be made at each sync.
+            // Extending the length alone would leave the zeros to be allocated at each sync.
             let zeros = vec![0; usize::try_from(length - self.length).unwrap_or_default()];
             self.backend.write(self.length, &zeros)?;
             self.length = length;
@@ -227,11 +236,11 @@ impl JournalFile {
         Ok(())
     }
 
-    fn truncate(&mut self, most: u64) -> std::io::Result<()> {
-        if self.length > most {
+    fn truncate(&mut self, max_length: u64) -> std::io::Result<()> {
+        if self.length > max_length {
             self.dirty = true;
-            self.backend.set_len(most)?;
-            self.length = most;
+            self.backend.set_len(max_length)?;
+            self.length = max_length;
         }
         Ok(())
     }
@@ -251,8 +260,7 @@ fn random_epoch() -> u64 {
 }
 
 fn failure(what: &str, error: std::io::Error) -> Error {
-    let message =
-        format!("{what} the store's journal failed: {error}; free the cause, then reopen()");
+    let message = format!("{what} the journal failed: {error}; fix the cause, then call reopen()");
     Error::new(ErrorKind::Io, message).caused_by(error)
 }
 
@@ -264,7 +272,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
-    use crate::storage::file::failing::Failing;
+    use crate::storage::file::failing::FailingFile;
     use crate::storage::file::location::SharedMemory;
 
     struct Files([Arc<InMemoryBackend>; 2]);
@@ -301,7 +309,8 @@ mod tests {
         }
     }
 
-    /// Appends a commit that writes so many bytes; `state` is then the one after it.
+    /// Appends a commit that writes a record of `bytes` bytes, without a sync, and moves `state`
+    /// past it.
     fn append_unsynced(journal: &mut Journal, state: &mut StoreMeta, bytes: usize) -> Result<()> {
         let previous = state.commit_id;
         state.seq = Seq(state.seq.0 + 1);
@@ -313,7 +322,7 @@ mod tests {
         )
     }
 
-    /// Appends commits of growing size.
+    /// Appends and syncs commits of growing size.
     fn append(journal: &mut Journal, state: &mut StoreMeta, count: u64) {
         for _ in 0..count {
             append_unsynced(journal, state, state.seq.0 as usize * 10).unwrap();
@@ -321,16 +330,16 @@ mod tests {
         }
     }
 
-    /// A new journal, with the state before its first commit.
-    fn begun() -> (Files, StoreMeta, Journal) {
+    /// Returns a new journal and the state before its first commit.
+    fn new_journal() -> (Files, StoreMeta, Journal) {
         let (files, new) = (Files::new(), StoreMeta::new());
         let journal = files.open(&new);
         (files, new, journal)
     }
 
     #[test]
-    fn what_was_appended_is_recovered_after_the_state_that_the_tables_have() {
-        let (files, new, mut journal) = begun();
+    fn recovery_replays_commits_after_the_checkpoint() {
+        let (files, new, mut journal) = new_journal();
         let mut state = new.clone();
         append(&mut journal, &mut state, 3);
         let checkpoint = state.clone();
@@ -345,13 +354,13 @@ mod tests {
         assert_eq!(
             files.recover(&checkpoint).unwrap(),
             [4, 5, 6],
-            "it goes on where it ended"
+            "appending continues at the end"
         );
     }
 
     #[test]
-    fn after_a_crash_during_a_checkpoint_all_that_is_needed_is_in_one_file() {
-        let (files, new, mut journal) = begun();
+    fn recovery_collects_all_needed_commits_in_one_file() {
+        let (files, new, mut journal) = new_journal();
         let mut state = new.clone();
         append(&mut journal, &mut state, 3);
         journal.switch().unwrap();
@@ -361,7 +370,7 @@ mod tests {
             append(&mut journal, &mut state, 1);
         }
         assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5, 6, 7]);
-        // The next checkpoint begins the other file.
+        // The next checkpoint reuses the other file.
         let mut journal = files.open(&new);
         journal.switch().unwrap();
         append(&mut journal, &mut state, 1);
@@ -369,8 +378,8 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_an_earlier_use_of_a_file_are_not_read() {
-        let (files, new, mut journal) = begun();
+    fn entries_of_an_earlier_epoch_are_ignored() {
+        let (files, new, mut journal) = new_journal();
         let mut state = new.clone();
         append(&mut journal, &mut state, 20);
         let checkpoint = state.clone();
@@ -380,10 +389,11 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_is_cut_off_and_damage_before_it_is_reported() {
-        let (files, new, mut journal) = begun();
+    fn torn_end_is_dropped_and_earlier_corruption_is_reported() {
+        let (files, new, mut journal) = new_journal();
         append(&mut journal, &mut new.clone(), 4);
-        // Without most of the zeros, through which the search for more would go each time.
+        // Keep 100 of the preallocated zeros: recovery scans all of them for later entries each
+        // time.
         let length = files.bytes(0).iter().rposition(|byte| *byte != 0).unwrap() + 1;
         files.0[0].set_len(length as u64 + 100).unwrap();
         let bytes = files.bytes(0);
@@ -409,15 +419,16 @@ mod tests {
     }
 
     #[test]
-    fn commits_that_were_never_synced_may_be_lost_from_any_place() {
-        let (files, new, mut journal) = begun();
+    fn leftovers_of_lost_unsynced_commits_are_not_replayed() {
+        let (files, new, mut journal) = new_journal();
         let mut state = new.clone();
         append(&mut journal, &mut state, 2);
         let (kept, end) = (state.clone(), journal.end);
         (0..3).for_each(|_| append_unsynced(&mut journal, &mut state, 9).unwrap());
         files.0[0].write(end, &[0; 8]).unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2]);
-        // What comes next has the length of what was lost, so that the rest would follow on it.
+        // The next commit has the length of the lost one, so the leftover entries directly follow
+        // it.
         let (mut journal, mut state) = (files.open(&new), kept);
         append_unsynced(&mut journal, &mut state, 9).unwrap();
         journal.sync().unwrap();
@@ -425,15 +436,15 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_whose_file_was_lost_does_not_come_back_with_the_next_ones() {
-        let (files, new, mut journal) = begun();
+    fn commit_after_a_lost_one_does_not_reappear() {
+        let (files, new, mut journal) = new_journal();
         let mut state = new.clone();
         append(&mut journal, &mut state, 2);
         let (kept, end) = (state.clone(), journal.end);
         append_unsynced(&mut journal, &mut state, 9).unwrap();
         journal.switch().unwrap();
         append_unsynced(&mut journal, &mut state, 9).unwrap();
-        // A power cut costs the third commit, but not the fourth.
+        // A power cut loses the third commit but not the fourth.
         files.0[0].write(end, &[0; 8]).unwrap();
         assert_eq!(files.recover(&new).unwrap(), [1, 2]);
         let mut journal = files.open(&new);
@@ -444,15 +455,15 @@ mod tests {
         assert_eq!(files.recover(&new).unwrap(), [1, 2, 3, 4, 5]);
     }
 
-    /// One operation of a file fails, once; afterwards the disk works again.
+    /// One operation of a file fails, once. Afterwards the disk works again.
     #[test]
-    fn after_any_failure_nothing_more_is_acknowledged_and_nothing_that_was_is_lost() {
+    fn io_error_stops_commits_and_keeps_acknowledged_ones() {
         let new = StoreMeta::new();
         for fails_at in 0..40 {
             for which in 0..2 {
                 let files = Files::new();
                 let mut backends = files.backends();
-                backends[which] = Box::new(Failing::at(
+                backends[which] = Box::new(FailingFile::at(
                     fails_at,
                     SharedMemory(Arc::clone(&files.0[which])),
                 ));
@@ -462,7 +473,7 @@ mod tests {
                     continue;
                 };
                 let (mut state, mut acknowledged, mut failed) = (new.clone(), 0, false);
-                // Without a checkpoint nothing may be switched over a second time.
+                // Without a checkpoint in between, a second switch is not allowed.
                 for round in 0..7 {
                     let before = (state.clone(), acknowledged);
                     let done = (|| {
@@ -490,8 +501,8 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_of_another_history_is_reported() {
-        let (files, new, mut journal) = begun();
+    fn journal_of_another_history_is_reported_as_corruption() {
+        let (files, new, mut journal) = new_journal();
         append(&mut journal, &mut new.clone(), 3);
         let other = StoreMeta {
             commit_id: CommitId([1; 16]),
@@ -511,7 +522,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_no_journal_and_no_panic(first: Vec<u8>, second: Vec<u8>) {
+        fn arbitrary_bytes_recover_to_an_empty_journal(first: Vec<u8>, second: Vec<u8>) {
             let files = Files::new();
             for (file, bytes) in files.0.iter().zip([first, second]) {
                 file.set_len(bytes.len() as u64).unwrap();
@@ -521,11 +532,11 @@ mod tests {
         }
     }
 
-    /// An older copy of the tables that is put back beside the journal.
+    /// An older copy of the tables is restored next to the journal.
     #[test]
-    fn what_a_checkpoint_has_brought_to_the_tables_is_no_continuation_of_an_older_state() {
+    fn older_tables_reject_a_checkpointed_journal() {
         for restarts in [false, true] {
-            let (files, new, mut journal) = begun();
+            let (files, new, mut journal) = new_journal();
             let mut state = new.clone();
             append(&mut journal, &mut state, 3);
             if restarts {
@@ -548,10 +559,10 @@ mod tests {
     }
 
     #[test]
-    fn each_use_of_a_file_is_told_from_the_ones_before() {
-        let mut usages: Vec<u64> = (0..10).map(|_| random_epoch()).collect();
-        usages.sort_unstable();
-        usages.dedup();
-        assert_eq!(usages.len(), 10);
+    fn epochs_are_unique() {
+        let mut epochs: Vec<u64> = (0..10).map(|_| random_epoch()).collect();
+        epochs.sort_unstable();
+        epochs.dedup();
+        assert_eq!(epochs.len(), 10);
     }
 }

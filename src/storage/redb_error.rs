@@ -4,58 +4,60 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Runs what reads through redb, which trusts its pages and may stumble over what a faulty program has sealed, or over the
-/// end of a file that was cut off.
+/// Runs `read` and converts a panic into a corruption error. redb trusts its pages, so it can panic
+/// on pages that a faulty program has checksummed, or past the end of a truncated file.
 pub(crate) fn catch_corruption_panic<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(Error::corrupted(
-            "reading the store panicked, which a damaged file can cause",
+            "reading the store panicked, which a corrupted file can cause",
         ))
     })
 }
 
-/// Translates what redb reports. The message is completed with what was being done where that is known.
+/// Converts an error of redb. The message names the cause only. Callers that know the operation
+/// prepend it.
 pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
     let error = error.into();
     let (kind, message) = match &error {
         redb::Error::Corrupted(what) => (
             ErrorKind::Corrupted,
-            format!("the store's file is damaged: {what}"),
+            format!("leads.redb is corrupted: {what}"),
         ),
         redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => (
             ErrorKind::Corrupted,
-            format!("the store's file is damaged or no store: {io}"),
+            format!("leads.redb is corrupted or not a store: {io}"),
         ),
         redb::Error::Io(io) => (
             ErrorKind::Io,
             format!(
-                "reading or writing the store's file failed: {io}; free the cause, then reopen()"
+                "reading or writing leads.redb failed: {io}; fix the cause, then call reopen()"
             ),
         ),
         redb::Error::PreviousIo => (
             ErrorKind::Io,
-            "an earlier failure made the store's file unusable; reopen() it".to_owned(),
+            "leads.redb is unusable after an earlier I/O error; call reopen()".to_owned(),
         ),
         redb::Error::DatabaseClosed => return Error::closed(),
         redb::Error::DatabaseAlreadyOpen => (
             ErrorKind::AlreadyOpen,
-            "the store is open already, in this process or another; share its handle by clone()"
+            "the store is already open, in this process or another; share its handle with clone()"
                 .to_owned(),
         ),
         redb::Error::RepairAborted => return not_closed_cleanly(),
         redb::Error::UpgradeRequired(version) => (
             ErrorKind::UnsupportedFormat,
             format!(
-                "the store's file has the container format {version}, which this version does not know"
+                "leads.redb has the redb file format {version}, which this version of leadstore does not support"
             ),
         ),
         redb::Error::LockPoisoned(_) | redb::Error::TransactionPoisoned => (
             ErrorKind::Io,
-            "an earlier failure left the store's memory in doubt; reopen() it".to_owned(),
+            "an earlier failure left the store's in-memory state inconsistent; call reopen()"
+                .to_owned(),
         ),
         redb::Error::TransactionInProgress => (
             ErrorKind::Busy,
-            "a snapshot of the store is still held; drop it first".to_owned(),
+            "a snapshot of the store is still open; drop it first".to_owned(),
         ),
         redb::Error::TableDoesNotExist(_)
         | redb::Error::TableTypeMismatch { .. }
@@ -63,11 +65,11 @@ pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
         | redb::Error::TableIsNotMultimap(_)
         | redb::Error::TypeDefinitionChanged { .. } => (
             ErrorKind::Corrupted,
-            format!("the store's file lacks what every store has: {error}"),
+            format!("leads.redb has a missing or mistyped table: {error}"),
         ),
         _ => (
             ErrorKind::Io,
-            format!("the store's file could not be used: {error}"),
+            format!("leads.redb could not be used: {error}"),
         ),
     };
     Error::new(kind, message).caused_by(error)
@@ -76,7 +78,7 @@ pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
 pub(crate) fn not_closed_cleanly() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        "the store was not closed cleanly, so it cannot be opened for reading only; open it for writing once",
+        "the store was not closed cleanly and needs recovery; open it for writing once, then read-only",
     )
 }
 
@@ -87,34 +89,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_redb_reports_is_told_with_what_it_is_and_what_helps() {
+    fn redb_errors_map_to_kinds_with_actionable_messages() {
         let here = std::panic::Location::caller();
-        for (reported, kind, words) in [
+        for (reported, kind, fragment) in [
             (
                 redb::Error::Corrupted("page 7".into()),
                 ErrorKind::Corrupted,
-                "is damaged: page 7",
+                "is corrupted: page 7",
             ),
             (
                 redb::Error::Io(io::Error::new(IoKind::InvalidData, "magic")),
                 ErrorKind::Corrupted,
-                "or no store: magic",
+                "or not a store: magic",
             ),
             (
                 redb::Error::Io(io::Error::other("no space")),
                 ErrorKind::Io,
-                "failed: no space; free the cause",
+                "failed: no space; fix the cause",
             ),
             (
                 redb::Error::PreviousIo,
                 ErrorKind::Io,
-                "an earlier failure made",
+                "unusable after an earlier I/O error",
             ),
             (redb::Error::DatabaseClosed, ErrorKind::Closed, "closed"),
             (
                 redb::Error::DatabaseAlreadyOpen,
                 ErrorKind::AlreadyOpen,
-                "share its handle by clone()",
+                "share its handle with clone()",
             ),
             (
                 redb::Error::RepairAborted,
@@ -124,27 +126,27 @@ mod tests {
             (
                 redb::Error::UpgradeRequired(1),
                 ErrorKind::UnsupportedFormat,
-                "container format 1",
+                "redb file format 1",
             ),
             (
                 redb::Error::LockPoisoned(here),
                 ErrorKind::Io,
-                "memory in doubt; reopen() it",
+                "state inconsistent; call reopen()",
             ),
             (
                 redb::Error::TransactionPoisoned,
                 ErrorKind::Io,
-                "memory in doubt; reopen() it",
+                "state inconsistent; call reopen()",
             ),
             (
                 redb::Error::TransactionInProgress,
                 ErrorKind::Busy,
-                "a snapshot of the store is still held",
+                "a snapshot of the store is still open",
             ),
             (
                 redb::Error::TableDoesNotExist("leads".into()),
                 ErrorKind::Corrupted,
-                "lacks what every store has",
+                "missing or mistyped table",
             ),
             (
                 redb::Error::ValueTooLarge(4),
@@ -153,9 +155,12 @@ mod tests {
             ),
         ] {
             let reported_as = format!("{reported:?}");
-            let told = redb_error(reported);
-            assert_eq!(told.kind(), kind, "{reported_as}");
-            assert!(told.to_string().contains(words), "{reported_as}: {told}");
+            let converted = redb_error(reported);
+            assert_eq!(converted.kind(), kind, "{reported_as}");
+            assert!(
+                converted.to_string().contains(fragment),
+                "{reported_as}: {converted}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The threads that look after the store when nobody does: one brings writes from the journal into the tables and
-//! sweeps the trash; with [`Durability::Within`](crate::store::Durability::Within) another makes writes durable in time.
+//! The background threads of a store. One checkpoints the journal and sweeps the trash. With
+//! [`Durability::Within`](super::Durability::Within) another syncs writes within the given time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,7 +11,7 @@ use crate::storage::CheckpointPolicy;
 use crate::sync::lock;
 use crate::sync::wait_timeout;
 
-/// How often the trash is looked at.
+/// Interval at which the trash is checked for expired leads.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The work of the threads. A failure is logged; the next run tries again.
@@ -29,7 +29,7 @@ pub(crate) struct BackgroundThread {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the threads are told.
+/// Wakes and stops the threads.
 #[derive(Default)]
 pub(crate) struct Wakeup {
     pending: Mutex<PendingWork>,
@@ -39,13 +39,13 @@ pub(crate) struct Wakeup {
 #[derive(Default)]
 struct PendingWork {
     stop: bool,
-    /// When something was first and last written that the tables may not have.
+    /// Times of the first and the last write that the tables may lack.
     written: Option<(Instant, Instant)>,
     wants_checkpoint: bool,
 }
 
 impl Wakeup {
-    /// Tells of a write; a checkpoint follows soon, or at once if it is wanted.
+    /// Records a write. A checkpoint follows soon, or at once if `wants_checkpoint` is set.
     pub(crate) fn written(&self, wants_checkpoint: bool) {
         let mut pending = lock(&self.pending);
         let now = Instant::now();
@@ -62,7 +62,7 @@ impl Wakeup {
         self.wake.notify_all();
     }
 
-    /// Waits until `due` says that it is time; `false` when the threads are to end.
+    /// Waits until the time that `due` returns. Returns `false` when the thread should exit.
     fn wait(&self, mut due: impl FnMut(&mut PendingWork, Instant) -> Instant) -> bool {
         let mut pending = lock(&self.pending);
         loop {
@@ -80,7 +80,7 @@ impl Wakeup {
 }
 
 impl PendingWork {
-    /// When the next checkpoint is due.
+    /// Returns the time at which the next checkpoint is due.
     fn checkpoint_at(&self) -> Option<Instant> {
         let (first, last) = self.written?;
         Some(if self.wants_checkpoint {
@@ -128,7 +128,7 @@ impl BackgroundThread {
             .map_err(|error| {
                 Error::new(
                     ErrorKind::Io,
-                    format!("starting the store's threads: {error}"),
+                    format!("spawning a background thread failed: {error}"),
                 )
                 .caused_by(error)
             })?;
@@ -139,7 +139,7 @@ impl BackgroundThread {
     pub(crate) fn stop(&self) {
         self.wakeup.stop();
         for thread in lock(&self.threads).drain(..) {
-            // They do nothing that could panic but to call the store, whose panics are its own.
+            // The threads only call the store, through `attempt`, which catches panics.
             let _ = thread.join();
         }
     }

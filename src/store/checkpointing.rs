@@ -11,7 +11,7 @@ use crate::storage::{DiskSnapshot, ReadView, Seq};
 use crate::store::engine::Engine;
 use crate::sync::lock;
 
-/// Longest time that a compaction waits for reads that are under way.
+/// Maximum time that a compaction waits for running reads.
 const READERS_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl Engine {
@@ -30,7 +30,7 @@ impl Engine {
     pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
         if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);
-            // Another writer may have made one meanwhile.
+            // Another writer may have made the checkpoint meanwhile.
             if self.backpressure.load(Ordering::Acquire) {
                 self.checkpoint_locked(|| {})?;
             }
@@ -94,7 +94,7 @@ impl Engine {
         })
     }
 
-    /// Returns the tables as they are on disk, and the last commit that they hold.
+    /// Returns the tables as stored on disk, and the last commit that they contain.
     pub(crate) fn disk_snapshot(&self) -> Result<(DiskSnapshot, Seq)> {
         self.with_file(|file| {
             let disk = file
@@ -121,7 +121,7 @@ impl Engine {
         let busy = || {
             Error::new(
                 ErrorKind::Busy,
-                "a snapshot or an iterator over leads is still held; drop it first",
+                "a snapshot or a lead iterator is still held; drop it first",
             )
         };
         let _indexing = self.index_sync.hold();
@@ -153,7 +153,7 @@ impl Engine {
             .pause(compact, || database.borrow().read())
             .inspect_err(|error| {
                 if error.kind() != ErrorKind::Busy {
-                    // Checkpoints may be stuck, and memory would grow without bound.
+                    // Checkpoints may be stuck, in which case memory would grow without bound.
                     self.failure.latch_always(error);
                 }
             })

@@ -16,11 +16,11 @@ use crate::store::engine::Engine;
 use crate::store::transaction::Transaction;
 use crate::sync::lock;
 
-/// Expired leads that one transaction of the sweep purges.
+/// Maximum number of expired leads that one transaction of the sweep purges.
 const SWEEP_BATCH: usize = 256;
 
 impl Engine {
-    /// Runs a caller's `work` in a transaction of its own and publishes what it committed.
+    /// Runs `work` of a caller in a transaction of its own and publishes the committed state.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
@@ -52,7 +52,7 @@ impl Engine {
         self.wait_for_checkpoint()
     }
 
-    /// Runs `work` in a transaction on the file, which the caller has locked, and publishes what it committed.
+    /// Runs `work` in a transaction on the locked file and publishes the committed state.
     fn commit<T>(
         &self,
         file: &mut Database,
@@ -133,7 +133,7 @@ impl Engine {
         if !lock(&self.clock_guard).allows_sweep(&*self.rules.clock) {
             return Ok(0);
         }
-        // Looked up in the published view first, so that a step with nothing to do costs no transaction.
+        // Check the published view first, so that a step without work costs no write transaction.
         if crate::trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
             return Ok(0);
         }

@@ -1,8 +1,10 @@
-//! Writers in company: writes that wait for the file at the same time share one commit. Each keeps its own result: one
-//! that is refused has written nothing, and the others are committed without it.
+//! Group commit: writes that wait for the file at the same time share one commit. Each write has
+//! its own result. A write that is rejected has written nothing, and the others are committed
+//! without it.
 //!
-//! One of the waiting threads leads: it carries out all that waits once it has the file. The others sleep until their
-//! result is there, rather than queue for the file, which the leader would get again before any of them woke up.
+//! One of the waiting threads becomes the leader and runs all waiting writes once it has locked the
+//! file. The others sleep until their result is ready. If they queued for the file instead, the
+//! leader would lock it again before any of them woke up.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -11,28 +13,28 @@ use crate::store::transaction::Transaction;
 use crate::sync::lock;
 use crate::sync::wait;
 
-/// How many writes share a commit at most.
+/// Maximum number of writes in a commit.
 const COMMIT_GROUP_MAX: usize = 256;
 
-/// The writes that wait for a commit.
+/// The queue of writes that wait for a commit.
 #[derive(Default)]
 pub(crate) struct CommitQueue {
     state: Mutex<QueueState>,
-    /// Wakes the waiting threads when a commit is done.
+    /// Wakes the waiting threads after each commit.
     done: Condvar,
 }
 
 #[derive(Default)]
 struct QueueState {
     waiting: Vec<Box<dyn Job>>,
-    /// Whether a thread is about to carry out what waits.
+    /// True if a thread is about to run the waiting writes.
     has_leader: bool,
 }
 
-/// One write that waits for its turn.
+/// A queued write.
 trait Job: Send {
     fn run(&mut self, transaction: &mut Transaction<'_>);
-    /// What was done was not committed, for this reason.
+    /// Sets `error` as the result, because the commit failed.
     fn fail(&mut self, error: &Error);
 }
 
@@ -52,7 +54,7 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
 
     fn fail(&mut self, error: &Error) {
         let mut result = lock(&self.slot);
-        // A write that was refused stays refused for its own reason.
+        // A rejected write keeps its own error.
         if !matches!(&*result, Some(Err(_))) {
             *result = Some(Err(error.repeated()));
         }
@@ -60,7 +62,8 @@ impl<T: Send, W: FnOnce(&mut Transaction<'_>) -> Result<T> + Send> Job for Write
 }
 
 impl CommitQueue {
-    /// Carries `work` out, with what else waits, by `commit`, which runs a piece of work in a transaction on the file.
+    /// Runs `work`, together with other queued writes, and returns its result. `commit` runs a
+    /// closure in a transaction on the file.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
@@ -73,8 +76,8 @@ impl CommitQueue {
             slot: Arc::clone(&slot),
         }));
         loop {
-            // While it is waiting or carried out, the write holds the slot, too: what is in it then is not committed
-            // yet.
+            // While the write is queued or running it also holds the slot, and a result in the slot
+            // is not committed yet.
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
@@ -94,7 +97,7 @@ impl CommitQueue {
     fn run_batch(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
         let mut group = CommitGroup::default();
         let done = commit(&mut |transaction| {
-            // Only now, so that whatever came while the file was busy takes part.
+            // Taken only now, so that writes that arrived while the file was busy take part.
             group.jobs = self.take();
             for job in &mut group.jobs {
                 job.run(transaction);
@@ -118,7 +121,8 @@ impl CommitQueue {
     }
 }
 
-/// The writes of one commit. Dropped by a panic, none of them was committed, whatever their results say.
+/// The writes of one commit. If a panic drops the group, none of them was committed, so each gets
+/// an error in place of its result.
 #[derive(Default)]
 struct CommitGroup {
     jobs: Vec<Box<dyn Job>>,
@@ -138,7 +142,7 @@ impl Drop for CommitGroup {
     }
 }
 
-/// Ends the lead, also when the leader panics.
+/// Gives up leadership on drop, including on panic.
 struct LeaderGuard<'a>(&'a CommitQueue);
 
 impl Drop for LeaderGuard<'_> {
@@ -151,6 +155,6 @@ impl Drop for LeaderGuard<'_> {
 fn panicked() -> Error {
     Error::new(
         ErrorKind::Aborted,
-        "another write in the same commit panicked, so nothing of it was written; try again",
+        "another write in the same commit panicked, so the commit was rolled back; try again",
     )
 }

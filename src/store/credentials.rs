@@ -8,9 +8,10 @@ use crate::credential::{
 use crate::error::Result;
 use crate::store::lead_store::LeadStore;
 
-/// The credentials of a store: [`LeadStore::credentials`].
+/// The credentials of a store, returned by [`LeadStore::credentials`].
 ///
-/// They lie in the store beside the leads, under the same transactions. Of a token only its SHA-256 hash is kept.
+/// They are stored next to the leads, under the same transactions. Of a token only its SHA-256 hash
+/// is stored.
 ///
 /// ```
 /// use leadstore::LeadStore;
@@ -35,7 +36,7 @@ impl<'s> Credentials<'s> {
         Self { store }
     }
 
-    /// Issues an API key, `sk_live_…`, which is good until it is revoked.
+    /// Issues an API key, `sk_live_…`, which is valid until it is revoked.
     ///
     /// # Errors
     ///
@@ -48,7 +49,7 @@ impl<'s> Credentials<'s> {
         self.issue(NewCredential::api_key(label, scopes))
     }
 
-    /// Issues an OAuth access token, `at_live_…`, which is refused from `expires_at` on.
+    /// Issues an OAuth access token, `at_live_…`, which is rejected from `expires_at` on.
     ///
     /// # Errors
     ///
@@ -62,22 +63,23 @@ impl<'s> Credentials<'s> {
         self.issue(NewCredential::access_token(label, scopes, expires_at))
     }
 
-    /// Issues a credential. Its token is in what this returns, and nowhere else.
+    /// Issues a credential. The returned value is the only place where its token appears.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for a label, an owner or an expiry that breaks a rule, or no scope;
-    /// [`Io`](crate::error::ErrorKind::Io) if the operating system has no random bytes.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a label, owner or expiry that breaks a rule, or
+    /// if there is no scope; [`Io`](crate::ErrorKind::Io) if the operating system provides no
+    /// random bytes.
     pub fn issue(&self, new: NewCredential) -> Result<IssuedCredential> {
         self.store
             .write(move |transaction| transaction.issue_credential(new))
     }
 
-    /// Every credential, expired and revoked ones too, the oldest first.
+    /// Returns all credentials, including expired and revoked ones, oldest first.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`LeadStore::get`].
     pub fn list(&self) -> Result<Vec<Credential>> {
         let mut all = Vec::new();
         self.store.read(|state| {
@@ -90,11 +92,11 @@ impl<'s> Credentials<'s> {
         Ok(all)
     }
 
-    /// The credential with this id.
+    /// Returns the credential with this id, or `None` if there is no such credential.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`LeadStore::get`].
     pub fn get(&self, id: CredentialId) -> Result<Option<Credential>> {
         Ok(self
             .store
@@ -102,32 +104,33 @@ impl<'s> Credentials<'s> {
             .map(|stored| stored.credential))
     }
 
-    /// Revokes a credential: its token is refused from now on. One that is revoked already stays as it is.
+    /// Revokes a credential: its token is rejected from now on. A credential that is already
+    /// revoked stays as it is.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none of this id.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no credential with this id.
     pub fn revoke(&self, id: CredentialId) -> Result<Credential> {
         self.store
             .write(move |transaction| transaction.revoke_credential(id))
     }
 
-    /// Removes a credential, whose token is refused from now on, so that nothing tells that it ever was.
+    /// Removes a credential without a trace. Its token is rejected from now on.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::error::ErrorKind::NotFound) if there is none of this id.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no credential with this id.
     pub fn remove(&self, id: CredentialId) -> Result<()> {
         self.store
             .write(move |transaction| transaction.remove_credential(id))
     }
 
-    /// On whose behalf a request with this bearer token is made; `None` if the token is unknown, expired or revoked. The
-    /// comparison takes the same time whether the token is right or wrong.
+    /// Returns the principal that a bearer token authenticates, or `None` if the token is unknown,
+    /// expired or revoked. The comparison takes the same time for a right and for a wrong token.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`LeadStore::get`].
     pub fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
         let token = Token::new(token);
         let (stored, now) = self.store.with_engine(|engine| {

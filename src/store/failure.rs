@@ -21,7 +21,7 @@ impl FailureLatch {
         }
     }
 
-    /// Returns the error of a store that has failed.
+    /// Returns the latched error if the store has failed.
     pub(crate) fn check(&self) -> Result<()> {
         match self.first.get() {
             None => Ok(()),

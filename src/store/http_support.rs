@@ -1,4 +1,4 @@
-//! What the HTTP mirror asks of a store beyond the calls that everybody makes.
+//! Calls that only the HTTP API needs.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::schema::Catalogue;
 use crate::store::lead_store::LeadStore;
 
 impl LeadStore {
-    /// Which store this is: random bytes, drawn when it was made.
+    /// Returns the id of the store: random bytes drawn when it was created.
     pub(crate) fn store_id(&self) -> Result<[u8; 16]> {
         self.read(|state| Ok(state.meta.store_id.0))
     }
@@ -19,7 +19,7 @@ impl LeadStore {
         self.with_engine(|engine| Ok(Arc::clone(&engine.rules.catalogue)))
     }
 
-    /// Everything that is wrong with a lead that is to be created, before anything is looked up.
+    /// Validates a new lead. Returns every violation as one error, without looking anything up.
     pub(crate) fn check_new(&self, lead: NewLead) -> Result<()> {
         self.with_engine(|engine| {
             lead.into_lead(from_micros(0), &engine.rules.statuses)
@@ -27,7 +27,8 @@ impl LeadStore {
         })
     }
 
-    /// Everything that is wrong with a patch, whatever lead it is for.
+    /// Validates a patch independently of the lead that it is for. Returns every violation as one
+    /// error.
     pub(crate) fn check_patch(&self, patch: LeadPatch) -> Result<()> {
         self.with_engine(|engine| {
             let any = NewLead::new("any").into_lead(from_micros(0), &engine.rules.statuses)?;

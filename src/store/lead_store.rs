@@ -17,11 +17,14 @@ use crate::sync::{read_lock, write_lock};
 
 /// A store of leads.
 ///
-/// A handle: clones share one store, from any number of threads. A store is open once at a time. It closes when
-/// [`close`](Self::close) is called on any handle, or silently when the last one is dropped.
+/// This type is a handle: clones share one store and can be used from any number of threads. A
+/// store can be open only once at a time, unless it is opened [read-only](OpenOptions::read_only).
+/// It is closed by [`close`](Self::close) on any handle, or when the last handle is dropped. An
+/// error while closing on drop is only logged.
 ///
-/// After an input or output failure it refuses everything but [`close`](Self::close) and [`reopen`](Self::reopen), with
-/// the failure's kind.
+/// After an I/O failure every call except [`close`](Self::close) and [`reopen`](Self::reopen)
+/// returns an error of the same kind. If the failure is corruption, [`check`](Self::check) and
+/// [`repair`](Self::repair) still work.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, ListQuery, NewLead};
@@ -40,26 +43,27 @@ use crate::sync::{read_lock, write_lock};
 /// ```
 #[derive(Clone)]
 pub struct LeadStore {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<StoreShared>,
 }
 
-/// What all handles share.
-pub(crate) struct Shared {
+/// State shared by all handles.
+pub(crate) struct StoreShared {
     options: OpenOptions,
     pub(crate) location: Location,
-    state: RwLock<State>,
-    /// Held by whoever closes or reopens. The state is not, since a transaction that they wait for may look at it.
-    pub(crate) turn: Mutex<()>,
+    state: RwLock<StoreLifecycle>,
+    /// Serializes closing, reopening and repairing. `state` is not locked during these, because a
+    /// transaction that they wait for may read it.
+    pub(crate) lifecycle: Mutex<()>,
     pub(crate) reentrancy: Arc<ReentrancyGuard>,
 }
 
-pub(crate) enum State {
+pub(crate) enum StoreLifecycle {
     Open(OpenStore),
     Reopening,
     Closed,
 }
 
-impl State {
+impl StoreLifecycle {
     pub(crate) fn into_open(self) -> Option<OpenStore> {
         match self {
             Self::Open(open) => Some(open),
@@ -68,10 +72,10 @@ impl State {
     }
 }
 
-impl Drop for Shared {
+impl Drop for StoreShared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let engine = std::mem::replace(state, State::Closed).into_open();
+        let engine = std::mem::replace(state, StoreLifecycle::Closed).into_open();
         if let Some(Err(error)) = engine.map(|engine| engine.close()) {
             log::error!("closing the store failed: {error}");
         }
@@ -79,7 +83,7 @@ impl Drop for Shared {
 }
 
 impl LeadStore {
-    /// Opens the store in this directory, which is made if there is none.
+    /// Opens the store in this directory, and creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -88,7 +92,7 @@ impl LeadStore {
         OpenOptions::new().open(path)
     }
 
-    /// Opens a new store in memory, which is gone with its last handle.
+    /// Opens a new store in memory. Its contents are lost with the last handle.
     ///
     /// # Errors
     ///
@@ -97,98 +101,99 @@ impl LeadStore {
         OpenOptions::new().in_memory()
     }
 
-    /// How to open a store otherwise than by default.
+    /// Returns options for opening a store with other than the default settings.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
 
     pub(crate) fn open_with(options: OpenOptions, location: Location) -> Result<Self> {
         let reentrancy = Arc::default();
-        let state = RwLock::new(State::Open(OpenStore::open(
+        let state = RwLock::new(StoreLifecycle::Open(OpenStore::open(
             &options,
             options.open_mode(),
             &location,
             &reentrancy,
         )?));
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(StoreShared {
                 options,
                 location,
                 state,
-                turn: Mutex::default(),
+                lifecycle: Mutex::default(),
                 reentrancy,
             }),
         })
     }
 
-    /// Closes the store's file and opens it again, for every handle: after a failure whose cause is gone, or to hand
-    /// the file to another process for a moment. Everything that had been acknowledged is there. Snapshots end.
+    /// Closes the store's files and opens them again, for every handle. Use it after a failure once
+    /// its cause is fixed, or to let another process have the files for a moment. Every
+    /// acknowledged write is still there. Open snapshots are closed.
     ///
     /// # Errors
     ///
-    /// Those of [`OpenOptions::open`], after which the store stays closed and can be reopened again;
-    /// [`Nested`](ErrorKind::Nested) within a transaction. Meanwhile other calls are
-    /// [`Unavailable`](ErrorKind::Unavailable).
+    /// Those of [`OpenOptions::open`]. After such an error the store stays closed, and `reopen` can
+    /// be called again. [`Nested`](ErrorKind::Nested) inside a transaction. While the store is
+    /// being reopened, other calls return [`Unavailable`](ErrorKind::Unavailable).
     pub fn reopen(&self) -> Result<()> {
         self.shared.reentrancy.refuse()?;
-        let _turn = lock(&self.shared.turn);
+        let _turn = lock(&self.shared.lifecycle);
         if let Some(Err(error)) = self
-            .replace_state(State::Reopening)
+            .replace_state(StoreLifecycle::Reopening)
             .into_open()
             .map(|engine| engine.close())
         {
-            log::warn!("closing the store before it is reopened failed: {error}");
+            log::warn!("closing the store before reopening it failed: {error}");
         }
         self.open_again()
     }
 
-    /// Opens the files for every handle, whoever closed them.
+    /// Opens the files for every handle after they were closed.
     pub(crate) fn open_again(&self) -> Result<()> {
-        let Shared {
+        let StoreShared {
             options,
             location,
             reentrancy,
             ..
         } = &*self.shared;
-        // A store that is gone is not made anew.
+        // A store that no longer exists must not be created again.
         let opened = OpenStore::open(options, options.reopen_mode(), location, reentrancy);
         let (state, result) = match opened {
-            Ok(engine) => (State::Open(engine), Ok(())),
-            Err(error) => (State::Closed, Err(error)),
+            Ok(engine) => (StoreLifecycle::Open(engine), Ok(())),
+            Err(error) => (StoreLifecycle::Closed, Err(error)),
         };
         self.replace_state(state);
         result
     }
 
-    /// Closes the store: indexes what is left, ends its threads and closes its files, and tells of what failed. Every
-    /// other handle and every snapshot is [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does
-    /// nothing.
+    /// Closes the store: indexes the remaining changes, stops the background threads, closes the
+    /// files, and returns the first failure. All other handles and all snapshots return
+    /// [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does nothing.
     ///
     /// # Errors
     ///
-    /// [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
+    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`Io`](ErrorKind::Io).
     pub fn close(self) -> Result<()> {
         self.shared.reentrancy.refuse()?;
-        let _turn = lock(&self.shared.turn);
-        self.replace_state(State::Closed)
+        let _turn = lock(&self.shared.lifecycle);
+        self.replace_state(StoreLifecycle::Closed)
             .into_open()
             .map_or(Ok(()), |engine| engine.close())
     }
 
-    /// Runs a read, or whatever else runs no code of the caller's.
+    /// Runs a read, or any other operation that runs no code of the caller.
     pub(crate) fn with_engine<T>(&self, work: impl FnOnce(&Arc<Engine>) -> Result<T>) -> Result<T> {
         let engine = self.engine()?;
         engine.guarded(|| work(&engine))
     }
 
-    /// The open store, unless it failed.
+    /// Returns the open store, or an error if it has failed.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>> {
         let engine = self.open_engine()?;
         engine.failure.check()?;
         Ok(engine)
     }
 
-    /// The open store, be its file damaged.
+    /// Returns the open store, even if its file is corrupted.
     pub(crate) fn engine_even_if_corrupted(&self) -> Result<Arc<Engine>> {
         let engine = self.open_engine()?;
         match engine.failure.check() {
@@ -199,12 +204,12 @@ impl LeadStore {
 
     fn open_engine(&self) -> Result<Arc<Engine>> {
         match &*read_lock(&self.shared.state) {
-            State::Open(open) => Ok(Arc::clone(open.engine())),
-            State::Reopening => Err(Error::new(
+            StoreLifecycle::Open(open) => Ok(Arc::clone(open.engine())),
+            StoreLifecycle::Reopening => Err(Error::new(
                 ErrorKind::Unavailable,
-                "the store is being reopened; try again in a moment",
+                "the store is being reopened or repaired; try again in a moment",
             )),
-            State::Closed => Err(Error::closed()),
+            StoreLifecycle::Closed => Err(Error::closed()),
         }
     }
 
@@ -217,7 +222,7 @@ impl LeadStore {
         self.with_engine(|engine| Ok(engine.now()))
     }
 
-    pub(crate) fn replace_state(&self, state: State) -> State {
+    pub(crate) fn replace_state(&self, state: StoreLifecycle) -> StoreLifecycle {
         std::mem::replace(&mut *write_lock(&self.shared.state), state)
     }
 }

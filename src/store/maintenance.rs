@@ -1,4 +1,4 @@
-//! Checking, repairing and backing up a store that is open.
+//! Checking, repairing and backing up an open store.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,16 +12,16 @@ use crate::search::{SearchState, SearchStatus};
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{self, DiskSnapshot, Location, ReadView, catch_corruption_panic};
 use crate::store::engine::Engine;
-use crate::store::lead_store::{LeadStore, State};
+use crate::store::lead_store::{LeadStore, StoreLifecycle};
 use crate::store::open_store::OpenStore;
 use crate::sync::lock;
 use crate::{schema, search};
 
-/// How often a check is repeated where a large transaction wrote to the file meanwhile.
-const CHECKS: usize = 3;
+/// Maximum number of attempts of a check if large transactions write to the file meanwhile.
+const CHECK_ATTEMPTS: usize = 3;
 
 impl LeadStore {
-    /// How far the search index is.
+    /// Returns the state of the search index and the number of leads that it lacks.
     pub fn search_status(&self) -> SearchStatus {
         self.with_engine(|engine| Ok(engine.search_status()))
             .unwrap_or(SearchStatus {
@@ -30,68 +30,74 @@ impl LeadStore {
             })
     }
 
-    /// Makes every write so far durable. Only [`Durability::Within`] leaves anything to do.
+    /// Makes every write so far durable. Only needed with [`Durability::Within`].
     ///
     /// # Errors
     ///
-    /// [`Nested`](ErrorKind::Nested) within a transaction; [`Io`](ErrorKind::Io).
+    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`Io`](ErrorKind::Io).
     pub fn sync(&self) -> Result<()> {
         self.with_engine(|engine| engine.sync())
     }
 
-    /// Gives the space of purged leads back to the file system, and makes the search index one piece, in which nothing is
-    /// left of them: about a second for 100,000 leads each. Reads and writes wait for the first, not for the second.
-    /// Searches are quickest after it, which is worth while after a large import.
+    /// Returns the space of purged leads to the file system, and merges the search index into one
+    /// segment that contains nothing of them. Each step takes about a second for 100,000 leads.
+    /// Reads and writes wait for the first step, but not for the second. Searches are fastest
+    /// afterwards, which pays off after a large import.
     ///
     /// # Errors
     ///
-    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`] or an iterator over leads is held; [`Nested`](ErrorKind::Nested)
-    /// within a transaction; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io).
+    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`] or a lead iterator is held;
+    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
+    /// [`Io`](ErrorKind::Io).
     pub fn compact(&self) -> Result<()> {
         self.with_engine(|engine| engine.compact())
     }
 
-    /// Reads the whole file from the disk, compares everything that is derived with the leads, and tells what is wrong;
-    /// 0.4 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` is told how many leads were
-    /// seen, and of how many rows. Reads and writes go on meanwhile, but writers wait once what they have written outgrows
-    /// memory. `progress` must not use the store; a panic of it goes on once the check is done.
+    /// Reads the entire file from disk, compares all derived data with the leads, and reports every
+    /// problem. Takes 0.4 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`).
+    /// `progress` receives the number of leads checked so far and the total number of rows. Reads
+    /// and writes continue meanwhile, but writers wait once their writes outgrow memory. `progress`
+    /// must not use the store. If it panics, the panic resumes after the check is done.
     ///
     /// ```
     /// # let store = leadstore::LeadStore::in_memory()?;
     /// let report = store.check(|done, total| println!("{done} of {total}"))?;
-    /// assert!(report.is_sound(), "{:?}", report.problems);
+    /// assert!(report.is_ok(), "{:?}", report.problems);
     /// # Ok::<(), leadstore::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// Damage is in the report, not an error. [`Busy`](ErrorKind::Busy) if large transactions went to the file all the time
-    /// and damage cannot be told from what they wrote; [`Nested`](ErrorKind::Nested) within a transaction;
-    /// [`Io`](ErrorKind::Io).
+    /// Corruption is reported in the result, not as an error. [`Busy`](ErrorKind::Busy) if large
+    /// transactions kept writing to the file, so that corruption cannot be distinguished from their
+    /// writes; [`Nested`](ErrorKind::Nested) inside a transaction; [`Io`](ErrorKind::Io).
     pub fn check(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
-        outliving_panics(progress, |progress| {
+        defer_panics(progress, |progress| {
             self.engine_even_if_corrupted()?.check(progress)
         })
     }
 
-    /// Checks the store and, if anything is wrong, makes everything that is derived anew from the leads, the search index
-    /// included, in a new file that then takes the place of the old one, for which it takes as much disk space again. Calls
-    /// are [`Unavailable`](ErrorKind::Unavailable) meanwhile; snapshots end. The report is of a check after that: it names
-    /// what is wrong still, and in [`Report::repaired`] what was. `progress` must not use the store; a panic of it goes on
-    /// once the repair is done.
+    /// Checks the store and, if there are problems, rebuilds everything that is derived from the
+    /// leads, including the search index. The result is written to a new file that then replaces
+    /// the old one, so it needs the same disk space again. Meanwhile calls return
+    /// [`Unavailable`](ErrorKind::Unavailable), and open snapshots are closed. The returned report
+    /// is that of a second check: it lists the remaining problems, and in [`Report::repaired`] the
+    /// repaired ones. `progress` must not use the store. If it panics, the panic resumes after the
+    /// repair is done.
     ///
     /// # Errors
     ///
-    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read, in which case nothing is changed and a
-    /// backup is what helps. [`Nested`](ErrorKind::Nested) within a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
-    /// [`Io`](ErrorKind::Io), after which the store is as it was.
+    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read. Nothing is
+    /// changed then: restore a backup. [`Nested`](ErrorKind::Nested) inside a transaction;
+    /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), after which the store is as it
+    /// was.
     pub fn repair(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
-        outliving_panics(progress, |progress| self.repair_telling(progress))
+        defer_panics(progress, |progress| self.repair_with_progress(progress))
     }
 
-    fn repair_telling(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+    fn repair_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
         self.shared.reentrancy.refuse()?;
-        let _turn = lock(&self.shared.turn);
+        let _turn = lock(&self.shared.lifecycle);
         let engine = self.engine_even_if_corrupted()?;
         engine.refuse_read_only()?;
         let report = engine.check(progress)?;
@@ -105,28 +111,29 @@ impl LeadStore {
                     matches!(problem.part, Component::Leads | Component::Credentials)
                 });
             let lost = lost.map(ToString::to_string).unwrap_or_default();
-            let message = format!(
-                "what cannot be made anew is damaged ({lost}); put a backup in the store's place"
-            );
+            let message =
+                format!("data that cannot be rebuilt is corrupted ({lost}); restore a backup");
             return Err(Error::corrupted(message));
         }
-        let rebuilt = match self.replace_state(State::Reopening).into_open() {
+        let rebuilt = match self.replace_state(StoreLifecycle::Reopening).into_open() {
             Some(open) => open.rebuild(&self.shared.location, progress),
             None => Err(Error::closed()),
         };
         let reopened = self.open_again();
         rebuilt.and(reopened)?;
-        let mut mended = self.engine()?.check(progress)?;
-        let is_mended = |problem: &Problem| !mended.problems.contains(problem);
-        mended.repaired = report.problems.into_iter().filter(is_mended).collect();
-        Ok(mended)
+        let mut after = self.engine()?.check(progress)?;
+        let is_repaired = |problem: &Problem| !after.problems.contains(problem);
+        after.repaired = report.problems.into_iter().filter(is_repaired).collect();
+        Ok(after)
     }
 
-    /// Makes a copy of the store in a directory of its own, which is made: the state as of this call, whole, while others
-    /// read and write. It is a store that opens like any other; its search index is made when it is first opened.
-    /// It takes 0.3 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` is told how many leads
-    /// were copied, and of how many rows; it must not use the store, and a panic of it goes on once the backup is done.
-    /// Meanwhile the store's file grows by what is written, and [`compact`](Self::compact) is [`Busy`](ErrorKind::Busy).
+    /// Copies the store to another directory, which is created. The copy is the complete state as
+    /// of this call, while other threads read and write. It opens like any other store and builds
+    /// its search index at the first open. Takes 0.3 seconds for 100,000 leads (`cargo bench
+    /// --bench store -- maintenance`). `progress` receives the number of leads copied so far and
+    /// the total number of rows. It must not use the store, and if it panics, the panic resumes
+    /// after the backup is done. Meanwhile new writes make the store's file grow, and
+    /// [`compact`](Self::compact) returns [`Busy`](ErrorKind::Busy).
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
@@ -139,14 +146,15 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a store in the directory;
-    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). It leaves no part of a copy behind,
-    /// but perhaps empty directories.
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the directory contains a store;
+    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). A failed backup leaves no part
+    /// of the copy behind. It may leave empty directories and, in a directory that existed before,
+    /// the lock file.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
         let path = path.as_ref();
         let copy =
             |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up(view, path, progress);
-        outliving_panics(progress, |progress| {
+        defer_panics(progress, |progress| {
             self.back_up(path.display(), copy, progress)
         })
     }
@@ -189,7 +197,7 @@ impl LeadStore {
     ) -> Result<()> {
         let engine = self.engine()?;
         engine.refuse_nested()?;
-        // So that a compaction is told at once that somebody reads.
+        // Makes a concurrent compaction return `Busy` at once.
         let _reading = self.snapshot()?;
         let view = {
             let _no_checkpoint = engine.hold_checkpoints();
@@ -207,9 +215,9 @@ impl LeadStore {
     }
 }
 
-/// Runs `work`, and lets a panic of the caller's `progress` go on only once that is done: on the way it would be taken for
-/// one of redb's, or leave half of the work.
-fn outliving_panics<T>(
+/// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Otherwise the
+/// panic would be mistaken for one of redb's, or would leave the work half done.
+fn defer_panics<T>(
     mut progress: impl FnMut(u64, u64),
     work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T>,
 ) -> Result<T> {
@@ -231,19 +239,19 @@ impl Engine {
         let mut checks = 1;
         loop {
             let (report, is_current) = self.check_once(progress)?;
-            // What a large transaction has written over meanwhile is no damage.
+            // Pages that a large transaction overwrote during the check are not corrupted.
             if report.is_ok() || is_current {
                 return Ok(report);
             }
-            if checks == CHECKS {
-                let message = "large transactions are written all the time, beside which damage cannot be told; try again";
+            if checks == CHECK_ATTEMPTS {
+                let message = "large transactions kept writing to leads.redb, so corruption could not be ruled out; try again";
                 return Err(Error::new(ErrorKind::Busy, message));
             }
             checks += 1;
         }
     }
 
-    /// What a check finds, and whether nothing was written to the file meanwhile.
+    /// Runs one check. Returns its report, and true if nothing was written to the file meanwhile.
     fn check_once(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(Report, bool)> {
         let _no_checkpoint = self.hold_checkpoints();
         let mut report = Report::default();
@@ -251,7 +259,7 @@ impl Engine {
             Err(error) if error.kind() == ErrorKind::Corrupted => {
                 report.add(Component::File, error)
             }
-            whole => drop(whole?),
+            result => drop(result?),
         }
         let (disk, seq) = self.disk_snapshot()?;
         examine(&disk, &self.rules.catalogue, &mut report, progress)?;
@@ -261,7 +269,8 @@ impl Engine {
     }
 }
 
-/// Adds to `report` what is wrong with the store as it lies on the disk. That it cannot be read is an error.
+/// Adds every problem of the store as stored on disk to `report`. Fails only if the disk cannot be
+/// read.
 fn examine(
     disk: &DiskSnapshot,
     catalogue: &Catalogue,
@@ -270,8 +279,8 @@ fn examine(
 ) -> Result<()> {
     match catch_corruption_panic(|| disk.verify()) {
         Ok(true) => {}
-        Ok(false) => report.add(Component::File, "its pages do not fit each other"),
-        Err(error) => report.add(Component::File, damage(error)?),
+        Ok(false) => report.add(Component::File, "redb's integrity check failed"),
+        Err(error) => report.add(Component::File, unless_io(error)?),
     }
     let checked = catch_corruption_panic(|| {
         disk.read(|view| {
@@ -284,21 +293,22 @@ fn examine(
         })
     });
     if let Err(error) = checked {
-        report.add(Component::File, damage(error)?);
+        report.add(Component::File, unless_io(error)?);
         if let Err(error) = catch_corruption_panic(|| {
             disk.read(|view| schema::readable(StoreState::new(view.state(), catalogue)))
         }) {
             report.add_lost(
                 Component::Leads,
-                format_args!("not all can be read: {}", damage(error)?),
+                format_args!("some leads cannot be read: {}", unless_io(error)?),
             );
         }
     }
     Ok(())
 }
 
-/// An error that tells of damage, if it does not tell of a disk that cannot be read now.
-fn damage(error: Error) -> Result<Error> {
+/// Returns the error if it can be reported as corruption. An I/O error means that the disk cannot
+/// be read now, and fails the check instead.
+fn unless_io(error: Error) -> Result<Error> {
     if error.kind() == ErrorKind::Io {
         Err(error)
     } else {
@@ -307,7 +317,7 @@ fn damage(error: Error) -> Result<Error> {
 }
 
 impl OpenStore {
-    /// Closes the store for good, with everything that is derived made anew in its files.
+    /// Closes the store for good and rebuilds all derived data in its files.
     fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let catalogue = std::sync::Arc::clone(&self.engine().rules.catalogue);
         let database = self.end().ok_or_else(Error::closed)?;

@@ -26,11 +26,12 @@ impl OpenOptions {
         LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
     }
 
-    /// Opens a new store in memory, which is gone with its last handle; until then a closed one can be reopened.
+    /// Opens a new store in memory. Its contents are lost with the last handle. Until then a closed
+    /// store can be reopened.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have.
     pub fn in_memory(self) -> Result<LeadStore> {
         LeadStore::open_with(self, Location::memory())
     }

@@ -110,7 +110,8 @@ impl OpenStore {
         if let Some(background) = &self.background {
             background.stop();
         }
-        // It indexes what is left, for which it needs the file and the view.
+        // Stopping it indexes the remaining changes, for which the file and the view must still be
+        // open.
         self.engine.index_sync.stop();
         self.engine.closed.store(true, Ordering::Release);
         let _no_checkpoint = lock(&self.engine.checkpointing);
@@ -144,7 +145,12 @@ fn open_index(
     match (options.search, options.threads) {
         (true, true) => IndexSync::start(storage, view, make_durable, on_rebuild),
         #[cfg(feature = "unstable-testing")]
-        (true, false) => Ok(IndexSync::on_call(storage, view, make_durable, on_rebuild)),
+        (true, false) => Ok(IndexSync::on_demand(
+            storage,
+            view,
+            make_durable,
+            on_rebuild,
+        )),
         _ => Ok(IndexSync::none(view)),
     }
 }

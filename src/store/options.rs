@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! Options for opening a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use crate::schema::Catalogue;
 use crate::search::Progress;
 use crate::storage::OpenMode;
 
-/// When a write must have reached the disk.
+/// The time by which a write must have reached the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Before the call returns: what was acknowledged survives a power cut.
+    /// Before the call returns: an acknowledged write survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returned: a power cut, or a process that ends after its disk failed, may cost the
-    /// writes of that time, the newest ones first and never a part of one. [`sync`](crate::LeadStore::sync) and
-    /// [`close`](crate::LeadStore::close) make all of them durable.
+    /// Within this time after the call returned. A power cut, or a process that ends after its disk
+    /// failed, may lose the writes of that time, newest first and never a part of one.
+    /// [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
     Within(Duration),
 }
 
-/// How to open a store.
+/// Options for opening a store.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct OpenOptions {
     pub(crate) search: bool,
     /// The fields that the store knows.
     pub(crate) catalogue: Arc<Catalogue>,
-    /// Whether the store has threads of its own, which look after it and the index.
+    /// True if the store runs background threads for itself and its index.
     pub(crate) threads: bool,
 }
 
@@ -79,65 +79,69 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// The options that [`LeadStore::open`](crate::LeadStore::open) opens with.
+    /// Returns the default options, which [`LeadStore::open`] uses.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// About how many bytes of the store are kept in memory at most; 64 MiB by default. A sixth of it, but no more than
-    /// 40 MiB, is for what was written and is only in the journal yet; a transaction that needs more is written to the
-    /// store's file at once.
+    /// Sets the approximate memory limit for cached data of the store, in bytes. The default is 64
+    /// MiB. One sixth of it, at most 40 MiB, holds the writes that are only in the journal so far.
+    /// A transaction that needs more is written to the store's file directly.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
     }
 
-    /// How long a deleted lead can be restored; 30 days by default. It holds for leads deleted from now on.
+    /// Sets how long a deleted lead can be restored. The default is 30 days. Applies to leads
+    /// deleted from now on.
     pub fn trash_retention(mut self, retention: Duration) -> Self {
         self.trash_retention = retention;
         self
     }
 
-    /// When a write must have reached the disk; before the call returns by default.
+    /// Sets when a write must have reached the disk. The default is before the call returns.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// The statuses that a lead may be given; any by default. A lead starts as `new` if that is among them, and as the
-    /// first otherwise. Leads that have another status keep it.
+    /// Sets the statuses that a lead may be given. The default is any status. A new lead has the
+    /// status `new` if it is in the list, and the first status otherwise. Leads that already have
+    /// another status keep it.
     pub fn statuses<T: Into<String>>(mut self, statuses: impl IntoIterator<Item = T>) -> Self {
         self.statuses = Some(statuses.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Where the time comes from; the operating system by default.
+    /// Sets the source of time. The default is the operating system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Opens the store for reading, without writing any file. Several processes may do so at once, while none writes.
+    /// Opens the store for reading, without writing any file. Several processes can do so at once,
+    /// as long as no process has it open for writing.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// Demands that there is no store yet.
+    /// Requires that the store does not exist yet.
     pub fn create_new(mut self, create_new: bool) -> Self {
         self.create_new = create_new;
         self
     }
 
-    /// Whether a search waits while the index is opened or rebuilt, as by default; otherwise it is
-    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) then.
+    /// Sets whether a search waits while the index is being opened or rebuilt. The default is to
+    /// wait. Otherwise the search returns [`Unavailable`](crate::ErrorKind::Unavailable).
     pub fn wait_for_search(mut self, wait: bool) -> Self {
         self.wait_for_search = wait;
         self
     }
 
-    /// Is told how many leads are indexed, and of how many, while the search index is made anew: every thousand or so,
-    /// and at the end, from a thread of the store, which waits for it. It must not use the store.
+    /// Sets a callback for the progress of a search index rebuild. It receives the number of leads
+    /// indexed so far and the total, about every thousand leads and at the end. It runs on a thread
+    /// of the store, which waits for it, and must not use the store.
     pub fn on_search_rebuild(
         mut self,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
@@ -146,14 +150,14 @@ impl OpenOptions {
         self
     }
 
-    /// Without an index, so that benches tell what one costs.
+    /// Disables the search index, so that benchmarks can measure its cost.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn without_search(mut self) -> Self {
         self.search = false;
         self
     }
 
-    /// Without threads of its own, so that tests meet every operation in the same order again.
+    /// Disables background threads, so that tests can repeat all operations in the same order.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn without_threads(mut self) -> Self {
         self.threads = false;
@@ -168,7 +172,7 @@ impl OpenOptions {
         }
     }
 
-    /// How a store that was opened with these options is opened again.
+    /// Returns the mode in which a store opened with these options is reopened.
     pub(crate) fn reopen_mode(&self) -> OpenMode {
         if self.read_only {
             OpenMode::ReadOnly

@@ -20,69 +20,73 @@ use crate::trash::{self, TrashQuery};
 /// `read(|state| …)`, which runs a read on its state, and `now()`.
 macro_rules! reads {
     () => {
-        /// The lead with this id; `None` if there is none, or it is in the trash.
+        /// Returns the lead with this id, or `None` if there is no such lead or it is in the trash.
         ///
         /// # Errors
         ///
-        /// Only those of the store itself: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
-        /// [`Io`](ErrorKind::Io). So do all reads.
+        /// Only store errors: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
+        /// [`Io`](ErrorKind::Io). The same holds for all reads.
         pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
             self.read(|state| query::get(state, id))
         }
 
-        /// The leads with these ids, in their order, all of one state of the store; `None` where [`get`](Self::get) gives
-        /// it.
+        /// Returns the leads with these ids, in the same order and from one state of the store. An
+        /// element is `None` where [`get`](Self::get) would return `None`.
         ///
         /// # Errors
         ///
-        /// Only those of the store itself.
+        /// Only store errors, see [`get`](Self::get).
         pub fn get_many(&self, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
             self.read(|state| query::get_many(state, ids))
         }
 
-        /// The lead with this id in another system; `None` if there is none, or it is in the trash.
+        /// Returns the lead with this external id, its id in another system. `None` if there is no
+        /// such lead or it is in the trash.
         ///
         /// # Errors
         ///
-        /// Only those of the store itself.
+        /// Only store errors, see [`get`](Self::get).
         pub fn get_by_external_id(&self, external_id: &str) -> Result<Option<Lead>> {
             self.read(|state| query::get_by_external_id(state, external_id))
         }
 
-        /// The lead with this id in the trash; `None` if it is not there, or has expired.
+        /// Returns the lead with this id from the trash, or `None` if it is not in the trash or has
+        /// expired.
         ///
         /// # Errors
         ///
-        /// Only those of the store itself.
+        /// Only store errors, see [`get`](Self::get).
         pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
             let now = self.now()?;
             self.read(|state| query::get_trashed(state, id, now))
         }
 
-        /// A page of the trash, without what has expired.
+        /// Returns a page of the trash, without expired leads.
         ///
         /// # Errors
         ///
-        /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
+        /// [`Invalid`](ErrorKind::Invalid) for a page number, page size or sort keys that are out
+        /// of range.
         pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
             let now = self.now()?;
             self.read(|state| trash::list_trash(state, query, now))
         }
 
-        /// A page of leads, with the exact total.
+        /// Returns a page of leads, with the exact total.
         ///
         /// # Errors
         ///
-        /// [`Invalid`](ErrorKind::Invalid) for a page, a number of leads to a page or sort keys that are out of range.
+        /// [`Invalid`](ErrorKind::Invalid) for a page number, page size or sort keys that are out
+        /// of range.
         pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
             self.read(|state| query::list(state, query))
         }
 
-        /// How many leads a filter wants.
+        /// Returns the number of leads that match a filter.
         ///
         /// # Errors
         ///
-        /// Only those of the store itself.
+        /// Only store errors, see [`get`](Self::get).
         pub fn count(&self, filter: &Filter) -> Result<u64> {
             self.read(|state| Ok(query::select(state, filter)?.len()))
         }
@@ -92,34 +96,36 @@ macro_rules! reads {
 impl LeadStore {
     reads!();
 
-    /// All leads that a filter wants, in creation order. The iterator holds a [`Snapshot`], and ends after the first
-    /// error.
+    /// Returns an iterator over all leads that match a filter, in creation order. The iterator
+    /// holds a [`Snapshot`] and ends after the first error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
         LeadIter::new(self.snapshot(), filter)
     }
 
-    /// How the leads that a filter wants divide by status, source, owner and tag, and what their deals are worth by
-    /// status, all exact and of one state.
+    /// Returns the facets of the leads that match a filter: counts by status, source, owner and
+    /// tag, and deal values by status. All figures are exact and from one state of the store.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`get`](Self::get).
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.read(|state| query::facets(state, filter))
     }
 
-    /// A page of hits, the best first, with the exact total. It sees every write that returned before it began.
+    /// Returns a page of hits, best first, with the exact total. A search sees every write that
+    /// returned before the search began.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32 words, or a page out of
-    /// range; [`Unavailable`](ErrorKind::Unavailable) while the index is rebuilt, if the options say not to wait, or
-    /// cannot be.
+    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32
+    /// words, or a page out of range; [`Unavailable`](ErrorKind::Unavailable) while the index is
+    /// being rebuilt if the options say not to wait, or if it cannot be rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with_engine(|engine| engine.search(query))
     }
 
-    /// How all that a search finds divides, by status, source, owner and tag; the query's page plays no part.
+    /// Returns the facets of all leads that a search finds, by status, source, owner and tag. The
+    /// page of the query is ignored.
     ///
     /// # Errors
     ///
@@ -128,16 +134,18 @@ impl LeadStore {
         self.with_engine(|engine| engine.search_facets(query))
     }
 
-    /// The store as it is now, held for as long as the snapshot lives.
+    /// Takes a snapshot of the current state of the store. The state is kept until the snapshot is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`get`](Self::get).
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.with_engine(|engine| Snapshot::new(Arc::clone(engine)))
     }
 
-    /// The API keys and access tokens that [`LeadsApi`](crate::http::LeadsApi) accepts.
+    /// Returns a handle to the API keys and access tokens that [`LeadsApi`](crate::http::LeadsApi)
+    /// accepts.
     #[cfg(feature = "http")]
     pub fn credentials(&self) -> Credentials<'_> {
         Credentials::new(self)
@@ -161,11 +169,11 @@ impl Snapshot {
         self.read(|state| query::facets(state, filter))
     }
 
-    /// Returns a page of hits, see [`LeadStore::search`].
+    /// Returns a page of hits. See [`LeadStore::search`](super::LeadStore::search).
     ///
     /// # Errors
     ///
-    /// Those of [`LeadStore::search`], and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the
+    /// The same, and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the
     /// search index was being opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.search_with(query, crate::search::search)

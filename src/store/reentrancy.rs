@@ -1,4 +1,4 @@
-//! Which thread is within a transaction, so that a write within a write is told rather than hang.
+//! Reentrancy guard: a write inside its own transaction returns `Nested` instead of deadlocking.
 
 use std::sync::Mutex;
 use std::thread::ThreadId;
@@ -6,22 +6,22 @@ use std::thread::ThreadId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::lock;
 
-/// The thread whose transaction is under way; there is one at a time.
+/// The thread that runs the current transaction. There is at most one at a time.
 #[derive(Default)]
 pub(crate) struct ReentrancyGuard(Mutex<Option<ThreadId>>);
 
 impl ReentrancyGuard {
-    /// `Nested` on the thread whose transaction is under way, for whatever would wait for the end of that.
+    /// Returns `Nested` on the thread that runs the current transaction. Called before everything
+    /// that waits for the transaction to end.
     pub(crate) fn refuse(&self) -> Result<()> {
         if *lock(&self.0) == Some(std::thread::current().id()) {
-            let message =
-                "a write on the store inside its own transaction; call it on the transaction";
+            let message = "this call on the store would wait for the transaction that it is made in; use the transaction instead";
             return Err(Error::new(ErrorKind::Nested, message));
         }
         Ok(())
     }
 
-    /// Marks this thread until the guard is dropped.
+    /// Marks this thread as inside a transaction until the guard is dropped.
     pub(crate) fn enter(&self) -> impl Drop + '_ {
         *lock(&self.0) = Some(std::thread::current().id());
         EnteredTransaction(self)

@@ -1,4 +1,4 @@
-//! Searches on the newest view, with an index that may have to be waited for or made anew.
+//! Searches on the newest view. They may have to wait for the index or have it rebuilt.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Engine {
         self.answer_from_index(query, search::facets)
     }
 
-    /// The answer of the index; if that fails, of the one that is made anew.
+    /// Answers a query from the index. If the index fails, it is rebuilt and queried once more.
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,
@@ -28,7 +28,7 @@ impl Engine {
         let view = self.searchable()?;
         match answer(view.state(), view.search(), query) {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
-                log::error!("the search index failed and is made anew: {error}");
+                log::error!("the search index failed and is being rebuilt: {error}");
                 self.index_sync.invalidate_index(view.search());
                 let view = self.searchable()?;
                 answer(view.state(), view.search(), query)
@@ -37,13 +37,13 @@ impl Engine {
         }
     }
 
-    /// A view that can be searched, waited for if the options say so.
+    /// Returns a view that can be searched. Waits for one if the options say so.
     fn searchable(&self) -> Result<Arc<StoreView>> {
         let view = self.view()?;
         if view.search().is_searchable() {
             return Ok(view);
         }
-        // A transaction must not wait: what it would wait for may need the file, which it holds.
+        // A transaction holds the file and must not wait here, because the index may need the file.
         let waits = self.wait_for_search && self.reentrancy.refuse().is_ok();
         if waits {
             return self.wait_until_searchable();
@@ -51,7 +51,7 @@ impl Engine {
         if view.search().has_index() {
             Ok(view)
         } else {
-            Err(search::index_is_built())
+            Err(search::index_not_ready())
         }
     }
 

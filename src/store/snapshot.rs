@@ -1,4 +1,4 @@
-//! One state of the store, held for as long as the caller likes.
+//! A snapshot: one state of the store, held for as long as the caller needs it.
 
 use std::sync::Arc;
 
@@ -13,17 +13,18 @@ use crate::search::{SearchQuery, SearchView};
 use crate::store::engine::Engine;
 use crate::store::view::StoreView;
 
-/// One state of the store. Its reads are those of [`LeadStore`](crate::store::LeadStore), and whatever is written meanwhile
-/// does not show in them, so that paging through it neither skips nor repeats a lead.
+/// A snapshot of the store. It has the same reads as [`LeadStore`](super::LeadStore). Later writes
+/// are not visible in it, so paging through it neither skips nor repeats a lead.
 ///
-/// It judges by the time it was taken what has expired in the trash. Space that newer writes free cannot be used again
-/// while it is held. Closing the store ends it: its reads are [`Closed`](ErrorKind::Closed) then.
+/// Expiry in the trash is judged at the time at which the snapshot was taken. Space freed by newer
+/// writes cannot be reused while the snapshot is held. Closing the store ends it: its reads then
+/// return [`Closed`](ErrorKind::Closed).
 #[derive(Clone)]
 pub struct Snapshot {
     held: Arc<HeldView>,
 }
 
-/// A view that counts as held by a caller.
+/// A view that is counted as a snapshot.
 struct HeldView {
     engine: Arc<Engine>,
     view: Arc<StoreView>,
@@ -95,7 +96,7 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-/// Leads one after another, in creation order, all of one snapshot.
+/// An iterator over leads of one snapshot, in creation order.
 pub(crate) struct LeadIter {
     snapshot: Option<Snapshot>,
     rows: roaring::bitmap::IntoIter,
@@ -136,7 +137,7 @@ impl Iterator for LeadIter {
             .as_ref()?
             .read(|state| Ok(state.lead_at(row)?.lead));
         if lead.is_err() {
-            // What failed once is not asked again.
+            // End the iteration after an error.
             self.snapshot = None;
         }
         Some(lead)

@@ -1,6 +1,6 @@
-//! Writes on leads, and reads that see them before they are committed. Every write on the store is one of these, in a
-//! transaction of its own or in a caller's. Each makes all its checks before its first write, so that one that fails
-//! has written nothing.
+//! Writes on leads, and reads that see them before they are committed. Every write on the store
+//! runs here, in a transaction of its own or in one of the caller's. A write makes all its checks
+//! before it changes anything, so a write that fails has written nothing.
 
 #[cfg(feature = "http")]
 mod credentials;
@@ -18,18 +18,19 @@ use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, TrashStamp, WriteTxn};
 use crate::trash;
 
-/// Several writes that happen together or not at all, see [`LeadStore::transaction`](crate::store::LeadStore::transaction).
+/// A group of writes that is committed or rolled back as a unit. See
+/// [`LeadStore::transaction`](super::LeadStore::transaction).
 ///
-/// Its reads see what it has written so far. Searches are not among them. Whatever waits for another thread that writes
-/// waits for ever here.
+/// Its reads see its own uncommitted writes. Searches are not available. Code in a transaction must
+/// not wait for a write of another thread: it would wait forever.
 pub struct Transaction<'a> {
     txn: WriteTxn<'a>,
     rules: &'a Rules,
-    /// What stopped a write half-way, after which nothing can be committed.
+    /// Cause of a write that failed halfway. The transaction can no longer be committed then.
     broken: Option<(ErrorKind, String)>,
 }
 
-/// What a write goes by besides the store's content.
+/// Settings that writes depend on, in addition to the content of the store.
 pub(crate) struct Rules {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     pub(crate) statuses: StatusSet,
@@ -52,7 +53,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Writes what no operation writes.
+    /// Makes writes that no operation makes, to create inconsistencies for tests.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn corrupt(
         &mut self,
@@ -68,18 +69,20 @@ impl<'a> Transaction<'a> {
         StoreState::new(self.txn.state(), &self.rules.catalogue)
     }
 
-    /// What is to be committed, unless a write stopped half-way.
+    /// Returns the writes to commit. Fails if a write failed halfway.
     pub(crate) fn into_write_txn(self) -> Result<WriteTxn<'a>> {
         match self.broken {
             None => Ok(self.txn),
             Some((kind, cause)) => Err(Error::new(
                 kind,
-                format!("the transaction cannot be committed: {cause}"),
+                format!(
+                    "the transaction cannot be committed because one of its writes failed halfway: {cause}"
+                ),
             )),
         }
     }
 
-    /// Creates a lead, see [`LeadStore::create`](crate::store::LeadStore::create).
+    /// Creates a lead. See [`LeadStore::create`](super::LeadStore::create).
     ///
     /// # Errors
     ///
@@ -118,7 +121,7 @@ impl<'a> Transaction<'a> {
         Ok(stored.lead)
     }
 
-    /// Changes a lead, see [`LeadStore::update`](crate::store::LeadStore::update).
+    /// Updates a lead. See [`LeadStore::update`](super::LeadStore::update).
     ///
     /// # Errors
     ///
@@ -151,7 +154,7 @@ impl<'a> Transaction<'a> {
         Ok(after.lead)
     }
 
-    /// Moves a lead to the trash, see [`LeadStore::delete`](crate::store::LeadStore::delete).
+    /// Moves a lead to the trash. See [`LeadStore::delete`](super::LeadStore::delete).
     ///
     /// # Errors
     ///
@@ -160,7 +163,8 @@ impl<'a> Transaction<'a> {
         self.delete_expecting(id, None)
     }
 
-    /// Moves a lead to the trash if it has this version, see [`LeadStore::delete_if`](crate::store::LeadStore::delete_if).
+    /// Moves a lead to the trash if it has this version. See
+    /// [`LeadStore::delete_if`](super::LeadStore::delete_if).
     ///
     /// # Errors
     ///
@@ -169,7 +173,7 @@ impl<'a> Transaction<'a> {
         self.delete_expecting(id, Some(version))
     }
 
-    /// Takes a lead out of the trash, see [`LeadStore::restore`](crate::store::LeadStore::restore).
+    /// Restores a lead from the trash. See [`LeadStore::restore`](super::LeadStore::restore).
     ///
     /// # Errors
     ///
@@ -178,8 +182,8 @@ impl<'a> Transaction<'a> {
         self.restore_expecting(id, None)
     }
 
-    /// Takes a lead out of the trash if it has this version, see
-    /// [`LeadStore::restore_if`](crate::store::LeadStore::restore_if).
+    /// Restores a lead from the trash if it has this version. See
+    /// [`LeadStore::restore_if`](super::LeadStore::restore_if).
     ///
     /// # Errors
     ///
@@ -188,7 +192,8 @@ impl<'a> Transaction<'a> {
         self.restore_expecting(id, Some(version))
     }
 
-    /// Removes a lead in the trash for good, see [`LeadStore::purge`](crate::store::LeadStore::purge).
+    /// Permanently removes a lead that is in the trash. See
+    /// [`LeadStore::purge`](super::LeadStore::purge).
     ///
     /// # Errors
     ///
@@ -198,7 +203,8 @@ impl<'a> Transaction<'a> {
         self.purge_row(row, &stored)
     }
 
-    /// Removes every lead in the trash for good, see [`LeadStore::empty_trash`](crate::store::LeadStore::empty_trash).
+    /// Permanently removes every lead in the trash. See
+    /// [`LeadStore::empty_trash`](super::LeadStore::empty_trash).
     ///
     /// # Errors
     ///
@@ -207,7 +213,8 @@ impl<'a> Transaction<'a> {
         self.purge_rows(&trash::visible_rows(self.state(), self.rules.now())?)
     }
 
-    /// Removes every lead of one owner in the trash for good, and tells how many that were.
+    /// Permanently removes every lead of one owner that is in the trash, and returns the number of
+    /// removed leads.
     #[cfg(feature = "http")]
     pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
         self.purge_rows(&trash::visible_rows_of(
@@ -217,7 +224,7 @@ impl<'a> Transaction<'a> {
         )?)
     }
 
-    /// Purges at most `limit` leads whose time in the trash is over, and tells how many.
+    /// Purges up to `limit` leads that have expired in the trash, and returns their number.
     pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
         let rows = trash::expired_rows(self.state(), self.rules.now(), limit)?;
         for row in &rows {
@@ -292,7 +299,7 @@ impl<'a> Transaction<'a> {
         Ok(rows.len())
     }
 
-    /// The live lead with this id and its row.
+    /// Returns the live lead with this id, and its row.
     fn live(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, StoredLead)> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
@@ -302,7 +309,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The lead with this id in the trash, as far as it can still be restored, and its row.
+    /// Returns the lead with this id and its row if it is in the trash and has not expired.
     fn trashed(&self, id: LeadId) -> Result<(Row, StoredLead)> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
@@ -312,7 +319,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Refuses an external id that another lead has; one that is expired is to be purged first.
+    /// Rejects an external id that another lead has. If that lead has expired in the trash, it is
+    /// added to `expired` instead, to be purged first.
     fn check_external_id(
         &self,
         lead: &Lead,
@@ -335,14 +343,15 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// When a lead that changes now is said to have changed.
+    /// Returns the `updated_at` of a lead that changes now.
     fn next_update(&self, before: &Lead, now: DateTime<Utc>) -> DateTime<Utc> {
         clock::held(now, self.state().meta.newest_created_at)
             .max(before.updated_at)
             .max(before.created_at)
     }
 
-    /// Purges the expired leads that make room for `stored`, unless that would be refused.
+    /// Purges the expired leads that hold an id of `stored`. Rejects a `stored` that is too large
+    /// before anything is purged.
     fn purge_for(&mut self, stored: &StoredLead, expired: Vec<(Row, StoredLead)>) -> Result<()> {
         if !expired.is_empty() {
             stored.check_size()?;
@@ -366,10 +375,10 @@ impl<'a> Transaction<'a> {
         self.note_broken(applied)
     }
 
-    /// Remembers a write that failed half-way.
+    /// Records a write that failed halfway, so that the transaction cannot be committed.
     fn note_broken(&mut self, written: Result<()>) -> Result<()> {
         if let Err(error) = &written {
-            // A lead that is too large is noticed before anything is written.
+            // A lead that is too large is rejected before anything is written.
             if error.kind() != ErrorKind::Invalid {
                 self.broken = Some((error.kind(), error.to_string()));
             }
@@ -395,7 +404,8 @@ fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
     }
 }
 
-/// `stored` if its time in the trash is over, so that it makes room; otherwise the error.
+/// Returns `stored` if it has expired in the trash and can be purged, and the error of `taken`
+/// otherwise.
 fn expired_or(
     stored: StoredLead,
     now: DateTime<Utc>,

@@ -27,7 +27,7 @@ impl StoreView {
     }
 }
 
-/// The slot of the newest view. It is empty while the file is compacted and after the store was closed.
+/// The newest view. It is absent while the file is compacted and after the store was closed.
 pub(crate) struct PublishedView(RwLock<Option<Arc<StoreView>>>);
 
 impl PublishedView {
@@ -54,7 +54,7 @@ impl PublishedView {
         });
     }
 
-    /// Publishes the same state, read from other tables.
+    /// Publishes the same state, now backed by other tables.
     pub(crate) fn rebase(&self, read: ReadView) {
         self.replace(|view| StoreView {
             committed: view.committed.with(read),
@@ -74,7 +74,7 @@ impl PublishedView {
         let (paused, catalogue) = (view.search.paused(), Arc::clone(view.committed.catalogue()));
         drop(view);
         let result = work();
-        // The first error is the cause of those that follow.
+        // If both fail, the error of `work` is returned: it caused the other one.
         let (read, result) = match (open(), result) {
             (Ok(read), result) => (read, result),
             (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),

@@ -13,24 +13,26 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
-    /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an id or external id that a lead has, be it in the trash. An id
-    /// whose lead has expired there is free again.
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an id or external id that another lead has,
+    /// even in the trash. An id whose lead has expired in the trash is free again.
     pub fn create(&self, lead: NewLead) -> Result<Lead> {
         self.write(move |transaction| transaction.create(lead))
     }
 
-    /// Changes a lead. A patch that changes nothing writes nothing, and gives the lead as it is.
+    /// Updates a lead and returns it. A patch that changes nothing writes nothing.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash); [`Conflict`](ErrorKind::Conflict) if the
-    /// patch demands another version; [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
+    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash);
+    /// [`Conflict`](ErrorKind::Conflict) if the patch expects another version;
+    /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an external id that another lead has.
     pub fn update(&self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
         self.write(move |transaction| transaction.update(id, patch))
     }
 
-    /// Moves a lead to the trash. Until it expires there, [`restore`](Self::restore) brings it back as it was.
+    /// Moves a lead to the trash. Until it expires there, [`restore`](Self::restore) brings it back
+    /// as it was.
     ///
     /// # Errors
     ///
@@ -43,53 +45,57 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash), [`Conflict`](ErrorKind::Conflict).
+    /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash),
+    /// [`Conflict`](ErrorKind::Conflict).
     pub fn delete_if(&self, id: LeadId, version: Version) -> Result<TrashedLead> {
         self.write(move |transaction| transaction.delete_if(id, version))
     }
 
-    /// Takes a lead out of the trash, with its id, its fields and its `created_at`.
+    /// Restores a lead from the trash, with its id, its fields and its `created_at`.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash).
+    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn restore(&self, id: LeadId) -> Result<Lead> {
         self.write(move |transaction| transaction.restore(id))
     }
 
-    /// Takes a lead out of the trash if it has this version.
+    /// Restores a lead from the trash if it has this version.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash),
-    /// [`Conflict`](ErrorKind::Conflict).
+    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotInTrash`](ErrorKind::NotInTrash), [`Conflict`](ErrorKind::Conflict).
     pub fn restore_if(&self, id: LeadId, version: Version) -> Result<Lead> {
         self.write(move |transaction| transaction.restore_if(id, version))
     }
 
-    /// Removes a lead in the trash for good.
+    /// Permanently removes a lead that is in the trash.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound) also once it has expired; [`NotInTrash`](ErrorKind::NotInTrash).
+    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn purge(&self, id: LeadId) -> Result<()> {
         self.write(move |transaction| transaction.purge(id))
     }
 
-    /// Removes every lead in the trash for good, and tells how many that were.
+    /// Permanently removes every lead in the trash and returns the number of removed leads.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`transaction`](Self::transaction).
     pub fn empty_trash(&self) -> Result<u64> {
         self.transaction(|transaction| transaction.empty_trash())
     }
 
-    /// Runs `work` in a transaction: what it writes is committed together if it gives `Ok`, and not at all if it gives
-    /// an error or panics. Transactions run one after another, so other writers wait; readers do not.
+    /// Runs `work` in a transaction. Its writes are committed together if it returns `Ok`. They are
+    /// all rolled back if it returns an error or panics. Transactions run one after another: other
+    /// writers wait, readers do not.
     ///
-    /// A write that fails has written nothing, so `work` may go on after it. An error of the application's own is
-    /// carried out by [`Error::abort`].
+    /// A write that fails has written nothing, so `work` may continue after it. [`Error::abort`]
+    /// carries an application error out of the transaction.
     ///
     /// ```
     /// use leadstore::{LeadPatch, LeadStore, NewLead};
@@ -107,9 +113,10 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// Those of `work`; [`Nested`](ErrorKind::Nested) for a transaction within another on the same thread, and for any
-    /// other write on the store there; [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), where
-    /// [`outcome_unknown`](Error::outcome_unknown) tells if the commit itself failed.
+    /// The errors of `work`; [`Nested`](ErrorKind::Nested) for a transaction, or any other write on
+    /// the store, inside another transaction on the same thread; [`ReadOnly`](ErrorKind::ReadOnly);
+    /// [`Io`](ErrorKind::Io), where [`outcome_unknown`](Error::outcome_unknown) reports whether the
+    /// commit itself failed.
     pub fn transaction<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
@@ -117,7 +124,7 @@ impl LeadStore {
         self.engine()?.write(work)
     }
 
-    /// One write, which may share its commit with those of other threads.
+    /// Runs one write, which may share its commit with writes of other threads.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,

@@ -137,7 +137,7 @@ impl Value {
 #[derive(Clone, Debug)]
 struct Word {
     text: String,
-    is_beginning: bool,
+    is_prefix: bool,
     quoted: bool,
 }
 
@@ -190,7 +190,7 @@ impl Query {
             && let Some(Unit::Words(words)) =
                 parts.last_mut().and_then(|(units, _)| units.last_mut())
         {
-            words.last_mut().unwrap().is_beginning = true;
+            words.last_mut().unwrap().is_prefix = true;
         }
         Self { parts }
     }
@@ -216,7 +216,7 @@ impl Query {
 
 fn unit(token: &str, quoted: bool) -> Option<Unit> {
     let word = |text: String| Word {
-        is_beginning: text.chars().count() == 1 && text.chars().all(is_han_or_kana),
+        is_prefix: text.chars().count() == 1 && text.chars().all(is_han_or_kana),
         text,
         quoted,
     };
@@ -316,7 +316,7 @@ fn meant(wanted: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> 
     if wanted.text == stored {
         ways.push((0, false));
     }
-    if wanted.is_beginning && stored.starts_with(&wanted.text) {
+    if wanted.is_prefix && stored.starts_with(&wanted.text) {
         ways.push((0, true));
     }
     let (typed, letters): (Vec<char>, Vec<char>) =
@@ -331,7 +331,7 @@ fn meant(wanted: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> 
         && typed[0] == letters[0]
     {
         ways.push((distance(&typed, &letters), false));
-        if wanted.is_beginning {
+        if wanted.is_prefix {
             ways.extend((1..letters.len()).map(|end| (distance(&typed, &letters[..end]), true)));
         }
     }

@@ -8,7 +8,7 @@ use leadstore::{
     ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey,
 };
 
-use crate::support::{Ending, TestStore, options, wait_until};
+use crate::support::{StopOnDrop, TestStore, options, wait_until};
 
 /// Copies the files of a store, but not its search index. Of an open store, the copy is what a killed process leaves,
 /// as long as nobody writes meanwhile.
@@ -290,7 +290,7 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                 last = listed;
             }
         });
-        let ending = Ending(&done);
+        let ending = StopOnDrop(&done);
         let written = writers
             .into_iter()
             .map(|writer| writer.join().unwrap())

@@ -255,7 +255,7 @@ fn a_page_begins_after_a_lead_that_was_created_late_though_that_is_gone() {
 }
 
 #[test]
-fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
+fn cursors_neither_skip_nor_repeat_unchanged_leads() {
     for sort in [
         "-created_at",
         "created_at",

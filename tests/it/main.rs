@@ -1,4 +1,4 @@
-//! The integration tests: one binary, a module a concern.
+//! Integration tests, built as one binary with one module per concern.
 
 mod brute_force;
 mod crash;

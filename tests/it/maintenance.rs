@@ -1,4 +1,4 @@
-//! Checks find what is wrong, repairs mend it, backups are whole.
+//! Integrity checks find corruption, repairs fix it, and backups are consistent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +8,7 @@ use leadstore::{
     Report, SearchQuery, Sort, TrashQuery,
 };
 
-use crate::support::{Ending, TestStore, options, wait_until};
+use crate::support::{StopOnDrop, TestStore, options, wait_until};
 
 fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
     let ids: Vec<LeadId> = (0..count)
@@ -30,7 +30,7 @@ fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
     ids
 }
 
-/// Everything that can be seen of a store, in one text.
+/// Returns everything that can be read from a store, as one string.
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
     let trash = store.list_trash(&TrashQuery::new()).unwrap().items;
@@ -67,7 +67,7 @@ fn check(store: &LeadStore) -> Report {
 }
 
 #[test]
-fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
+fn check_of_a_healthy_store_is_clean_and_reports_progress() {
     let test = TestStore::new();
     assert!(check(&test.store).is_ok(), "a new store");
     fill(&test.store, 50);
@@ -87,7 +87,7 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
         .read_only(true)
         .open(test.path())
         .unwrap();
-    assert!(check(&read_only).is_ok(), "one that is opened for reading");
+    assert!(check(&read_only).is_ok(), "opened read-only");
     assert_eq!(
         read_only.repair(|_, _| ()).unwrap_err().kind(),
         ErrorKind::ReadOnly
@@ -114,14 +114,14 @@ fn a_check_of_a_sound_store_finds_nothing_and_tells_how_far_it_is() {
 }
 
 #[test]
-fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
+fn check_finds_and_repair_fixes_every_kind_of_corruption() {
     const MISSING: (Component, &str) = (Component::SortKeys, "0005 is missing");
     const ROW_MISSING: (Component, &str) = (Component::Bitmaps, "lacks 1 rows and has 0 too many");
     const ROW_TOO_MANY: (Component, &str) = (Component::Bitmaps, "lacks 0 rows and has 1 too many");
     const ID_MISSING: (Component, &str) = (Component::Ids, "of row 5 is missing");
-    let spoilings = [
+    let corruptions = [
         (Corruption::IdMissing, vec![ID_MISSING]),
-        // An id that leads to no lead is all that would be left of one.
+        // A dangling id may be the only trace of a lost lead, so it is reported under leads.
         (
             Corruption::IdAstray,
             vec![
@@ -152,7 +152,7 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
     .chain((0..6).map(|n| (Corruption::KeyMissing(n), vec![MISSING])))
     .chain((0..9).map(|n| (Corruption::RowMissing(n), vec![ROW_MISSING])))
     .chain((0..9).map(|n| (Corruption::RowTooMany(n), vec![ROW_TOO_MANY])));
-    for (spoilt, told) in spoilings {
+    for (corruption, reported) in corruptions {
         for disk in [None, Some(SimulatedDisk::new(1))] {
             let store = match &disk {
                 Some(disk) => testing::open_on(LeadStore::options(), disk).unwrap(),
@@ -160,44 +160,44 @@ fn a_check_finds_each_thing_that_is_wrong_and_a_repair_mends_it() {
             };
             let ids = fill(&store, 20);
             let expected = contents(&store);
-            testing::corrupt(&store, ids[5], spoilt).unwrap();
+            testing::corrupt(&store, ids[5], corruption).unwrap();
             let report = check(&store);
-            // What of the index is wrong then depends on when it was made.
+            // Problems of the search index are ignored here, because they depend on when it was
+            // built.
             let problems = report
                 .problems
                 .iter()
                 .filter(|problem| problem.part != Component::SearchIndex);
             assert_eq!(
                 problems.clone().count(),
-                told.len(),
-                "{spoilt:?}: {report:?}"
+                reported.len(),
+                "{corruption:?}: {report:?}"
             );
-            for (problem, (part, end)) in problems.zip(&told) {
+            for (problem, (part, end)) in problems.zip(&reported) {
                 assert!(
                     problem.part == *part && problem.message.ends_with(end),
-                    "{spoilt:?}: {problem}"
+                    "{corruption:?}: {problem}"
                 );
             }
             let snapshot = store.snapshot().unwrap();
-            let mended = store.repair(|_, _| ()).unwrap();
+            let fixed = store.repair(|_, _| ()).unwrap();
             assert_eq!(
-                (mended.problems, mended.leads, mended.in_trash),
+                (fixed.problems, fixed.leads, fixed.in_trash),
                 (vec![], 19, 1),
-                "{spoilt:?}"
+                "{corruption:?}"
             );
             assert_eq!(snapshot.get(ids[0]).unwrap_err().kind(), ErrorKind::Closed);
-            assert_eq!(contents(&store), expected, "{spoilt:?}");
+            assert_eq!(contents(&store), expected, "{corruption:?}");
             store.create(NewLead::new("after")).unwrap();
             store.reopen().unwrap();
-            assert!(check(&store).is_ok(), "{spoilt:?}");
+            assert!(check(&store).is_ok(), "{corruption:?}");
             assert_eq!(store.count(&Filter::new()).unwrap(), 20);
         }
     }
 }
 
 #[test]
-fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_its_traces_are_removed()
- {
+fn lost_lead_is_reported_and_its_index_entries_are_removed() {
     let store = LeadStore::in_memory().unwrap();
     let ids = fill(&store, 20);
     testing::corrupt(&store, ids[5], Corruption::Lead).unwrap();
@@ -214,12 +214,9 @@ fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_
             "{part}: {report:?}"
         );
     }
-    let mended = store.repair(|_, _| ()).unwrap();
-    assert!(mended.is_ok());
-    assert_eq!(
-        mended.repaired, report.problems,
-        "that a lead was lost is told"
-    );
+    let fixed = store.repair(|_, _| ()).unwrap();
+    assert!(fixed.is_ok());
+    assert_eq!(fixed.repaired, report.problems, "the lost lead is reported");
     assert_eq!(
         (
             store.get(ids[5]).unwrap(),
@@ -230,7 +227,7 @@ fn a_lead_that_is_gone_while_all_that_was_derived_from_it_is_there_is_found_and_
 }
 
 #[test]
-fn what_contradicts_itself_is_told_of() {
+fn contradictory_records_are_reported() {
     let store = LeadStore::in_memory().unwrap();
     let ids = fill(&store, 20);
     testing::corrupt(&store, ids[5], Corruption::LogRow).unwrap();
@@ -249,11 +246,11 @@ fn what_contradicts_itself_is_told_of() {
         "older than the lead of an earlier row, and not marked so",
         "changed before it was created",
     ] {
-        let told = |problem: &&Problem| {
+        let reported = |problem: &&Problem| {
             problem.part == Component::Leads && problem.message.contains(message)
         };
         assert_eq!(
-            report.problems.iter().filter(told).count(),
+            report.problems.iter().filter(reported).count(),
             1,
             "{message}: {report:?}"
         );
@@ -261,7 +258,7 @@ fn what_contradicts_itself_is_told_of() {
 }
 
 #[test]
-fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
+fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
     use std::os::unix::fs::FileExt;
     let mut found = 0;
     let test = TestStore::new();
@@ -269,14 +266,14 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
     test.store.compact().unwrap();
     let expected = contents(&test.store);
     test.store.clone().close().unwrap();
-    let whole = std::fs::read(test.path().join("leads.redb")).unwrap();
-    let (mut mended, mut lost) = (0, 0);
-    for block in 1..(whole.len() - 9_728) / 4_100 {
-        std::fs::write(test.path().join("leads.redb"), &whole).unwrap();
+    let intact = std::fs::read(test.path().join("leads.redb")).unwrap();
+    let (mut fixed, mut lost) = (0, 0);
+    for block in 1..(intact.len() - 9_728) / 4_100 {
+        std::fs::write(test.path().join("leads.redb"), &intact).unwrap();
         let Ok(store) = options(&test.clock).open(test.path()) else {
-            panic!("the file is whole")
+            panic!("an intact file must open")
         };
-        // Damaged while it is open, when redb has read all of it that it wants.
+        // Corrupt the file while it is open, after redb has already read it.
         assert_eq!(contents(&store), expected);
         let file = std::fs::OpenOptions::new()
             .write(true)
@@ -291,12 +288,12 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
         found += 1;
         assert_eq!(report.problems[0].part, Component::File, "{report:?}");
         let repaired = store.repair(|_, _| ());
-        let tells_of_leads = report
+        let reports_lost_leads = report
             .problems
             .iter()
             .any(|problem| problem.part == Component::Leads);
         assert_eq!(
-            tells_of_leads,
+            reports_lost_leads,
             repaired.is_err(),
             "{report:?}, then {repaired:?}"
         );
@@ -304,7 +301,7 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
             Ok(report) => {
                 assert!(report.is_ok(), "{report:?}");
                 assert_eq!(contents(&store), expected);
-                mended += 1;
+                fixed += 1;
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
@@ -312,15 +309,17 @@ fn damage_to_the_file_of_an_open_store_is_found_and_what_can_be_made_anew_is() {
             }
         }
     }
-    println!("{found} damaged blocks found, {mended} stores mended, {lost} with leads lost");
+    println!(
+        "{found} corrupted blocks found, {fixed} stores repaired, {lost} stores with lost leads"
+    );
     assert!(
-        mended > 5 && lost > 5,
-        "{found} found, {mended} mended, {lost} lost"
+        fixed > 5 && lost > 5,
+        "{found} found, {fixed} repaired, {lost} with lost leads"
     );
 }
 
 #[test]
-fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks() {
+fn backup_during_writes_is_a_consistent_openable_snapshot() {
     let test = TestStore::new();
     let ids = fill(&test.store, 200);
     #[cfg(feature = "http")]
@@ -332,7 +331,7 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
         .token;
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Each commit keeps the sum of two deals what it is.
+        // Every commit preserves the sum of the two deal values.
         scope.spawn(|| {
             let mut value = 0_u32;
             while !stop.load(Ordering::Relaxed) {
@@ -348,7 +347,7 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
                 test.store.purge(created.id).unwrap();
             }
         });
-        let _ending = Ending(&stop);
+        let _ending = StopOnDrop(&stop);
         for run in 0..5 {
             let path = test.directory.path().join(format!("backups/{run}"));
             let mut seen = 0;
@@ -361,7 +360,7 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
                 [1_000, 21]
                     .map(Into::into)
                     .contains(&(value(ids[10]) + value(ids[11]))),
-                "half a transaction"
+                "the backup contains half a transaction"
             );
             assert_eq!(copy.search(&SearchQuery::new("lead 17 ")).unwrap().total, 1);
             #[cfg(feature = "http")]
@@ -377,7 +376,7 @@ fn a_backup_of_a_store_that_is_written_is_one_state_of_it_and_opens_and_checks()
 }
 
 #[test]
-fn a_backup_that_fails_leaves_nothing_behind() {
+fn failed_backup_leaves_existing_files_untouched() {
     let test = TestStore::new();
     fill(&test.store, 20);
     let error = test.store.backup_to(test.path(), |_, _| ()).unwrap_err();
@@ -401,7 +400,7 @@ fn a_backup_that_fails_leaves_nothing_behind() {
         path.join("leads.lock").exists(),
         "what was there before is not removed"
     );
-    // A file stands where the directory should be.
+    // A regular file occupies the path of the parent directory.
     let in_the_way = test.directory.path().join("in the way");
     std::fs::write(&in_the_way, "x").unwrap();
     assert!(
@@ -414,25 +413,27 @@ fn a_backup_that_fails_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_backup_and_a_repair_tell_how_far_they_are() {
+fn backup_and_repair_report_progress() {
     let test = TestStore::new();
     let ids = fill(&test.store, 20);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     test.store
         .backup_to(test.directory.path().join("backup"), |done, of| {
-            told.push((done, of))
+            reported.push((done, of))
         })
         .unwrap();
     let each: Vec<(u64, u64)> = (1..=20).map(|done| (done, 20)).collect();
-    assert_eq!(told, each);
+    assert_eq!(reported, each);
     testing::corrupt(&test.store, ids[5], Corruption::DealValue).unwrap();
-    let mut told = Vec::new();
-    test.store.repair(|done, of| told.push((done, of))).unwrap();
-    assert_eq!(told, each.repeat(3), "a check, a copy, another check");
+    let mut reported = Vec::new();
+    test.store
+        .repair(|done, of| reported.push((done, of)))
+        .unwrap();
+    assert_eq!(reported, each.repeat(3), "check, copy, check again");
 }
 
 #[test]
-fn a_panic_of_who_is_told_of_progress_reaches_the_caller_once_the_work_is_done() {
+fn panic_in_a_progress_callback_surfaces_after_the_work_is_done() {
     let test = TestStore::new();
     let ids = fill(&test.store, 20);
     let enough = |_, _| panic!("enough");
@@ -446,12 +447,13 @@ fn a_panic_of_who_is_told_of_progress_reaches_the_caller_once_the_work_is_done()
     panics(&|| drop(test.store.check(enough)));
     testing::corrupt(&test.store, ids[5], Corruption::DealValue).unwrap();
     panics(&|| drop(test.store.repair(enough)));
-    assert!(check(&test.store).is_ok(), "it was repaired");
+    assert!(check(&test.store).is_ok(), "the repair was completed");
 }
 
 #[test]
-fn a_check_while_leads_are_written_finds_nothing() {
-    // So little memory that the tables are written all the time, and large transactions go there at once.
+fn check_during_writes_reports_no_problems() {
+    // The cache is so small that checkpoints run constantly and large transactions are written
+    // straight to the tables.
     let test = TestStore::with_cache_bytes(1 << 17);
     fill(&test.store, 50);
     let stop = AtomicBool::new(false);
@@ -475,7 +477,7 @@ fn a_check_while_leads_are_written_finds_nothing() {
                 test.store.empty_trash().unwrap();
             }
         });
-        let _ending = Ending(&stop);
+        let _ending = StopOnDrop(&stop);
         for _ in 0..20 {
             let report = check(&test.store);
             assert!(report.is_ok(), "{:?}", report.problems);
@@ -484,21 +486,21 @@ fn a_check_while_leads_are_written_finds_nothing() {
 }
 
 #[test]
-fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
+fn search_index_with_wrong_leads_is_reported_and_rebuilt() {
     let test = TestStore::new();
     let ids = fill(&test.store, 30);
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_ok());
-    // It is no longer among the live leads, of which its bitmap is the first; the index has it still.
+    // Bitmap 0 holds the live leads: the lead is no longer live, but the index still has it.
     testing::corrupt(&test.store, ids[7], Corruption::RowMissing(0)).unwrap();
-    // A row of no lead is.
+    // Marks a row without a lead as live.
     testing::corrupt(&test.store, ids[8], Corruption::RowTooMany(0)).unwrap();
     let report = check(&test.store);
     let parts: Vec<Component> = report.problems.iter().map(|problem| problem.part).collect();
     assert_eq!(parts, [Component::Bitmaps, Component::SearchIndex]);
     assert_eq!(
         report.problems[1].message,
-        "it lacks 1 leads, has 1 too many, and 0 twice"
+        "1 leads missing, 1 unexpected, 0 duplicated"
     );
     assert!(test.store.repair(|_, _| ()).unwrap().is_ok());
     wait_until("indexing", || test.store.search_status().unindexed == 0);
@@ -513,12 +515,11 @@ fn a_search_index_that_has_other_leads_than_the_store_is_found_and_made_anew() {
 }
 
 #[test]
-fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_and_can_be_repeated()
- {
+fn repair_interrupted_at_any_disk_operation_loses_no_lead() {
     let options = || testing::without_threads(LeadStore::options());
-    let (mut cut_off, mut at) = (0, 0);
+    let (mut interrupted, mut at) = (0, 0);
     loop {
-        let mut went_through = true;
+        let mut completed = true;
         for fault in [Fault::Stop, Fault::Error, Fault::Broken] {
             let disk = SimulatedDisk::new(at);
             let store = testing::open_on(options(), &disk).unwrap();
@@ -528,10 +529,10 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
             disk.inject(at, fault);
             if let Err(error) = store.repair(|_, _| ()) {
                 assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
-                (cut_off, went_through) = (cut_off + 1, false);
+                (interrupted, completed) = (interrupted + 1, false);
             }
             if disk.has_stopped() {
-                went_through = false;
+                completed = false;
             }
             for disk in [disk.process_killed(), disk.power_cut()] {
                 let store = testing::open_on(options(), &disk).unwrap();
@@ -543,22 +544,21 @@ fn a_repair_that_is_cut_off_or_fails_at_any_operation_of_the_disk_costs_no_lead_
                 store.close().unwrap();
             }
         }
-        if went_through && at > 20 {
+        if completed && at > 20 {
             break;
         }
-        // Each of the first operations, and then fewer.
+        // Try each of the first operations, then increasingly sparse ones.
         at += 1 + at / 10;
     }
-    assert!(cut_off > 40, "{cut_off} times");
+    assert!(interrupted > 40, "only {interrupted} interruptions");
 }
 
 #[test]
-fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no_store_and_harms_nothing()
- {
+fn backup_interrupted_at_any_disk_operation_is_complete_or_absent() {
     let options = || testing::without_threads(LeadStore::options());
     let store = testing::open_on(options(), &SimulatedDisk::new(0)).unwrap();
     let ids = fill(&store, 20);
-    let (mut failed, mut whole) = (0, 0);
+    let (mut failed, mut intact) = (0, 0);
     let others = [Fault::Error, Fault::Full, Fault::Broken];
     for (at, fault) in
         (0..60).flat_map(|at| [Fault::Stop, others[at as usize % 3]].map(|fault| (at, fault)))
@@ -592,18 +592,18 @@ fn a_backup_that_is_cut_off_or_fails_at_any_operation_of_its_disk_is_whole_or_no
                 testing::back_up_on(&store, &disk).unwrap_err().kind(),
                 ErrorKind::AlreadyExists
             );
-            whole += 1;
+            intact += 1;
         }
     }
     assert!(check(&store).is_ok());
     assert!(
-        failed > 40 && whole > 40,
-        "{failed} failed, {whole} copies are whole"
+        failed > 40 && intact > 40,
+        "{failed} failed, {intact} complete copies"
     );
 }
 
 #[test]
-fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
+fn check_with_a_failed_read_does_not_report_ok() {
     let options = || {
         testing::without_search(testing::without_threads(
             LeadStore::options().cache_bytes(0),
@@ -627,5 +627,5 @@ fn a_check_that_meets_with_a_read_that_fails_does_not_call_the_store_sound() {
         }
         failed += disk.failed_reads();
     }
-    assert!(failed > 2, "{failed} reads failed");
+    assert!(failed > 2, "only {failed} reads failed");
 }

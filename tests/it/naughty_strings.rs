@@ -1,4 +1,5 @@
-//! The Big List of Naughty Strings: strings that break software, in every place where a caller can put one.
+//! The Big List of Naughty Strings, which are known to break software, in every field that a caller
+//! can set.
 
 use leadstore::{CustomValue, ErrorKind, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery};
 
@@ -7,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::support::{self, TestStore};
 
 #[test]
-fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
+fn naughty_strings_round_trip_or_are_rejected_with_a_reason() {
     let Some(path) = support::data("blns.json") else {
         return;
     };
@@ -15,22 +16,22 @@ fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
     assert!(strings.len() > 400);
     let mut test = TestStore::new();
     let mut stored = Vec::new();
-    let mut refused = 0;
+    let mut rejected = 0;
     for text in &strings {
-        for (place, new) in places(text) {
+        for (field, new) in leads_with(text) {
             match test.store.create(new) {
-                Ok(lead) => stored.push((place, text, lead)),
+                Ok(lead) => stored.push((field, text, lead)),
                 Err(error) => {
                     assert_eq!(
                         error.kind(),
                         ErrorKind::Invalid,
-                        "{place} {text:?}: {error}"
+                        "{field} {text:?}: {error}"
                     );
                     assert!(
                         !error.violations().is_empty()
                             && error.violations().iter().all(|v| !v.message.is_empty())
                     );
-                    refused += 1;
+                    rejected += 1;
                 }
             }
         }
@@ -38,26 +39,26 @@ fn naughty_strings_come_back_byte_for_byte_or_are_refused_with_a_reason() {
         assert_eq!(test.store.get_by_external_id(text).unwrap(), None);
         search(&test.store, text);
     }
-    println!("{} stored, {refused} refused", stored.len());
-    assert!(stored.len() > 4 * refused);
+    println!("{} stored, {rejected} rejected", stored.len());
+    assert!(stored.len() > 4 * rejected);
     test.reopen();
-    for (place, text, lead) in &stored {
+    for (field, text, lead) in &stored {
         let read = test.store.get(lead.id).unwrap().unwrap();
-        assert_eq!(read, *lead, "{place} {text:?}");
-        let value = match *place {
+        assert_eq!(read, *lead, "{field} {text:?}");
+        let value = match *field {
             "name" => Some(read.name),
             "company" => read.company,
             "tag" => read.tags.first().cloned(),
             "custom value" => read.custom_fields.get("x").and_then(text_of),
             _ => read.custom_fields.keys().next().cloned(),
         };
-        match *place {
-            "name" | "company" => assert_eq!(value.unwrap_or_default(), text.trim(), "{place}"),
-            _ => assert_eq!(value.as_ref(), Some(*text), "{place}"),
+        match *field {
+            "name" | "company" => assert_eq!(value.unwrap_or_default(), text.trim(), "{field}"),
+            _ => assert_eq!(value.as_ref(), Some(*text), "{field}"),
         }
     }
-    // What was stored under a name is found by it, as far as it has a word in it.
-    for (_, text, lead) in stored.iter().filter(|(place, ..)| *place == "name") {
+    // A name that consists of plain words is found by a search for it.
+    for (_, text, lead) in stored.iter().filter(|(field, ..)| *field == "name") {
         if text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && text.len() < 60 {
             let quoted = format!("\"{text}\"");
             let snapshot = test.store.snapshot().unwrap();
@@ -84,7 +85,7 @@ fn text_of(value: &CustomValue) -> Option<String> {
     }
 }
 
-fn places(text: &str) -> Vec<(&'static str, NewLead)> {
+fn leads_with(text: &str) -> Vec<(&'static str, NewLead)> {
     vec![
         ("name", NewLead::new(text)),
         ("company", NewLead::new("x").company(text)),
@@ -99,18 +100,18 @@ fn search(store: &LeadStore, text: &str) {
         Ok(_) => {}
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?}: {error}");
-            // Some symbols fold to letters between brackets, each of them a word.
+            // Some symbols fold to letters in brackets, and each of those letters is a word.
             let letters = text.nfkd().filter(|c| c.is_alphanumeric()).count();
             assert!(
                 text.trim().is_empty() || text.len() > 512 || letters > 32,
-                "{text:?} must be searched"
+                "{text:?} must be accepted"
             );
         }
     }
 }
 
 #[test]
-fn naughty_strings_in_patches_neither_panic_nor_leave_anything_when_refused() {
+fn naughty_patches_never_panic_and_write_nothing_if_rejected() {
     let Some(path) = support::data("blns.json") else {
         return;
     };

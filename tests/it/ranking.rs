@@ -1,4 +1,5 @@
-//! The order of hits, rule by rule, and against a look at every lead.
+//! The order of hits: each ranking rule on its own, and random queries against a brute-force
+//! search.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,9 @@ use leadstore::{
 use crate::brute_force::Searched;
 use crate::support::{TestStore, scale, seed, wait_until};
 
-/// Checks that a query finds leads in this order, whatever the order in which they were made, and wherever their words
-/// are: all in the index, or none, or some.
-fn ranks(query: &SearchQuery, expected: &[NewLead]) {
+/// Asserts that a query returns the leads in this order, regardless of the order in which they were
+/// created and of whether all, half or none of them are indexed.
+fn assert_order(query: &SearchQuery, expected: &[NewLead]) {
     for indexed in [0, expected.len() / 2, expected.len()] {
         for backwards in [false, true] {
             let mut test = TestStore::new();
@@ -55,14 +56,14 @@ fn lead(name: &str) -> NewLead {
 }
 
 #[test]
-fn fewer_typos_come_first() {
+fn fewer_typos_rank_first() {
     let always = SearchQuery::new("jonathan ").typos(TypoTolerance::Always);
-    ranks(
+    assert_order(
         &always,
         &[lead("Jonathan"), lead("Jonatan"), lead("Jonatna")],
     );
     let of_two_words = SearchQuery::new("jane doeling ").typos(TypoTolerance::Always);
-    ranks(
+    assert_order(
         &of_two_words,
         &[
             lead("Jane Doeling"),
@@ -73,32 +74,32 @@ fn fewer_typos_come_first() {
 }
 
 #[test]
-fn a_whole_last_word_comes_before_its_being_a_beginning() {
-    ranks(
+fn complete_last_word_ranks_before_a_prefix_match() {
+    assert_order(
         &SearchQuery::new("ann"),
         &[lead("Mary Ann Smith"), lead("Anna")],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("mary ann"),
         &[lead("Ann Smith").company("Mary"), lead("Mary Anna")],
     );
 }
 
 #[test]
-fn a_value_equal_to_the_query_comes_before_one_that_has_more() {
-    ranks(
+fn value_equal_to_the_query_ranks_before_a_longer_one() {
+    assert_order(
         &SearchQuery::new("mary ann "),
         &[lead("Mary Ann"), lead("Mary Ann Smith")],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("smith "),
         &[lead("x").tags(["a b", "Smith"]), lead("Smith Jane")],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("cold call"),
         &[lead("x").tags(["cold call"]), lead("Cold Call Company")],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("jane@example.com "),
         &[
             lead("x").email("jane@example.com"),
@@ -106,7 +107,7 @@ fn a_value_equal_to_the_query_comes_before_one_that_has_more() {
         ],
     );
     let industry = || SearchQuery::new("food ").fields([Field::CustomField("industry".into())]);
-    ranks(
+    assert_order(
         &industry(),
         &[
             lead("a").custom_field("industry", "Food"),
@@ -114,7 +115,7 @@ fn a_value_equal_to_the_query_comes_before_one_that_has_more() {
         ],
     );
     let number = SearchQuery::new("504 621 8927");
-    ranks(
+    assert_order(
         &number,
         &[
             lead("a").phone("5046218927"),
@@ -124,19 +125,19 @@ fn a_value_equal_to_the_query_comes_before_one_that_has_more() {
 }
 
 #[test]
-fn words_side_by_side_come_before_words_apart() {
-    ranks(
+fn adjacent_words_rank_before_separate_ones() {
+    assert_order(
         &SearchQuery::new("mary smith "),
         &[lead("Dr Mary Smith"), lead("Smith Mary")],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("mary smith "),
         &[
             lead("x").tags(["a mary smith"]),
             lead("Mary").tags(["smith"]),
         ],
     );
-    ranks(
+    assert_order(
         &SearchQuery::new("mary smith "),
         &[
             lead("x y").company("y mary smith"),
@@ -146,8 +147,8 @@ fn words_side_by_side_come_before_words_apart() {
 }
 
 #[test]
-fn fields_rank_in_their_order() {
-    ranks(
+fn hits_rank_by_field() {
+    assert_order(
         &SearchQuery::new("acme "),
         &[
             lead("Acme x"),
@@ -162,16 +163,16 @@ fn fields_rank_in_their_order() {
         lead("a").phone("5046218927"),
         lead("b").custom_field("fax", "5046218927 x"),
     ];
-    ranks(&SearchQuery::new("5046218927 "), &digits);
-    // The first word counts.
-    ranks(
+    assert_order(&SearchQuery::new("5046218927 "), &digits);
+    // The field of the first query word decides.
+    assert_order(
         &SearchQuery::new("acme jane "),
         &[lead("Acme").tags(["jane"]), lead("Jane").tags(["acme"])],
     );
 }
 
 #[test]
-fn alike_hits_come_newest_first_and_pages_neither_repeat_nor_skip() {
+fn ties_sort_newest_first_and_page_without_gaps_or_repeats() {
     let test = TestStore::new();
     let mut ids: Vec<LeadId> = (0..57)
         .map(|number| {
@@ -306,7 +307,7 @@ fn random_lead(rng: &mut Rng) -> NewLead {
     }
 }
 
-/// What is typed: cut from the values of a lead, then mangled.
+/// Returns a random query: pieces of the values of a lead, then mangled.
 fn random_query(rng: &mut Rng, leads: &[Lead]) -> String {
     let Some(lead) = leads.get(rng.usize(..leads.len().max(1))) else {
         return "jane".to_owned();
@@ -372,7 +373,7 @@ fn mistype(rng: &mut Rng, text: &str) -> String {
 }
 
 #[test]
-fn answers_are_those_of_a_look_at_every_lead() {
+fn answers_match_a_brute_force_search() {
     const STORES: usize = 4;
     const QUERIES: usize = 500;
     let mut rng = Rng::with_seed(seed());
@@ -380,13 +381,13 @@ fn answers_are_those_of_a_look_at_every_lead() {
     for _ in 0..STORES * scale() {
         let mut test = TestStore::new();
         for _ in 0..QUERIES / 100 {
-            change(&mut rng, &test.store, 40);
+            apply_random_writes(&mut rng, &test.store, 40);
             if rng.bool() {
-                // Everything is indexed, in a segment of its own.
+                // Closing indexes everything so far, in a segment of its own.
                 test.reopen();
             }
             let unindexed = rng.usize(..20);
-            change(&mut rng, &test.store, unindexed);
+            apply_random_writes(&mut rng, &test.store, unindexed);
             let mut leads: Vec<Lead> = test
                 .store
                 .leads(&Filter::new())
@@ -445,20 +446,20 @@ fn answers_are_those_of_a_look_at_every_lead() {
                 );
                 assert!(
                     found.items.iter().all(|hit| !hit.matches.is_empty()),
-                    "a hit says where: {query:?}"
+                    "hit without a match: {query:?}"
                 );
             }
         }
     }
-    println!("{nonempty} found something");
+    println!("{nonempty} queries with hits");
     assert!(
         nonempty * 3 > STORES * scale() * QUERIES,
-        "too few find anything: {nonempty}"
+        "too few queries with hits: {nonempty}"
     );
 }
 
-/// Writes at random.
-fn change(rng: &mut Rng, store: &LeadStore, writes: usize) {
+/// Applies random creates, updates, deletes, restores and purges.
+fn apply_random_writes(rng: &mut Rng, store: &LeadStore, writes: usize) {
     let mut live: Vec<LeadId> = store
         .leads(&Filter::new())
         .map(|lead| lead.unwrap().id)

@@ -1,4 +1,4 @@
-//! The index on disk: gone, damaged, foreign, behind. Search answers exactly all the same.
+//! Search stays exact when the index on disk is missing, corrupted, foreign or out of date.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -61,7 +61,7 @@ fn index_files(test: &TestStore) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_missing_index_is_rebuilt() {
+fn missing_index_is_rebuilt() {
     let mut test = filled();
     test.store.clone().close().unwrap();
     std::fs::remove_dir_all(test.path().join("search")).unwrap();
@@ -72,7 +72,7 @@ fn a_missing_index_is_rebuilt() {
 }
 
 #[test]
-fn a_rebuild_is_reported() {
+fn only_a_rebuild_reports_progress() {
     let test = filled();
     test.store.clone().close().unwrap();
     let reports = Arc::new(Mutex::new(Vec::new()));
@@ -84,7 +84,7 @@ fn a_rebuild_is_reported() {
             .open(test.path())
             .unwrap();
         check(&store);
-        // A batch of what was written since is no rebuild.
+        // Indexing a batch of new writes is not a rebuild.
         let lead = store.create(NewLead::new("added")).unwrap();
         store.delete(lead.id).unwrap();
         store.purge(lead.id).unwrap();
@@ -94,7 +94,7 @@ fn a_rebuild_is_reported() {
     assert_eq!(
         *reports.lock().unwrap(),
         [],
-        "an index that is whole is not made anew"
+        "an intact index is not rebuilt"
     );
     std::fs::remove_dir_all(test.path().join("search")).unwrap();
     open(&reports);
@@ -102,20 +102,20 @@ fn a_rebuild_is_reported() {
 }
 
 #[test]
-fn an_index_that_is_damaged_in_any_file_is_rebuilt() {
+fn corruption_in_any_index_file_triggers_a_rebuild() {
     let mut test = filled();
     test.store.clone().close().unwrap();
     let count = index_files(&test).len();
     assert!(count > 5);
     for index in 0..count {
-        for damage in ["flip", "cut", "empty", "remove"] {
+        for corruption in ["flip", "cut", "empty", "remove"] {
             let file = index_files(&test)
                 .into_iter()
                 .nth(index)
                 .unwrap_or_else(|| index_files(&test).remove(0));
             let mut bytes = std::fs::read(&file).unwrap();
             let middle = bytes.len() / 2;
-            match damage {
+            match corruption {
                 "flip" if bytes.is_empty() => continue,
                 "flip" => bytes[middle] ^= 0x10,
                 "cut" => bytes.truncate(middle),
@@ -123,7 +123,7 @@ fn an_index_that_is_damaged_in_any_file_is_rebuilt() {
                 _ => {}
             }
             std::fs::remove_file(&file).unwrap();
-            if damage != "remove" {
+            if corruption != "remove" {
                 std::fs::write(&file, bytes).unwrap();
             }
             test.store = options(&test.clock).open(test.path()).unwrap();
@@ -134,7 +134,7 @@ fn an_index_that_is_damaged_in_any_file_is_rebuilt() {
 }
 
 #[test]
-fn the_index_of_another_store_is_not_believed() {
+fn index_of_another_store_is_rejected() {
     let test = filled();
     let other = TestStore::new();
     for _ in 0..300 {
@@ -151,7 +151,7 @@ fn the_index_of_another_store_is_not_believed() {
 }
 
 #[test]
-fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
+fn older_index_catches_up_and_index_of_other_history_is_rebuilt() {
     let mut test = filled();
     test.store.clone().close().unwrap();
     let (old, newer) = (
@@ -161,7 +161,7 @@ fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
     copy(&test.path().join("search"), &old.join("search"));
     std::fs::copy(test.path().join("leads.redb"), old.join("leads.redb")).unwrap();
 
-    // Behind: the log says what is missing.
+    // The index is behind: the change log supplies what is missing.
     test.store = options(&test.clock).open(test.path()).unwrap();
     let lead = test.store.create(NewLead::new("added")).unwrap();
     test.store.clone().close().unwrap();
@@ -176,7 +176,8 @@ fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
     );
     test.store.clone().close().unwrap();
 
-    // The older copy of the store under the newer index: ahead of it, then at the same number with another history.
+    // An older copy of the store with the newer index. First the index is ahead of the store, then
+    // both have the same commit number but different histories.
     for branch_off in [false, true] {
         std::fs::copy(old.join("leads.redb"), test.path().join("leads.redb")).unwrap();
         if branch_off {
@@ -205,7 +206,7 @@ fn an_older_index_catches_up_and_one_of_another_history_is_rebuilt() {
 }
 
 #[test]
-fn a_store_that_is_only_read_uses_the_index_that_fits_it_and_changes_no_other() {
+fn read_only_store_uses_a_matching_index_and_modifies_none() {
     let mut test = filled();
     test.store.clone().close().unwrap();
     let (search, old) = (
@@ -236,12 +237,12 @@ fn a_store_that_is_only_read_uses_the_index_that_fits_it_and_changes_no_other() 
     opens_with_reports(&[]);
     std::fs::remove_dir_all(&search).unwrap();
     copy(&old, &search);
-    // Behind, which may not be mended where it is.
+    // The index is behind, and a read-only store must not update it in place.
     opens_with_reports(&[(0, 301), (301, 301)]);
 }
 
 #[test]
-fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
+fn search_without_waiting_is_unavailable_until_index_is_ready() {
     let test = filled();
     test.store.clone().close().unwrap();
     std::fs::remove_dir_all(test.path().join("search")).unwrap();
@@ -268,16 +269,16 @@ fn without_waiting_a_search_is_unavailable_until_the_index_is_there() {
             }
         }
     });
-    println!("{refused} refused");
+    println!("{refused} searches refused");
     assert_eq!(store.search_status().state, SearchState::Ready);
 }
 
 #[test]
-fn an_index_removed_while_it_is_used_is_made_anew() {
+fn index_removed_while_in_use_is_rebuilt() {
     let test = filled();
     check(&test.store);
     wait_until("indexing", || test.store.search_status().unindexed == 0);
-    // Again, where the index put a file into it meanwhile.
+    // Retry: the indexer may create a file in the directory during the removal.
     wait_until("removing the index", || {
         std::fs::remove_dir_all(test.path().join("search")).is_ok()
     });
@@ -293,7 +294,8 @@ fn an_index_removed_while_it_is_used_is_made_anew() {
             number + 1
         );
     }
-    // The batch that follows fails for want of its directory, and the next one makes the index anew.
+    // The next batch fails because its directory is missing, and the one after it rebuilds the
+    // index.
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     check(&test.store);
     assert_eq!(
@@ -306,9 +308,9 @@ fn an_index_removed_while_it_is_used_is_made_anew() {
 }
 
 #[test]
-fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
+fn index_corrupted_while_in_use_is_rebuilt() {
     let mut test = filled();
-    let whole = test.store.search(&SearchQuery::new("jane ")).unwrap();
+    let expected = test.store.search(&SearchQuery::new("jane ")).unwrap();
     test.store.clone().close().unwrap();
     for extension in ["fast", "term"] {
         test.reopen();
@@ -320,8 +322,9 @@ fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
         assert!(!files.is_empty(), "{extension}");
         for file in &files {
             let len = file.metadata().unwrap().len() as usize;
-            // Over what is mapped into memory, after its checksum was compared. Such bytes are no column and no dictionary;
-            // others might be one, with other leads.
+            // Overwrite the memory-mapped file after its checksum was verified. These bytes decode
+            // as neither a column nor a term dictionary. Other bytes might decode, but to the wrong
+            // leads.
             std::fs::OpenOptions::new()
                 .write(true)
                 .open(file)
@@ -331,7 +334,7 @@ fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
         }
         assert_eq!(
             test.store.search(&SearchQuery::new("jane ")).unwrap(),
-            whole,
+            expected,
             "{extension}"
         );
         check(&test.store);
@@ -347,7 +350,7 @@ fn an_index_that_turns_out_unreadable_while_it_is_used_is_made_anew() {
 }
 
 #[test]
-fn an_index_that_cannot_be_made_leaves_everything_else_working_until_it_can() {
+fn failed_index_creation_leaves_the_store_usable_and_is_retried() {
     let mut test = filled();
     test.store.clone().close().unwrap();
     let search = test.path().join("search");
@@ -378,7 +381,7 @@ fn an_index_that_cannot_be_made_leaves_everything_else_working_until_it_can() {
 }
 
 #[test]
-fn a_search_within_a_transaction_does_not_wait_for_what_the_transaction_holds_up() {
+fn search_inside_a_transaction_does_not_deadlock_on_indexing() {
     let test = TestStore::new();
     test.store.clone().close().unwrap();
     std::fs::remove_dir_all(test.path().join("search")).unwrap();
@@ -401,11 +404,12 @@ fn a_search_within_a_transaction_does_not_wait_for_what_the_transaction_holds_up
 }
 
 #[test]
-fn writes_after_the_last_batch_are_found_after_a_crash() {
+fn writes_after_the_last_batch_are_searchable_after_a_crash() {
     let test = filled();
     test.store.search(&SearchQuery::new("jane")).unwrap();
     let copied = test.directory.path().join("crashed");
-    // The copy of an open store is what a killed process leaves, as long as nobody writes meanwhile.
+    // Without concurrent writes, a copy of the files of an open store is what a killed process
+    // leaves behind.
     let lead = test.store.create(NewLead::new("unindexed")).unwrap();
     let gone = test.store.search(&SearchQuery::new("no5 ")).unwrap().items[0]
         .lead
@@ -423,7 +427,7 @@ fn writes_after_the_last_batch_are_found_after_a_crash() {
 }
 
 #[test]
-fn a_bulk_load_is_searched_exactly_at_once() {
+fn bulk_load_is_searchable_immediately() {
     let test = TestStore::new();
     for batch in 0..3 {
         test.store
@@ -462,9 +466,9 @@ fn a_bulk_load_is_searched_exactly_at_once() {
 }
 
 #[test]
-fn what_a_rebuild_that_was_ended_had_added_does_not_come_with_the_next_batch() {
+fn next_batch_commits_nothing_from_an_aborted_rebuild() {
     let mut test = TestStore::new();
-    // More than are indexed between two reports.
+    // More leads than are indexed between two progress reports.
     let leads = || (0..3_000).map(|number| NewLead::new(format!("Jane no{number}")));
     let create = |t: &mut Transaction<'_>| {
         leads()
@@ -485,7 +489,8 @@ fn what_a_rebuild_that_was_ended_had_added_does_not_come_with_the_next_batch() {
         {
             added.send(()).unwrap();
             closing.recv().unwrap();
-            // So that it is told to end before it goes on: only what is to fail could come of too short a time.
+            // Give `close` time to request the abort before the rebuild continues. A sleep that is
+            // too short can only hide a bug, not fail a correct build.
             std::thread::sleep(Duration::from_millis(300));
         }
     };

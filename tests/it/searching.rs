@@ -1,4 +1,5 @@
-//! What a search finds and what it says about it, where the model does not say it plainly enough.
+//! Which leads a search finds and which matches it reports, for cases that the model does not make
+//! explicit.
 
 use leadstore::{
     CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
@@ -27,7 +28,7 @@ fn pairs(ranges: &[std::ops::Range<usize>]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn names_of_many_languages_are_found_as_people_type_them() {
+fn names_of_many_languages_are_found_as_typed() {
     for (name, company, typed) in [
         (
             "José Ñúñez",
@@ -118,7 +119,7 @@ fn names_of_many_languages_are_found_as_people_type_them() {
 }
 
 #[test]
-fn phones_are_found_by_their_digits_and_by_nothing_else() {
+fn phones_match_by_their_digits_only() {
     let store = LeadStore::in_memory().unwrap();
     let phones = [
         "504-621-8927",
@@ -164,7 +165,7 @@ fn phones_are_found_by_their_digits_and_by_nothing_else() {
 }
 
 #[test]
-fn typos_are_forgiven_where_nothing_is_found_as_typed() {
+fn typos_are_tolerated_if_nothing_matches_as_typed() {
     let store = LeadStore::in_memory().unwrap();
     for name in ["Jonathan Smith", "Jonathon Smythe", "Jona"] {
         store
@@ -179,7 +180,7 @@ fn typos_are_forgiven_where_nothing_is_found_as_typed() {
     assert_eq!(
         search("jonathan smith ", TypoTolerance::Always),
         ["Jonathan Smith"],
-        "smythe has two"
+        "smythe is two edits away"
     );
     assert_eq!(
         search("jonathan", TypoTolerance::Always),
@@ -200,9 +201,9 @@ fn typos_are_forgiven_where_nothing_is_found_as_typed() {
     assert_eq!(
         search("konathan", TypoTolerance::Always),
         Vec::<String>::new(),
-        "not the first letter"
+        "a typo in the first letter is not tolerated"
     );
-    // What is found under the filter decides.
+    // With a filter, typos are tolerated if nothing matches as typed under that filter.
     let lost = SearchQuery::new("jonaa").filter(Filter::new().status("lost"));
     assert_eq!(found(&store, lost), ["Jona"]);
     let hit = store
@@ -213,12 +214,12 @@ fn typos_are_forgiven_where_nothing_is_found_as_typed() {
     assert_eq!(
         pairs(&hit.matches[0].ranges),
         [(9, 14)],
-        "a hit says what was meant"
+        "the match range covers the intended word"
     );
 }
 
 #[test]
-fn every_word_must_be_found_and_only_the_last_is_a_beginning() {
+fn every_word_must_match_and_only_the_last_as_a_prefix() {
     let store = LeadStore::in_memory().unwrap();
     store
         .create(
@@ -340,7 +341,7 @@ fn numbers_and_booleans_are_found_by_their_text() {
 }
 
 #[test]
-fn a_hit_says_where_it_was_found() {
+fn hits_report_their_match_ranges() {
     let store = LeadStore::in_memory().unwrap();
     let new = NewLead::new("Zoë 🦀 O’Brien")
         .email("zoe@obrien.example")
@@ -353,13 +354,13 @@ fn a_hit_says_where_it_was_found() {
         .unwrap()
         .items
         .remove(0);
-    let places: Vec<_> = hit
+    let matches: Vec<_> = hit
         .matches
         .iter()
         .map(|m| (m.field.to_string(), m.item, pairs(&m.ranges)))
         .collect();
     assert_eq!(
-        places,
+        matches,
         [
             ("name".to_owned(), None, vec![(0, 4)]),
             ("email".to_owned(), None, vec![(0, 3)]),
@@ -388,7 +389,7 @@ fn a_hit_says_where_it_was_found() {
     assert_eq!(
         (hit.matches[0].item, pairs(&hit.matches[0].ranges)),
         (Some(1), vec![(0, 5)]),
-        "folding changed the length"
+        "folding changes the length of the text"
     );
     let joined = store
         .search(&SearchQuery::new("obrien.example").fields([Field::Email]))
@@ -405,12 +406,12 @@ fn a_hit_says_where_it_was_found() {
     assert_eq!(
         pairs(&nested.matches[0].ranges),
         [(0, 7)],
-        "one place within another"
+        "a match range inside another one is merged into it"
     );
 }
 
 #[test]
-fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
+fn invalid_queries_are_rejected_and_wordless_ones_find_nothing() {
     let store = LeadStore::in_memory().unwrap();
     store.create(NewLead::new("Jane")).unwrap();
     for text in ["", "  \t", &"x".repeat(513), &"a ".repeat(33)] {
@@ -451,7 +452,7 @@ fn wrong_queries_are_invalid_and_empty_ones_find_nothing() {
 }
 
 #[test]
-fn a_snapshot_searches_its_own_state() {
+fn snapshot_searches_its_own_state() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("before")).unwrap();
     wait_until("the index", || {
@@ -461,7 +462,7 @@ fn a_snapshot_searches_its_own_state() {
     test.store
         .update(lead.id, LeadPatch::new().name("after"))
         .unwrap();
-    // Until the index itself has moved on.
+    // Wait until the index has moved past the snapshot.
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     for _ in 0..2 {
         assert_eq!(
@@ -484,7 +485,7 @@ fn a_snapshot_searches_its_own_state() {
 }
 
 #[test]
-fn facets_of_a_search_divide_what_it_finds() {
+fn search_facets_count_exactly_the_hits() {
     let test = TestStore::new();
     for (name, status, tag) in [
         ("Jane Doe", "new", "vip"),
@@ -541,7 +542,7 @@ fn facets_of_a_search_divide_what_it_finds() {
 }
 
 #[test]
-fn real_contacts_are_found_by_what_people_type() {
+fn real_contacts_are_found_by_typical_queries() {
     let Some(path) = support::data("us-500.csv") else {
         return;
     };
@@ -550,8 +551,8 @@ fn real_contacts_are_found_by_what_people_type() {
     search_quality::import(&store, &contacts).unwrap();
     for row in search_quality::table(&store, &contacts).unwrap() {
         println!(
-            "{} is {} for {} of {}",
-            row.typed, row.wanted, row.found, row.of
+            "{}: {} for {} of {}",
+            row.typed, row.expected, row.found, row.of
         );
         let (least, of) = if row.typed.contains("typo") {
             (row.of * 98 / 100, 500)

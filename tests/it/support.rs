@@ -1,4 +1,4 @@
-//! What the tests share: seeds, scale, data, and a store in a directory of its own.
+//! Shared test support: seeds, scale, external data, and a store in a temporary directory.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,8 @@ use leadstore::testing::ManualClock;
 use leadstore::{LeadStore, OpenOptions};
 use tempfile::TempDir;
 
-/// The seed of random tests: `LEADSTORE_TEST_SEED`, or a new one. Each test prints it, which shows when it fails.
+/// Returns the seed of a randomized test: `LEADSTORE_TEST_SEED`, or a new one. Prints it, so that
+/// the output of a failing test shows it.
 pub fn seed() -> u64 {
     let given = std::env::var("LEADSTORE_TEST_SEED")
         .ok()
@@ -18,7 +19,8 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// By how much random tests are longer than in the normal run: `LEADSTORE_TEST_SCALE`, 1 by default.
+/// Returns the factor by which randomized tests run longer than usual: `LEADSTORE_TEST_SCALE`, 1 by
+/// default.
 pub fn scale() -> usize {
     std::env::var("LEADSTORE_TEST_SCALE")
         .ok()
@@ -26,10 +28,11 @@ pub fn scale() -> usize {
         .unwrap_or(1)
 }
 
-/// A file of the real data that `LEADSTORE_TEST_DATA` names; without it the caller is to skip its test.
+/// Returns the path of a file in the directory named by `LEADSTORE_TEST_DATA`. Returns `None` if
+/// the variable is not set, in which case the caller must skip its test.
 pub fn data(file: &str) -> Option<PathBuf> {
     let Some(directory) = std::env::var_os("LEADSTORE_TEST_DATA") else {
-        println!("SKIPPED: LEADSTORE_TEST_DATA does not name the directory that holds {file}");
+        println!("SKIPPED: set LEADSTORE_TEST_DATA to the directory that holds {file}");
         return None;
     };
     let path = PathBuf::from(directory).join(file);
@@ -37,11 +40,11 @@ pub fn data(file: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Sets a flag once it is dropped, be it by a failing assertion: threads that go on until then would keep the test from
-/// ever failing.
-pub struct Ending<'f>(pub &'f AtomicBool);
+/// Sets a flag on drop, including after a failed assertion. Otherwise threads that run until the
+/// flag is set would keep a failing test from ending.
+pub struct StopOnDrop<'f>(pub &'f AtomicBool);
 
-impl Drop for Ending<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -51,7 +54,7 @@ pub fn day(year: i32, month: u32, day: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(year, month, day, 12, 0, 0).unwrap()
 }
 
-/// A store in a directory that goes when this does, with a clock that stands until it is set.
+/// A store with a manual clock in a temporary directory, which is removed on drop.
 pub struct TestStore {
     pub store: LeadStore,
     pub clock: ManualClock,
@@ -64,7 +67,7 @@ impl TestStore {
         Self::with_cache_bytes(64 << 20)
     }
 
-    /// With little memory, checkpoints are made all the time.
+    /// Opens a store with this cache size. A small cache forces constant checkpoints.
     pub fn with_cache_bytes(cache_bytes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(day(2026, 3, 1));
@@ -98,10 +101,10 @@ pub fn options(clock: &ManualClock) -> OpenOptions {
     LeadStore::options().clock(clock.clone())
 }
 
-/// Waits until something is so, and fails after half a minute.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until the condition holds. Panics after 30 seconds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
-    while !is_so() {
+    while !condition() {
         assert!(begun.elapsed().as_secs() < 30, "{what} took too long");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }

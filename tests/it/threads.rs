@@ -1,4 +1,4 @@
-//! Many threads on one handle.
+//! Concurrent use of one store handle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,10 +8,11 @@ use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery};
 
 use crate::support::{self, TestStore};
 
-/// Each transaction moves an amount from one lead to another, renames both, and sometimes swaps a third for a new one;
-/// so the sum, the count and the names' agreement hold in every state between transactions and in none within one.
+/// Each transaction moves an amount from one lead to another, renames both, and sometimes replaces
+/// a third one. The sum, the count and the equal names hold in every state between transactions,
+/// but in none within one.
 #[test]
-fn no_reader_ever_sees_a_half_done_transaction() {
+fn readers_never_see_a_partial_transaction() {
     const PAIRS: usize = 8;
     const AMOUNT: u64 = 1_000;
     let test = TestStore::new();
@@ -109,12 +110,12 @@ fn no_reader_ever_sees_a_half_done_transaction() {
         stop.store(true, Ordering::Relaxed);
     });
     let (written, read) = (written.into_inner(), read.into_inner());
-    println!("{written} transactions, {read} rounds of reading");
+    println!("{written} transactions, {read} read rounds");
     assert!(written > 20 && read > 20);
 }
 
 #[test]
-fn a_search_sees_the_write_that_returned_before_it() {
+fn search_sees_every_acknowledged_write() {
     let test = TestStore::new();
     let store = &test.store;
     std::thread::scope(|scope| {
@@ -146,7 +147,7 @@ fn a_search_sees_the_write_that_returned_before_it() {
 }
 
 #[test]
-fn closing_while_others_work_ends_them_with_closed() {
+fn close_fails_concurrent_operations_with_closed() {
     let test = TestStore::new();
     for number in 0..200 {
         test.store
@@ -182,7 +183,7 @@ fn closing_while_others_work_ends_them_with_closed() {
 }
 
 #[test]
-fn writers_in_company_keep_their_own_errors() {
+fn grouped_writers_get_their_own_errors() {
     let test = TestStore::new();
     let store = &test.store;
     let taken = store
@@ -230,13 +231,13 @@ fn writers_in_company_keep_their_own_errors() {
             });
         }
     });
-    // 240 rounds, of which each kind is a quarter.
+    // A quarter of the 240 rounds create a lead, in addition to the first one.
     assert_eq!(store.count(&Filter::new()).unwrap(), 61);
     assert_eq!(store.get(taken.id).unwrap(), Some(taken));
 }
 
 #[test]
-fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neither() {
+fn reads_in_a_transaction_do_not_deadlock_with_close() {
     for reopens in [false, true] {
         let test = TestStore::new();
         let store = test.store.clone();
@@ -246,7 +247,7 @@ fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neith
                 store.transaction(|t| {
                     let lead = t.create(NewLead::new("A"))?;
                     begun.send(()).unwrap();
-                    // Until the other thread waits for this transaction.
+                    // Give the other thread time to block on this transaction.
                     std::thread::sleep(Duration::from_millis(50));
                     let meanwhile = store.get(lead.id).map_err(|error| error.kind());
                     assert!(
@@ -268,13 +269,13 @@ fn a_transaction_that_reads_the_store_while_another_thread_closes_it_hangs_neith
             assert_eq!(
                 test.store.get(lead.id).unwrap(),
                 Some(lead),
-                "what returned is there"
+                "the committed lead is stored"
             );
         });
     }
 }
 
-/// A clock that panics at a given call, once.
+/// A clock that panics once, at the chosen call.
 #[derive(Clone)]
 struct PanickingClock(std::sync::Arc<AtomicU64>);
 
@@ -291,7 +292,7 @@ impl leadstore::Clock for PanickingClock {
 }
 
 #[test]
-fn a_panic_acknowledges_no_write_that_shared_the_commit() {
+fn panic_of_the_leader_fails_its_whole_commit_group() {
     let clock = PanickingClock(std::sync::Arc::default());
     let store = leadstore::LeadStore::options()
         .clock(clock.clone())
@@ -303,7 +304,7 @@ fn a_panic_acknowledges_no_write_that_shared_the_commit() {
         let holder = scope.spawn(move || {
             store.transaction(|_| {
                 begun.send(()).unwrap();
-                // Until the others wait for the file; the third of them finds the clock broken.
+                // Give the writers time to queue up. The clock then panics at its third call.
                 std::thread::sleep(Duration::from_millis(200));
                 clock.0.store(3, Ordering::Relaxed);
                 Ok(())
@@ -320,7 +321,7 @@ fn a_panic_acknowledges_no_write_that_shared_the_commit() {
     assert_eq!(
         outcomes.iter().filter(|outcome| outcome.is_err()).count(),
         1,
-        "the leader panics"
+        "only the leader panics"
     );
     for outcome in outcomes.into_iter().flatten() {
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);

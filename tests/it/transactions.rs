@@ -1,4 +1,4 @@
-//! All or nothing.
+//! Transactions are atomic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use leadstore::{Error, ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQ
 use crate::support::TestStore;
 
 #[test]
-fn an_error_leaves_nothing_behind() {
+fn error_rolls_the_transaction_back() {
     let test = TestStore::new();
     let kept = test.store.create(NewLead::new("kept")).unwrap();
     let error = test
@@ -39,7 +39,7 @@ fn an_error_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_panic_leaves_nothing_behind_and_the_store_goes_on() {
+fn panic_rolls_the_transaction_back_and_the_store_stays_usable() {
     let mut test = TestStore::new();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         test.store.transaction(|t| {
@@ -61,7 +61,7 @@ fn a_panic_leaves_nothing_behind_and_the_store_goes_on() {
 }
 
 #[test]
-fn a_write_that_fails_has_written_nothing_and_the_transaction_can_go_on() {
+fn failed_write_changes_nothing_and_the_transaction_continues() {
     let test = TestStore::new();
     let lead = test
         .store
@@ -90,7 +90,7 @@ fn a_write_that_fails_has_written_nothing_and_the_transaction_can_go_on() {
 }
 
 #[test]
-fn a_transaction_sees_what_it_wrote_and_others_do_not() {
+fn transaction_sees_its_own_writes_and_others_do_not() {
     let test = TestStore::new();
     test.store
         .transaction(|t| {
@@ -122,7 +122,7 @@ fn a_transaction_sees_what_it_wrote_and_others_do_not() {
 }
 
 #[test]
-fn a_write_on_the_store_inside_its_own_transaction_is_an_error_not_a_deadlock() {
+fn write_inside_its_own_transaction_returns_nested() {
     let test = TestStore::new();
     let store = &test.store;
     let kinds = store

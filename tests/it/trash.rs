@@ -1,4 +1,4 @@
-//! The trash explains itself: what is in it, until when, and what that excludes.
+//! The trash: what is in it, for how long, and which operations it rejects.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{TestStore, options};
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
-fn a_deleted_lead_is_out_of_everything_and_comes_back_as_it_was() {
+fn deleted_lead_is_hidden_everywhere_and_restored_unchanged() {
     let test = TestStore::new();
     let new = NewLead::new("Jane Doe")
         .email("jane@example.com")
@@ -80,7 +80,7 @@ fn a_deleted_lead_is_out_of_everything_and_comes_back_as_it_was() {
 }
 
 #[test]
-fn the_trash_can_be_listed_for_one_owner() {
+fn trash_can_be_filtered_by_owner() {
     let test = TestStore::new();
     for (name, owner) in [
         ("Jane", Some("u1")),
@@ -120,7 +120,7 @@ fn the_trash_can_be_listed_for_one_owner() {
 }
 
 #[test]
-fn the_trash_can_be_sorted_like_any_list_and_refuses_what_a_list_refuses() {
+fn trash_sorts_and_validates_like_a_list() {
     let test = TestStore::new();
     for name in ["Bob", "Carol", "Alice"] {
         test.store
@@ -174,7 +174,7 @@ fn the_trash_can_be_sorted_like_any_list_and_refuses_what_a_list_refuses() {
 }
 
 #[test]
-fn a_restored_lead_takes_its_place_in_creation_order_again() {
+fn restored_lead_returns_to_its_creation_order() {
     let test = TestStore::new();
     let ids: Vec<_> = (0..3)
         .map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id)
@@ -193,7 +193,7 @@ fn a_restored_lead_takes_its_place_in_creation_order_again() {
 }
 
 #[test]
-fn versions_can_be_demanded_of_deletions_and_restorations() {
+fn delete_if_and_restore_if_check_the_version() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
     let error = test.store.delete_if(lead.id, Version::new(2)).unwrap_err();
@@ -219,7 +219,7 @@ fn versions_can_be_demanded_of_deletions_and_restorations() {
 }
 
 #[test]
-fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
+fn expired_lead_is_gone_before_and_after_the_sweep() {
     for swept in [false, true] {
         let mut test = TestStore::new();
         let lead = test
@@ -235,7 +235,7 @@ fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
         assert_eq!(
             snapshot.list_trash(&TrashQuery::new()).unwrap().total,
             1,
-            "by the time it was taken"
+            "a snapshot keeps the time at which it was taken"
         );
         if swept {
             assert_eq!(sweep(&test.store).unwrap(), 1);
@@ -257,7 +257,7 @@ fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
             }
             assert_eq!(test.store.empty_trash().unwrap(), 0);
         }
-        // Its ids are free again.
+        // The id and the external id can be used again.
         let again = test
             .store
             .create(NewLead::new("B").id(lead.id).external_id("e1"))
@@ -272,7 +272,7 @@ fn after_its_expiry_a_lead_can_be_neither_seen_nor_restored_swept_or_not() {
 }
 
 #[test]
-fn the_expiry_is_fixed_when_a_lead_is_deleted() {
+fn expiry_is_fixed_at_deletion() {
     let mut test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
     let trashed = test.store.delete(lead.id).unwrap();
@@ -288,7 +288,7 @@ fn the_expiry_is_fixed_when_a_lead_is_deleted() {
 }
 
 #[test]
-fn purging_and_emptying_remove_for_good() {
+fn purge_and_empty_trash_delete_permanently() {
     let test = TestStore::new();
     let ids: Vec<_> = (0..5)
         .map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id)
@@ -318,7 +318,7 @@ fn purging_and_emptying_remove_for_good() {
 }
 
 #[test]
-fn the_sweep_goes_in_steps_until_all_is_purged() {
+fn sweep_purges_all_expired_leads_in_batches() {
     let test = TestStore::new();
     test.store
         .transaction(|t| {
@@ -345,7 +345,7 @@ fn the_sweep_goes_in_steps_until_all_is_purged() {
 }
 
 #[test]
-fn nothing_is_swept_within_an_hour_of_a_clock_that_jumped_ahead() {
+fn sweep_waits_an_hour_after_the_clock_jumps_ahead() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
     test.store.delete(lead.id).unwrap();
@@ -354,7 +354,7 @@ fn nothing_is_swept_within_an_hour_of_a_clock_that_jumped_ahead() {
     assert_eq!(
         test.store.get_trashed(lead.id).unwrap(),
         None,
-        "what a clock says is believed for showing"
+        "reads trust the clock"
     );
     assert_eq!(sweep(&test.store).unwrap(), 0);
     test.clock.advance(Duration::from_secs(3_599));
@@ -369,7 +369,7 @@ fn nothing_is_swept_within_an_hour_of_a_clock_that_jumped_ahead() {
 }
 
 #[test]
-fn a_restart_does_not_end_the_wait_after_a_clock_that_jumped_ahead() {
+fn restart_does_not_end_the_wait_after_the_clock_jumps_ahead() {
     let mut test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
     test.store.delete(lead.id).unwrap();
@@ -388,7 +388,7 @@ fn a_restart_does_not_end_the_wait_after_a_clock_that_jumped_ahead() {
 }
 
 #[test]
-fn an_unswept_lead_in_the_trash_is_in_no_total() {
+fn expired_lead_is_not_counted_before_the_sweep() {
     let store = LeadStore::options()
         .trash_retention(Duration::ZERO)
         .in_memory()

@@ -1,5 +1,5 @@
-//! A directory of index files that notices damage. tantivy puts a checksum at the end of each segment file, but none on
-//! the two JSON files that name them; this adds one to those.
+//! A tantivy directory that detects corruption. tantivy ends each segment file with a checksum, but
+//! not the two JSON files that name the segments. This directory adds one to those.
 
 use std::io;
 use std::path::Path;
@@ -9,11 +9,11 @@ use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHandle, WritePtr};
 
-/// Wraps another directory.
+/// A wrapper that adds a checksum to the JSON files of another directory.
 #[derive(Clone, Debug)]
 pub(crate) struct ChecksummedDirectory {
     inner: Box<dyn Directory>,
-    /// Then it makes no lock files.
+    /// If true, no lock files are created.
     read_only: bool,
 }
 
@@ -23,29 +23,30 @@ impl ChecksummedDirectory {
     }
 }
 
-/// Ends a sealed file: these bytes, then the CRC-32 of all before them, little-endian.
-const SEAL: &[u8; 4] = b"LSsl";
+/// Magic number of the footer. The footer is these bytes followed by the CRC-32 of the data before
+/// them, little-endian.
+const FOOTER_MAGIC: &[u8; 4] = b"LSsl";
 
-fn seal(data: &[u8]) -> Vec<u8> {
-    let mut sealed = data.to_vec();
-    sealed.extend(SEAL);
-    sealed.extend(crc32fast::hash(data).to_le_bytes());
-    sealed
+fn append_checksum(data: &[u8]) -> Vec<u8> {
+    let mut checksummed = data.to_vec();
+    checksummed.extend(FOOTER_MAGIC);
+    checksummed.extend(crc32fast::hash(data).to_le_bytes());
+    checksummed
 }
 
-fn unseal(mut sealed: Vec<u8>) -> io::Result<Vec<u8>> {
-    let damaged = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    let (rest, crc) = sealed
+fn strip_checksum(mut checksummed: Vec<u8>) -> io::Result<Vec<u8>> {
+    let corrupted = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    let (rest, crc) = checksummed
         .split_last_chunk::<4>()
-        .ok_or_else(|| damaged("the file is cut short"))?;
+        .ok_or_else(|| corrupted("the file is truncated"))?;
     let data = rest
-        .strip_suffix(SEAL)
-        .ok_or_else(|| damaged("the file has no seal"))?;
+        .strip_suffix(FOOTER_MAGIC)
+        .ok_or_else(|| corrupted("the checksum footer is missing"))?;
     if crc32fast::hash(data) != u32::from_le_bytes(*crc) {
-        return Err(damaged("the file does not fit its checksum"));
+        return Err(corrupted("checksum mismatch"));
     }
-    sealed.truncate(data.len());
-    Ok(sealed)
+    checksummed.truncate(data.len());
+    Ok(checksummed)
 }
 
 impl Directory for ChecksummedDirectory {
@@ -66,14 +67,14 @@ impl Directory for ChecksummedDirectory {
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        unseal(self.inner.atomic_read(path)?).map_err(|error| OpenReadError::IoError {
+        strip_checksum(self.inner.atomic_read(path)?).map_err(|error| OpenReadError::IoError {
             io_error: Arc::new(error),
             filepath: path.to_path_buf(),
         })
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        self.inner.atomic_write(path, &seal(data))
+        self.inner.atomic_write(path, &append_checksum(data))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -98,21 +99,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_flipped_bit_and_every_cut_breaks_the_seal() {
-        let sealed = seal(b"{\"segments\":[]}");
-        assert_eq!(unseal(sealed.clone()).unwrap(), b"{\"segments\":[]}");
-        for bit in 0..sealed.len() * 8 {
-            let mut damaged = sealed.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(unseal(damaged).is_err(), "bit {bit}");
+    fn bit_flips_and_truncation_are_detected() {
+        let checksummed = append_checksum(b"{\"segments\":[]}");
+        assert_eq!(
+            strip_checksum(checksummed.clone()).unwrap(),
+            b"{\"segments\":[]}"
+        );
+        for bit in 0..checksummed.len() * 8 {
+            let mut corrupted = checksummed.clone();
+            corrupted[bit / 8] ^= 1 << (bit % 8);
+            assert!(strip_checksum(corrupted).is_err(), "bit {bit}");
         }
-        for cut in 0..sealed.len() {
-            assert!(unseal(sealed[..cut].to_vec()).is_err(), "cut at {cut}");
+        for cut in 0..checksummed.len() {
+            assert!(
+                strip_checksum(checksummed[..cut].to_vec()).is_err(),
+                "cut at {cut}"
+            );
         }
     }
 
     #[test]
-    fn a_file_is_there_until_it_is_deleted_and_what_was_not_sealed_is_refused() {
+    fn files_can_be_deleted_and_need_a_checksum_to_be_read() {
         let inner = tantivy::directory::RamDirectory::create();
         let directory = ChecksummedDirectory::new(Box::new(inner.clone()), false);
         let name = Path::new("meta.json");

@@ -1,4 +1,4 @@
-//! The files of the index: opened if they can be trusted, made anew otherwise.
+//! Opens the index files if they are intact and match the store, and recreates them otherwise.
 
 use std::path::Path;
 
@@ -15,11 +15,12 @@ use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::StateRef;
 
-/// Where the index lies.
+/// Location of the index.
 #[derive(Clone, Debug)]
 pub(crate) enum IndexStorage {
     Directory(IndexLocation),
-    /// A directory that is used as it is, or not at all.
+    /// A directory that is never written. If its index is not current, an empty one is created in
+    /// memory instead.
     ReadOnly(IndexLocation),
     Memory,
 }
@@ -29,22 +30,24 @@ pub(crate) struct IndexFiles {
     pub(crate) schema: IndexSchema,
     pub(crate) reader: IndexReader,
     index: Index,
-    /// What the last commit goes up to; `None` if there was none.
+    /// Payload of the last commit, or `None` if there is no commit.
     pub(crate) payload: Option<CommitPayload>,
 }
 
-/// What the single indexing thread may hold before it writes a segment: enough for about 100,000 leads.
+/// Memory budget of the single indexing thread, after which it writes a segment. Enough for about
+/// 100,000 leads.
 const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
-    /// The index in `storage` if it is whole and of this store, and a new empty one otherwise.
+    /// Opens the index in `home` if it is intact and belongs to this store. Otherwise creates an
+    /// empty one.
     pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
             IndexStorage::Memory => Self::create(Box::new(RamDirectory::create())),
             IndexStorage::Directory(place) => match Self::open_trusted(place, false, state) {
                 Ok(files) => Ok(files),
                 Err(reason) => {
-                    log::warn!("the search index in {place} is rebuilt: {reason}");
+                    log::warn!("rebuilding the search index in {place}: {reason}");
                     Self::create_in(place)
                 }
             },
@@ -55,7 +58,7 @@ impl IndexFiles {
         }
     }
 
-    /// An empty index in `storage`, whatever is there.
+    /// Creates an empty index in `home`, replacing any existing one.
     pub(crate) fn discard(storage: &IndexStorage) -> Result<Self> {
         match storage {
             IndexStorage::Directory(place) => Self::create_in(place),
@@ -66,27 +69,28 @@ impl IndexFiles {
     }
 
     fn open_trusted(place: &IndexLocation, read_only: bool, state: StateRef<'_>) -> Result<Self> {
-        let useless = |why: &str| Error::new(ErrorKind::Unavailable, why);
+        let unusable = |why: &str| Error::new(ErrorKind::Unavailable, why);
         if !place.exists() {
-            return Err(useless("there is none"));
+            return Err(unusable("it does not exist"));
         }
         let index = Index::open(ChecksummedDirectory::new(place.open()?, read_only))
             .map_err(tantivy_error)?;
         let schema = IndexSchema::new();
         if index.schema() != schema.schema() {
-            return Err(useless("it has other fields"));
+            return Err(unusable("its schema is different"));
         }
         let meta = index.load_metas().map_err(tantivy_error)?;
         let payload = meta.payload.as_deref().and_then(CommitPayload::decode);
         match &payload {
-            None => return Err(useless("it does not say what it holds")),
-            Some(payload) => match payload.standing(state)? {
+            None => return Err(unusable("its commit payload is missing or unreadable")),
+            Some(payload) => match payload.compatibility(state)? {
                 Compatibility::Past => {}
-                Compatibility::Useless(why) => return Err(useless(why)),
+                Compatibility::Useless(why) => return Err(unusable(why)),
             },
         }
         let mut files = meta.list_segment_files();
-        // Of files that there need not be, those that there must be.
+        // `list_segment_files` also names optional files. Keep the mandatory ones: a `.del` file
+        // exists only for a segment with deletes, and a `.temp` file need not exist.
         files.retain(|name| {
             !name
                 .extension()
@@ -95,23 +99,24 @@ impl IndexFiles {
         let changed = meta.segments.iter().filter(|segment| segment.has_deletes());
         files.extend(changed.map(|segment| segment.relative_path(SegmentComponent::Delete)));
         for name in &files {
-            // Before anything reads it: a damaged file gives wrong answers, panics or hangs, and one that is missing is
-            // noticed late or never.
+            // Verify before anything reads the files: a corrupted file causes wrong results, panics
+            // or hangs, and a missing one is noticed late or never.
             if !index
                 .directory()
                 .validate_checksum(name)
                 .map_err(tantivy_error)?
             {
-                return Err(useless(&format!("{} is damaged", name.display())));
+                return Err(unusable(&format!("{} is corrupted", name.display())));
             }
         }
         for name in place.files()? {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
-                // Of a commit that was cut off: tantivy would come to the same name again, and refuse to write over it.
+                // Left by an aborted commit. tantivy would pick the same name again and refuse to
+                // overwrite the file.
                 index
                     .directory()
                     .delete(&name)
-                    .map_err(|error| useless(&error.to_string()))?;
+                    .map_err(|error| unusable(&error.to_string()))?;
             }
         }
         Self::assemble(index, schema, payload)
@@ -157,7 +162,7 @@ impl IndexFiles {
     }
 }
 
-/// Whether a file is named as those of segments are, after the segment's id.
+/// Returns true if a file is named like a segment file, after the id of its segment.
 fn is_of_segment(name: &Path) -> bool {
     let segment = name
         .to_str()
@@ -173,7 +178,7 @@ mod tests {
     use crate::{LeadStore, NewLead, SearchQuery};
 
     #[test]
-    fn no_index_with_a_changed_byte_or_a_missing_file_is_trusted() {
+    fn corrupted_or_incomplete_index_is_not_opened() {
         let directory = tempfile::tempdir().unwrap();
         let store = LeadStore::open(directory.path()).unwrap();
         store
@@ -181,7 +186,8 @@ mod tests {
                 (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop))
             })
             .unwrap();
-        // A store that is closed before its index is there makes it when it is opened next.
+        // Wait for the index: a store that is closed before its index exists builds it at the next
+        // open.
         store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
         let medium = Location::Directory(directory.path().to_owned());
@@ -196,26 +202,26 @@ mod tests {
         let mut changed = 0;
         for entry in std::fs::read_dir(&search).unwrap() {
             let path = entry.unwrap().path();
-            let whole = std::fs::read(&path).unwrap();
+            let intact = std::fs::read(&path).unwrap();
             for part in 0..16 {
-                let Some(index) = (whole.len() * part)
+                let Some(index) = (intact.len() * part)
                     .checked_div(16)
-                    .filter(|index| *index < whole.len())
+                    .filter(|index| *index < intact.len())
                 else {
                     continue;
                 };
-                let mut bytes = whole.clone();
+                let mut bytes = intact.clone();
                 bytes[index] ^= 0x40;
                 std::fs::write(&path, &bytes).unwrap();
                 assert!(!trusted(), "{} at {index}", path.display());
                 changed += 1;
             }
-            // Without its list of files tantivy would only remove fewer of them.
+            // Skip tantivy's list of managed files: without it tantivy only removes fewer files.
             if !path.file_name().unwrap().to_string_lossy().starts_with('.') {
                 std::fs::remove_file(&path).unwrap();
                 assert!(!trusted(), "without {}", path.display());
             }
-            std::fs::write(&path, whole).unwrap();
+            std::fs::write(&path, intact).unwrap();
         }
         assert!(trusted() && changed > 50);
     }

@@ -1,4 +1,4 @@
-//! Where the files of an index lie, and what is done with them as a whole.
+//! Location of the index files, and the operations on their directory as a whole.
 
 use std::fmt;
 use std::io;
@@ -51,7 +51,8 @@ impl IndexLocation {
         }
     }
 
-    /// The names of the files that are there, whoever made them.
+    /// Returns the names of all files in the directory, including those that tantivy did not
+    /// create.
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         let files = match self {
             Self::Directory(path) => {
@@ -66,7 +67,7 @@ impl IndexLocation {
         files.map_err(tantivy_error)
     }
 
-    /// Makes the directory, and empties it if it is there.
+    /// Creates the directory, or empties it if it exists.
     pub(crate) fn clear(&self) -> Result<()> {
         let cleared = match self {
             Self::Directory(path) if path.exists() => {
@@ -77,7 +78,7 @@ impl IndexLocation {
             Self::Simulated(disk) => SimulatedIndex::remove_all(disk),
         };
         cleared.map_err(|error| {
-            let message = format!("making the search index anew in {self} failed: {error}");
+            let message = format!("recreating the search index in {self} failed: {error}");
             Error::new(ErrorKind::Unavailable, message).caused_by(error)
         })
     }

@@ -1,4 +1,4 @@
-//! What a commit of the index says about the store that it was made from.
+//! The payload of an index commit: the state of the store that the index was built from.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,8 @@ use crate::search::terms::document;
 use crate::storage::StateRef;
 use crate::storage::{Seq, StoreMeta};
 
-/// The payload of a commit: up to which commit of which store it goes, and made by which rules.
+/// Payload of an index commit: the store, the last commit that is indexed, and the schema and
+/// analyzer versions that the index was built with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommitPayload {
     store_id: [u8; 16],
@@ -18,12 +19,12 @@ pub(crate) struct CommitPayload {
     analyzer: u64,
 }
 
-/// What an index is worth to a store.
+/// Compatibility of an index with a store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compatibility {
-    /// It holds a state that the store went through.
+    /// The index holds a state that the store went through.
     Past,
-    /// It cannot be used, for this reason.
+    /// The index cannot be used, for this reason.
     Useless(&'static str),
 }
 
@@ -54,28 +55,31 @@ impl CommitPayload {
         serde_json::from_str(text).ok()
     }
 
-    /// Whether the store went through the state that this describes. Its number alone does not tell: a store that was
-    /// put back to an older copy and written on has the same numbers with another history.
-    pub(crate) fn standing(&self, state: StateRef<'_>) -> Result<Compatibility> {
+    /// Reports whether the store went through the state that this payload describes. The commit
+    /// number alone is not enough: a store that was restored from an older copy and then written to
+    /// has the same numbers with a different history.
+    pub(crate) fn compatibility(&self, state: StateRef<'_>) -> Result<Compatibility> {
         let meta = state.meta;
         if self.store_id != meta.store_id.0 {
             return Ok(Compatibility::Useless("it belongs to another store"));
         }
         if (self.schema, self.analyzer) != (document::DOCUMENT_VERSION, analyzer::fingerprint()) {
-            return Ok(Compatibility::Useless("it was made by other rules"));
+            return Ok(Compatibility::Useless(
+                "it was built with another schema or analyzer version",
+            ));
         }
         if self.seq > meta.seq.0 {
             log::error!(
-                "the search index has seen commit {} of a store that ends at commit {}: the store was put back to an \
-                 older copy, or its disk lost writes that it had acknowledged",
+                "the search index contains commit {}, but the store ends at commit {}: the store was restored from an \
+                 older copy, or its disk lost acknowledged writes",
                 self.seq,
                 meta.seq.0
             );
             return Ok(Compatibility::Useless("it is ahead of the store"));
         }
         let same = if self.seq == 0 {
-            // Before the first commit every history is the same; the log must go back that far, the whole of its first
-            // commit included.
+            // Before the first commit all histories are the same. The log must reach back that far,
+            // including all of commit 1.
             meta.log_start <= Seq(1)
                 && (meta.seq == Seq(0) || state.logged_commit(Seq(1))?.is_some())
         } else {
@@ -86,7 +90,7 @@ impl CommitPayload {
         Ok(if same {
             Compatibility::Past
         } else {
-            Compatibility::Useless("the store has another history")
+            Compatibility::Useless("the store's history has diverged from it")
         })
     }
 }
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
     use crate::storage::{ChangeKind, Database, JournalSync, Location, LoggedChange, OpenMode};
 
-    /// Makes a commit, with which the log begins no sooner than `log_start`.
+    /// Makes a commit that allows the log to be trimmed up to `log_start`.
     fn commit(db: &mut Database, log_start: u64) {
         let base = db.begin().unwrap();
         let mut txn = base.write_txn();
@@ -113,24 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_of_use_if_the_log_goes_on_from_where_it_ends() {
+    fn index_is_usable_if_the_log_continues_from_its_commit() {
         let mut db = Database::open(&Location::memory(), 1 << 20, OpenMode::OpenOrCreate).unwrap();
         let mut payloads = vec![CommitPayload::of(db.read().unwrap().meta())];
         for _ in 0..3 {
             commit(&mut db, 1);
             payloads.push(CommitPayload::of(db.read().unwrap().meta()));
         }
-        let standing = |db: &Database, payload: &CommitPayload| {
-            payload.standing(db.read().unwrap().state()).unwrap()
+        let compatibility = |db: &Database, payload: &CommitPayload| {
+            payload.compatibility(db.read().unwrap().state()).unwrap()
         };
         for payload in &payloads {
             let payload = CommitPayload::decode(&payload.encode().unwrap()).unwrap();
-            assert_eq!(standing(&db, &payload), Compatibility::Past, "{payload:?}");
+            assert_eq!(
+                compatibility(&db, &payload),
+                Compatibility::Past,
+                "{payload:?}"
+            );
         }
         let of = |change: fn(&mut CommitPayload)| {
             let mut payload = CommitPayload::of(db.read().unwrap().meta());
             change(&mut payload);
-            standing(&db, &payload)
+            compatibility(&db, &payload)
         };
         assert_eq!(
             of(|payload| payload.store_id = [7; 16]),
@@ -138,11 +146,11 @@ mod tests {
         );
         assert_eq!(
             of(|payload| payload.schema += 1),
-            Compatibility::Useless("it was made by other rules")
+            Compatibility::Useless("it was built with another schema or analyzer version")
         );
         assert_eq!(
             of(|payload| payload.analyzer += 1),
-            Compatibility::Useless("it was made by other rules")
+            Compatibility::Useless("it was built with another schema or analyzer version")
         );
         assert_eq!(
             of(|payload| payload.seq += 1),
@@ -150,17 +158,17 @@ mod tests {
         );
         assert_eq!(
             of(|payload| payload.commit_id = [7; 16]),
-            Compatibility::Useless("the store has another history")
+            Compatibility::Useless("the store's history has diverged from it")
         );
 
         commit(&mut db, 2);
-        let another_history = Compatibility::Useless("the store has another history");
+        let diverged = Compatibility::Useless("the store's history has diverged from it");
         assert_eq!(
-            standing(&db, &payloads[0]),
-            another_history,
-            "its first commit is not in the log any more"
+            compatibility(&db, &payloads[0]),
+            diverged,
+            "the log no longer holds commit 1"
         );
-        assert_eq!(standing(&db, &payloads[1]), another_history);
-        assert_eq!(standing(&db, &payloads[2]), Compatibility::Past);
+        assert_eq!(compatibility(&db, &payloads[1]), diverged);
+        assert_eq!(compatibility(&db, &payloads[2]), Compatibility::Past);
     }
 }

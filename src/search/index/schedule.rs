@@ -1,54 +1,56 @@
-//! What the follower is told, and what that makes due.
+//! Decides when the next indexing batch is due.
 
 use std::time::{Duration, Instant};
 
-/// The follower indexes when so many leads wait for it, …
-const BATCH: u64 = 2_000;
-/// … or the first of them has waited so long.
-const DELAY: Duration = Duration::from_secs(1);
-/// How long it waits after a failure before it tries again.
-const RETRY: Duration = Duration::from_secs(5);
+/// Number of waiting leads at which a batch starts at once.
+const BATCH_LEADS: u64 = 2_000;
+/// Longest time that a changed lead waits for a batch to start.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
+/// Delay before a failed batch is retried.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// All that the follower goes by.
+/// Everything that determines when the next batch starts and what it does.
 #[derive(Default)]
 pub(crate) struct SyncSchedule {
     waiting_since: Option<Instant>,
     waiting: u64,
     pub(crate) at_once: bool,
-    /// Whether the index is to be made anew.
+    /// True if the index must be rebuilt.
     pub(crate) discard: bool,
-    /// Whether all segments are to become one.
+    /// True if all segments must be merged into one.
     pub(crate) merge: bool,
     pub(crate) stop: bool,
     pub(crate) failure: Option<SyncFailure>,
 }
 
-/// Why the last batch failed.
+/// Failure of the last batch.
 pub(crate) struct SyncFailure {
     pub(crate) cause: String,
     pub(crate) at: Instant,
 }
 
-/// When the next batch is to begin.
+/// Time at which the next batch is due.
 #[derive(Debug, PartialEq)]
 pub(crate) enum NextRun {
     Now,
     In(Duration),
     WhenNotified,
-    /// The thread is to end.
+    /// The thread should exit.
     Never,
 }
 
 impl SyncSchedule {
-    /// Notes that so many leads more wait to be indexed; whether the thread has to hear of it.
+    /// Adds `leads` to the number of leads that wait to be indexed. Returns true if the thread must
+    /// be woken.
     pub(crate) fn changed(&mut self, leads: u64, now: Instant) -> bool {
         let is_first = self.waiting == 0;
         self.waiting += leads;
         self.waiting_since.get_or_insert(now);
-        is_first || self.waiting >= BATCH
+        is_first || self.waiting >= BATCH_LEADS
     }
 
-    /// Notes that a batch begins, with all that waits; whether the index is to be made anew for it.
+    /// Starts a batch that takes all waiting leads. Returns true if the index must be rebuilt for
+    /// it.
     pub(crate) fn begin_batch(&mut self) -> bool {
         (self.waiting, self.waiting_since, self.at_once) = (0, None, false);
         std::mem::take(&mut self.discard)
@@ -57,9 +59,11 @@ impl SyncSchedule {
     pub(crate) fn next_run(&self, now: Instant) -> NextRun {
         let at = match (&self.failure, self.waiting_since) {
             _ if self.stop => return NextRun::Never,
-            (Some(failure), _) => failure.at + RETRY,
-            _ if self.at_once || self.discard || self.waiting >= BATCH => return NextRun::Now,
-            (None, Some(since)) => since + DELAY,
+            (Some(failure), _) => failure.at + RETRY_DELAY,
+            _ if self.at_once || self.discard || self.waiting >= BATCH_LEADS => {
+                return NextRun::Now;
+            }
+            (None, Some(since)) => since + BATCH_DELAY,
             (None, None) => return NextRun::WhenNotified,
         };
         let rest = at.saturating_duration_since(now);
@@ -70,8 +74,9 @@ impl SyncSchedule {
         }
     }
 
-    /// Whether it makes sense to wait for the thread.
-    pub(crate) fn is_at_work(&self) -> bool {
+    /// Returns true if waiting for the thread makes sense: it is not stopping, and its last batch
+    /// did not fail.
+    pub(crate) fn can_progress(&self) -> bool {
         !self.stop && self.failure.is_none()
     }
 }
@@ -88,31 +93,40 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_due_when_enough_leads_wait_or_the_first_has_waited_long_enough() {
+    fn batch_is_due_by_size_or_by_age_of_the_first_lead() {
         let now = Instant::now();
         let mut schedule = SyncSchedule::default();
         assert_eq!(schedule.next_run(now), NextRun::WhenNotified);
-        assert!(schedule.changed(1, now), "the first of a batch");
-        assert_eq!(schedule.next_run(now), NextRun::In(DELAY));
-        let later = now + DELAY / 4;
-        assert!(!schedule.changed(BATCH - 2, later));
+        assert!(
+            schedule.changed(1, now),
+            "the first lead of a batch wakes the thread"
+        );
+        assert_eq!(schedule.next_run(now), NextRun::In(BATCH_DELAY));
+        let later = now + BATCH_DELAY / 4;
+        assert!(!schedule.changed(BATCH_LEADS - 2, later));
         assert_eq!(
             schedule.next_run(later),
-            NextRun::In(DELAY - DELAY / 4),
-            "of the first"
+            NextRun::In(BATCH_DELAY - BATCH_DELAY / 4),
+            "the delay counts from the first lead"
         );
-        assert_eq!(schedule.next_run(now + DELAY), NextRun::Now);
-        assert_eq!(schedule.next_run(now + DELAY * 2), NextRun::Now);
-        assert!(schedule.changed(1, later), "enough");
+        assert_eq!(schedule.next_run(now + BATCH_DELAY), NextRun::Now);
+        assert_eq!(schedule.next_run(now + BATCH_DELAY * 2), NextRun::Now);
+        assert!(schedule.changed(1, later), "a full batch wakes the thread");
         assert_eq!(schedule.next_run(later), NextRun::Now);
         assert!(!schedule.begin_batch());
-        assert_eq!(schedule.next_run(now + DELAY * 2), NextRun::WhenNotified);
-        assert!(schedule.changed(1, later), "the first of the next one");
-        assert_eq!(schedule.next_run(later), NextRun::In(DELAY));
+        assert_eq!(
+            schedule.next_run(now + BATCH_DELAY * 2),
+            NextRun::WhenNotified
+        );
+        assert!(
+            schedule.changed(1, later),
+            "the first lead of the next batch wakes the thread"
+        );
+        assert_eq!(schedule.next_run(later), NextRun::In(BATCH_DELAY));
     }
 
     #[test]
-    fn a_batch_is_due_at_once_where_somebody_waits_for_it() {
+    fn waiting_caller_or_rebuild_request_makes_a_batch_due() {
         let now = Instant::now();
         for (at_once, discard) in [(true, false), (false, true)] {
             let mut schedule = SyncSchedule {
@@ -127,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_nobody_is_served_sooner_than_the_next_attempt() {
+    fn failed_batch_is_not_retried_before_the_delay() {
         let now = Instant::now();
         let mut schedule = SyncSchedule {
             failure: failed(now),
@@ -135,16 +149,16 @@ mod tests {
             discard: true,
             ..SyncSchedule::default()
         };
-        schedule.changed(BATCH, now);
-        assert_eq!(schedule.next_run(now), NextRun::In(RETRY));
-        assert_eq!(schedule.next_run(now + RETRY), NextRun::Now);
+        schedule.changed(BATCH_LEADS, now);
+        assert_eq!(schedule.next_run(now), NextRun::In(RETRY_DELAY));
+        assert_eq!(schedule.next_run(now + RETRY_DELAY), NextRun::Now);
         schedule.stop = true;
-        assert_eq!(schedule.next_run(now + RETRY), NextRun::Never);
+        assert_eq!(schedule.next_run(now + RETRY_DELAY), NextRun::Never);
     }
 
     #[test]
-    fn nobody_waits_for_a_thread_that_has_failed_or_ends() {
-        assert!(SyncSchedule::default().is_at_work());
+    fn callers_do_not_wait_for_a_failed_or_stopping_thread() {
+        assert!(SyncSchedule::default().can_progress());
         for schedule in [
             SyncSchedule {
                 stop: true,
@@ -155,7 +169,7 @@ mod tests {
                 ..SyncSchedule::default()
             },
         ] {
-            assert!(!schedule.is_at_work());
+            assert!(!schedule.can_progress());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The directory of an index on a [`SimulatedDisk`]: what tantivy's own does with the files of a real one.
+//! An index directory on a [`SimulatedDisk`], the counterpart of tantivy's own directory on a real
+//! disk.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -22,7 +23,7 @@ pub(crate) struct SimulatedIndex {
     locks: Arc<Locks>,
 }
 
-/// The locks that are held, which end with the process, as those of real files do.
+/// Locks that are currently held. Like locks on real files, they end with the process.
 #[derive(Debug, Default)]
 struct Locks {
     held: Mutex<HashSet<PathBuf>>,
@@ -39,7 +40,7 @@ struct Writer {
     at: u64,
 }
 
-/// The files of an index lie side by side.
+/// Returns the file name of a path. All files of an index are in one flat directory.
 fn name_of(path: &Path) -> Cow<'_, str> {
     path.to_string_lossy()
 }
@@ -140,7 +141,7 @@ impl Directory for SimulatedIndex {
     }
 
     fn watch(&self, _callback: WatchCallback) -> tantivy::Result<WatchHandle> {
-        // Readers are reloaded by hand.
+        // Index readers are reloaded explicitly, so nothing needs to be watched.
         Ok(WatchHandle::empty())
     }
 }

@@ -1,6 +1,9 @@
-//! The thread that keeps the index after the store. It opens or rebuilds the index, then indexes in batches what the
-//! change log names, and publishes each batch. Redb is the truth: whatever goes wrong here is mended by doing it again.
-//! For tests that are to repeat exactly there need be no thread: then whoever would wait for it does its work.
+//! Keeps the search index in sync with the store. A background thread opens or rebuilds the index,
+//! then indexes the rows named by the change log in batches and publishes each batch. The tables
+//! are authoritative, so every failure here is repaired by indexing again.
+//!
+//! Tests that must repeat exactly run without the thread: a caller that needs the index then does
+//! the work itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,36 +23,37 @@ use crate::sync::lock;
 use crate::sync::wait;
 use crate::sync::wait_timeout;
 
-/// A writer waits while more leads than this are not indexed, so that memory does not grow without bound.
+/// Number of unindexed leads above which writers wait, so that memory stays bounded.
 const UNINDEXED_MAX: u64 = 50_000;
 
-/// The handle of the thread.
+/// Handle to the indexing thread.
 pub(crate) struct IndexSync {
-    shared: Arc<Shared>,
+    shared: Arc<SyncState>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Is told how many leads are indexed, and of how many.
+/// Progress callback. Receives the number of leads indexed so far and the total.
 pub(crate) type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
-struct Shared {
+struct SyncState {
     storage: IndexStorage,
     cell: Arc<dyn ViewCell>,
-    /// Makes every published commit durable, since the index must not run ahead of what a power cut leaves.
+    /// Makes every published commit durable. The index must not run ahead of what survives a power
+    /// cut.
     make_durable: MakeDurable,
     on_rebuild: Option<Progress>,
     schedule: Mutex<SyncSchedule>,
-    /// Wakes the thread.
+    /// Wakes the indexing thread.
     work: Condvar,
-    /// Wakes those who wait for the thread.
+    /// Wakes the callers that wait for the indexing thread.
     progress: Condvar,
     /// Held while a batch is indexed.
     indexing: Mutex<()>,
     indexer: Mutex<Option<Indexer>>,
-    /// Whether there is no thread, and whoever needs the index brings it up to date.
-    on_call: bool,
+    /// True if there is no thread and callers bring the index up to date on demand.
+    on_demand: bool,
     indexed: AtomicU64,
     total: AtomicU64,
     log_start: AtomicU64,
@@ -62,7 +66,7 @@ impl IndexSync {
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(
+        let shared = Arc::new(SyncState::new(
             storage,
             cell,
             Box::new(make_durable),
@@ -75,7 +79,7 @@ impl IndexSync {
             .map_err(|error| {
                 Error::new(
                     ErrorKind::Io,
-                    format!("starting the search thread: {error}"),
+                    format!("spawning the search thread failed: {error}"),
                 )
                 .caused_by(error)
             })?;
@@ -85,17 +89,17 @@ impl IndexSync {
         })
     }
 
-    /// The same without a thread.
+    /// Creates the handle without a thread. Callers index on demand.
     #[cfg(feature = "unstable-testing")]
-    pub(crate) fn on_call(
+    pub(crate) fn on_demand(
         storage: IndexStorage,
         cell: Arc<impl ViewCell + 'static>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
         on_rebuild: Option<Progress>,
     ) -> Self {
-        let shared = Shared {
-            on_call: true,
-            ..Shared::new(storage, cell, Box::new(make_durable), on_rebuild)
+        let shared = SyncState {
+            on_demand: true,
+            ..SyncState::new(storage, cell, Box::new(make_durable), on_rebuild)
         };
         Self {
             shared: Arc::new(shared),
@@ -103,10 +107,11 @@ impl IndexSync {
         }
     }
 
-    /// Indexes what is not indexed yet, if that is on call; the cause if it failed.
+    /// Indexes all pending changes if there is no thread. Returns the cause of the last failure as
+    /// an error.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn index(&self) -> Result<()> {
-        if self.shared.on_call {
+        if self.shared.on_demand {
             self.shared.attempt();
         }
         match &self.shared.schedule().failure {
@@ -115,15 +120,15 @@ impl IndexSync {
         }
     }
 
-    /// None at all: nothing is indexed, and searches are `Unavailable`.
+    /// Returns a disabled handle: nothing is indexed, and every search is `Unavailable`.
     pub(crate) fn none(cell: Arc<impl ViewCell + 'static>) -> Self {
-        let shared = Shared::new(IndexStorage::Memory, cell, Box::new(|| Ok(())), None);
+        let shared = SyncState::new(IndexStorage::Memory, cell, Box::new(|| Ok(())), None);
         let cause = "the store was opened without search".to_owned();
         shared.schedule().failure = Some(SyncFailure {
             cause,
             at: Instant::now(),
         });
-        // No index will ever look for its place in the log.
+        // No index will catch up from the change log, so none of it has to be retained.
         shared.log_start.store(u64::MAX, Ordering::Release);
         Self {
             shared: Arc::new(shared),
@@ -131,17 +136,17 @@ impl IndexSync {
         }
     }
 
-    /// Tells the thread that a commit has changed so many leads.
+    /// Notifies the thread that a commit changed this many leads.
     pub(crate) fn changed(&self, leads: u64) {
         if self.shared.schedule().changed(leads, Instant::now()) {
             self.shared.work.notify_one();
         }
     }
 
-    /// Waits while too much is not indexed.
+    /// Blocks while too many leads are unindexed.
     pub(crate) fn wait_for_room(&self) {
         let mut schedule = self.shared.schedule();
-        while schedule.is_at_work() && self.shared.unindexed() > UNINDEXED_MAX {
+        while schedule.can_progress() && self.shared.unindexed() > UNINDEXED_MAX {
             schedule = self.shared.hurry(schedule);
         }
     }
@@ -156,7 +161,7 @@ impl IndexSync {
             if let Some(failure) = &schedule.failure {
                 return Err(Error::new(
                     ErrorKind::Unavailable,
-                    format!("search is out of order: {}", failure.cause),
+                    format!("search is unavailable: {}", failure.cause),
                 ));
             }
             if schedule.stop {
@@ -166,15 +171,17 @@ impl IndexSync {
         }
     }
 
-    /// Has the index of `failed` thrown away and made anew, because reading it failed; unless that was done already.
+    /// Invalidates the index of `failed` after a read error and schedules a rebuild. Does nothing
+    /// if that index has already been replaced.
     pub(crate) fn invalidate_index(&self, failed: &SearchView) {
         let mut schedule = self.shared.schedule();
-        // In this order: a batch that ends meanwhile must not publish it again.
+        // The rebuild is requested before the index is withdrawn: a batch that ends concurrently
+        // must not publish the same index again.
         if self
             .shared
             .cell
             .load()
-            .is_ok_and(|(_, view)| view.has_index_of(failed))
+            .is_ok_and(|(_, view)| view.shares_index_with(failed))
         {
             schedule.discard = true;
             self.shared.drop_index();
@@ -182,12 +189,12 @@ impl IndexSync {
         }
     }
 
-    /// Merges the index into one segment, in which nothing is left of leads that are gone, and waits until that is done or
-    /// has failed; then the index is made anew as ever.
+    /// Merges the index into one segment without deleted documents, and waits until the merge is
+    /// done or has failed. After a failure the index is reopened or rebuilt as usual.
     pub(crate) fn compact(&self) {
         let mut schedule = self.shared.schedule();
         schedule.merge = true;
-        while schedule.merge && schedule.is_at_work() {
+        while schedule.merge && schedule.can_progress() {
             schedule = self.shared.hurry(schedule);
         }
     }
@@ -214,17 +221,19 @@ impl IndexSync {
         }
     }
 
-    /// The lowest number that the change log must keep, so that the index finds its place in it after a crash.
+    /// Returns the lowest commit number that the change log must retain for the index to catch up
+    /// after a crash.
     pub(crate) fn log_start(&self) -> Seq {
         Seq(self.shared.log_start.load(Ordering::Acquire))
     }
 
-    /// Keeps the thread from reading until the guard is dropped.
+    /// Blocks indexing until the returned guard is dropped.
     pub(crate) fn hold(&self) -> impl Drop + '_ {
         lock(&self.shared.indexing)
     }
 
-    /// Indexes what is left, and ends the thread with all of tantivy's.
+    /// Indexes the remaining changes, then stops the thread and tantivy's threads. A rebuild is
+    /// aborted rather than finished.
     pub(crate) fn stop(&self) {
         self.shared.schedule().stop = true;
         self.shared.work.notify_all();
@@ -233,7 +242,7 @@ impl IndexSync {
             // The thread catches its own panics.
             let _ = thread.join();
         }
-        if self.shared.on_call {
+        if self.shared.on_demand {
             self.shared.finish();
         }
     }
@@ -245,7 +254,7 @@ impl Drop for IndexSync {
     }
 }
 
-impl Shared {
+impl SyncState {
     fn new(
         storage: IndexStorage,
         cell: Arc<dyn ViewCell>,
@@ -262,7 +271,7 @@ impl Shared {
             progress: Condvar::new(),
             indexing: Mutex::default(),
             indexer: Mutex::default(),
-            on_call: false,
+            on_demand: false,
             indexed: AtomicU64::new(0),
             total: AtomicU64::new(0),
             log_start: AtomicU64::new(0),
@@ -280,20 +289,20 @@ impl Shared {
     }
 
     fn finish(&self) {
-        // What came while the last batch was indexed, unless it is hopeless.
+        // Index the commits that arrived during the last batch, unless indexing is failing.
         if self.schedule().failure.is_none() && self.unindexed() > 0 {
             self.attempt();
         }
         if let Some(mut indexer) = lock(&self.indexer).take()
             && let Err(error) = indexer.settle()
         {
-            log::warn!("the last merge of the search index failed: {error}");
+            log::warn!("merging search index segments while closing failed: {error}");
         }
         self.progress.notify_all();
     }
 
-    /// One batch. A failure costs the indexer, and is tried again with a new one at once: mostly the index was damaged
-    /// or removed.
+    /// Runs one batch. A failure drops the indexer and retries the batch immediately, once, with a
+    /// new indexer, because the usual cause is a corrupted or removed index.
     fn attempt(&self) {
         let mut indexer = lock(&self.indexer);
         let failure = self
@@ -306,7 +315,7 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// The cause if it failed.
+    /// Runs one batch and returns the cause if it failed.
     fn attempt_once(&self, indexer: &mut Option<Indexer>) -> Option<String> {
         let cause = match catch_unwind(AssertUnwindSafe(|| self.catch_up(indexer))) {
             Ok(Ok(())) => return None,
@@ -314,7 +323,7 @@ impl Shared {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "indexing panicked".to_owned(),
         };
-        log::error!("the search index cannot follow the store: {cause}");
+        log::error!("updating the search index failed: {cause}");
         *indexer = None;
         self.drop_index();
         Some(cause)
@@ -339,7 +348,7 @@ impl Shared {
                 } else {
                     IndexFiles::open(&self.storage, *state)?
                 };
-                // Of the batch before.
+                // These are the figures of the previous batch.
                 self.indexed.store(0, Ordering::Relaxed);
                 self.total.store(0, Ordering::Relaxed);
                 let indexer = slot.insert(Indexer::new(files));
@@ -354,16 +363,17 @@ impl Shared {
         if indexer.payload() != Some(&target) {
             (self.make_durable)()?;
             let before = indexer.payload().map(CommitPayload::seq);
-            indexer.index(state, &target, |progress| self.tell(progress))?;
-            // One generation later: after a power cut the index may be back at the commit before this one.
+            indexer.index(state, &target, |progress| self.report_progress(progress))?;
+            // Retain the log for one more index commit: after a power cut the index may be back at
+            // the previous one.
             self.log_start
                 .store(before.unwrap_or(Seq(0)).0, Ordering::Release);
         }
         if merge {
             indexer.merge()?;
         }
-        if self.on_call {
-            // No thread of tantivy's is to go on when the caller does.
+        if self.on_demand {
+            // Without an indexing thread no tantivy thread may keep running after this call either.
             indexer.settle()?;
         }
         let index = Arc::new(indexer.view()?);
@@ -372,15 +382,15 @@ impl Shared {
             .cell
             .update(&mut |view| view.with_index(Arc::clone(&index)));
         if merge {
-            // The view before held the files that were merged.
+            // Done after publishing, because the previous view still used the merged files.
             indexer.remove_unused()?;
             self.schedule().merge = false;
         }
         Ok(())
     }
 
-    /// Lets others know how far a batch is, and ends a rebuild if the store is closed.
-    fn tell(
+    /// Publishes the progress of a batch. Aborts a rebuild with `Closed` if the store is closing.
+    fn report_progress(
         &self,
         BatchProgress {
             indexed,
@@ -393,7 +403,7 @@ impl Shared {
         if let Some(progress) = self.on_rebuild.as_ref().filter(|_| is_rebuild && total > 0) {
             progress(indexed, total);
         }
-        // A rebuild can be begun again; what was written since is finished.
+        // A rebuild can be repeated after the next open. An incremental batch runs to its end.
         if is_rebuild && indexed < total && self.schedule().stop {
             Err(Error::closed())
         } else {
@@ -401,7 +411,7 @@ impl Shared {
         }
     }
 
-    /// Waits until there is something to do; `false` if that is to end.
+    /// Waits until a batch is due. Returns `false` if the thread should exit.
     fn wait_for_work(&self) -> bool {
         let mut schedule = self.schedule();
         loop {
@@ -414,19 +424,19 @@ impl Shared {
         }
     }
 
-    /// Asks for a batch at once and waits until something has changed.
+    /// Requests a batch at once and waits until something has changed.
     fn hurry<'a>(
         &'a self,
         mut schedule: MutexGuard<'a, SyncSchedule>,
     ) -> MutexGuard<'a, SyncSchedule> {
-        if self.on_call {
+        if self.on_demand {
             drop(schedule);
             self.attempt();
             return self.schedule();
         }
         schedule.at_once = true;
         self.work.notify_one();
-        // Not for ever, so that no missed signal can hang a caller.
+        // The wait is bounded, so that a missed notification cannot hang a caller.
         wait_timeout(&self.progress, schedule, Duration::from_millis(100))
     }
 

@@ -1,4 +1,4 @@
-//! Whether the index has the leads that it should have.
+//! Compares the search index with the live leads of the store.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,11 +9,14 @@ use crate::schema::StoreState;
 use crate::schema::keys::BitmapId;
 use crate::search::search_view::SearchView;
 
-/// Adds to `report` what is wrong with the index of a view: each live lead is in it once, but for those that changed since,
-/// and no other is. Its files are verified by their checksums when they are opened. While it is being made, nothing is.
+/// Compares the index of a view with the live rows of the store and adds every mismatch to
+/// `report`. Each live lead must be in the index exactly once, and no other row may be in it. Rows
+/// that changed since the last index commit are skipped. A view without an index has nothing to
+/// compare. The checksums of the index files were verified when they were opened.
 pub(crate) fn check(state: StoreState<'_>, view: &SearchView, report: &mut Report) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(state, view, report)));
-    let compared = compared.unwrap_or_else(|_| Err(Error::corrupted("reading it panicked")));
+    let compared =
+        compared.unwrap_or_else(|_| Err(Error::corrupted("reading the search index panicked")));
     if let Err(error) = compared {
         report.add(Component::SearchIndex, error);
     }
@@ -38,7 +41,7 @@ fn compare(state: StoreState<'_>, view: &SearchView, report: &mut Report) -> Res
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
         let what =
-            format_args!("it lacks {missing} leads, has {foreign} too many, and {twice} twice")
+            format_args!("{missing} leads missing, {foreign} unexpected, {twice} duplicated")
                 .to_string();
         report.add(Component::SearchIndex, what);
     }

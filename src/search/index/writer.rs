@@ -1,4 +1,4 @@
-//! The index with its writer, and how it is brought to a state of the store.
+//! The index with its writer, and the batches that bring it to a state of the store.
 
 use tantivy::{IndexWriter, SegmentMeta};
 
@@ -12,27 +12,28 @@ use crate::search::search_view::IndexView;
 use crate::search::tantivy_error::tantivy_error;
 use crate::storage::{ChangeKind, LoggedChange, Seq};
 
-/// An index that is written.
+/// An index that is open for writing.
 pub(crate) struct Indexer {
     files: IndexFiles,
-    /// `None` before the first batch, and after one that failed or was ended: what was added and not committed must not
-    /// come with the next one, and after a failed commit tantivy's writer loses what follows.
+    /// Writer of the index. `None` before the first batch and after a failed or aborted one:
+    /// uncommitted documents must not become part of the next batch, and after a failed commit
+    /// tantivy's writer loses later documents.
     writer: Option<IndexWriter>,
-    /// Whether the last commit is from here and known to have succeeded. Of one that failed half-way, segments may be there
-    /// under the payload of the commit before.
-    made_last_commit: bool,
+    /// True if the last commit was made by this indexer and is known to have succeeded. A commit
+    /// that failed halfway may have left segments under the payload of the commit before it.
+    last_commit_known: bool,
 }
 
-/// How far a batch is.
+/// Progress of a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct BatchProgress {
     pub(crate) indexed: u64,
     pub(crate) total: u64,
-    /// Whether the index is made anew, from all leads.
+    /// True if the index is being rebuilt from all leads.
     pub(crate) is_rebuild: bool,
 }
 
-/// After so many leads it is told how far a batch is.
+/// Number of leads between two progress reports.
 const PROGRESS_INTERVAL: u64 = 1_024;
 
 impl Indexer {
@@ -40,27 +41,27 @@ impl Indexer {
         Self {
             files,
             writer: None,
-            made_last_commit: false,
+            last_commit_known: false,
         }
     }
 
-    /// What the last commit goes up to; `None` if there was none.
+    /// Returns the payload of the last commit, or `None` if there is no commit.
     pub(crate) fn payload(&self) -> Option<&CommitPayload> {
         self.files.payload.as_ref()
     }
 
-    /// The last commit, to be searched.
+    /// Returns a searchable view of the last commit.
     pub(crate) fn view(&self) -> Result<IndexView> {
         IndexView::new(&self.files.reader, self.files.schema.clone())
     }
 
-    /// Brings the index to the state of `state`, and commits it as `target`. `tell` is told now and then how far that is,
-    /// and can end it by an error.
+    /// Brings the index to the state of `reader` and commits it with `target` as payload. Reports
+    /// progress periodically and at the end. An error from the progress callback aborts the batch.
     pub(crate) fn index(
         &mut self,
         state: StoreState<'_>,
         target: &CommitPayload,
-        mut tell: impl FnMut(BatchProgress) -> Result<()>,
+        mut report_progress: impl FnMut(BatchProgress) -> Result<()>,
     ) -> Result<()> {
         let since = self.payload().map(CommitPayload::seq);
         let ChangedRows { rows, created } = match since {
@@ -68,7 +69,7 @@ impl Indexer {
             None => ChangedRows::all(state)?,
         };
         let (total, is_rebuild) = (rows.len(), since.is_none());
-        let knows_index = std::mem::take(&mut self.made_last_commit);
+        let last_commit_known = std::mem::take(&mut self.last_commit_known);
         let schema = &self.files.schema;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
@@ -76,13 +77,13 @@ impl Indexer {
         };
         for (indexed, row) in (0_u64..).zip(rows.iter()) {
             if indexed % PROGRESS_INTERVAL == 0 {
-                tell(BatchProgress {
+                report_progress(BatchProgress {
                     indexed,
                     total,
                     is_rebuild,
                 })?;
             }
-            if !(created.contains(row) && (is_rebuild || knows_index)) {
+            if !(created.contains(row) && (is_rebuild || last_commit_known)) {
                 writer.delete_term(schema.row_term(row));
             }
             if let Some(stored) = state.lead(row)?.filter(|stored| stored.trash.is_none()) {
@@ -95,25 +96,25 @@ impl Indexer {
         commit.set_payload(&target.encode()?);
         commit.commit().map_err(tantivy_error)?;
         self.writer = Some(writer);
-        self.made_last_commit = true;
+        self.last_commit_known = true;
         self.files.payload = Some(target.clone());
-        tell(BatchProgress {
+        report_progress(BatchProgress {
             indexed: total,
             total,
             is_rebuild,
         })
     }
 
-    /// Waits for merges that go on.
+    /// Waits for running merges.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.writer.take().map_or(Ok(()), |writer| {
             writer.wait_merging_threads().map_err(tantivy_error)
         })
     }
 
-    /// Makes one segment of all.
+    /// Merges all segments into one.
     pub(crate) fn merge(&mut self) -> Result<()> {
-        // Segments that are being merged cannot be merged otherwise.
+        // A segment that is being merged cannot take part in another merge.
         self.settle()?;
         let writer = self.writer.insert(self.files.writer()?);
         let segments = self.files.segments()?;
@@ -124,7 +125,7 @@ impl Indexer {
         Ok(())
     }
 
-    /// Removes files that no commit and no view needs.
+    /// Removes the files that no commit and no view uses.
     pub(crate) fn remove_unused(&self) -> Result<()> {
         if let Some(writer) = &self.writer {
             writer
@@ -136,10 +137,10 @@ impl Indexer {
     }
 }
 
-/// What changed since the index was committed.
+/// Rows that changed since the last index commit.
 struct ChangedRows {
     rows: RowSet,
-    /// Those of which it had nothing, so that nothing of them need be looked for to be removed.
+    /// Rows created since then. The index has no document for them, so there is nothing to delete.
     created: RowSet,
 }
 
@@ -158,7 +159,7 @@ impl ChangedRows {
         Ok(changed)
     }
 
-    /// All, of an index that has nothing.
+    /// Returns all live rows, for an index that is empty.
     fn all(state: StoreState<'_>) -> Result<Self> {
         let rows = state.rows(&BitmapId::Live)?;
         Ok(Self {

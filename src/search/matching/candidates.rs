@@ -1,40 +1,44 @@
-//! Documents that have what was typed, or a part of it, and how well: joined part by part.
+//! Candidates: documents that match the query or a part of it, with their match quality. Parts are
+//! joined one at a time.
 
 use crate::search::matching::collect::{MatchQuality, PackedQuality, ScoredDocs};
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::rank::{FieldSet, RankClass};
 
-/// Documents that have all parts so far, and in what best way each.
+/// Documents that match all parts so far, each with its best match.
 pub(crate) enum Candidates {
-    /// Those of one phrase, as they were noted: only the ways of those that stay are made out.
+    /// Documents of one phrase in packed form. Only the matches of documents that remain are
+    /// unpacked.
     ScoredDocs { scored: ScoredDocs, is_all: bool },
-    Made {
+    Computed {
         documents: DocSet,
         qualities: Vec<PartialMatch>,
     },
 }
 
-/// In what way a document has one part of what was typed, or all so far.
+/// A document's match with one part of the query, or with all parts so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PartialMatch {
     pub(crate) class: RankClass,
-    /// Where all phrases are.
+    /// Fields that contain all phrases.
     pub(crate) common: FieldSet,
 }
 
 impl Default for Candidates {
     fn default() -> Self {
-        Self::made(0, std::iter::empty())
+        Self::from_sorted(0, std::iter::empty())
     }
 }
 
 impl Candidates {
-    /// Those of one phrase, which may be all of the query.
+    /// Creates the candidates of one phrase. `is_all` is true if the phrase is the complete query.
     pub(crate) fn of_phrase(scored: ScoredDocs, is_all: bool) -> Self {
         Self::ScoredDocs { scored, is_all }
     }
 
-    /// Those of a number, which may be all of the query. Its digits are no words that others could stand beside.
+    /// Creates the candidates of a phone number. `is_all` is true if the number is the complete
+    /// query. Its `common` fields are empty, because no word of another part can be adjacent to the
+    /// digits.
     pub(crate) fn of_number(scored: ScoredDocs, is_all: bool) -> Self {
         let quality = |packed| PartialMatch {
             common: FieldSet::default(),
@@ -43,16 +47,19 @@ impl Candidates {
         let qualities = (0..scored.documents.len())
             .filter_map(|index| scored.packed(index).map(quality))
             .collect();
-        Self::Made {
+        Self::Computed {
             qualities,
             documents: scored.documents,
         }
     }
 
-    /// Documents below `end`, in ascending order, each with its way.
-    pub(crate) fn made(end: u32, candidates: impl Iterator<Item = (u32, PartialMatch)>) -> Self {
+    /// Creates candidates from documents below `end` in ascending order, each with its match.
+    pub(crate) fn from_sorted(
+        end: u32,
+        candidates: impl Iterator<Item = (u32, PartialMatch)>,
+    ) -> Self {
         let (documents, qualities) = candidates.unzip();
-        Self::Made {
+        Self::Computed {
             documents: DocSet::new(documents, end),
             qualities,
         }
@@ -61,29 +68,30 @@ impl Candidates {
     pub(crate) fn documents(&self) -> &DocSet {
         match self {
             Self::ScoredDocs { scored, .. } => &scored.documents,
-            Self::Made { documents, .. } => documents,
+            Self::Computed { documents, .. } => documents,
         }
     }
 
-    /// The way of the document in this place.
+    /// Returns the match of the document at an index of the list.
     #[inline]
     pub(crate) fn quality(&self, index: usize) -> Option<PartialMatch> {
         match self {
             Self::ScoredDocs { scored, is_all } => scored
                 .packed(index)
                 .map(|packed| PartialMatch::of(packed, *is_all)),
-            Self::Made { qualities, .. } => qualities.get(index).copied(),
+            Self::Computed { qualities, .. } => qualities.get(index).copied(),
         }
     }
 
-    /// The way of a document, if it is there and its place is at `from` or after, which then is the place.
+    /// Returns the match of a document if it is a candidate, at index `from` or later. `from`
+    /// advances to the index of the document, except in dense packed form.
     #[inline]
-    fn way_from(&self, from: &mut usize, document: u32) -> Option<PartialMatch> {
+    fn quality_from(&self, from: &mut usize, document: u32) -> Option<PartialMatch> {
         match self {
             Self::ScoredDocs { scored, is_all } => scored
-                .note_from(from, document)
+                .packed_from(from, document)
                 .map(|packed| PartialMatch::of(packed, *is_all)),
-            Self::Made {
+            Self::Computed {
                 documents,
                 qualities,
             } => {
@@ -98,9 +106,9 @@ impl Candidates {
         documents.filter_map(|(index, document)| Some((*document, self.quality(index)?)))
     }
 
-    /// Tells of a way in which a document has all that was typed.
+    /// Records a class in which a document matches the complete query, and keeps the better class.
     pub(crate) fn improve(&mut self, document: u32, class: RankClass) {
-        if let Self::Made {
+        if let Self::Computed {
             documents,
             qualities,
         } = self
@@ -112,14 +120,14 @@ impl Candidates {
         }
     }
 
-    /// The hits of one more part, all of which are among those `before`, with what both say of them. The place of the
-    /// part that was typed first counts.
+    /// Joins the candidates of one more part, which must be a subset of `before`, and combines the
+    /// matches of both. The field rank is that of the part that was typed first.
     pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;
         let both = |(document, quality): (u32, PartialMatch)| {
-            // All of `fewer` are there.
-            let before = before.way_from(&mut from, document)?;
+            // All of `fewer` are in `before`.
+            let before = before.quality_from(&mut from, document)?;
             let class = RankClass {
                 typos: before.class.typos.saturating_add(quality.class.typos),
                 prefix_only: before.class.prefix_only || quality.class.prefix_only,
@@ -139,10 +147,10 @@ impl Candidates {
                 },
             ))
         };
-        Self::made(fewer.documents().end(), fewer.iter().filter_map(both))
+        Self::from_sorted(fewer.documents().end(), fewer.iter().filter_map(both))
     }
 
-    /// All of both, in the better way where both have one.
+    /// Returns the union of both, with the better match of a document that is in both.
     pub(crate) fn or(self, number: Self) -> Self {
         let end = self.documents().end().max(number.documents().end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());
@@ -164,7 +172,7 @@ impl Candidates {
             };
             Some((next, quality))
         });
-        Self::made(end, both)
+        Self::from_sorted(end, both)
     }
 }
 

@@ -1,25 +1,28 @@
-//! Which documents have a phrase, and in what best way each: collected from postings in any order.
+//! Collects the documents that match a phrase, each with its best match quality, from postings in
+//! any order.
 
 use crate::error::Result;
 use crate::search::matching::doc_set::{DocBits, DocSet};
 use crate::search::matching::postings::Postings;
 use crate::search::matching::rank::FieldSet;
 
-/// In what way a document has a phrase; less is better.
+/// Quality of a document's match with a phrase; less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MatchQuality {
     pub(crate) typos: u8,
-    /// Its last word is only the beginning of one.
+    /// The last word matches only a prefix of a word.
     pub(crate) prefix_only: bool,
-    /// No value consists of the phrase.
+    /// No value equals the phrase.
     pub(crate) not_exact: bool,
 }
 
-/// A way and the places of those that are as good, as one number of which more is better and 0 is none.
+/// A match quality and the fields that have it, packed into one number. Greater is better, and 0
+/// means no match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PackedQuality(u16);
 
-/// The most typos of a phrase that are told apart.
+/// Maximum number of typos in a phrase that are distinguished. It fits into 6 bits and keeps the
+/// packed number above 0.
 const TYPOS_MAX: u8 = 62;
 
 impl PackedQuality {
@@ -49,7 +52,7 @@ impl PackedQuality {
         self.0 == 0
     }
 
-    /// The better of two, or both if neither is.
+    /// Returns the better of two, or the fields of both combined if they are equally good.
     fn and(self, other: Self) -> Self {
         if self.0 >> 8 == other.0 >> 8 {
             Self(self.0 | other.0)
@@ -59,7 +62,7 @@ impl PackedQuality {
     }
 }
 
-/// Documents, each with its note.
+/// A set of documents, each with its packed quality.
 pub(crate) struct ScoredDocs {
     pub(crate) documents: DocSet,
     packed_list: DocQualities,
@@ -67,39 +70,40 @@ pub(crate) struct ScoredDocs {
 
 enum DocQualities {
     /// In the order of the documents.
-    Listed(Vec<PackedQuality>),
-    /// By the document's number, with room for all that the source has; 0 is none. Plain numbers, since memory that is
-    /// zero costs nothing until it is written.
-    ByNumber(Vec<u16>),
+    Sparse(Vec<PackedQuality>),
+    /// Indexed by document number, with an entry for every document of the source; 0 means no
+    /// match. Plain integers, because zeroed memory costs nothing until it is written.
+    Dense(Vec<u16>),
 }
 
 impl ScoredDocs {
-    /// The note of a document that is in this place.
+    /// Returns the packed quality of the document at an index of the list.
     #[inline]
-    pub(crate) fn packed(&self, place: usize) -> Option<PackedQuality> {
+    pub(crate) fn packed(&self, index: usize) -> Option<PackedQuality> {
         match &self.packed_list {
-            DocQualities::Listed(packed_list) => packed_list.get(place).copied(),
-            DocQualities::ByNumber(packed_list) => {
-                note_by_number(packed_list, *self.documents.as_slice().get(place)?)
+            DocQualities::Sparse(packed_list) => packed_list.get(index).copied(),
+            DocQualities::Dense(packed_list) => {
+                packed_by_number(packed_list, *self.documents.as_slice().get(index)?)
             }
         }
     }
 
-    /// The note of a document, if it is there and its place is at `from` or after, which then is the place.
+    /// Returns the packed quality of a document if it is in the set, at index `from` or later. In
+    /// the sparse form, `from` advances to the index of the document.
     #[inline]
-    pub(crate) fn note_from(&self, from: &mut usize, document: u32) -> Option<PackedQuality> {
+    pub(crate) fn packed_from(&self, from: &mut usize, document: u32) -> Option<PackedQuality> {
         match &self.packed_list {
-            DocQualities::Listed(packed_list) => {
+            DocQualities::Sparse(packed_list) => {
                 *from = self.documents.place_from(*from, document)?;
                 packed_list.get(*from).copied()
             }
-            DocQualities::ByNumber(packed_list) => note_by_number(packed_list, document),
+            DocQualities::Dense(packed_list) => packed_by_number(packed_list, document),
         }
     }
 }
 
 #[inline]
-fn note_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality> {
+fn packed_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality> {
     packed_list
         .get(document as usize)
         .copied()
@@ -107,48 +111,52 @@ fn note_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality> {
         .filter(|packed| !packed.is_none())
 }
 
-/// What says which documents have a phrase.
+/// The terms and documents that match a phrase.
 pub(crate) struct TermMatches<'t, T> {
-    /// The terms of which any is one of it.
+    /// Terms, each of which is a match by itself.
     pub(crate) terms: Vec<(&'t T, PackedQuality)>,
-    /// Documents that have it otherwise.
+    /// Other documents that match, such as those with adjacent words.
     pub(crate) documents: Vec<(u32, PackedQuality)>,
 }
 
-/// About so many documents are shown at once, few enough to stay in the processor's cache.
+/// Approximate number of documents per call of `visit`, small enough to stay in the processor's
+/// cache.
 const BATCH_DOCUMENTS: usize = 4_096;
-/// From this part of all documents on there is a note for each rather than a list of those that are found, …
+/// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
+/// every document rather than in a sorted list. See `SORT_RUNS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
-/// … unless they come in so few ascending runs, one for each term, that the list is sorted soon.
+/// With `among` and no more than this number of terms, the list is used unless the results may
+/// outnumber the documents of the source. It consists of one ascending run per term, and few runs
+/// sort fast.
 const SPARSE_TERMS_MAX: usize = 8;
 
-/// All documents that were found; only those `among` others, if that is given.
+/// Collects all documents that match, restricted to `among` if it is given.
 pub(crate) fn collect<P: Postings>(
     segment: &P,
-    found: TermMatches<'_, P::Term>,
+    term_matches: TermMatches<'_, P::Term>,
     among: Option<&DocSet>,
 ) -> Result<ScoredDocs> {
-    let (terms, end) = (&found.terms, u64::from(segment.end()));
+    let (terms, end) = (&term_matches.terms, u64::from(segment.end()));
     let frequencies: u64 = terms
         .iter()
         .map(|(term, _)| u64::from(segment.frequency(term)))
         .sum();
-    let most = among.map_or(frequencies, |among| {
+    let upper_bound = among.map_or(frequencies, |among| {
         frequencies.min((among.len() * terms.len()) as u64)
     });
-    let listed = if among.is_some() && terms.len() <= SPARSE_TERMS_MAX {
+    let sparse_max = if among.is_some() && terms.len() <= SPARSE_TERMS_MAX {
         end
     } else {
         end / DENSE_FRACTION
     };
-    if most > listed {
-        collect_by_number(segment, found, among)
+    if upper_bound > sparse_max {
+        collect_dense(segment, term_matches, among)
     } else {
-        collect_listed(segment, found, among)
+        collect_sparse(segment, term_matches, among)
     }
 }
 
-/// Shows `visit` the documents that have a term; only those `among` others, if that is given.
+/// Calls `visit` for the documents that contain a term, restricted to `among` if it is given.
 fn each<P: Postings>(
     segment: &P,
     term: &P::Term,
@@ -163,15 +171,15 @@ fn each<P: Postings>(
     }
 }
 
-fn collect_listed<P: Postings>(
+fn collect_sparse<P: Postings>(
     segment: &P,
-    found: TermMatches<'_, P::Term>,
+    term_matches: TermMatches<'_, P::Term>,
     among: Option<&DocSet>,
 ) -> Result<ScoredDocs> {
     let TermMatches {
         terms,
         documents: mut all,
-    } = found;
+    } = term_matches;
     all.retain(|(document, _)| among.is_none_or(|among| among.contains(*document)));
     for (term, packed) in &terms {
         each(segment, term, among, |document| {
@@ -194,13 +202,13 @@ fn collect_listed<P: Postings>(
     }
     Ok(ScoredDocs {
         documents: DocSet::new(documents, segment.end()),
-        packed_list: DocQualities::Listed(packed_list),
+        packed_list: DocQualities::Sparse(packed_list),
     })
 }
 
-fn collect_by_number<P: Postings>(
+fn collect_dense<P: Postings>(
     segment: &P,
-    found: TermMatches<'_, P::Term>,
+    term_matches: TermMatches<'_, P::Term>,
     among: Option<&DocSet>,
 ) -> Result<ScoredDocs> {
     let mut packed_list = vec![0; segment.end() as usize];
@@ -211,7 +219,7 @@ fn collect_by_number<P: Postings>(
             scored.insert(document);
         }
     };
-    let TermMatches { terms, documents } = found;
+    let TermMatches { terms, documents } = term_matches;
     let documents = documents
         .into_iter()
         .filter(|(document, _)| among.is_none_or(|among| among.contains(*document)));
@@ -221,13 +229,13 @@ fn collect_by_number<P: Postings>(
     }
     Ok(ScoredDocs {
         documents: DocSet::of(scored, segment.end()),
-        packed_list: DocQualities::ByNumber(packed_list),
+        packed_list: DocQualities::Dense(packed_list),
     })
 }
 
-/// Shows `visit` the documents that have any of these terms, in no order, each once and with the note of the first
-/// such term.
-pub(crate) fn each_first<P: Postings>(
+/// Calls `visit` with batches of the documents that contain any of the terms. Each document is
+/// visited once, with the quality of the first such term, in no particular order.
+pub(crate) fn visit_once<P: Postings>(
     segment: &P,
     terms: &[(&P::Term, PackedQuality)],
     mut visit: impl FnMut(&[u32], PackedQuality) -> Result<()>,
@@ -263,7 +271,8 @@ mod tests {
     use crate::search::query::fuzzy::FuzzyWord;
     use crate::search::terms::field::FieldScope;
 
-    /// Terms that are the documents that have them, below an end.
+    /// Postings whose terms are their own document lists. The field is the exclusive upper bound of
+    /// the document numbers.
     struct Lists(u32);
 
     impl Postings for Lists {
@@ -318,7 +327,7 @@ mod tests {
         }
     }
 
-    fn any_note() -> impl Strategy<Value = PackedQuality> {
+    fn any_packed() -> impl Strategy<Value = PackedQuality> {
         (0..4_u8, any::<bool>(), any::<bool>(), 1..=u8::MAX).prop_map(
             |(typos, prefix_only, not_exact, fields)| {
                 PackedQuality::new(
@@ -339,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_keeps_its_way_and_places_and_a_better_one_is_more() {
+    fn packed_quality_round_trips_and_orders_by_quality() {
         let mut qualities = Vec::new();
         for typos in [0, 1, 2, TYPOS_MAX] {
             for prefix_only in [false, true] {
@@ -388,9 +397,9 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_listed_where_they_are_few() {
+    fn few_documents_are_collected_as_a_list() {
         let end = 64 * DENSE_FRACTION as u32;
-        let is_listed = |lists: &[Vec<u32>], among: Option<&DocSet>| {
+        let is_sparse = |lists: &[Vec<u32>], among: Option<&DocSet>| {
             let packed = PackedQuality::new(
                 MatchQuality {
                     typos: 0,
@@ -409,32 +418,38 @@ mod tests {
                 among,
             )
             .unwrap();
-            matches!(scored.packed_list, DocQualities::Listed(_))
+            matches!(scored.packed_list, DocQualities::Sparse(_))
         };
         let list = |documents: u32| (0..documents).collect::<Vec<_>>();
-        assert!(is_listed(&[list(64)], None));
-        assert!(!is_listed(&[list(65)], None), "a sixty-fourth of all");
+        assert!(is_sparse(&[list(64)], None));
         assert!(
-            !is_listed(&[list(32), list(33)], None),
-            "of all terms together"
+            !is_sparse(&[list(65)], None),
+            "more than 1/64 of all documents"
+        );
+        assert!(
+            !is_sparse(&[list(32), list(33)], None),
+            "more than 1/64 in all terms together"
         );
         let few = DocSet::new(list(10), end);
-        assert!(is_listed(&vec![list(1_000); 8], Some(&few)), "few runs");
         assert!(
-            !is_listed(&vec![list(1_000); 9], Some(&few)),
-            "ninety, as far as those among which they are looked for go"
+            is_sparse(&vec![list(1_000); 8], Some(&few)),
+            "few ascending runs"
         );
-        assert!(is_listed(&vec![list(7); 9], Some(&few)));
+        assert!(
+            !is_sparse(&vec![list(1_000); 9], Some(&few)),
+            "up to 90 results, bounded by `among` for each term"
+        );
+        assert!(is_sparse(&vec![list(7); 9], Some(&few)));
         let one = DocSet::new(list(1), end);
         assert!(
-            is_listed(&vec![list(1_000); 64], Some(&one)),
-            "64, one for each term"
+            is_sparse(&vec![list(1_000); 64], Some(&one)),
+            "up to 64 results, one for each term"
         );
-        assert!(!is_listed(&vec![list(1_000); 65], Some(&one)));
+        assert!(!is_sparse(&vec![list(1_000); 65], Some(&one)));
     }
 
     #[test]
-    fn each_document_is_shown_once_with_the_first_note() {
+    fn documents_are_visited_once_with_their_first_quality() {
         let packed = |fields| {
             PackedQuality::new(
                 MatchQuality {
@@ -454,13 +469,13 @@ mod tests {
         ];
         let terms: Vec<_> = lists.iter().map(|(list, packed)| (list, *packed)).collect();
         let mut shown = BTreeMap::new();
-        each_first(&Lists(20_000), &terms, |documents, packed| {
+        visit_once(&Lists(20_000), &terms, |documents, packed| {
             assert!(
                 documents.len() < BATCH_DOCUMENTS + 128,
-                "no more at once than a cache holds"
+                "a batch fits into the cache"
             );
             for document in documents {
-                assert_eq!(shown.insert(*document, packed), None, "shown once");
+                assert_eq!(shown.insert(*document, packed), None, "visited once");
             }
             Ok(())
         })
@@ -473,18 +488,22 @@ mod tests {
         );
 
         let mut calls = 0;
-        let failed = each_first(&Lists(20_000), &terms[1..], |_, _| {
+        let failed = visit_once(&Lists(20_000), &terms[1..], |_, _| {
             calls += 1;
             Err(crate::error::Error::corrupted("a reason"))
         });
-        assert_eq!((failed.is_err(), calls), (true, 1), "a failure ends it");
+        assert_eq!(
+            (failed.is_err(), calls),
+            (true, 1),
+            "stops at the first error"
+        );
     }
 
     proptest! {
         #[test]
-        fn both_ways_to_collect_give_each_document_its_best_note(
-            terms in prop::collection::vec((documents(500), any_note()), 0..6),
-            others in prop::collection::vec((0..500_u32, any_note()), 0..20),
+        fn sparse_and_dense_collection_keep_the_best_quality(
+            terms in prop::collection::vec((documents(500), any_packed()), 0..6),
+            others in prop::collection::vec((0..500_u32, any_packed()), 0..20),
             among in prop::option::of(documents(500)),
         ) {
             let segment = Lists(500);
@@ -497,24 +516,24 @@ mod tests {
                 }
             }
             let among = among.map(|among| DocSet::new(among, segment.end()));
-            let found = || {
+            let term_matches = || {
                 let terms = terms.iter().map(|(list, packed)| (list, *packed)).collect();
                 TermMatches { terms, documents: others.clone() }
             };
             for scored in [
-                collect(&segment, found(), among.as_ref()).unwrap(),
-                collect_listed(&segment, found(), among.as_ref()).unwrap(),
-                collect_by_number(&segment, found(), among.as_ref()).unwrap(),
+                collect(&segment, term_matches(), among.as_ref()).unwrap(),
+                collect_sparse(&segment, term_matches(), among.as_ref()).unwrap(),
+                collect_dense(&segment, term_matches(), among.as_ref()).unwrap(),
             ] {
                 prop_assert_eq!(scored.documents.as_slice(), expected.keys().copied().collect::<Vec<_>>());
                 let mut from = 0;
-                for (place, (document, packed)) in expected.iter().enumerate() {
-                    prop_assert_eq!(scored.packed(place), Some(*packed));
-                    prop_assert_eq!(scored.note_from(&mut from, *document), Some(*packed));
+                for (index, (document, packed)) in expected.iter().enumerate() {
+                    prop_assert_eq!(scored.packed(index), Some(*packed));
+                    prop_assert_eq!(scored.packed_from(&mut from, *document), Some(*packed));
                 }
                 let mut from = 0;
                 let absent = (0..=500).find(|document| !expected.contains_key(document)).unwrap();
-                prop_assert_eq!(scored.note_from(&mut from, absent), None);
+                prop_assert_eq!(scored.packed_from(&mut from, absent), None);
             }
         }
     }

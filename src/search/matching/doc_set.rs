@@ -1,17 +1,17 @@
-//! Sets of a source's documents.
+//! Sets of the documents of one source of postings.
 
 use std::cell::OnceCell;
 
-/// A bit for each document.
+/// A bitmap with a bit for each document of the source.
 pub(crate) struct DocBits(Vec<u64>);
 
 impl DocBits {
-    /// An empty set of documents below `end`.
+    /// Creates an empty set of documents below `end`.
     pub(crate) fn below(end: u32) -> Self {
         Self(vec![0; end.div_ceil(64) as usize])
     }
 
-    /// Whether a document was not there yet.
+    /// Adds a document. Returns true if it was not in the set.
     pub(crate) fn insert(&mut self, document: u32) -> bool {
         let Some(word) = self.0.get_mut(document as usize / 64) else {
             return false;
@@ -28,7 +28,7 @@ impl DocBits {
             .is_some_and(|word| word >> (document % 64) & 1 == 1)
     }
 
-    /// In ascending order.
+    /// Calls `visit` for each document in ascending order.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(u32)) {
         for (index, word) in (0_u32..).zip(&self.0) {
             let mut rest = *word;
@@ -40,25 +40,25 @@ impl DocBits {
     }
 }
 
-/// Documents in ascending order, among which others are looked for.
+/// A set of documents in ascending order, with fast membership tests.
 pub(crate) struct DocSet {
     list: OnceCell<Vec<u32>>,
     len: usize,
-    /// A number above those of all.
+    /// Exclusive upper bound of the document numbers.
     end: u32,
-    /// If they are many, a bit for each; few are searched for in the list.
+    /// Bitmap of a dense set. A sparse set is tested by binary search in the list.
     bits: Option<DocBits>,
 }
 
-/// How many documents are looked for at once: as many as tantivy decodes.
+/// Number of documents that are tested at once, the size of the blocks that tantivy decodes.
 const BLOCK: usize = 128;
-/// From a part of so many documents on, they have a bit each.
-const MANY: usize = 256;
+/// A set with more than this fraction (1/256) of all documents has a bitmap.
+const DENSE_FRACTION: usize = 256;
 
 impl DocSet {
-    /// Some of the documents below `end`.
+    /// Creates a set of documents below `end` from an ascending list.
     pub(crate) fn new(list: Vec<u32>, end: u32) -> Self {
-        let bits = (list.len() > end as usize / MANY).then(|| {
+        let bits = (list.len() > end as usize / DENSE_FRACTION).then(|| {
             let mut bits = DocBits::below(end);
             for document in &list {
                 bits.insert(*document);
@@ -73,7 +73,7 @@ impl DocSet {
         }
     }
 
-    /// Those in a set. They are listed only if anybody asks for the list.
+    /// Creates a set from a bitmap. The list is built on first use.
     pub(crate) fn of(bits: DocBits, end: u32) -> Self {
         let len = bits.0.iter().map(|word| word.count_ones() as usize).sum();
         Self {
@@ -109,7 +109,7 @@ impl DocSet {
         )
     }
 
-    /// Shows `visit` those of some documents that are here, in their order.
+    /// Calls `visit` for each of `documents` that is in the set, in the given order.
     pub(crate) fn common(&self, documents: &[u32], mut visit: impl FnMut(u32)) {
         let Some(bits) = &self.bits else {
             return documents
@@ -118,7 +118,8 @@ impl DocSet {
                 .filter(|document| self.contains(*document))
                 .for_each(visit);
         };
-        // Which are here cannot be predicted: every one is written, and the next one over it if it is not.
+        // Membership is unpredictable, so the loop has no branch on it: every document is written,
+        // and the next one overwrites it if it is not in the set.
         let mut common = [0; BLOCK];
         for documents in documents.chunks(BLOCK) {
             let mut count = 0;
@@ -135,12 +136,13 @@ impl DocSet {
         }
     }
 
-    /// The place of a document in the list, if it is there.
+    /// Returns the index of a document in the list, or `None` if it is not in the set.
     pub(crate) fn place(&self, document: u32) -> Option<usize> {
         self.as_slice().binary_search(&document).ok()
     }
 
-    /// The same where it is known to be at `from` or after, the sooner found the nearer it is.
+    /// Returns the index of a document in the list if it is at `from` or later. A galloping search
+    /// makes this faster the closer the document is to `from`.
     pub(crate) fn place_from(&self, from: usize, document: u32) -> Option<usize> {
         let rest = self.as_slice().get(from..)?;
         let mut bound = 1;
@@ -163,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_are_those_in_the_list(documents in prop::collection::btree_set(0_u32..3_000, 0..200), end in 3_000_u32..200_000) {
+        fn set_operations_match_those_of_a_sorted_list(documents in prop::collection::btree_set(0_u32..3_000, 0..200), end in 3_000_u32..200_000) {
             let documents: Vec<u32> = documents.into_iter().collect();
             let among = DocSet::new(documents.clone(), end);
             for document in (0..3_000).chain([end, u32::MAX]) {

@@ -1,12 +1,13 @@
-//! Matching: which leads have all that was typed, and how well. One way of matching for every source of postings, so that
-//! a lead is found and ranked alike whether it is in the index or not yet.
+//! Matching: finds the leads that match the complete query, and ranks them. Every source of
+//! postings is matched by the same code, so a lead matches and ranks the same whether it is indexed
+//! or not.
 
 use crate::error::Result;
 use crate::row::{Row, RowSet};
 use crate::schema::TermField;
 use crate::search::matching::candidates::{Candidates, PartialMatch};
 use crate::search::matching::collect::{
-    MatchQuality, PackedQuality, ScoredDocs, TermMatches, collect, each_first,
+    MatchQuality, PackedQuality, ScoredDocs, TermMatches, collect, visit_once,
 };
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::phrase::match_phrase;
@@ -20,28 +21,28 @@ use crate::search::query::query_text::QueryText;
 use crate::search::search_view::SearchView;
 use crate::search::terms::field::FieldScope;
 
-/// What leads are held against.
+/// The parameters of a search.
 pub(crate) struct MatchRequest<'q> {
     pub(crate) query: &'q QueryText,
     pub(crate) scopes: &'q [FieldScope],
-    /// Whether typos are forgiven.
+    /// True if typos are tolerated.
     pub(crate) forgiving: bool,
-    /// Which leads are wanted at all; `None` for any.
+    /// Rows to search; `None` for all.
     pub(crate) filter: Option<&'q RowSet>,
 }
 
-/// The leads that have every group of the query, each in any of the scopes.
+/// Returns the leads that match every group of the query, each group in any of the scopes.
 pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<RankedHits> {
     let mut ranked = RankedHits::default();
-    // What a newer source knows of a row outdates all older ones.
+    // A newer source supersedes the older versions of its rows in all older sources.
     let mut outdated = RowSet::default();
-    for layer in view.recent().newest_first() {
+    for segment in view.recent().newest_first() {
         Matcher {
-            segment: &layer.terms()?,
+            segment: &segment.terms()?,
             request,
         }
         .rank(&outdated, &mut ranked)?;
-        outdated.add_all(layer.rows());
+        outdated.add_all(segment.rows());
     }
     for segment in view.segments()? {
         Matcher {
@@ -53,23 +54,24 @@ pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<Rank
     Ok(ranked)
 }
 
-/// So few documents are not worth to be looked for among those of one more word: positions tell as well.
+/// With fewer candidates than this, further intersections are skipped and positions are checked
+/// directly.
 const INTERSECTION_MIN: usize = 64;
 
-/// The wanted leads of one source.
+/// Matches one source of postings.
 struct Matcher<'a, P> {
     segment: &'a P,
     request: &'a MatchRequest<'a>,
 }
 
 impl<P: Postings> Matcher<'_, P> {
-    /// Adds the leads of this source to those that are found, but for the rows that are outdated.
+    /// Adds the matching leads of this source to `ranked`, except for outdated rows.
     fn rank(&self, outdated: &RowSet, ranked: &mut RankedHits) -> Result<()> {
         let query = &self.request.query.groups;
         let mut groups = Vec::with_capacity(query.len());
         for group in query {
             let group = self.lookup().group(group, query.len() == 1)?;
-            if group.is_nowhere() {
+            if group.matches_nothing() {
                 return Ok(());
             }
             groups.push(group);
@@ -93,14 +95,15 @@ impl<P: Postings> Matcher<'_, P> {
             })
     }
 
-    /// A query of a single phrase: how a lead has it is its class.
+    /// Ranks the matches of a query of a single phrase. The class of a lead follows from the match
+    /// quality of the phrase.
     fn rank_phrase(
         &self,
         phrase: &PhraseTerms<P::Term>,
         outdated: &RowSet,
         ranked: &mut RankedHits,
     ) -> Result<()> {
-        let mut found = self.found(phrase, None, true)?;
+        let mut term_matches = self.term_matches(phrase, None, true)?;
         let times = usize::try_from(phrase.frequency).unwrap_or(usize::MAX);
         let is_selected = self.is_selected(times, outdated);
         let class = |packed: PackedQuality| {
@@ -117,10 +120,10 @@ impl<P: Postings> Matcher<'_, P> {
                 field_rank: packed.fields().best(),
             }
         };
-        if found.documents.is_empty() {
-            // The best first, so that each document is looked at once.
-            found.terms.sort_by_key(|(_, packed)| class(*packed));
-            return each_first(self.segment, &found.terms, |documents, packed| {
+        if term_matches.documents.is_empty() {
+            // Best class first, so that each document needs to be visited only once.
+            term_matches.terms.sort_by_key(|(_, packed)| class(*packed));
+            return visit_once(self.segment, &term_matches.terms, |documents, packed| {
                 let rows = ranked.class(class(packed));
                 self.segment.each_row(documents, |_, row| {
                     if is_selected(row) {
@@ -129,7 +132,7 @@ impl<P: Postings> Matcher<'_, P> {
                 })
             });
         }
-        let scored = collect(self.segment, found, None)?;
+        let scored = collect(self.segment, term_matches, None)?;
         self.segment
             .each_row(scored.documents.as_slice(), |place, row| {
                 if let Some(packed) = scored.packed(place).filter(|_| is_selected(row)) {
@@ -138,7 +141,8 @@ impl<P: Postings> Matcher<'_, P> {
             })
     }
 
-    /// The documents that have all groups: the rarest first, so that the others are looked for in few.
+    /// Returns the documents that match all groups. The rarest group goes first, so that the others
+    /// are looked up among few candidates.
     fn candidates(&self, groups: &[GroupTerms<P::Term>]) -> Result<Candidates> {
         let mut order: Vec<(usize, &GroupTerms<P::Term>)> = groups.iter().enumerate().collect();
         order.sort_by_key(|(_, group)| group.frequency);
@@ -152,7 +156,7 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(all.unwrap_or_default())
     }
 
-    /// The documents that have a group, by its phrases or as a number.
+    /// Returns the documents that match a group, either by its phrases or as a phone number.
     fn group(
         &self,
         group: &GroupTerms<P::Term>,
@@ -181,18 +185,24 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(words.or(self.number(&group.number, among, is_last, is_all)?))
     }
 
-    /// The documents that have a phrase, which may be the last one.
+    /// Returns the documents that match a phrase. `is_last` is true for the last phrase of the
+    /// query.
     fn phrase(
         &self,
         phrase: &PhraseTerms<P::Term>,
         among: Option<&DocSet>,
         is_last: bool,
     ) -> Result<ScoredDocs> {
-        collect(self.segment, self.found(phrase, among, is_last)?, among)
+        collect(
+            self.segment,
+            self.term_matches(phrase, among, is_last)?,
+            among,
+        )
     }
 
-    /// The terms of a phrase of one word, and the documents that have one of several.
-    fn found<'t>(
+    /// Returns the terms that match a phrase of one word, and the documents that match a phrase by
+    /// its positions.
+    fn term_matches<'t>(
         &self,
         phrase: &'t PhraseTerms<P::Term>,
         among: Option<&DocSet>,
@@ -211,7 +221,7 @@ impl<P: Postings> Matcher<'_, P> {
                 )
             };
             match sequence.words.as_slice() {
-                // Under a custom field's name it is positions that tell what is equal.
+                // In a single custom field, only positions show whether a value equals the word.
                 [word] if field.has_exact_terms() || sequence.length_markers.is_empty() => {
                     terms.extend(word.iter().map(
                         |Variant {
@@ -243,7 +253,7 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(TermMatches { terms, documents })
     }
 
-    /// The documents that have a phone of this number.
+    /// Returns the documents that have a phone with this number.
     fn number(
         &self,
         runs: &[RunTerms<P::Term>],
@@ -277,7 +287,7 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(Candidates::of_number(scored, is_all))
     }
 
-    /// The documents in which the words of a phrase stand side by side.
+    /// Returns the documents in which the words of a phrase are adjacent.
     fn qualities(
         &self,
         sequence: &TermSequence<P::Term>,
@@ -302,18 +312,19 @@ impl<P: Postings> Matcher<'_, P> {
                 FieldSet::default(),
             );
             let terms = word.iter().map(|variant| (&variant.term, any)).collect();
-            let found = TermMatches {
+            let term_matches = TermMatches {
                 terms,
                 documents: Vec::new(),
             };
-            documents = Some(collect(self.segment, found, documents.as_ref().or(among))?.documents);
+            documents =
+                Some(collect(self.segment, term_matches, documents.as_ref().or(among))?.documents);
         }
         let words: Vec<&[Variant<P::Term>]> = sequence.words.iter().map(Vec::as_slice).collect();
         let documents = documents.as_ref().map_or(&[][..], DocSet::as_slice);
         match_phrase(self.segment, &words, &sequence.length_markers, documents)
     }
 
-    /// The hits whose leads are as they are here, and wanted.
+    /// Returns the candidates whose rows pass the filter and are not outdated.
     fn select(&self, candidates: &Candidates, outdated: &RowSet) -> Result<Candidates> {
         let is_selected = self.is_selected(candidates.documents().len(), outdated);
         let mut kept = Vec::new();
@@ -330,13 +341,14 @@ impl<P: Postings> Matcher<'_, P> {
                     );
                 }
             })?;
-        Ok(Candidates::made(
+        Ok(Candidates::from_sorted(
             candidates.documents().end(),
             kept.into_iter(),
         ))
     }
 
-    /// Whether a row is not outdated, and wanted; to be asked so many times.
+    /// Returns a predicate that is true for rows that pass the filter and are not outdated. `times`
+    /// is the expected number of calls.
     fn is_selected(&self, times: usize, outdated: &RowSet) -> impl Fn(Row) -> bool {
         let outdated = outdated.lookup(times);
         let filter = self.request.filter.map(|filter| filter.lookup(times));
@@ -345,7 +357,7 @@ impl<P: Postings> Matcher<'_, P> {
         }
     }
 
-    /// Finds the hits in which all words stand side by side, which is better than wherever.
+    /// Improves the class of the hits in which all words of the query are adjacent in one value.
     fn improve_adjacent(
         &self,
         groups: &[GroupTerms<P::Term>],

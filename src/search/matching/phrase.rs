@@ -1,11 +1,12 @@
-//! Words that stand side by side in one value.
+//! Phrase matching: finds words that are adjacent in one value.
 
 use crate::error::Result;
 use crate::search::matching::collect::MatchQuality;
 use crate::search::matching::postings::Postings;
 use crate::search::matching::term_lookup::Variant;
 
-/// One place where a word is, or where it would have to go on.
+/// Position of a word in a document, or of the last word of the part of a phrase that has matched
+/// so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct WordPosition {
     document: u32,
@@ -14,8 +15,9 @@ struct WordPosition {
     prefix_only: bool,
 }
 
-/// In which of the documents, which ascend, words stand side by side, and in what best way. They are equal to a value
-/// where one of the `length_markers` says that it begins there.
+/// Returns those of `documents` in which words are adjacent, each with its best quality.
+/// `documents` must be in ascending order. A match equals a value if one of the length markers is
+/// at the position of its first word.
 pub(crate) fn match_phrase<P: Postings>(
     segment: &P,
     words: &[&[Variant<P::Term>]],
@@ -33,25 +35,28 @@ pub(crate) fn match_phrase<P: Postings>(
         for run in runs {
             let expected = (run.document, run.position.saturating_add(1));
             while next
-                .next_if(|place| (place.document, place.position) < expected)
+                .next_if(|word_position| {
+                    (word_position.document, word_position.position) < expected
+                })
                 .is_some()
             {}
-            if let Some(place) = next.next_if(|place| (place.document, place.position) == expected)
-            {
+            if let Some(word_position) = next.next_if(|word_position| {
+                (word_position.document, word_position.position) == expected
+            }) {
                 longer.push(WordPosition {
-                    typos: run.typos.saturating_add(place.typos),
-                    ..place
+                    typos: run.typos.saturating_add(word_position.typos),
+                    ..word_position
                 });
             }
         }
         runs = longer;
     }
-    let opened = openings_of(segment, length_markers, &runs)?;
+    let starts = value_starts(segment, length_markers, &runs)?;
     let before = u32::try_from(rest.len()).unwrap_or(u32::MAX);
     let mut qualities: Vec<(u32, MatchQuality)> = Vec::new();
     for run in runs {
-        let begins = (run.document, run.position.saturating_sub(before));
-        let is_equal = !run.prefix_only && opened.binary_search(&begins).is_ok();
+        let start = (run.document, run.position.saturating_sub(before));
+        let is_equal = !run.prefix_only && starts.binary_search(&start).is_ok();
         let quality = MatchQuality {
             typos: run.typos,
             prefix_only: run.prefix_only,
@@ -68,7 +73,7 @@ pub(crate) fn match_phrase<P: Postings>(
     Ok(qualities)
 }
 
-/// Where a word is, in order, once for each position and in the best way there.
+/// Returns the positions of a word in ascending order, each once and with its best quality.
 fn fields<P: Postings>(
     segment: &P,
     variants: &[Variant<P::Term>],
@@ -83,18 +88,18 @@ fn fields<P: Postings>(
     } in variants
     {
         segment.each_position(term, among, |document, positions| {
-            let place = |position: &u32| WordPosition {
+            let word_position = |position: &u32| WordPosition {
                 document,
                 position: *position,
                 typos: *typos,
                 prefix_only: *prefix_only,
             };
-            fields.extend(positions.iter().map(place));
+            fields.extend(positions.iter().map(word_position));
         })?;
     }
     if variants.len() > 1 {
         fields.sort_unstable();
-        fields.dedup_by_key(|place| (place.document, place.position));
+        fields.dedup_by_key(|word_position| (word_position.document, word_position.position));
     }
     Ok(fields)
 }
@@ -105,22 +110,23 @@ fn documents_of(runs: &[WordPosition]) -> Vec<u32> {
     documents
 }
 
-/// Where values begin that have as many words, in order.
-fn openings_of<P: Postings>(
+/// Returns the positions of the length markers, at which values with that number of words start, in
+/// ascending order.
+fn value_starts<P: Postings>(
     segment: &P,
     length_markers: &[P::Term],
     runs: &[WordPosition],
 ) -> Result<Vec<(u32, u32)>> {
-    let mut opened = Vec::new();
+    let mut starts = Vec::new();
     if length_markers.is_empty() {
-        return Ok(opened);
+        return Ok(starts);
     }
     let documents = documents_of(runs);
     for term in length_markers {
         segment.each_position(term, &documents, |document, positions| {
-            opened.extend(positions.iter().map(|position| (document, *position)));
+            starts.extend(positions.iter().map(|position| (document, *position)));
         })?;
     }
-    opened.sort_unstable();
-    Ok(opened)
+    starts.sort_unstable();
+    Ok(starts)
 }

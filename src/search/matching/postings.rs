@@ -1,5 +1,6 @@
-//! What matching reads: terms and the documents that have them. The index and the leads that are not in it yet are both
-//! read this way, so that a lead is found and ranked alike wherever it is.
+//! The interface between matching and its sources: terms, and the documents that contain them. The
+//! index and the leads that are not indexed yet both implement it, so a lead matches and ranks the
+//! same in either.
 
 use crate::error::Result;
 use crate::row::Row;
@@ -8,21 +9,24 @@ use crate::search::matching::doc_set::DocSet;
 use crate::search::query::fuzzy::{EditDistance, FuzzyWord};
 use crate::search::terms::field::FieldScope;
 
-/// One segment of the index, or the leads since. Documents are numbered from 0, as the source likes.
+/// A segment of the index, or an in-memory segment of leads that are not indexed yet. Each source
+/// chooses its own document numbers.
 pub(crate) trait Postings {
-    /// Where the postings of a term are.
+    /// Handle of a term's posting list.
     type Term;
 
-    /// A number above those of all documents.
+    /// Returns the exclusive upper bound of the document numbers.
     fn end(&self) -> u32;
 
-    /// The term of a slot that has this very text.
+    /// Returns the term of a field with exactly this text.
     fn term(&self, field: TermField, text: &str) -> Result<Option<Self::Term>>;
 
-    /// Terms that together have the words of a scope that begin so, and maybe are no longer than that.
+    /// Returns terms whose posting lists together cover the words of a scope that start with a
+    /// prefix. Words that equal the prefix may be missing.
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>>;
 
-    /// The words of a scope that a mistyped one, or with `prefixes` the beginning of one, may be meant for.
+    /// Returns the words of a scope within the edit distance of a query word. With `prefixes`, a
+    /// word also counts if one of its prefixes is within that distance.
     fn fuzzy_terms(
         &self,
         scope: &FieldScope,
@@ -30,16 +34,17 @@ pub(crate) trait Postings {
         prefixes: bool,
     ) -> Result<Vec<FuzzyMatch<Self::Term>>>;
 
-    /// How many documents have a term.
+    /// Returns the number of documents that contain a term.
     fn frequency(&self, term: &Self::Term) -> u32;
 
-    /// Shows `visit` the documents that have a term in ascending order, some at once.
+    /// Calls `visit` with batches of the documents that contain a term, in ascending order.
     fn each_document(&self, term: &Self::Term, visit: impl FnMut(&[u32])) -> Result<()>;
 
-    /// Shows `visit` the documents in `among` that have a term, in ascending order.
+    /// Calls `visit` for each document in `among` that contains a term, in ascending order.
     fn each_among(&self, term: &Self::Term, among: &DocSet, visit: impl FnMut(u32)) -> Result<()>;
 
-    /// Shows `visit` the positions of a term in each of the documents in `among`, which ascends, that have it.
+    /// Calls `visit` with the positions of a term in each document in `among` that contains it.
+    /// `among` must be in ascending order.
     fn each_position(
         &self,
         term: &Self::Term,
@@ -47,14 +52,15 @@ pub(crate) trait Postings {
         visit: impl FnMut(u32, &[u32]),
     ) -> Result<()>;
 
-    /// Shows `visit` each place in `documents` with the row of that document, unless it is deleted.
+    /// Calls `visit` for each of `documents` that is not deleted, with its index in `documents` and
+    /// its row.
     fn each_row(&self, documents: &[u32], visit: impl FnMut(usize, Row)) -> Result<()>;
 }
 
-/// A word that a mistyped one may be meant for.
+/// A word within the edit distance of a query word.
 pub(crate) struct FuzzyMatch<T> {
     pub(crate) term: T,
-    /// Whether the term is of values that are that word.
+    /// True if the term is used for values that consist of the word only.
     pub(crate) is_exact: bool,
     pub(crate) distance: EditDistance,
 }

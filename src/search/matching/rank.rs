@@ -1,28 +1,28 @@
-//! The order of hits: in how few typos, how wholly and where a lead has what was typed. It can be explained, and does not
-//! depend on the state of the index.
+//! The order of hits: fewer typos first, then the more complete match, then the field of the match.
+//! It can be explained to a user and does not depend on the state of the index.
 
 use crate::schema::TermField;
 
-/// How good a hit is; less is better. Leads that are alike in this rank by their age, the newest first.
+/// Rank class of a hit; less is better. Hits of the same class are ordered newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RankClass {
-    /// How many typos are forgiven.
+    /// Number of typos.
     pub(crate) typos: u8,
-    /// The last word is only the beginning of one.
+    /// The last word matches only a prefix of a word.
     pub(crate) prefix_only: bool,
-    /// No value consists of what was typed and nothing else.
+    /// No value equals the complete query.
     pub(crate) not_exact: bool,
-    /// The words do not stand side by side in one value, in the typed order.
+    /// The words are not adjacent in one value in the typed order.
     pub(crate) not_adjacent: bool,
-    /// Where the first word is, see [`field_rank`].
+    /// Rank of the field that contains the first word.
     pub(crate) field_rank: u8,
 }
 
-/// The most typos that are told apart: two in each of a query's words.
+/// Maximum number of typos that classes distinguish: two in each word of a query.
 const TYPOS_MAX: u8 = 64;
 
 impl RankClass {
-    /// Classes in their order, from 0.
+    /// Returns the index of the class in rank order, starting at 0.
     pub(crate) fn index(self) -> usize {
         let flags = usize::from(self.prefix_only) << 2
             | usize::from(self.not_exact) << 1
@@ -31,8 +31,8 @@ impl RankClass {
     }
 }
 
-/// The place of a slot among those in which the first word may be: the order is name, company, e-mail, phone, tags,
-/// source, custom fields.
+/// Returns the rank of a field, in the order name, company, e-mail, phone, tags, source, custom
+/// fields.
 pub(crate) fn field_rank(field: TermField) -> u8 {
     match field {
         TermField::NamedCustomField => TermField::CustomFields as u8,
@@ -40,7 +40,7 @@ pub(crate) fn field_rank(field: TermField) -> u8 {
     }
 }
 
-/// Some of the places, as a bit for each.
+/// A set of field ranks, with a bit for each rank.
 const _: () = assert!(
     TermField::ALL.len() - 1 <= u8::BITS as usize,
     "FieldSet has a bit for each field but the named custom field, which ranks as a custom field"
@@ -58,7 +58,7 @@ impl FieldSet {
         self.0 & Self::only(field).0 != 0
     }
 
-    /// The best of them.
+    /// Returns the best rank in the set, or 7 if the set is empty.
     pub(crate) fn best(self) -> u8 {
         u8::try_from(self.0.trailing_zeros())
             .unwrap_or(u8::MAX)
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_numbered_in_their_order() {
+    fn class_indexes_follow_the_order_of_classes() {
         let mut all = Vec::new();
         for typos in [0, 1, 64] {
             for flags in 0..8_u8 {

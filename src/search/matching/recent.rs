@@ -1,7 +1,7 @@
-//! The leads that changed since the index was last committed, in layers, the way segments follow one another.
+//! The leads that changed since the last commit of the index, in in-memory segments.
 //!
-//! A layer holds only rows. Their words are analysed when the first search asks, and shared by all views that hold the
-//! layer, so that a bulk load nobody searches costs nothing here.
+//! A segment holds only rows. Their terms are analyzed when the first search needs them, and are
+//! shared by all views that hold the segment, so a bulk load without searches costs nothing here.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,10 +18,10 @@ use crate::search::terms::field::FieldScope;
 use crate::search::terms::lead_terms::each_term;
 use crate::sync::lock;
 
-/// The changed leads of one or more commits.
+/// The leads that one or more commits have changed.
 pub(crate) struct MemSegment {
     rows: RowSet,
-    /// The state after the last of those commits.
+    /// State of the store after the last of those commits.
     committed: CommittedState,
     terms: OnceLock<MemTerms>,
     analysing: Mutex<()>,
@@ -45,7 +45,8 @@ impl MemSegment {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        // One searcher analyses, the others wait for it. The lock guards nothing that a panic could leave half done.
+        // One thread analyzes while the others wait. The mutex guards no data that a panic could
+        // leave inconsistent.
         let _analysing = lock(&self.analysing);
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
@@ -55,14 +56,14 @@ impl MemSegment {
     }
 }
 
-/// The words of a layer's live leads; documents are rows.
+/// The terms of a segment's live leads. Document numbers are row numbers.
 #[derive(Default)]
 pub(crate) struct MemTerms {
     terms: BTreeMap<(TermField, String), Vec<MemPosting>>,
     end: u32,
 }
 
-/// A lead that has a term, and where.
+/// A row that contains a term, with the positions of the term.
 pub(crate) struct MemPosting {
     row: u32,
     positions: Vec<u32>,
@@ -85,7 +86,8 @@ impl MemTerms {
         Ok(terms)
     }
 
-    /// Rows come in ascending order, and so do the positions of a term in one.
+    /// Adds a posting. Rows must be added in ascending order, and so must the positions of a term
+    /// in a row.
     fn add(&mut self, row: Row, field: TermField, term: String, position: u32) {
         let postings = self.terms.entry((field, term)).or_default();
         match postings.last_mut().filter(|last| last.row == row.0) {
@@ -97,8 +99,8 @@ impl MemTerms {
         }
     }
 
-    /// The terms of a slot that begin so.
-    fn terms_from(
+    /// Returns the terms of a field that start with a prefix.
+    fn scan_prefix(
         &self,
         field: TermField,
         prefix: String,
@@ -130,7 +132,7 @@ impl<'a> Postings for &'a MemTerms {
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>> {
         let terms = scope
             .terms(prefix)
-            .flat_map(|(term, _)| self.terms_from(scope.field, term));
+            .flat_map(|(term, _)| self.scan_prefix(scope.field, term));
         Ok(terms.map(|(_, postings)| postings).collect())
     }
 
@@ -147,7 +149,7 @@ impl<'a> Postings for &'a MemTerms {
         for (from, is_exact) in scope.terms(first_letter.encode_utf8(&mut [0; 4])) {
             let before = from.len() - first_letter.len_utf8();
             found.extend(
-                self.terms_from(scope.field, from)
+                self.scan_prefix(scope.field, from)
                     .filter_map(|(term, postings)| {
                         let distance = fuzzy.distance(term.get(before..)?)?;
                         Some(FuzzyMatch {
@@ -197,17 +199,17 @@ impl<'a> Postings for &'a MemTerms {
         documents
             .iter()
             .enumerate()
-            .for_each(|(place, row)| visit(place, Row(*row)));
+            .for_each(|(index, row)| visit(index, Row(*row)));
         Ok(())
     }
 }
 
-/// All layers since the last commit of the index.
+/// All in-memory segments since the last commit of the index.
 #[derive(Clone, Default)]
 pub(crate) struct RecentIndex {
-    /// Those that the follower is indexing, oldest first. They are not merged with the ones after.
+    /// Segments that `IndexSync` is indexing, oldest first. They are not merged with newer ones.
     immutable: Vec<Arc<MemSegment>>,
-    /// Those since, oldest first, each larger than the next.
+    /// Newer segments, oldest first, each with more rows than the next one.
     active: Vec<Arc<MemSegment>>,
 }
 
@@ -220,13 +222,13 @@ impl RecentIndex {
             .map(|segment| &**segment)
     }
 
-    /// How many rows the layers hold; one that changed in several is counted in each.
+    /// Returns the number of rows in all segments. A row in several segments is counted in each.
     pub(crate) fn len(&self) -> u64 {
         self.newest_first().map(|segment| segment.rows.len()).sum()
     }
 
-    /// With the rows that a commit changed. Layers of like size are merged, so that there are few of them
-    /// and each row is merged a logarithmic number of times.
+    /// Returns a copy with the rows that a commit changed. Segments of similar size are merged, so
+    /// their number stays small and each row is merged a logarithmic number of times.
     pub(crate) fn with(&self, mut rows: RowSet, committed: &CommittedState) -> Self {
         let mut recent = self.clone();
         while let Some(last) = recent.active.pop_if(|last| last.rows.len() <= rows.len()) {
@@ -236,14 +238,14 @@ impl RecentIndex {
         recent
     }
 
-    /// With everything so far handed to the follower.
+    /// Returns a copy in which all segments are handed over to `IndexSync`.
     pub(crate) fn immutable(&self) -> Self {
         let mut recent = self.clone();
         recent.immutable.append(&mut recent.active);
         recent
     }
 
-    /// Without what the follower has indexed.
+    /// Returns a copy without the segments that `IndexSync` has indexed.
     pub(crate) fn without_immutable(&self) -> Self {
         Self {
             immutable: Vec::new(),

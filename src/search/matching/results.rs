@@ -1,4 +1,4 @@
-//! What was found, in the order in which it is shown.
+//! The rows that matched a search, in the order of the hits.
 
 use crate::error::Result;
 use crate::query::newest_of;
@@ -6,24 +6,21 @@ use crate::row::{Row, RowSet};
 use crate::schema::StoreState;
 use crate::search::matching::rank::RankClass;
 
-/// The rows that were found, class by class.
+/// Matching rows, grouped by rank class.
 #[derive(Debug, Default)]
 pub(crate) struct RankedHits {
-    /// By the class's index; no row is in two.
+    /// Indexed by [`RankClass::index`]. No row is in two classes.
     classes: Vec<Vec<Row>>,
 }
 
 impl RankedHits {
-    /// The rows of a class, for more to be added.
+    /// Returns the rows of a class, to append to.
     pub(crate) fn class(&mut self, class: RankClass) -> &mut Vec<Row> {
         let index = class.index();
         if index >= self.classes.len() {
             self.classes.resize_with(index + 1, Vec::new);
         }
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the list was just made long enough"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "resized above")]
         &mut self.classes[index]
     }
 
@@ -31,12 +28,13 @@ impl RankedHits {
         self.classes.iter().map(|rows| rows.len() as u64).sum()
     }
 
-    /// All rows.
+    /// Returns all rows as a set.
     pub(crate) fn rows(&self) -> RowSet {
         self.classes.iter().flatten().copied().collect()
     }
 
-    /// `limit` rows after the first `offset`: class by class, and the newest first in each.
+    /// Returns `limit` rows after the first `offset`, ordered by class and within a class newest
+    /// first.
     pub(crate) fn page(self, state: StoreState<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {

@@ -1,4 +1,4 @@
-//! Postings of one segment of the index.
+//! Postings of one segment of the tantivy index.
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,21 +24,22 @@ pub(crate) struct Segment<'a> {
     row_column: &'a RowColumn,
 }
 
-/// The column of a segment that has its documents' rows, kept once it was opened: that takes as long as many a search.
+/// A segment's column with the row of each document. It is cached, because opening it takes as long
+/// as a search.
 pub(crate) type RowColumn = OnceLock<Column<u64>>;
 
-/// A term with the dictionary that it is from.
+/// A term and the inverted index that it is from.
 pub(crate) struct SegmentTerm {
     inverted: Arc<InvertedIndexReader>,
     info: TermInfo,
 }
 
-/// Beginnings of so many letters have postings of their own.
-const SHORT: usize = 3;
-/// Seeking in postings pays where so many fewer documents are looked for.
-const SEEK_PAYS: usize = 8;
-/// How many rows are looked up at once.
-const ROWS_AT_ONCE: usize = 512;
+/// Maximum number of letters of the prefixes that have posting lists of their own.
+const PREFIX_LETTERS_MAX: usize = 3;
+/// Above this ratio of postings to candidates, seeking beats scanning the posting list.
+const SEEK_RATIO: usize = 8;
+/// Number of rows that are read from the column at once.
+const ROW_BATCH: usize = 512;
 
 impl<'a> Segment<'a> {
     pub(crate) fn new(
@@ -65,7 +66,7 @@ impl<'a> Segment<'a> {
         Ok(self.row_column.get_or_init(|| opened))
     }
 
-    /// The rows of all documents that were not deleted.
+    /// Returns the rows of all documents that are not deleted.
     pub(crate) fn live_rows(&self) -> Result<impl Iterator<Item = Row> + '_> {
         let column = self.rows()?;
         let rows = self
@@ -81,8 +82,8 @@ impl<'a> Segment<'a> {
             .map_err(tantivy_error)
     }
 
-    /// All terms of a slot that begin so.
-    fn terms_from(&self, field: TermField, prefix: &str) -> Result<Vec<SegmentTerm>> {
+    /// Returns all terms of a field that start with a prefix.
+    fn scan_prefix(&self, field: TermField, prefix: &str) -> Result<Vec<SegmentTerm>> {
         let inverted = self.inverted(field)?;
         let mut found = Vec::new();
         let mut terms = inverted
@@ -118,10 +119,10 @@ impl Postings for Segment<'_> {
 
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<SegmentTerm>> {
         let letters = prefix.chars().count();
-        if letters > SHORT || !scope.field.has_prefixes() {
+        if letters > PREFIX_LETTERS_MAX || !scope.field.has_prefixes() {
             let found = scope
                 .terms(prefix)
-                .map(|(term, _)| self.terms_from(scope.field, &term));
+                .map(|(term, _)| self.scan_prefix(scope.field, &term));
             return Ok(found
                 .collect::<Result<Vec<_>>>()?
                 .into_iter()
@@ -129,10 +130,11 @@ impl Postings for Segment<'_> {
                 .collect());
         }
         let term = IndexTerm::Prefix(prefix).to_string();
-        // A letter begins what the pairs do that it begins; a word of that letter only, or of these three, is found as
-        // one.
+        // A single letter is looked up as all two-letter prefixes that start with it. A word that
+        // equals a prefix of one or three letters is not in these posting lists, but the caller
+        // looks it up as a word.
         if letters == 1 {
-            return self.terms_from(scope.field, &term);
+            return self.scan_prefix(scope.field, &term);
         }
         Ok(self.term(scope.field, &term)?.into_iter().collect())
     }
@@ -203,7 +205,7 @@ impl Postings for Segment<'_> {
         among: &DocSet,
         mut visit: impl FnMut(u32),
     ) -> Result<()> {
-        if among.len().saturating_mul(SEEK_PAYS) >= term.info.doc_freq as usize {
+        if among.len().saturating_mul(SEEK_RATIO) >= term.info.doc_freq as usize {
             return self.each_document(term, |documents| among.common(documents, &mut visit));
         }
         let basic = IndexRecordOption::Basic;
@@ -248,17 +250,17 @@ impl Postings for Segment<'_> {
 
     fn each_row(&self, documents: &[u32], mut visit: impl FnMut(usize, Row)) -> Result<()> {
         let (column, alive) = (self.rows()?, self.reader.alive_bitset());
-        let mut rows = [None; ROWS_AT_ONCE];
-        for (index, documents) in documents.chunks(ROWS_AT_ONCE).enumerate() {
+        let mut rows = [None; ROW_BATCH];
+        for (index, documents) in documents.chunks(ROW_BATCH).enumerate() {
             let Some(rows) = rows.get_mut(..documents.len()) else {
                 continue;
             };
             column.first_vals(documents, rows);
-            for (place, (document, row)) in documents.iter().zip(rows).enumerate() {
+            for (offset, (document, row)) in documents.iter().zip(rows).enumerate() {
                 if let Some(row) = row.and_then(|row| u32::try_from(row).ok())
                     && alive.is_none_or(|alive| alive.is_alive(*document))
                 {
-                    visit(index * ROWS_AT_ONCE + place, Row(row));
+                    visit(index * ROW_BATCH + offset, Row(row));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! From a query to terms: what each of its words may be meant for in one source.
+//! Term lookup: finds the terms of one source that match each word of a query.
 
 use crate::error::Result;
 use crate::schema::TermField;
@@ -8,73 +8,75 @@ use crate::search::terms::field::FieldScope;
 use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::phone::PhoneNumber;
 
-/// A term that a word of a query may be meant for.
+/// A term that matches a word of a query.
 pub(crate) struct Variant<T> {
     pub(crate) term: T,
     pub(crate) typos: u8,
-    /// It is only the beginning of what the term is of.
+    /// The query word matches only a prefix of the term's word.
     pub(crate) prefix_only: bool,
-    /// The term is of values that are the word.
+    /// The term is used for values that consist of the word only.
     pub(crate) is_exact: bool,
 }
 
-/// All that one word of a query may be meant for.
+/// All terms that match one word of a query.
 pub(crate) type WordTerms<T> = Vec<Variant<T>>;
 
 /// The words of a phrase in one scope.
 pub(crate) struct TermSequence<T> {
     pub(crate) scope: FieldScope,
     pub(crate) words: Vec<WordTerms<T>>,
-    /// The terms that stand where values begin that have as many words, if it is asked which are equal.
+    /// Terms that mark the start of values with the same number of words. Empty unless the search
+    /// distinguishes equal values.
     pub(crate) length_markers: Vec<T>,
 }
 
-/// A phrase in each scope in which all of its words are known.
+/// A phrase in each scope in which all of its words occur.
 pub(crate) struct PhraseTerms<T> {
     pub(crate) scopes: Vec<TermSequence<T>>,
-    /// In about how many documents it is. It decides the order of work, not the answer.
+    /// Estimated number of documents that match. It affects only the order of evaluation, not the
+    /// result.
     pub(crate) frequency: u64,
 }
 
 /// A run of digits in phones.
 pub(crate) struct RunTerms<T> {
     pub(crate) sequence: TermSequence<T>,
-    /// Whether only whole numbers count.
+    /// True if the run must be a complete number.
     pub(crate) is_whole: bool,
 }
 
-/// A group of a query.
+/// The terms of a group of a query.
 pub(crate) struct GroupTerms<T> {
-    /// All of its phrases, or none if one of them is nowhere.
+    /// All phrases of the group. Empty if one of them matches nothing.
     pub(crate) phrases: Vec<PhraseTerms<T>>,
-    /// The runs of digits that stand for it as a number.
+    /// The runs of digits that match the group as a phone number.
     pub(crate) number: Vec<RunTerms<T>>,
-    /// In about how many documents it is.
+    /// Estimated number of documents that match.
     pub(crate) frequency: u64,
 }
 
 impl<T> GroupTerms<T> {
-    /// Whether no document has it.
-    pub(crate) fn is_nowhere(&self) -> bool {
+    /// Returns true if no document matches the group.
+    pub(crate) fn matches_nothing(&self) -> bool {
         self.phrases.is_empty() && self.number.is_empty()
     }
 }
 
-/// Looks the words of queries up.
+/// Looks up the words of a query in one source.
 pub(crate) struct TermLookup<'a, P> {
     pub(crate) segment: &'a P,
     pub(crate) scopes: &'a [FieldScope],
-    /// Whether typos are forgiven.
+    /// True if typos are tolerated.
     pub(crate) forgiving: bool,
 }
 
 impl<P: Postings> TermLookup<'_, P> {
-    /// The terms of a group, which may be all of the query.
+    /// Returns the terms of a group. `is_all` is true if the group is the complete query.
     pub(crate) fn group(&self, group: &WordGroup, is_all: bool) -> Result<GroupTerms<P::Term>> {
-        let is_equal_asked = is_all && group.phrases.len() == 1;
+        let needs_equality = is_all && group.phrases.len() == 1;
         let mut phrases = Vec::with_capacity(group.phrases.len());
         for phrase in &group.phrases {
-            let terms = self.phrase(phrase, is_equal_asked)?;
+            let terms = self.phrase(phrase, needs_equality)?;
             if terms.scopes.is_empty() {
                 phrases.clear();
                 break;
@@ -103,10 +105,10 @@ impl<P: Postings> TermLookup<'_, P> {
         })
     }
 
-    fn phrase(&self, phrase: &Phrase, is_equal_asked: bool) -> Result<PhraseTerms<P::Term>> {
+    fn phrase(&self, phrase: &Phrase, needs_equality: bool) -> Result<PhraseTerms<P::Term>> {
         let mut scopes = Vec::new();
         let mut frequency = 0_u64;
-        // Phones are compared as numbers only.
+        // Phones are compared only as numbers.
         for scope in self
             .scopes
             .iter()
@@ -124,7 +126,7 @@ impl<P: Postings> TermLookup<'_, P> {
                 continue;
             }
             let first = phrase.words.first();
-            let length_markers = if is_equal_asked {
+            let length_markers = if needs_equality {
                 self.length_markers(scope, words.len(), first)?
             } else {
                 Vec::new()
@@ -181,7 +183,8 @@ impl<P: Postings> TermLookup<'_, P> {
         Ok(runs)
     }
 
-    /// The terms of a scope that a word may be meant for; of one that others stand beside, which is not alone.
+    /// Returns the terms of a scope that match a word. `multi_word` is true for a word of a longer
+    /// phrase, which cannot be a complete value.
     fn word(
         &self,
         scope: &FieldScope,
@@ -217,7 +220,7 @@ impl<P: Postings> TermLookup<'_, P> {
                 distance,
             } in self.segment.fuzzy_terms(scope, fuzzy, word.is_prefix)?
             {
-                // Those without a typo are there already.
+                // Terms without a typo were added above.
                 if let Some((typos @ 1.., prefix_only)) = distance.least(word.is_prefix) {
                     terms.push(Variant {
                         term,
@@ -231,14 +234,16 @@ impl<P: Postings> TermLookup<'_, P> {
         Ok(terms)
     }
 
-    /// The terms that stand where values begin that have so many words, the first one of which is this.
+    /// Returns the terms that mark the start of values with `words` words. For one word, these are
+    /// the terms of values that equal `first`.
     pub(crate) fn length_markers(
         &self,
         scope: &FieldScope,
         words: usize,
         first: Option<&QueryWord>,
     ) -> Result<Vec<P::Term>> {
-        // The words of one custom field are placed as among those of all.
+        // The words of a single custom field have the same positions as in the field of all custom
+        // fields, which has the markers.
         let scope = if scope.field == TermField::NamedCustomField {
             &FieldScope::whole(TermField::CustomFields)
         } else {
@@ -251,7 +256,7 @@ impl<P: Postings> TermLookup<'_, P> {
                 .into_iter()
                 .collect());
         }
-        // A single word that is all of a value opens it.
+        // A value of one word has no length marker. Its own term marks the start.
         let Some(word) = first.filter(|_| words == 1) else {
             return Ok(Vec::new());
         };
@@ -262,7 +267,7 @@ impl<P: Postings> TermLookup<'_, P> {
         Ok(is_exact.map(|variant| variant.term).collect())
     }
 
-    /// How often the rarest of some words comes.
+    /// Returns the estimated frequency of the rarest word.
     fn frequency(&self, words: &[WordTerms<P::Term>]) -> u64 {
         words
             .iter()
@@ -272,7 +277,7 @@ impl<P: Postings> TermLookup<'_, P> {
     }
 }
 
-/// In about how many documents a word is.
+/// Returns the estimated number of documents that contain a word.
 pub(crate) fn frequency<P: Postings>(segment: &P, terms: &WordTerms<P::Term>) -> u64 {
     terms
         .iter()

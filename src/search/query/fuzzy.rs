@@ -1,7 +1,9 @@
-//! Whether typos are forgiven, and which words a mistyped one may have been meant for.
+//! Typo tolerance: which stored words a mistyped word may stand for.
 //!
-//! The distance is that of [optimal string alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance):
-//! letters inserted, left out or replaced, and neighbours swapped, each counted once and no place edited twice.
+//! The edit distance is that of [optimal string
+//! alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance): insertions,
+//! deletions and substitutions of letters and swaps of adjacent ones, each counted once, with no
+//! substring edited more than once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,18 +19,19 @@ use unicode_script::{Script, UnicodeScript};
 use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 
-/// Whether typos are forgiven: one in a word of 4 letters or more, two in one of 8 or more. A typo is a letter too many,
-/// too few or wrong, or two neighbours swapped; not in the first letter, nor in words with digits, in quotes, or in
-/// Chinese, Japanese or Korean.
+/// Tolerance for typos: one in a word of 4 letters or more, two in a word of 8 letters or more. A
+/// typo is an extra, missing or wrong letter, or two adjacent letters swapped. The first letter
+/// must be right. Words with digits, in quotes, or in Chinese, Japanese or Korean tolerate no
+/// typos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TypoTolerance {
-    /// Where the query as typed finds nothing under its filter.
+    /// Tolerates typos only if the query as typed finds nothing under its filter.
     #[default]
     Auto,
-    /// In any case; leads that have what was typed come first.
+    /// Always tolerates typos. Leads without typos rank first.
     Always,
-    /// Not at all.
+    /// Never tolerates typos.
     Never,
 }
 
@@ -45,11 +48,11 @@ impl fmt::Display for TypoTolerance {
 impl FromStr for TypoTolerance {
     type Err = Error;
 
-    /// Reads `auto`, `always` or `never`.
+    /// Parses `auto`, `always` or `never`.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything else.
+    /// Returns [`Invalid`](crate::ErrorKind::Invalid) for any other text.
     fn from_str(text: &str) -> crate::error::Result<Self> {
         [Self::Auto, Self::Always, Self::Never]
             .into_iter()
@@ -65,71 +68,75 @@ impl FromStr for TypoTolerance {
     }
 }
 
-/// A word of a query whose typos are forgiven.
+/// A word of a query that tolerates typos.
 pub(crate) struct FuzzyWord {
     letters: Vec<char>,
-    /// How many typos are forgiven.
-    most: u8,
-    /// Those made so far, by what they are for: making one takes as long as using it.
+    /// Maximum edit distance.
+    max_typos: u8,
+    /// Automata built so far, by prefix and by whether they match prefixes. Building one takes as
+    /// long as running it.
     automata: RefCell<HashMap<(String, bool), Rc<DfaWrapper>>>,
 }
 
-/// How far a stored word is from a mistyped one, where it is near enough.
+/// Edit distance between a query word and a stored word. A distance over the limit is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EditDistance {
-    /// As a whole.
+    /// Distance to the complete stored word.
     pub(crate) whole: Option<u8>,
-    /// Of its nearest beginning, which may be all of it.
-    pub(crate) beginning: Option<u8>,
+    /// Distance to the closest prefix of the stored word, which may be the complete word.
+    pub(crate) prefix: Option<u8>,
 }
 
 impl EditDistance {
-    /// The fewest typos, and whether the typed word, which may be a beginning, is then only one of the stored word.
+    /// Returns the smaller distance, and true if it is the distance to a prefix. Prefixes count
+    /// only if `is_prefix` is true, and the complete word wins a tie.
     pub(crate) fn least(self, is_prefix: bool) -> Option<(u8, bool)> {
-        match (self.whole, self.beginning) {
-            (Some(whole), Some(beginning)) if is_prefix && beginning < whole => {
-                Some((beginning, true))
-            }
+        match (self.whole, self.prefix) {
+            (Some(whole), Some(prefix)) if is_prefix && prefix < whole => Some((prefix, true)),
             (Some(whole), _) => Some((whole, false)),
-            (None, beginning) => beginning.filter(|_| is_prefix).map(|typos| (typos, true)),
+            (None, prefix) => prefix.filter(|_| is_prefix).map(|typos| (typos, true)),
         }
     }
 }
 
-/// Words of so many letters forgive one typo, …
-const FORGIVES_ONE: usize = 4;
-/// … and of so many two.
-const FORGIVES_TWO: usize = 8;
-/// Automata grow with the word; a longer one than this is no word that anybody mistyped.
-const LONGEST: usize = 64;
+/// Minimum number of letters of a word that tolerates one typo.
+const ONE_TYPO_LETTERS: usize = 4;
+/// Minimum number of letters of a word that tolerates two typos.
+const TWO_TYPOS_LETTERS: usize = 8;
+/// Maximum number of letters of a word that tolerates typos. Automata grow with the word, and no
+/// user mistypes a longer one.
+const MAX_LETTERS: usize = 64;
 
 impl FuzzyWord {
-    /// `None` for a word whose typos are not forgiven: it is short, or has digits or Chinese, Japanese or Korean letters.
+    /// Returns `None` for a word that tolerates no typos because it is too short or too long, or
+    /// has digits or Chinese, Japanese or Korean letters.
     pub(crate) fn new(word: &str) -> Option<Self> {
         let letters: Vec<char> = word.chars().collect();
-        let most = match letters.len() {
-            FORGIVES_TWO..=LONGEST => 2,
-            FORGIVES_ONE..FORGIVES_TWO => 1,
+        let max_typos = match letters.len() {
+            TWO_TYPOS_LETTERS..=MAX_LETTERS => 2,
+            ONE_TYPO_LETTERS..TWO_TYPOS_LETTERS => 1,
             _ => return None,
         };
-        is_spelled(word).then(|| Self {
+        can_tolerate_typos(word).then(|| Self {
             letters,
-            most,
+            max_typos,
             automata: RefCell::default(),
         })
     }
 
-    /// The letter that is not forgiven.
+    /// Returns the first letter, which must be right.
     pub(crate) fn first_letter(&self) -> Option<char> {
         self.letters.first().copied()
     }
 
-    /// The distance to a stored word; `None` if neither it nor a beginning of it is near enough.
+    /// Returns the distance to a stored word, or `None` if neither the word nor any of its prefixes
+    /// is within the limit.
     pub(crate) fn distance(&self, stored: &str) -> Option<EditDistance> {
-        if stored.chars().next() != self.first_letter() || !is_spelled(stored) {
+        if stored.chars().next() != self.first_letter() || !can_tolerate_typos(stored) {
             return None;
         }
-        // A row for each letter of the stored word: the distances of its beginning to the beginnings of the typed one.
+        // Dynamic programming with a row for each letter of the stored word: the distances between
+        // the stored word up to that letter and each prefix of the typed word.
         let mut before: Vec<usize> = Vec::new();
         let mut row: Vec<usize> = (0..=self.letters.len()).collect();
         let mut previous_letter = None;
@@ -145,7 +152,8 @@ impl FuzzyWord {
                     .min(at(&row, index + 1) + 1)
                     .min(at(&next, index) + 1);
                 if previous_letter == Some(typed) && previous_typed == Some(letter) {
-                    // Both letters before the swap have a row and a place, as there are letters for them.
+                    // A swap implies that both words have an earlier letter, so `before` is filled
+                    // and `index` is at least 1.
                     least = least.min(at(&before, index.wrapping_sub(1)) + 1);
                 }
                 next.push(least);
@@ -155,32 +163,33 @@ impl FuzzyWord {
             previous_letter = Some(letter);
             nearest = nearest.min(at(&row, self.letters.len()));
         }
-        let forgiven = |distance: usize| {
+        let within_limit = |distance: usize| {
             u8::try_from(distance)
                 .ok()
-                .filter(|distance| *distance <= self.most)
+                .filter(|distance| *distance <= self.max_typos)
         };
         let distance = EditDistance {
-            whole: forgiven(at(&row, self.letters.len())),
-            beginning: forgiven(nearest),
+            whole: within_limit(at(&row, self.letters.len())),
+            prefix: within_limit(nearest),
         };
-        distance.beginning.is_some().then_some(distance)
+        distance.prefix.is_some().then_some(distance)
     }
 
-    /// What accepts, in a dictionary of terms, those that may be near enough, each after `prefix`. It lets terms through
-    /// whose prefix is mistyped.
-    pub(crate) fn automaton(&self, prefix: &str, beginnings: bool) -> Result<Rc<DfaWrapper>> {
-        let key = (prefix.to_owned(), beginnings);
+    /// Returns an automaton for a term dictionary that accepts all terms that consist of `prefix`
+    /// and a word within the distance. It also accepts terms with a mistyped `prefix`, which the
+    /// caller must reject.
+    pub(crate) fn automaton(&self, prefix: &str, prefixes: bool) -> Result<Rc<DfaWrapper>> {
+        let key = (prefix.to_owned(), prefixes);
         if let Some(automaton) = self.automata.borrow().get(&key) {
             return Ok(Rc::clone(automaton));
         }
         let text: String = prefix.chars().chain(self.letters.iter().copied()).collect();
-        // The automaton is of the text alone, whatever the field.
+        // The automaton depends only on the text, so any field will do.
         let term = Term::from_field_text(IndexField::from_field_id(0), &text);
-        let query = if beginnings {
-            FuzzyTermQuery::new_prefix(term, self.most, true)
+        let query = if prefixes {
+            FuzzyTermQuery::new_prefix(term, self.max_typos, true)
         } else {
-            FuzzyTermQuery::new(term, self.most, true)
+            FuzzyTermQuery::new(term, self.max_typos, true)
         };
         let automaton = Rc::new(query.automaton()?);
         self.automata
@@ -198,8 +207,9 @@ impl fmt::Debug for FuzzyWord {
     }
 }
 
-/// Whether a word consists of letters that one spells: neither digits nor Chinese, Japanese or Korean.
-fn is_spelled(word: &str) -> bool {
+/// Returns true if a word can tolerate typos: it has no digits and no Chinese, Japanese or Korean
+/// letters.
+fn can_tolerate_typos(word: &str) -> bool {
     let is_cjk = |c: char| {
         !c.is_ascii()
             && matches!(
@@ -216,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_forgiven_is_read_as_it_is_written() {
+    fn typo_tolerance_round_trips_through_text() {
         for typos in [
             TypoTolerance::Auto,
             TypoTolerance::Always,
@@ -233,11 +243,11 @@ mod tests {
     fn distance(typed: &str, stored: &str) -> Option<(Option<u8>, Option<u8>)> {
         FuzzyWord::new(typed)?
             .distance(stored)
-            .map(|distance| (distance.whole, distance.beginning))
+            .map(|distance| (distance.whole, distance.prefix))
     }
 
     #[test]
-    fn typos_are_inserted_missing_replaced_and_swapped_letters() {
+    fn typos_are_extra_missing_wrong_and_swapped_letters() {
         for (typed, stored, expected) in [
             ("jane", "jane", Some((Some(0), Some(0)))),
             ("jaane", "jane", Some((Some(1), Some(1)))),
@@ -262,50 +272,49 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_may_be_a_beginning_is_one_where_that_takes_fewer_typos() {
-        let least =
-            |whole, beginning, is_prefix| EditDistance { whole, beginning }.least(is_prefix);
+    fn prefix_match_wins_only_with_fewer_typos() {
+        let least = |whole, prefix, is_prefix| EditDistance { whole, prefix }.least(is_prefix);
         assert_eq!(least(Some(1), Some(0), true), Some((0, true)));
         assert_eq!(least(Some(1), Some(0), false), Some((1, false)));
         assert_eq!(
             least(Some(1), Some(1), true),
             Some((1, false)),
-            "the whole word, where both take as many"
+            "the complete word wins a tie"
         );
         assert_eq!(least(None, Some(1), true), Some((1, true)));
         assert_eq!(least(None, Some(1), false), None);
         assert_eq!(least(None, None, true), None);
     }
 
-    /// By recursion, as optimal string alignment is defined.
-    fn aligned(a: &[char], b: &[char]) -> usize {
+    /// Computes the distance by the recursive definition of optimal string alignment.
+    fn reference_distance(a: &[char], b: &[char]) -> usize {
         let (Some((last_a, rest_a)), Some((last_b, rest_b))) = (a.split_last(), b.split_last())
         else {
             return a.len() + b.len();
         };
-        let mut least = aligned(rest_a, rest_b) + usize::from(last_a != last_b);
+        let mut least = reference_distance(rest_a, rest_b) + usize::from(last_a != last_b);
         least = least
-            .min(aligned(rest_a, b) + 1)
-            .min(aligned(a, rest_b) + 1);
+            .min(reference_distance(rest_a, b) + 1)
+            .min(reference_distance(a, rest_b) + 1);
         if let ([before_a @ .., x, y], [before_b @ .., v, w]) = (a, b)
             && x == w
             && y == v
         {
-            least = least.min(aligned(before_a, before_b) + 1);
+            least = least.min(reference_distance(before_a, before_b) + 1);
         }
         least
     }
 
     proptest! {
         #[test]
-        fn distances_are_those_of_the_definition(typed in "a[abc]{3,8}", stored in "a[abc]{0,8}") {
+        fn distances_match_the_recursive_definition(typed in "a[abc]{3,8}", stored in "a[abc]{0,8}") {
             let (typed_letters, stored_letters): (Vec<char>, Vec<char>) = (typed.chars().collect(), stored.chars().collect());
-            let most = if typed_letters.len() >= 8 { 2 } else { 1 };
-            let forgiven = |distance: usize| (distance <= most).then_some(distance as u8);
-            let whole = forgiven(aligned(&typed_letters, &stored_letters));
-            let beginnings = (0..=stored_letters.len()).map(|end| aligned(&typed_letters, &stored_letters[..end]));
-            let beginning = forgiven(beginnings.min().unwrap());
-            prop_assert_eq!(distance(&typed, &stored), beginning.map(|_| (whole, beginning)));
+            let max_typos = if typed_letters.len() >= 8 { 2 } else { 1 };
+            let within_limit = |distance: usize| (distance <= max_typos).then_some(distance as u8);
+            let whole = within_limit(reference_distance(&typed_letters, &stored_letters));
+            let prefixes = (0..=stored_letters.len()).map(|end| reference_distance(&typed_letters, &stored_letters[..end]));
+            let prefix = within_limit(prefixes.min().unwrap());
+            prop_assert_eq!(distance(&typed, &stored), prefix.map(|_| (whole, prefix)));
         }
     }
 }

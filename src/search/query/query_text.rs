@@ -1,26 +1,27 @@
-//! What a person typed, taken apart. It is not a query language: no input is a syntax error.
+//! Parses the text of a query. There is no query language, so no input is a syntax error.
 
 use crate::analyzer;
 use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::terms::phone::{self, PhoneNumber};
 
-/// A query: groups of words, all of which a lead must have.
+/// A parsed query: groups of words, all of which a lead must match.
 #[derive(Debug, Default)]
 pub(crate) struct QueryText {
     pub(crate) groups: Vec<WordGroup>,
 }
 
-/// A part of a query that is found as one: a phrase, or phrases that are a phone number if they are read together.
+/// A part of a query that is matched as a unit: a single phrase, or several phrases that together
+/// are also a phone number.
 #[derive(Debug)]
 pub(crate) struct WordGroup {
-    /// Each of them is to be found, …
+    /// A lead matches if it matches all of these phrases.
     pub(crate) phrases: Vec<Phrase>,
-    /// … or this.
+    /// A lead also matches if it has this number.
     pub(crate) number: Option<PhoneNumber>,
 }
 
-/// Words that must stand side by side in one value: a single word, several joined by punctuation as in
-/// `jane@example.com`, or what stands in double quotes.
+/// Words that must be adjacent in one value: a single word, several words joined by punctuation as
+/// in `jane@example.com`, or the words in double quotes.
 #[derive(Debug)]
 pub(crate) struct Phrase {
     pub(crate) words: Vec<QueryWord>,
@@ -30,16 +31,17 @@ pub(crate) struct Phrase {
 #[derive(Debug)]
 pub(crate) struct QueryWord {
     pub(crate) text: String,
-    /// Whether it may be only the beginning of a word.
+    /// True if the word also matches as a prefix.
     pub(crate) is_prefix: bool,
-    /// What is forgiven of it, if anything.
+    /// The word's typo tolerance; `None` if it tolerates no typos.
     pub(crate) fuzzy: Option<FuzzyWord>,
 }
 
 impl QueryText {
     pub(crate) fn parse(text: &str) -> Self {
         let mut groups = Vec::new();
-        // Outside of quotes first, then inside, and so on: a quote that is not closed goes on to the end.
+        // Parts outside and inside of quotes alternate. An unclosed quote extends to the end of the
+        // text.
         for (index, part) in text.split('"').enumerate() {
             if index % 2 == 1 {
                 groups.extend(quoted(part));
@@ -48,13 +50,13 @@ impl QueryText {
             }
         }
         let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
-        // With the marks that a letter has.
-        let goes_on = analyzer::words(text)
+        // The end of a word includes the combining marks of its last letter.
+        let ends_in_word = analyzer::words(text)
             .last()
             .is_some_and(|word| word.end == text.len());
         let last = groups.last_mut().and_then(|group| group.phrases.last_mut());
         if let Some(last) = last
-            .filter(|_| goes_on && !quoted_last)
+            .filter(|_| ends_in_word && !quoted_last)
             .and_then(|phrase| phrase.words.last_mut())
         {
             last.is_prefix = true;
@@ -62,7 +64,7 @@ impl QueryText {
         Self { groups }
     }
 
-    /// All words in the typed order.
+    /// Returns all words in the typed order.
     pub(crate) fn words(&self) -> impl Iterator<Item = &QueryWord> {
         self.groups
             .iter()
@@ -72,8 +74,9 @@ impl QueryText {
 }
 
 impl QueryWord {
-    /// How many typos it has if `stored` was meant, with whether it is only a beginning of that; `None` if it was not.
-    pub(crate) fn meant(&self, stored: &str, forgiving: bool) -> Option<(u8, bool)> {
+    /// Compares the word with a stored one. Returns the number of typos, and true if the word
+    /// matches only a prefix of `stored`; `None` if it does not match.
+    pub(crate) fn difference(&self, stored: &str, forgiving: bool) -> Option<(u8, bool)> {
         if self.text == stored {
             return Some((0, false));
         }
@@ -88,13 +91,13 @@ impl QueryWord {
     }
 }
 
-/// How many words a query has.
+/// Returns the number of words in a query.
 pub(crate) fn word_count(text: &str) -> usize {
     analyzer::words(text).len()
 }
 
 fn quoted(part: &str) -> Option<WordGroup> {
-    let number = if is_dialled(part) {
+    let number = if is_dialable(part) {
         PhoneNumber::read(part)
     } else {
         None
@@ -108,13 +111,13 @@ fn quoted(part: &str) -> Option<WordGroup> {
 fn unquoted(part: &str) -> Vec<WordGroup> {
     let typed: Vec<&str> = part.split_whitespace().collect();
     let mut groups = Vec::new();
-    for stretch in typed.chunk_by(|a, b| is_dialled(a) && is_dialled(b)) {
-        let phrases: Vec<Phrase> = stretch
+    for run in typed.chunk_by(|a, b| is_dialable(a) && is_dialable(b)) {
+        let phrases: Vec<Phrase> = run
             .iter()
             .filter_map(|typed| phrase(typed, false))
             .collect();
-        let number = if stretch.iter().copied().all(is_dialled) {
-            PhoneNumber::read(&stretch.join(" "))
+        let number = if run.iter().copied().all(is_dialable) {
+            PhoneNumber::read(&run.join(" "))
         } else {
             None
         };
@@ -130,9 +133,9 @@ fn unquoted(part: &str) -> Vec<WordGroup> {
     groups
 }
 
-/// Whether a part of a query may be one of a phone number.
-fn is_dialled(typed: &str) -> bool {
-    typed.chars().all(phone::is_dialled)
+/// Returns true if a part of a query may be part of a phone number.
+fn is_dialable(typed: &str) -> bool {
+    typed.chars().all(phone::is_dialable)
 }
 
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
@@ -142,7 +145,7 @@ fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
         } else {
             FuzzyWord::new(&word.text)
         },
-        // One Han or kana character stands for every pair that it begins.
+        // A single Han or kana character matches every pair that starts with it.
         is_prefix: word.single_cjk,
         text: word.text,
     };
@@ -154,8 +157,8 @@ fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
 mod tests {
     use super::*;
 
-    /// `|` between groups, a space between phrases, `.` between words, `*` after a beginning, `#` after a group that may
-    /// be a number.
+    /// Formats a parsed query: `|` separates groups, a space phrases and `.` words. `*` follows a
+    /// prefix, and `#` follows a group that may be a phone number.
     fn parsed(text: &str) -> String {
         let word =
             |word: &QueryWord| format!("{}{}", word.text, if word.is_prefix { "*" } else { "" });
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_of_digits_may_be_phone_numbers() {
+    fn runs_of_digits_may_be_phone_numbers() {
         for (text, expected) in [
             ("504-621-8927", "504.621.8927*#"),
             ("jane (504) 621 8927 doe", "jane|504 621 8927#|doe*"),
@@ -217,13 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn typos_are_forgiven_outside_of_quotes() {
-        let forgiven = |text: &str| {
+    fn only_long_unquoted_words_tolerate_typos() {
+        let tolerant = |text: &str| {
             QueryText::parse(text)
                 .words()
                 .all(|word| word.fuzzy.is_some())
         };
-        assert!(forgiven("jane doeling.company"));
-        assert!(!forgiven("\"jane\"") && !forgiven("doe") && !forgiven("jane1"));
+        assert!(tolerant("jane doeling.company"));
+        assert!(!tolerant("\"jane\"") && !tolerant("doe") && !tolerant("jane1"));
     }
 }

@@ -1,4 +1,4 @@
-//! Searching: a text, the fields to find it in, a filter and a page.
+//! Search queries and their evaluation: a text, the fields to search, a filter and a page.
 
 use crate::error::Result;
 use crate::lead::{ViolationCode, Violations};
@@ -8,7 +8,7 @@ use crate::search::query::query_text::word_count;
 use crate::search::terms::field::Field;
 use crate::search::terms::index_term::QUERY_WORDS_MAX;
 
-/// What to search for: text as a person types it, without any syntax but double quotes for a phrase.
+/// A search: text as a user types it, with double quotes for a phrase as the only syntax.
 ///
 /// ```
 /// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
@@ -31,13 +31,14 @@ pub struct SearchQuery {
     pub(crate) paging: Paging,
 }
 
-/// The longest query, in bytes and in words.
+/// Maximum length of a query, in bytes and in words.
 const QUERY_BYTES_MAX: usize = 512;
-/// As many as a lead can have: seven, and a hundred custom fields.
+/// Maximum number of fields: seven, and the hundred custom fields that a lead can have.
 const QUERY_FIELDS_MAX: usize = 107;
 
 impl SearchQuery {
-    /// A search for this text, at most 512 bytes and 32 words, in all fields, page 1 of 25 hits each.
+    /// Creates a search for `text`, which may have up to 512 bytes and 32 words, in all fields. It
+    /// returns page 1 of 25 hits per page.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -48,37 +49,37 @@ impl SearchQuery {
         }
     }
 
-    /// Which fields to search; none means all.
+    /// Sets the fields to search. An empty list means all fields.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.fields = fields.into_iter().collect();
         self
     }
 
-    /// Whether typos are forgiven.
+    /// Sets the tolerance for typos.
     pub fn typos(mut self, typos: TypoTolerance) -> Self {
         self.typos = typos;
         self
     }
 
-    /// Which leads to search.
+    /// Restricts the search to the leads that match `filter`.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// Which page, from 1. A page past the end is empty.
+    /// Sets the page to return, counted from 1. A page past the end is empty.
     pub fn page(mut self, page: u64) -> Self {
         self.paging = self.paging.at_page(page);
         self
     }
 
-    /// How many hits a page has, 1 to 100.
+    /// Sets the number of hits per page, from 1 to 100.
     pub fn per_page(mut self, per_page: u32) -> Self {
         self.paging = self.paging.with_per_page(per_page);
         self
     }
 
-    /// Everything that is wrong with the query, before anybody waits for the index.
+    /// Returns every violation of the query as one error. Called before waiting for the index.
     pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         if self.text.trim().is_empty() {

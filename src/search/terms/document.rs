@@ -1,5 +1,5 @@
-//! The schema of the index, and a lead as a document of it. Nothing is stored but what is searched: a document leads to
-//! a row.
+//! The tantivy schema, and the conversion of a lead to a document. The index holds only what is
+//! searched: a document leads to a row, and the lead itself is read from the tables.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{
@@ -14,7 +14,8 @@ use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
 
-/// Changes whenever the same leads would give other documents: an index made under another figure is rebuilt.
+/// Version of the documents. It must change whenever the same lead would produce another document.
+/// An index with another version is rebuilt.
 pub(crate) const DOCUMENT_VERSION: u32 = 6;
 
 const ROW: &str = "row";
@@ -29,7 +30,7 @@ pub(crate) struct IndexSchema {
 impl IndexSchema {
     pub(crate) fn new() -> Self {
         let mut builder = SchemaBuilder::new();
-        // Without field norms, which `INDEXED` would bring.
+        // The `INDEXED` option would also enable field norms.
         let row = builder.add_u64_field(ROW, NumericOptions::default().set_indexed().set_fast());
         let indexing = TextFieldIndexing::default()
             .set_tokenizer(pretokenized::NAME)
@@ -56,11 +57,11 @@ impl IndexSchema {
     }
 
     pub(crate) fn field(&self, field: TermField) -> IndexField {
-        // The slots are numbered in the order of `ALL`, for each of which there is a field.
+        // The variants are numbered in the order of `ALL`, and each has a field.
         self.fields.get(field as usize).copied().unwrap_or(self.row)
     }
 
-    /// The term by which a row's document is found and deleted.
+    /// Returns the term by which the document of a row is found and deleted.
     pub(crate) fn row_term(&self, row: Row) -> Term {
         Term::from_field_u64(self.row, row.0.into())
     }
@@ -70,7 +71,7 @@ impl IndexSchema {
         document.add_u64(self.row, row.0.into());
         let mut texts: [TokenText; TermField::ALL.len()] = Default::default();
         each_term(catalogue, lead, |field, position, term| {
-            // They are in the order of `ALL`, as slots are numbered.
+            // The texts are in the order of `ALL`, and so are the numbers of the variants.
             let Some(lines) = texts.get_mut(field as usize) else {
                 return;
             };
@@ -101,9 +102,9 @@ mod tests {
     use crate::lead::NewLead;
     use crate::search::terms::pretokenized::PretokenizedText;
 
-    /// What stands in an index at which place. Where this changes, [`DOCUMENT_VERSION`] must.
+    /// Pins the indexed terms and their positions. If they change, [`FINGERPRINT`] must change.
     #[test]
-    fn the_terms_of_a_document_stay_what_they_are() {
+    fn document_terms_are_stable() {
         let store = LeadStore::in_memory().unwrap();
         let lead = NewLead::new("Zoë O'Brien")
             .phone("001234")

@@ -1,4 +1,4 @@
-//! The fields that are searched.
+//! The searchable fields, and where their words are indexed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::lead::{Violation, ViolationCode};
 use crate::schema::TermField;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 
-/// A field that is searched.
+/// A searchable field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -24,11 +24,11 @@ pub enum Field {
     Phone,
     /// The tags.
     Tags,
-    /// Where the lead came from.
+    /// The lead's source.
     Source,
     /// All custom fields.
     CustomFields,
-    /// The custom field of this name; written `custom_fields.industry`.
+    /// The custom field with this name, written as `custom_fields.industry`.
     CustomField(String),
 }
 
@@ -52,11 +52,11 @@ impl fmt::Display for Field {
 impl FromStr for Field {
     type Err = Error;
 
-    /// Reads a field's name, such as `email`, `custom_fields` or `custom_fields.industry`.
+    /// Parses a field's name, such as `email`, `custom_fields` or `custom_fields.industry`.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for any other name.
+    /// Returns [`Invalid`](crate::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
         if let Some(name) = text
             .strip_prefix(CUSTOM)
@@ -90,29 +90,30 @@ impl Serialize for Field {
 }
 
 impl TermField {
-    /// Whether the beginnings of its words have postings of their own. Under one custom field's name there are few words,
-    /// and phones are not searched by the beginnings of theirs.
+    /// Returns true if prefixes of the field's words have posting lists of their own. A single
+    /// custom field has few words, and phones are not searched by prefixes of their terms.
     pub(crate) fn has_prefixes(self) -> bool {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
-    /// Whether a word that is all of a value has another term than one that is not. The words of one custom field have
-    /// the places of the same ones among those of all, which tells.
+    /// Returns true if a word that is a complete value is indexed under a different term than the
+    /// same word in a longer value. The words of a single custom field need no such term: they have
+    /// the same positions as in [`CustomFields`](Self::CustomFields), which has such terms.
     pub(crate) fn has_exact_terms(self) -> bool {
         self != Self::NamedCustomField
     }
 }
 
-/// Where to look for a word: in a slot, under what prefix.
+/// A field of the index, and the prefix of the terms to look up in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldScope {
     pub(crate) field: TermField,
-    /// What stands before each word in the slot; empty but for named custom fields.
+    /// Prefix of every term in this scope. Empty except for a single custom field.
     pub(crate) prefix: String,
 }
 
 impl FieldScope {
-    /// All of a slot.
+    /// Creates the scope of all terms of a field.
     pub(crate) const fn whole(field: TermField) -> Self {
         Self {
             field,
@@ -120,7 +121,7 @@ impl FieldScope {
         }
     }
 
-    /// The scopes of these fields, or of all if none is named.
+    /// Returns the scopes of `fields`, or of all fields if it is empty.
     pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
         if fields.is_empty() {
             let fields = TermField::ALL
@@ -151,7 +152,8 @@ impl FieldScope {
         scopes
     }
 
-    /// The terms of a word, or of words that begin so, each with whether it is of values that are that word.
+    /// Returns the terms of a word, which are also the prefixes of the terms of longer words. Each
+    /// term is paired with true if it is used for values that consist of the word only.
     pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
         let is_exact = self
             .field
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_written_as_it_is_read() {
+    fn field_names_round_trip_and_others_are_rejected() {
         use Field::*;
         let custom = CustomField("in.dustry".into());
         for field in [

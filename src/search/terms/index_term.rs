@@ -1,5 +1,6 @@
-//! The terms of the index: how a word, and what is told of it, is written in a slot, so that none is taken for another.
-//! Words have letters and digits alone, so no word begins with a control character or a full stop.
+//! Encoding of index terms: how words and markers are written in a field so that terms of different
+//! kinds never collide. Words consist of letters and digits only, so no word begins with a control
+//! character or a full stop.
 
 use std::fmt::{self, Write};
 
@@ -8,22 +9,24 @@ use crate::search::terms::pretokenized::SEPARATOR;
 /// Words of the longest query. Longer values have no length marker, since no query can equal them.
 pub(crate) const QUERY_WORDS_MAX: usize = 32;
 
-/// What stands at a place in a slot.
+/// A term at a position in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndexTerm<'a> {
-    /// A word, after what stands before all of its kind.
+    /// A word, preceded by its field's prefix. The prefix is empty except for named custom fields.
     Word { prefix: &'a str, word: &'a str },
-    /// A word that is all of a value, instead of the word.
+    /// A word that is the entire value. It is written instead of the plain word.
     Exact(&'a str),
-    /// Where a value of so many words begins, see [`length_marker`](Self::opening).
+    /// A length marker: a value of this many words begins here.
     LengthMarker(u8),
-    /// A word that begins with these letters, two or three. For one letter: what the terms of all pairs with it begin with.
+    /// The first two or three letters of a word. A single letter is not indexed: it stands for the
+    /// common prefix of all two-letter terms that begin with it.
     Prefix(&'a str),
 }
 
 impl<'a> IndexTerm<'a> {
-    /// What stands where a value of so many words begins, so that a value equal to some words is found where they are side
-    /// by side. `None` for a single word, which has a term of its own, and for more words than a query has.
+    /// Returns the length marker of a value with this many words. It is indexed at the first word,
+    /// and lets a phrase match detect that the phrase is the entire value. `None` for a single
+    /// word, which has an exact term, and for more words than a query can have.
     pub(crate) fn length_marker(words: usize) -> Option<Self> {
         if (2..=QUERY_WORDS_MAX).contains(&words) {
             u8::try_from(words).ok().map(Self::LengthMarker)
@@ -32,9 +35,10 @@ impl<'a> IndexTerm<'a> {
         }
     }
 
-    /// The beginnings of a word that have postings of their own: its first two letters, and three if it has more. Reading
-    /// the postings of each word that begins so takes long where the beginning is short. A single letter is looked for as
-    /// all pairs that begin with it.
+    /// Returns the prefixes of a word that have posting lists of their own: its first two letters,
+    /// and its first three if it has more than three. Without them a search for a short prefix
+    /// would have to read the posting lists of all words that begin with it. A single letter is
+    /// searched as all two-letter prefixes that begin with it.
     pub(crate) fn prefixes(word: &'a str) -> impl Iterator<Item = Self> {
         let mut ends = word
             .char_indices()
@@ -48,7 +52,7 @@ impl<'a> IndexTerm<'a> {
             .map(Self::Prefix)
     }
 
-    /// The word, where it is the term of one.
+    /// Returns the word, or `None` for a marker or a prefix.
     pub(crate) fn word(self) -> Option<&'a str> {
         match self {
             Self::Word { word, .. } | Self::Exact(word) => Some(word),
@@ -70,7 +74,7 @@ impl fmt::Display for IndexTerm<'_> {
             }
             Self::LengthMarker(words) => {
                 f.write_str("\u{1}")?;
-                // At most 32.
+                // `words` is at most 32.
                 f.write_char(b'0'.saturating_add(*words).into())
             }
             Self::Prefix(letters) => {
@@ -85,16 +89,16 @@ impl fmt::Display for IndexTerm<'_> {
     }
 }
 
-/// What stands before each word of a custom field in its slot, so that none is the beginning of another's: a NUL in the
-/// name is told from the one that ends it by what follows.
+/// Returns the prefix of a custom field's terms. It is never a prefix of another field's terms: a
+/// NUL in the name and the NUL that ends the name are followed by different bytes.
 pub(crate) fn named_prefix(name: &str) -> String {
     let mut prefix = String::with_capacity(name.len() + 3);
-    // So that no name makes the term of another kind.
+    // The full stop keeps every name apart from terms of other kinds.
     prefix.push('.');
     for c in name.chars() {
         match c {
             '\0' => prefix.push_str("\0\u{1}"),
-            // Terms are handed over a line each.
+            // Terms are passed to tantivy one per line, so a term must not contain the separator.
             SEPARATOR => prefix.push_str("\0\u{3}"),
             other => prefix.push(other),
         }
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_beginnings_have_terms_that_say_how_long_they_are() {
+    fn prefix_terms_and_length_markers_encode_their_length() {
         let prefixes = |word| {
             IndexTerm::prefixes(word)
                 .map(|term| term.to_string())
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_of_a_custom_field_is_taken_for_another() {
+    fn custom_field_prefixes_are_never_ambiguous() {
         let names = [
             "", "a", "a\0", "a\0\u{1}", "a\0\u{2}", "a\n", "a\0\u{3}", ".a",
         ];

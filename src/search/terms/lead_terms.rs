@@ -1,4 +1,4 @@
-//! What of a lead is searched: its values, and the terms of their words with the places at which they are indexed.
+//! The searched values of a lead, and the terms of their words with their positions in the index.
 
 use crate::analyzer;
 use crate::lead::{CustomValue, Lead, Number};
@@ -8,12 +8,12 @@ use crate::search::terms::field::Field;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 use crate::search::terms::phone;
 
-/// One searched value of a lead.
+/// A searched value of a lead.
 pub(crate) struct SearchedValue<'a> {
     pub(crate) field: TermField,
-    /// The name of the custom field, where it is one.
+    /// Name of the custom field, if the value belongs to one.
     pub(crate) custom_name: Option<&'a str>,
-    /// The place in the list, where it is in one.
+    /// Index of the value in its list, if it is a list item.
     pub(crate) item: Option<usize>,
     pub(crate) text: std::borrow::Cow<'a, str>,
 }
@@ -29,7 +29,7 @@ impl<'a> SearchedValue<'a> {
         }
     }
 
-    /// The field that a hit in this value is reported under.
+    /// Returns the field under which a match in this value is reported.
     pub(crate) fn field(&self) -> Field {
         match (self.field, self.custom_name) {
             (TermField::Name, _) => Field::Name,
@@ -45,7 +45,8 @@ impl<'a> SearchedValue<'a> {
         }
     }
 
-    /// The words that are indexed of it, and from which of them on it is compared as a whole.
+    /// Returns the indexed words of the value, and the index of the first word that counts when the
+    /// entire value is compared. The leading zeros of a phone number do not count.
     fn words(&self) -> (Vec<String>, usize) {
         if self.field == TermField::Phone {
             let digits = analyzer::digits(&self.text);
@@ -61,7 +62,7 @@ impl<'a> SearchedValue<'a> {
     }
 }
 
-/// Returns the searched values of a lead, those of one index field together.
+/// Returns the searched values of a lead, grouped by field.
 pub(crate) fn values<'l>(catalogue: &Catalogue, lead: &'l Lead) -> Vec<SearchedValue<'l>> {
     let mut values = Vec::with_capacity(8);
     for (term_field, field) in catalogue.searched() {
@@ -112,20 +113,21 @@ fn custom_values<'l>(lead: &'l Lead, values: &mut Vec<SearchedValue<'l>>) {
     }
 }
 
-/// A scalar as the text that is searched.
+/// Formats a scalar as searchable text. Returns `None` for a list.
 fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
     Some(match value {
         CustomValue::Text(text) => text.as_str().into(),
         CustomValue::Number(Number::Integer(number)) => number.to_string().into(),
-        // As JSON writes it: `1.0`, `1e21`.
+        // The same notation as in JSON: `1.0`, `1e21`.
         CustomValue::Number(Number::Float(number)) => format!("{number:?}").into(),
         CustomValue::Bool(truth) => truth.to_string().into(),
         CustomValue::List(_) => return None,
     })
 }
 
-/// Shows `visit` all terms of a lead, but for those of the beginnings of words, each with its slot and its place there. A
-/// term that comes several times in a slot takes its places in ascending order, as an index needs it.
+/// Calls `visit` with every term of a lead except its prefix terms, and with the field and position
+/// of the term. The positions of a term within a field come in ascending order, as the index
+/// requires.
 pub(crate) fn each_term(
     catalogue: &Catalogue,
     lead: &Lead,
@@ -143,14 +145,14 @@ pub(crate) fn each_term(
         } else {
             None
         };
-        for (index, (place, word)) in (position..).zip(&words).enumerate() {
+        for (index, (position, word)) in (position..).zip(&words).enumerate() {
             if let Some(length_marker) = length_marker.filter(|_| index == first) {
-                visit(field, place, length_marker);
+                visit(field, position, length_marker);
             }
             let is_alone = words.len() == 1 && field.has_exact_terms();
             visit(
                 field,
-                place,
+                position,
                 if is_alone {
                     IndexTerm::Exact(word)
                 } else {
@@ -165,10 +167,10 @@ pub(crate) fn each_term(
             );
         }
         if name.is_some() {
-            for (place, word) in (position..).zip(&words) {
+            for (position, word) in (position..).zip(&words) {
                 visit(
                     TermField::NamedCustomField,
-                    place,
+                    position,
                     IndexTerm::Word {
                         prefix: &prefix,
                         word,
@@ -176,7 +178,7 @@ pub(crate) fn each_term(
                 );
             }
         }
-        // Between values there is a gap.
+        // Leave a gap between values, so that words of different values are never adjacent.
         position += u32::try_from(words.len()).unwrap_or(u32::MAX) + 1;
     }
 }
@@ -187,23 +189,23 @@ mod tests {
     use crate::LeadStore;
     use crate::lead::NewLead;
 
-    /// The terms of a slot with their places, those at one place joined.
-    fn terms(lead: &Lead, wanted: TermField) -> Vec<(u32, String)> {
+    /// Returns the terms of a field with their positions. Terms at the same position are joined.
+    fn terms(lead: &Lead, requested: TermField) -> Vec<(u32, String)> {
         let mut terms: Vec<(u32, String)> = Vec::new();
         each_term(
             &Catalogue::builtin(),
             lead,
-            |field, place, term| match terms.last_mut() {
-                _ if field != wanted => {}
-                Some((last, joined)) if *last == place => *joined += &format!(" {term}"),
-                _ => terms.push((place, term.to_string())),
+            |field, position, term| match terms.last_mut() {
+                _ if field != requested => {}
+                Some((last, joined)) if *last == position => *joined += &format!(" {term}"),
+                _ => terms.push((position, term.to_string())),
             },
         );
         terms
     }
 
     #[test]
-    fn the_terms_of_a_lead_stand_at_their_places() {
+    fn terms_of_a_lead_have_the_expected_positions() {
         let store = LeadStore::in_memory().unwrap();
         let list = CustomValue::List(vec!["Crème brûlée".into(), "---".into(), 7_i64.into()]);
         let lead = NewLead::new("O'Brien, Zoë")
@@ -216,12 +218,12 @@ mod tests {
         let of = |field| {
             terms(&lead, field)
                 .into_iter()
-                .map(|(place, term)| format!("{place}:{term}"))
+                .map(|(position, term)| format!("{position}:{term}"))
                 .collect::<Vec<_>>()
         };
         assert_eq!(of(TermField::Name), ["0:\u{1}2 obrien", "1:zoe"]);
         assert_eq!(of(TermField::Company), ["0:\u{1}1acme"]);
-        // Where the zeros end that it begins with, the whole number begins.
+        // The length marker is at the first word after the leading zeros.
         assert_eq!(
             of(TermField::Phone),
             ["0:001", "1:012", "2:\u{1}2 123", "3:234"]
@@ -230,7 +232,7 @@ mod tests {
             of(TermField::Tags),
             ["0:\u{1}1hot", "2:\u{1}2 new", "3:lead"]
         );
-        // A value without words leaves a gap, too.
+        // A value without words also leaves a gap.
         assert_eq!(
             of(TermField::CustomFields),
             ["0:\u{1}2 creme", "1:brulee", "4:\u{1}17", "6:\u{1}1true"]

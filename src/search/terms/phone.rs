@@ -1,38 +1,40 @@
-//! Phones, which are compared as digits however either side is spelled.
+//! Phone numbers, compared as digits regardless of how either side is formatted.
 //!
-//! A number is indexed as its runs of three digits, each a word, so that a longer run is words side by side: runs of four
-//! are so rare each that their postings take twice the room. Zeros that a number begins with are left out where whole
-//! numbers are compared: they stand for a country or an exchange.
+//! A number is indexed as its overlapping runs of three digits, each a term, so a longer run is a
+//! phrase of adjacent terms. Runs of four digits are each so rare that their postings would take
+//! twice the space. Leading zeros are ignored when complete numbers are compared, because they are
+//! an international or trunk prefix.
 
 use std::ops::Range;
 
 use crate::analyzer::{self, Digit};
 
-/// How many digits make a word.
-const WORD: usize = 3;
-/// The fewest digits by which a number is found.
-const FEWEST: usize = 4;
-/// The fewest digits of a stored number that lacks the country code of a typed one.
-const FEWEST_NATIONAL: usize = 7;
-/// The most digits of a country code (ITU-T E.164).
-const COUNTRY_CODE: usize = 3;
-/// A stored phone has at most so many characters.
-const MOST: usize = 64;
+/// Number of digits in a term.
+const TERM_DIGITS: usize = 3;
+/// Minimum number of typed digits that match a number.
+const MIN_DIGITS: usize = 4;
+/// Minimum number of digits to match a stored number that lacks the country code of the typed one.
+const MIN_NATIONAL_DIGITS: usize = 7;
+/// Maximum number of digits of a country code (ITU-T E.164).
+const MAX_COUNTRY_CODE_DIGITS: usize = 3;
+/// Maximum number of characters of a stored phone.
+const MAX_DIGITS: usize = 64;
 
-/// The digits of a stored phone, as words in order.
+/// Returns the terms of a stored phone in order.
 pub(crate) fn words(digits: &[Digit]) -> Vec<String> {
-    digits.windows(WORD).map(text).collect()
+    digits.windows(TERM_DIGITS).map(text).collect()
 }
 
-/// How many zeros a number begins with: at this word of it begins what whole numbers are compared by.
+/// Returns the number of leading zeros, which is also the index of the first term from which
+/// complete numbers are compared.
 pub(crate) fn zeros(digits: &[Digit]) -> usize {
     digits.iter().take_while(|digit| digit.digit == '0').count()
 }
 
-/// A phone number as it was typed.
+/// A typed phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PhoneNumber {
-    /// Runs of digits, in words as they are indexed, any of which finds a phone.
+    /// Runs of digits, any one of which matches a phone.
     pub(crate) runs: Vec<DigitRun>,
 }
 
@@ -40,45 +42,48 @@ pub(crate) struct PhoneNumber {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DigitRun {
     digits: String,
-    /// The run in words.
+    /// The terms of the run.
     pub(crate) words: Vec<String>,
-    /// Whether it has to be a whole number, but for zeros that this begins with.
+    /// True if the run must equal the complete stored number, apart from leading zeros of the
+    /// stored number.
     pub(crate) is_whole: bool,
 }
 
-/// Whether a number may be made of such characters.
-pub(crate) fn is_dialled(c: char) -> bool {
+/// Returns true if a typed phone number may contain this character.
+pub(crate) fn is_dialable(c: char) -> bool {
     c.is_whitespace()
         || "+().-/".contains(c)
         || !analyzer::digits(c.encode_utf8(&mut [0; 4])).is_empty()
 }
 
 impl PhoneNumber {
-    /// The number in a part of a query, if that has enough digits.
+    /// Parses a part of a query as a phone number. Returns `None` if it has too few digits, or more
+    /// than a stored phone can have.
     pub(crate) fn read(typed: &str) -> Option<Self> {
         let digits = analyzer::digits(typed);
         let all = text(&digits);
         let significant = all.trim_start_matches('0');
-        if all.len() > MOST {
+        if all.len() > MAX_DIGITS {
             return None;
         }
-        // Without its zeros it finds whatever it finds with them.
-        let run = if significant.len() >= FEWEST {
+        // Without its leading zeros, the run matches everything that it matches with them.
+        let run = if significant.len() >= MIN_DIGITS {
             significant
         } else {
             &all
         };
-        if run.len() < FEWEST {
+        if run.len() < MIN_DIGITS {
             return None;
         }
         let mut runs = vec![DigitRun::new(run, false)];
         if typed.trim_start().starts_with('+') || all.starts_with("00") {
-            let nationals = (1..=COUNTRY_CODE).filter_map(|code| significant.get(code..));
-            // A zero after the country code is not dialled from abroad, and left out on both sides.
+            let nationals =
+                (1..=MAX_COUNTRY_CODE_DIGITS).filter_map(|code| significant.get(code..));
+            // A zero after the country code is not dialed from abroad. It is ignored on both sides.
             let nationals = nationals.map(|national| national.trim_start_matches('0'));
             runs.extend(
                 nationals
-                    .filter(|n| n.len() >= FEWEST_NATIONAL)
+                    .filter(|n| n.len() >= MIN_NATIONAL_DIGITS)
                     .map(|n| DigitRun::new(n, true)),
             );
             runs.dedup();
@@ -86,9 +91,10 @@ impl PhoneNumber {
         Some(Self { runs })
     }
 
-    /// Where the digits of a stored phone have this number, and whether as a whole.
-    pub(crate) fn places(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
-        let mut places = Vec::new();
+    /// Returns the ranges of a stored phone that match this number, each with true if it is the
+    /// complete number.
+    pub(crate) fn occurrences(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
+        let mut occurrences = Vec::new();
         let significant = zeros(digits);
         for run in &self.runs {
             for (index, window) in digits.windows(run.digits.len().max(1)).enumerate() {
@@ -97,11 +103,11 @@ impl PhoneNumber {
                     && text(window) == run.digits
                     && let (Some(first), Some(last)) = (window.first(), window.last())
                 {
-                    places.push((first.start..last.end, is_whole));
+                    occurrences.push((first.start..last.end, is_whole));
                 }
             }
         }
-        places
+        occurrences
     }
 }
 
@@ -125,12 +131,12 @@ mod tests {
     use super::*;
 
     fn finds(typed: &str, stored: &str) -> Option<bool> {
-        let places = PhoneNumber::read(typed)?.places(&analyzer::digits(stored));
-        places.iter().map(|(_, is_whole)| *is_whole).max()
+        let occurrences = PhoneNumber::read(typed)?.occurrences(&analyzer::digits(stored));
+        occurrences.iter().map(|(_, is_whole)| *is_whole).max()
     }
 
     #[test]
-    fn numbers_are_found_however_either_side_is_spelled() {
+    fn numbers_match_regardless_of_formatting() {
         let (part, whole) = (Some(false), Some(true));
         for (typed, stored, expected) in [
             ("504-621-8927", "(504) 621 8927", whole),

@@ -1,21 +1,22 @@
-//! How terms are handed to tantivy: as text of one term a line, which this tokenizer takes apart again. tantivy has a type for
-//! text that is in tokens already, but writes it to JSON and back for each document, which took half the time of an
-//! import.
+//! Passes terms to tantivy as text with one term per line, which this tokenizer splits again.
+//! tantivy has a type for pre-tokenized text, but it serializes that to JSON and back for each
+//! document, which took half the time of an import.
 //!
-//! Several terms may stand at a position. An empty line goes on to the next one, a number after a NUL to that one.
+//! Several terms may share a position. An empty line advances to the next position. A NUL followed
+//! by a number sets the position to that number.
 
 use std::fmt::{self, Display, Write};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 pub(crate) const SEPARATOR: char = '\n';
-/// What a line begins with that says at which position to go on.
+/// First character of a line that sets the position.
 const GO_TO: char = '\0';
 
-/// The name under which the tokenizer is registered.
+/// Name under which the tokenizer is registered.
 pub(crate) const NAME: &str = "word_lines";
 
-/// Text for the tokenizer, as it is written.
+/// Text for the tokenizer, built term by term.
 #[derive(Default)]
 pub(crate) struct TokenText {
     text: String,
@@ -23,7 +24,7 @@ pub(crate) struct TokenText {
 }
 
 impl TokenText {
-    /// Adds a term at a position.
+    /// Appends a term at a position.
     pub(crate) fn push(&mut self, position: u32, term: impl Display) {
         if position == self.position + 1 {
             self.text.push(SEPARATOR);
@@ -35,7 +36,7 @@ impl TokenText {
     }
 
     fn write(&mut self, text: fmt::Arguments<'_>) {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = self.text.write_fmt(text);
     }
 
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_come_back_with_their_positions() {
+    fn tokenizer_restores_terms_and_positions() {
         let placed = [
             (0, "jane"),
             (0, "ja"),

@@ -1,4 +1,4 @@
-//! What is done with a store's files as a whole, beyond opening and closing them: backups and repairs.
+//! Backup and repair of a store's files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,9 @@ use crate::storage::record::lead_record::StoredLead;
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 
-/// Makes a store in `path` of everything that the tables of `view` have, over which there must be nothing. If it fails, it
-/// leaves nothing there.
+/// Creates a store in `path` with a copy of the tables of `view`, whose overlay must be empty. A
+/// failed backup removes its copy, and `path` too if it was created here. New parent directories
+/// and the lock file in an existing directory remain.
 pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
     let is_new = !path.exists();
     let directory = RealDirectory(path);
@@ -33,13 +34,13 @@ pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64
     if written.is_err() && is_new {
         let _ = std::fs::remove_file(path.join(LOCK_FILE));
         drop(lock);
-        // Only if nobody has put something there meanwhile.
+        // `remove_dir` keeps the directory if another process has created a file in it meanwhile.
         let _ = std::fs::remove_dir(path);
     }
     written
 }
 
-/// The same on a simulated disk.
+/// Creates a backup on a simulated disk.
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn back_up_on(
     view: &ReadView,
@@ -61,20 +62,20 @@ fn back_up_in<D: Directory>(
             .iter()
             .all(Vec::is_empty)
     {
-        let message = format!("there is a store in {directory} already; name another directory");
+        let message = format!("{directory} already contains a store; choose another directory");
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
     directory::create_atomically(directory, |file| rebuild::copy(view, file, progress)).inspect_err(
         |_| {
-            // What cannot be removed is begun anew by the next one.
+            // The next backup overwrites a file that cannot be removed.
             let _ = directory::remove_temp_file(directory);
         },
     )
 }
 
 impl Database {
-    /// Closes the store and puts one in its place that has the same leads and credentials, of which everything else was
-    /// made anew by `derive`. After an error the old one is there as it was.
+    /// Closes the store and replaces its file with one that has the same leads and credentials, and
+    /// in which everything else is rebuilt with `derive`. After an error the old file is unchanged.
     pub(crate) fn rebuild(
         self,
         location: &Location,
@@ -92,19 +93,19 @@ impl Database {
                 rebuild::rebuild(&whole, file, derive, progress)
             })
         };
-        let put_in_place = match location {
-            Location::Directory(path) => write_beside(RealDirectory(path), fill)?,
+        let install = match location {
+            Location::Directory(path) => write_new_file(RealDirectory(path), fill)?,
             #[cfg(feature = "unstable-testing")]
-            Location::Simulated(simulated) => write_beside(SimulatedDirectory(simulated), fill)?,
+            Location::Simulated(simulated) => write_new_file(SimulatedDirectory(simulated), fill)?,
             Location::Memory(memory) => write_in_memory(memory, fill)?,
         };
         drop((disk, view));
-        self.close_for(put_in_place)
+        self.close_and_replace(install)
     }
 
-    /// Closes the store as it is, has `put_in_place` replace its file by one that has all that its journal has as well,
-    /// and empties that.
-    fn close_for(self, put_in_place: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Closes the store without a checkpoint, calls `install` to replace its file with one that
+    /// also contains the journal's commits, and empties the journal.
+    fn close_and_replace(self, install: impl FnOnce() -> Result<()>) -> Result<()> {
         let OpenFiles::Writable(writable) = self.files else {
             return Err(read_only());
         };
@@ -115,34 +116,35 @@ impl Database {
             ..
         } = *writable;
         if let Ok(db) = Arc::try_unwrap(db) {
-            // What it cannot write any more is not needed.
+            // The file is about to be replaced, so a failure to write to it does not matter.
             let _ = db.close();
         }
-        put_in_place()?;
+        install()?;
         journal.clear()
     }
 }
 
-/// Puts a file that was written in place of the store's.
-type PutInPlace<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
+/// Replaces the store file with the new one.
+type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 
-/// Has `fill` write a new file beside the store's. If that fails, nothing is left of it.
-fn write_beside<'d, D: Directory + 'd>(
+/// Writes a new file with `fill` next to the store file, and returns the call that installs it. A
+/// failed write leaves nothing behind.
+fn write_new_file<'d, D: Directory + 'd>(
     directory: D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
-) -> Result<PutInPlace<'d>> {
-    directory::write_new(&directory, fill).inspect_err(|_| {
-        // The first error is the one to tell of; the next opening tries again.
+) -> Result<InstallFile<'d>> {
+    directory::write_temp_file(&directory, fill).inspect_err(|_| {
+        // The first error is the one to report. The next open removes the file if this fails.
         let _ = directory::remove_temp_file(&directory);
     })?;
     Ok(Box::new(move || directory::install_new_file(&directory)))
 }
 
-/// The same for a store in memory.
+/// Writes a new file in memory with `fill`, and returns the call that installs it.
 fn write_in_memory(
     memory: &MemoryFiles,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
-) -> Result<PutInPlace<'_>> {
+) -> Result<InstallFile<'_>> {
     let new = SharedMemory::default();
     fill(
         ChecksummedFile::create(new.clone())

@@ -1,4 +1,4 @@
-//! Bringing what the journal holds into the tables.
+//! Checkpoints: write the commits of the journal to the tables.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 use crate::storage::tables::write::OpenTables;
 
-/// A checkpoint that has begun: the state to be brought into the tables. Others may commit meanwhile.
+/// A started checkpoint, with the state to be written to the tables. Other threads can commit
+/// meanwhile.
 pub(crate) struct Checkpoint {
     db: Arc<redb::Database>,
     view: ReadView,
@@ -23,14 +24,16 @@ impl Checkpoint {
         Self { db, view }
     }
 
-    /// Writes the tables; gives them with their header, or `None` if they have it all already.
+    /// Writes the state to the tables. Returns the tables with their metadata, or `None` if they
+    /// already contain the state.
     pub(crate) fn write(self) -> Result<Option<(CommittedTables, StoreMeta)>> {
         let Self { db, view } = self;
         let transaction = begin_write(&db)?;
-        // redb leaks the pages of a transaction that is dropped while unwinding.
+        // redb leaks the pages of a transaction that is dropped during unwinding.
         let written: Result<bool> = catch_unwind(AssertUnwindSafe(|| {
             let mut tables = OpenTables::of(&transaction)?;
-            // A large transaction may have written them while this one waited for its turn.
+            // A large transaction may have written the same commits to the tables while this
+            // checkpoint waited for the write lock.
             if tables.meta()?.seq >= view.meta.seq {
                 return Ok(false);
             }
@@ -40,13 +43,13 @@ impl Checkpoint {
         }))
         .unwrap_or_else(|_| {
             Err(Error::corrupted(
-                "a checkpoint panicked, which a damaged file can cause",
+                "a checkpoint panicked, which a corrupted file can cause",
             ))
         });
         match written {
             Ok(true) => transaction.commit().map_err(redb_error)?,
             other => {
-                // The first error is the one to tell of.
+                // The first error is the one to report.
                 let aborted = transaction.abort().map_err(redb_error);
                 other?;
                 aborted?;
@@ -57,8 +60,9 @@ impl Checkpoint {
     }
 }
 
-/// Begins a transaction after which the file opens at once, whatever happens: without, redb verifies all of it at the
-/// first open after a crash, about a second for each million leads.
+/// Starts a transaction with quick repair, after which the file opens at once even after a crash.
+/// Without it, redb verifies the whole file at the first open after a crash, about a second for
+/// each million leads.
 pub(crate) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
     let mut transaction = db.begin_write().map_err(redb_error)?;
     transaction.set_quick_repair(true);

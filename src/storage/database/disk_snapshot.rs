@@ -1,4 +1,4 @@
-//! The store as it lies on the disk, opened beside the one that is in use, so that what is cached hides no damage.
+//! The store as it is on disk, opened next to the live store, so that no cache hides corruption.
 
 use redb::{Builder, ReadableDatabase};
 
@@ -10,14 +10,15 @@ use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 
-/// How much of it is kept in memory.
+/// Cache size in bytes of the second database handle.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// The store's tables as they are on the disk. They stay so as long as this is held and no checkpoint is made.
+/// The store's tables as they are on disk. They do not change while this is held and neither a
+/// checkpoint nor a large transaction writes to the tables.
 pub(crate) struct DiskSnapshot {
-    /// Not written to, but forked.
+    /// Never written to itself. Each use writes to a fork.
     file: CowFile,
-    /// Has redb keep the pages that it names.
+    /// Keeps redb from reusing the pages of this state.
     _view: ReadView,
 }
 
@@ -31,12 +32,14 @@ impl DiskSnapshot {
         })
     }
 
-    /// Whether every page that is in use is what redb wrote, by redb's own checksums and counts.
+    /// Verifies every page in use with redb's own checksums and counts. Returns false if one of
+    /// them does not match.
     pub(crate) fn verify(&self) -> Result<bool> {
         self.open()?.check_integrity().map_err(redb_error)
     }
 
-    /// Shows `read` the tables, opened anew: after damage that one has met, redb reads nothing more.
+    /// Calls `read` with the tables. They are opened again for each call, because a redb handle
+    /// reads nothing more after it has met corruption.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&ReadView) -> Result<T>) -> Result<T> {
         let db = self.open()?;
         let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(redb_error)?)?;

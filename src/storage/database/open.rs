@@ -1,4 +1,4 @@
-//! Opening a store's files, and making those of a new one.
+//! Opens the files of a store, and creates those of a new one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,22 +22,23 @@ use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 use crate::storage::tables::write::OpenTables;
 
-/// What may be done to the store, and whether it may be made.
+/// Access to a store, and whether it may or must be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenMode {
     ReadOnly,
-    /// Reading and writing a store that is made if there is none.
+    /// Read and write. The store is created if it does not exist.
     OpenOrCreate,
-    /// Reading and writing a store that must not be there yet.
+    /// Read and write. The store must not exist yet.
     CreateNew,
-    /// Reading and writing a store that must be there.
+    /// Read and write. The store must exist.
     OpenExisting,
 }
 
 type Backends = [Box<dyn StorageBackend>; 2];
 
 impl Database {
-    /// Opens the store, and makes it first if `mode` says so. `cache_bytes` is what it may keep in memory.
+    /// Opens the store, and creates it first if `access` says so. `cache_bytes` is its memory
+    /// budget for the page cache and the overlay.
     pub(crate) fn open(location: &Location, cache_bytes: usize, mode: OpenMode) -> Result<Self> {
         let policy = CheckpointPolicy::for_cache(cache_bytes);
         let mut builder = Builder::new();
@@ -73,7 +74,7 @@ impl Database {
             Self::open_writable(builder, directory, mode, policy)
         };
         opened.map_err(|error| {
-            or_cut_off(error).while_doing(format_args!("opening the store in {directory}"))
+            eof_as_corruption(error).while_doing(format_args!("opening the store in {directory}"))
         })
     }
 
@@ -89,14 +90,14 @@ impl Database {
         if exists && mode == OpenMode::CreateNew {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
-                "there is a store already; open it without create_new",
+                "the store already exists; open it without create_new",
             ));
         }
         if !exists && may_create {
             if !Recovery::of(directory::read_journal(directory)?).is_empty() {
                 return Err(Error::corrupted(
-                    "leads.redb is missing, and its journal is there, which holds what was written last; put it back, or \
-                     remove leads.journal.0 and leads.journal.1 to begin a new store",
+                    "leads.redb is missing, but its journal exists and holds the last writes; restore leads.redb, or \
+                     remove leads.journal.0 and leads.journal.1 to create a new store",
                 ));
             }
             directory::create_atomically(directory, |file| {
@@ -106,13 +107,14 @@ impl Database {
             })?;
         }
         directory::remove_temp_file(directory)?;
-        let opened = open_file(builder, || directory::open_store_to_write(directory))?;
+        let opened = open_file(builder, || directory::open_store_for_writing(directory))?;
         let journal = directory::open_journal(directory)?
             .map(|file| Box::new(file) as Box<dyn StorageBackend>);
         Self::recover(opened, journal, Some(lock), policy)
     }
 
-    /// What is in the journal cannot be done again without writing, so it must be in the tables already.
+    /// Opens the store read-only. Replaying the journal would require writes, so the tables must
+    /// already contain its commits.
     fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
         let file = directory::open_store(directory, FileMode::ReadOnly)?;
         let db = catch_corruption_panic(|| {
@@ -143,7 +145,7 @@ impl Database {
         })
     }
 
-    /// The store as the tables have it, with what only the journal has.
+    /// Builds the store from its tables and replays the commits that only the journal contains.
     pub(crate) fn recover(
         (db, file): (redb::Database, ChecksummedFile),
         files: Backends,
@@ -158,7 +160,7 @@ impl Database {
         if recovered.count() > 0 {
             recovery.secure(&files, &meta)?;
             log::info!(
-                "the store was not closed cleanly; {} commits are taken from its journal",
+                "the store was not closed cleanly; replaying {} commits from the journal",
                 recovered.count()
             );
         }
@@ -192,19 +194,20 @@ impl Database {
     }
 }
 
-/// Where the file ends before what should be read, it was cut off, which nobody mends by trying again.
-fn or_cut_off(error: Error) -> Error {
+/// Reports an unexpected EOF as corruption: the file was truncated, so this is not a retryable I/O
+/// error.
+fn eof_as_corruption(error: Error) -> Error {
     let cause =
         std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<redb::Error>());
     match cause {
         Some(redb::Error::Io(io)) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Error::corrupted("the store's file is damaged: it was cut off").caused_by(error)
+            Error::corrupted("leads.redb is corrupted: the file is truncated").caused_by(error)
         }
         _ => error,
     }
 }
 
-/// Opens the file that `file` gives, which redb knows already.
+/// Opens an existing database in the file that `file` opens.
 fn open_file(
     builder: &mut Builder,
     file: impl Fn() -> Result<ChecksummedFile>,
@@ -221,8 +224,8 @@ fn open_file(
     };
     let first = file()?;
     match open(&first) {
-        // Of a commit that was not finished blocks may be there in part. redb verifies all that is in use, since the file
-        // was not closed, and goes back to the commit before.
+        // An unfinished commit may have left torn blocks. Since the file was not closed, redb
+        // verifies everything in use and rolls back to the commit before.
         Err(error)
             if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
         {
@@ -234,7 +237,7 @@ fn open_file(
     }
 }
 
-/// Opens the store in memory, which is made first if it is not there yet.
+/// Opens the store in memory, and creates it first if it does not exist yet.
 pub(crate) fn open_memory(
     builder: &mut Builder,
     memory: &MemoryFiles,
@@ -254,7 +257,7 @@ pub(crate) fn open_memory(
     Ok((db, file))
 }
 
-/// Has the file of a closed store say that it has another format, or none.
+/// Sets or removes the format number in the file of a closed store.
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
     let file = directory::open_store(&RealDirectory(directory), FileMode::ReadWrite)?;
@@ -266,7 +269,7 @@ pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Re
     transaction.commit().map_err(redb_error)
 }
 
-/// Writes the tables of a store that holds nothing.
+/// Writes the tables of an empty store.
 fn initialise(db: &redb::Database) -> Result<()> {
     let transaction = db.begin_write().map_err(redb_error)?;
     OpenTables::of(&transaction)?.initialise()?;

@@ -1,4 +1,5 @@
-//! Filling a new file with what another one has: as it is, for a backup, or with everything derived anew, for a repair.
+//! Fills a new file from an existing store: with an exact copy for a backup, or with everything
+//! derived from the leads rebuilt for a repair.
 
 use redb::{Builder, Database};
 
@@ -17,12 +18,12 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Tree;
 use crate::storage::tables::write::OpenTables;
 
-/// How much of the new file is kept in memory, and how much is gathered before it is written to the tables.
+/// Cache size for the new file, and the size at which collected changes are written to its tables.
 const CACHE_BYTES: usize = 64 << 20;
-const GATHERED_BYTES: usize = 16 << 20;
+const FLUSH_BYTES: usize = 16 << 20;
 
-/// Copies everything that the tables of `view` have, over which there must be nothing, and tells `progress` how many leads
-/// that are.
+/// Copies everything in the tables of `view`, whose overlay must be empty, and reports the number
+/// of copied leads to `progress`.
 pub(crate) fn copy(
     view: &ReadView,
     file: ChecksummedFile,
@@ -44,8 +45,9 @@ pub(crate) fn copy(
     })
 }
 
-/// Copies the leads and credentials of `view`, and makes anew everything that `derive` derives from a lead. It is a new
-/// commit, with a log that begins with it, so that the search index is made anew as well.
+/// Copies the leads and credentials of `view`, and rebuilds everything that `derive` derives from a
+/// lead. The result is a new commit with a change log that starts at this commit, so that the
+/// search index is rebuilt too.
 pub(crate) fn rebuild(
     view: &ReadView,
     file: ChecksummedFile,
@@ -76,7 +78,7 @@ pub(crate) fn rebuild(
                 .try_for_each(&mut put)?;
             copied += 1;
             progress(copied);
-            if gathered.bytes() > GATHERED_BYTES {
+            if gathered.bytes() > FLUSH_BYTES {
                 tables.write_overlay(&std::mem::take(&mut gathered))
             } else {
                 Ok(())
@@ -98,7 +100,7 @@ pub(crate) fn rebuild(
     })
 }
 
-/// Makes a store of a new file in one transaction.
+/// Creates a store in a new file with one transaction.
 fn fill(file: ChecksummedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
     let db = Builder::new()
         .set_cache_size(CACHE_BYTES)
@@ -120,7 +122,7 @@ fn fill_database(
     match filled {
         Ok(()) => transaction.commit().map_err(redb_error),
         Err(error) => {
-            // The first error is the one to tell of.
+            // The first error is the one to report.
             let _ = transaction.abort();
             Err(error)
         }

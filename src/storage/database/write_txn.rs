@@ -1,7 +1,8 @@
-//! The writes of one transaction, readable before they are committed.
+//! A write transaction, which reads its own uncommitted writes.
 //!
-//! They gather in an overlay of the transaction's own. A transaction that outgrows memory writes it to the tables, in
-//! key order, and goes on; such a one is committed there, past the journal.
+//! The writes collect in the transaction's own overlay. A transaction that outgrows memory writes
+//! this overlay to the tables, in key order, and continues. It is then committed to the tables
+//! directly, without the journal.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -33,15 +34,16 @@ use crate::storage::tables::read::ReadTables;
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::write::OpenTables;
 
-/// How many log records one commit removes, so that trimming is spread over commits.
+/// Maximum number of log records that one commit removes, so that trimming is spread over commits.
 const LOG_RECORDS_TRIMMED: usize = 16;
 
-/// A write that has begun. It must be ended by [`Database::commit`] or [`abort`](Self::abort): redb leaks the pages of a
-/// transaction that is dropped while unwinding, and then checks the whole file at the next open.
+/// A started write transaction, the base of a `WriteTxn`. It must be ended by [`Database::commit`]
+/// or [`abort`](Self::abort): redb leaks the pages of a transaction that is dropped during
+/// unwinding, and then verifies the whole file at the next open.
 pub(crate) struct TxnBase {
     view: ReadView,
     db: Arc<redb::Database>,
-    /// Begun when the write outgrows memory.
+    /// Opened when the write outgrows memory.
     transaction: OnceCell<redb::WriteTransaction>,
     memory_limit: usize,
 }
@@ -61,7 +63,7 @@ impl TxnBase {
         self.transaction.into_inner()
     }
 
-    /// What this write reads and writes.
+    /// Returns the `WriteTxn` that reads and writes on this base.
     pub(crate) fn write_txn(&self) -> WriteTxn<'_> {
         WriteTxn::new(self)
     }
@@ -89,33 +91,34 @@ impl TxnBase {
     }
 }
 
-/// The writes of one transaction.
+/// A write transaction.
 pub(crate) struct WriteTxn<'p> {
     base: &'p TxnBase,
     meta: StoreMeta,
     overlay: Overlay,
-    tables: Base<'p>,
-    /// What the journal gets; nothing once the tables were written.
+    tables: BaseTables<'p>,
+    /// Redo operations for the journal. Empty once the transaction has written to the tables.
     ops: Vec<RedoOp>,
     ops_bytes: usize,
     changes: Vec<LoggedChange>,
     has_changes: bool,
-    /// Set while the tables are written: if it stays, a part of the transaction is lost and nothing may be committed.
+    /// True while the tables are being written. If it stays true, part of the transaction is lost
+    /// and it must not be committed.
     half_written: bool,
 }
 
 /// The tables under the overlay.
-enum Base<'p> {
+enum BaseTables<'p> {
     Committed(Arc<CommittedTables>),
-    /// Those of this transaction, which has written to them.
+    /// The tables of this transaction, which has already written to them.
     Open(Box<OpenTables<'p>>),
 }
 
-/// A transaction that has been carried out.
-pub(crate) enum Finished {
-    /// To be written to the journal: the state after it, and what it changed.
+/// Destination of a prepared commit.
+pub(crate) enum CommitTarget {
+    /// To be appended to the journal: the state after the commit, and its redo operations.
     InMemory(Box<ReadView>, Vec<RedoOp>),
-    /// Written to the tables.
+    /// Already written to the tables.
     InTables,
 }
 
@@ -126,7 +129,7 @@ impl<'p> WriteTxn<'p> {
             base,
             meta: view.meta.clone(),
             overlay: view.overlay.clone(),
-            tables: Base::Committed(Arc::clone(&view.tables)),
+            tables: BaseTables::Committed(Arc::clone(&view.tables)),
             ops: Vec::new(),
             ops_bytes: 0,
             changes: Vec::new(),
@@ -135,14 +138,14 @@ impl<'p> WriteTxn<'p> {
         }
     }
 
-    /// The row for a new lead.
+    /// Allocates the row of a new lead.
     pub(crate) fn allocate_row(&mut self) -> Result<Row> {
         let row = Row(self.meta.next_row);
-        // Chunk numbers end with FFFF, and so does the store.
+        // Chunk numbers end at FFFF, which limits the number of rows.
         self.meta.next_row = row.0.checked_add(1).ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
-                "the store has given out all of its 4,294,967,295 rows; start a new one",
+                "all 4,294,967,295 rows of the store are used up; create a new store",
             )
         })?;
         Ok(row)
@@ -161,19 +164,20 @@ impl<'p> WriteTxn<'p> {
         self.change(RedoOp::Lead(row.0, None))
     }
 
-    /// Gives an id its row, or takes it away.
+    /// Sets or removes the row of an id.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_id(&mut self, id: &[u8], row: Option<Row>) -> Result<()> {
         self.change(RedoOp::Id(id.into(), row.map(|row| row.0)))
     }
 
-    /// Puts a sorted key in or takes it out.
+    /// Adds or removes a sort key.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
         self.change(RedoOp::Key(key.into(), present))
     }
 
-    /// Puts a row into a bitmap or takes it out, by the key of its [`BitmapId`](crate::storage::key::BitmapId).
+    /// Adds a row to a bitmap or removes it. The bitmap is named by the key of its
+    /// [`BitmapId`](super::key::BitmapId).
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_row(&mut self, bitmap: &[u8], row: Row, present: bool) -> Result<()> {
         self.change(RedoOp::Row {
@@ -195,19 +199,20 @@ impl<'p> WriteTxn<'p> {
             .try_for_each(|op| self.change(op))
     }
 
-    /// Sets a row's deal value, in ten-thousandths.
+    /// Sets or removes a row's deal value, in ten-thousandths.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_deal_value(&mut self, row: Row, value: Option<u64>) -> Result<()> {
         self.change(RedoOp::DealValue(row.0, value))
     }
 
-    /// Notes for the change log that a lead has been changed, all of which has been written.
+    /// Records the change of a lead for the change log. All writes of that change must already be
+    /// done.
     pub(crate) fn log(&mut self, change: LoggedChange) -> Result<()> {
         self.changes.push(change);
         self.make_room()
     }
 
-    /// Puts the record of a credential in, in place of an earlier one, or takes it out.
+    /// Sets or removes the record of a credential.
     #[cfg(feature = "http")]
     pub(crate) fn set_credential(
         &mut self,
@@ -224,14 +229,15 @@ impl<'p> WriteTxn<'p> {
         self.make_room()
     }
 
-    /// Writes what has gathered to the tables where it outgrows memory.
+    /// Writes the collected changes to the tables if the transaction exceeds its memory budget.
     fn make_room(&mut self) -> Result<()> {
-        // A lead that is changed again and again takes the journal's room, though not the overlay's.
+        // A lead that is changed repeatedly adds to the journal's operations each time, though not
+        // to the overlay.
         let own_bytes = match self.tables {
-            Base::Committed(_) => self
+            BaseTables::Committed(_) => self
                 .ops_bytes
                 .max(self.overlay.bytes().saturating_sub(self.view_bytes())),
-            Base::Open(_) => self.overlay.bytes(),
+            BaseTables::Open(_) => self.overlay.bytes(),
         };
         if own_bytes > self.base.memory_limit() {
             self.write_tables()
@@ -240,18 +246,18 @@ impl<'p> WriteTxn<'p> {
         }
     }
 
-    /// Whether there is anything to commit.
+    /// Returns true if there is anything to commit.
     pub(crate) fn has_changes(&self) -> bool {
         self.has_changes
     }
 
-    /// How many changes to leads were noted so far.
+    /// Returns the number of lead changes recorded so far.
     pub(crate) fn change_count(&self) -> usize {
         self.changes.len()
     }
 
-    /// Completes the transaction with its records in the log and the header. `log_start` is the lowest number that the
-    /// log must keep. `now` is `None` while the clock is distrusted.
+    /// Prepares the commit: adds its log records and the new store metadata. `log_start` is the
+    /// lowest commit number that the log must keep. `now` is `None` while the clock is not trusted.
     pub(crate) fn prepare(
         mut self,
         now: Option<DateTime<Utc>>,
@@ -259,13 +265,14 @@ impl<'p> WriteTxn<'p> {
     ) -> Result<PreparedCommit> {
         if self.half_written {
             return Err(Error::corrupted(
-                "an earlier failure in the transaction left a part of it unwritten",
+                "an earlier failure lost a part of the transaction, so it cannot be committed",
             ));
         }
         let changes = std::mem::take(&mut self.changes);
         self.meta.seq = Seq(self.meta.seq.0.saturating_add(1));
         self.meta.commit_id = CommitId(random_bytes());
-        // A commit that changes no lead has its record, too: by those, commits are told from another history's.
+        // A commit that changes no lead also gets a record: these records distinguish its history
+        // from another one.
         let without_leads = changes.is_empty().then_some(changes.as_slice());
         let parts = changes
             .chunks(change_log::CHANGES_PER_RECORD)
@@ -278,18 +285,18 @@ impl<'p> WriteTxn<'p> {
         self.trim_log(log_start)?;
         self.meta.last_commit_at = now.unwrap_or(self.meta.last_commit_at);
         let finished = match self.tables {
-            Base::Open(mut tables) => {
+            BaseTables::Open(mut tables) => {
                 tables.write_overlay(&self.overlay)?;
                 tables.write_meta(&self.meta)?;
-                Finished::InTables
+                CommitTarget::InTables
             }
-            Base::Committed(tables) => {
+            BaseTables::Committed(tables) => {
                 let view = ReadView {
                     meta: self.meta,
                     tables,
                     overlay: self.overlay,
                 };
-                Finished::InMemory(Box::new(view), self.ops)
+                CommitTarget::InMemory(Box::new(view), self.ops)
             }
         };
         Ok(PreparedCommit { finished, changes })
@@ -300,7 +307,7 @@ impl<'p> WriteTxn<'p> {
     }
 
     fn trim_log(&mut self, log_start: Seq) -> Result<()> {
-        // This commit's own record stays.
+        // This commit's own record is kept.
         let log_start = log_start.min(self.meta.seq);
         if log_start <= self.meta.log_start {
             return Ok(());
@@ -330,26 +337,26 @@ impl<'p> WriteTxn<'p> {
 
     fn change(&mut self, op: RedoOp) -> Result<()> {
         let tables: &dyn ReadTables = match &self.tables {
-            Base::Committed(tables) => &**tables,
-            Base::Open(tables) => &**tables,
+            BaseTables::Committed(tables) => &**tables,
+            BaseTables::Open(tables) => &**tables,
         };
         self.has_changes = true;
         self.overlay.apply(&op, tables)?;
-        if matches!(self.tables, Base::Committed(_)) {
+        if matches!(self.tables, BaseTables::Committed(_)) {
             self.ops_bytes += op.size();
             self.ops.push(op);
         }
         Ok(())
     }
 
-    /// Writes what has gathered to the tables.
+    /// Writes the collected changes to the tables.
     fn write_tables(&mut self) -> Result<()> {
         self.half_written = true;
-        if matches!(self.tables, Base::Committed(_)) {
-            self.tables = Base::Open(Box::new(OpenTables::of(self.base.transaction()?)?));
+        if matches!(self.tables, BaseTables::Committed(_)) {
+            self.tables = BaseTables::Open(Box::new(OpenTables::of(self.base.transaction()?)?));
             self.ops = Vec::new();
         }
-        if let Base::Open(tables) = &mut self.tables {
+        if let BaseTables::Open(tables) = &mut self.tables {
             tables.write_overlay(&std::mem::take(&mut self.overlay))?;
         }
         self.half_written = false;
@@ -357,14 +364,14 @@ impl<'p> WriteTxn<'p> {
     }
 }
 
-/// A transaction that only needs to be committed.
+/// A prepared transaction, ready to be committed.
 pub(crate) struct PreparedCommit {
-    pub(crate) finished: Finished,
+    pub(crate) finished: CommitTarget,
     changes: Vec<LoggedChange>,
 }
 
 impl PreparedCommit {
-    /// The rows of the leads that it changed.
+    /// Returns the rows of the leads that the transaction changed.
     pub(crate) fn changed_rows(&self) -> RowSet {
         self.changes.iter().map(|change| change.row).collect()
     }
@@ -382,8 +389,8 @@ impl WriteTxn<'_> {
 
     fn base_tables(&self) -> &dyn ReadTables {
         match &self.tables {
-            Base::Committed(tables) => &**tables,
-            Base::Open(tables) => &**tables,
+            BaseTables::Committed(tables) => &**tables,
+            BaseTables::Open(tables) => &**tables,
         }
     }
 }
@@ -423,9 +430,9 @@ mod tests {
         }
     }
 
-    /// In memory, and written to the tables after every change.
+    /// Runs in memory, and with a write to the tables after every change.
     #[test]
-    fn what_is_written_can_be_read_before_the_commit_and_after_it() {
+    fn writes_are_readable_before_and_after_the_commit() {
         let bitmap = b"\x07\x01x";
         for cache_bytes in [8 << 20, 0] {
             let mut db =
@@ -464,7 +471,7 @@ mod tests {
                 Ok(())
             };
             fill(&mut txn).unwrap();
-            assert_eq!(matches!(txn.tables, Base::Open(_)), cache_bytes == 0);
+            assert_eq!(matches!(txn.tables, BaseTables::Open(_)), cache_bytes == 0);
             let finished = txn.prepare(Some(from_micros(0)), Seq(0)).unwrap();
             assert_eq!(finished.changed_rows().len(), 1);
             db.commit(base, finished, JournalSync::Now).unwrap();
@@ -481,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_goes_to_the_tables_once_it_takes_more_than_there_is_room() {
+    fn transaction_over_its_budget_moves_to_the_tables() {
         let overlay_bytes = 100_000;
         let db = Database::open(
             &Location::memory(),
@@ -492,7 +499,7 @@ mod tests {
         let base = db.begin().unwrap();
         let mut txn = base.write_txn();
         assert!(!txn.has_changes());
-        // The overlay keeps the last record, the journal would get all.
+        // The overlay keeps the last record only, but the journal would get all of them.
         let stored = lead_record::with_text(9_000);
         let taken = size_of::<RedoOp>() + lead_record::encode(&stored).unwrap().len();
         for puts in 1..=overlay_bytes / taken + 1 {
@@ -500,7 +507,7 @@ mod tests {
             txn.log(change()).unwrap();
             assert!(txn.has_changes());
             assert_eq!(
-                matches!(txn.tables, Base::Open(_)),
+                matches!(txn.tables, BaseTables::Open(_)),
                 puts * taken > overlay_bytes,
                 "{puts} of {taken} bytes"
             );
@@ -510,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_trimmed_by_some_records_a_commit_and_never_of_its_own() {
+    fn commits_trim_a_few_log_records_but_never_their_own() {
         let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let mut commit = |log_start| {
             let base = db.begin().unwrap();
@@ -527,8 +534,8 @@ mod tests {
         };
         (1..=40).for_each(|count| assert_eq!(commit(1), (1, count)));
         assert_eq!(commit(10), (10, 32));
-        assert_eq!(commit(5), (10, 33), "not back");
-        assert_eq!(commit(36), (26, 18), "sixteen at once");
+        assert_eq!(commit(5), (10, 33), "the start does not move back");
+        assert_eq!(commit(36), (26, 18), "16 records per commit");
         assert_eq!(commit(36), (36, 9), "then the rest");
         assert_eq!(commit(u64::MAX), (45, 1));
     }

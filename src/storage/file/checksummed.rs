@@ -1,18 +1,19 @@
-//! The store's file in sealed blocks, so that damage is noticed when it is read: redb trusts the pages that it reads, and
-//! of damaged ones makes wrong values, panics and aborts.
+//! A file of checksummed blocks, which detects corruption on read. redb trusts the pages that it
+//! reads: a corrupted page makes it return wrong values, panic or abort.
 //!
 //! ```text
-//! 0                            preface: "leadstore sealed" salt[16] CRC-32 of both, zeros up to 512
-//! 512, 5,120                   block 0, twice: see `superblock`
-//! 9,728 + (block - 1) * 4,100  seal: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
+//! 0                            preface: "leadstore sealed", salt[16], CRC-32 of both, zeros up to 512
+//! 512, 5,120                   block 0, two copies: see `superblock`
+//! 9,728 + (block - 1) * 4,100  CRC-32 of salt, block number as u64 and data; then the data, 4,096 bytes
 //! ```
 //!
-//! Numbers are little-endian. The salt, drawn for each file, and the block's number keep a block from being taken for one
-//! of another place or file.
+//! Numbers are little-endian. The checksum covers a random salt of the file and the block's number,
+//! so a block of another file or another position does not pass as valid.
 //!
-//! A power cut may leave a part of a block, which hardly ever harms one that is in use: redb writes pages that nothing
-//! refers to yet, syncs, and then refers to them from its header, block 0. Where it does not sync in between, it looks for
-//! such pages by checksums of its own when the file is opened: see [`ignoring_checksums`](SealedFile::tolerating).
+//! A power cut can tear a block, which hardly ever affects a block in use: redb writes pages that
+//! nothing refers to yet, syncs, and then refers to them from its header, block 0. Where it does
+//! not sync in between, it finds torn pages by its own checksums when the file is opened: see
+//! [`ignoring_checksums`](ChecksummedFile::ignoring_checksums).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -33,7 +34,7 @@ use crate::sync::lock;
 
 const MAGIC: &[u8; 16] = b"leadstore sealed";
 
-/// A file whose blocks are sealed, over one whose are not. Clones are the same file.
+/// A file of checksummed blocks on top of a plain file. Clones share the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct ChecksummedFile {
     sealed: Arc<BlockFile>,
@@ -45,17 +46,18 @@ struct BlockFile {
     inner: Box<dyn StorageBackend>,
     salt: [u8; 16],
     superblock: Mutex<Superblock>,
-    /// Whether damaged blocks are read as they are.
+    /// True while blocks with a wrong checksum are returned as they are.
     ignores_checksums: AtomicBool,
-    /// Those that were.
+    /// Numbers of the blocks that were returned with a wrong checksum.
     unverified: Mutex<BTreeSet<u64>>,
 }
 
-/// The first damage that was met in a file, if any was. redb says what it met once, and then refuses to go on.
+/// The first corruption that was found in a file, if any. redb reports it once and then refuses all
+/// further operations.
 pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 
 impl ChecksummedFile {
-    /// A new file, in one that is empty.
+    /// Creates a checksummed file in an empty one.
     pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
         let salt = random_bytes();
         let superblock = [MAGIC.as_slice(), &salt].concat();
@@ -72,7 +74,7 @@ impl ChecksummedFile {
 
     pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
         if inner.len()? < FIRST_BLOCK as u64 {
-            return Err(corrupted("it is too short to be one"));
+            return Err(corrupted("the file is too short"));
         }
         let mut preface = [0; PREFACE];
         inner.read(0, &mut preface)?;
@@ -82,9 +84,9 @@ impl ChecksummedFile {
         });
         let (magic, salt, sum) = parts
             .filter(|(magic, ..)| *magic == MAGIC)
-            .ok_or_else(|| corrupted("it begins otherwise"))?;
+            .ok_or_else(|| corrupted("bad magic number"))?;
         if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
-            return Err(corrupted("its first bytes are not what was written"));
+            return Err(corrupted("checksum mismatch in the preface"));
         }
         let superblock = Superblock::read(&inner, salt)?;
         Ok(Self::of(inner, *salt, superblock))
@@ -106,8 +108,10 @@ impl ChecksummedFile {
         }
     }
 
-    /// Has damaged blocks read as they are while `work` runs, which tells by other means what is damaged. Those that it has
-    /// read are sealed as they are once it writes or succeeds: redb's checksums leave out what of a page is not in use.
+    /// Runs `work` while reads return blocks even if their checksum is wrong. `work` must detect
+    /// corruption by other means. The blocks that it has read get a valid checksum once it writes
+    /// or succeeds: redb's own checksums do not cover the unused part of a page, so such a block
+    /// can be valid for redb.
     pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();
@@ -121,8 +125,9 @@ impl ChecksummedFile {
         Ok(done)
     }
 
-    /// Seals the blocks that were tolerated so far. They are on the disk before anything else is written: once the header
-    /// there says that the file was repaired, nobody tolerates them any more.
+    /// Writes a valid checksum for each ignored block and syncs, before anything else is written:
+    /// once redb's header on disk says that the file is repaired, later opens no longer ignore
+    /// checksums.
     fn rechecksum_unverified(&self) -> io::Result<()> {
         let unverified = std::mem::take(&mut *lock(&self.sealed.unverified));
         if unverified.is_empty() {
@@ -130,11 +135,11 @@ impl ChecksummedFile {
         }
         unverified
             .into_iter()
-            .try_for_each(|block| self.seal_as_it_is(block))?;
+            .try_for_each(|block| self.rewrite_checksum(block))?;
         self.sync_data()
     }
 
-    fn seal_as_it_is(&self, block: u64) -> io::Result<()> {
+    fn rewrite_checksum(&self, block: u64) -> io::Result<()> {
         let mut sealed = vec![0; BLOCK];
         self.sealed.inner.read(block_offset(block)?, &mut sealed)?;
         let (stored, data) = sealed.split_at_mut(CHECKSUM);
@@ -146,7 +151,7 @@ impl ChecksummedFile {
         Arc::clone(&self.corruption)
     }
 
-    /// The same file for another reader, the damage that it meets aside.
+    /// Returns a handle to the same file for another reader, with a corruption slot of its own.
     pub(crate) fn with_own_corruption_slot(&self) -> Self {
         Self {
             sealed: Arc::clone(&self.sealed),
@@ -154,16 +159,17 @@ impl ChecksummedFile {
         }
     }
 
-    /// Whether both copies of block 0 are the same, as closing leaves them.
+    /// Returns true if both copies of block 0 are identical, as `close` leaves them.
     pub(crate) fn was_closed(&self) -> bool {
-        self.superblock().is_complete()
+        self.superblock().copies_match()
     }
 
     fn superblock(&self) -> MutexGuard<'_, Superblock> {
         lock(&self.sealed.superblock)
     }
 
-    /// The blocks from `first` on, `count` of them, with their seals, each verified. Block 0 is not among them.
+    /// Reads `count` blocks from `first` on, with their checksums, and verifies each. Block 0 must
+    /// not be among them.
     fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut sealed = vec![0; count * BLOCK];
         self.sealed.inner.read(block_offset(first)?, &mut sealed)?;
@@ -173,7 +179,7 @@ impl ChecksummedFile {
                 continue;
             }
             if !self.sealed.ignores_checksums.load(Ordering::Relaxed) {
-                let what = format!("its block {block} is not what was written");
+                let what = format!("checksum mismatch in block {block}");
                 return Err(corrupted(self.corruption.get_or_init(|| what)));
             }
             lock(&self.sealed.unverified).insert(block);
@@ -194,8 +200,8 @@ impl StorageBackend for ChecksummedFile {
         if first == 0 {
             let superblock = self.superblock();
             let data = superblock.data().get(skip..).unwrap_or_default();
-            let (places, rest) = out.split_at_mut(out.len().min(data.len()));
-            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            let (target, rest) = out.split_at_mut(out.len().min(data.len()));
+            target.copy_from_slice(data.get(..target.len()).unwrap_or_default());
             drop(superblock);
             return if rest.is_empty() {
                 Ok(())
@@ -206,8 +212,8 @@ impl StorageBackend for ChecksummedFile {
         let (mut rest, mut skip) = (out, skip);
         for sealed in self.read_blocks(first, count)?.chunks_exact(BLOCK) {
             let data = sealed.get(CHECKSUM + skip..).unwrap_or_default();
-            let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
-            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
+            let (target, after) = rest.split_at_mut(rest.len().min(data.len()));
+            target.copy_from_slice(data.get(..target.len()).unwrap_or_default());
             (rest, skip) = (after, 0);
         }
         Ok(())
@@ -217,7 +223,7 @@ impl StorageBackend for ChecksummedFile {
         if !len.is_multiple_of(DATA as u64) || len == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "the file's length is no whole number of blocks",
+                "the file length must be a positive multiple of the block size",
             ));
         }
         self.rechecksum_unverified()?;
@@ -225,7 +231,7 @@ impl StorageBackend for ChecksummedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // Locked meanwhile, so that what is written now is not taken for synced.
+        // Locked during the sync, so that a concurrent write is not recorded as synced.
         let mut superblock = self.superblock();
         self.sealed.inner.sync_data()?;
         superblock.synced();
@@ -252,14 +258,14 @@ impl StorageBackend for ChecksummedFile {
         };
         let (mut rest, mut skip) = (data, skip);
         for (block, sealed) in (first..).zip(sealed.chunks_exact_mut(BLOCK)) {
-            let (place, data) = sealed.split_at_mut(CHECKSUM);
-            let places = data.get_mut(skip..).unwrap_or_default();
-            let (new, after) = rest.split_at(rest.len().min(places.len()));
-            places
+            let (position, data) = sealed.split_at_mut(CHECKSUM);
+            let target = data.get_mut(skip..).unwrap_or_default();
+            let (new, after) = rest.split_at(rest.len().min(target.len()));
+            target
                 .get_mut(..new.len())
                 .unwrap_or_default()
                 .copy_from_slice(new);
-            place.copy_from_slice(&checksum(&self.sealed.salt, block, data));
+            position.copy_from_slice(&checksum(&self.sealed.salt, block, data));
             (rest, skip) = (after, 0);
         }
         self.sealed.inner.write(block_offset(first)?, &sealed)
@@ -321,7 +327,8 @@ impl StorageBackend for ChecksummedFile {
     }
 }
 
-/// The blocks that some bytes lie in: the first one, how many, and how much of the first lies before the bytes.
+/// Returns the first block of a byte range, the number of its blocks, and the number of bytes in
+/// the first block before the range.
 fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
     let skip = (offset % DATA as u64) as usize;
     (offset / DATA as u64, (skip + length).div_ceil(DATA), skip)
@@ -331,12 +338,12 @@ fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::storage::file::failing::Failing;
+    use crate::storage::file::failing::FailingFile;
     use crate::storage::file::layout::COPY;
     use crate::storage::file::location::SharedMemory;
     use proptest::prelude::*;
 
-    /// Four blocks full of the same byte.
+    /// Returns a file of four blocks filled with `byte`.
     fn filled(byte: u8) -> (SharedMemory, ChecksummedFile) {
         let memory = SharedMemory::default();
         let file = ChecksummedFile::create(memory.clone()).unwrap();
@@ -345,14 +352,14 @@ mod tests {
         (memory, file)
     }
 
-    fn all_of(file: &ChecksummedFile) -> io::Result<Vec<u8>> {
+    fn read_file(file: &ChecksummedFile) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; 4 * DATA];
         file.read(0, &mut bytes).map(|()| bytes)
     }
 
     proptest! {
         #[test]
-        fn it_reads_as_a_file_whose_blocks_are_not_sealed(
+        fn reads_and_writes_match_those_of_a_plain_file(
             writes in prop::collection::vec((0..4 * DATA, 1..2 * DATA + 100, 1_u8.., 0_u8..4), 1..12),
             (from, length) in (0..4 * DATA, 1..2 * DATA + 100),
         ) {
@@ -368,7 +375,7 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!(file.len().unwrap(), plain.len() as u64);
-                prop_assert_eq!(&all_of(&file).unwrap(), &plain);
+                prop_assert_eq!(&read_file(&file).unwrap(), &plain);
             }
             let mut part = vec![0; length.min(plain.len() - from)];
             file.read(from as u64, &mut part).unwrap();
@@ -377,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn block_0_has_two_copies_that_are_the_same_once_the_file_was_closed() {
+    fn closing_makes_both_copies_of_block_0_identical() {
         let (memory, file) = filled(1);
         file.sync_data().unwrap();
         assert!(!file.was_closed());
@@ -396,18 +403,18 @@ mod tests {
                 .iter()
                 .all(|byte| *byte == 1)
         );
-        // Either will do, and one that is damaged is not taken.
-        for (number, place) in [(0, 100), (1, 100), (0, 5), (1, 5)] {
-            let at = (PREFACE + number * COPY + place) as u64;
-            let byte = copy(number)[place];
+        // Either copy is sufficient, and a corrupted copy is not used.
+        for (number, position) in [(0, 100), (1, 100), (0, 5), (1, 5)] {
+            let at = (PREFACE + number * COPY + position) as u64;
+            let byte = copy(number)[position];
             memory.write(at, &[byte ^ 1]).unwrap();
             let file = ChecksummedFile::open(memory.clone()).unwrap();
-            assert_eq!(all_of(&file).unwrap(), [1; 4 * DATA]);
+            assert_eq!(read_file(&file).unwrap(), [1; 4 * DATA]);
             assert!(!file.was_closed());
             memory.write(at, &[byte]).unwrap();
         }
         assert!(ChecksummedFile::open(memory.clone()).unwrap().was_closed());
-        // The newest that was not synced is written over, so that the other stays.
+        // A write goes to the newest copy while that is unsynced, so the other copy survives.
         let file = ChecksummedFile::open(memory.clone()).unwrap();
         let closed = copy(0);
         (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
@@ -418,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sealed_file_or_no_whole_block_is_refused_with_a_reason() {
+    fn invalid_files_and_lengths_are_rejected_with_a_reason() {
         let (memory, file) = filled(1);
         for length in [0, DATA as u64 + 1] {
             assert_eq!(
@@ -428,10 +435,10 @@ mod tests {
         }
         memory.write(block_offset(2).unwrap() + 50, &[7]).unwrap();
         assert!(
-            all_of(&file)
+            read_file(&file)
                 .unwrap_err()
                 .to_string()
-                .contains("its block 2 is not what was written")
+                .contains("checksum mismatch in block 2")
         );
         assert!(
             file.corruption()
@@ -447,11 +454,11 @@ mod tests {
         };
         assert!(reason(FIRST_BLOCK as u64 - 1).contains("too short"));
         assert!(reason(0).contains("too short"));
-        assert!(reason(FIRST_BLOCK as u64 + 100).contains("begins otherwise"));
+        assert!(reason(FIRST_BLOCK as u64 + 100).contains("bad magic number"));
     }
 
     #[test]
-    fn a_block_that_was_tolerated_is_sealed_and_synced_before_anything_else_is_written() {
+    fn ignored_blocks_get_new_checksums_before_other_writes() {
         let read = |file: &ChecksummedFile, block: u64| {
             let mut data = vec![0; DATA];
             file.read(block * DATA as u64, &mut data).map(|()| data)
@@ -464,8 +471,8 @@ mod tests {
             memory
                 .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
                 .unwrap();
-            // The seal, its sync or the write that follows fails.
-            let file = ChecksummedFile::open(Failing::at(failing, memory.clone())).unwrap();
+            // Writing the checksum, its sync or the write after it fails.
+            let file = ChecksummedFile::open(FailingFile::at(failing, memory.clone())).unwrap();
             assert!(read(&file, 2).is_err());
             let done: Result<()> = file.ignoring_checksums(|| {
                 assert!(read(&file, 2).unwrap().starts_with(&[7, 1]));
@@ -477,7 +484,7 @@ mod tests {
             assert_eq!(
                 read(&file, 2).is_ok(),
                 is_sealed,
-                "where operation {failing} failed"
+                "operation {failing} failed"
             );
             assert!(
                 read(&file, 1).unwrap().starts_with(&[1]),

@@ -1,4 +1,5 @@
-//! The store's file as it is at one moment, to be opened beside the store: what is written to it stays in memory.
+//! A copy-on-write view of the store file at one point in time, which can be opened next to the
+//! live store. Writes to it stay in memory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,19 +12,20 @@ use crate::sync::lock;
 
 const BLOCK: usize = 4_096;
 
-/// A file that begins as a copy of another one, which costs nothing until it is written to. What is read from the other
-/// one must stay as it is: redb writes over no page that a reader may see, its header aside, which is copied at once.
+/// A copy-on-write copy of another file, which costs nothing until it is written to. The parts that
+/// are read from the other file must not change: redb never overwrites a page that a reader can
+/// see, except for its header, which is copied at once.
 #[derive(Debug)]
 pub(crate) struct CowFile {
     file: ChecksummedFile,
-    own: Mutex<Own>,
+    own: Mutex<CowState>,
 }
 
-/// What is not the other file's.
+/// The state of the copy that differs from the other file.
 #[derive(Clone, Debug)]
-struct Own {
+struct CowState {
     length: u64,
-    /// From here on nothing is the other file's.
+    /// Offset from which on nothing is read from the other file.
     shared: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
 }
@@ -33,7 +35,7 @@ impl CowFile {
         let length = file.len()?;
         let mut meta = vec![0; BLOCK];
         file.read(0, &mut meta)?;
-        let own = Own {
+        let own = CowState {
             length,
             shared: length,
             blocks: BTreeMap::from([(0, meta)]),
@@ -44,7 +46,7 @@ impl CowFile {
         })
     }
 
-    /// Another one, which begins as this one is now.
+    /// Returns another copy, which starts with the current content of this one.
     pub(crate) fn fork(&self) -> Self {
         Self {
             file: self.file.with_own_corruption_slot(),
@@ -52,11 +54,11 @@ impl CowFile {
         }
     }
 
-    fn own(&self) -> MutexGuard<'_, Own> {
+    fn own(&self) -> MutexGuard<'_, CowState> {
         lock(&self.own)
     }
 
-    fn block(&self, own: &Own, number: u64) -> io::Result<Vec<u8>> {
+    fn block(&self, own: &CowState, number: u64) -> io::Result<Vec<u8>> {
         if let Some(block) = own.blocks.get(&number) {
             return Ok(block.clone());
         }
@@ -81,9 +83,9 @@ impl StorageBackend for CowFile {
             let data = block
                 .get((offset % BLOCK as u64) as usize..)
                 .unwrap_or_default();
-            let (places, after) = rest.split_at_mut(rest.len().min(data.len()));
-            places.copy_from_slice(data.get(..places.len()).unwrap_or_default());
-            offset += places.len() as u64;
+            let (target, after) = rest.split_at_mut(rest.len().min(data.len()));
+            target.copy_from_slice(data.get(..target.len()).unwrap_or_default());
+            offset += target.len() as u64;
             rest = after;
         }
         Ok(())
@@ -130,7 +132,7 @@ mod tests {
     use crate::storage::file::location::SharedMemory;
 
     #[test]
-    fn what_is_written_to_a_shadow_is_read_from_it_and_not_from_the_file() {
+    fn cow_file_is_isolated_from_the_original() {
         let file = ChecksummedFile::create(SharedMemory::default()).unwrap();
         file.set_len(4 * BLOCK as u64).unwrap();
         for number in 0..4_u8 {
@@ -150,9 +152,9 @@ mod tests {
         assert_eq!(
             read(&shadow, 0, 4),
             [1; 4],
-            "the header is the one of the moment"
+            "the header is the one at creation"
         );
-        // Cut off and grown again, it holds zeros.
+        // After truncation and growth, the range reads as zeros.
         shadow.set_len(2 * BLOCK as u64).unwrap();
         shadow.set_len(4 * BLOCK as u64).unwrap();
         assert_eq!(

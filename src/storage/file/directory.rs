@@ -1,5 +1,5 @@
-//! The files of a store and the directory that they lie in, made and opened so that a power cut leaves none of them half
-//! made. What the directory is made of is behind [`Directory`]: a real one, or one that tests simulate.
+//! The files of a store and their directory, created and opened so that a power cut leaves no
+//! half-created file. [`Directory`] abstracts over a real directory and one that tests simulate.
 
 use std::fmt;
 use std::io;
@@ -14,16 +14,17 @@ pub(crate) const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
-/// Where redb's file format, whose number 3 stands since redb 2, has the flags of a file, behind its magic number, and the
-/// one that stands from opening to closing.
-const FLAGS_AT: u64 = 9;
-const LEFT_OPEN: u8 = 2;
+/// Offset of the flags in redb's file format v3 (redb 2.6 and later), after the magic number, and
+/// the flag that is set from opening to closing.
+const FLAGS_OFFSET: u64 = 9;
+const RECOVERY_REQUIRED: u8 = 2;
 
-/// What a store asks of the directory that its files lie in. It displays as where it is.
+/// Operations that a store needs on the directory of its files. `Display` names its location.
 pub(crate) trait Directory: fmt::Display {
     type File: StorageBackend;
 
-    /// Takes the directory for this store alone, until the lock is dropped, and makes it first if `create` says so.
+    /// Locks the directory for this store until the lock is dropped. Creates the directory first if
+    /// `create` is true.
     fn lock(&self, create: bool) -> Result<DirectoryLock>;
 
     fn exists(&self, name: &str) -> io::Result<bool>;
@@ -34,35 +35,36 @@ pub(crate) trait Directory: fmt::Display {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Takes a file away, if it is there.
+    /// Removes a file, which must exist.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Writes what is cached of a file to the disk and forgets it, so that it is read from there.
+    /// Writes the cached pages of a file to disk and drops them, so that the file is read from disk
+    /// again.
     fn drop_page_cache(&self, name: &str) -> io::Result<()>;
 
-    /// Makes the names of the files, and that they have been made or renamed, survive a power cut.
+    /// Makes the creation and renaming of files survive a power cut.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// How a file is opened.
+/// Mode in which a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileMode {
-    /// For reading only, one that is there.
+    /// Read-only. The file must exist.
     ReadOnly,
-    /// One that is there.
+    /// Read and write. The file must exist.
     ReadWrite,
-    /// One that is made if it is missing.
+    /// Read and write. The file is created if it is missing.
     CreateIfMissing,
-    /// An empty one, whatever was there.
+    /// Read and write. The file is created if it is missing, and truncated otherwise.
     Truncate,
 }
 
-/// Held for as long as a store is open for writing. It also covers what redb's own lock does not: the creation of the
-/// file, and the search index beside it.
+/// Lock that is held while a store is open for writing. It also covers what redb's own lock does
+/// not: the creation of the store file, and the search index next to it.
 pub(crate) type DirectoryLock = Box<dyn Send + Sync>;
 
-/// Whether there is a store's file. That it cannot be told is an error: taken for a no, it would have a store made over
-/// one that is there.
+/// Returns whether the store file exists. An I/O error must not be treated as `false`, or `open`
+/// would overwrite an existing store.
 pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
     directory.exists(STORE_FILE).map_err(|error| {
         failure(
@@ -72,28 +74,24 @@ pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
     })
 }
 
-/// Makes the store's file with `fill`, under another name until it is whole: a power cut while redb creates a file
-/// leaves one that never opens.
+/// Creates the store file with `fill`, under a temporary name until it is complete: a power cut
+/// while redb creates a file leaves one that can never be opened.
 pub(crate) fn create_atomically<D: Directory>(
     directory: &D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<()> {
-    write_new(directory, fill)?;
+    write_temp_file(directory, fill)?;
     install_new_file(directory)
 }
 
-/// Makes a whole file with `fill` beside the one that the store has.
-pub(crate) fn write_new<D: Directory>(
+/// Writes a complete file with `fill` under a temporary name next to the store file, and syncs it.
+pub(crate) fn write_temp_file<D: Directory>(
     directory: &D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<()> {
-    let failed = |error| {
-        failure(
-            format_args!("creating the store's file in {directory}"),
-            error,
-        )
-    };
-    // A file left by a creation that was cut off is begun anew; the directory's lock keeps others out.
+    let failed = |error| failure(format_args!("creating {STORE_FILE} in {directory}"), error);
+    // A file left by an interrupted creation is overwritten. The directory lock keeps other
+    // processes out.
     fill(
         directory
             .open(NEW_FILE, FileMode::Truncate)
@@ -106,7 +104,7 @@ pub(crate) fn write_new<D: Directory>(
         .map_err(failed)
 }
 
-/// Removes what a creation or a repair that was cut off has left beside the store's file.
+/// Removes the temporary file that an interrupted creation or repair has left, if any.
 pub(crate) fn remove_temp_file(directory: &impl Directory) -> Result<()> {
     let failed = |error| failure(format_args!("removing {NEW_FILE} in {directory}"), error);
     if directory.exists(NEW_FILE).map_err(failed)? {
@@ -116,11 +114,11 @@ pub(crate) fn remove_temp_file(directory: &impl Directory) -> Result<()> {
     }
 }
 
-/// Has the file that was written beside it take the place of the one that the store has.
+/// Renames the temporary file to the store file and makes the rename durable.
 pub(crate) fn install_new_file(directory: &impl Directory) -> Result<()> {
     let failed = |error| {
         failure(
-            format_args!("putting the store's new file in its place in {directory}"),
+            format_args!("renaming {NEW_FILE} to {STORE_FILE} in {directory}"),
             error,
         )
     };
@@ -128,37 +126,32 @@ pub(crate) fn install_new_file(directory: &impl Directory) -> Result<()> {
     directory.sync().map_err(failed)
 }
 
-/// Opens the store's file, which must be there.
+/// Opens the store file, which must exist.
 pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<ChecksummedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, mode).map_err(failed)?;
     let file = ChecksummedFile::open(file)
         .map_err(redb::Error::Io)
         .map_err(redb_error)?;
-    // Of which redb would make a new database.
+    // redb would create a new database in an empty file.
     if file.len().map_err(failed)? == 0 {
         return Err(Error::corrupted(
-            "the store's file is damaged or no store: it is empty",
+            "leads.redb is corrupted or not a store: the file is empty",
         ));
     }
     Ok(file)
 }
 
-/// Opens the store's file for writing. If it was left without being closed, then as it is on the disk: whatever failed to
-/// be synced may still be read, without ever reaching the disk, and pages that redb holds on to would be lost with it at
-/// the next power cut.
-pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<ChecksummedFile> {
+/// Opens the store file for writing. A file that was not closed is read from disk again: after a
+/// failed sync, the page cache may hold data that never reaches the disk, and pages that redb still
+/// uses would be lost with it at the next power cut.
+pub(crate) fn open_store_for_writing(directory: &impl Directory) -> Result<ChecksummedFile> {
     let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];
-    let failed = |error| {
-        failure(
-            format_args!("reading {STORE_FILE} again in {directory}"),
-            error,
-        )
-    };
-    file.read(FLAGS_AT, &mut flags).map_err(failed)?;
-    // Where the copies of block 0 differ, it was closed but for the end of that.
-    if flags[0] & LEFT_OPEN == 0 && file.was_closed() {
+    let failed = |error| failure(format_args!("rereading {STORE_FILE} in {directory}"), error);
+    file.read(FLAGS_OFFSET, &mut flags).map_err(failed)?;
+    // If the copies of block 0 differ, closing was interrupted at its last step.
+    if flags[0] & RECOVERY_REQUIRED == 0 && file.was_closed() {
         return Ok(file);
     }
     drop(file);
@@ -166,7 +159,8 @@ pub(crate) fn open_store_to_write(directory: &impl Directory) -> Result<Checksum
     open_store(directory, FileMode::ReadWrite)
 }
 
-/// Opens the files of the journal, which are made if they are missing. From then on what is written to the store survives.
+/// Opens the journal files, and creates missing ones. Once this returns, synced writes to them
+/// survive a power cut.
 pub(crate) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| {
         let failed = |error| failure(format_args!("opening {name} in {directory}"), error);
@@ -175,15 +169,16 @@ pub(crate) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> 
             .map_err(failed)
     });
     let files = [first?, second?];
-    // What is written to a file is lost with its name. One that was there may not be on the disk either: whoever made or
-    // renamed it may have been killed before this.
+    // A file is lost if its name is not durable. The name of an existing file may not be durable
+    // either: the process that created or renamed it may have been killed before it synced the
+    // directory.
     directory
         .sync()
         .map_err(|error| failure(format_args!("syncing {directory}"), error))?;
     Ok(files)
 }
 
-/// The bytes of the journal; none of files that are missing.
+/// Reads the journal files. A missing file reads as empty.
 pub(crate) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
     let [first, second]: [Result<_>; 2] = JOURNAL_FILES.map(|name| match directory.read(name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -192,7 +187,7 @@ pub(crate) fn read_journal(directory: &impl Directory) -> Result<[Vec<u8>; 2]> {
     Ok([first?, second?])
 }
 
-/// What the operating system refused, and while what was done.
+/// Builds the error of a failed system call. `doing` names the operation.
 pub(crate) fn failure(doing: fmt::Arguments<'_>, error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::NotFound {
         ErrorKind::NotFound
@@ -210,12 +205,12 @@ mod tests {
     use crate::storage::file::location::SharedMemory;
 
     #[test]
-    fn a_file_that_was_left_open_says_so_where_it_is_looked_for() {
+    fn recovery_flag_is_set_until_the_file_is_closed() {
         let file = SharedMemory::default();
         let is_left_open = || {
             let mut flags = [0];
-            file.read(FLAGS_AT, &mut flags).unwrap();
-            flags[0] & LEFT_OPEN != 0
+            file.read(FLAGS_OFFSET, &mut flags).unwrap();
+            flags[0] & RECOVERY_REQUIRED != 0
         };
         for _ in 0..2 {
             let db = Builder::new().create_with_backend(file.clone()).unwrap();
@@ -227,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_creation_that_was_cut_off_has_left_is_removed() {
+    fn temp_file_of_an_interrupted_creation_is_removed() {
         let path = tempfile::tempdir().unwrap();
         let directory = crate::storage::file::real::RealDirectory(path.path());
         remove_temp_file(&directory).unwrap();

@@ -1,4 +1,4 @@
-//! A file of which one operation fails, for tests.
+//! An in-memory file in which one operation fails, for tests.
 
 use std::io;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use redb::StorageBackend;
 
 use crate::storage::file::location::SharedMemory;
 
-/// Changes and syncs count; one of them fails, once. Afterwards the disk works again.
+/// Fails one operation, once; later operations succeed. Writes, length changes and syncs count as
+/// operations.
 #[derive(Clone, Debug)]
-pub(crate) struct Failing {
+pub(crate) struct FailingFile {
     file: SharedMemory,
     left: Arc<AtomicI64>,
 }
 
-impl Failing {
-    /// A file whose operation with this number fails, from 0.
+impl FailingFile {
+    /// Returns a file in which the operation with this number fails, counted from 0.
     pub(crate) fn at(number: i64, file: SharedMemory) -> Self {
         Self {
             file,
@@ -24,7 +25,7 @@ impl Failing {
         }
     }
 
-    /// Has the next operation fail.
+    /// Makes the next operation fail.
     pub(crate) fn fail(&self) {
         self.left.store(0, Ordering::Relaxed);
     }
@@ -37,7 +38,7 @@ impl Failing {
     }
 }
 
-impl StorageBackend for Failing {
+impl StorageBackend for FailingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }

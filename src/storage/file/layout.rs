@@ -33,15 +33,15 @@ pub(crate) fn checksum(salt: &[u8; 16], block: u64, data: &[u8]) -> [u8; CHECKSU
     hasher.finalize().to_le_bytes()
 }
 
-/// Where a block after the first one lies.
+/// Returns the offset of a block after block 0.
 pub(crate) fn block_offset(block: u64) -> io::Result<u64> {
-    let place = (block.saturating_sub(1))
+    let position = (block.saturating_sub(1))
         .checked_mul(BLOCK as u64)
-        .and_then(|place| place.checked_add(FIRST_BLOCK as u64));
-    place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
+        .and_then(|position| position.checked_add(FIRST_BLOCK as u64));
+    position.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
 }
 
-/// [`redb_error`](crate::storage::redb_error) tells of it as a store's damage.
+/// Returns an error that `storage::fault` reports as corruption of the store.
 pub(crate) fn corrupted(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }

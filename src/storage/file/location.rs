@@ -1,4 +1,4 @@
-//! Where a store lies.
+//! The location of a store's files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use redb::backends::InMemoryBackend;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
 
-/// Where a store lies.
+/// Location of a store's files.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     Directory(PathBuf),
@@ -34,14 +34,14 @@ impl Location {
     }
 }
 
-/// A store's files in memory, which outlive the [`Database`] so that it can be opened again.
+/// The files of a store in memory. They outlive the `Database`, so that it can be reopened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryFiles {
     pub(crate) store: SharedMemory,
     pub(crate) journal: [SharedMemory; 2],
 }
 
-/// A file in memory.
+/// A file in memory. Clones share its content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedMemory(pub(crate) Arc<InMemoryBackend>);
 

@@ -1,4 +1,5 @@
-//! The directory of a real store: its files are for their owner only, and one process at a time has it.
+//! The directory of a store on a real file system. Only the owner can access its files, and one
+//! process at a time can lock it.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -35,19 +36,19 @@ impl Directory for RealDirectory<'_> {
             |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
         if create && !self.0.is_dir() {
             create_private_directory(self.0)
-                .map_err(|error| failed("creating the store's directory", error))?;
+                .map_err(|error| failed("creating the store directory", error))?;
         }
         let file = private_file(
             OpenOptions::new().write(true).create(true),
             &self.path(LOCK_FILE),
         )
-        .map_err(|error| failed("opening the store's lock file in", error))?;
+        .map_err(|error| failed("opening the lock file of the store in", error))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::AlreadyOpen,
                 format!(
-                    "the store in {self} is open already, in this process or another; share its handle by clone()"
+                    "the store in {self} is already open, in this process or another; share its handle with clone()"
                 ),
             )),
             Err(TryLockError::Error(error)) => Err(failed("locking the store in", error)),
@@ -90,15 +91,17 @@ impl Directory for RealDirectory<'_> {
     fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         file.sync_data()?;
-        // Elsewhere there is no such call, and a sync that fails has kept what it could not write.
+        // Other platforms have no such call, and there a failed sync keeps the pages that it could
+        // not write.
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Its own name is in the one above, which may not be ours to open. Whoever made it may have been killed before
-        // that was synced.
+        // The directory's own name is stored in its parent, which this process may not be allowed
+        // to open. The process that created the directory may have been killed before it synced the
+        // parent.
         if let Some(parent) = parent(self.0) {
             let _ = sync_directory(parent);
         }
@@ -106,7 +109,8 @@ impl Directory for RealDirectory<'_> {
     }
 }
 
-/// Creates a directory that only its owner may enter, with those above it as usual.
+/// Creates a directory that only its owner can enter. Missing parents are created with default
+/// permissions.
 pub(crate) fn create_private_directory(directory: &Path) -> io::Result<()> {
     create_directory(directory, 0o700)
 }
@@ -129,7 +133,7 @@ fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// The directory above; none for the root.
+/// Returns the parent directory, or `None` for the root.
 fn parent(directory: &Path) -> Option<&Path> {
     let parent = directory.parent()?;
     Some(if parent.as_os_str().is_empty() {
@@ -145,7 +149,8 @@ fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a rename survive a power cut. Windows has no way to sync a directory, and no need of it on NTFS.
+/// Makes renames in a directory survive a power cut. Windows has no way to sync a directory, and
+/// NTFS does not need it.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(directory)?.sync_all()?;
@@ -159,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_directory_has_one_above_it_but_the_root() {
+    fn every_directory_except_the_root_has_a_parent() {
         assert_eq!(parent(Path::new("store")), Some(Path::new(".")));
         assert_eq!(parent(Path::new("a/store")), Some(Path::new("a")));
         assert_eq!(parent(Path::new("/")), None);
@@ -167,26 +172,26 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn directories_that_are_missing_are_made_and_only_the_last_is_private() {
+    fn missing_parents_are_created_and_only_the_leaf_is_private() {
         use std::os::unix::fs::PermissionsExt;
-        let above = tempfile::tempdir().unwrap();
-        let directory = above.path().join("a/b/store");
+        let temp_dir = tempfile::tempdir().unwrap();
+        let directory = temp_dir.path().join("a/b/store");
         create_private_directory(&directory).unwrap();
         create_private_directory(&directory).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory), 0o700);
-        assert_ne!(mode(&above.path().join("a/b")), 0o700);
+        assert_ne!(mode(&temp_dir.path().join("a/b")), 0o700);
     }
 
     #[test]
-    fn what_cannot_be_looked_at_is_an_error_and_no_absence() {
-        let above = tempfile::tempdir().unwrap();
-        let directory = RealDirectory(above.path());
+    fn inaccessible_path_is_an_error_and_not_absent() {
+        let temp_dir = tempfile::tempdir().unwrap();
+        let directory = RealDirectory(temp_dir.path());
         assert!(!directory.exists("file").unwrap());
-        std::fs::write(above.path().join("file"), "text").unwrap();
+        std::fs::write(temp_dir.path().join("file"), "text").unwrap();
         assert!(directory.exists("file").unwrap());
         assert_eq!(directory.read("file").unwrap(), b"text");
-        let in_a_file = above.path().join("file");
+        let in_a_file = temp_dir.path().join("file");
         assert!(RealDirectory(&in_a_file).exists("file").is_err());
         let error = create_private_directory(&in_a_file).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);

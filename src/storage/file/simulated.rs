@@ -1,4 +1,4 @@
-//! The directory of a store on a [`SimulatedDisk`].
+//! The directory of a store on a [`SimulatedDisk`], for tests.
 
 use std::fmt;
 use std::io;
@@ -26,7 +26,7 @@ impl Directory for SimulatedDirectory<'_> {
             Some(lock) => Ok(Box::new(lock)),
             None => Err(Error::new(
                 ErrorKind::AlreadyOpen,
-                "the store on this simulated disk is open already",
+                "the store on this simulated disk is already open",
             )),
         }
     }

@@ -1,13 +1,13 @@
-//! Block 0 of the file, in which redb has its header. It is the one block that is written where it lies while it is in
-//! use, so there are two copies of it, of which a power cut can spoil one only: the newest is written over no sooner than
-//! it was synced.
+//! Block 0 of the file (the superblock), which holds redb's header. It is the only block that is
+//! overwritten while it is in use, so two copies are kept, of which a power cut can corrupt at most
+//! one: the older copy is overwritten only once the newest one is synced.
 //!
 //! ```text
-//! seal: CRC-32 of salt, generation and data   generation u64   data, 4,096 bytes   zeros up to 4,608
+//! CRC-32 of salt, generation and data   generation u64   data, 4,096 bytes   zeros up to 4,608
 //! ```
 //!
-//! The copy of the higher generation holds. A file that was closed has the same in both, so that damage to either is
-//! harmless.
+//! The valid copy with the higher generation is current. A closed file has the same data in both
+//! copies, so corruption of either one is harmless.
 
 use std::io;
 
@@ -21,14 +21,14 @@ const GENERATION: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Superblock {
     data: Vec<u8>,
-    /// Of the copies, 0 for one that is not there.
+    /// Generation of each copy, 0 for a copy that is missing or invalid.
     generations: [u64; 2],
-    /// Whether the newest copy has been synced, so that it outlives what becomes of the other.
+    /// True if the newest copy is synced, so that the other copy may be overwritten.
     is_synced: bool,
 }
 
 impl Superblock {
-    /// That of a file that has none yet.
+    /// Returns the superblock of a file that has none yet.
     pub(crate) fn blank() -> Self {
         Self {
             data: vec![0; DATA],
@@ -41,7 +41,7 @@ impl Superblock {
         let mut superblock = Self::blank();
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];
-            file.read(place(copy), &mut bytes)?;
+            file.read(position(copy), &mut bytes)?;
             let parts = bytes
                 .split_first_chunk::<CHECKSUM>()
                 .and_then(|(stored, rest)| {
@@ -57,12 +57,12 @@ impl Superblock {
             if generation > superblock.newest_generation() {
                 superblock.data = data.to_vec();
             }
-            if let Some(place) = superblock.generations.get_mut(copy) {
-                *place = generation;
+            if let Some(position) = superblock.generations.get_mut(copy) {
+                *position = generation;
             }
         }
         if superblock.is_blank() {
-            Err(corrupted("its block 0 is not what was written"))
+            Err(corrupted("checksum mismatch in both copies of block 0"))
         } else {
             Ok(superblock)
         }
@@ -72,7 +72,7 @@ impl Superblock {
         self.newest_generation() == 0
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
+    pub(crate) fn copies_match(&self) -> bool {
         let [first, second] = self.generations;
         first == second
     }
@@ -81,7 +81,7 @@ impl Superblock {
         &self.data
     }
 
-    /// Puts `new` in from `offset` on.
+    /// Overwrites the data from `offset` on with `new`.
     pub(crate) fn write(
         &mut self,
         file: &dyn StorageBackend,
@@ -103,18 +103,18 @@ impl Superblock {
         self.write_copy(file, salt, copy, self.newest_generation() + 1)
     }
 
-    /// The file has been synced.
+    /// Records that the file was synced.
     pub(crate) fn synced(&mut self) {
         self.is_synced = true;
     }
 
-    /// Makes the copies the same, durably.
+    /// Makes both copies identical and durable. Does nothing while the newest copy is unsynced.
     pub(crate) fn complete(
         &mut self,
         file: &dyn StorageBackend,
         salt: &[u8; 16],
     ) -> io::Result<()> {
-        if self.is_complete() || !self.is_synced {
+        if self.copies_match() || !self.is_synced {
             return Ok(());
         }
         self.write_copy(file, salt, self.oldest_copy(), self.newest_generation())?;
@@ -133,11 +133,12 @@ impl Superblock {
         bytes.extend(generation.to_le_bytes());
         bytes.extend(&self.data);
         bytes.resize(COPY, 0);
-        // Until it is known to be whole it is none.
-        if let Some(place) = self.generations.get_mut(copy) {
-            *place = generation;
+        // Set before the write: if the write fails, this copy counts as the newest and unsynced
+        // one, so the next write goes to it and not to the intact copy.
+        if let Some(position) = self.generations.get_mut(copy) {
+            *position = generation;
         }
-        file.write(place(copy), &bytes)
+        file.write(position(copy), &bytes)
     }
 
     fn newest_generation(&self) -> u64 {
@@ -155,6 +156,6 @@ impl Superblock {
     }
 }
 
-fn place(copy: usize) -> u64 {
+fn position(copy: usize) -> u64 {
     (PREFACE + copy * COPY) as u64
 }

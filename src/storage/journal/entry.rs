@@ -1,16 +1,16 @@
-//! One entry of the journal: what one commit changed, in bytes.
+//! An entry of the journal: the encoded changes of one commit.
 //!
 //! ```text
-//!  0  "lead"                          by which entries are found behind one that is damaged
+//!  0  "lead"                          magic number; recovery uses it to find entries after a corrupted one
 //!  4  length of the record    u32     numbers are little-endian
 //!  8  CRC-32 of the rest      u32
-//! 12  store                   u64     the beginning of the store's id, which nobody who can choose a text knows
-//! 20  use of the file         u64     as in the file's first entry
-//! 28  seq                     u64     the number of this commit
-//! 36  synced                  u64     every commit up to this one was on disk when this was written
+//! 12  store                   u64     first 8 bytes of the store id, secret, so that no text can imitate an entry
+//! 20  epoch                   u64     as in the file's first entry
+//! 28  seq                     u64     number of this commit
+//! 36  synced                  u64     every commit up to this one was durable when the entry was written
 //! 44  previous commit id      [16]
 //! 60  commit id               [16]
-//! 76  record                          header record, then the changes
+//! 76  record                          store metadata record, then the redo operations
 //! ```
 
 use std::sync::Arc;
@@ -22,31 +22,31 @@ use crate::storage::record::codec::{self, RecordKind};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 use crate::storage::shared_key::SharedKey;
 
-/// One change, as the final value of what it changes, so that to apply it twice does no harm.
+/// A redo operation. It holds the final value of what it changes, so applying it twice is harmless.
 #[derive(Clone, Debug, PartialEq, Encode, BorrowDecode)]
 pub(crate) enum RedoOp {
-    /// A row's lead record, or none any more.
+    /// Sets or removes the lead record of a row.
     Lead(u32, Option<Arc<[u8]>>),
-    /// The row of an id, or none any more.
+    /// Sets or removes the row of an id.
     Id(SharedKey, Option<u32>),
-    /// Whether a key is there.
+    /// Adds or removes a sort key.
     Key(SharedKey, bool),
-    /// Whether a row is in a bitmap, by the key of its chunk.
+    /// Adds a row to a bitmap or removes it. `chunk` is the key of the row's bitmap chunk.
     Row {
         chunk: SharedKey,
         row: u32,
         present: bool,
     },
-    /// A row's deal value in ten-thousandths, or none any more.
+    /// Sets or removes the deal value of a row, in ten-thousandths.
     DealValue(u32, Option<u64>),
-    /// A record of the change log, or none any more.
+    /// Sets or removes a record of the change log.
     Log(SharedKey, Option<Arc<[u8]>>),
-    /// The record of a credential, or none any more.
+    /// Sets or removes the record of a credential.
     Credential(SharedKey, Option<Arc<[u8]>>),
 }
 
 impl RedoOp {
-    /// What it takes in memory and in the journal, at most.
+    /// Returns an upper bound of the bytes that the operation takes in memory and in the journal.
     pub(crate) fn size(&self) -> usize {
         let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let bytes = match self {
@@ -64,9 +64,9 @@ const ENTRY: RecordKind = RecordKind {
     format: 1,
 };
 pub(crate) const MAGIC: [u8; 4] = *b"lead";
-const HEAD: usize = 76;
-/// What the checksum covers begins here.
-const CHECKED_FROM: usize = 12;
+const HEADER_BYTES: usize = 76;
+/// Offset at which the checksummed part of an entry starts.
+const CHECKSUM_START: usize = 12;
 
 #[derive(Encode)]
 struct EntryToWrite<'a> {
@@ -80,7 +80,7 @@ struct EntryToRead {
     ops: Vec<RedoOp>,
 }
 
-/// What an entry says of its commit.
+/// Header fields of an entry, which identify its commit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct EntryHeader {
     pub(crate) store: u64,
@@ -91,14 +91,14 @@ pub(crate) struct EntryHeader {
     pub(crate) commit_id: CommitId,
 }
 
-/// An entry's head, and where its record lies.
+/// An entry: its header and its encoded record.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) entry_header: EntryHeader,
     record: &'a [u8],
 }
 
-/// The beginning of a store's id.
+/// Returns the first 8 bytes of the store id, which every entry carries.
 pub(crate) fn store_tag(meta: &StoreMeta) -> u64 {
     meta.store_id
         .0
@@ -113,7 +113,7 @@ pub(crate) fn encode(
     meta: &StoreMeta,
     ops: &[RedoOp],
 ) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; HEAD];
+    let mut bytes = vec![0; HEADER_BYTES];
     codec::encode_to(
         &mut bytes,
         ENTRY,
@@ -136,17 +136,18 @@ pub(crate) fn encode(
 }
 
 impl EntryHeader {
-    /// Fills the head of an entry, before its record.
+    /// Fills in the header in front of the record of `entry`.
     fn fill(&self, entry: &mut [u8]) -> Result<()> {
         let too_large = || {
             Error::new(
                 ErrorKind::Io,
-                "a commit is too large for the journal; commit less at once",
+                "the commit is too large for the journal; split it into smaller commits",
             )
         };
-        let length = u32::try_from(entry.len().saturating_sub(HEAD)).map_err(|_| too_large())?;
+        let length =
+            u32::try_from(entry.len().saturating_sub(HEADER_BYTES)).map_err(|_| too_large())?;
         let (entry_header, checked) = entry
-            .split_at_mut_checked(CHECKED_FROM)
+            .split_at_mut_checked(CHECKSUM_START)
             .ok_or_else(too_large)?;
         let numbers = [self.store, self.epoch, self.seq.0, self.synced.0]
             .map(u64::to_le_bytes)
@@ -155,7 +156,7 @@ impl EntryHeader {
         checked
             .iter_mut()
             .zip(fields)
-            .for_each(|(place, byte)| *place = byte);
+            .for_each(|(slot, byte)| *slot = byte);
         let start = [
             MAGIC.as_slice(),
             &length.to_le_bytes(),
@@ -165,19 +166,20 @@ impl EntryHeader {
         entry_header
             .iter_mut()
             .zip(start)
-            .for_each(|(place, byte)| *place = byte);
+            .for_each(|(slot, byte)| *slot = byte);
         Ok(())
     }
 }
 
 impl<'a> Entry<'a> {
-    /// The entry at the start of `bytes`, if there is a whole one. One of another store than that of `tag` is told by
-    /// its head before its checksum is made.
+    /// Parses the entry at the start of `bytes`. Returns `None` if there is no intact entry. If
+    /// `tag` is given, an entry of another store is rejected by its header before its checksum is
+    /// computed.
     pub(crate) fn parse(bytes: &'a [u8], tag: Option<u64>) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&MAGIC)?;
         let length = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
         let crc = u32::from_le_bytes(take(&mut rest)?);
-        let checked = rest.get(..(HEAD - CHECKED_FROM).checked_add(length)?)?;
+        let checked = rest.get(..(HEADER_BYTES - CHECKSUM_START).checked_add(length)?)?;
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (store, epoch, seq, synced) = (number()?, number()?, Seq(number()?), Seq(number()?));
         if tag.is_some_and(|tag| tag != store) || crc32fast::hash(checked) != crc {
@@ -198,9 +200,9 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The same entry for another use of a file.
+    /// Encodes the same entry for another epoch.
     pub(crate) fn encode_for(&self, epoch: u64) -> Result<Vec<u8>> {
-        let mut bytes = [[0; HEAD].as_slice(), self.record].concat();
+        let mut bytes = [[0; HEADER_BYTES].as_slice(), self.record].concat();
         EntryHeader {
             epoch,
             ..self.entry_header
@@ -210,10 +212,10 @@ impl<'a> Entry<'a> {
     }
 
     pub(crate) fn length(&self) -> usize {
-        HEAD + self.record.len()
+        HEADER_BYTES + self.record.len()
     }
 
-    /// The state after the commit, and what it changed.
+    /// Decodes the store metadata after the commit and its redo operations.
     pub(crate) fn decode(&self) -> Result<(StoreMeta, Vec<RedoOp>)> {
         let read: EntryToRead = codec::decode(ENTRY, self.record)?;
         Ok((StoreMeta::decode(&read.meta)?, read.ops))
@@ -232,7 +234,7 @@ mod tests {
     use crate::storage::record::meta::{StoreId, StoreMeta};
 
     #[test]
-    fn the_bytes_of_an_entry_stay_what_they_are() {
+    fn entry_encoding_is_stable() {
         let mut meta = StoreMeta::new();
         meta.seq = Seq(9);
         meta.commit_id = CommitId([5; 16]);

@@ -1,5 +1,6 @@
-//! What the journal has after the state that the tables have. A file ends where an entry is torn; that is told from
-//! damage by what the entries after it say of those before them.
+//! Crash recovery: reads from the journal the commits that the tables lack. A file ends at its
+//! first invalid entry. Later entries show whether that is a torn write or corruption, because each
+//! records the last commit that was durable when it was written.
 
 use std::collections::HashSet;
 
@@ -10,34 +11,36 @@ use crate::storage::journal::entry::{Entry, MAGIC, RedoOp, store_tag};
 use crate::storage::journal::failure;
 use crate::storage::record::meta::{Seq, StoreMeta};
 
-/// The bytes of both files.
+/// The bytes of both journal files.
 pub(crate) struct Recovery {
     files: [Vec<u8>; 2],
 }
 
-/// What is to be done again, and where the journal goes on.
+/// The commits to replay, and the position at which the journal continues.
 pub(crate) struct Recovered<'a> {
     commits: Vec<Entry<'a>>,
     pub(crate) ends_in_second: bool,
-    /// The use of the file that ends it, and its end; `None` if there is nothing to go on from.
+    /// Epoch and end offset of the file that holds the last commit, or `None` if no commit is to be
+    /// replayed.
     pub(crate) resume_at: Option<(u64, u64)>,
-    /// Entries of the other file, to be written to this one, so that the other can be begun anew.
+    /// Entries of the other file, encoded for this one. Once they are written here, the other file
+    /// can be reused.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 
-/// One commit that the tables have not.
+/// A commit that the tables lack.
 pub(crate) struct Commit {
     pub(crate) meta: StoreMeta,
     pub(crate) ops: Vec<RedoOp>,
 }
 
 impl Recovered<'_> {
-    /// How many commits the tables have not.
+    /// Returns the number of commits that the tables lack.
     pub(crate) fn count(&self) -> usize {
         self.commits.len()
     }
 
-    /// Those commits, one after the other.
+    /// Decodes the commits that the tables lack, in order.
     pub(crate) fn commits(&self) -> impl Iterator<Item = Result<Commit>> {
         self.commits
             .iter()
@@ -64,14 +67,19 @@ impl Recovery {
         Self { files }
     }
 
-    /// Whether there is any entry, of whatever store.
+    /// Returns true if neither file starts with an entry, of this store or any other.
     pub(crate) fn is_empty(&self) -> bool {
         self.files
             .iter()
             .all(|bytes| Entry::parse(bytes, None).is_none())
     }
 
-    /// The commits after `state`.
+    /// Returns the commits after `state`.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupted` if the journal belongs to another store or history, or if a commit that was
+    /// durable is missing.
     pub(crate) fn after(&self, state: &StoreMeta) -> Result<Recovered<'_>> {
         let tag = store_tag(state);
         let is_foreign = |bytes: &Vec<u8>| {
@@ -94,7 +102,7 @@ impl Recovery {
         let mut reached: Vec<(&Entry<'_>, bool)> = Vec::new();
         let mut unreached = Vec::new();
         for (entry, in_second) in entries {
-            // One that was carried over is in both files.
+            // An entry that was carried over is in both files.
             if entry.entry_header.seq <= last {
                 continue;
             }
@@ -147,7 +155,8 @@ impl Recovery {
         Ok(recovered)
     }
 
-    /// Writes back what was read, so that it is on disk even if a sync of it failed before.
+    /// Writes back the entries that were read and syncs them, so that they are durable even if an
+    /// earlier sync failed.
     pub(crate) fn secure(
         &self,
         files: &[Box<dyn StorageBackend>; 2],
@@ -163,13 +172,13 @@ impl Recovery {
     }
 }
 
-/// The entries of one file.
+/// The entries of one journal file.
 struct FileContent<'a> {
     epoch: Option<u64>,
-    /// From its start, one after the other.
+    /// Consecutive entries from offset 0.
     entries: Vec<Entry<'a>>,
     end: usize,
-    /// Whole entries that lie behind one that is not.
+    /// Intact entries after the first invalid one.
     beyond: Vec<Entry<'a>>,
 }
 
@@ -191,12 +200,13 @@ impl<'a> FileContent<'a> {
             content.end += entry.length();
             content.entries.push(entry);
         }
-        content.look_beyond(bytes, tag);
+        content.scan_after_end(bytes, tag);
         content
     }
 
-    /// What follows may be of an earlier use of the file. That does no harm: the tables have all of it.
-    fn look_beyond(&mut self, bytes: &'a [u8], tag: u64) {
+    /// Collects the intact entries after the end. They may be of an earlier epoch, which is
+    /// harmless: the tables contain all commits of that epoch.
+    fn scan_after_end(&mut self, bytes: &'a [u8], tag: u64) {
         let mut at = self.end;
         while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= MAGIC.len()) {
             match Entry::parse(rest, Some(tag)) {
@@ -217,14 +227,14 @@ impl<'a> FileContent<'a> {
 
 fn another_history() -> Error {
     Error::corrupted(
-        "the store's journal does not go on from the state of leads.redb: either that was put back from a copy, and \
-         leads.journal.0 and leads.journal.1 are to be removed with what was written after the copy, or they are damaged",
+        "the journal does not continue from the state of leads.redb: if that file was restored from a copy, remove \
+         leads.journal.0 and leads.journal.1, which loses all writes after the copy; otherwise the journal is corrupted",
     )
 }
 
 fn damaged(last: Seq) -> Error {
     Error::corrupted(format!(
-        "the store's journal is damaged after commit {}: entries are missing that were on disk",
+        "the journal is corrupted after commit {}: entries that were durable are missing",
         last.0
     ))
 }

@@ -1,6 +1,6 @@
-//! The change log: for each commit, which leads it changed. The search index catches up by it.
+//! The change log: the leads that each commit changed. The search index catches up from it.
 //!
-//! A commit with many changes takes several records, so that none grows without bound.
+//! A commit with many changes takes several records, so that the size of a record is bounded.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -10,13 +10,13 @@ use crate::row::Row;
 use crate::storage::record::codec::{self, RecordKind};
 use crate::storage::record::meta::{CommitId, Seq};
 
-/// How many changes one record holds at most.
+/// Maximum number of changes in one record.
 pub(crate) const CHANGES_PER_RECORD: usize = 4_096;
 
-/// What happened to a lead. The figures are those on disk.
+/// Kind of change to a lead. The numbers are stored on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChangeKind {
-    /// Once in the life of a row, and first: the search index relies on it.
+    /// Logged once per row, as its first change. The search index relies on that.
     Created = 1,
     Updated = 2,
     Deleted = 3,
@@ -24,7 +24,7 @@ pub(crate) enum ChangeKind {
     Purged = 5,
 }
 
-/// One change of one lead.
+/// A change of one lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LoggedChange {
     pub(crate) kind: ChangeKind,
@@ -42,7 +42,7 @@ const LOG: RecordKind = RecordKind {
 #[derive(Encode, BorrowDecode)]
 struct LogRecord {
     commit_id: [u8; 16],
-    /// kind, row, id, version
+    /// Kind, row, lead id and version of each change.
     changes: Vec<(u8, u32, [u8; 16], u64)>,
 }
 
@@ -78,10 +78,14 @@ fn kind_of(code: u8) -> Result<ChangeKind> {
     [Created, Updated, Deleted, Restored, Purged]
         .into_iter()
         .find(|kind| *kind as u8 == code)
-        .ok_or_else(|| Error::corrupted(format!("a log record holds the unknown change {code}")))
+        .ok_or_else(|| {
+            Error::corrupted(format!(
+                "leads.redb is corrupted: a change log record has the unknown change kind {code}"
+            ))
+        })
 }
 
-/// The key of one record: the commit's number and the record's within it.
+/// Returns the key of a record: the commit number, then the number of the record within the commit.
 pub(crate) fn key(seq: Seq, part: u32) -> [u8; 12] {
     let mut key = [0; 12];
     let (number, rest) = key.split_at_mut(8);
@@ -95,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_of_a_log_record_stay_what_they_are() {
+    fn log_record_encoding_is_stable() {
         let changes = [
             LoggedChange {
                 kind: ChangeKind::Created,
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_of_change_is_refused() {
+    fn unknown_change_kind_is_rejected() {
         let mut bytes = encode(CommitId([0; 16]), &[]).unwrap();
         let last = bytes.len() - 1;
         bytes[last] = 1;

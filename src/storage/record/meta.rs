@@ -1,5 +1,5 @@
-//! The header: what a store knows of itself. Each commit has its own, in the journal; the tables that of the last
-//! checkpoint.
+//! The metadata of a store. The journal has the metadata of each commit, the tables those of the
+//! last checkpoint.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::storage::record::codec::{self, RecordKind};
 
-/// The number of a commit. It grows by one, and alone does not identify a state: see [`CommitId`].
+/// The number of a commit, which grows by one. It does not identify a state by itself: see
+/// [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seq(pub(crate) u64);
 
-/// 16 random bytes drawn for each commit. Where an older copy of a store is put back and written on, numbers come
-/// again with another history; these do not.
+/// 16 random bytes drawn for each commit. When an older copy of a store is restored and written to,
+/// commit numbers repeat with another history, but commit ids do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CommitId(pub(crate) [u8; 16]);
 
@@ -20,20 +21,21 @@ pub(crate) struct CommitId(pub(crate) [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoreId(pub(crate) [u8; 16]);
 
-/// What a store knows of itself.
+/// Metadata of a store after a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreMeta {
     pub(crate) store_id: StoreId,
-    /// The last commit; 0 in a new store.
+    /// The last commit, 0 in a new store.
     pub(crate) seq: Seq,
     pub(crate) commit_id: CommitId,
-    /// The row that the next new lead gets.
+    /// Row of the next new lead.
     pub(crate) next_row: u32,
-    /// The latest `created_at` that a lead was ever given.
+    /// The latest `created_at` that any lead has ever had.
     pub(crate) newest_created_at: DateTime<Utc>,
-    /// The time of day at the last commit at which the clock was trusted, by which one that jumped ahead is recognised.
+    /// Wall-clock time of the last commit at which the clock was trusted. It is used to detect a
+    /// clock that has jumped ahead.
     pub(crate) last_commit_at: DateTime<Utc>,
-    /// The lowest number that the change log may still hold.
+    /// The lowest commit number that the change log may still contain.
     pub(crate) log_start: Seq,
 }
 
@@ -54,7 +56,7 @@ struct MetaRecord {
 }
 
 impl StoreMeta {
-    /// The header of a store that holds nothing yet.
+    /// Returns the metadata of an empty store.
     pub(crate) fn new() -> Self {
         Self {
             store_id: StoreId(random_bytes()),
@@ -104,7 +106,7 @@ mod tests {
     use crate::clock::from_micros;
 
     #[test]
-    fn the_bytes_of_a_header_stay_what_they_are() {
+    fn meta_encoding_is_stable() {
         let meta = StoreMeta {
             store_id: StoreId([1; 16]),
             seq: Seq(300),

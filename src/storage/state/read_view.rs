@@ -1,5 +1,5 @@
-//! The store after one commit, opened for reading: the tables as the last checkpoint left them, and what was committed
-//! since.
+//! The store after one commit, opened for reading: the tables of the last checkpoint, and the
+//! overlay of later commits.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::storage::state::overlay::Overlay;
 use crate::storage::state::state_ref::StateRef;
 use crate::storage::tables::read::CommittedTables;
 
-/// The state of the store after one commit. A copy is cheap.
+/// The state of the store after one commit. Cloning it is cheap.
 #[derive(Clone)]
 pub(crate) struct ReadView {
     pub(crate) meta: StoreMeta,

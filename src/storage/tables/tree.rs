@@ -44,7 +44,7 @@ impl Tree {
     }
 }
 
-/// The version of the file format that `tables` and `record` describe.
+/// Version of the on-disk layout that `table`, `key` and `record` describe.
 pub(crate) const FORMAT: u32 = 3;
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";

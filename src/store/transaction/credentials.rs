@@ -6,7 +6,7 @@ use crate::storage::StoredCredential;
 use crate::store::transaction::Transaction;
 
 impl Transaction<'_> {
-    /// Issues a credential, see [`Credentials::issue`](crate::http::Credentials::issue).
+    /// Issues a credential. See [`Credentials::issue`](crate::http::Credentials::issue).
     ///
     /// # Errors
     ///
@@ -21,7 +21,7 @@ impl Transaction<'_> {
         Ok(issued)
     }
 
-    /// Revokes a credential, see [`Credentials::revoke`](crate::http::Credentials::revoke).
+    /// Revokes a credential. See [`Credentials::revoke`](crate::http::Credentials::revoke).
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Transaction<'_> {
         Ok(stored.credential)
     }
 
-    /// Removes a credential, see [`Credentials::remove`](crate::http::Credentials::remove).
+    /// Removes a credential. See [`Credentials::remove`](crate::http::Credentials::remove).
     ///
     /// # Errors
     ///

@@ -208,8 +208,8 @@ impl Run {
                 // A store that could not be reopened is closed, and to close it again does nothing.
                 self.is_closed = matches!(operation, Operation::Reopen | Operation::Repair(..));
                 // What only reads the store and fails leaves it as it is, where the disk does.
-                let only_reads = matches!(operation, Operation::Check | Operation::BackUp(_));
-                if !(only_reads && self.rng.bool() || self.is_revived(store)) {
+                let is_read_only = matches!(operation, Operation::Check | Operation::BackUp(_));
+                if !(is_read_only && self.rng.bool() || self.is_revived(store)) {
                     return;
                 }
             }

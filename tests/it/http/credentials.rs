@@ -1,4 +1,4 @@
-//! Who may call, and what.
+//! Authentication and scopes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Api;
 use crate::support::TestStore;
 
 #[test]
-fn a_request_without_good_credentials_is_refused() {
+fn requests_without_valid_credentials_are_rejected() {
     let api = Api::new();
     let bare = api.call("GET", "/v1/leads").without_key().send();
     assert_eq!(
@@ -55,14 +55,14 @@ fn a_request_without_good_credentials_is_refused() {
         );
         assert!(
             !answer.body.to_string().contains("sk_live_0"),
-            "a token is repeated"
+            "the response repeats the token"
         );
     }
     let twice = api
         .call("GET", "/v1/leads")
         .header("Authorization", format!("Bearer {key}"))
         .send();
-    assert_eq!(twice.status, 401, "two headers may not agree");
+    assert_eq!(twice.status, 401, "two Authorization headers are ambiguous");
     for scheme in ["bearer", "BEARER", "Bearer "] {
         let answer = api
             .call("GET", "/v1/leads")
@@ -74,9 +74,9 @@ fn a_request_without_good_credentials_is_refused() {
 }
 
 #[test]
-fn each_operation_needs_its_scope() {
+fn each_operation_requires_its_scope() {
     let api = Api::new();
-    for (method, path, body, wanted) in [
+    for (method, path, body, required) in [
         ("GET", "/v1/leads", None, Scope::Read),
         (
             "POST",
@@ -125,7 +125,7 @@ fn each_operation_needs_its_scope() {
                 Some(body) => call.json(body).send(),
                 None => call.send(),
             };
-            if scope == wanted {
+            if scope == required {
                 assert!(
                     answer.status < 300,
                     "{method} {path} with {scope}: {}",
@@ -135,7 +135,7 @@ fn each_operation_needs_its_scope() {
                 assert_eq!(answer.status, 403, "{method} {path} with {scope}");
                 let challenge = answer.header("www-authenticate");
                 assert!(
-                    challenge.contains(&format!("insufficient_scope\", scope=\"{wanted}\"")),
+                    challenge.contains(&format!("insufficient_scope\", scope=\"{required}\"")),
                     "{challenge}"
                 );
             }
@@ -144,7 +144,7 @@ fn each_operation_needs_its_scope() {
 }
 
 #[test]
-fn a_credential_that_is_revoked_or_expired_is_refused_from_the_next_request_on() {
+fn revocation_and_expiry_take_effect_on_the_next_request() {
     let api = Api::new();
     let credentials = api.store.credentials();
     let key = credentials.create_api_key("key", [Scope::Read]).unwrap();
@@ -159,7 +159,11 @@ fn a_credential_that_is_revoked_or_expired_is_refused_from_the_next_request_on()
     api.clock.advance(Duration::from_micros(9_999_999));
     assert_eq!(status(&token.token), 200);
     api.clock.advance(Duration::from_micros(1));
-    assert_eq!(status(&token.token), 401, "its last moment is over");
+    assert_eq!(
+        status(&token.token),
+        401,
+        "expired at exactly its expiry time"
+    );
     credentials.remove(token.credential.id).unwrap();
     assert_eq!(status(&token.token), 401);
     assert_eq!(credentials.get(token.credential.id).unwrap(), None);
@@ -170,13 +174,13 @@ fn a_credential_that_is_revoked_or_expired_is_refused_from_the_next_request_on()
 }
 
 #[test]
-fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_files() {
+fn credentials_survive_reopen_and_crash_and_files_hold_no_secret() {
     let mut test = TestStore::new();
     let new = NewCredential::api_key("Ada's phone", [Scope::Read, Scope::Write]).owner_id("ada");
     let issued = test.store.credentials().issue(new).unwrap();
     assert!(
         !format!("{issued:?}").contains(&issued.token),
-        "Debug shows the secret"
+        "the Debug output contains the secret"
     );
     let secret = &issued.token.as_bytes()[34..];
     let in_files = |path: &std::path::Path| {
@@ -189,7 +193,7 @@ fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_
         })
     };
     assert!(!in_files(&test.path()));
-    // What a killed process leaves: the files as they are while the store is open.
+    // A killed process leaves the files as they are while the store is open.
     let crashed = test.directory.path().join("crashed");
     std::fs::create_dir(&crashed).unwrap();
     for entry in std::fs::read_dir(test.path())
@@ -230,7 +234,7 @@ fn credentials_survive_a_reopening_and_a_crash_and_their_secrets_are_not_in_the_
 }
 
 #[test]
-fn credentials_that_break_a_rule_are_refused_whole() {
+fn invalid_credentials_are_rejected_and_not_stored() {
     let api = Api::new();
     let now = leadstore::Clock::now(&api.clock);
     let count = api.store.credentials().list().unwrap().len();
@@ -264,7 +268,7 @@ fn credentials_that_break_a_rule_are_refused_whole() {
 }
 
 #[test]
-fn credentials_are_written_in_the_same_transactions_as_leads() {
+fn credentials_and_leads_share_transactions() {
     let api = Api::new();
     let count = |api: &Api| api.store.credentials().list().unwrap().len();
     let before = count(&api);
@@ -290,7 +294,7 @@ fn credentials_are_written_in_the_same_transactions_as_leads() {
 }
 
 #[test]
-fn a_host_can_tell_by_itself_whom_a_token_belongs_to() {
+fn host_can_supply_its_own_authenticator() {
     use leadstore::http::{LeadsApi, Principal};
     let mut api = Api::new();
     api.create(json!({"name": "of ada", "owner_id": "ada"}));
@@ -317,14 +321,14 @@ fn a_host_can_tell_by_itself_whom_a_token_belongs_to() {
     assert_eq!(
         api.get("/v1/leads").status,
         401,
-        "the store's own keys do not count"
+        "a custom authenticator replaces the store's own keys"
     );
     assert_eq!(
         api.call("GET", "/v1/leads").key("of- ").send().status,
         401,
-        "bound to nobody"
+        "a blank owner is rejected"
     );
-    // Whatever the kind of its error, it is none of the client's.
+    // Any error of an authenticator is a server error, regardless of its kind.
     let wrong_id = LeadsApi::new(api.store.clone()).authenticator(|_: &str| {
         "nonsense".parse::<leadstore::LeadId>()?;
         Ok(None)
@@ -338,6 +342,6 @@ fn a_host_can_tell_by_itself_whom_a_token_belongs_to() {
     assert_eq!((broken.status, broken.error()), (500, "internal"));
     assert!(
         !broken.body.to_string().contains("identity"),
-        "internals are shown"
+        "the response exposes internal details"
     );
 }

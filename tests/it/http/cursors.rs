@@ -1,4 +1,5 @@
-//! Cursors over HTTP: whoever follows them sees each lead that does not change once, and learns nothing from them.
+//! Cursors over HTTP. A client that follows them sees every unchanged lead exactly once and learns
+//! nothing from their text.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ fn next(body: &serde_json::Value) -> Option<String> {
 }
 
 #[test]
-fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
+fn cursors_neither_skip_nor_repeat_unchanged_leads() {
     let api = Api::new();
     for number in 0..60 {
         api.create(json!({"name": format!("lead {number:02}"), "status": "new"}));
@@ -28,7 +29,7 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
                     .filter(|name| name.len() == 7)
                     .map(|name| (*name).to_owned()),
             );
-            // Others come and go meanwhile, at both ends.
+            // Meanwhile, create and delete other leads at both ends.
             disturbing.push(api.create(json!({"name": format!("a{}", seen.len())})));
             disturbing.push(api.create(json!({"name": format!("z{}", seen.len())})));
             if disturbing.len() % 3 == 0 {
@@ -48,7 +49,7 @@ fn following_cursors_neither_skips_nor_repeats_a_lead_that_does_not_change() {
 }
 
 #[test]
-fn a_cursor_is_good_for_its_query_owner_and_store_alone() {
+fn cursor_is_valid_only_for_its_query_owner_and_store() {
     let (api, other) = (Api::new(), Api::new());
     for owner in ["ada", "bob"] {
         for number in 0..3 {
@@ -83,7 +84,7 @@ fn a_cursor_is_good_for_its_query_owner_and_store_alone() {
     assert_eq!(
         status(&ada, "sort=name&owner_id=ada&"),
         200,
-        "which names what it is bound to anyway"
+        "the owner filter matches the owner of the credential"
     );
     assert_eq!(status(&bob, "sort=name&"), 422);
     assert_eq!(status(&api.key, "sort=name&"), 422);
@@ -95,24 +96,24 @@ fn a_cursor_is_good_for_its_query_owner_and_store_alone() {
         .key(&other.key_of("ada"))
         .send();
     assert_eq!(elsewhere.status, 422);
-    for place in 0..cursor.len() {
+    for position in 0..cursor.len() {
         let mut forged = cursor.clone().into_bytes();
-        forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+        forged[position] = if forged[position] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(forged).unwrap();
         let answer = api
             .call("GET", &format!("/v1/leads?sort=name&cursor={forged}"))
             .key(&ada)
             .send();
-        // The last character holds bits that no byte takes.
+        // The last character has padding bits that do not decode to any byte.
         assert!(
-            answer.status == 422 || (place == cursor.len() - 1 && answer.status == 200),
-            "{place}"
+            answer.status == 422 || (position == cursor.len() - 1 && answer.status == 200),
+            "{position}"
         );
     }
 }
 
 #[test]
-fn a_cursor_tells_nothing_of_other_owners_leads() {
+fn cursor_reveals_nothing_about_other_owners_leads() {
     let api = Api::new();
     api.create(json!({"name": "a", "owner_id": "ada"}));
     let ada = api.key_of("ada");
@@ -135,7 +136,7 @@ fn a_cursor_tells_nothing_of_other_owners_leads() {
     assert_eq!(
         cursor_length(),
         few,
-        "its length does not grow with the number of leads"
+        "the length of the cursor must not depend on the number of leads"
     );
     let page = api
         .call("GET", "/v1/leads?per_page=1&sort=name")
@@ -144,6 +145,6 @@ fn a_cursor_tells_nothing_of_other_owners_leads() {
     let cursor = next(&page.body).unwrap();
     assert!(
         cursor.parse::<leadstore::Cursor>().is_err(),
-        "what the library's own cursors show is not in it"
+        "the text must not be a cursor of the library"
     );
 }

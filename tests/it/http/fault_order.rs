@@ -1,4 +1,4 @@
-//! Of two things that are wrong with a request, the one that comes first in the contract is told: 401, path, method, 403,
+//! A request with two errors gets the one that comes first in the contract: 401, path, method, 403,
 //! 413, 415, 400, 422, the lead, 412.
 
 use leadstore::http::Scope;
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Api;
 
-/// What can be wrong with one `PATCH`, in the order in which it is judged.
-const FAULTS: [(u16, &str); 9] = [
+/// The possible errors of one `PATCH`, in the order in which they are checked.
+const ERRORS: [(u16, &str); 9] = [
     (401, "unauthorized"),
     (404, "not_found"),
     (405, "method_not_allowed"),
@@ -20,7 +20,7 @@ const FAULTS: [(u16, &str); 9] = [
 ];
 
 #[test]
-fn of_every_two_faults_the_first_in_the_contract_is_told() {
+fn of_two_errors_the_first_in_the_contract_is_returned() {
     let api = Api::new();
     let reader = api
         .store
@@ -31,10 +31,11 @@ fn of_every_two_faults_the_first_in_the_contract_is_told() {
     let lead = api.create(json!({"name": "Jane"}));
     let before = api.contents();
     let mut pairs = 0;
-    for (first, told) in FAULTS.into_iter().enumerate() {
-        for (second, other) in FAULTS.into_iter().enumerate().skip(first) {
-            let wrong = |fault: usize| fault == first || fault == second;
-            // A path that is unknown has no lead, and a body that is no JSON no members: some pairs cannot be told apart.
+    for (first, expected) in ERRORS.into_iter().enumerate() {
+        for (second, other) in ERRORS.into_iter().enumerate().skip(first) {
+            let wrong = |error: usize| error == first || error == second;
+            // An unknown path has no lead, and a body that is not JSON has no members, so some
+            // pairs are indistinguishable.
             let path = match (wrong(1), wrong(8)) {
                 (true, _) => "/v1/nowhere".to_owned(),
                 (_, true) => "/v1/leads/lead_01h455vb4pex5vsknk084sn02q".to_owned(),
@@ -64,12 +65,12 @@ fn of_every_two_faults_the_first_in_the_contract_is_told() {
             } else if wrong(3) {
                 call = call.key(&reader);
             }
-            // Last in the order, so it must never be told here.
+            // The 412 comes last in the order, so it must never be returned here.
             let answer = call.header("If-Match", "\"other\"").send();
             assert_eq!(
                 (answer.status, answer.error()),
-                told,
-                "{told:?} and {other:?}"
+                expected,
+                "{expected:?} and {other:?}"
             );
             pairs += 1;
         }

@@ -1,4 +1,4 @@
-//! Each way in which a request can be wrong has its status, its code and its details, and leaves nothing behind.
+//! Every kind of invalid request gets its documented status, code and details, and changes nothing.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use super::{Answer, Api};
 
 const UNKNOWN: &str = "/v1/leads/lead_01h455vb4pex5vsknk084sn02q";
 
-/// Asserts what an answer is, and that the store is as it was.
-fn assert_fault(
+/// Asserts the status, code and details of an error response, and that the store is unchanged.
+fn assert_error(
     api: &Api,
     before: &str,
     what: &str,
@@ -27,11 +27,11 @@ fn assert_fault(
         !answer.body["message"].as_str().unwrap().is_empty(),
         "{what}"
     );
-    assert_eq!(api.contents(), before, "{what} has left something behind");
+    assert_eq!(api.contents(), before, "{what} changed the store");
 }
 
 #[test]
-fn every_parameter_out_of_range_is_named() {
+fn every_invalid_query_parameter_is_reported() {
     let api = Api::new();
     api.create(json!({"name": "Jane"}));
     let before = api.contents();
@@ -83,7 +83,7 @@ fn every_parameter_out_of_range_is_named() {
             "created_after=2026-03-01T12:00:00",
             &[("created_after", "invalid_format")],
         ),
-        // A + that is not encoded is a space.
+        // A `+` that is not encoded is a space.
         (
             "created_after=2026-03-01T12:00:00+01:00",
             &[("created_after", "invalid_format")],
@@ -140,7 +140,7 @@ fn every_parameter_out_of_range_is_named() {
     ];
     for (query, details) in table {
         let path = format!("/v1/leads?{query}");
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &path,
@@ -156,7 +156,7 @@ fn every_parameter_out_of_range_is_named() {
         ("status=new", ("status", "unknown")),
     ] {
         let path = format!("/v1/leads/trash?{query}");
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &path,
@@ -176,7 +176,7 @@ fn every_parameter_out_of_range_is_named() {
         "a=%ED%A0%80",
     ] {
         let path = format!("/v1/leads?{query}");
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &path,
@@ -204,12 +204,12 @@ fn every_parameter_out_of_range_is_named() {
     let answer = api.get(&format!("/v1/leads?{name}=1"));
     assert!(
         answer.details()[0].0.chars().count() <= 65,
-        "a name that is too long is not repeated in full"
+        "an overlong parameter name must be truncated"
     );
 }
 
-/// Bodies of a lead that are wrong when it is created, with what is wrong; most are as wrong in a patch.
-fn wrong_bodies() -> Vec<(Value, Vec<(&'static str, &'static str)>)> {
+/// Invalid bodies with the violations that both a create and a patch report for them.
+fn invalid_bodies() -> Vec<(Value, Vec<(&'static str, &'static str)>)> {
     let long = |count: usize| "x".repeat(count);
     vec![
         (json!({"name": ""}), vec![("name", "required")]),
@@ -353,11 +353,11 @@ fn wrong_bodies() -> Vec<(Value, Vec<(&'static str, &'static str)>)> {
 }
 
 #[test]
-fn every_rule_that_a_body_breaks_is_named() {
+fn every_violation_in_a_body_is_reported() {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane"}));
     let before = api.contents();
-    for (body, details) in wrong_bodies() {
+    for (body, details) in invalid_bodies() {
         let sorted = |mut details: Vec<(&'static str, &'static str)>| {
             details.sort();
             details
@@ -376,7 +376,7 @@ fn every_rule_that_a_body_breaks_is_named() {
             named.sort();
             assert_eq!(named, sorted(details.clone()), "{body}");
         }
-        assert_eq!(api.contents(), before, "{body} has left something behind");
+        assert_eq!(api.contents(), before, "{body} changed the store");
     }
     let only_new = [
         (json!({}), ("name", "required")),
@@ -387,7 +387,7 @@ fn every_rule_that_a_body_breaks_is_named() {
         (json!({"name": "Jane", "id": 5}), ("id", "invalid_type")),
     ];
     for (body, detail) in only_new {
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &body.to_string(),
@@ -406,7 +406,7 @@ fn every_rule_that_a_body_breaks_is_named() {
         ),
     ];
     for (body, detail) in only_patch {
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &body.to_string(),
@@ -416,7 +416,7 @@ fn every_rule_that_a_body_breaks_is_named() {
             &[detail],
         );
     }
-    // One that only the lead's other fields make wrong.
+    // A patch that is invalid only together with the stored fields.
     let ninety = (0..90)
         .map(|n| (format!("a{n}"), json!(1)))
         .collect::<serde_json::Map<_, _>>();
@@ -429,10 +429,10 @@ fn every_rule_that_a_body_breaks_is_named() {
         .map(|n| (format!("b{n}"), json!(1)))
         .collect::<serde_json::Map<_, _>>();
     let answer = api.patch(&path, json!({"custom_fields": twenty}));
-    assert_fault(
+    assert_error(
         &api,
         &before,
-        "too many fields together",
+        "too many fields in total",
         &answer,
         422,
         "validation_failed",
@@ -441,7 +441,7 @@ fn every_rule_that_a_body_breaks_is_named() {
 }
 
 #[test]
-fn numbers_are_read_digit_for_digit_or_refused() {
+fn numbers_are_parsed_exactly_or_rejected() {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane"}));
     for (written, read) in [
@@ -511,7 +511,7 @@ fn numbers_are_read_digit_for_digit_or_refused() {
             .call("PATCH", &path)
             .raw("application/json", body)
             .send();
-        assert_fault(
+        assert_error(
             &api,
             &before,
             written,
@@ -554,7 +554,7 @@ fn numbers_are_read_digit_for_digit_or_refused() {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_is_refused() {
+fn bodies_that_are_not_json_objects_are_rejected() {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane"}));
     let before = api.contents();
@@ -587,7 +587,7 @@ fn a_body_that_is_no_json_object_is_refused() {
             ("POST", "/v1/leads/search"),
         ] {
             let answer = api.call(method, path).raw("application/json", body).send();
-            assert_fault(
+            assert_error(
                 &api,
                 &before,
                 &format!("{method} {what}"),
@@ -612,7 +612,7 @@ fn a_body_that_is_no_json_object_is_refused() {
             ("POST", "/v1/leads/search"),
         ] {
             let answer = api.call(method, path).raw("application/json", body).send();
-            assert_fault(
+            assert_error(
                 &api,
                 &before,
                 body,
@@ -657,7 +657,7 @@ fn a_body_that_is_no_json_object_is_refused() {
     ] {
         for (method, path) in [("POST", "/v1/leads"), ("PATCH", path.as_str())] {
             let answer = api.call(method, path).raw("application/json", body).send();
-            assert_fault(
+            assert_error(
                 &api,
                 &before,
                 body,
@@ -671,7 +671,7 @@ fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn every_member_of_a_search_out_of_range_is_named() {
+fn every_invalid_member_of_a_search_is_reported() {
     let api = Api::new();
     let before = api.contents();
     let words = "a ".repeat(33);
@@ -751,7 +751,7 @@ fn every_member_of_a_search_out_of_range_is_named() {
         ),
     ] {
         let answer = api.post("/v1/leads/search", body.clone());
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &body.to_string(),
@@ -766,7 +766,7 @@ fn every_member_of_a_search_out_of_range_is_named() {
         .call("POST", "/v1/leads/search")
         .raw("application/json", twice)
         .send();
-    assert_fault(
+    assert_error(
         &api,
         &before,
         twice,
@@ -779,7 +779,7 @@ fn every_member_of_a_search_out_of_range_is_named() {
         .call("POST", "/v1/leads/search?query=x")
         .json(&json!({"query": "x"}))
         .send();
-    assert_fault(
+    assert_error(
         &api,
         &before,
         "a parameter",
@@ -791,7 +791,7 @@ fn every_member_of_a_search_out_of_range_is_named() {
 }
 
 #[test]
-fn sizes_and_media_types_that_are_not_taken_are_told() {
+fn oversized_bodies_and_unsupported_types_are_rejected() {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane"}));
     let before = api.contents();
@@ -806,9 +806,9 @@ fn sizes_and_media_types_that_are_not_taken_are_told() {
             .call(method, path)
             .raw("application/json", large.as_str())
             .send();
-        assert_fault(&api, &before, method, &answer, 413, "too_large", &[]);
+        assert_error(&api, &before, method, &answer, 413, "too_large", &[]);
     }
-    // Of the largest body that is taken the name is too long.
+    // A body of the maximum size is accepted, and validation then rejects its name as too long.
     let largest = format!("{{\"name\": \"{}\"}}", "x".repeat((1 << 20) - 12));
     assert_eq!(largest.len(), 1 << 20);
     assert_eq!(
@@ -834,7 +834,7 @@ fn sizes_and_media_types_that_are_not_taken_are_told() {
                 .call(method, path)
                 .raw(media_type, "{\"name\": \"Jane\"}")
                 .send();
-            assert_fault(
+            assert_error(
                 &api,
                 &before,
                 media_type,
@@ -849,10 +849,10 @@ fn sizes_and_media_types_that_are_not_taken_are_told() {
         .call("POST", "/v1/leads")
         .raw("application/merge-patch+json", "{\"name\": \"Jane\"}")
         .send();
-    assert_fault(
+    assert_error(
         &api,
         &before,
-        "a new lead is no patch",
+        "a merge patch cannot create a lead",
         &answer,
         415,
         "unsupported_media_type",
@@ -863,7 +863,7 @@ fn sizes_and_media_types_that_are_not_taken_are_told() {
         .raw("application/json", "{}")
         .header("Content-Encoding", "gzip")
         .send();
-    assert_fault(
+    assert_error(
         &api,
         &before,
         "gzip",
@@ -881,12 +881,12 @@ fn sizes_and_media_types_that_are_not_taken_are_told() {
         .send()
         .status,
         201,
-        "no type is JSON"
+        "a body without a Content-Type is JSON"
     );
 }
 
 #[test]
-fn each_method_on_each_path_is_served_or_not_allowed() {
+fn each_method_on_each_path_is_served_or_gets_405() {
     let api = Api::new();
     let lead = api.create(json!({"name": "Jane"}));
     let before = api.contents();
@@ -940,13 +940,13 @@ fn each_method_on_each_path_is_served_or_not_allowed() {
     ] {
         for method in ["GET", "POST", "OPTIONS", "BREW"] {
             let answer = api.call(method, path).send();
-            assert_fault(&api, &before, path, &answer, 404, "not_found", &[]);
+            assert_error(&api, &before, path, &answer, 404, "not_found", &[]);
         }
     }
 }
 
 #[test]
-fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
+fn missing_trashed_and_live_leads_get_distinct_errors() {
     let api = Api::new();
     let live = api.create(json!({"name": "live", "external_id": "x1"}));
     let trashed = api.create(json!({"name": "trashed", "external_id": "x2"}));
@@ -968,7 +968,7 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
             api.call("POST", &format!("{no_id}/restore")).send(),
             api.delete(&purge(no_id)),
         ] {
-            assert_fault(&api, &before, no_id, &answer, 404, "not_found", &[]);
+            assert_error(&api, &before, no_id, &answer, 404, "not_found", &[]);
         }
     }
     for answer in [
@@ -976,14 +976,14 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
         api.patch(&trashed, json!({})),
         api.delete(&trashed),
     ] {
-        assert_fault(&api, &before, "in the trash", &answer, 404, "in_trash", &[]);
+        assert_error(&api, &before, "in the trash", &answer, 404, "in_trash", &[]);
         assert_eq!(answer.body["expires_at"], "2026-03-31T12:00:00.000000Z");
     }
     for answer in [
         api.call("POST", &format!("{live}/restore")).send(),
         api.delete(&purge(&live)),
     ] {
-        assert_fault(&api, &before, "live", &answer, 409, "not_in_trash", &[]);
+        assert_error(&api, &before, "live", &answer, 409, "not_in_trash", &[]);
     }
     for body in [
         json!({"name": "x", "id": id(&live)}),
@@ -991,7 +991,7 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
         json!({"name": "x", "external_id": "x1"}),
         json!({"name": "x", "external_id": "x2"}),
     ] {
-        assert_fault(
+        assert_error(
             &api,
             &before,
             &body.to_string(),
@@ -1001,7 +1001,7 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
             &[],
         );
     }
-    assert_fault(
+    assert_error(
         &api,
         &before,
         "taken",
@@ -1010,7 +1010,7 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
         "already_exists",
         &[],
     );
-    // Past its expiry a lead is gone.
+    // After its expiry the lead is gone.
     api.clock
         .advance(std::time::Duration::from_secs(31 * 86_400));
     for answer in [
@@ -1022,9 +1022,10 @@ fn leads_that_are_not_there_or_are_in_the_trash_are_told_apart() {
     }
 }
 
-/// What takes quadratic time, or an answer for each byte, takes a server down.
+/// Quadratic validation time, or one error detail per byte of the body, would let a single request
+/// take a server down.
 #[test]
-fn bodies_that_are_wrong_in_a_hundred_thousand_places_are_answered_soon_and_shortly() {
+fn thousands_of_violations_get_a_fast_and_short_response() {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane"}));
     let before = api.contents();
@@ -1072,6 +1073,6 @@ fn bodies_that_are_wrong_in_a_hundred_thousand_places_are_answered_soon_and_shor
     );
     assert_eq!(api.get(&query).details().len(), 1_000);
     assert_eq!(api.contents(), before);
-    // Each would take minutes.
+    // In quadratic time each of these would take minutes.
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }

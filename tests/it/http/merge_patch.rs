@@ -1,11 +1,12 @@
-//! Merge patches ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): the cases of its appendix A that can be put on a
-//! lead, whose object of free members is `custom_fields`.
+//! Merge patches ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): the cases of appendix A that
+//! apply to a lead, whose free-form object is `custom_fields`.
 
 use serde_json::{Value, json};
 
 use super::Api;
 
-/// Applies a patch to a lead with these custom fields and gives those that it has then, or the fault.
+/// Applies a patch to a lead with these custom fields. Returns the resulting custom fields, or the
+/// error body.
 fn patched(original: Value, patch: Value) -> Result<Value, Value> {
     let api = Api::new();
     let path = api.create(json!({"name": "Jane", "custom_fields": original}));
@@ -15,10 +16,7 @@ fn patched(original: Value, patch: Value) -> Result<Value, Value> {
         .send();
     let lead = api.get(&path);
     if answer.status != 200 {
-        assert_eq!(
-            lead.body["version"], 1,
-            "a patch that was refused has changed something"
-        );
+        assert_eq!(lead.body["version"], 1, "a rejected patch changed the lead");
         return Err(answer.body);
     }
     assert_eq!(lead.body, answer.body);
@@ -26,7 +24,7 @@ fn patched(original: Value, patch: Value) -> Result<Value, Value> {
 }
 
 #[test]
-fn custom_fields_merge_as_in_the_appendix_of_rfc_7396() {
+fn custom_fields_merge_as_in_rfc_7396_appendix_a() {
     for (original, patch, result) in [
         (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
         (
@@ -57,7 +55,7 @@ fn custom_fields_merge_as_in_the_appendix_of_rfc_7396() {
             "{original} {patch}"
         );
     }
-    // A member that is null is removed, and the whole is when it is null.
+    // A `null` member removes one field, and a `null` object removes all of them.
     assert_eq!(
         patched(json!({"a": "b"}), json!({"custom_fields": null})),
         Ok(json!({}))
@@ -69,8 +67,8 @@ fn custom_fields_merge_as_in_the_appendix_of_rfc_7396() {
 }
 
 #[test]
-fn the_other_cases_of_the_appendix_are_refused_whole() {
-    // Each would make of a lead, or of a custom field, what it cannot be.
+fn appendix_a_cases_that_do_not_fit_a_lead_are_rejected() {
+    // Each would give a lead or a custom field a type that it cannot have.
     for patch in [
         json!(["c"]),
         json!("bar"),
@@ -82,13 +80,13 @@ fn the_other_cases_of_the_appendix_are_refused_whole() {
         json!({"custom_fields": {"a": [{"b": "c"}]}}),
         json!({"custom_fields": {"b": "x"}, "a": "z"}),
     ] {
-        let fault = patched(json!({"a": "b"}), patch.clone()).unwrap_err();
-        assert_eq!(fault["error"], "validation_failed", "{patch}");
+        let error = patched(json!({"a": "b"}), patch.clone()).unwrap_err();
+        assert_eq!(error["error"], "validation_failed", "{patch}");
     }
 }
 
 #[test]
-fn members_of_a_lead_are_left_cleared_and_set() {
+fn patch_keeps_clears_and_sets_members() {
     let api = Api::new();
     let full = json!({"name": "Jane", "external_id": "x1", "email": "jane@example.com", "phone": "+1-555-0123",
         "company": "Example Corp", "source": "website", "owner_id": "ada", "deal_value": 1, "tags": ["a", "b"],
@@ -99,7 +97,7 @@ fn members_of_a_lead_are_left_cleared_and_set() {
     assert_eq!(
         (unchanged.status, &unchanged.body),
         (200, &before),
-        "a patch that changes nothing writes nothing"
+        "a patch without changes writes nothing"
     );
     let same = api.patch(
         &path,
@@ -123,7 +121,7 @@ fn members_of_a_lead_are_left_cleared_and_set() {
             assert_eq!(
                 api.patch(&path, json!({member: " "})).body[member],
                 Value::Null,
-                "a blank {member} clears"
+                "a blank {member} clears the field"
             );
             api.patch(&path, json!({member: before[member]}));
         }
@@ -131,7 +129,7 @@ fn members_of_a_lead_are_left_cleared_and_set() {
     assert_eq!(
         api.patch(&path, json!({"tags": ["c"]})).body["tags"],
         json!(["c"]),
-        "a list replaces"
+        "a list replaces the previous one"
     );
     assert_eq!(
         api.patch(&path, json!({"tags": null})).body["tags"],

@@ -1,5 +1,5 @@
-//! The Leads API over HTTP, in-process and through a real server. Every answer that a test gets is checked against
-//! `openapi.json`.
+//! The Leads API over HTTP, in-process and through a real server. Every in-process response is
+//! validated against `openapi.json`.
 
 mod credentials;
 mod cursors;
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::support::{day, options};
 
-/// An API over a store in memory, at a time that stands, and a key that may do all.
+/// The API over an in-memory store with a manual clock, and a key with every scope.
 pub struct Api {
     pub api: LeadsApi,
     pub store: LeadStore,
@@ -27,7 +27,7 @@ pub struct Api {
     pub key: String,
 }
 
-/// A request that is being put together.
+/// A request under construction.
 pub struct Call<'a> {
     api: &'a Api,
     method: &'a str,
@@ -40,7 +40,7 @@ pub struct Call<'a> {
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// `null` if there is none.
+    /// The JSON body, `null` if it is empty.
     pub body: Value,
 }
 
@@ -88,20 +88,20 @@ impl Api {
         self.call("DELETE", path).send()
     }
 
-    /// Creates a lead and gives its path.
+    /// Creates a lead and returns its path.
     pub fn create(&self, body: Value) -> String {
         let created = self.post("/v1/leads", body);
         assert_eq!(created.status, 201, "{}", created.body);
         created.header("location").to_owned()
     }
 
-    /// A key of somebody who is bound to an owner.
+    /// Creates an API key with every scope that is bound to an owner.
     pub fn key_of(&self, owner_id: &str) -> String {
         let new = NewCredential::api_key(owner_id, Scope::ALL).owner_id(owner_id);
         self.store.credentials().issue(new).unwrap().token
     }
 
-    /// Everything in the store that can be read, as text.
+    /// Returns everything that can be read from the store, as text.
     pub fn contents(&self) -> String {
         let leads: Vec<_> = self
             .store
@@ -176,7 +176,7 @@ impl Answer {
     /// The value of a header that must be there once.
     pub fn header(&self, name: &str) -> &str {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
-        assert_eq!(values.len(), 1, "{name} of {:?}", self.headers);
+        assert_eq!(values.len(), 1, "{name} in {:?}", self.headers);
         values[0].to_str().unwrap()
     }
 
@@ -184,7 +184,7 @@ impl Answer {
         self.body["error"].as_str().unwrap_or_default()
     }
 
-    /// Field and code of each violation.
+    /// Returns the field and the code of each violation.
     pub fn details(&self) -> Vec<(&str, &str)> {
         let details = self.body["details"]
             .as_array()

@@ -1,4 +1,4 @@
-//! What `openapi.json` says and what is served are the same.
+//! `openapi.json` describes exactly what the API serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
@@ -14,8 +14,8 @@ fn document() -> &'static Value {
     DOCUMENT.get_or_init(|| serde_json::from_str(LeadsApi::OPENAPI).unwrap())
 }
 
-/// The object that a reference within the document stands for, or the object itself.
-fn resolved(value: &'static Value) -> &'static Value {
+/// Follows a reference within the document. Returns any other value unchanged.
+fn resolve(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(reference) => document()
             .pointer(reference.strip_prefix('#').unwrap())
@@ -24,7 +24,7 @@ fn resolved(value: &'static Value) -> &'static Value {
     }
 }
 
-/// Fails unless `value` is as the schema wants it.
+/// Validates `value` against `schema`.
 fn validate(schema: &Value, value: &Value) -> Result<(), String> {
     static VALIDATORS: Mutex<BTreeMap<String, Validator>> = Mutex::new(BTreeMap::new());
     let mut validators = VALIDATORS
@@ -56,31 +56,32 @@ fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
     document()["paths"].as_object().unwrap().iter()
 }
 
-/// The path of the document that a request's path is one of.
+/// Returns the path item of the document that matches the path of a request.
 fn template(path: &str) -> Option<&'static Value> {
     let path = path.split('?').next().unwrap();
     let fits = |template: &str| {
-        let (wanted, given): (Vec<_>, Vec<_>) =
+        let (expected, given): (Vec<_>, Vec<_>) =
             (template.split('/').collect(), path.split('/').collect());
-        wanted.len() == given.len()
-            && wanted
+        expected.len() == given.len()
+            && expected
                 .iter()
                 .zip(&given)
-                .all(|(wanted, given)| *wanted == "{id}" || wanted == given)
+                .all(|(expected, given)| *expected == "{id}" || expected == given)
     };
     let mut fitting: Vec<_> = paths().filter(|(template, _)| fits(template)).collect();
     fitting.sort_by_key(|(template, _)| template.contains('{'));
     fitting.first().map(|(_, path)| *path)
 }
 
-/// Fails unless the answer is one that the document describes. A request that was accepted must be one, too.
+/// Panics unless the document describes the response. If the request succeeded, its body must match
+/// the document too.
 pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
     let what = format!("{method} {path}: {} {}", answer.status, answer.body);
     if method == "OPTIONS" && answer.status == 204 {
         return;
     }
     let is_head = method == "HEAD";
-    // Names of methods mind their case.
+    // Method names are case-sensitive.
     let known = |name: &&String| method == name.to_uppercase() || is_head && *name == "get";
     let operations = template(path).and_then(Value::as_object);
     let operation = operations
@@ -90,7 +91,7 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
             401 => "Unauthorized",
             404 => "NotFound",
             405 => "MethodNotAllowed",
-            _ => panic!("{what} is not described"),
+            _ => panic!("{what}: not documented"),
         };
         let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
         match is_head {
@@ -102,18 +103,17 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
         return;
     };
     let response = operation["responses"].get(answer.status.to_string());
-    let response =
-        resolved(response.unwrap_or_else(|| panic!("{what}: its status is not described")));
+    let response = resolve(response.unwrap_or_else(|| panic!("{what}: undocumented status")));
     let headers = response.get("headers").and_then(Value::as_object);
     for (name, header) in headers.into_iter().flatten() {
-        let header = resolved(header);
+        let header = resolve(header);
         match answer.headers.get(name) {
             Some(value) => {
                 let value = Value::from(value.to_str().unwrap());
                 validate(&header["schema"], &value)
                     .unwrap_or_else(|error| panic!("{what}, {name}\n{error}"));
             }
-            None => assert_ne!(header["required"], true, "{what} has no {name}"),
+            None => assert_ne!(header["required"], true, "{what}: missing header {name}"),
         }
     }
     match response
@@ -125,23 +125,21 @@ pub fn check(method: &str, path: &str, body: &[u8], answer: &Answer) {
             validate(&media["schema"], &answer.body)
                 .unwrap_or_else(|error| panic!("{what}\n{error}"));
         }
-        _ => assert!(
-            answer.body.is_null(),
-            "{what} has a body that is not described"
-        ),
+        _ => assert!(answer.body.is_null(), "{what}: undocumented body"),
     }
     if answer.status < 300
         && let Some(content) = operation["requestBody"]["content"].as_object()
     {
         let body: Value = serde_json::from_slice(body).unwrap();
         let schema = &content["application/json"]["schema"];
-        validate(schema, &body)
-            .unwrap_or_else(|error| panic!("{what} was accepted: {body}\n{error}"));
+        validate(schema, &body).unwrap_or_else(|error| {
+            panic!("{what}: the API accepted a body that the document rejects: {body}\n{error}")
+        });
     }
 }
 
 #[test]
-fn the_document_names_the_paths_and_methods_that_are_served_and_no_others() {
+fn document_lists_exactly_the_served_paths_and_methods() {
     let api = Api::new();
     for (path, operations) in paths() {
         let described: BTreeSet<String> = operations
@@ -161,7 +159,7 @@ fn the_document_names_the_paths_and_methods_that_are_served_and_no_others() {
 }
 
 #[test]
-fn every_example_of_a_body_is_accepted_and_is_what_its_schema_wants() {
+fn body_examples_are_accepted_and_match_their_schemas() {
     let mut count = 0;
     for (path, operations) in paths() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -189,7 +187,7 @@ fn every_example_of_a_body_is_accepted_and_is_what_its_schema_wants() {
 }
 
 #[test]
-fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_described_are_not() {
+fn parameter_examples_are_accepted_and_unknown_ones_rejected() {
     for (path, operations) in paths() {
         for (method, operation) in operations.as_object().unwrap() {
             let parameters = operation["parameters"]
@@ -205,7 +203,7 @@ fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_describe
                 Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
-            for parameter in parameters.iter().map(resolved) {
+            for parameter in parameters.iter().map(resolve) {
                 let name = parameter["name"].as_str().unwrap();
                 match parameter["in"].as_str().unwrap() {
                     "query" if name == "cursor" => {}
@@ -235,7 +233,7 @@ fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_describe
                             answer.body
                         );
                     }
-                    place => assert_eq!((place, name), ("path", "id")),
+                    location => assert_eq!((location, name), ("path", "id")),
                 }
             }
             let (api, method, path) = (
@@ -262,8 +260,8 @@ fn every_example_of_a_parameter_is_accepted_and_parameters_that_are_not_describe
 }
 
 #[test]
-fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
-    let faults = [
+fn every_documented_error_status_is_known_and_has_a_schema() {
+    let statuses = [
         "bad body", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503",
     ];
     for (path, operations) in paths() {
@@ -272,9 +270,9 @@ fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
                 if status.as_str() < "400" {
                     continue;
                 }
-                let response = resolved(response);
+                let response = resolve(response);
                 assert!(
-                    status == "400" || faults.contains(&status.as_str()),
+                    status == "400" || statuses.contains(&status.as_str()),
                     "{method} {path} {status}"
                 );
                 assert!(
@@ -284,7 +282,7 @@ fn every_status_that_the_document_describes_for_a_fault_has_its_code() {
             }
         }
     }
-    // The schemas of the document would accept anything if they could not be read.
+    // Guards against schemas that accept everything because they were not resolved.
     assert!(
         validate(
             &json!({"$ref": "#/components/schemas/Lead"}),

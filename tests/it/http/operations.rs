@@ -1,4 +1,4 @@
-//! Each operation as the Leads API's own examples call it, with its headers.
+//! Every operation with its headers, called as in the examples of the Leads API.
 
 use leadstore::SearchQuery;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn jane() -> Value {
 }
 
 #[test]
-fn a_lead_lives_as_in_the_examples_of_the_leads_api() {
+fn lead_lifecycle_matches_the_leads_api_examples() {
     let api = Api::new();
     let created = api.post("/v1/leads", jane());
     assert_eq!(created.status, 201);
@@ -93,9 +93,9 @@ fn a_lead_lives_as_in_the_examples_of_the_leads_api() {
 }
 
 #[test]
-fn ranges_of_matches_cut_javascript_strings() {
+fn match_ranges_count_utf16_code_units() {
     let api = Api::new();
-    // The rocket takes two UTF-16 code units and four bytes.
+    // The rocket is two UTF-16 code units, but four bytes.
     api.create(json!({"name": "🚀 Zoë Straße"}));
     let found = api.post("/v1/leads/search", json!({"query": "strasse zoe "}));
     let utf16: Vec<u16> = "🚀 Zoë Straße".encode_utf16().collect();
@@ -114,7 +114,7 @@ fn ranges_of_matches_cut_javascript_strings() {
 }
 
 #[test]
-fn lists_take_every_filter_and_order() {
+fn lists_and_searches_accept_every_filter_and_sort() {
     let api = Api::new();
     for (name, status, owner, source, tags, value) in [
         (
@@ -236,7 +236,7 @@ fn pages_link_to_their_neighbours() {
 }
 
 #[test]
-fn conditions_on_the_etag_hold_or_are_told() {
+fn etag_preconditions_are_enforced() {
     let api = Api::new();
     let path = api.create(jane());
     let tag = api.get(&path).header("etag").to_owned();
@@ -292,7 +292,7 @@ fn conditions_on_the_etag_hold_or_are_told() {
     assert_eq!(
         patch(&tag, json!({"name": "J. D."})).status,
         412,
-        "the lead has changed"
+        "the lead has changed since"
     );
     assert_eq!(patch("*", json!({"name": "J. D."})).status, 200);
     api.delete(&path);
@@ -328,12 +328,12 @@ fn conditions_on_the_etag_hold_or_are_told() {
             .send()
             .status,
         409,
-        "the lead comes first"
+        "the state of the lead is checked before the condition"
     );
 }
 
 #[test]
-fn a_purged_lead_and_its_successor_with_the_same_id_have_different_etags() {
+fn reused_id_gets_a_different_etag() {
     let api = Api::new();
     let path = api.create(jane());
     let id = path.strip_prefix("/v1/leads/").unwrap();
@@ -374,7 +374,7 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn pages_of_the_origins_that_the_host_allows_may_call() {
+fn only_allowed_origins_get_cors_headers() {
     let mut api = Api::new();
     let origin = "https://app.example.com";
     let closed = api
@@ -419,7 +419,7 @@ fn pages_of_the_origins_that_the_host_allows_may_call() {
             "{header}"
         );
     }
-    // Every answer, faults included.
+    // Every response carries the headers, errors included.
     for (method, path, status) in [
         ("GET", "/v1/leads", 200),
         ("GET", "/nowhere", 404),
@@ -479,7 +479,7 @@ fn pages_of_the_origins_that_the_host_allows_may_call() {
 }
 
 #[test]
-fn a_path_may_be_percent_encoded() {
+fn percent_encoded_paths_are_decoded() {
     let api = Api::new();
     let path = api.create(jane());
     assert_eq!(api.get(&path.replace("lead_", "%6Cead%5f")).status, 200);
@@ -503,7 +503,7 @@ fn a_path_may_be_percent_encoded() {
 }
 
 #[test]
-fn a_store_that_is_closed_or_read_only_is_unavailable() {
+fn closed_store_is_unavailable() {
     let api = Api::new();
     let path = api.create(jane());
     api.store.clone().close().unwrap();

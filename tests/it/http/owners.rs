@@ -1,22 +1,23 @@
-//! A credential that is bound to an owner neither touches nor learns of another owner's leads, by any request.
+//! A credential that is bound to an owner can neither change nor detect the leads of another owner,
+//! by any request.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Api};
 
-/// Leads of two owners and of none, live and in the trash, that differ in nothing but whose they are.
-struct Company {
+/// Leads of several owners and of none, live and in the trash, that differ only in their owner.
+struct Fixture {
     api: Api,
     ada: String,
-    /// Paths of leads that are not Ada's.
+    /// Paths of live leads that do not belong to `ada`.
     others: Vec<String>,
-    /// The same in the trash.
+    /// Paths of leads in the trash that do not belong to `ada`.
     others_trashed: Vec<String>,
     own: String,
     own_trashed: String,
 }
 
-impl Company {
+impl Fixture {
     fn new() -> Self {
         let api = Api::new();
         let create = |owner: Value, external_id: Option<&str>| {
@@ -60,8 +61,8 @@ fn id(path: &str) -> &str {
 }
 
 #[test]
-fn lists_searches_and_totals_hold_its_own_leads_only() {
-    let company = Company::new();
+fn lists_searches_and_totals_cover_only_own_leads() {
+    let fixture = Fixture::new();
     for query in [
         "",
         "?owner_id=ada",
@@ -74,13 +75,13 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         "?deal_value_min=1",
         "?per_page=1",
     ] {
-        let page = company.as_ada("GET", &format!("/v1/leads{query}"), None);
+        let page = fixture.as_ada("GET", &format!("/v1/leads{query}"), None);
         assert_eq!(
             (page.status, &page.body["pagination"]["total"]),
             (200, &json!(1)),
             "{query}"
         );
-        assert_eq!(page.body["data"][0]["id"], id(&company.own), "{query}");
+        assert_eq!(page.body["data"][0]["id"], id(&fixture.own), "{query}");
         assert_eq!(
             page.body["pagination"]["next_cursor"],
             Value::Null,
@@ -94,7 +95,7 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         "?owner_id=,bob",
         "?page=2",
     ] {
-        let page = company.as_ada("GET", &format!("/v1/leads{query}"), None);
+        let page = fixture.as_ada("GET", &format!("/v1/leads{query}"), None);
         assert_eq!(
             (page.status, page.body["data"].as_array().unwrap().len()),
             (200, 0),
@@ -111,40 +112,41 @@ fn lists_searches_and_totals_hold_its_own_leads_only() {
         (json!({"query": "jane", "owner_id": ["bob", "ada"]}), 1),
         (json!({"query": "jane", "owner_id": ""}), 0),
     ] {
-        let found = company.as_ada("POST", "/v1/leads/search", Some(body.clone()));
+        let found = fixture.as_ada("POST", "/v1/leads/search", Some(body.clone()));
         assert_eq!(
             (found.status, &found.body["pagination"]["total"]),
             (200, &json!(total)),
             "{body}"
         );
         for hit in found.body["data"].as_array().unwrap() {
-            assert_eq!(hit["id"], id(&company.own), "{body}");
+            assert_eq!(hit["id"], id(&fixture.own), "{body}");
         }
     }
-    let trash = company.as_ada("GET", "/v1/leads/trash", None);
+    let trash = fixture.as_ada("GET", "/v1/leads/trash", None);
     assert_eq!(trash.body["pagination"]["total"], 1);
-    assert_eq!(trash.body["data"][0]["id"], id(&company.own_trashed));
+    assert_eq!(trash.body["data"][0]["id"], id(&fixture.own_trashed));
     assert!(trash.headers.get("link").is_none());
     for sort in ["name", "-deleted_at", "deleted_at", "deal_value"] {
-        let trash = company.as_ada("GET", &format!("/v1/leads/trash?sort={sort}"), None);
+        let trash = fixture.as_ada("GET", &format!("/v1/leads/trash?sort={sort}"), None);
         assert_eq!(trash.body["pagination"]["total"], 1, "{sort}");
     }
-    // A search whose words are in others' leads only is forgiven its typos as if those were not there.
-    company
+    // If only leads of other owners contain the words of a query, typos are tolerated as if those
+    // leads did not exist.
+    fixture
         .api
         .create(json!({"name": "Jnae", "owner_id": "bob"}));
-    let found = company.as_ada("POST", "/v1/leads/search", Some(json!({"query": "jnae "})));
+    let found = fixture.as_ada("POST", "/v1/leads/search", Some(json!({"query": "jnae "})));
     assert_eq!(found.body["pagination"]["total"], 1);
 }
 
 #[test]
-fn another_owners_lead_is_answered_as_one_that_is_not_there() {
-    let company = Company::new();
+fn other_owners_leads_are_indistinguishable_from_missing_ones() {
+    let fixture = Fixture::new();
     let nowhere = "/v1/leads/lead_01h455vb4pex5vsknk084sn02q".to_owned();
-    let before = company.api.contents();
-    let tag = company
+    let before = fixture.api.contents();
+    let tag = fixture
         .api
-        .get(&company.others[0])
+        .get(&fixture.others[0])
         .header("etag")
         .to_owned();
     let requests = |path: &str| {
@@ -161,24 +163,24 @@ fn another_owners_lead_is_answered_as_one_that_is_not_there() {
     };
     let expected: Vec<Answer> = requests(&nowhere)
         .into_iter()
-        .map(|(method, path, body)| company.as_ada(method, &path, body))
+        .map(|(method, path, body)| fixture.as_ada(method, &path, body))
         .collect();
-    for path in company.others.iter().chain(&company.others_trashed) {
+    for path in fixture.others.iter().chain(&fixture.others_trashed) {
         for ((method, path, body), expected) in requests(path).into_iter().zip(&expected) {
-            let answer = company.as_ada(method, &path, body.clone());
+            let answer = fixture.as_ada(method, &path, body.clone());
             assert_eq!(
                 (answer.status, &answer.body),
                 (404, &expected.body),
                 "{method} {path}"
             );
             assert_eq!(answer.headers, expected.headers, "{method} {path}");
-            // Nor does a condition tell whether it holds.
+            // A precondition must not reveal whether it holds.
             for condition in [tag.as_str(), "\"other\"", "*"] {
                 for header in ["If-Match", "If-None-Match"] {
-                    let call = company
+                    let call = fixture
                         .api
                         .call(method, &path)
-                        .key(&company.ada)
+                        .key(&fixture.ada)
                         .header(header, condition);
                     let answer = match &body {
                         Some(body) => call.json(body).send(),
@@ -193,12 +195,12 @@ fn another_owners_lead_is_answered_as_one_that_is_not_there() {
             }
         }
     }
-    assert_eq!(company.api.contents(), before);
+    assert_eq!(fixture.api.contents(), before);
 }
 
 #[test]
-fn its_leads_are_and_stay_its_own() {
-    let company = Company::new();
+fn bound_credential_creates_and_keeps_only_own_leads() {
+    let fixture = Fixture::new();
     for body in [
         json!({"name": "x"}),
         json!({"name": "x", "owner_id": "ada"}),
@@ -207,20 +209,21 @@ fn its_leads_are_and_stay_its_own() {
         json!({"name": "x", "id": null, "external_id": null}),
         json!({"name": "x", "owner_id": " ada "}),
     ] {
-        let created = company.as_ada("POST", "/v1/leads", Some(body.clone()));
+        let created = fixture.as_ada("POST", "/v1/leads", Some(body.clone()));
         assert_eq!(
             (created.status, &created.body["owner_id"]),
             (201, &json!("ada")),
             "{body}"
         );
     }
-    let before = company.api.contents();
+    let before = fixture.api.contents();
     for (body, status) in [
         (json!({"name": "x", "owner_id": "bob"}), 403),
         (json!({"name": "", "owner_id": "bob"}), 403),
         (json!({"name": "x", "owner_id": 5}), 422),
-        // That an identity is taken would tell of another's lead, so none can be tried.
-        (json!({"name": "x", "id": id(&company.others[0])}), 422),
+        // An error for a taken id would reveal another owner's lead, so this credential cannot set
+        // ids at all.
+        (json!({"name": "x", "id": id(&fixture.others[0])}), 422),
         (
             json!({"name": "x", "id": "lead_01h455vb4pex5vsknk084sn02q"}),
             422,
@@ -228,7 +231,7 @@ fn its_leads_are_and_stay_its_own() {
         (json!({"name": "x", "external_id": "x1"}), 422),
         (json!({"name": "x", "external_id": "x9"}), 422),
     ] {
-        let answer = company.as_ada("POST", "/v1/leads", Some(body.clone()));
+        let answer = fixture.as_ada("POST", "/v1/leads", Some(body.clone()));
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
     }
     for (body, status) in [
@@ -238,13 +241,13 @@ fn its_leads_are_and_stay_its_own() {
         (json!({"external_id": "x1"}), 422),
         (json!({"external_id": null}), 422),
     ] {
-        let answer = company.as_ada("PATCH", &company.own, Some(body.clone()));
+        let answer = fixture.as_ada("PATCH", &fixture.own, Some(body.clone()));
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
     }
-    assert_eq!(company.api.contents(), before);
-    let changed = company.as_ada(
+    assert_eq!(fixture.api.contents(), before);
+    let changed = fixture.as_ada(
         "PATCH",
-        &company.own,
+        &fixture.own,
         Some(json!({"owner_id": "ada", "name": "changed"})),
     );
     assert_eq!(
@@ -254,50 +257,50 @@ fn its_leads_are_and_stay_its_own() {
 }
 
 #[test]
-fn its_own_trash_is_restored_purged_and_emptied_alone() {
-    let company = Company::new();
-    let restored = company.as_ada("POST", &format!("{}/restore", company.own_trashed), None);
+fn restore_purge_and_empty_trash_affect_only_own_leads() {
+    let fixture = Fixture::new();
+    let restored = fixture.as_ada("POST", &format!("{}/restore", fixture.own_trashed), None);
     assert_eq!(restored.status, 200);
-    assert_eq!(company.as_ada("DELETE", &company.own, None).status, 204);
+    assert_eq!(fixture.as_ada("DELETE", &fixture.own, None).status, 204);
     assert_eq!(
-        company.as_ada("DELETE", &company.own_trashed, None).status,
+        fixture.as_ada("DELETE", &fixture.own_trashed, None).status,
         204
     );
-    let own = format!("/v1/leads/trash/{}", id(&company.own));
-    assert_eq!(company.as_ada("DELETE", &own, None).status, 204);
+    let own = format!("/v1/leads/trash/{}", id(&fixture.own));
+    assert_eq!(fixture.as_ada("DELETE", &own, None).status, 204);
     assert_eq!(
-        company.as_ada("DELETE", "/v1/leads/trash", None).status,
+        fixture.as_ada("DELETE", "/v1/leads/trash", None).status,
         204
     );
     assert_eq!(
-        company.as_ada("GET", "/v1/leads/trash", None).body["pagination"]["total"],
+        fixture.as_ada("GET", "/v1/leads/trash", None).body["pagination"]["total"],
         0
     );
-    let all = company.api.get("/v1/leads/trash").body;
+    let all = fixture.api.get("/v1/leads/trash").body;
     assert_eq!(
         all["pagination"]["total"],
-        company.others_trashed.len(),
-        "others' trash is left"
+        fixture.others_trashed.len(),
+        "the trash of other owners is untouched"
     );
 }
 
 #[test]
-fn a_lead_that_is_given_to_another_owner_is_gone_for_the_first() {
-    let company = Company::new();
-    let tag = company
-        .as_ada("GET", &company.own, None)
+fn reassigned_lead_disappears_for_its_former_owner() {
+    let fixture = Fixture::new();
+    let tag = fixture
+        .as_ada("GET", &fixture.own, None)
         .header("etag")
         .to_owned();
-    company.api.patch(&company.own, json!({"owner_id": "bob"}));
-    let answer = company
+    fixture.api.patch(&fixture.own, json!({"owner_id": "bob"}));
+    let answer = fixture
         .api
-        .call("GET", &company.own)
-        .key(&company.ada)
+        .call("GET", &fixture.own)
+        .key(&fixture.ada)
         .header("If-None-Match", tag)
         .send();
     assert_eq!((answer.status, answer.error()), (404, "not_found"));
     assert_eq!(
-        company.as_ada("GET", "/v1/leads", None).body["pagination"]["total"],
+        fixture.as_ada("GET", "/v1/leads", None).body["pagination"]["total"],
         0
     );
 }

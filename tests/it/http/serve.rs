@@ -1,5 +1,6 @@
-//! The API through a real server, the example `serve`: with the real `curl`, in a real browser, and its types against a
-//! real TypeScript compiler. Each prints that it was skipped where its program is missing.
+//! The API through a real server, the example `serve`: with the real `curl`, in a real browser, and
+//! its types against a real TypeScript compiler. A test whose program is missing prints that it was
+//! skipped.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 
-/// The running example, ended when this is dropped.
+/// The running example, killed on drop.
 struct Server {
     child: Child,
     url: String,
@@ -26,7 +27,7 @@ impl Drop for Server {
 
 impl Server {
     fn start() -> Option<Self> {
-        // Beside target/…/deps, in which the test lies.
+        // The test binary is in target/…/deps, and the examples are in target/…/examples.
         let test = std::env::current_exe().unwrap();
         let program = test.parent()?.parent()?.join("examples").join("serve");
         if !program.exists() {
@@ -47,7 +48,7 @@ impl Server {
         let curl = lines.find(|line| line.starts_with("curl ")).unwrap();
         assert!(
             curl.contains(key) && curl.contains(url),
-            "the line is not ready-made: {curl}"
+            "the curl line lacks the key or the URL: {curl}"
         );
         std::thread::spawn(move || lines.for_each(drop));
         Some(Self {
@@ -57,7 +58,7 @@ impl Server {
         })
     }
 
-    /// Status and body of what `curl` is answered, called as the Leads API's documentation calls it.
+    /// Runs `curl` as the documentation of the Leads API does, and returns the status and the body.
     fn curl(&self, arguments: &[&str], path: &str) -> (u16, Value) {
         let output = Command::new("curl")
             .args(["-sS", "-w", "\n%{http_code}", "--max-time", "30"])
@@ -82,8 +83,8 @@ impl Server {
     }
 }
 
-/// Whether a program is there to be run.
-fn is_there(program: &str) -> bool {
+/// Returns true if a program can be run. Otherwise prints that the test is skipped.
+fn is_installed(program: &str) -> bool {
     let found = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
@@ -97,8 +98,8 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
-fn the_curl_examples_of_the_leads_api_work_on_the_server() {
-    if !is_there("curl") {
+fn curl_examples_of_the_leads_api_work_on_the_server() {
+    if !is_installed("curl") {
         return;
     }
     let Some(server) = Server::start() else {
@@ -137,7 +138,7 @@ fn the_curl_examples_of_the_leads_api_work_on_the_server() {
     assert_eq!(
         (status, &refused["error"]),
         (415, &json!("unsupported_media_type")),
-        "curl's own media type is no JSON"
+        "the default media type of curl is not JSON"
     );
     let head = Command::new("curl")
         .args(["-sSI", "--max-time", "30"])
@@ -147,7 +148,7 @@ fn the_curl_examples_of_the_leads_api_work_on_the_server() {
         String::from_utf8(head.unwrap().stdout)
             .unwrap()
             .starts_with("HTTP/1.1 401"),
-        "a HEAD without a key"
+        "HEAD without a key"
     );
     let large = std::env::temp_dir().join(format!("leadstore-large-{}", std::process::id()));
     std::fs::write(&large, vec![b' '; 3 << 20]).unwrap();
@@ -161,10 +162,10 @@ fn the_curl_examples_of_the_leads_api_work_on_the_server() {
 }
 
 #[test]
-fn a_page_in_a_browser_lists_changes_searches_and_deletes_a_lead() {
+fn browser_page_lists_changes_searches_and_deletes_a_lead() {
     let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
-        .find(|name| is_there(name))
+        .find(|name| is_installed(name))
     else {
         return;
     };
@@ -211,7 +212,7 @@ fn a_page_in_a_browser_lists_changes_searches_and_deletes_a_lead() {
             "changed: 200 qualified, 50000",
             "found: 200 “example.com” in email",
             "deleted: 204",
-            // The next request asks for the lead that was deleted, and is told where it is.
+            // The page requests the lead that it deleted.
             log[until - 1],
         ]
     );
@@ -219,18 +220,18 @@ fn a_page_in_a_browser_lists_changes_searches_and_deletes_a_lead() {
     assert_eq!(log[until + 1..], ["restored: 200", "done"]);
     assert!(
         page.contains("<td>Jane Doe</td>") && page.contains("<td>qualified</td>"),
-        "the table is not shown: {page}"
+        "the page does not show the table: {page}"
     );
 }
 
-/// A TypeScript compiler: what `LEADSTORE_TSC` names, or `tsc`.
+/// Returns the TypeScript compiler that `LEADSTORE_TSC` names, or `tsc`, if it can be run.
 fn tsc() -> Option<PathBuf> {
     let named = std::env::var_os("LEADSTORE_TSC").unwrap_or_else(|| "tsc".into());
-    is_there(&named.to_string_lossy()).then(|| PathBuf::from(named))
+    is_installed(&named.to_string_lossy()).then(|| PathBuf::from(named))
 }
 
 #[test]
-fn the_types_for_typescript_are_those_of_real_answers() {
+fn typescript_types_match_real_responses() {
     let Some(tsc) = tsc() else { return };
     let api = Api::new();
     let bodies = [
@@ -276,9 +277,9 @@ fn the_types_for_typescript_are_those_of_real_answers() {
         )
     };
     let all: Vec<_> = answers.iter().cloned().chain(bodies).collect();
-    let (compiles, told) = compile(&tsc, directory.path(), &program(&all));
-    assert!(compiles, "{told}");
-    // The compiler does see a member too many or too few, of each type.
+    let (compiles, diagnostics) = compile(&tsc, directory.path(), &program(&all));
+    assert!(compiles, "{diagnostics}");
+    // The compiler rejects an extra member in each type, and a missing one.
     for (name, mut value) in answers.iter().filter(|(name, _)| *name != "Fault").cloned() {
         value["colour"] = json!("red");
         assert!(
@@ -309,12 +310,12 @@ fn compile(tsc: &Path, directory: &Path, program: &str) -> (bool, String) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = String::new();
+    let mut diagnostics = String::new();
     child
         .stdout
         .take()
         .unwrap()
-        .read_to_string(&mut told)
+        .read_to_string(&mut diagnostics)
         .unwrap();
-    (child.wait().unwrap().success(), told)
+    (child.wait().unwrap().success(), diagnostics)
 }

@@ -1,0 +1,636 @@
+//! House rules that the compiler does not check: who may use whom, how large a file may be, and which words the prose
+//! avoids. Each rule is a function over sources, and is shown to fail on a small wrong example.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A source file: its path from the root of the repository, with `/`, and its text.
+type Source = (String, String);
+
+/// The rooms of `src/`, each with the rooms that it may use. `lib.rs` may use all of them.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("analyzer", &[]),
+    ("check", &[]),
+    ("clock", &[]),
+    ("credential", &["clock", "error", "lead", "type_id"]),
+    ("error", &["lead"]),
+    (
+        "http",
+        &[
+            "credential",
+            "error",
+            "lead",
+            "query",
+            "schema",
+            "search",
+            "store",
+            "trash",
+        ],
+    ),
+    ("lead", &["clock", "error", "type_id"]),
+    ("progress", &[]),
+    (
+        "query",
+        &["clock", "error", "lead", "row", "schema", "storage"],
+    ),
+    ("row", &[]),
+    (
+        "schema",
+        &["analyzer", "check", "error", "lead", "row", "storage"],
+    ),
+    (
+        "search",
+        &[
+            "analyzer",
+            "check",
+            "error",
+            "lead",
+            "progress",
+            "query",
+            "row",
+            "schema",
+            "simulated_disk",
+            "storage",
+            "sync",
+        ],
+    ),
+    ("simulated_disk", &["sync"]),
+    (
+        "storage",
+        &[
+            "clock",
+            "credential",
+            "error",
+            "lead",
+            "row",
+            "simulated_disk",
+            "sync",
+        ],
+    ),
+    (
+        "store",
+        &[
+            "check",
+            "clock",
+            "credential",
+            "error",
+            "lead",
+            "progress",
+            "query",
+            "row",
+            "schema",
+            "search",
+            "simulated_disk",
+            "storage",
+            "sync",
+            "trash",
+        ],
+    ),
+    ("sync", &[]),
+    (
+        "testing",
+        &[
+            "analyzer",
+            "clock",
+            "error",
+            "lead",
+            "row",
+            "schema",
+            "simulated_disk",
+            "storage",
+            "store",
+            "sync",
+        ],
+    ),
+    (
+        "trash",
+        &[
+            "clock", "error", "lead", "query", "row", "schema", "storage",
+        ],
+    ),
+    ("type_id", &[]),
+];
+
+/// The crates that only one room may name.
+const WALLS: &[(&str, &[&str])] = &[
+    ("storage", &["redb", "bincode"]),
+    ("search", &["tantivy"]),
+    ("http", &["http"]),
+];
+
+/// Phrases that read like a translation, with what to write instead.
+const BANNED: &[(&str, &str)] = &[
+    (" anew", "again, rebuilt, recreated"),
+    ("told of", "reported, detected"),
+    ("tells of", "reports"),
+    ("is told", "is called with, receives"),
+    ("are told", "are called with, receive"),
+    ("whoever", "the caller, the thread"),
+    ("nobody", "no caller, no thread"),
+    ("somebody", "a caller, a thread"),
+    ("goes on", "continues"),
+    ("go on with", "continue with"),
+    ("so many bytes", "a number, or the constant"),
+    ("be it ", "even if"),
+    ("of whom", "name the noun"),
+    ("is damage,", "is corruption"),
+    ("is damaged", "is corrupted"),
+    ("mends ", "repairs"),
+    ("mended", "repaired"),
+];
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 60;
+
+/// Returns the sources below some folders of the repository, in the order of their paths.
+fn sources(folders: &[&str], ending: &str) -> Vec<Source> {
+    fn walk(folder: &Path, ending: &str, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                walk(&path, ending, found);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for folder in folders {
+        let path = root.join(folder);
+        if path.is_dir() {
+            walk(&path, ending, &mut paths);
+        } else if path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let source = |path: std::path::PathBuf| {
+        let relative = path.strip_prefix(root).unwrap().to_string_lossy();
+        let text = std::fs::read_to_string(&path).unwrap();
+        (relative.replace('\\', "/"), text)
+    };
+    paths.into_iter().map(source).collect()
+}
+
+/// Returns the part of a file before its unit tests, without comments and without imports for documentation.
+fn code(text: &str) -> String {
+    let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
+    let mut lines: Vec<&str> = Vec::new();
+    let mut skip_next = false;
+    for line in code.lines() {
+        if skip_next {
+            skip_next = !line.ends_with(';');
+        } else if line.contains("reason = \"linked from the documentation\"") {
+            skip_next = true;
+        } else if !line.trim_start().starts_with("//") {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Returns the module path of a file below a crate's `src/`, such as `["storage", "journal"]`.
+fn module(path: &str) -> Vec<String> {
+    let below = path.rsplit_once("src/").map_or(path, |(_, below)| below);
+    let stem = below.trim_end_matches(".rs");
+    if stem == "lib" || stem == "main" {
+        return Vec::new();
+    }
+    stem.split('/').map(str::to_owned).collect()
+}
+
+/// Returns every `crate::…` path in a file's code, braces of imports resolved.
+fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for (start, _) in code.match_indices("crate::") {
+        let rest = &code[start + "crate::".len()..];
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+            .unwrap_or(rest.len());
+        let path: Vec<String> = rest[..end]
+            .split("::")
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        match rest[end..]
+            .strip_prefix('{')
+            .filter(|_| rest[..end].ends_with("::"))
+        {
+            Some(group) => {
+                let group = group.split('}').next().unwrap_or_default();
+                for item in group
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                {
+                    let item = item.split(" as ").next().unwrap();
+                    let parts = item.split("::").filter(|part| *part != "self");
+                    found.push(
+                        path.iter()
+                            .cloned()
+                            .chain(parts.map(str::to_owned))
+                            .collect(),
+                    );
+                }
+            }
+            None => found.push(path),
+        }
+    }
+    found
+}
+
+/// Returns for each file the files that it uses, re-exports followed.
+fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let files: BTreeMap<Vec<String>, &str> = sources
+        .iter()
+        .map(|(path, _)| (module(path), path.as_str()))
+        .collect();
+    let code_of: BTreeMap<&str, String> = sources
+        .iter()
+        .map(|(path, text)| (path.as_str(), code(text)))
+        .collect();
+    // The names that a file re-exports, with the module that they come from.
+    let mut exports: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for (path, text) in sources {
+        for statement in code(text).split(';') {
+            let Some((visibility, path_and_names)) = statement.split_once("use ") else {
+                continue;
+            };
+            if !visibility.trim_end().ends_with(')') && !visibility.trim_end().ends_with("pub") {
+                continue;
+            }
+            let (from, names) = match path_and_names.split_once('{') {
+                Some((from, names)) => (from, names.trim_end_matches('}')),
+                None => path_and_names
+                    .rsplit_once("::")
+                    .unwrap_or(("", path_and_names)),
+            };
+            let parts = from
+                .split("::")
+                .filter(|part| !part.is_empty())
+                .map(|part| part.trim().to_owned());
+            let mut from: Vec<String> = parts.collect();
+            if from.first().is_some_and(|first| first == "crate") {
+                from.remove(0);
+            } else {
+                from = module(path).into_iter().chain(from).collect();
+            }
+            for name in names
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+            {
+                let name = name.rsplit(" as ").next().unwrap().to_owned();
+                exports
+                    .entry(path.as_str())
+                    .or_default()
+                    .insert(name, from.clone());
+            }
+        }
+    }
+    let resolve = |path: &[String]| {
+        let mut path = path.to_vec();
+        for _ in 0..6 {
+            let (length, file) = (1..=path.len())
+                .rev()
+                .find_map(|length| Some((length, *files.get(&path[..length])?)))?;
+            let item = path.get(length)?;
+            match exports.get(file).and_then(|names| names.get(item)) {
+                Some(from) => path = from.iter().cloned().chain([item.clone()]).collect(),
+                None => return Some(file.to_owned()),
+            }
+        }
+        None
+    };
+    let file_of = |path: &[String]| {
+        resolve(path).or_else(|| {
+            let whole = (1..=path.len()).rev();
+            whole
+                .map(|length| files.get(&path[..length]))
+                .find_map(|file| Some((*file?).to_owned()))
+        })
+    };
+    let uses = |(path, _): &Source| {
+        let code = &code_of[path.as_str()];
+        let used = paths(code)
+            .into_iter()
+            .filter_map(|used| file_of(&used))
+            .filter(|used| used != path);
+        (path.clone(), used.collect())
+    };
+    sources.iter().map(uses).collect()
+}
+
+/// Files that use each other in a circle.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let uses = uses(sources);
+    let reaches = |from: &str, to: &str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(file) = next.pop() {
+            for used in &uses[file] {
+                if used == to {
+                    return true;
+                }
+                if seen.insert(used.as_str()) {
+                    next.push(used);
+                }
+            }
+        }
+        false
+    };
+    uses.keys()
+        .filter(|file| reaches(file, file))
+        .map(|file| format!("{file} uses itself through {:?}", uses[file]))
+        .collect()
+}
+
+/// Rooms that use a room which they may not, and rooms without a line in the table.
+fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, used) in uses(sources) {
+        let Some(room) = module(&path).first().cloned() else {
+            continue;
+        };
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{path}: the room {room} has no line in ALLOWED"));
+            continue;
+        };
+        for used in used {
+            let Some(other) = module(&used).first().cloned() else {
+                wrong.push(format!("{path} uses lib.rs"));
+                continue;
+            };
+            if other != room && !allowed.contains(&other.as_str()) {
+                wrong.push(format!("{path} uses {used}: {room} may not use {other}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// Files that name a crate which only another room may name.
+fn broken_walls(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in sources {
+        let module = module(path);
+        for (room, crates) in WALLS {
+            if module.first().is_some_and(|first| first == room) {
+                continue;
+            }
+            for name in *crates {
+                let named = |line: &str| {
+                    let line = line.trim_start();
+                    line.starts_with(&format!("use {name}::"))
+                        || line.contains(&format!(" ::{name}::"))
+                        || *name != "http" && line.contains(&format!("{name}::"))
+                };
+                if text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .any(named)
+                {
+                    wrong.push(format!("{path} names {name}, which only {room} may"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Files that are too long, functions that are too long, and files that do not say what lives in them.
+fn sizes(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in sources {
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() > FILE_LINES_MAX {
+            wrong.push(format!("{path} has {} lines", lines.len()));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{path} does not begin with //!"));
+        }
+        for (start, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_function = line.contains("fn ")
+                && !line.trim_start().starts_with("//")
+                && !line.contains('"')
+                && !line.trim_end().ends_with(';');
+            if !is_function {
+                continue;
+            }
+            let end = lines[start..]
+                .iter()
+                .position(|line| line.len() == indent + 1 && line.ends_with('}'));
+            if let Some(length) = end.filter(|length| *length + 1 > FUNCTION_LINES_MAX) {
+                wrong.push(format!(
+                    "{path}:{} has a function of {} lines",
+                    start + 1,
+                    length + 1
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+/// Type names that are defined in more than one file.
+fn repeated_types(sources: &[Source]) -> Vec<String> {
+    let mut defined: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (path, text) in sources {
+        for line in code(text).lines() {
+            let line = line
+                .trim_start_matches("pub(crate) ")
+                .trim_start_matches("pub ");
+            for keyword in ["struct ", "enum ", "trait ", "type "] {
+                if let Some(rest) = line.strip_prefix(keyword) {
+                    let end = rest
+                        .find(|c: char| !c.is_alphanumeric())
+                        .unwrap_or(rest.len());
+                    defined
+                        .entry(rest[..end].to_owned())
+                        .or_default()
+                        .insert(path);
+                }
+            }
+        }
+    }
+    defined
+        .into_iter()
+        .filter(|(_, files)| files.len() > 1)
+        .map(|(name, files)| format!("{name} is defined in {files:?}"))
+        .collect()
+}
+
+/// Lines with a phrase that the house style avoids.
+fn banned_phrases(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in sources {
+        for (number, line) in text.lines().enumerate() {
+            let lower = line.to_lowercase();
+            for (phrase, instead) in BANNED {
+                if lower.contains(phrase) {
+                    wrong.push(format!(
+                        "{path}:{}: {phrase:?}; write: {instead}",
+                        number + 1
+                    ));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Modules named by a path from where they are, which would not survive a move.
+fn relative_paths(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in sources {
+        for (number, line) in text.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            if !is_comment && line.contains("super::") && line.trim() != "use super::*;" {
+                wrong.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    wrong
+}
+
+#[track_caller]
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+fn library() -> Vec<Source> {
+    let library = sources(&["src"], ".rs");
+    assert!(
+        library.len() > 100,
+        "the sources are not where they are looked for"
+    );
+    library
+}
+
+fn example(path: &str, text: &str) -> Source {
+    (path.to_owned(), text.to_owned())
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    assert_none(circles(&library()));
+    assert_none(circles(&sources(&["benches/peers/src"], ".rs")));
+    let circle = [
+        example("src/a.rs", "use crate::b::B;"),
+        example("src/b.rs", "pub(crate) use crate::c::C;"),
+        example("src/c.rs", "fn c() -> crate::a::A {}"),
+    ];
+    assert_eq!(circles(&circle).len(), 3);
+    let reexport = [
+        example("src/a.rs", "mod inner;\npub(crate) use inner::{A, B};"),
+        example("src/a/inner.rs", "use crate::b::X;"),
+        example("src/b.rs", "use crate::a::{A, B};"),
+    ];
+    assert_eq!(circles(&reexport).len(), 2, "{:?}", circles(&reexport));
+}
+
+#[test]
+fn rooms_use_only_the_rooms_that_they_may() {
+    assert_none(forbidden_arrows(&library()));
+    let upwards = [
+        example(
+            "src/storage/journal.rs",
+            "use crate::store::{LeadStore, Snapshot};",
+        ),
+        example("src/store.rs", ""),
+        example("src/attic.rs", ""),
+    ];
+    assert_eq!(
+        forbidden_arrows(&upwards).len(),
+        2,
+        "{:?}",
+        forbidden_arrows(&upwards)
+    );
+}
+
+#[test]
+fn each_dependency_is_named_in_its_room_alone() {
+    assert_none(broken_walls(&library()));
+    for named in [
+        "use redb::Builder;",
+        "let x = bincode::encode();",
+        "use tantivy::Term;",
+        "use http::Request;",
+        "use ::http::Method;",
+    ] {
+        assert_eq!(
+            broken_walls(&[example("src/query.rs", named)]).len(),
+            1,
+            "{named}"
+        );
+    }
+    assert_none(broken_walls(&[example(
+        "src/lib.rs",
+        "pub mod http;\nuse crate::http::Scope;",
+    )]));
+}
+
+#[test]
+fn files_and_functions_fit_their_limits_and_files_say_what_they_hold() {
+    assert_none(sizes(&sources(&["src", "examples", "benches"], ".rs")));
+    let long_file = format!("//! A file.\n{}", "\n".repeat(FILE_LINES_MAX));
+    assert_eq!(sizes(&[example("src/a.rs", &long_file)]).len(), 1);
+    let long_function = format!(
+        "//! A file.\nfn f() {{\n{}}}\n",
+        "    f();\n".repeat(FUNCTION_LINES_MAX)
+    );
+    assert_eq!(sizes(&[example("src/a.rs", &long_function)]).len(), 1);
+    assert_eq!(sizes(&[example("src/a.rs", "fn f() {}\n")]).len(), 1);
+}
+
+#[test]
+fn no_type_name_is_defined_twice() {
+    assert_none(repeated_types(&library()));
+    let twice = [
+        example("src/a.rs", "pub(crate) struct Part(u8);"),
+        example("src/b.rs", "enum Part {}"),
+    ];
+    assert_eq!(repeated_types(&twice).len(), 1);
+}
+
+#[test]
+fn prose_avoids_the_phrases_of_the_list() {
+    let mut prose = library();
+    prose.extend(sources(
+        &["tests/it", "examples", "benches", "fuzz/fuzz_targets"],
+        ".rs",
+    ));
+    prose.extend(sources(
+        &[
+            "src",
+            "README.md",
+            "CHANGELOG.md",
+            "ARCHITECTURE.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+        ],
+        ".md",
+    ));
+    prose.extend(sources(&["src/http"], ".d.ts"));
+    assert_none(banned_phrases(&prose));
+    let translated = [example(
+        "src/a.rs",
+        "// The index is made anew, and nobody is told of it.",
+    )];
+    assert_eq!(
+        banned_phrases(&translated).len(),
+        4,
+        "{:?}",
+        banned_phrases(&translated)
+    );
+}
+
+#[test]
+fn modules_are_named_by_absolute_paths() {
+    assert_none(relative_paths(&library()));
+    assert_eq!(
+        relative_paths(&[example("src/a.rs", "use super::b::B;")]).len(),
+        1
+    );
+}
