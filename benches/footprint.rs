@@ -1,5 +1,6 @@
-//! What a process that holds a store takes: `cargo bench --bench footprint`. It fills a store, then starts itself anew
-//! on it, so that nothing of the filling is counted. Linux only, since it asks `/proc`.
+//! Memory and disk footprint of a process that holds a store: `cargo bench --bench footprint`. It
+//! fills a store, then starts itself again on it, so that the memory used for filling is not
+//! counted. Linux only, because it reads `/proc`.
 
 mod generated;
 
@@ -15,7 +16,7 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench");
     if arguments.next().as_deref() == Some("hold") {
-        let path = arguments.next().expect("the store's path");
+        let path = arguments.next().expect("missing path of the store");
         hold(Path::new(&path));
         return;
     }
@@ -53,7 +54,7 @@ fn hold(path: &Path) {
     let begun = Instant::now();
     store.search(&SearchQuery::new("mary")).unwrap();
     println!(
-        "first search, the index verified before it, {:.1} ms later, resident {}",
+        "first search, with the verification of the index: {:.1} ms, resident {}",
         begun.elapsed().as_secs_f64() * 1e3,
         resident()
     );
@@ -64,7 +65,7 @@ fn hold(path: &Path) {
     }
     println!("after 1,000 pages of 100: resident {}", resident());
     generated::import(&store, 1_000).unwrap();
-    println!("after 1,000 creations: resident {}", resident());
+    println!("after 1,000 creates: resident {}", resident());
 }
 
 fn resident() -> String {
@@ -79,7 +80,7 @@ fn resident() -> String {
             .parse::<u64>()
             .map_or_else(|_| line.to_owned(), |kib| format!("{} MB", kib / 1_000))
     };
-    format!("{} (of which files {})", line("VmRSS:"), line("RssFile:"))
+    format!("{} (file-backed: {})", line("VmRSS:"), line("RssFile:"))
 }
 
 fn megabytes(path: &Path) -> u64 {

@@ -1,8 +1,11 @@
-//! How what a list costs grows with the store: the same calls on a store and on one with ten times as many leads, in turn.
+//! Growth of list costs with the size of the store: the same calls, alternately on a store and on
+//! one with ten times as many leads.
+//!
 //! `LEADSTORE_BENCH_LEADS=1000000 cargo bench --features unstable-testing --bench growth`
 //!
-//! What is filtered by is as in the other benchmarks. Names, addresses and amounts ascend, so that ten million leads are
-//! imported in minutes: nothing here is sorted by them. There is no search index.
+//! The filtered fields are distributed as in the other benchmarks. Names, addresses and amounts
+//! ascend, so that ten million leads are imported in minutes. Nothing here is sorted by them. There
+//! is no search index.
 
 mod generated;
 
@@ -17,7 +20,7 @@ use leadstore::testing::without_search;
 use leadstore::{Filter, LeadId, LeadStore, ListQuery};
 
 const ROUNDS: usize = 15;
-/// So many calls are timed together, so that the clock's grain counts little.
+/// Number of calls that are timed together, so that the resolution of the clock matters little.
 const CALLS: usize = 50;
 
 fn main() {
@@ -28,7 +31,7 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let stores = [leads, leads * 10].map(|leads| Filled::new(directory.path(), leads));
     println!(
-        "| call | at {leads} leads | at {} | times as long | spread |\n|---|---|---|---|---|",
+        "| call | at {leads} leads | at {} | ratio | spread |\n|---|---|---|---|---|",
         leads * 10
     );
     let list =
@@ -79,9 +82,9 @@ fn main() {
 struct Filled {
     store: LeadStore,
     pages_of_three: u64,
-    /// The times of creation of the third sixth of the leads.
+    /// Creation times of the third sixth of the leads.
     sixth: std::ops::Range<leadstore::chrono::DateTime<leadstore::chrono::Utc>>,
-    /// Of some leads.
+    /// Ids of a random sample of the leads.
     ids: Vec<LeadId>,
 }
 

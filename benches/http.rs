@@ -1,5 +1,5 @@
-//! What the HTTP mirror costs beside the calls that it wraps, at 100,000 leads, in turn: `cargo bench --features http
-//! --bench http`. `LEADSTORE_BENCH_LEADS` sets another number.
+//! Cost of the HTTP API compared with the calls that it wraps, measured alternately at 100,000
+//! leads: `cargo bench --features http --bench http`. `LEADSTORE_BENCH_LEADS` sets another number.
 
 mod generated;
 
@@ -34,11 +34,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .method(method)
             .uri(path)
             .header("Authorization", format!("Bearer {key}"));
-        request.body(body.to_owned()).expect("a request")
+        request.body(body.to_owned()).expect("valid request")
     };
 
     println!(
-        "| at {leads} leads, median of {ROUNDS} rounds in turn | the call | over HTTP, in-process | |"
+        "| {leads} leads, median of {ROUNDS} alternating rounds | direct call | in-process HTTP | |"
     );
     println!("|---|---|---|---|");
     let mut rng = fastrand::Rng::with_seed(2);
@@ -48,7 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "`GET /v1/leads/{id}`, at random",
         |id| drop(black_box(store.get(*id))),
         || {
-            // Another lead for each, so that neither finds what the other has brought into the processor's cache.
+            // A different lead for each, so that neither benefits from what the other has loaded
+            // into the CPU cache.
             (pick(), request("GET", &format!("/v1/leads/{}", pick()), ""))
         },
     );
@@ -75,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Times a call and the request for it in turn, and prints a row.
+/// Times a call and the equivalent request alternately, and prints a row.
 fn compare<T>(
     api: &LeadsApi,
     what: &str,

@@ -1,4 +1,5 @@
-//! What the calls cost at 100,000 leads: `cargo bench --bench store`. `LEADSTORE_BENCH_LEADS` sets another number.
+//! Cost of the calls at 100,000 leads: `cargo bench --bench store`. `LEADSTORE_BENCH_LEADS` sets
+//! another number.
 
 mod generated;
 

@@ -1,10 +1,11 @@
-//! A disk in memory that loses what disks lose. It knows no more than files, names and syncs: `storage` and `search` each
-//! put their files on it by an adapter of their own.
+//! An in-memory disk that loses data as real disks do. It only has files, names and syncs.
+//! `storage` and `search` each adapt it to their own file interfaces.
 //!
-//! What is written can be read at once, as through the kernel's cache, but survives a power cut for certain only once it
-//! was synced: what is in a file by a sync of the file, its name by a sync of its directory. Of all else the cut keeps any
-//! part: each write is kept, lost or torn at sectors of 512 bytes, whatever came before or after it in this file or
-//! another; each change of a name or a length is kept or lost.
+//! Written data can be read at once, as through the kernel's page cache, but it is certain to
+//! survive a power cut only after a sync: the contents of a file after a sync of the file, its name
+//! after a sync of its directory. The power cut keeps any part of the rest. Each write is kept,
+//! lost or torn at sectors of 512 bytes, independently of earlier and later writes to this or other
+//! files. Each change of a name or a length is kept or lost.
 
 mod content;
 mod file;
@@ -23,31 +24,33 @@ use crate::sync::lock;
 use file::File;
 use names::Names;
 
-/// A directory of a disk in memory, on which a store can be put by [`open_on`](crate::testing::open_on). Clones are the
-/// same one.
+/// A directory of a simulated in-memory disk, on which [`open_on`](crate::testing::open_on) opens a
+/// store. Clones refer to the same directory.
 ///
-/// All that is random in it follows from its seed, so the same operations meet the same fate.
+/// All randomness comes from the seed, so the same operations have the same outcome.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     disk: Arc<Mutex<Disk>>,
-    /// Empty for the root.
+    /// Empty for the root directory.
     directory: Arc<str>,
 }
 
-/// What goes wrong.
+/// A fault to inject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The process or the machine stops in the middle of this operation: it is done in part, and nothing after it.
+    /// The process or the machine stops during this operation. The operation may be done partly,
+    /// and all later ones fail.
     Stop,
-    /// This operation fails, once. A sync that fails has lost any part of what it should have made durable, and no later
-    /// sync tells of it, as on Linux.
+    /// This operation fails, once. A failed sync loses any part of the data that it should have
+    /// made durable, and no later sync reports the loss, as on Linux.
     Error,
-    /// From this operation on there is no room for files to grow, until [`SimulatedDisk::clear_fault`].
+    /// Files cannot grow from this operation on, until [`SimulatedDisk::clear_fault`].
     Full,
-    /// This operation and all after it fail, reads included, until [`SimulatedDisk::clear_fault`].
+    /// This operation and all later ones fail, reads included, until
+    /// [`SimulatedDisk::clear_fault`].
     Broken,
-    /// The next read from this operation on fails, once.
+    /// The first read after this operation fails, once.
     ReadError,
 }
 
@@ -57,11 +60,11 @@ struct Disk {
     names: Names,
     next_id: u64,
     operations: u64,
-    /// What happens at the operation with this number.
-    planned: Option<(u64, Fault)>,
+    /// The fault to inject, with the number of the operation at which it occurs.
+    injected: Option<(u64, Fault)>,
     state: DiskState,
     failed_reads: u64,
-    /// The directories that are in use.
+    /// The directories that a store has locked.
     locked: BTreeSet<Arc<str>>,
     trace: DefaultHasher,
 }
@@ -72,19 +75,19 @@ enum DiskState {
     Stopped,
     Full,
     Broken,
-    /// One read will fail.
+    /// The next read fails.
     ReadError,
 }
 
-/// What becomes of one operation.
+/// The outcome of an operation.
 enum Verdict {
     Done,
-    /// It fails with this error, after a part of it was done.
+    /// The operation fails with this error. A part of it may be done.
     Fails(io::Error),
 }
 
 impl SimulatedDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     pub fn new(seed: u64) -> Self {
         let disk = Disk {
             rng: Rng::with_seed(seed),
@@ -92,7 +95,7 @@ impl SimulatedDisk {
             names: Names::default(),
             next_id: 0,
             operations: 0,
-            planned: None,
+            injected: None,
             state: DiskState::Working,
             failed_reads: 0,
             locked: BTreeSet::new(),
@@ -104,7 +107,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// A directory in this one, which is there as soon as a file is in it.
+    /// Returns a subdirectory, which exists as soon as it contains a file.
     pub fn directory(&self, name: &str) -> Self {
         Self {
             disk: Arc::clone(&self.disk),
@@ -112,7 +115,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// The same directory of a disk that was made of this one.
+    /// Returns the same directory on another disk that was made from this one.
     fn on(&self, disk: Disk) -> Self {
         Self {
             disk: Arc::new(Mutex::new(disk)),
@@ -128,53 +131,57 @@ impl SimulatedDisk {
         }
     }
 
-    /// How many operations there were that change or sync something; those that failed count as well.
+    /// Returns the number of operations so far that change or sync something, failed ones included.
     pub fn operations(&self) -> u64 {
         self.disk().operations
     }
 
-    /// How many reads have failed.
+    /// Returns the number of reads that have failed.
     pub fn failed_reads(&self) -> u64 {
         self.disk().failed_reads
     }
 
-    /// A number that tells whether two disks have seen the same operations, what was written left aside.
+    /// Returns a hash of all operations so far, without the written data. Two disks with the same
+    /// operations have the same hash.
     pub fn trace(&self) -> u64 {
         self.disk().trace.finish()
     }
 
-    /// Has something go wrong after so many more operations, in place of what was planned before.
+    /// Injects a fault at the operation that follows the next `after` ones, and replaces any fault
+    /// injected before.
     pub fn inject(&self, after: u64, fault: Fault) {
         let mut disk = self.disk();
-        disk.planned = Some((disk.operations + after, fault));
+        disk.injected = Some((disk.operations + after, fault));
     }
 
-    /// Whether what was planned has happened.
+    /// Returns true if the injected fault has occurred.
     pub fn has_failed(&self) -> bool {
         let disk = self.disk();
-        disk.planned.is_some_and(|(at, _)| disk.operations > at)
+        disk.injected.is_some_and(|(at, _)| disk.operations > at)
     }
 
-    /// Whether it has stopped for good.
+    /// Returns true if the disk has stopped for good.
     pub fn has_stopped(&self) -> bool {
         self.disk().state == DiskState::Stopped
     }
 
-    /// Makes the disk work as it should again, and forgets what was planned.
+    /// Makes the disk work again and discards the injected fault. A disk that has stopped stays
+    /// stopped.
     pub fn clear_fault(&self) {
         let mut disk = self.disk();
-        disk.planned = None;
+        disk.injected = None;
         if disk.state != DiskState::Stopped {
             disk.state = DiskState::Working;
         }
     }
 
-    /// Takes every file of this directory away, once and for all, which no operation does.
+    /// Removes every file in this directory and its subdirectories. Unlike a real operation, the
+    /// removal is durable at once.
     pub fn wipe(&self) {
         self.disk().names.clear(&self.directory);
     }
 
-    /// The disk as it is found after a power cut. This one stops.
+    /// Stops this disk, and returns the disk as found after a power cut.
     pub fn power_cut(&self) -> Self {
         let mut disk = self.disk();
         disk.state = DiskState::Stopped;
@@ -189,8 +196,9 @@ impl SimulatedDisk {
         self.on(disk.restarted(rng, files, names))
     }
 
-    /// The disk as the next process finds it after this one was killed: nothing that was written is lost, but what was
-    /// not synced still can be. This one stops.
+    /// Stops this disk, and returns the disk as the next process finds it after this process was
+    /// killed. Written data is there, except what a failed sync may have lost. Unsynced data can
+    /// still be lost in a power cut.
     pub fn process_killed(&self) -> Self {
         let mut disk = self.disk();
         disk.state = DiskState::Stopped;
@@ -198,13 +206,13 @@ impl SimulatedDisk {
         let files = disk
             .files
             .iter()
-            .map(|(id, file)| (*id, file.reread(&mut rng)))
+            .map(|(id, file)| (*id, file.after_process_kill(&mut rng)))
             .collect();
         let names = disk.names.clone();
         self.on(disk.restarted(rng, files, names))
     }
 
-    /// Marks the directory as used by one store; `None` if it is.
+    /// Locks the directory for one store. Returns `None` if it is already locked.
     pub(crate) fn lock(&self) -> Option<DiskLock> {
         self.disk()
             .locked
@@ -214,21 +222,21 @@ impl SimulatedDisk {
 
     pub(crate) fn exists(&self, name: &str) -> io::Result<bool> {
         let mut disk = self.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         Ok(disk.names.get(&self.path(name)).is_some())
     }
 
-    /// The names of the files.
+    /// Returns the names of the files in the directory.
     pub(crate) fn list(&self) -> io::Result<Vec<String>> {
         let mut disk = self.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         Ok(disk.names.in_directory(&self.directory))
     }
 
-    /// The file of this name.
+    /// Opens the file with this name.
     pub(crate) fn open(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut disk = self.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         let id = disk
             .names
             .get(&self.path(name))
@@ -239,14 +247,14 @@ impl SimulatedDisk {
         })
     }
 
-    /// A new file of this name, which must be free.
+    /// Creates a file. Its name must not exist yet.
     pub(crate) fn create(&self, name: &str) -> io::Result<SimulatedFile> {
         let name = &*self.path(name);
         let mut disk = self.disk();
         if disk.names.get(name).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let verdict = disk.changing(("create", name, 0, 0), true);
+        let verdict = disk.begin_operation(("create", name, 0, 0), true);
         let id = disk.next_id;
         if verdict.is_done() || disk.rng.bool() {
             disk.next_id += 1;
@@ -264,7 +272,7 @@ impl SimulatedDisk {
         let (from, to) = (&*self.path(from), &*self.path(to));
         let mut disk = self.disk();
         let id = disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        let verdict = disk.changing(("rename", from, 0, 0), false);
+        let verdict = disk.begin_operation(("rename", from, 0, 0), false);
         if verdict.is_done() || disk.rng.bool() {
             disk.names.rename(from, to, id);
         }
@@ -275,7 +283,7 @@ impl SimulatedDisk {
         let name = &*self.path(name);
         let mut disk = self.disk();
         disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        let verdict = disk.changing(("remove", name, 0, 0), false);
+        let verdict = disk.begin_operation(("remove", name, 0, 0), false);
         if verdict.is_done() || disk.rng.bool() {
             disk.names.set(name, None);
         }
@@ -285,7 +293,7 @@ impl SimulatedDisk {
     /// Makes the names of the files durable.
     pub(crate) fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        let verdict = disk.changing(("sync names", &self.directory, 0, 0), false);
+        let verdict = disk.begin_operation(("sync names", &self.directory, 0, 0), false);
         if verdict.is_done() {
             disk.names.sync(&self.directory);
         }
@@ -293,7 +301,8 @@ impl SimulatedDisk {
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        // A panic elsewhere leaves the model as whole as an operation that was cut off.
+        // A panic of another thread leaves the model in a state that an interrupted operation can
+        // leave as well.
         lock(&self.disk)
     }
 }
@@ -316,7 +325,7 @@ impl Disk {
             names,
             next_id: self.next_id,
             operations: self.operations,
-            planned: None,
+            injected: None,
             state: DiskState::Working,
             failed_reads: self.failed_reads,
             locked: BTreeSet::new(),
@@ -324,18 +333,19 @@ impl Disk {
         }
     }
 
-    /// Counts an operation that changes or syncs something, and tells what becomes of it.
-    fn changing(&mut self, what: (&str, &str, u64, usize), grows: bool) -> Verdict {
+    /// Counts an operation that changes or syncs something, and returns its outcome.
+    fn begin_operation(&mut self, what: (&str, &str, u64, usize), grows: bool) -> Verdict {
         if self.state == DiskState::Stopped {
             return Verdict::Fails(stopped());
         }
         let (what, name, at, length) = what;
-        // Those of an index are random, and what is in them has the length of that.
+        // The search index has random file names, which are left out. Files that contain such names
+        // have the same length in every run.
         let name = if name.contains('/') { "" } else { name };
         (what, name, at, length).hash(&mut self.trace);
         let number = self.operations;
         self.operations += 1;
-        if let Some((_, fault)) = self.planned.filter(|(at, _)| *at == number) {
+        if let Some((_, fault)) = self.injected.filter(|(at, _)| *at == number) {
             self.state = match fault {
                 Fault::Stop => DiskState::Stopped,
                 Fault::Error => return Verdict::Fails(io::Error::other("an injected error")),
@@ -353,7 +363,7 @@ impl Disk {
         }
     }
 
-    fn reading(&mut self) -> io::Result<()> {
+    fn begin_read(&mut self) -> io::Result<()> {
         let error = match self.state {
             DiskState::Working | DiskState::Full => return Ok(()),
             DiskState::Stopped => stopped(),
@@ -391,7 +401,7 @@ fn stopped() -> io::Error {
     io::Error::other("the simulated process has stopped")
 }
 
-/// Held by the store that uses the directory.
+/// The lock on a directory, held by the store that uses it.
 pub(crate) struct DiskLock(SimulatedDisk);
 
 impl Drop for DiskLock {
@@ -410,13 +420,13 @@ pub(crate) struct SimulatedFile {
 impl SimulatedFile {
     pub(crate) fn len(&self) -> io::Result<u64> {
         let mut disk = self.disk.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         Ok(disk.file(self.id)?.len())
     }
 
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         disk.file(self.id)?.read(offset, out)
     }
 
@@ -429,10 +439,10 @@ impl SimulatedFile {
     pub(crate) fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut disk = self.disk.disk();
         let grows = offset + data.len() as u64 > disk.file(self.id)?.len();
-        let verdict = disk.changing(("write", "", offset, data.len()), grows);
+        let verdict = disk.begin_operation(("write", "", offset, data.len()), grows);
         let written = match &verdict {
             Verdict::Done => data.len(),
-            // Of a write that stops or fails, the beginning may be done.
+            // A write that stops or fails may have written a prefix of its data.
             Verdict::Fails(_) => disk.rng.usize(..=data.len()),
         };
         disk.file(self.id)?
@@ -443,30 +453,31 @@ impl SimulatedFile {
     pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
         let mut disk = self.disk.disk();
         let grows = length > disk.file(self.id)?.len();
-        let verdict = disk.changing(("length", "", length, 0), grows);
+        let verdict = disk.begin_operation(("length", "", length, 0), grows);
         if verdict.is_done() || disk.rng.bool() {
             disk.file(self.id)?.set_len(length);
         }
         verdict.result()
     }
 
-    /// Has the file read as it is on the disk, but for what was written since the last sync.
+    /// Drops the page cache of the file. Reads then return what is on the disk, with the writes
+    /// since the last sync.
     pub(crate) fn drop_page_cache(&self) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        disk.reading()?;
+        disk.begin_read()?;
         disk.file(self.id)?.drop_page_cache();
         Ok(())
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        match disk.changing(("sync", "", 0, 0), false) {
+        match disk.begin_operation(("sync", "", 0, 0), false) {
             Verdict::Done => disk.file(self.id)?.sync(),
             Verdict::Fails(error) => {
-                // When all stops, the power cut that follows decides.
+                // After a stop, the power cut that follows decides what is lost.
                 if disk.state != DiskState::Stopped {
                     let mut rng = disk.rng.fork();
-                    disk.file(self.id)?.fail_to_sync(&mut rng);
+                    disk.file(self.id)?.fail_sync(&mut rng);
                 }
                 return Err(error);
             }

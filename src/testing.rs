@@ -1,4 +1,5 @@
-//! What tests and fuzz targets need beyond the API. Outside of semantic versioning.
+//! Helpers for tests and fuzz targets that go beyond the API. They are not covered by semantic
+//! versioning.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,24 +13,24 @@ use crate::storage::{ChangeKind, LoggedChange};
 use crate::sync::lock;
 use crate::{Clock, LeadId, LeadStore, OpenOptions};
 
-/// A clock that stands until it is set. Clones show the same time.
+/// A clock that stands still until it is advanced or set. Clones show the same time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Mutex<(DateTime<Utc>, Duration)>>);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn at(now: DateTime<Utc>) -> Self {
         Self(Arc::new(Mutex::new((now, Duration::ZERO))))
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, time: Duration) {
         let mut shown = lock(&self.0);
         shown.0 += TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         shown.1 += time;
     }
 
-    /// Sets the time of day, forward or back, while no time passes.
+    /// Sets the wall-clock time, forward or back, without any time elapsing.
     pub fn set(&self, now: DateTime<Utc>) {
         lock(&self.0).0 = now;
     }
@@ -45,16 +46,17 @@ impl Clock for ManualClock {
     }
 }
 
-/// Sweeps the trash now, as the store's own thread does from time to time, and tells how many leads were purged.
+/// Sweeps the trash now, as the store's background thread does periodically. Returns the number of
+/// purged leads.
 ///
 /// # Errors
 ///
-/// Only those of the store itself.
+/// Only errors of the store itself.
 pub fn sweep(store: &LeadStore) -> Result<u64> {
     store.sweep()
 }
 
-/// The words of a text as search compares them, in order.
+/// Returns the words of a text as search compares them, in order.
 pub fn words(text: &str) -> Vec<String> {
     crate::analyzer::words(text)
         .into_iter()
@@ -62,98 +64,102 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same options for a store that indexes nothing, whose searches are `Unavailable`: beside it one sees what search
-/// costs.
+/// Returns the options for a store without a search index, whose searches are `Unavailable`. The
+/// comparison with it shows the cost of search.
 pub fn without_search(options: OpenOptions) -> OpenOptions {
     options.without_search()
 }
 
-/// The same options for a store without threads of its own: nothing is checkpointed, swept, made durable in time or
-/// indexed but by a call (a search indexes if it has to), on the caller's thread, so that the same calls meet the same
-/// operations of the disk.
+/// Returns the options for a store without background threads. Checkpoints, sweeps, delayed syncs
+/// and indexing only happen in a call, on the caller's thread, so that the same calls lead to the
+/// same disk operations. A search indexes if it has to.
 pub fn without_threads(options: OpenOptions) -> OpenOptions {
     options.without_threads()
 }
 
-/// Opens the store on a simulated disk, which is made if there is none.
+/// Opens the store on a simulated disk, and creates it if it does not exist.
 ///
 /// # Errors
 ///
-/// Those of [`OpenOptions::open`].
+/// The errors of [`OpenOptions::open`].
 pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> {
     options.open_on(disk.clone())
 }
 
-/// Makes a copy of the store on a simulated disk, as [`LeadStore::backup_to`] does in a directory.
+/// Creates a backup of the store on a simulated disk, as [`LeadStore::backup_to`] does in a
+/// directory.
 ///
 /// # Errors
 ///
-/// Those of [`LeadStore::backup_to`].
+/// The errors of [`LeadStore::backup_to`].
 pub fn back_up_on(store: &LeadStore, disk: &SimulatedDisk) -> Result<()> {
     store.back_up_on(disk)
 }
 
-/// Brings what only the journal has into the store's tables, as the store's own thread does from time to time.
+/// Runs a checkpoint, as the store's background thread does periodically: writes the commits that
+/// only the journal has to the tables.
 ///
 /// # Errors
 ///
-/// Only those of the store itself.
+/// Only errors of the store itself.
 pub fn checkpoint(store: &LeadStore) -> Result<()> {
     store.checkpoint_while(|| {})
 }
 
-/// The same, and calls `meanwhile` twice: when the checkpoint has begun, and when the tables are written but the journal
-/// has not been told. It may write as long as it does not fill the store's memory, for which the checkpoint would have to
-/// end first.
+/// Runs a checkpoint and calls `meanwhile` twice: after the checkpoint has started, and after the
+/// tables are written but before the journal is updated. `meanwhile` may write to the store as long
+/// as it does not fill the overlay, because the write would then wait for this checkpoint to
+/// finish.
 ///
 /// # Errors
 ///
-/// Only those of the store itself.
+/// Only errors of the store itself.
 pub fn checkpoint_while(store: &LeadStore, meanwhile: impl FnMut()) -> Result<()> {
     store.checkpoint_while(meanwhile)
 }
 
-/// Has the file of a closed store say that it has another format, or none.
+/// Sets the format number in the file of a closed store, or removes it.
 ///
 /// # Errors
 ///
-/// Those of opening the file.
+/// The errors of opening the file.
 pub fn set_format(directory: impl AsRef<std::path::Path>, format: Option<u32>) -> Result<()> {
     crate::storage::set_format(directory.as_ref(), format)
 }
 
-/// What of a lead is made wrong, see [`corrupt`].
+/// A kind of corruption in the stored data of a lead, see [`corrupt`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corruption {
-    /// Its id leads nowhere.
+    /// Its id is not in the table of ids.
     IdMissing,
-    /// Its id leads to a row of no lead.
+    /// Its id refers to a row without a lead.
     IdAstray,
-    /// Its id leads to the row before its own.
+    /// Its id refers to the row before its own.
     IdOfAnother,
-    /// The nth of its sorted keys is missing.
+    /// Its nth sort key is missing.
     KeyMissing(usize),
-    /// A sorted key names a row of no lead.
+    /// An extra sort key refers to a row without a lead.
     KeyTooMany,
-    /// It is missing from the nth of its bitmaps.
+    /// Its row is missing in the nth of its bitmaps.
     RowMissing(usize),
-    /// The nth of its bitmaps has a row of no lead.
+    /// The nth of its bitmaps has an extra row without a lead.
     RowTooMany(usize),
-    /// The column has another deal value.
+    /// The column has another deal value for its row.
     DealValue,
-    /// It is gone, but nothing that was derived from it.
+    /// Its record is gone, but everything derived from it remains.
     Lead,
-    /// Its record says that it was created an hour earlier than its keys do, and changed a second before that.
+    /// Its record has a `created_at` an hour before the one in its sort keys, and an `updated_at` a
+    /// second before that.
     Times,
-    /// The change log names a row of no lead.
+    /// The change log refers to a row without a lead.
     LogRow,
 }
 
-/// Makes something wrong of what the store has of a lead, as a faulty program would.
+/// Corrupts the stored data of a lead, as a faulty program would.
 ///
 /// # Errors
 ///
-/// [`NotFound`](crate::error::ErrorKind::NotFound); those of a write.
+/// [`NotFound`](crate::ErrorKind::NotFound) if there is no such lead, and the errors of a write.
 pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
     store.transaction(|transaction| {
         transaction.corrupt(id, |txn, row, stored| {
@@ -191,7 +197,7 @@ pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
                 }
                 Corruption::LogRow => {
                     let version = stored.lead.version;
-                    // A record of the log alone is no change to commit.
+                    // A log record alone does not count as a change to commit.
                     txn.put_lead(row, stored)?;
                     txn.log(LoggedChange {
                         kind: ChangeKind::Updated,
@@ -205,25 +211,26 @@ pub fn corrupt(store: &LeadStore, id: LeadId, what: Corruption) -> Result<()> {
     })
 }
 
-/// Brings the search index of a store without threads up to date.
+/// Brings the search index of a store without background threads up to date.
 ///
 /// # Errors
 ///
-/// [`Unavailable`](crate::error::ErrorKind::Unavailable) if that fails.
+/// [`Unavailable`](crate::ErrorKind::Unavailable) if indexing fails.
 pub fn index(store: &LeadStore) -> Result<()> {
     store.index()
 }
 
-/// Reads arbitrary bytes as everything that a store reads from its files. No bytes may make it panic.
+/// Decodes arbitrary bytes in every format that a store reads from its files. No input may cause a
+/// panic.
 ///
 /// # Errors
 ///
-/// What was read, and then written otherwise.
+/// A description of the decoded value that does not round-trip.
 pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
     crate::storage::read_in_every_way(bytes)
 }
 
-/// How two texts compare as sorted keys, in a list sorted by name.
+/// Compares two texts by their sort keys, as a list sorted by name does.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
         crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()
@@ -231,7 +238,7 @@ pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     key(a).cmp(&key(b))
 }
 
-/// A text as sort keys and search fold it.
+/// Returns the case-folded text that sort keys and search use.
 pub fn folded(text: &str) -> String {
     crate::analyzer::fold(text)
 }

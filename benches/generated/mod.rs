@@ -1,5 +1,5 @@
-//! Leads made up from a seed, the same on every machine: names and companies with the spread of real ones, a unique
-//! e-mail each.
+//! Leads generated from a seed, the same on every machine: names and companies are distributed like
+//! real ones, and every e-mail address is unique.
 #![allow(dead_code, reason = "each bench uses a part of this module")]
 
 use std::path::Path;
@@ -94,7 +94,7 @@ const INDUSTRIES: &[&str] = &[
     "Energy",
 ];
 
-/// The fields of a lead, for whatever store.
+/// The fields of a lead, independent of the engine.
 #[derive(Clone, Debug)]
 pub struct Fields {
     pub name: String,
@@ -111,7 +111,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of the `number`th lead of those that `rng` makes.
+    /// Returns random fields for the lead with this number.
     pub fn random(rng: &mut Rng, number: usize) -> Self {
         let first = FIRST[rng.usize(..FIRST.len())];
         let last = surname(rng);
@@ -129,7 +129,7 @@ impl Fields {
                 rng.u32(200..999),
                 rng.u32(..10_000)
             ),
-            // One lead in 2,000 has a status of its own, for what is rare.
+            // One lead in 2,000 has a rare status.
             status: if number % 2_000 == 7 {
                 "disputed"
             } else {
@@ -160,7 +160,7 @@ impl Fields {
     }
 }
 
-/// The `number`th lead of those that `rng` makes.
+/// Returns a random lead with this number.
 pub fn lead(rng: &mut Rng, number: usize) -> NewLead {
     Fields::random(rng, number).new_lead()
 }
@@ -176,7 +176,7 @@ fn surname(rng: &mut Rng) -> String {
     )
 }
 
-/// How many leads an import puts into one transaction.
+/// Number of leads per transaction of an import.
 pub const BATCH: usize = 10_000;
 
 /// Imports `count` leads.
@@ -193,7 +193,8 @@ pub fn import(store: &LeadStore, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// A closed store of `count` leads in a new directory under `parent`.
+/// Creates a store of `count` leads in a new directory under `parent`, closes it and returns its
+/// path.
 pub fn store(parent: &Path, count: usize) -> Result<std::path::PathBuf> {
     let path = parent.join(format!("store-{count}"));
     let store = LeadStore::open(&path)?;

@@ -48,7 +48,7 @@ pub enum Command {
     },
     /// Show one lead
     Get { id: LeadId },
-    /// Search leads as you type
+    /// Search leads; the last word may be incomplete
     Search {
         text: String,
         /// Search only these fields: name, email, phone, company, source, tags, custom_fields,
@@ -123,7 +123,7 @@ pub struct FilterFlags {
     /// Created at or after this time: a date or an RFC 3339 timestamp
     #[arg(long, alias = "created_after", value_parser = time)]
     created_after: Option<DateTime<Utc>>,
-    /// Created before this time
+    /// Updated before this time
     #[arg(long, alias = "created_before", value_parser = time)]
     created_before: Option<DateTime<Utc>>,
     /// Updated at or after this time

@@ -147,7 +147,7 @@ pub fn table(store: &LeadStore, contacts: &[Contact]) -> Result<Vec<Row>> {
             Box::new(|c| Some(c.name())),
         ),
         (
-            "last and first name in small letters",
+            "last and first name in lower case",
             Top(3),
             Box::new(|c| Some(format!("{} {}", c.last, c.first).to_lowercase())),
         ),

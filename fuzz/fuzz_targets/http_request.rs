@@ -1,4 +1,4 @@
-//! Raw requests: never a panic, never a fault of the server's, every body JSON.
+//! Raw requests cause neither a panic nor a server error, and every response body is JSON.
 #![no_main]
 
 mod store;
@@ -31,18 +31,18 @@ struct Served {
 fn served() -> &'static Served {
     static SERVED: OnceLock<Served> = OnceLock::new();
     SERVED.get_or_init(|| {
-        let store: LeadStore = store::options().in_memory().expect("a store");
+        let store: LeadStore = store::options().in_memory().expect("the store should open");
         store::fill(&store);
         let all = store
             .credentials()
             .create_api_key("all", Scope::ALL)
-            .expect("a key")
+            .expect("the key should be created")
             .token;
         let ada = NewCredential::api_key("ada", Scope::ALL).owner_id("ada");
-        let ada = store.credentials().issue(ada).expect("a key").token;
+        let ada = store.credentials().issue(ada).expect("the key should be created").token;
         let ids = store
             .leads(&leadstore::Filter::new())
-            .map(|lead| lead.expect("a lead").id.to_string())
+            .map(|lead| lead.expect("the lead should be readable").id.to_string())
             .collect();
         let api = LeadsApi::new(store).allow_origin("https://app.example.com");
         Served {
@@ -108,7 +108,7 @@ fuzz_target!(|raw: Raw<'_>| {
     let response = served.api.handle(request);
     assert!(!response.status().is_server_error(), "{what}: {response:?}");
     if !response.body().is_empty() {
-        let body: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
+        let body: serde_json::Value = serde_json::from_slice(response.body()).expect("the body should be JSON");
         assert_eq!(
             response.status().is_client_error(),
             body.get("error").is_some(),

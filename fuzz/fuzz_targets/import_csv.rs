@@ -1,8 +1,9 @@
-//! Arbitrary bytes as a CSV file of leads, imported by the command-line tool's own code: every row goes in or is refused.
+//! Imports arbitrary bytes as a CSV file of leads with the code of the command-line tool: every row
+//! is either imported or rejected.
 #![no_main]
-#![allow(dead_code, reason = "the tool's modules have more than an import")]
+#![allow(dead_code, reason = "the modules of the tool contain more than the import")]
 
-/// The tool's own tells of a closed standard output.
+/// Replaces the macro of the tool, which also ignores a closed standard output.
 macro_rules! say {
     ($($text:tt)*) => { println!($($text)*) };
 }
@@ -21,7 +22,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let file = import::CsvFile::of(bytes.to_vec(), "fuzz").or_else(|_| {
-        // Most files have no header that means anything.
+        // Most inputs have no usable header.
         import::CsvFile::of(
             [b"name,email,deal_value,tags,status,x\n", bytes].concat(),
             "fuzz",
@@ -30,13 +31,13 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = file else { return };
     let store = leadstore::testing::without_search(store::options())
         .in_memory()
-        .expect("a store");
+        .expect("the store should open");
     let Ok(imported) = import::import(&store, &file, &ProgressBar::hidden()) else {
         panic!("the import failed")
     };
     assert_eq!(
-        store.count(&Filter::new()).expect("a count"),
+        store.count(&Filter::new()).expect("the leads should be countable"),
         imported.leads
     );
-    assert!(store.check(|_, _| ()).expect("a check").is_ok());
+    assert!(store.check(|_, _| ()).expect("the check should finish").is_ok());
 });

@@ -1,4 +1,5 @@
-//! Texts compare as their keys do: by their folded form, then as they are; folding what is folded changes nothing.
+//! Sort keys compare as their texts do: by the folded form, then by the original text. No word of a
+//! text is empty.
 #![no_main]
 
 use leadstore::testing::{compare_as_keys, folded};

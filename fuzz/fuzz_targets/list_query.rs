@@ -1,4 +1,5 @@
-//! Lists from arbitrary parameters, as the HTTP mirror parses them: refused, or answered as by going through all leads.
+//! Lists with arbitrary parameters, parsed as in the HTTP API, are either rejected, or have the
+//! totals of an iteration over all leads and pages that do not overlap.
 #![no_main]
 
 mod store;
@@ -10,7 +11,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
-struct Wanted<'a> {
+struct Input<'a> {
     status: Vec<&'a str>,
     source: Vec<&'a str>,
     owner_id: Vec<&'a str>,
@@ -28,35 +29,35 @@ struct Wanted<'a> {
 fn shared() -> &'static LeadStore {
     static STORE: OnceLock<LeadStore> = OnceLock::new();
     STORE.get_or_init(|| {
-        let store = store::options().in_memory().expect("a store");
+        let store = store::options().in_memory().expect("the store should open");
         store::fill(&store);
         store
     })
 }
 
-fuzz_target!(|wanted: Wanted<'_>| {
+fuzz_target!(|input: Input<'_>| {
     let store = shared();
     let mut filter = Filter::new();
-    filter = wanted
+    filter = input
         .status
         .iter()
         .fold(filter, |filter, value| filter.status(*value));
-    filter = wanted
+    filter = input
         .source
         .iter()
         .fold(filter, |filter, value| filter.source(*value));
-    filter = wanted
+    filter = input
         .owner_id
         .iter()
         .fold(filter, |filter, value| filter.owner_id(*value));
-    filter = wanted
+    filter = input
         .tag
         .iter()
         .fold(filter, |filter, value| filter.tag(*value));
-    if wanted.unassigned {
+    if input.unassigned {
         filter = filter.unassigned();
     }
-    if let Some((from, to)) = wanted.values {
+    if let Some((from, to)) = input.values {
         filter = filter.deal_value(
             leadstore::rust_decimal::Decimal::from(from)
                 ..leadstore::rust_decimal::Decimal::from(to),
@@ -73,44 +74,44 @@ fuzz_target!(|wanted: Wanted<'_>| {
         "updated_at",
         "created_at",
     ];
-    let named = wanted
+    let named = input
         .sort
         .iter()
         .copied()
-        .chain([known[wanted.known_sort as usize % known.len()]]);
+        .chain([known[input.known_sort as usize % known.len()]]);
     let sort: Vec<Sort> = named.filter_map(|name| name.parse().ok()).collect();
     let mut query = ListQuery::new()
         .filter(filter.clone())
         .sort(sort)
-        .page(wanted.page)
-        .per_page(wanted.per_page);
-    if let Some((offset, limit)) = wanted.window {
+        .page(input.page)
+        .per_page(input.per_page);
+    if let Some((offset, limit)) = input.window {
         query = query.window(offset, limit);
     }
-    if let Some(cursor) = wanted
+    if let Some(cursor) = input
         .cursor
         .and_then(|cursor| cursor.parse::<Cursor>().ok())
     {
         query = query.after(cursor);
     }
     let all = store.leads(&filter).count() as u64;
-    assert_eq!(store.count(&filter).expect("a count"), all);
+    assert_eq!(store.count(&filter).expect("the leads should be countable"), all);
     if let Ok(page) = store.list(&query) {
-        assert_eq!(page.total, all, "{wanted:?}");
+        assert_eq!(page.total, all, "{input:?}");
         assert!(page.items.len() as u64 <= page.total);
         if let Some(next) = page.next {
-            let again: Cursor = next.to_string().parse().expect("a cursor");
-            let after = store.list(&query.after(again)).expect("the next page");
+            let again: Cursor = next.to_string().parse().expect("the cursor should parse");
+            let after = store.list(&query.after(again)).expect("the next page should load");
             assert!(
                 after
                     .items
                     .iter()
                     .all(|lead| page.items.iter().all(|seen| seen.id != lead.id)),
-                "{wanted:?}"
+                "{input:?}"
             );
         }
     }
-    let facets = store.facets(&filter).expect("facets");
+    let facets = store.facets(&filter).expect("the facets should load");
     assert_eq!(
         facets
             .statuses

@@ -1,10 +1,10 @@
-//! Operations on a store on a simulated disk that can fail and lose power, beside the plain map of the tests: whatever was
-//! acknowledged is there, and every answer is the map's.
+//! Operations on a simulated disk that can fail and lose power, checked against the model of the
+//! tests: every acknowledged write survives, and every answer matches the model.
 #![no_main]
 #![allow(
     dead_code,
     unused_imports,
-    reason = "the tests' modules have more than is used here"
+    reason = "the modules of the tests contain more than is used here"
 )]
 
 #[path = "../../tests/it/brute_force.rs"]

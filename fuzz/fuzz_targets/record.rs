@@ -1,4 +1,4 @@
-//! Arbitrary bytes as everything that the store reads from its files.
+//! Decodes arbitrary bytes as everything that the store reads from its files.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

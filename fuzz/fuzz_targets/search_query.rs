@@ -1,5 +1,5 @@
-//! Arbitrary text as a search: refused, or answered with ranges that cut the leads' own text, the same whether the index
-//! has the leads or not.
+//! A search for arbitrary text is either rejected or returns match ranges that are valid in the
+//! text of the lead. The result is the same with and without a search index.
 #![no_main]
 
 mod store;
@@ -13,18 +13,18 @@ fn stores() -> &'static [LeadStore; 2] {
     static STORES: OnceLock<[LeadStore; 2]> = OnceLock::new();
     STORES.get_or_init(|| {
         [false, true].map(|is_indexed| {
-            let store = store::options().in_memory().expect("a store");
+            let store = store::options().in_memory().expect("the store should open");
             store::fill(&store);
             if is_indexed {
-                leadstore::testing::index(&store).expect("an index");
+                leadstore::testing::index(&store).expect("the leads should be indexed");
             }
             store
         })
     })
 }
 
-fuzz_target!(|wanted: (&str, Vec<&str>, u8, u8)| {
-    let (text, fields, typos, page) = wanted;
+fuzz_target!(|input: (&str, Vec<&str>, u8, u8)| {
+    let (text, fields, typos, page) = input;
     let fields: Vec<Field> = fields.iter().filter_map(|name| name.parse().ok()).collect();
     let typos = [TypoTolerance::Auto, TypoTolerance::Always, TypoTolerance::Never][typos as usize % 3];
     let query = SearchQuery::new(text)
@@ -60,6 +60,6 @@ fuzz_target!(|wanted: (&str, Vec<&str>, u8, u8)| {
             }
         }
         (Err(recent), Err(indexed)) => assert_eq!(recent.kind(), indexed.kind(), "{text:?}"),
-        _ => panic!("one is refused, the other not: {text:?}"),
+        _ => panic!("only one of the stores rejects the query: {text:?}"),
     }
 });

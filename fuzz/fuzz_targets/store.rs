@@ -1,10 +1,10 @@
-//! A small store with leads of every kind, the same for every input.
+//! A small store with varied leads, the same for every input.
 
 use leadstore::testing::{ManualClock, without_threads};
 use leadstore::{LeadStore, NewLead, OpenOptions};
 
 pub fn options() -> OpenOptions {
-    let now = "2026-03-01T12:00:00Z".parse().expect("a time");
+    let now = "2026-03-01T12:00:00Z".parse().expect("valid time");
     without_threads(
         OpenOptions::new()
             .clock(ManualClock::at(now))
@@ -40,9 +40,9 @@ pub fn fill(store: &LeadStore) {
                 .company("Example Corp")
                 .source("Web");
         }
-        let id = store.create(lead).expect("a lead").id;
+        let id = store.create(lead).expect("the lead should be created").id;
         if number % 10 == 9 {
-            store.delete(id).expect("a lead that is there");
+            store.delete(id).expect("the lead should exist");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A store whose files were spoilt: what it answers is true, or an error.
+//! A store with corrupted files returns correct answers or an error.
 #![no_main]
 
 mod store;
@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 
 const FILES: [&str; 3] = ["leads.redb", "leads.journal.0", "leads.journal.1"];
 
-/// A change of a file's bytes.
+/// A modification of the bytes of a file.
 #[derive(Arbitrary, Debug)]
 enum Change<'a> {
     Overwrite { at: u32, bytes: &'a [u8] },
@@ -24,7 +24,7 @@ enum Change<'a> {
     Replace { bytes: &'a [u8] },
 }
 
-/// The files of a store that was closed, or killed, with what it answers.
+/// The files of a store that was closed or killed, with its answers.
 struct Original {
     files: Vec<Vec<u8>>,
     answers: String,
@@ -34,27 +34,27 @@ fn originals() -> &'static [Original; 2] {
     static ORIGINALS: OnceLock<[Original; 2]> = OnceLock::new();
     ORIGINALS.get_or_init(|| {
         [true, false].map(|is_closed| {
-            let directory = tempfile::tempdir().expect("a directory");
+            let directory = tempfile::tempdir().expect("the directory should be created");
             let path = directory.path().join("store");
             let store = without_search(store::options())
                 .open(&path)
-                .expect("a store");
+                .expect("the store should open");
             store::fill(&store);
             if is_closed {
-                store.clone().close().expect("closed");
+                store.clone().close().expect("the store should close");
             }
             let files = FILES
-                .map(|file| std::fs::read(path.join(file)).expect("a file"))
+                .map(|file| std::fs::read(path.join(file)).expect("the file should be accessible"))
                 .to_vec();
             drop(store);
-            let answers = answers(&path).expect("answers");
+            let answers = answers(&path).expect("the intact store should answer");
             Original { files, answers }
         })
     })
 }
 
 fn answers(path: &Path) -> leadstore::Result<String> {
-    // An index is made anew by each store, which takes most of the time.
+    // Without search, because every store would rebuild its index, which takes most of the time.
     let store = without_search(store::options()).open(path)?;
     let leads = store
         .leads(&Filter::new())
@@ -75,14 +75,15 @@ fn answers(path: &Path) -> leadstore::Result<String> {
     Ok(answers)
 }
 
-/// Panics of redb are caught on the way; libFuzzer's own hook would end the process before. Others still reach it.
-fn let_panics_be_caught() {
+/// Removes the panic hook of libFuzzer, which would end the process before the store catches a
+/// panic of redb. Other panics still reach libFuzzer.
+fn remove_panic_hook() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| drop(std::panic::take_hook()));
 }
 
 fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
-    let_panics_be_caught();
+    remove_panic_hook();
     let (is_closed, changes) = input;
     let original = &originals()[usize::from(!is_closed)];
     let mut files = original.files.clone();
@@ -122,14 +123,15 @@ fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
             Change::Replace { bytes: new } => *bytes = new.to_vec(),
         }
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("the directory should be created");
     let path = directory.path().join("store");
-    std::fs::create_dir(&path).expect("a directory");
+    std::fs::create_dir(&path).expect("the directory should be created");
     for (name, bytes) in FILES.iter().zip(&files) {
-        std::fs::write(path.join(name), bytes).expect("a file");
+        std::fs::write(path.join(name), bytes).expect("the file should be accessible");
     }
     match answers(&path) {
-        // A journal that was cut off at its end is what a power cut leaves: the newest writes may be missing there.
+        // For a killed store any answer is accepted: a power cut also leaves a truncated journal,
+        // so the newest writes may be missing.
         Ok(answers) if is_closed => assert_eq!(answers, original.answers, "{changes:?}"),
         Ok(_) => {}
         Err(error) => assert!(

@@ -133,7 +133,7 @@ fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
             Ok(Visit::Continue(()))
         },
     )?;
-    state.each_deal_values(|values| sums.add(values))?;
+    state.each_deal_value_block(|values| sums.add(values))?;
     for (facet, sum) in facets.iter_mut().zip(sums.of_groups.into_iter().skip(1)) {
         facet.deals = sum.deals;
         facet.deal_value = Decimal::from_i128_with_scale(sum.ticks, 4).normalize();

@@ -1,6 +1,6 @@
-//! The one write path. Every write, whatever it is called, arrives here as a lead before and after it; this turns the
-//! pair into the record, its ids, sorted keys, bitmaps, the column of deal values and the change log. It decides nothing
-//! about leads.
+//! The single write path. Every write arrives here as a lead before and after the change, and is
+//! turned into the lead's record, its ids, sort keys, bitmaps and deal value, and the change log.
+//! This module makes no decisions about leads.
 
 use crate::error::Result;
 use crate::row::Row;

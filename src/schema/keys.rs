@@ -1,5 +1,5 @@
-//! The keys of `ids`, `keys` and `bitmaps`, in bytes whose order is the order of what they mean. `storage::tables` shows
-//! their layout.
+//! Encodes the keys of the tables `ids`, `keys` and `bitmaps` so that byte order is the order of
+//! the encoded values. `table` documents the layout.
 
 use std::cmp::Ordering;
 
@@ -23,28 +23,29 @@ const EXPIRES_AT: u8 = 0x21;
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
 
-/// Says how a text compares with its folded form.
+/// How the exact text compares with its folded form.
 const BELOW_FOLDED: u8 = 0x01;
 const AS_FOLDED: u8 = 0x02;
 const ABOVE_FOLDED: u8 = 0x03;
 
-/// The name of one bitmap: which leads are in it.
+/// Identifies a bitmap by the leads that it contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BitmapId<'a> {
-    /// Every lead that is not in the trash.
+    /// All leads that are not in the trash.
     Live,
-    /// Every lead in the trash, expired or not.
+    /// All leads in the trash, expired or not.
     Trash,
-    /// Every live lead that was created with a `created_at` before that of an earlier row.
+    /// All live leads that were created with a `created_at` before that of an earlier row.
     OutOfOrder,
-    /// Every live lead with this value, or with none.
+    /// All live leads with this value, or without a value for `None`.
     Value(BitmapField, Option<&'a str>),
-    /// Every live lead that has a value for this sort key.
+    /// All live leads that have a value in this sort index.
     Has(SortIndex),
 }
 
 impl BitmapId<'_> {
-    /// The key that the bitmap's chunks share; no other bitmap's begins with it.
+    /// Returns the key that the bitmap's chunks share. It is not a prefix of any other bitmap's
+    /// key.
     pub(crate) fn key(&self) -> Vec<u8> {
         match *self {
             Self::Live => vec![0x01],
@@ -67,8 +68,8 @@ pub(crate) fn sort_range(index: SortIndex) -> KeyRange {
     KeyRange::prefix(&[index.0])
 }
 
-/// Returns the range of the keys of a sort order from the value `from` on (from its start for `None`) and before the
-/// value `to`.
+/// Returns the range of the keys of a sort index whose values are in `from..to`. `None` leaves that
+/// side unbounded.
 pub(crate) fn sort_range_between(
     index: SortIndex,
     from: Option<[u8; 8]>,
@@ -85,7 +86,8 @@ pub(crate) fn sort_range_between(
     range
 }
 
-/// Returns the range of the bitmaps of a field's values, without the one of leads that have none.
+/// Returns the range of the bitmaps of a field's values, without the bitmap of the leads that have
+/// no value.
 pub(crate) fn value_range(field: BitmapField) -> KeyRange {
     KeyRange::prefix(&[field.0, SOME])
 }
@@ -95,7 +97,7 @@ pub(crate) fn bitmap_range(field: BitmapField) -> KeyRange {
     KeyRange::prefix(&[field.0])
 }
 
-/// Returns the range of the leads in the trash in the order of their deletion.
+/// Returns the range of the leads in the trash, in order of deletion.
 pub(crate) fn deleted_range() -> KeyRange {
     KeyRange::prefix(&[DELETED_AT])
 }
@@ -159,28 +161,30 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
     key
 }
 
-/// The value that a bitmap's key names; `None` for those that have none.
+/// Returns the value in a bitmap's key, or `None` for a bitmap of leads that does not belong to a
+/// value.
 pub(crate) fn bitmap_value(bitmap: &[u8]) -> Result<Option<String>> {
-    let damaged = || Error::corrupted("the store's file is damaged: a bitmap's key has no value");
-    let (_, rest) = bitmap.split_first().ok_or_else(damaged)?;
+    let corrupted =
+        || Error::corrupted("leads.redb is corrupted: a bitmap key has an invalid value");
+    let (_, rest) = bitmap.split_first().ok_or_else(corrupted)?;
     let Some(texts) = rest.strip_prefix(&[SOME]) else {
         return Ok(None);
     };
-    let (folded, rest) = split_text(texts).ok_or_else(damaged)?;
-    let value = match rest.split_first().ok_or_else(damaged)? {
+    let (folded, rest) = split_text(texts).ok_or_else(corrupted)?;
+    let value = match rest.split_first().ok_or_else(corrupted)? {
         (&AS_FOLDED, _) => folded,
-        (_, rest) => split_text(rest).ok_or_else(damaged)?.0,
+        (_, rest) => split_text(rest).ok_or_else(corrupted)?.0,
     };
-    String::from_utf8(value).map(Some).map_err(|_| damaged())
+    String::from_utf8(value).map(Some).map_err(|_| corrupted())
 }
 
-/// A time in bytes that sort as it does.
+/// Encodes a time in bytes that sort chronologically.
 pub(crate) fn time(time: DateTime<Utc>) -> [u8; 8] {
     (time.timestamp_micros() ^ i64::MIN).to_be_bytes()
 }
 
-/// A deal's value in bytes that sort as it does. One above what a lead may have, as a bound may be, becomes the
-/// highest.
+/// Encodes a deal value in bytes that sort numerically. A filter bound can be outside the range of
+/// a lead's deal value, and then becomes the lowest or highest encoding.
 pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
     let scaled = value
         .checked_mul(Decimal::from(10_000))
@@ -193,8 +197,8 @@ pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
     scaled.unwrap_or(beyond).to_be_bytes()
 }
 
-/// The folded form, then the text as it is: the order in which texts sort. What is its own folded form, as most e-mail
-/// addresses are, is written once.
+/// Appends the folded text, then the exact text, so that keys sort by the folded text first. A text
+/// that is its own folded form, as most e-mail addresses are, is stored once.
 fn push_sorted_text(key: &mut Vec<u8>, text: &str) {
     let folded = fold(text);
     push_text(key, &folded);
@@ -221,7 +225,8 @@ fn push_text(key: &mut Vec<u8>, text: &str) {
     key.extend([0, 1]);
 }
 
-/// The text that `bytes` begin with, and what follows it.
+/// Decodes the text at the start of `bytes`. Returns it with the rest of `bytes`, or `None` if the
+/// text has no end.
 fn split_text(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut text = Vec::new();
     let mut rest = bytes;
@@ -255,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn byte_order_of_texts_is_folded_order_then_their_own(a: String, b: String, row_a: u32, row_b: u32) {
+        fn text_keys_sort_by_folded_then_exact_text(a: String, b: String, row_a: u32, row_b: u32) {
             let with_row = |text: &str, row: u32| {
                 let mut key = text_key(text);
                 key.extend(row_bytes(Row(row)));
@@ -266,7 +271,7 @@ mod tests {
         }
 
         #[test]
-        fn byte_order_of_texts_with_zeros_is_their_own(a in "[\0-\u{2}a]{0,6}", b in "[\0-\u{2}a]{0,6}") {
+        fn text_keys_with_nul_bytes_keep_their_order(a in "[\0-\u{2}a]{0,6}", b in "[\0-\u{2}a]{0,6}") {
             let expected = (fold(&a), &a).cmp(&(fold(&b), &b));
             prop_assert_eq!(text_key(&a).cmp(&text_key(&b)), expected);
             if a != b {
@@ -275,26 +280,26 @@ mod tests {
         }
 
         #[test]
-        fn a_bitmap_s_key_gives_its_value_back(value in prop_oneof![any::<String>(), "[\0-\u{2}aA]{0,6}"]) {
+        fn bitmap_key_round_trips_its_value(value in prop_oneof![any::<String>(), "[\0-\u{2}aA]{0,6}"]) {
             prop_assert_eq!(bitmap_value(&BitmapId::Value(BitmapField::TAG, Some(&value)).key()).unwrap(), Some(value));
             prop_assert_eq!(bitmap_value(&BitmapId::Value(BitmapField::TAG, None).key()).unwrap(), None);
         }
 
         #[test]
-        fn byte_order_of_times_is_time_order(a: i64, b: i64) {
+        fn time_keys_sort_chronologically(a: i64, b: i64) {
             let (a, b) = (from_micros(a), from_micros(b));
             prop_assert_eq!(time(a).cmp(&time(b)), a.cmp(&b));
         }
 
         #[test]
-        fn byte_order_of_deal_values_is_their_order(a in 0_i64..1_000_000_000_000_000, b in 0_i64..1_000_000_000_000_000, s in 0_u32..=4, t in 0_u32..=4) {
+        fn deal_value_keys_sort_numerically(a in 0_i64..1_000_000_000_000_000, b in 0_i64..1_000_000_000_000_000, s in 0_u32..=4, t in 0_u32..=4) {
             let (a, b) = (Decimal::new(a % 10_i64.pow(11 + s), s), Decimal::new(b % 10_i64.pow(11 + t), t));
             prop_assert_eq!(deal_value(a).cmp(&deal_value(b)), a.cmp(&b));
         }
     }
 
     #[test]
-    fn the_bytes_of_keys_stay_what_they_are() {
+    fn key_encoding_is_stable() {
         assert_eq!(
             id(LeadId::from_bytes([3; 16])),
             [[1].as_slice(), &[3; 16]].concat()
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_beyond_every_deal_value_keep_their_side() {
+    fn out_of_range_deal_values_saturate() {
         assert_eq!(deal_value(Decimal::MAX), [0xff; 8]);
         assert_eq!(deal_value(Decimal::from(-1)), [0; 8]);
     }

@@ -1,8 +1,8 @@
-//! Whether everything that is derived from the leads is what it should be.
+//! Checks that everything derived from the leads is consistent with them.
 //!
-//! What is in memory meanwhile are the bitmaps, and of ids and sorted keys only how many there should be of each kind and
-//! a sum of their hashes: where those agree, so do the sets. Where they do not, the entries of that kind are gone through
-//! once more, one by one.
+//! The check keeps the bitmaps in memory. For the ids and each kind of sort key it keeps only a
+//! count and a sum of hashes: if both agree, so do the sets. If they do not, the entries of that
+//! kind are compared one by one in another pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,8 +18,9 @@ use crate::schema::derive::derive_index_entries;
 use crate::schema::store_state::StoreState;
 use crate::storage::{StoreMeta, StoredLead};
 
-/// Compares all that the tables of `state` have, over which there is nothing, with the leads, and adds what is wrong to
-/// `report`; tells `progress` how many leads were seen. An error is one of reading.
+/// Compares everything in the tables of `reader`, whose overlay must be empty, with the leads. Adds
+/// the problems to `report`, and calls `progress` with the number of leads read so far. Returns an
+/// error only if reading fails.
 pub(crate) fn check(
     state: StoreState<'_>,
     report: &mut Report,
@@ -36,7 +37,7 @@ pub(crate) fn check(
         if let Err(error) = stored {
             report.add_lost(
                 Component::Credentials,
-                format_args!("one cannot be read: {error}"),
+                format_args!("a credential cannot be read: {error}"),
             );
         }
         Ok(())
@@ -44,12 +45,12 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Whether every lead can be read, from which all else can be made anew.
+/// Returns an error if any lead cannot be read. Everything derived can be rebuilt from the leads.
 pub(crate) fn readable(state: StoreState<'_>) -> Result<()> {
     state.each_lead(|_, stored| stored.map(drop))
 }
 
-/// A set by the number of its elements and the sum of their hashes.
+/// A set, represented by the number of its elements and the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Fingerprint {
     count: u64,
@@ -65,11 +66,11 @@ impl Fingerprint {
     }
 }
 
-/// What there should be.
+/// The expected contents of the indexes, derived from the leads.
 #[derive(Default)]
 struct Expected {
     ids: Fingerprint,
-    /// By the first byte of the keys.
+    /// By tag, the first byte of the keys.
     keys: BTreeMap<u8, Fingerprint>,
     bitmaps: BTreeMap<Vec<u8>, RowSet>,
     deal_values: Fingerprint,
@@ -94,7 +95,7 @@ impl Expected {
                 }
                 Err(error) => report.add_lost(
                     Component::Leads,
-                    format_args!("row {} cannot be read: {error}", row.0),
+                    format_args!("the lead in row {} cannot be read: {error}", row.0),
                 ),
             }
             Ok(())
@@ -129,7 +130,7 @@ impl Expected {
         }
         let mut expected = BTreeSet::new();
         let mut rows = RowSet::default();
-        each_entries(state, |row, stored| {
+        each_readable_lead(state, |row, stored| {
             rows.insert(row);
             expected.extend(
                 derive_index_entries(state.catalogue, row, stored)
@@ -140,16 +141,20 @@ impl Expected {
         })?;
         state.each_stored_id(|id, row| match row {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
-            // All that is left of a lead that was there.
+            // The remains of a lead that was lost.
             Ok(row) if !rows.contains(row) => {
                 report.add(
                     Component::Leads,
-                    format_args!("{} leads to row {}, which has no lead", Hex(id), row.0),
+                    format_args!("{} refers to row {}, which has no lead", Hex(id), row.0),
                 );
             }
             Ok(row) => report.add(
                 Component::Ids,
-                format_args!("{} leads to row {}, which is not its own", Hex(id), row.0),
+                format_args!(
+                    "{} refers to row {}, whose lead does not have this id",
+                    Hex(id),
+                    row.0
+                ),
             ),
             Err(error) => report.add(
                 Component::Ids,
@@ -174,7 +179,7 @@ impl Expected {
             .filter(|tag| self.keys.get(tag) != found.get(tag))
         {
             let mut expected = BTreeSet::new();
-            each_entries(state, |row, stored| {
+            each_readable_lead(state, |row, stored| {
                 expected.extend(
                     derive_index_entries(state.catalogue, row, stored)
                         .keys
@@ -186,7 +191,7 @@ impl Expected {
                 if self::tag(key) == tag && !expected.remove(key) {
                     report.add(
                         Component::SortKeys,
-                        format_args!("{} is of no lead", Hex(key)),
+                        format_args!("{} belongs to no lead", Hex(key)),
                     );
                 }
             })?;
@@ -219,7 +224,7 @@ impl Expected {
             let (missing, foreign) = (expected.minus(found).len(), found.minus(expected).len());
             if missing + foreign > 0 {
                 let what = format_args!(
-                    "{} lacks {missing} rows and has {foreign} too many",
+                    "{} has {missing} missing and {foreign} extra rows",
                     Hex(bitmap)
                 )
                 .to_string();
@@ -231,7 +236,7 @@ impl Expected {
 
     fn compare_deal_values(&self, state: StoreState<'_>, report: &mut Report) -> Result<()> {
         let mut found = Fingerprint::default();
-        state.each_deal_values(|values| {
+        state.each_deal_value_block(|values| {
             for (row, value) in (values.first_row()..).zip(values.iter()) {
                 if let Some(value) = value {
                     found.add((Row(row), value));
@@ -242,16 +247,19 @@ impl Expected {
             let (found, expected) = (found.count, self.deal_values.count);
             report.add(
                 Component::DealValues,
-                format_args!("{found} values in the column are not those of {expected} leads"),
+                format_args!("the {found} values in the column do not match the {expected} deal values of the leads"),
             );
         }
         Ok(())
     }
 }
 
-fn each_entries(state: StoreState<'_>, mut visit: impl FnMut(Row, &StoredLead)) -> Result<()> {
+fn each_readable_lead(
+    state: StoreState<'_>,
+    mut visit: impl FnMut(Row, &StoredLead),
+) -> Result<()> {
     state.each_lead(|row, stored| {
-        // One that cannot be read was told of already.
+        // An unreadable lead is already reported.
         if let Ok(stored) = stored {
             visit(row, &stored);
         }
@@ -259,7 +267,7 @@ fn each_entries(state: StoreState<'_>, mut visit: impl FnMut(Row, &StoredLead)) 
     })
 }
 
-/// What every lead keeps to, whatever was written. `newest` is the latest time of creation in the rows before.
+/// Checks the invariants of every lead. `newest` is the latest `created_at` in earlier rows.
 fn check_lead(
     meta: &StoreMeta,
     row: Row,
@@ -275,16 +283,18 @@ fn check_lead(
         )
     };
     if row.0 >= meta.next_row {
-        wrong("its row was never given out");
+        wrong("its row was never allocated");
     }
     if lead.created_at > meta.newest_created_at {
-        wrong("it is newer than the newest lead");
+        wrong("its created_at is after the latest created_at in the store's metadata");
     }
     if lead.created_at < newest && !stored.out_of_order {
-        wrong("it is older than the lead of an earlier row, and not marked so");
+        wrong(
+            "its created_at is before that of an earlier row, but it is not marked as out of order",
+        );
     }
     if lead.updated_at < lead.created_at {
-        wrong("it was changed before it was created");
+        wrong("its updated_at is before its created_at");
     }
 }
 
@@ -293,7 +303,7 @@ fn check_log(state: StoreState<'_>, report: &mut Report) -> Result<()> {
     let mut last = None;
     state.each_log_record(|seq, record| {
         let Some(seq) = seq else {
-            return report.add(Component::ChangeLog, "a record is of no commit");
+            return report.add(Component::ChangeLog, "a record has an invalid key");
         };
         match record {
             Ok((commit, changes)) => {
@@ -301,38 +311,44 @@ fn check_log(state: StoreState<'_>, report: &mut Report) -> Result<()> {
                 if changes.iter().any(|change| change.row.0 >= meta.next_row) {
                     report.add(
                         Component::ChangeLog,
-                        format_args!("commit {} changed a row that was never given out", seq.0),
+                        format_args!("commit {} changed a row that was never allocated", seq.0),
                     );
                 }
             }
             Err(error) => report.add(
                 Component::ChangeLog,
-                format_args!("commit {} cannot be read: {error}", seq.0),
+                format_args!("the record of commit {} cannot be read: {error}", seq.0),
             ),
         }
         if seq < meta.log_start || seq > meta.seq {
             report.add(
                 Component::ChangeLog,
-                format_args!("commit {} is none of those that it should hold", seq.0),
+                format_args!(
+                    "commit {} is outside the range that the log should contain",
+                    seq.0
+                ),
             );
         }
     })?;
-    // A store in which nothing was ever written has no record.
+    // A store that was never written to has no log record.
     if meta.seq.0 > 0 && last != Some((meta.seq, meta.commit_id)) {
         report.add(
             Component::ChangeLog,
-            format_args!("the last commit, {}, is not its last", meta.seq.0),
+            format_args!(
+                "the last readable record is not that of the last commit, {}",
+                meta.seq.0
+            ),
         );
     }
     Ok(())
 }
 
-/// What kind of key it is.
+/// Returns the tag of a key, which identifies its kind.
 fn tag(key: &[u8]) -> u8 {
     key.first().copied().unwrap_or_default()
 }
 
-/// A key as a reader of `table` can decipher it.
+/// Displays a key in hexadecimal, to be decoded with the layout in `table`.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

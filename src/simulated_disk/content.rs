@@ -1,4 +1,4 @@
-//! What is in a file: blocks that copies share until one of them is written to.
+//! The contents of a file, in copy-on-write blocks that copies share.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Content {
         if offset + out.len() as u64 > self.length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let (mut index, mut start) = place(offset);
+        let (mut index, mut start) = locate(offset);
         let mut rest = out;
         while !rest.is_empty() {
             let block = self
@@ -36,7 +36,7 @@ impl Content {
         Ok(())
     }
 
-    /// Writes, and makes the file longer where that is needed.
+    /// Writes `data`, and extends the file if necessary.
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) {
         if data.is_empty() {
             return;
@@ -45,7 +45,7 @@ impl Content {
         if end > self.length {
             self.set_len(end);
         }
-        let (mut index, mut start) = place(offset);
+        let (mut index, mut start) = locate(offset);
         let mut rest = data;
         while let Some(block) = self.blocks.get_mut(index).filter(|_| !rest.is_empty()) {
             let (part, after) = rest.split_at((BLOCK - start).min(rest.len()));
@@ -58,12 +58,12 @@ impl Content {
     }
 
     pub(crate) fn set_len(&mut self, length: u64) {
-        let (index, start) = place(length);
+        let (index, start) = locate(length);
         if length < self.length
             && let Some(block) = self.blocks.get_mut(index)
             && let Some(tail) = Arc::make_mut(block).get_mut(start..)
         {
-            // What is cut off does not come back when the file grows again.
+            // Truncated data must not reappear when the file grows again.
             tail.fill(0);
         }
         let zeros = Arc::new([0; BLOCK]);
@@ -72,8 +72,8 @@ impl Content {
     }
 }
 
-/// The block that a byte lies in, and where in it.
-fn place(offset: u64) -> (usize, usize) {
+/// Returns the index of the block that contains a byte, and the byte's offset in the block.
+fn locate(offset: u64) -> (usize, usize) {
     let block = BLOCK as u64;
     ((offset / block) as usize, (offset % block) as usize)
 }

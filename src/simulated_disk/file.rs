@@ -1,4 +1,5 @@
-//! One file: what is read of it, what of that is on the disk for certain, and what was changed since.
+//! A file: its contents as reads see them, its durable contents, and the changes since the last
+//! sync.
 
 use std::io;
 
@@ -6,17 +7,17 @@ use fastrand::Rng;
 
 use crate::simulated_disk::content::Content;
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes atomically, in bytes.
 const SECTOR: u64 = 512;
 
 #[derive(Clone, Default)]
 pub(crate) struct File {
     current: Content,
     durable: Content,
-    /// What was changed since the last sync, in order.
+    /// The changes since the last sync, in order.
     unsynced: Vec<FileChange>,
-    /// Whether a sync has failed, so that what is read may not be what the disk has.
-    is_doubtful: bool,
+    /// True if a sync has failed, so that reads may return data that is not on the disk.
+    may_differ_from_disk: bool,
 }
 
 #[derive(Clone)]
@@ -34,7 +35,8 @@ impl FileChange {
     }
 }
 
-/// By which odds unsynced changes are kept at one power cut: all, none, most, some.
+/// The probabilities, at one power cut, that an unsynced change is kept and that a write is torn.
+/// They vary so that a power cut may keep all changes, none, most or some.
 pub(crate) struct Odds {
     kept: f64,
     torn: f64,
@@ -80,27 +82,29 @@ impl File {
         }
     }
 
-    /// A sync that fails has written any part, and the rest counts as written from now on.
-    pub(crate) fn fail_to_sync(&mut self, rng: &mut Rng) {
-        self.durable = self.any_part(rng);
+    /// Fails a sync: any part of the unsynced changes becomes durable, and the rest counts as
+    /// synced from now on.
+    pub(crate) fn fail_sync(&mut self, rng: &mut Rng) {
+        self.durable = self.durable_with_random_changes(rng);
         self.unsynced.clear();
-        self.is_doubtful = true;
+        self.may_differ_from_disk = true;
     }
 
     pub(crate) fn after_power_cut(&self, rng: &mut Rng) -> Self {
-        let content = self.any_part(rng);
+        let content = self.durable_with_random_changes(rng);
         Self {
             current: content.clone(),
             durable: content,
             unsynced: Vec::new(),
-            is_doubtful: false,
+            may_differ_from_disk: false,
         }
     }
 
-    /// What the next process reads, for which the kernel may have to go back to the disk.
-    pub(crate) fn reread(&self, rng: &mut Rng) -> Self {
+    /// Returns the file as the next process reads it. After a failed sync, the kernel may have to
+    /// read the data from the disk again.
+    pub(crate) fn after_process_kill(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
-        if self.is_doubtful && rng.bool() {
+        if self.may_differ_from_disk && rng.bool() {
             file.drop_page_cache();
         }
         file
@@ -111,11 +115,12 @@ impl File {
         self.unsynced
             .iter()
             .for_each(|change| change.apply(&mut self.current));
-        self.is_doubtful = false;
+        self.may_differ_from_disk = false;
     }
 
-    /// What is durable, with any part of what was not synced.
-    fn any_part(&self, rng: &mut Rng) -> Content {
+    /// Returns the durable contents with a random subset of the unsynced changes, some of them
+    /// torn.
+    fn durable_with_random_changes(&self, rng: &mut Rng) -> Content {
         let odds = Odds::random(rng);
         let mut content = self.durable.clone();
         for change in &self.unsynced {
@@ -131,14 +136,15 @@ impl File {
     }
 }
 
-/// Writes some sectors of a write, and may make the file as long as if it had been whole.
+/// Writes some sectors of a torn write. May extend the file to the length that the complete write
+/// would have given it.
 fn tear(offset: u64, data: &[u8], content: &mut Content, rng: &mut Rng) {
     let end = offset + data.len() as u64;
     if end > content.len() && rng.bool() {
         content.set_len(end);
     }
     let (mut at, mut rest) = (offset, data);
-    // From one sector to the next, or from the first ones to none.
+    // Either each sector is kept or lost on its own, or only a prefix of the sectors is kept.
     let (by_sector, mut kept) = (rng.bool(), true);
     while !rest.is_empty() {
         let (sector, after) = rest.split_at(((SECTOR - at % SECTOR) as usize).min(rest.len()));

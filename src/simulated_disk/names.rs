@@ -1,4 +1,5 @@
-//! The names of files. They change apart from what is in the files, and are durable once their directory is synced.
+//! The names of files. They change independently of the contents, and are durable once their
+//! directory is synced.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::simulated_disk::file::Odds;
 pub(crate) struct Names {
     current: BTreeMap<String, u64>,
     durable: BTreeMap<String, u64>,
-    /// What was changed since the last sync of its directory, in order.
+    /// The changes since the last sync of their directories, in order.
     unsynced: Vec<NameChange>,
 }
 
@@ -45,22 +46,22 @@ impl Names {
     }
 
     pub(crate) fn ids(&self) -> Vec<u64> {
-        // By their number, since names can be random.
+        // Sorted by id, because names can be random and would make the order random too.
         let mut ids: Vec<u64> = self.current.values().copied().collect();
         ids.sort_unstable();
         ids
     }
 
-    /// The names in a directory, without its own.
+    /// Returns the names of the files in a directory, without the directory's path.
     pub(crate) fn in_directory(&self, directory: &str) -> Vec<String> {
         let paths = self.current.keys().map(|path| split(path));
         paths
-            .filter(|(its, _)| *its == directory)
+            .filter(|(parent, _)| *parent == directory)
             .map(|(_, name)| name.to_owned())
             .collect()
     }
 
-    /// Gives a name to a file, or takes it away.
+    /// Assigns a name to a file, or removes the name.
     pub(crate) fn set(&mut self, name: &str, id: Option<u64>) {
         self.change(NameChange::Set(name.to_owned(), id));
     }
@@ -91,7 +92,8 @@ impl Names {
         });
     }
 
-    /// Takes every name in a directory and those in it away, as if it had never been there.
+    /// Removes all names in a directory, subdirectories included, as if the directory had never
+    /// existed.
     pub(crate) fn clear(&mut self, directory: &str) {
         let is_in = |path: &str| {
             let rest = path.strip_prefix(directory);
@@ -118,7 +120,7 @@ impl Names {
     }
 }
 
-/// A directory, and the name in it.
+/// Splits a path into the directory and the file name.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }

@@ -1,5 +1,6 @@
-//! Arbitrary bytes read as everything that the store reads from its files, for fuzz targets: no bytes can make a reader
-//! panic or ask for more memory than they could need, and what is read is written as it was.
+//! Decodes arbitrary bytes with every decoder of the storage layer, for fuzz targets. No input may
+//! make a decoder panic or allocate more memory than the input can justify, and every decoded
+//! record must round-trip.
 
 use crate::row::{RowBits, chunk_length};
 use crate::storage::file::checksummed::ChecksummedFile;
@@ -13,12 +14,13 @@ use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::block::BlockKeys;
 use redb::StorageBackend as _;
 
-/// Reads `bytes` in every way, and tells what was read and written otherwise.
+/// Decodes `bytes` in every format. Returns an error that describes a value that does not
+/// round-trip.
 pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     if let Ok(stored) = lead_record::decode(bytes) {
         let again = lead_record::encode(&stored).map_err(|error| error.to_string())?;
         if lead_record::decode(&again).map_err(|error| error.to_string())? != stored {
-            return Err(format!("{stored:?} is written as something else"));
+            return Err(format!("{stored:?} does not round-trip"));
         }
     }
     if let Ok(meta) = StoreMeta::decode(bytes) {
@@ -30,7 +32,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     if let Ok((commit, changes)) = change_log::decode(bytes) {
         let again = change_log::encode(commit, &changes).map_err(|error| error.to_string())?;
         if change_log::decode(&again).map_err(|error| error.to_string())? != (commit, changes) {
-            return Err("a log record is written as something else".to_owned());
+            return Err("a log record does not round-trip".to_owned());
         }
     }
     #[cfg(feature = "http")]
@@ -75,9 +77,9 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// What the fuzz target begins with; each kind of record is among it.
+    /// The seed corpus of the fuzz target contains every kind of record.
     #[test]
-    fn the_seeds_of_the_fuzz_target_are_written_as_they_are_read() {
+    fn fuzz_seeds_round_trip() {
         let Ok(seeds) =
             std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/record"))
         else {

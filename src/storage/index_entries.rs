@@ -9,9 +9,9 @@ use crate::storage::key::chunk_key;
 pub(crate) struct IndexEntries {
     /// The keys of its id and its external id.
     pub(crate) ids: Vec<Vec<u8>>,
-    /// Its sorted keys.
+    /// Its sort keys.
     pub(crate) keys: Vec<Vec<u8>>,
-    /// The keys of the bitmaps that its row is in.
+    /// Keys of the bitmaps that contain its row.
     pub(crate) bitmaps: Vec<Vec<u8>>,
     /// Its deal value in ten-thousandths.
     pub(crate) deal_value: Option<u64>,

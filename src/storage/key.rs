@@ -4,7 +4,8 @@
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row};
 
-/// The rows of one chunk of a bitmap share the upper 16 bits of their numbers.
+/// Length of the chunk number at the end of a bitmap key. It is the upper 16 bits of the rows in
+/// the chunk.
 pub(crate) const CHUNK_SUFFIX: usize = 2;
 const ROW_SUFFIX: usize = 4;
 
@@ -18,7 +19,8 @@ pub(crate) struct KeyRange {
 }
 
 impl KeyRange {
-    /// Every key that begins with `prefix`, which must not be all `FF`.
+    /// Returns the range of all keys that start with `prefix`, which must not consist of `FF` bytes
+    /// only.
     pub(crate) fn prefix(prefix: &[u8]) -> Self {
         let mut to = prefix.to_vec();
         while to.last() == Some(&0xff) {
@@ -33,7 +35,7 @@ impl KeyRange {
         }
     }
 
-    /// The records of the leads from one row to another.
+    /// Returns the range of the lead records from `first` to `last`, inclusive.
     pub(crate) fn rows(first: Row, last: Row) -> Self {
         Self {
             from: row_bytes(first).to_vec(),
@@ -41,18 +43,19 @@ impl KeyRange {
         }
     }
 
-    /// What of this range comes after the key of `value` and `row` in a direction.
+    /// Narrows the range to the keys after the key of `value` and `row` in `direction`.
     pub(crate) fn beyond(mut self, value: &[u8], row: Row, direction: Direction) -> Self {
         let key = [value, &row_bytes(row)].concat();
         match direction {
-            // The next key in byte order. A value that is none of this range's leaves it as it is.
+            // Appending 00 gives the next key in byte order. A key before the start of the range
+            // does not change the range.
             Direction::Ascending => self.from = self.from.max([key.as_slice(), &[0]].concat()),
             Direction::Descending => self.to = self.to.min(key),
         }
         self
     }
 
-    /// What of this range begins with the keys of `value` in a direction.
+    /// Narrows the range to start with the keys of `value` in `direction`.
     pub(crate) fn starting_with(mut self, value: &[u8], direction: Direction) -> Self {
         match direction {
             Direction::Ascending => self.from = self.from.max(value.to_vec()),
@@ -61,48 +64,50 @@ impl KeyRange {
         self
     }
 
-    /// Every block of the column of deal values.
+    /// Returns the range of all blocks in the column of deal values.
     pub(crate) fn deal_values() -> Self {
         Self::prefix(&[DEAL_VALUES])
     }
 }
 
-/// The row at the end of a sorted key, and what comes before it: the sort key's tag and value.
+/// Splits a sort key into the tag and value, and the row at its end.
 pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
-    let damaged = || Error::corrupted("the store's file is damaged: a sorted key has no row");
-    let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(damaged)?;
+    let corrupted = || Error::corrupted("leads.redb is corrupted: a sort key has no row");
+    let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(corrupted)?;
     Ok((value, Row(u32::from_be_bytes(*row))))
 }
 
-/// The key of the block of deal values that begins with a row.
+/// Returns the key of the block of deal values that starts with `first_row`.
 pub(crate) fn deal_value_block(first_row: u32) -> Vec<u8> {
     [&[DEAL_VALUES], first_row.to_be_bytes().as_slice()].concat()
 }
 
-/// The row that a key ends with: of a lead, or the first one of a block of a column.
+/// Returns the row at the end of a key: the row of a lead, or the first row of a block of a column.
 pub(crate) fn row(key: &[u8]) -> Result<u32> {
     Ok(split_row(key)?.1.0)
 }
 
-/// The key of the chunk of a bitmap that has a row in it.
+/// Returns the key of the bitmap chunk that `row` belongs to.
 pub(crate) fn chunk_key(bitmap: &[u8], row: Row) -> Vec<u8> {
     [bitmap, &((row.0 >> 16) as u16).to_be_bytes()].concat()
 }
 
-/// Which chunk of a bitmap a key names.
+/// Returns the chunk number at the end of a bitmap key.
 pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
-    let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
+    let corrupted =
+        || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");
     key.last_chunk::<CHUNK_SUFFIX>()
         .map(|number| u16::from_be_bytes(*number))
-        .ok_or_else(damaged)
+        .ok_or_else(corrupted)
 }
 
-/// A value's bitmap key without its chunk: equal for the chunks of one value.
+/// Returns a bitmap key without its chunk number. It is the same for all chunks of a bitmap.
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
-    let damaged = || Error::corrupted("the store's file is damaged: a bitmap has no chunk number");
+    let corrupted =
+        || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");
     key.split_last_chunk::<CHUNK_SUFFIX>()
         .map(|(bitmap, _)| bitmap)
-        .ok_or_else(damaged)
+        .ok_or_else(corrupted)
 }
 
 pub(crate) fn row_bytes(row: Row) -> [u8; ROW_SUFFIX] {
@@ -116,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_prefix_range_holds_exactly_what_begins_with_it(prefix in proptest::collection::vec(0_u8..0xff, 1..4), key: Vec<u8>) {
+        fn prefix_range_contains_exactly_the_keys_with_the_prefix(prefix in proptest::collection::vec(0_u8..0xff, 1..4), key: Vec<u8>) {
             let range = KeyRange::prefix(&prefix);
             prop_assert_eq!(range.from <= key && key < range.to, key.starts_with(&prefix));
         }

@@ -1,4 +1,4 @@
-//! A key that is held in several places at once: in the overlay, in copies of it, in the journal's entry.
+//! A reference-counted key, shared by the overlay, its copies and the journal's redo operations.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -9,8 +9,8 @@ use bincode::de::{BorrowDecode, BorrowDecoder};
 use bincode::enc::{Encode, Encoder};
 use bincode::error::{DecodeError, EncodeError};
 
-/// Bytes that are compared by their first eight before the rest is looked at: that lies elsewhere in memory, and most
-/// comparisons in a large map end there.
+/// Bytes that are compared by their first eight bytes before the rest. The rest is elsewhere in
+/// memory, and most comparisons in a large map are decided by the first eight.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedKey {
     head: u64,
@@ -22,7 +22,7 @@ impl From<&[u8]> for SharedKey {
         let mut head = [0; 8];
         head.iter_mut()
             .zip(bytes)
-            .for_each(|(place, byte)| *place = *byte);
+            .for_each(|(target, byte)| *target = *byte);
         Self {
             head: u64::from_be_bytes(head),
             bytes: bytes.into(),
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_order_as_their_bytes_do(a in proptest::collection::vec(0_u8..3, 0..12), b in proptest::collection::vec(0_u8..3, 0..12)) {
+        fn shared_keys_order_like_their_bytes(a in proptest::collection::vec(0_u8..3, 0..12), b in proptest::collection::vec(0_u8..3, 0..12)) {
             let (first, second) = (SharedKey::from(a.as_slice()), SharedKey::from(b.as_slice()));
             prop_assert_eq!(first.cmp(&second), a.cmp(&b));
             prop_assert_eq!(first == second, a == b);

@@ -1,7 +1,7 @@
-//! Every table of the file `leads.redb`, with its keys and values.
+//! The tables of `leads.redb`, with their keys and values.
 //!
-//! All keys and values are bytes that `key`, `record`, `meta` and `log` write; redb orders them bytewise.
-//! Numbers in keys are big-endian, so that byte order is number order.
+//! All keys and values are bytes, written by `key`, `record`, `meta` and `change_log`. redb orders
+//! keys bytewise. Numbers in keys are big-endian, so that byte order is numeric order.
 //!
 //! ```text
 //! leads     row u32                                     -> lead record (see `record`)
@@ -9,8 +9,8 @@
 //! ids       01 uuid[16]                                 -> row u32        the row of an id, trash included
 //!           02 external id                              -> row u32        the row of an external id, trash included
 //!
-//! keys      the begin of a block                        -> sorted keys    see `block` and `key_blocks`
-//!           10 created_at                      row u32                    live leads by each sort key;
+//! keys      lower bound of a block                      -> sort keys      see `block` and `key_blocks`
+//!           10 created_at                      row u32                    live leads in each sort index;
 //!           11 updated_at                      row u32                    a lead without a value has no key
 //!           12 folded name, name               row u32
 //!           13 folded company, company         row u32
@@ -24,32 +24,35 @@
 //!           03                                 chunk u16 -> rows          live leads created out of created_at order
 //!           04 01 folded status, status        chunk u16 -> rows          live leads with this status
 //!           05 01 folded source, source        chunk u16 -> rows          live leads with this source,
-//!           05 FF                              chunk u16 -> rows            with none
+//!           05 FF                              chunk u16 -> rows            without a source
 //!           06 01 folded owner_id, owner_id    chunk u16 -> rows          live leads of this owner,
-//!           06 FF                              chunk u16 -> rows            of nobody
+//!           06 FF                              chunk u16 -> rows            without an owner
 //!           07 01 folded tag, tag              chunk u16 -> rows          live leads with this tag
-//!           08 sort key (13, 14, 15)           chunk u16 -> rows          live leads with a value for this sort key
+//!           08 sort index (13, 14, 15)         chunk u16 -> rows          live leads with a value in this sort index
 //!
 //! columns   01                                 row u32  -> deal values    of 512 rows from this one on (see `column`)
 //!
-//! log       seq u64, part u32                           -> log record     what a commit changed (see `log`)
+//! log       seq u64, part u32                           -> log record     changes of a commit (see `change_log`)
 //!
 //! creds     credential id[16]                           -> credential record (see `credential`)
 //!
 //! meta      "format"                                    -> u32, little-endian; read before anything else
-//!           "header"                                    -> header record (see `meta`)
+//!           "header"                                    -> metadata record (see `meta`)
 //! ```
 //!
-//! A text in a key has every 00 written as 00 FF and ends with 00 01, so that no text is a prefix of another and
-//! byte order is text order. Between a folded text and the text itself stands 01 if that is lower, 03 if it is higher;
-//! 02 stands for a text that is its own folded form. Times are microseconds since 1970 as i64 with the sign bit flipped.
+//! In the text of a key, every 00 is written as 00 FF, and the text ends with 00 01. No text is
+//! therefore a prefix of another, and byte order is text order. Between a folded text and the exact
+//! text is 01 if the exact text is lower, and 03 if it is higher. 02 replaces the exact text if it
+//! equals its folded form. Times are microseconds since 1970 as i64 with the sign bit flipped.
 //!
-//! Rows in a bitmap are those of one chunk, `row / 65,536`, as a roaring bitmap in its
-//! [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec); an empty chunk has no entry.
+//! A bitmap is stored in chunks, numbered `row / 65,536`. The rows of a chunk are a roaring bitmap
+//! in its [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec). An empty chunk has
+//! no entry.
 //!
-//! The file itself is one of redb's in sealed blocks, see `sealed_file`.
+//! The file is a redb database in checksummed blocks, see `file::checksummed`.
 //!
-//! What was committed since the last checkpoint is not in the tables yet: see `journal` and `overlay`.
+//! Changes committed since the last checkpoint are not in the tables yet, see `journal` and
+//! `overlay`.
 
 pub(crate) mod bitmap_cache;
 pub(crate) mod bitmap_chunk;

@@ -116,8 +116,8 @@ fn check_of_a_healthy_store_is_clean_and_reports_progress() {
 #[test]
 fn check_finds_and_repair_fixes_every_kind_of_corruption() {
     const MISSING: (Component, &str) = (Component::SortKeys, "0005 is missing");
-    const ROW_MISSING: (Component, &str) = (Component::Bitmaps, "lacks 1 rows and has 0 too many");
-    const ROW_TOO_MANY: (Component, &str) = (Component::Bitmaps, "lacks 0 rows and has 1 too many");
+    const ROW_MISSING: (Component, &str) = (Component::Bitmaps, "has 1 missing and 0 extra rows");
+    const ROW_TOO_MANY: (Component, &str) = (Component::Bitmaps, "has 0 missing and 1 extra rows");
     const ID_MISSING: (Component, &str) = (Component::Ids, "of row 5 is missing");
     let corruptions = [
         (Corruption::IdMissing, vec![ID_MISSING]),
@@ -125,26 +125,29 @@ fn check_finds_and_repair_fixes_every_kind_of_corruption() {
         (
             Corruption::IdAstray,
             vec![
-                (Component::Leads, "leads to row 1048581, which has no lead"),
+                (Component::Leads, "refers to row 1048581, which has no lead"),
                 ID_MISSING,
             ],
         ),
         (
             Corruption::IdOfAnother,
             vec![
-                (Component::Ids, "leads to row 4, which is not its own"),
+                (
+                    Component::Ids,
+                    "refers to row 4, whose lead does not have this id",
+                ),
                 ID_MISSING,
             ],
         ),
         (
             Corruption::KeyTooMany,
-            vec![(Component::SortKeys, "is of no lead")],
+            vec![(Component::SortKeys, "belongs to no lead")],
         ),
         (
             Corruption::DealValue,
             vec![(
                 Component::DealValues,
-                "19 values in the column are not those of 19 leads",
+                "the 19 values in the column do not match the 19 deal values of the leads",
             )],
         ),
     ]
@@ -237,14 +240,14 @@ fn contradictory_records_are_reported() {
     assert!(
         report.problems[0]
             .message
-            .ends_with("changed a row that was never given out"),
+            .ends_with("changed a row that was never allocated"),
         "{report:?}"
     );
     testing::corrupt(&store, ids[5], Corruption::Times).unwrap();
     let report = check(&store);
     for message in [
-        "older than the lead of an earlier row, and not marked so",
-        "changed before it was created",
+        "is before that of an earlier row, but it is not marked as out of order",
+        "its updated_at is before its created_at",
     ] {
         let reported = |problem: &&Problem| {
             problem.part == Component::Leads && problem.message.contains(message)

@@ -1,4 +1,4 @@
-//! What the stores take on disk and in memory, and how long they take to open.
+//! Disk usage, memory usage and open times of the stores.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,14 +8,14 @@ use fastrand::Rng;
 use leadstore::LeadStore;
 
 use crate::generated::{BATCH, Fields};
-use crate::measure::{Report, row_of};
+use crate::measure::{Report, summarize};
 use crate::ours::Ours;
 use crate::peer::{ListCase, Peer, SearchCase, SortBy};
 use crate::rows::CACHE_BYTES;
 use crate::sqlite::Sqlite;
 
-/// What everything below a directory takes of the disk, in millions of bytes. On Unix that is what `du` says: a file
-/// that was lengthened but not written yet takes less than its length.
+/// Returns the disk usage of everything below a directory, in millions of bytes. On Unix this is
+/// what `du` reports: a file that was extended but not yet written uses less than its length.
 pub fn megabytes(directory: &Path) -> f64 {
     #[cfg(unix)]
     let taken =
@@ -47,7 +47,7 @@ fn open_ours(path: &Path) -> f64 {
     time
 }
 
-/// Until the first trivial answer, since SQLite opens its file then.
+/// Includes the first trivial query, because SQLite does not open its file before it.
 fn open_theirs(path: &Path) -> f64 {
     let begun = Instant::now();
     let mut sqlite = Sqlite::open(path, CACHE_BYTES);
@@ -69,14 +69,15 @@ pub fn open_after_a_clean_close(
         .collect();
     report
         .rows
-        .push(row_of("open after a clean close", leads, "SQLite", samples));
+        .push(summarize("open after a clean close", leads, "SQLite", samples));
 }
 
-/// Opens stores after a process that wrote leads to them, one durable write each, was aborted.
+/// Measures opening the stores after a process that wrote leads, one durable write each, has
+/// aborted.
 pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs: &Path) {
     let crash = |peer: &str, path: &Path| {
         let output = process(peer, leads, path).output().unwrap();
-        assert!(!output.status.success(), "the process was to be aborted");
+        assert!(!output.status.success(), "the process should have aborted");
     };
     let samples = (0..5).map(|_| {
         crash("ours-crashes", ours);
@@ -84,7 +85,7 @@ pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs
         crash("sqlite-crashes", theirs);
         (our_time, open_theirs(theirs))
     });
-    report.rows.push(row_of(
+    report.rows.push(summarize(
         "open after a crash",
         leads,
         "SQLite",
@@ -92,7 +93,7 @@ pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs
     ));
 }
 
-/// This program again, for one engine.
+/// Returns the command that runs this program again for one engine.
 fn process(peer: &str, leads: usize, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -107,7 +108,7 @@ fn process(peer: &str, leads: usize, path: &Path) -> Command {
     command
 }
 
-/// The most memory that a process of its own ever held while it imported, listed and searched. Linux only.
+/// Measures the peak memory of a separate process that imports, lists and searches. Linux only.
 pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
     let peak = |peer: &str| {
         let output = process(peer, leads, &directory.join("peak").join(peer))
@@ -124,7 +125,7 @@ pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
             .unwrap()
     };
     let sample = (peak("ours"), peak("sqlite"));
-    report.rows.push(row_of(
+    report.rows.push(summarize(
         "peak memory of import, lists and searches, MB",
         leads,
         "SQLite",
@@ -132,11 +133,11 @@ pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
     ));
 }
 
-/// How many leads a process writes before it is aborted.
-const WRITTEN: usize = 3_000;
+/// Number of leads that a process writes before it aborts.
+const LEADS_BEFORE_ABORT: usize = 3_000;
 
-/// What such a process does: it writes and ends at once, or does the same work as the other engine's and prints its
-/// peak in megabytes.
+/// Runs as such a process: either writes leads and aborts, or imports, lists and searches and
+/// prints its peak memory in megabytes.
 pub fn child(peer: &str, directory: &Path, leads: usize) {
     let mut store: Box<dyn Peer> = match peer {
         "ours" | "ours-crashes" => Box::new(Ours::open(directory, CACHE_BYTES)),
@@ -144,9 +145,9 @@ pub fn child(peer: &str, directory: &Path, leads: usize) {
     };
     let mut rng = Rng::with_seed(1);
     if peer.ends_with("-crashes") {
-        // With numbers that no other lead has, or it would be a great chance.
+        // Random numbers, so that a collision with another lead is very unlikely.
         let first = 2 * leads + Rng::new().usize(..4_000_000);
-        for number in first..first + WRITTEN {
+        for number in first..first + LEADS_BEFORE_ABORT {
             store.create(number, &Fields::random(&mut rng, number));
         }
         std::process::abort();

@@ -1,4 +1,5 @@
-//! What the machine does at best, in the same run: nothing built on it can be faster.
+//! Limits of the machine, measured in the same run: nothing built on these operations can be
+//! faster.
 
 use std::collections::HashMap;
 use std::hint::black_box;

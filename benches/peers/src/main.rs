@@ -1,8 +1,9 @@
-//! The same work on leadstore, on SQLite with FTS5, and on native_db for what it can do, in one run: engines are
-//! interleaved round by round, every answer is compared before it is timed, and each row reports the median ratio with
-//! its spread.
+//! The same workloads on leadstore, on SQLite with FTS5, and on native_db where it supports them,
+//! in one run. Engines are interleaved round by round, every answer is compared before it is timed,
+//! and each row reports the median ratio with its spread.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows list,search] [--json FILE]`
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows
+//! list,search] [--json FILE]`
 
 #[path = "../../generated/mod.rs"]
 mod generated;
@@ -22,22 +23,22 @@ use clap::Parser;
 
 #[derive(Parser)]
 struct Arguments {
-    /// How many leads each store holds
+    /// Number of leads per store
     #[arg(long, default_value_t = 100_000)]
     leads: usize,
-    /// Only rows whose name begins with one of these
+    /// Measure only rows whose name begins with one of these
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
-    /// How many rounds each row is measured for
+    /// Number of rounds per row
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Write the figures here, as JSON
+    /// Write the results to this file as JSON
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Where the stores are made; a temporary directory otherwise
+    /// Directory for the stores; a temporary one by default
     #[arg(long)]
     directory: Option<PathBuf>,
-    /// What a process started by this one does, see `footprint`
+    /// The role of a child process, see `footprint`
     #[arg(long, hide = true)]
     child: Option<String>,
 }
@@ -45,7 +46,7 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     if let Some(peer) = &arguments.child {
-        let directory = arguments.directory.expect("a child is told its directory");
+        let directory = arguments.directory.expect("a child process gets --directory");
         footprint::child(peer, &directory, arguments.leads);
         return;
     }
@@ -53,14 +54,14 @@ fn main() {
     let directory = arguments
         .directory
         .unwrap_or_else(|| temporary.path().to_owned());
-    let wanted = |row: &str| {
+    let selected = |row: &str| {
         arguments.rows.is_empty()
             || arguments
                 .rows
                 .iter()
                 .any(|start| row.starts_with(start.as_str()))
     };
-    let report = rows::run(&directory, arguments.leads, arguments.rounds, &wanted);
+    let report = rows::run(&directory, arguments.leads, arguments.rounds, &selected);
     println!("{}", report.markdown());
     if let Some(path) = arguments.json {
         std::fs::write(path, report.json()).expect("the JSON file can be written");

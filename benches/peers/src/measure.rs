@@ -1,11 +1,11 @@
-//! Interleaved timing, and the report of it.
+//! Interleaved timing and its report.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// One line of the table: what a peer takes, over what we take.
+/// A row of the table. The ratio is the figure of the peer divided by that of leadstore.
 #[derive(Serialize)]
 pub struct Row {
     pub row: String,
@@ -21,16 +21,17 @@ pub struct Row {
 #[derive(Default)]
 pub struct Report {
     pub rows: Vec<Row>,
-    /// What the machine does at best: name and figure.
+    /// Further lines of the table, each a name and a figure.
     pub limits: Vec<(String, String)>,
 }
 
-/// How long one sample should take, so that the clock's grain and a single interruption count little.
+/// Target duration of a sample, so that the resolution of the clock and a single interruption
+/// matter little.
 const SAMPLE: Duration = Duration::from_millis(5);
-const MOST_REPEATS: u32 = 2_000;
+const REPEATS_MAX: u32 = 2_000;
 
-/// Microseconds that `work` takes, repeated until a sample is long enough; `work` gets a number that grows over all
-/// calls.
+/// Times work in microseconds per call, repeated until a sample is long enough. Each call of the
+/// work gets the next number.
 pub struct Sampler {
     repeats: u32,
     calls: usize,
@@ -43,7 +44,7 @@ impl Sampler {
         work(0);
         let once = begun.elapsed().max(Duration::from_nanos(100));
         let repeats =
-            (SAMPLE.as_secs_f64() / once.as_secs_f64()).clamp(1.0, f64::from(MOST_REPEATS)) as u32;
+            (SAMPLE.as_secs_f64() / once.as_secs_f64()).clamp(1.0, f64::from(REPEATS_MAX)) as u32;
         Self { repeats, calls: 1 }
     }
 
@@ -58,17 +59,18 @@ impl Sampler {
     }
 }
 
-/// A block that glibc takes from its heap, which ends below 128 KiB, and not from its lists of small ones, which end at
-/// 1 KiB.
+/// Size of a block that glibc allocates from its heap: below the mmap threshold of 128 KiB and
+/// above its bins for small blocks, which end at 1 KiB.
 const LARGE_BLOCK: usize = 100_000;
 
-/// Lets the allocator put in order, at nobody's expense, what either engine has freed. glibc joins small freed blocks when
-/// it is asked for a large one: after SQLite has sorted 300,000 rows whoever asks next waits 20 ms.
+/// Makes the allocator consolidate the blocks that either engine has freed, outside of the measured
+/// time. glibc merges small free blocks when a large one is requested: after SQLite has sorted
+/// 300,000 rows, the next request takes 20 ms.
 pub fn settle_heap() {
     std::hint::black_box(vec![0_u8; LARGE_BLOCK]);
 }
 
-/// Measures ours and a peer's work in turn, the order changing from round to round.
+/// Measures the work of leadstore and of a peer alternately, in an order that changes every round.
 pub fn compare(
     row: &str,
     leads: usize,
@@ -88,11 +90,12 @@ pub fn compare(
             (our_sampler.sample(ours), their)
         }
     });
-    row_of(row, leads, peer, samples.collect())
+    summarize(row, leads, peer, samples.collect())
 }
 
-/// The row that pairs of samples make: medians, and the spread of the ratio from its first to its last tenth.
-pub fn row_of(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f64)>) -> Row {
+/// Summarizes pairs of samples as medians, and the spread of the ratio from the 10th to the 90th
+/// percentile.
+pub fn summarize(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f64)>) -> Row {
     let sorted = |values: Vec<f64>| {
         let mut values = values;
         values.sort_by(f64::total_cmp);
@@ -158,7 +161,7 @@ impl Report {
     }
 }
 
-/// A figure in its unit: rows of bytes say so in their names.
+/// Formats a figure with its unit. Rows in megabytes have names that end in `MB`.
 fn figure(row: &str, value: f64) -> String {
     match value {
         _ if row.ends_with("MB") => format!("{value:.0} MB"),

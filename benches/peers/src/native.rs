@@ -1,4 +1,5 @@
-//! native_db, for the rows that it can do: it has secondary keys, but neither filters with totals nor search.
+//! native_db, for the rows that it supports: it has secondary keys, but neither filters with totals
+//! nor search.
 
 use std::path::Path;
 
@@ -42,7 +43,7 @@ pub struct Native {
 impl Native {
     pub fn open(directory: &Path) -> Self {
         std::fs::create_dir_all(directory).unwrap();
-        // The models outlive every database, as the type demands.
+        // Leaked, because `Database<'static>` borrows the models.
         let models: &'static mut Models = Box::leak(Box::new(Models::new()));
         models.define::<StoredLead>().unwrap();
         let path = directory.join("leads.native");

@@ -1,4 +1,4 @@
-//! leadstore.
+//! The leadstore engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use leadstore::{
 };
 
 use crate::generated::Fields;
-use crate::peer::{Answer, Divided, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::peer::{Answer, FacetCounts, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
-/// A clock that each creation sets, so that every engine's leads have the same times.
+/// A clock that is set before each create, so that the leads of all engines have the same times.
 #[derive(Clone)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -51,7 +51,7 @@ impl Ours {
         }
     }
 
-    /// The same without an index.
+    /// Opens a store without a search index.
     pub fn open_without_search(directory: &Path, cache_bytes: usize) -> Self {
         let clock = SetClock(Arc::new(AtomicI64::new(created_at(0))));
         let options = LeadStore::options()
@@ -67,12 +67,12 @@ impl Ours {
         }
     }
 
-    /// Packs the file, and makes one piece of the index.
+    /// Compacts the file and merges the search index into one segment.
     pub fn tidy_up(&self) {
         self.store.compact().unwrap();
     }
 
-    /// A search for text that is mistyped, for its total.
+    /// Searches for mistyped text and returns the total.
     pub fn search_mistyped(&self, text: &str) -> u64 {
         self.store
             .search(&SearchQuery::new(text).per_page(PER_PAGE))
@@ -80,12 +80,12 @@ impl Ours {
             .total
     }
 
-    /// How many leads there are: the next one's number.
+    /// Returns the number of leads, which is the number of the next lead.
     pub fn count(&self) -> usize {
         self.ids.len()
     }
 
-    fn keep(&mut self, number: usize, id: LeadId) {
+    fn record_id(&mut self, number: usize, id: LeadId) {
         if number >= self.ids.len() {
             self.ids.resize(number + 1, id);
         }
@@ -93,7 +93,7 @@ impl Ours {
     }
 }
 
-/// The number of a lead, which its e-mail carries.
+/// Returns the number of a lead, which is part of its e-mail address.
 fn number(lead: &Lead) -> usize {
     let local = lead
         .email
@@ -131,20 +131,20 @@ impl Peer for Ours {
                 .collect::<leadstore::Result<Vec<_>>>()
         });
         for ((number, _), id) in leads.iter().zip(ids.unwrap()) {
-            self.keep(*number, id);
+            self.record_id(*number, id);
         }
     }
 
     fn create(&mut self, number: usize, fields: &Fields) {
         self.clock.0.store(created_at(number), Ordering::Relaxed);
         let id = self.store.create(fields.new_lead()).unwrap().id;
-        self.keep(number, id);
+        self.record_id(number, id);
     }
 
-    fn create_in_threads(&mut self, of_threads: &[Vec<(usize, Fields)>]) {
+    fn create_in_threads(&mut self, per_thread: &[Vec<(usize, Fields)>]) {
         let (store, clock) = (&self.store, &self.clock);
         let mut made: Vec<(usize, LeadId)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = of_threads
+            let threads: Vec<_> = per_thread
                 .iter()
                 .map(|leads| {
                     scope.spawn(move || {
@@ -163,7 +163,7 @@ impl Peer for Ours {
         });
         made.sort_unstable();
         for (number, id) in made {
-            self.keep(number, id);
+            self.record_id(number, id);
         }
     }
 
@@ -216,7 +216,7 @@ impl Peer for Ours {
         }
     }
 
-    fn facets(&mut self, status: Option<&'static str>) -> Divided {
+    fn facets(&mut self, status: Option<&'static str>) -> FacetCounts {
         let facets = self
             .store
             .facets(&status.into_iter().fold(Filter::new(), Filter::status))
@@ -232,7 +232,7 @@ impl Peer for Ours {
                 .map(|facet| (facet.value, facet.leads))
                 .collect()
         };
-        Divided {
+        FacetCounts {
             statuses: statuses.collect(),
             sources: values(facets.sources),
             owners: values(facets.owners),
@@ -248,7 +248,7 @@ impl Peer for Ours {
         }
     }
 
-    fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
+    fn count_found(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
         let mut found = 0;
         for page in 1.. {
             let hits = self

@@ -1,10 +1,11 @@
-//! What is asked of every engine, and what it answers: leads by their numbers, so that answers can be compared.
+//! The operations of every engine. Answers identify leads by number, so that they can be compared.
 
 use crate::generated::Fields;
 
-/// When the first lead was created, in microseconds since 1970.
+/// Creation time of the first lead, in microseconds since 1970.
 const START: i64 = 1_700_000_000_000_000;
-/// How long after the one before a lead was created: longer than leadstore holds a clock that goes back, so that leads
+/// Time between two consecutive leads, in microseconds. leadstore raises a clock that is at most 5
+/// minutes behind the newest lead to the time of that lead. This spacing is longer, so that leads
 /// can be imported in any order of their times.
 const SPACING: i64 = 601_000_000;
 
@@ -12,17 +13,18 @@ pub fn created_at(number: usize) -> i64 {
     START + number as i64 * SPACING
 }
 
-/// A page of leads, by their numbers, and the exact total.
+/// The numbers of the leads of a page, and the exact total.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     pub numbers: Vec<usize>,
     pub total: u64,
 }
 
-/// How leads divide: by status with how many deals there are and their sum in ten-thousandths, then by source, owner
-/// and tag. In the order of the values, those without one last.
+/// Facet counts: per status the number of leads, the number of deals and their sum in
+/// ten-thousandths, and the number of leads per source, owner and tag. Sorted by value, with leads
+/// without a value last.
 #[derive(Debug, Default, PartialEq)]
-pub struct Divided {
+pub struct FacetCounts {
     pub statuses: Vec<(String, u64, u64, i128)>,
     pub sources: Vec<(Option<String>, u64)>,
     pub owners: Vec<(Option<String>, u64)>,
@@ -34,7 +36,7 @@ pub struct ListCase {
     pub status: Option<&'static str>,
     pub source: Option<&'static str>,
     pub owner_id: Option<&'static str>,
-    /// From the first on, before the second.
+    /// Start and end of the creation times, end exclusive, in microseconds since 1970.
     pub created: Option<(i64, i64)>,
     pub sort: SortBy,
     pub offset: u64,
@@ -52,11 +54,11 @@ pub enum SortBy {
 pub struct SearchCase {
     pub words: Vec<String>,
     pub field: Option<&'static str>,
-    /// The words stand side by side.
+    /// True if the words must be adjacent.
     pub phrase: bool,
-    /// The last word is a beginning.
+    /// True if the last word is a prefix.
     pub prefix: bool,
-    /// The best hits are wanted rather than the newest. Each engine has its own order of them.
+    /// True for the best hits instead of the newest ones. Each engine ranks by its own rules.
     pub ranked: bool,
 }
 
@@ -66,21 +68,21 @@ pub const PER_PAGE: u32 = 25;
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// Creates leads in one transaction, at the times that `created_at` gives, in any order.
+    /// Creates leads in one transaction, in any order, at the times that `created_at` returns.
     fn import(&mut self, leads: &[(usize, Fields)]);
     fn create(&mut self, number: usize, fields: &Fields);
-    /// Creates each thread's leads in that thread, one durable write a lead.
-    fn create_in_threads(&mut self, of_threads: &[Vec<(usize, Fields)>]);
+    /// Creates the leads of each thread in that thread, with one durable write per lead.
+    fn create_in_threads(&mut self, per_thread: &[Vec<(usize, Fields)>]);
     fn update(&mut self, number: usize, value: i64);
     fn delete(&mut self, number: usize);
     fn restore(&mut self, number: usize);
-    /// The name of a lead, all of whose fields are read.
+    /// Reads all fields of a lead and returns its name.
     fn get(&mut self, number: usize) -> String;
     fn list(&mut self, case: &ListCase) -> Answer;
-    fn facets(&mut self, status: Option<&'static str>) -> Divided;
+    fn facets(&mut self, status: Option<&'static str>) -> FacetCounts;
     fn search(&mut self, case: &SearchCase) -> Answer;
-    /// How many of some leads a search finds.
-    fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64;
-    /// Ends, with everything indexed and on disk.
+    /// Returns how many of these leads a search finds.
+    fn count_found(&mut self, case: &SearchCase, numbers: &[usize]) -> u64;
+    /// Closes the store once everything is indexed and on disk.
     fn close(self: Box<Self>);
 }

@@ -1,4 +1,4 @@
-//! The rows of the table: what is done, and in which order.
+//! The workloads of the table, in the order of its rows.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,30 +6,30 @@ use std::time::Instant;
 use fastrand::Rng;
 
 use crate::generated::{BATCH, Fields};
-use crate::measure::{Report, Row, compare, row_of, settle_heap};
+use crate::measure::{Report, Row, compare, summarize, settle_heap};
 use crate::native::Native;
 use crate::ours::Ours;
 use crate::peer::{ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 use crate::sqlite::Sqlite;
 use crate::{footprint, limits};
 
-/// What both engines may keep in memory of their files.
+/// Size of the file cache of both engines.
 pub const CACHE_BYTES: usize = 256 << 20;
 
-/// Both engines and how they are measured.
+/// Both engines and the state of their measurement.
 struct Bench<'a> {
     ours: Box<dyn Peer>,
     theirs: Box<dyn Peer>,
     leads: usize,
     rounds: usize,
-    wanted: &'a dyn Fn(&str) -> bool,
+    selected: &'a dyn Fn(&str) -> bool,
     report: Report,
     rng: Rng,
     /// The number of the next lead, the same in both engines.
     next: usize,
 }
 
-pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) -> bool) -> Report {
+pub fn run(directory: &Path, leads: usize, rounds: usize, selected: &dyn Fn(&str) -> bool) -> Report {
     let (our_path, their_path) = (directory.join("ours"), directory.join("sqlite"));
     let mut report = Report::default();
     let mut rng = Rng::with_seed(1);
@@ -38,9 +38,9 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
         &mut rng,
         [&our_path, &their_path],
         leads,
-        wanted,
+        selected,
     );
-    // Both tidied up, as one does after an import.
+    // Compact both, as is usual after an import.
     let sqlite = Sqlite::open(&their_path, CACHE_BYTES);
     sqlite.tidy_up();
     let ours = Ours::open(&our_path, CACHE_BYTES);
@@ -50,7 +50,7 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
         theirs: Box::new(sqlite),
         leads,
         rounds,
-        wanted,
+        selected,
         report,
         rng,
         next,
@@ -64,26 +64,26 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
     bench.ours.close();
     bench.theirs.close();
     let mut report = bench.report;
-    if wanted("open") {
+    if selected("open") {
         footprint::open_after_a_crash(&mut report, leads, &our_path, &their_path);
         footprint::open_after_a_clean_close(&mut report, leads, rounds, &our_path, &their_path);
     }
-    if wanted("list of leads imported") {
+    if selected("list of leads imported") {
         report
             .rows
-            .append(&mut shuffled(directory, leads, rounds, wanted));
+            .append(&mut shuffled(directory, leads, rounds, selected));
     }
-    if wanted("native") {
+    if selected("native") {
         native(&mut report, directory, leads, rounds, &our_path);
     }
-    if wanted("peak") {
+    if selected("peak") {
         footprint::peak_memory(&mut report, leads, directory);
     }
-    if wanted("limit") {
+    if selected("limit") {
         report.limits = limits::measure(directory, leads);
     }
-    // Last, as it writes leads that only one engine has.
-    if wanted("search alone") {
+    // Last, because it writes leads that only leadstore has.
+    if selected("search alone") {
         searches_alone(&mut report, directory, leads, rounds, &our_path);
     }
     report
@@ -91,7 +91,7 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, wanted: &dyn Fn(&str) 
 
 impl Bench<'_> {
     fn compare(&mut self, row: &str, ours: &mut dyn FnMut(&mut dyn Peer, usize)) {
-        if !(self.wanted)(row) {
+        if !(self.selected)(row) {
             return;
         }
         let Self {
@@ -99,7 +99,7 @@ impl Bench<'_> {
             theirs,
             ..
         } = self;
-        // Both do the same work; a cell lets the two closures share the description of it.
+        // Both engines do the same work. The `RefCell` lets two closures share it.
         let work = std::cell::RefCell::new(ours);
         let name = theirs.name();
         let measured = compare(
@@ -113,7 +113,7 @@ impl Bench<'_> {
         self.report.rows.push(measured);
     }
 
-    fn some_leads(&mut self, count: usize) -> Vec<(usize, Fields)> {
+    fn next_leads(&mut self, count: usize) -> Vec<(usize, Fields)> {
         let first = self.next;
         self.next += count;
         (first..self.next)
@@ -122,14 +122,14 @@ impl Bench<'_> {
     }
 
     fn sizes(&mut self, our_path: &Path, their_path: &Path) {
-        if (self.wanted)("on disk") {
+        if (self.selected)("on disk") {
             let sizes = (
                 footprint::megabytes(our_path),
                 footprint::megabytes(their_path),
             );
             self.report
                 .rows
-                .push(row_of("on disk, MB", self.leads, "SQLite", vec![sizes]));
+                .push(summarize("on disk, MB", self.leads, "SQLite", vec![sizes]));
         }
     }
 
@@ -204,7 +204,7 @@ impl Bench<'_> {
     fn list(&mut self, name: &str, case: &ListCase, pages: &[&str]) {
         for page in pages {
             let row = format!("list {name}, {page} page");
-            if !(self.wanted)(&row) {
+            if !(self.selected)(&row) {
                 continue;
             }
             let total = self.ours.list(case).total;
@@ -230,10 +230,10 @@ impl Bench<'_> {
             ("facets of all leads", None),
             ("facets of one status", Some("new")),
         ] {
-            if (self.wanted)(row) {
-                let divided = self.ours.facets(status);
-                assert!(!divided.statuses.is_empty());
-                assert_eq!(divided, self.theirs.facets(status), "{row}");
+            if (self.selected)(row) {
+                let facets = self.ours.facets(status);
+                assert!(!facets.statuses.is_empty());
+                assert_eq!(facets, self.theirs.facets(status), "{row}");
                 self.compare(row, &mut |peer, _| drop(peer.facets(status)));
             }
         }
@@ -281,21 +281,22 @@ impl Bench<'_> {
     }
 
     fn search(&mut self, row: &str, case: &SearchCase) {
-        if !(self.wanted)(row) {
+        if !(self.selected)(row) {
             return;
         }
         let (ours, theirs) = (self.ours.search(case), self.theirs.search(case));
         assert!(!ours.numbers.is_empty(), "{row}: {case:?}");
         assert_eq!(ours.total, theirs.total, "{row}: {case:?}");
-        // The engines rank otherwise, but find the same: all of our hits, and where they are few all of theirs.
+        // The engines rank differently, but find the same leads: SQLite finds all hits of
+        // leadstore, and leadstore finds all hits of SQLite if the total is small.
         assert_eq!(
-            self.theirs.finds_of(case, &ours.numbers),
+            self.theirs.count_found(case, &ours.numbers),
             ours.numbers.len() as u64,
             "{row}: {case:?}"
         );
         if ours.total < 10_000 {
             assert_eq!(
-                self.ours.finds_of(case, &theirs.numbers),
+                self.ours.count_found(case, &theirs.numbers),
                 theirs.numbers.len() as u64,
                 "{row}: {case:?}"
             );
@@ -306,10 +307,10 @@ impl Bench<'_> {
     fn gets(&mut self) {
         let mut rng = Rng::with_seed(5);
         let numbers: Vec<usize> = (0..10_000).map(|_| rng.usize(..self.leads)).collect();
-        if !(self.wanted)("get, at random") {
+        if !(self.selected)("get, at random") {
             return;
         }
-        // Each once before, so that both have in memory what they keep there.
+        // Read every lead once before, so that the caches of both engines are warm.
         for number in &numbers {
             assert_eq!(self.ours.get(*number), self.theirs.get(*number));
         }
@@ -319,8 +320,8 @@ impl Bench<'_> {
     }
 
     fn writes(&mut self) {
-        // The engines take leads in turn from the same list, each at its own pace.
-        let fresh = self.some_leads(20_000);
+        // Both engines take their leads from the same list, each at its own pace.
+        let fresh = self.next_leads(20_000);
         let mut created = (0, 0);
         self.compare("write: durable create", &mut |peer, _| {
             let done = if peer.name() == "SQLite" {
@@ -332,7 +333,7 @@ impl Bench<'_> {
             peer.create(*number, fields);
             *done += 1;
         });
-        // Both have the same leads again.
+        // Give both engines the same leads again.
         for (number, fields) in &fresh[created.0..created.0.max(created.1)] {
             self.ours.create(*number, fields);
         }
@@ -353,8 +354,8 @@ impl Bench<'_> {
         self.eight_threads();
     }
 
-    /// What something costs ours and theirs, the order changing from round to round.
-    fn in_turn(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
+    /// Times an operation on both engines, in an order that changes every round.
+    fn time_alternately(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
         let time = |peer: &mut dyn Peer| {
             settle_heap();
             time(peer)
@@ -370,12 +371,12 @@ impl Bench<'_> {
 
     fn write_then_search(&mut self) {
         let row = "write: durable create, then a search for it";
-        if !(self.wanted)(row) {
+        if !(self.selected)(row) {
             return;
         }
         let mut samples = Vec::new();
         for round in 0..self.rounds * 5 {
-            let leads = self.some_leads(1);
+            let leads = self.next_leads(1);
             let (number, fields) = &leads[0];
             let case = words(&[&fields.email], Some("email"));
             let time = |peer: &mut dyn Peer| {
@@ -385,46 +386,47 @@ impl Bench<'_> {
                 assert_eq!(found.numbers, [*number]);
                 begun.elapsed().as_secs_f64() * 1e6
             };
-            samples.push(self.in_turn(round, time));
+            samples.push(self.time_alternately(round, time));
         }
         self.report
             .rows
-            .push(row_of(row, self.leads, "SQLite", samples));
+            .push(summarize(row, self.leads, "SQLite", samples));
     }
 
     fn eight_threads(&mut self) {
         const THREADS: usize = 8;
         const EACH: usize = 25;
         let row = "write: durable create from 8 threads";
-        if !(self.wanted)(row) {
+        if !(self.selected)(row) {
             return;
         }
         let mut samples = Vec::new();
         for round in 0..self.rounds {
-            let leads = self.some_leads(THREADS * EACH);
-            let of_threads: Vec<Vec<(usize, Fields)>> =
+            let leads = self.next_leads(THREADS * EACH);
+            let per_thread: Vec<Vec<(usize, Fields)>> =
                 leads.chunks(EACH).map(<[_]>::to_vec).collect();
             let time = |peer: &mut dyn Peer| {
                 let begun = Instant::now();
-                peer.create_in_threads(&of_threads);
+                peer.create_in_threads(&per_thread);
                 begun.elapsed().as_secs_f64() * 1e6 / leads.len() as f64
             };
-            samples.push(self.in_turn(round, time));
+            samples.push(self.time_alternately(round, time));
         }
         self.report
             .rows
-            .push(row_of(row, self.leads, "SQLite", samples));
+            .push(summarize(row, self.leads, "SQLite", samples));
     }
 }
 
-/// Loads both engines in parts, each until it can be searched and is closed, so that nothing of one engine's work goes
-/// on while the other's is timed. Gives the number of the next lead.
+/// Loads both engines in parts. Each part is timed until it is searchable and the store is closed,
+/// so that no work of one engine continues while the other is timed. Returns the number of the next
+/// lead.
 fn load(
     report: &mut Report,
     rng: &mut Rng,
     paths: [&Path; 2],
     leads: usize,
-    wanted: &dyn Fn(&str) -> bool,
+    selected: &dyn Fn(&str) -> bool,
 ) -> usize {
     const PARTS: usize = 5;
     let (mut samples, mut totals, mut next) = (Vec::new(), (0.0, 0.0), 0);
@@ -454,14 +456,14 @@ fn load(
         samples.push((sample.0 / count, sample.1 / count));
         next = end;
         eprintln!(
-            "{next} leads are loaded; the last {count} took {:.0} s and {:.0} s",
+            "{next} leads loaded; the last {count} took leadstore {:.0} s and SQLite {:.0} s",
             sample.0 / 1e6,
             sample.1 / 1e6
         );
     }
-    if wanted("bulk load") {
+    if selected("bulk load") {
         let count = leads as f64;
-        let mut row = row_of(
+        let mut row = summarize(
             "bulk load, search included, per lead",
             leads,
             "SQLite",
@@ -490,12 +492,12 @@ fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
     }
 }
 
-/// Lists of leads that were imported in random order of their creation.
+/// Measures lists of leads that were imported in random order of their creation times.
 fn shuffled(
     directory: &Path,
     leads: usize,
     rounds: usize,
-    wanted: &dyn Fn(&str) -> bool,
+    selected: &dyn Fn(&str) -> bool,
 ) -> Vec<Row> {
     let (our_path, their_path) = (
         directory.join("ours-shuffled"),
@@ -523,7 +525,7 @@ fn shuffled(
         theirs,
         leads,
         rounds,
-        wanted,
+        selected,
         report: Report::default(),
         rng,
         next: leads,
@@ -547,7 +549,8 @@ fn shuffled(
     bench.report.rows
 }
 
-/// What search costs beside leadstore itself: at rest, and without an index.
+/// Measures the cost of search within leadstore: right after a write compared with at rest, and
+/// creates with an index compared with those without one.
 fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: usize, path: &Path) {
     let bytes = footprint::megabytes(&path.join("search")) * 1e6 / leads as f64;
     report.limits.push((
@@ -557,7 +560,7 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
     let mut ours = Ours::open(path, CACHE_BYTES);
     let mut samples = Vec::new();
     for text in ["jannifer ", "michale", "wiliam smieht "] {
-        // Among few leads nobody may be called so.
+        // The total can be 0 in a small store.
         let total = ours.search_mistyped(text);
         let begun = Instant::now();
         for _ in 0..rounds {
@@ -581,7 +584,7 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
         ours.search(&case);
         samples.push((begun.elapsed().as_secs_f64() * 1e6, at_rest));
     }
-    report.rows.push(row_of(
+    report.rows.push(summarize(
         "search alone: right after a write",
         leads,
         "leadstore at rest",
@@ -596,7 +599,7 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
     let first = ours.count();
     let (mut our_next, mut their_next) = (first, leads);
     let mut samples = Vec::new();
-    // Long enough that the index has caught up several times.
+    // Long enough for the index to catch up several times.
     for _ in 0..rounds * 10 {
         let create = |peer: &mut Ours, next: &mut usize| {
             let begun = Instant::now();
@@ -611,7 +614,7 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
             create(&mut without, &mut their_next),
         ));
     }
-    report.rows.push(row_of(
+    report.rows.push(summarize(
         "search alone: durable create while the index follows",
         leads,
         "leadstore without search",
@@ -621,7 +624,7 @@ fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: u
     Box::new(without).close();
 }
 
-/// The rows that native_db can do.
+/// Measures the rows that native_db supports.
 fn native(report: &mut Report, directory: &Path, leads: usize, rounds: usize, our_path: &Path) {
     let native = Native::open(&directory.join("native"));
     let mut rng = Rng::with_seed(1);

@@ -1,6 +1,6 @@
-//! SQLite as a good developer would set it up for this: WAL with full sync, prepared and cached statements, partial
-//! indexes on live leads, deep pages by a deferred join, an external-content FTS5 table kept by triggers with prefix
-//! indexes for what is typed.
+//! SQLite as an experienced developer would set it up for this workload: WAL with full sync, cached
+//! prepared statements, partial indexes on live leads, a deferred join for deep pages, and an
+//! external-content FTS5 table that triggers maintain, with prefix indexes for search as you type.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::generated::Fields;
-use crate::peer::{Answer, Divided, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::peer::{Answer, FacetCounts, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
 pub struct Sqlite {
     connection: Connection,
@@ -74,7 +74,8 @@ impl Sqlite {
         }
     }
 
-    /// Makes one piece of the words, packs the file, and lets the planner know what is in the tables.
+    /// Merges the FTS5 index into one segment, compacts the file and updates the statistics of the
+    /// query planner.
     pub fn tidy_up(&self) {
         self.connection
             .execute_batch(
@@ -98,7 +99,7 @@ fn connect(path: &Path, cache_bytes: usize) -> Connection {
     connection
 }
 
-/// The form by which names sort, for the letters that the generated ones have.
+/// Returns the sort key of a name. Covers only the letters of the generated names.
 fn fold(text: &str) -> String {
     let plain = text
         .nfkd()
@@ -117,7 +118,7 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
-/// A search as FTS5 reads it.
+/// Returns a search in the query syntax of FTS5.
 fn match_text(case: &SearchCase) -> String {
     let words: Vec<String> = case
         .words
@@ -136,7 +137,8 @@ fn match_text(case: &SearchCase) -> String {
         .map_or(text.clone(), |field| format!("{field} : {text}"))
 }
 
-/// A UUIDv7 of the lead's time, so that ids come in order as ours do; always the same for a number.
+/// Returns a UUIDv7 with the creation time of the lead, so that ids ascend as those of leadstore
+/// do. The same number always gets the same id.
 fn id(number: usize) -> [u8; 16] {
     let mut id = fastrand::Rng::with_seed(number as u64)
         .u128(..)
@@ -178,8 +180,8 @@ fn insert(connection: &Connection, number: usize, fields: &Fields) {
         .unwrap();
 }
 
-/// Everything a caller gets of a lead. The custom fields stay text, which favours SQLite.
-#[allow(dead_code, reason = "read so that reading is timed")]
+/// All fields that a caller gets of a lead. The custom fields remain text, which favors SQLite.
+#[allow(dead_code, reason = "all fields are read so that reading them is timed")]
 struct Lead {
     number: i64,
     id: [u8; 16],
@@ -238,9 +240,9 @@ impl Peer for Sqlite {
         insert(&self.connection, number, fields);
     }
 
-    fn create_in_threads(&mut self, of_threads: &[Vec<(usize, Fields)>]) {
+    fn create_in_threads(&mut self, per_thread: &[Vec<(usize, Fields)>]) {
         std::thread::scope(|scope| {
-            for leads in of_threads {
+            for leads in per_thread {
                 let (path, cache_bytes) = (&self.path, self.cache_bytes);
                 scope.spawn(move || {
                     let connection = connect(path, cache_bytes);
@@ -253,7 +255,8 @@ impl Peer for Sqlite {
     }
 
     fn update(&mut self, number: usize, value: i64) {
-        // By the id, as a caller has it; then as versions and times are kept.
+        // By the integer primary key instead of the public id, which favors SQLite. The version and
+        // the time are updated as in leadstore.
         let mut statement = self
             .connection
             .prepare_cached("UPDATE leads SET deal_value = ?, updated_at = ?, version = version + 1 WHERE number = ? AND deleted_at IS NULL")
@@ -288,7 +291,7 @@ impl Peer for Sqlite {
     }
 
     fn get(&mut self, number: usize) -> String {
-        // By its public id, as a caller has it; a number is only known within.
+        // By the public id, because a caller does not know the number.
         let sql = format!("SELECT {COLUMNS} FROM leads WHERE id = ? AND deleted_at IS NULL");
         let mut statement = self.connection.prepare_cached(&sql).unwrap();
         statement.query_row([id(number)], lead).unwrap().name
@@ -337,7 +340,7 @@ impl Peer for Sqlite {
         }
     }
 
-    fn facets(&mut self, status: Option<&'static str>) -> Divided {
+    fn facets(&mut self, status: Option<&'static str>) -> FacetCounts {
         let transaction = self.connection.transaction().unwrap();
         let wanted = if status.is_some() {
             "deleted_at IS NULL AND status = ?"
@@ -345,7 +348,7 @@ impl Peer for Sqlite {
             "deleted_at IS NULL"
         };
         let by = |column: &str| -> Vec<(Option<String>, u64)> {
-            // A lead has at most one tag here, which saves SQLite a table of them.
+            // A lead has at most one tag here, so SQLite needs no table of tags.
             let sql = format!(
                 "SELECT {column}, count(*) FROM leads WHERE {wanted} AND {column} IS NOT '' GROUP BY {column} ORDER BY {column} NULLS LAST"
             );
@@ -374,7 +377,7 @@ impl Peer for Sqlite {
             .unwrap()
             .map(|row| row.unwrap())
             .collect();
-        Divided {
+        FacetCounts {
             statuses,
             sources: by("source"),
             owners: by("owner_id"),
@@ -390,7 +393,7 @@ impl Peer for Sqlite {
             .unwrap();
         let total: i64 = count.query_row([&text], |row| row.get(0)).unwrap();
         let sql = if case.ranked {
-            // By bm25, which FTS5 is quickest at under this name.
+            // Ranked by bm25, which FTS5 computes fastest when it sorts by its `rank` column.
             let columns: Vec<String> = COLUMNS
                 .split(',')
                 .map(|column| format!("leads.{}", column.trim()))
@@ -401,7 +404,8 @@ impl Peer for Sqlite {
                 columns.join(", ")
             )
         } else {
-            // Newest first, as created: number order is creation order, which FTS5 walks backwards without sorting.
+            // Newest first. The numbers are in creation order, so FTS5 walks its rowids backwards
+            // without sorting.
             format!(
                 "SELECT {COLUMNS} FROM leads WHERE number IN
                  (SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT {PER_PAGE}) ORDER BY number DESC"
@@ -415,7 +419,7 @@ impl Peer for Sqlite {
         }
     }
 
-    fn finds_of(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
+    fn count_found(&mut self, case: &SearchCase, numbers: &[usize]) -> u64 {
         let wanted: Vec<String> = numbers.iter().map(usize::to_string).collect();
         let sql = format!(
             "SELECT count(*) FROM words WHERE words MATCH ? AND rowid IN ({})",

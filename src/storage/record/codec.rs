@@ -1,8 +1,10 @@
-//! Records to bytes and back. A record is one format byte and bincode's standard encoding (little-endian, variable
-//! integers); what is longer than a record can be, or goes on after it, is refused.
+//! Encodes and decodes records. A record is one format byte followed by bincode's standard encoding
+//! (little-endian, variable-length integers). Decoding rejects a record above the size limit or
+//! with trailing bytes.
 //!
-//! bincode is pinned and unmaintained (RUSTSEC-2025-0141): this file is all that depends on it, besides the `derive`s
-//! on the records, and golden vectors beside those hold the bytes fast for whatever replaces it.
+//! bincode is pinned and unmaintained (RUSTSEC-2025-0141). Apart from the `derive`s on the records
+//! and the impls in `shared_key`, only this file depends on it. Golden tests next to the records
+//! pin the bytes for any replacement.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
@@ -10,18 +12,19 @@ use chrono::{DateTime, Utc};
 
 use crate::error::ErrorKind;
 
-/// No record is longer than this. The largest are lead records, whose limit is far lower.
+/// Limit on the size of a decoded record. The largest records are journal entries, whose redo
+/// operations are bounded by the overlay's budget of at most 40 MiB.
 const LIMIT: usize = 64 << 20;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> =
     bincode::config::standard().with_limit::<LIMIT>();
 
-/// Why bytes are not the record that they should be.
+/// An error in encoding or decoding a record.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
     #[error("a {record} is empty")]
     Empty { record: &'static str },
-    #[error("a {record} has the format {found}, not {expected}")]
+    #[error("a {record} has format {found}, expected {expected}")]
     Format {
         record: &'static str,
         found: u8,
@@ -32,9 +35,9 @@ pub(crate) enum CodecError {
         record: &'static str,
         source: bincode::error::DecodeError,
     },
-    #[error("a {record} goes on for {excess} bytes after its end")]
+    #[error("a {record} has {excess} trailing bytes")]
     Excess { record: &'static str, excess: usize },
-    #[error("a {record} has a time, {micros} microseconds from 1970, that is in no calendar")]
+    #[error("a {record} has a timestamp out of range: {micros} microseconds since 1970")]
     Time { record: &'static str, micros: i64 },
     #[error("a {record} cannot be encoded")]
     Encode {
@@ -47,20 +50,21 @@ impl From<CodecError> for crate::Error {
     fn from(error: CodecError) -> Self {
         let made = match &error {
             CodecError::Encode { .. } => Self::new(ErrorKind::Invalid, error.to_string()),
-            _ => Self::corrupted(format!("the store's file is damaged: {error}")),
+            _ => Self::corrupted(format!("the store is corrupted: {error}")),
         };
         made.caused_by(error)
     }
 }
 
-/// A kind of record: its name for messages, and its format byte.
+/// A kind of record: its name in messages, and its format byte.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordKind {
     pub(crate) name: &'static str,
     pub(crate) format: u8,
 }
 
-/// The time that a record has, in microseconds from 1970. None is written that `DateTime` could not hold.
+/// Converts a timestamp of a record, in microseconds since 1970. A timestamp outside the range of
+/// `DateTime` is never written.
 pub(crate) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
     DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time {
         record: kind.name,
@@ -74,7 +78,7 @@ pub(crate) fn encode(kind: RecordKind, record: &impl Encode) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// Appends a record to `bytes`.
+/// Appends an encoded record to `bytes`.
 pub(crate) fn encode_to(
     bytes: &mut Vec<u8>,
     kind: RecordKind,
@@ -121,31 +125,29 @@ mod tests {
         format: 7,
     };
 
-    fn refused(bytes: &[u8]) -> String {
+    fn decode_error(bytes: &[u8]) -> String {
         let error: crate::error::Error = decode::<(u32, &str)>(KIND, bytes).unwrap_err().into();
         assert_eq!(error.kind(), ErrorKind::Corrupted);
         error.to_string()
     }
 
     #[test]
-    fn what_is_not_the_record_that_it_should_be_is_refused_with_the_reason() {
+    fn malformed_records_are_rejected_with_the_reason() {
         let bytes = encode(KIND, &(5_u32, "text")).unwrap();
         assert_eq!(bytes, b"\x07\x05\x04text");
         assert_eq!(decode::<(u32, &str)>(KIND, &bytes).unwrap(), (5, "text"));
-        assert!(refused(b"").ends_with("a thing is empty"));
-        assert!(refused(b"\x08\x05\x04text").ends_with("a thing has the format 8, not 7"));
-        assert!(refused(b"\x07\x05\x04tex").ends_with("a thing cannot be decoded"));
+        assert!(decode_error(b"").ends_with("a thing is empty"));
+        assert!(decode_error(b"\x08\x05\x04text").ends_with("a thing has format 8, expected 7"));
+        assert!(decode_error(b"\x07\x05\x04tex").ends_with("a thing cannot be decoded"));
+        assert!(decode_error(b"\x07\x05\x04text and").ends_with("a thing has 4 trailing bytes"));
         assert!(
-            refused(b"\x07\x05\x04text and").ends_with("a thing goes on for 4 bytes after its end")
-        );
-        assert!(
-            refused(b"\x07\x05\xfd\xff\xff\xff\xff\xff\xff\xff\xff")
+            decode_error(b"\x07\x05\xfd\xff\xff\xff\xff\xff\xff\xff\xff")
                 .ends_with("a thing cannot be decoded")
         );
     }
 
     #[test]
-    fn what_cannot_be_encoded_is_the_fault_of_who_gave_it() {
+    fn encoding_failure_is_reported_as_invalid() {
         struct Unwritable;
         impl Encode for Unwritable {
             fn encode<E: bincode::enc::Encoder>(

@@ -1,5 +1,5 @@
-//! The record of a credential. It is separate from [`Credential`], whose fields are the API's, so that either can change
-//! alone.
+//! The stored record of a credential. It is separate from [`Credential`], whose fields are the
+//! API's, so that each can change independently.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
@@ -8,7 +8,7 @@ use crate::credential::{Credential, CredentialId, CredentialKind, Scope, TokenHa
 use crate::error::{Error, Result};
 use crate::storage::record::codec::{self, RecordKind};
 
-/// A credential as the store knows it.
+/// A credential as stored, with the hash of its token.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredCredential {
     pub(crate) credential: Credential,
@@ -25,7 +25,7 @@ struct CredentialRecord<'a> {
     id: [u8; 16],
     hash: [u8; 32],
     kind: KindRecord,
-    /// A bit for each scope: 1 read, 2 write, 4 delete.
+    /// One bit per scope: 1 read, 2 write, 4 delete.
     scopes: u8,
     label: &'a str,
     owner_id: Option<&'a str>,
@@ -72,7 +72,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<StoredCredential> {
     let record: CredentialRecord<'_> = codec::decode(CREDENTIAL, bytes)?;
     if record.scopes > Scope::ALL.into_iter().map(bit).sum::<u8>() {
         return Err(Error::corrupted(
-            "the store's file is damaged: a credential has an unknown scope",
+            "leads.redb is corrupted: a credential has an unknown scope",
         ));
     }
     let time = |micros| codec::time(CREDENTIAL, micros);
@@ -104,7 +104,7 @@ mod tests {
     use crate::clock::from_micros;
 
     #[test]
-    fn the_bytes_of_a_credential_stay_what_they_are() {
+    fn credential_encoding_is_stable() {
         let stored = StoredCredential {
             credential: Credential {
                 id: CredentialId::from_bytes([1; 16]),

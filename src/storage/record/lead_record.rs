@@ -1,4 +1,5 @@
-//! The record of a lead. It is separate from [`Lead`], whose fields are the API's, so that either can change alone.
+//! The stored record of a lead. It is separate from [`Lead`], whose fields are the API's, so that
+//! each can change independently.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +14,16 @@ use crate::lead::{
 };
 use crate::storage::record::codec::{self, RecordKind};
 
-/// A lead as the store knows it: live or in the trash.
+/// A lead as stored, live or in the trash.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredLead {
     pub(crate) lead: Lead,
-    /// Created with a `created_at` before that of an earlier row.
+    /// True if it was created with a `created_at` before that of an earlier row.
     pub(crate) out_of_order: bool,
     pub(crate) trash: Option<TrashStamp>,
 }
 
-/// When a lead went to the trash and when it leaves it.
+/// The times at which a lead was moved to the trash and at which it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TrashStamp {
     pub(crate) deleted_at: DateTime<Utc>,
@@ -36,12 +37,12 @@ impl TrashStamp {
 }
 
 impl StoredLead {
-    /// Refuses a lead that takes more bytes than a lead may.
+    /// Returns an error if the lead exceeds the size limit.
     pub(crate) fn check_size(&self) -> Result<()> {
         encode(self).map(drop)
     }
 
-    /// The lead in the trash that this is, if it is one that can be seen at `now`.
+    /// Returns the trashed lead, or `None` if it is live or has expired at `now`.
     pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
         let TrashStamp {
             deleted_at,
@@ -67,7 +68,7 @@ struct LeadRecord<'a> {
     created_at: i64,
     updated_at: i64,
     out_of_order: bool,
-    /// `deleted_at`, `expires_at`
+    /// `deleted_at` and `expires_at`.
     trash: Option<(i64, i64)>,
     external_id: Option<&'a str>,
     name: &'a str,
@@ -77,7 +78,7 @@ struct LeadRecord<'a> {
     status: &'a str,
     source: Option<&'a str>,
     owner_id: Option<&'a str>,
-    /// Digits and decimal places.
+    /// Digits and number of decimal places.
     deal_value: Option<(u64, u8)>,
     tags: Vec<&'a str>,
     custom_fields: Vec<(&'a str, CustomRecord<'a>)>,
@@ -100,7 +101,7 @@ enum ScalarRecord<'a> {
     Bool(bool),
 }
 
-/// The bytes of a lead, or `Invalid` where they are more than a lead may take.
+/// Encodes a lead. Returns `Invalid` if it exceeds the size limit.
 pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
     let lead = &stored.lead;
     let record = LeadRecord {
@@ -139,7 +140,7 @@ pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
             "custom_fields",
             ViolationCode::TooLong,
             format!(
-                "the whole lead takes {} bytes, but must take at most {MAX_ENCODED_BYTES}",
+                "must be smaller: the lead takes {} bytes in all, and at most {MAX_ENCODED_BYTES} are allowed",
                 bytes.len()
             ),
         )]));
@@ -155,7 +156,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<StoredLead> {
         .map(|(digits, scale)| Decimal::try_from_i128_with_scale(i128::from(digits), scale.into()))
         .transpose()
         .map_err(|error| {
-            Error::corrupted("a lead record holds an impossible deal value").caused_by(error)
+            Error::corrupted("the store is corrupted: a lead record has an invalid deal value")
+                .caused_by(error)
         })?;
     let mut custom_fields = BTreeMap::new();
     for (name, value) in record.custom_fields {
@@ -203,7 +205,7 @@ fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
     }
 }
 
-/// `None` for a list within a list, which the rules of a lead refuse before anything is encoded.
+/// Returns `None` for a list within a list. Validation rejects such a lead before it is encoded.
 fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
     Some(match value {
         CustomValue::Text(text) => ScalarRecord::Text(text),
@@ -234,18 +236,19 @@ fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
     })
 }
 
-/// No lead was given another: JSON has no way to write it.
+/// Rejects non-finite numbers. No lead is stored with one: validation rejects it, and JSON cannot
+/// express it.
 fn float(number: f64) -> Result<CustomValue> {
     if number.is_finite() {
         Ok(CustomValue::Number(Number::Float(number)))
     } else {
         Err(Error::corrupted(
-            "a lead record holds a number that is not finite",
+            "the store is corrupted: a lead record has a non-finite number",
         ))
     }
 }
 
-/// A lead with a text of so many bytes.
+/// Returns a lead with a text of `bytes` bytes.
 #[cfg(test)]
 pub(crate) fn with_text(bytes: usize) -> StoredLead {
     let lead = Lead {
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_a_lead_record_stay_what_they_are() {
+    fn lead_record_encoding_is_stable() {
         let hex: String = encode(&full())
             .unwrap()
             .iter()
@@ -332,7 +335,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_record_decodes_to_something_or_is_refused(index in 0_usize..200, byte: u8) {
+        fn decoding_a_record_with_a_changed_byte_never_panics(index in 0_usize..200, byte: u8) {
             let mut bytes = encode(&full()).unwrap();
             let index = index % bytes.len();
             bytes[index] = byte;
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_finite_is_refused() {
+    fn non_finite_number_is_rejected() {
         for value in [
             CustomValue::from(f64::NAN),
             CustomValue::List(vec![f64::NEG_INFINITY.into()]),
@@ -356,39 +359,39 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_in_no_calendar_is_refused() {
+    fn out_of_range_timestamp_is_rejected() {
         let mut stored = full();
         stored.trash = None;
         let last = DateTime::<Utc>::MAX_UTC.timestamp_micros();
         stored.lead.updated_at = from_micros(last);
         let bytes = encode(&stored).unwrap();
-        assert_eq!(decode(&bytes).unwrap(), stored, "the last that there is");
-        let place = (0..bytes.len())
+        assert_eq!(decode(&bytes).unwrap(), stored, "the latest valid time");
+        let offset = (0..bytes.len())
             .find(|at| bytes[*at..].starts_with(&(last as u64 * 2).to_le_bytes()))
             .unwrap();
         for micros in [last + 1, i64::MAX, i64::MIN] {
-            // bincode's integers with a sign: twice the number, or less one than that where it is below zero.
+            // bincode encodes signed integers in zigzag form: 2n for n >= 0, and -2n - 1 for n < 0.
             let zigzag = (micros << 1 ^ micros >> 63) as u64;
             let mut bytes = bytes.clone();
-            bytes[place..place + 8].copy_from_slice(&zigzag.to_le_bytes());
+            bytes[offset..offset + 8].copy_from_slice(&zigzag.to_le_bytes());
             let error = decode(&bytes).unwrap_err();
             assert_eq!(error.kind(), crate::error::ErrorKind::Corrupted);
             assert!(
-                error
-                    .to_string()
-                    .contains(&format!("has a time, {micros} microseconds")),
+                error.to_string().contains(&format!(
+                    "has a timestamp out of range: {micros} microseconds"
+                )),
                 "{error}"
             );
         }
     }
 
     #[test]
-    fn a_lead_survives_its_record_and_a_cut_or_lengthened_one_is_refused() {
+    fn lead_round_trips_and_records_of_wrong_length_are_rejected() {
         let stored = full();
         let bytes = encode(&stored).unwrap();
         assert_eq!(decode(&bytes).unwrap(), stored);
         for cut in 0..bytes.len() {
-            assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(decode(&bytes[..cut]).is_err(), "truncated to {cut} bytes");
         }
         let mut longer = bytes.clone();
         longer.push(0);

@@ -40,7 +40,7 @@ pub(crate) struct StoreMeta {
 }
 
 const HEADER: RecordKind = RecordKind {
-    name: "header",
+    name: "metadata record",
     format: 1,
 };
 

@@ -12,7 +12,7 @@ use crate::storage::tables::tree::Tree;
 use crate::storage::tables::write::OpenTables;
 
 impl OpenTables<'_> {
-    /// Writes everything that `overlay` has, in the order of its keys.
+    /// Writes everything in `overlay`, in key order.
     pub(crate) fn write_overlay(&mut self, overlay: &Overlay) -> Result<()> {
         for (row, record) in overlay.leads() {
             self.set(Tree::Leads, &key::row_bytes(Row(*row)), record.as_deref())?;
@@ -35,8 +35,7 @@ impl OpenTables<'_> {
             rows.optimize();
             bytes.clear();
             rows.serialize_into(&mut bytes).map_err(|error| {
-                Error::new(ErrorKind::Io, "a bitmap could not be written to memory")
-                    .caused_by(error)
+                Error::new(ErrorKind::Io, "a bitmap could not be serialized").caused_by(error)
             })?;
             self.set(Tree::Bitmaps, chunk, Some(&bytes))?;
         }

@@ -1,5 +1,5 @@
-//! Going through everything that the store has, for who checks it or makes it anew: entry by entry, with those that cannot
-//! be read.
+//! Full scans over everything in the store, for checks and rebuilds. An unreadable entry is passed
+//! to the visitor, and the scan continues.
 
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row, RowSet, chunk_length};
@@ -18,9 +18,10 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
-/// Reading all of a kind. What is shown is a `Result` where one entry can be damaged and the next one not.
+/// Scans over all entries of a kind. The visitor gets a `Result` where one entry can be corrupted
+/// while the next one is intact.
 impl StateRef<'_> {
-    /// Shows `visit` every lead, in the trash or not, in the order of the rows.
+    /// Calls `visit` with every lead, live or in the trash, in row order.
     pub(crate) fn each_lead(
         self,
         mut visit: impl FnMut(Row, Result<StoredLead>) -> Result<()>,
@@ -54,7 +55,8 @@ impl StateRef<'_> {
         })
     }
 
-    /// Shows `visit` every id and external id, as its key, with its row. Only what the tables have.
+    /// Calls `visit` with the key of every id and external id, and its row. Reads only the tables,
+    /// not the overlay.
     pub(crate) fn each_stored_id(self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
         self.scan_all(Tree::Ids, &mut |key, row| {
             visit(key, decode_row(row));
@@ -62,7 +64,7 @@ impl StateRef<'_> {
         })
     }
 
-    /// Shows `visit` every sorted key.
+    /// Calls `visit` with every sort key.
     pub(crate) fn each_key(self, mut visit: impl FnMut(&[u8])) -> Result<()> {
         self.scan_keys(&all(), Direction::Ascending, |key| {
             visit(key);
@@ -70,8 +72,8 @@ impl StateRef<'_> {
         })
     }
 
-    /// Shows `visit` every chunk of every bitmap: the bitmap's key, the chunk's number and its rows. Only what the tables
-    /// have.
+    /// Calls `visit` with every chunk of every bitmap: the bitmap's key, the chunk number and the
+    /// rows. Reads only the tables, not the overlay.
     pub(crate) fn each_stored_chunk(
         self,
         mut visit: impl FnMut(&[u8], u16, Result<RowSet>),
@@ -79,13 +81,15 @@ impl StateRef<'_> {
         self.scan_all(Tree::Bitmaps, &mut |chunk, bytes| {
             let rows = decode_chunk(bytes).and_then(|rows| {
                 let number = u32::from(key::chunk_number(chunk)?);
-                // Counts are taken from the head alone, and rows from all of it.
-                let is_whole = chunk_length(bytes) == Some(rows.len())
+                // Counts read only the chunk's header, so it must agree with the rows.
+                let is_consistent = chunk_length(bytes) == Some(rows.len())
                     && rows.iter().all(|row| row >> 16 == number);
-                if is_whole {
+                if is_consistent {
                     Ok(RowSet::from(rows))
                 } else {
-                    Err(Error::corrupted("it contradicts itself"))
+                    Err(Error::corrupted(
+                        "its header or chunk number does not match its rows",
+                    ))
                 }
             });
             visit(key::split_chunk(chunk)?, key::chunk_number(chunk)?, rows);
@@ -93,7 +97,8 @@ impl StateRef<'_> {
         })
     }
 
-    /// Shows `visit` every record of the change log, oldest first.
+    /// Calls `visit` with every record of the change log, oldest first. The commit number is `None`
+    /// if the key is malformed.
     pub(crate) fn each_log_record(
         self,
         mut visit: impl FnMut(Option<Seq>, Result<(CommitId, Vec<LoggedChange>)>),
@@ -108,7 +113,7 @@ impl StateRef<'_> {
         })
     }
 
-    /// Shows `visit` every credential, as its id and record.
+    /// Calls `visit` with the id and record of every credential.
     pub(crate) fn each_credential_record(
         self,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
@@ -130,7 +135,7 @@ impl StateRef<'_> {
         )
     }
 
-    /// Shows `visit` every credential, in the order of their ids.
+    /// Calls `visit` with every credential, ordered by id.
     #[cfg(feature = "http")]
     pub(crate) fn each_credential(
         self,
@@ -144,7 +149,7 @@ impl StateRef<'_> {
     }
 }
 
-/// Every key there can be: none begins with so many FF.
+/// Returns the range of all keys. No key starts with 64 bytes FF.
 fn all() -> KeyRange {
     KeyRange {
         from: Vec::new(),
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn leads_are_those_of_the_tables_with_what_has_changed_since() {
+    fn each_lead_merges_tables_and_overlay() {
         let mut db = Database::open(&Location::memory(), 8 << 20, OpenMode::OpenOrCreate).unwrap();
         let write = |db: &mut Database, leads: &[(u32, Option<usize>)]| {
             let base = db.begin().unwrap();

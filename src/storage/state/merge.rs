@@ -1,4 +1,4 @@
-//! Reading a range of keys from the tables and from what hides them, as one.
+//! Reads a range of keys from the tables and the overlay, merged into one sequence.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -16,16 +16,16 @@ use crate::storage::tables::read::ReadTables;
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 
-/// Where a value was found.
+/// A value with its source.
 pub(crate) enum MergedValue<'a, V> {
-    /// In the tables.
+    /// From the tables.
     StoredLead(&'a [u8]),
-    /// In the overlay.
+    /// From the overlay.
     Changed(&'a V),
 }
 
-/// Shows `visit` what `scan` finds in the tables and what `changed` has in the same range, in order; where both have a
-/// key, only what has changed.
+/// Calls `visit` with the entries that `scan` reads from the tables, merged in order with those of
+/// `changed` in the same range. A changed entry hides the stored one with the same key.
 pub(crate) fn merged<V>(
     changed: &OrdMap<Key, V>,
     range: &KeyRange,
@@ -68,17 +68,17 @@ pub(crate) fn merged<V>(
     Ok(())
 }
 
-/// Which sorted keys are read, and which of them are only counted.
+/// Selects the sort keys of a scan.
 pub(crate) struct KeyScan<'s> {
     pub(crate) range: &'s KeyRange,
     pub(crate) direction: Direction,
-    /// Whose keys they are; anyone's for `None`.
+    /// Restricts the scan to the keys of these rows. `None` selects all rows.
     pub(crate) among: Option<&'s Lookup>,
-    /// How many of them are passed over first, which costs less than to see them.
+    /// Number of selected keys to skip first, which costs less than visiting them.
     pub(crate) skip: u64,
 }
 
-/// Shows `visit` the sorted keys that `scan` wants of those that `tables` and `changed` make together.
+/// Calls `visit` with the sort keys that `scan` selects from the tables with `changed` on top.
 pub(crate) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,
@@ -104,7 +104,7 @@ pub(crate) fn merged_keys(
     while !merge.stopped
         && let Some((key, present)) = merge.changed.next()
     {
-        if *present && merge.show(key)?.is_break() {
+        if *present && merge.emit(key)?.is_break() {
             break;
         }
     }
@@ -115,7 +115,7 @@ struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
     changed: Peekable<I>,
     direction: Direction,
     among: Option<&'m Lookup>,
-    /// How many keys are still to be passed over.
+    /// Number of keys still to be skipped.
     skip: u64,
     visit: F,
     stopped: bool,
@@ -124,7 +124,7 @@ struct KeyMerge<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F> {
 impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visit>>
     KeyMerge<'m, I, F>
 {
-    fn show(&mut self, key: &[u8]) -> Result<Visit> {
+    fn emit(&mut self, key: &[u8]) -> Result<Visit> {
         if let Some(among) = self.among
             && !among.contains(split_row(key)?.1)
         {
@@ -144,7 +144,7 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
     for KeyMerge<'m, I, F>
 {
     fn skip_block(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
-        // With a change in the block, or one before it that has not been shown, the count is not what it says.
+        // The block's count is valid only if no change is pending in the block or before it.
         let unchanged = self
             .changed
             .peek()
@@ -159,11 +159,11 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
             Some(among) => block::count_rows(block, among)?,
             None => block::count(block)?,
         };
-        let passes = count <= self.skip;
-        if passes {
+        let skips = count <= self.skip;
+        if skips {
             self.skip -= count;
         }
-        Ok(passes)
+        Ok(skips)
     }
 
     fn visit(&mut self, key: &[u8]) -> Result<Visit> {
@@ -173,26 +173,26 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
                 Direction::Descending => &***next >= key,
             })
         {
-            let shown = if *present {
-                self.show(changed)?
+            let visited = if *present {
+                self.emit(changed)?
             } else {
                 Visit::Continue(())
             };
-            if shown.is_break() || **changed == *key {
-                return Ok(shown);
+            if visited.is_break() || **changed == *key {
+                return Ok(visited);
             }
         }
-        self.show(key)
+        self.emit(key)
     }
 }
 
-/// What of a map lies in a range.
+/// Returns the entries of `map` in a range, in the given direction.
 pub(crate) fn range_of<'m, V>(
     map: &'m OrdMap<Key, V>,
     range: &KeyRange,
     direction: Direction,
 ) -> impl Iterator<Item = (&'m Key, &'m V)> + use<'m, V> {
-    // An empty range is one to imbl, a reversed one is not.
+    // imbl accepts an empty range, but not a reversed one.
     let to = range.to.as_slice().max(&range.from);
     let mut entries =
         map.range::<_, [u8]>((Bound::Included(range.from.as_slice()), Bound::Excluded(to)));
@@ -245,11 +245,11 @@ mod tests {
                     block[0].clone(),
                     [block[block.len() - 1].as_slice(), &[0]].concat(),
                 );
-                let mut gathered = BlockBuilder::default();
-                block.iter().for_each(|key| gathered.push(key));
-                let written = &gathered.blocks(usize::MAX, usize::MAX)[0].1;
-                let whole = first >= range.from && last <= range.to;
-                if whole && visitor.skip_block(&first, &last, written)? {
+                let mut builder = BlockBuilder::default();
+                block.iter().for_each(|key| builder.push(key));
+                let encoded = &builder.blocks(usize::MAX, usize::MAX)[0].1;
+                let is_inside = first >= range.from && last <= range.to;
+                if is_inside && visitor.skip_block(&first, &last, encoded)? {
                     continue;
                 }
                 let mut keys: Vec<_> = block
@@ -275,7 +275,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tables_and_changes_are_read_as_one_sorted_set(
+        fn tables_and_overlay_merge_into_one_sorted_set(
             stored in btree_set(key(), 0..40),
             changes in btree_map(key(), any::<bool>(), 0..20),
             from in vec(0_u8..4, 0..3), to in vec(0_u8..4, 0..3),
@@ -292,7 +292,7 @@ mod tests {
             let values: OrdMap<Key, Option<u8>> = changed.iter().map(|(key, present)| (key.clone(), present.then_some(1))).collect();
             let tables = Blocks(stored.into_iter().collect());
             let lookup = among.map(|rows| rows.into_iter().map(Row).collect::<RowSet>().lookup(0));
-            let is_wanted = |key: &Vec<u8>| lookup.as_ref().is_none_or(|rows| rows.contains(split_row(key).unwrap().1));
+            let is_selected = |key: &Vec<u8>| lookup.as_ref().is_none_or(|rows| rows.contains(split_row(key).unwrap().1));
             for direction in [Direction::Ascending, Direction::Descending] {
                 let mut seen = Vec::new();
                 let scan = KeyScan { range: &range, direction, among: lookup.as_ref(), skip };
@@ -300,8 +300,8 @@ mod tests {
                     seen.push(key.to_vec());
                     Ok(if seen.len() == limit { Visit::Break(()) } else { Visit::Continue(()) })
                 }).unwrap();
-                let wanted = expected.iter().filter(|key| is_wanted(key));
-                let page: Vec<_> = wanted.skip(skip as usize).take(limit).cloned().collect();
+                let selected = expected.iter().filter(|key| is_selected(key));
+                let page: Vec<_> = selected.skip(skip as usize).take(limit).cloned().collect();
                 prop_assert_eq!(&seen, &page);
 
                 let mut seen = BTreeMap::new();

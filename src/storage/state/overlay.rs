@@ -1,8 +1,8 @@
-//! What was committed since the last checkpoint, in memory: the final value of everything that changed, which hides
-//! what the tables have. The journal has the same on disk.
+//! The overlay: all changes committed since the last checkpoint, in memory, on top of the tables.
+//! It has the latest value of everything that changed. The journal has the same changes on disk.
 //!
-//! The maps are persistent: a copy costs nothing and stays as it is while the original goes on, so every view of the
-//! store has its own.
+//! The maps are persistent: a copy costs nothing and does not change with the original, so every
+//! view of the store has its own.
 
 use std::sync::Arc;
 
@@ -16,27 +16,28 @@ use crate::storage::shared_key::SharedKey as Key;
 use crate::storage::tables::read::ReadTables;
 use crate::storage::tables::read::stored_chunk;
 
-/// Final values by key; where one is absent, the tables' holds.
+/// Latest value per key. A key that is absent is read from the tables.
 #[derive(Clone, Default)]
 pub(crate) struct Overlay {
-    /// The record of each changed lead, `None` for one that is gone.
+    /// The record of each changed lead, `None` for a removed lead.
     leads: OrdMap<u32, Option<Arc<[u8]>>>,
     ids: OrdMap<Key, Option<Row>>,
-    /// Whether a key is there.
+    /// Each changed sort key, with `false` for a removed one.
     keys: OrdMap<Key, bool>,
-    /// The rows of each changed chunk of a bitmap, perhaps none.
+    /// The rows of each changed bitmap chunk, possibly empty.
     chunks: OrdMap<Key, Arc<RoaringBitmap>>,
-    /// The changed deal values, by their rows.
+    /// The changed deal values by row.
     deal_values: OrdMap<u32, Option<u64>>,
     log: OrdMap<Key, Option<Arc<[u8]>>>,
-    /// The record of each changed credential, `None` for one that is gone.
+    /// The record of each changed credential, `None` for a removed credential.
     credentials: OrdMap<Key, Option<Arc<[u8]>>>,
-    /// About how much memory all that takes.
+    /// Approximate memory usage of the maps, in bytes.
     bytes: usize,
 }
 
-/// What an entry takes besides its key and value, about: its place in a node, and the counts of what it shares.
-const PER_ENTRY: usize = 96;
+/// Approximate memory of an entry in addition to its key and value: its slot in a tree node, and
+/// the reference counts of its shared data.
+const ENTRY_OVERHEAD: usize = 96;
 
 impl Overlay {
     pub(crate) fn leads(&self) -> &OrdMap<u32, Option<Arc<[u8]>>> {
@@ -72,11 +73,11 @@ impl Overlay {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        // Each commit has a record in the log.
+        // Every commit adds a record to the change log.
         self.log.is_empty()
     }
 
-    /// Applies a change; `tables` have what it hides.
+    /// Applies a redo operation. `tables` are the tables under this overlay.
     pub(crate) fn apply(&mut self, op: &RedoOp, tables: &dyn ReadTables) -> Result<()> {
         if let RedoOp::Row {
             chunk,
@@ -90,7 +91,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Takes over what `ops` changed, whose outcome is in `full`.
+    /// Applies `ops`. Takes the changed bitmap chunks from `full`, an overlay to which `ops` are
+    /// already applied.
     pub(crate) fn merge_from(&mut self, ops: &[RedoOp], full: &Self) {
         for op in ops {
             if let RedoOp::Row { chunk, .. } = op {
@@ -109,34 +111,40 @@ impl Overlay {
             RedoOp::Lead(row, record) => {
                 let old = self.leads.insert(*row, record.clone());
                 (
-                    PER_ENTRY + size(record),
-                    old.map(|old| PER_ENTRY + size(&old)),
+                    ENTRY_OVERHEAD + size(record),
+                    old.map(|old| ENTRY_OVERHEAD + size(&old)),
                 )
             }
             RedoOp::Id(id, row) => {
                 let old = self.ids.insert(id.clone(), row.map(Row));
-                (PER_ENTRY + id.len(), old.map(|_| PER_ENTRY + id.len()))
+                (
+                    ENTRY_OVERHEAD + id.len(),
+                    old.map(|_| ENTRY_OVERHEAD + id.len()),
+                )
             }
             RedoOp::Key(key, present) => {
                 let old = self.keys.insert(key.clone(), *present);
-                (PER_ENTRY + key.len(), old.map(|_| PER_ENTRY + key.len()))
+                (
+                    ENTRY_OVERHEAD + key.len(),
+                    old.map(|_| ENTRY_OVERHEAD + key.len()),
+                )
             }
             RedoOp::DealValue(row, value) => {
                 let old = self.deal_values.insert(*row, *value);
-                (PER_ENTRY, old.map(|_| PER_ENTRY))
+                (ENTRY_OVERHEAD, old.map(|_| ENTRY_OVERHEAD))
             }
             RedoOp::Log(key, record) => {
                 let old = self.log.insert(key.clone(), record.clone());
                 (
-                    PER_ENTRY + size(record),
-                    old.map(|old| PER_ENTRY + size(&old)),
+                    ENTRY_OVERHEAD + size(record),
+                    old.map(|old| ENTRY_OVERHEAD + size(&old)),
                 )
             }
             RedoOp::Credential(id, record) => {
                 let old = self.credentials.insert(id.clone(), record.clone());
                 (
-                    PER_ENTRY + size(record),
-                    old.map(|old| PER_ENTRY + size(&old)),
+                    ENTRY_OVERHEAD + size(record),
+                    old.map(|old| ENTRY_OVERHEAD + size(&old)),
                 )
             }
             RedoOp::Row { .. } => return,
@@ -165,7 +173,7 @@ impl Overlay {
     }
 
     fn set_chunk(&mut self, chunk: Key, rows: Arc<RoaringBitmap>) {
-        let size = |key: usize, rows: &RoaringBitmap| PER_ENTRY + key + rows.serialized_size();
+        let size = |key: usize, rows: &RoaringBitmap| ENTRY_OVERHEAD + key + rows.serialized_size();
         let (key, new) = (chunk.len(), size(chunk.len(), &rows));
         let old = self
             .chunks
@@ -192,32 +200,36 @@ mod tests {
     use crate::storage::database::open::OpenMode;
     use crate::storage::file::location::Location;
 
-    /// What all that is there takes, counted anew.
-    fn counted(overlay: &Overlay) -> usize {
+    /// Returns the memory usage of all entries, recomputed from scratch.
+    fn recounted(overlay: &Overlay) -> usize {
         let size = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let sizes = [
             overlay
                 .leads
                 .values()
-                .map(|record| PER_ENTRY + size(record))
+                .map(|record| ENTRY_OVERHEAD + size(record))
                 .sum::<usize>(),
-            overlay.ids.keys().map(|id| PER_ENTRY + id.len()).sum(),
-            overlay.keys.keys().map(|key| PER_ENTRY + key.len()).sum(),
+            overlay.ids.keys().map(|id| ENTRY_OVERHEAD + id.len()).sum(),
+            overlay
+                .keys
+                .keys()
+                .map(|key| ENTRY_OVERHEAD + key.len())
+                .sum(),
             overlay
                 .chunks
                 .iter()
-                .map(|(key, rows)| PER_ENTRY + key.len() + rows.serialized_size())
+                .map(|(key, rows)| ENTRY_OVERHEAD + key.len() + rows.serialized_size())
                 .sum(),
-            overlay.deal_values.len() * PER_ENTRY,
+            overlay.deal_values.len() * ENTRY_OVERHEAD,
             overlay
                 .log
                 .values()
-                .map(|record| PER_ENTRY + size(record))
+                .map(|record| ENTRY_OVERHEAD + size(record))
                 .sum(),
             overlay
                 .credentials
                 .values()
-                .map(|record| PER_ENTRY + size(record))
+                .map(|record| ENTRY_OVERHEAD + size(record))
                 .sum(),
         ];
         sizes.iter().sum()
@@ -246,9 +258,10 @@ mod tests {
     }
 
     proptest! {
-        /// Also of what was taken over, which is all that a checkpoint leaves.
+        /// Also checks the delta that `merge_from` builds, which is all that a checkpoint leaves in
+        /// the overlay.
         #[test]
-        fn memory_is_counted_as_it_is_taken(
+        fn memory_usage_matches_a_recount(
             before in prop::collection::vec(any_op(), 0..30),
             since in prop::collection::vec(any_op(), 0..30),
         ) {
@@ -257,11 +270,11 @@ mod tests {
             let mut overlay = Overlay::default();
             for op in before.iter().chain(&since) {
                 overlay.apply(op, &*tables).unwrap();
-                prop_assert_eq!(overlay.bytes(), counted(&overlay), "after {:?}", op);
+                prop_assert_eq!(overlay.bytes(), recounted(&overlay), "after {:?}", op);
             }
             let mut rest = Overlay::default();
             rest.merge_from(&since, &overlay);
-            prop_assert_eq!(rest.bytes(), counted(&rest));
+            prop_assert_eq!(rest.bytes(), recounted(&rest));
             for op in &since {
                 let is_same = match op {
                     RedoOp::Lead(row, _) => rest.leads.get(row) == overlay.leads.get(row),

@@ -1,4 +1,4 @@
-//! What can be read, whether from a snapshot or from a transaction that has not committed yet.
+//! Reads from one state of the store: a snapshot, or a transaction that has not committed yet.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::storage::record::lead_record::{self, StoredLead};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 use crate::storage::state::merge::{KeyScan, MergedValue, merged, merged_keys, range_of};
 use crate::storage::state::overlay::Overlay;
-use crate::storage::tables::bitmap_chunk::damaged_chunk;
+use crate::storage::tables::bitmap_chunk::corrupted_chunk;
 use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::column::DealValues;
 use crate::storage::tables::read::ReadTables;
@@ -26,8 +26,9 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
-/// Looking up a lead costs as much as passing over so many: rows that lie nearer are read in one go.
-const ROWS_PASSED: usize = 8;
+/// Cost of a lead lookup, measured in rows of a scan. Rows that are closer together on average are
+/// read with one scan.
+const LOOKUP_COST_IN_ROWS: usize = 8;
 
 /// A borrowed state of the store: what the tables hold, under what the overlay has changed since.
 #[derive(Clone, Copy)]
@@ -39,7 +40,7 @@ pub(crate) struct StateRef<'a> {
 }
 
 impl StateRef<'_> {
-    /// Shows `visit` the sorted keys of a range until it breaks.
+    /// Calls `visit` with the sort keys of a range until it breaks.
     pub(crate) fn scan_keys(
         self,
         range: &KeyRange,
@@ -57,7 +58,7 @@ impl StateRef<'_> {
         )
     }
 
-    /// Shows `visit` the sorted keys that `scan` wants until it breaks.
+    /// Calls `visit` with the sort keys that `scan` selects until it breaks.
     pub(crate) fn scan_keys_with(
         self,
         scan: &KeyScan<'_>,
@@ -66,7 +67,7 @@ impl StateRef<'_> {
         merged_keys(self.overlay.keys(), self.tables, scan, visit)
     }
 
-    /// The lead in a row, live or in the trash.
+    /// Returns the lead in a row, live or in the trash.
     pub(crate) fn lead(self, row: Row) -> Result<Option<StoredLead>> {
         match self.overlay.leads().get(&row.0) {
             Some(changed) => changed.as_deref().map(lead_record::decode).transpose(),
@@ -79,22 +80,23 @@ impl StateRef<'_> {
         }
     }
 
-    /// The leads in rows that an index names, in the order of the rows.
+    /// Returns the leads in `rows`, in the same order. An index refers to these rows, so a missing
+    /// lead is corruption.
     pub(crate) fn leads_at(self, rows: &[Row]) -> Result<Vec<StoredLead>> {
         let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max()) else {
             return Ok(Vec::new());
         };
-        if (last.0 - first.0) as usize > rows.len() * ROWS_PASSED {
+        if (last.0 - first.0) as usize > rows.len() * LOOKUP_COST_IN_ROWS {
             return rows.iter().map(|row| self.lead_at(*row)).collect();
         }
-        // Places rather than leads are sorted, since leads are large.
-        let mut places: Vec<(u32, usize)> = rows
+        // Sorts positions rather than leads, because leads are large.
+        let mut slots: Vec<(u32, usize)> = rows
             .iter()
             .enumerate()
-            .map(|(place, row)| (row.0, place))
+            .map(|(slot, row)| (row.0, slot))
             .collect();
-        places.sort_unstable();
-        let mut places = places.into_iter().peekable();
+        slots.sort_unstable();
+        let mut slots = slots.into_iter().peekable();
         let mut leads: Vec<Option<StoredLead>> = rows.iter().map(|_| None).collect();
         self.tables.scan(
             Tree::Leads,
@@ -102,9 +104,9 @@ impl StateRef<'_> {
             Direction::Ascending,
             &mut |key, record| {
                 let row = key::row(key)?;
-                while places.next_if(|(wanted, _)| *wanted < row).is_some() {}
-                while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == row) {
-                    if let Some(lead) = leads.get_mut(place) {
+                while slots.next_if(|(next, _)| *next < row).is_some() {}
+                while let Some((_, slot)) = slots.next_if(|(next, _)| *next == row) {
+                    if let Some(lead) = leads.get_mut(slot) {
                         *lead = Some(lead_record::decode(record)?);
                     }
                 }
@@ -119,11 +121,11 @@ impl StateRef<'_> {
         leads.collect()
     }
 
-    /// The lead in a row that an index names: that it is missing means that the file is damaged.
+    /// Returns the lead in a row that an index refers to. A missing lead is corruption.
     pub(crate) fn lead_at(self, row: Row) -> Result<StoredLead> {
         let missing = || {
             Error::corrupted(format!(
-                "the store's file is damaged: row {} has no lead",
+                "leads.redb is corrupted: row {} has no lead",
                 row.0
             ))
         };
@@ -151,8 +153,8 @@ impl StateRef<'_> {
         Ok(RowSet::shared(rows))
     }
 
-    /// Shows `visit` each value of a field, as its bitmap's key, with its rows, in the order of the values. Leads
-    /// without one are not shown.
+    /// Calls `visit` with the bitmap key and the rows of each value of a field, in the order of the
+    /// values. Leads without a value are not included.
     pub(crate) fn each_bitmap(
         self,
         range: &KeyRange,
@@ -168,9 +170,9 @@ impl StateRef<'_> {
                 _ => {
                     let complete = current.replace((bitmap.to_vec(), chunk.into_owned()));
                     if let Some((value, rows)) = complete {
-                        let wanted = visit(&value, rows.into())?;
-                        stopped = wanted.is_break();
-                        return Ok(wanted);
+                        let next = visit(&value, rows.into())?;
+                        stopped = next.is_break();
+                        return Ok(next);
                     }
                 }
             }
@@ -182,8 +184,9 @@ impl StateRef<'_> {
         }
     }
 
-    /// Shows `visit` how many leads have each value of a field, of all or `among` some, in the order of the values; last
-    /// those without one. Values that none has are not shown.
+    /// Calls `visit` with the bitmap key and the number of leads of each value of a field, in the
+    /// order of the values. The leads without a value come last. With `among`, only leads in this
+    /// set are counted. Values without any lead are omitted.
     pub(crate) fn count_bitmaps(
         self,
         range: &KeyRange,
@@ -216,10 +219,10 @@ impl StateRef<'_> {
             |chunk_key, found| {
                 let rows = match (found, among) {
                     (MergedValue::StoredLead(bytes), None) => {
-                        chunk_length(bytes).ok_or_else(damaged_chunk)?
+                        chunk_length(bytes).ok_or_else(corrupted_chunk)?
                     }
                     (MergedValue::StoredLead(bytes), Some(among)) => {
-                        among.count_of(bytes).ok_or_else(damaged_chunk)?
+                        among.count_of(bytes).ok_or_else(corrupted_chunk)?
                     }
                     (MergedValue::Changed(rows), None) => rows.len(),
                     (MergedValue::Changed(rows), Some(among)) => among.count_among(rows),
@@ -231,12 +234,12 @@ impl StateRef<'_> {
         complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))
     }
 
-    /// Shows `visit` the deal values of every 512 rows that may have any, in the order of rows.
-    pub(crate) fn each_deal_values(self, visit: impl FnMut(&DealValues)) -> Result<()> {
+    /// Calls `visit` with each block of 512 deal values that may have a value, in row order.
+    pub(crate) fn each_deal_value_block(self, visit: impl FnMut(&DealValues)) -> Result<()> {
         each_deal_value_block(self.tables, self.overlay, visit)
     }
 
-    /// The credential with this id.
+    /// Returns the credential with this id.
     #[cfg(feature = "http")]
     pub(crate) fn credential(self, id: CredentialId) -> Result<Option<StoredCredential>> {
         let id = id.to_bytes();
@@ -246,7 +249,7 @@ impl StateRef<'_> {
         }
     }
 
-    /// The id of the commit with this number, if the log still holds it.
+    /// Returns the id of the commit with this number, or `None` if the change log no longer has it.
     pub(crate) fn logged_commit(self, seq: Seq) -> Result<Option<CommitId>> {
         let key = change_log::key(seq, 0);
         let decode = |bytes: &[u8]| change_log::decode(bytes).map(|(commit, _)| commit);
@@ -256,7 +259,7 @@ impl StateRef<'_> {
         }
     }
 
-    /// Shows `visit` the changes of the commits after `seq`, oldest first.
+    /// Calls `visit` with the changes of all commits after `seq`, oldest first.
     pub(crate) fn changes_after(self, seq: Seq, mut visit: impl FnMut(LoggedChange)) -> Result<()> {
         let range = KeyRange {
             from: change_log::key(Seq(seq.0.saturating_add(1)), 0).to_vec(),
@@ -270,7 +273,7 @@ impl StateRef<'_> {
     }
 }
 
-/// Shows `visit` the records of a range of the change log, oldest first.
+/// Calls `visit` with the records in a range of the change log, oldest first.
 pub(crate) fn scan_log(
     state: StateRef<'_>,
     range: &KeyRange,
@@ -294,7 +297,7 @@ pub(crate) fn scan_log(
     )
 }
 
-/// Shows `visit` the chunks of bitmaps in a range of their keys.
+/// Calls `visit` with the bitmap chunks in a range of keys.
 fn scan_chunks(
     state: StateRef<'_>,
     range: &KeyRange,
@@ -316,14 +319,15 @@ fn scan_chunks(
 }
 
 pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
-    let damaged = |_| Error::corrupted("the store's file is damaged: an id has no row");
+    let corrupted =
+        |_| Error::corrupted("leads.redb is corrupted: the row of an id cannot be decoded");
     bytes
         .try_into()
         .map(|bytes| Row(u32::from_be_bytes(bytes)))
-        .map_err(damaged)
+        .map_err(corrupted)
 }
 
-/// Shows `visit` every block that may have a value, in the order of rows.
+/// Calls `visit` with every block that may have a value, in row order.
 fn each_deal_value_block(
     tables: &dyn ReadTables,
     overlay: &Overlay,

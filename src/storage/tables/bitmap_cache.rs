@@ -1,4 +1,4 @@
-//! Bitmaps that were decoded, of one state of the tables.
+//! A cache of decoded bitmaps of one committed state of the tables.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,14 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::sync::lock;
 
-/// How many bytes of bitmaps are kept. At a million leads one takes at most 128 KiB.
-const MOST_BYTES: usize = 8 << 20;
+/// Maximum total size of the cached bitmaps, in bytes. With a million leads, a bitmap takes at most
+/// 128 KiB.
+const CACHE_BYTES_MAX: usize = 8 << 20;
 
-/// What a bitmap takes besides its key and rows, about.
-const PER_BITMAP: usize = 200;
+/// Approximate memory of a cached bitmap in addition to its key and rows, in bytes.
+const BITMAP_OVERHEAD: usize = 200;
 
-/// Decoded bitmaps by their keys. They never change: neither do the tables of a commit.
+/// Decoded bitmaps by key. No entry becomes stale, because the tables of a commit never change.
 #[derive(Default)]
 pub(crate) struct BitmapCache(Mutex<CachedBitmaps>);
 
@@ -37,24 +38,26 @@ impl BitmapCache {
         if rows.is_empty() {
             return Ok(rows);
         }
-        let size = PER_BITMAP + bitmap.len() + rows.serialized_size();
-        let mut kept = self.lock();
-        if kept.bytes + size > MOST_BYTES {
-            // The next ones will be those that are asked for now.
-            *kept = CachedBitmaps::default();
+        let size = BITMAP_OVERHEAD + bitmap.len() + rows.serialized_size();
+        let mut cached = self.lock();
+        if cached.bytes + size > CACHE_BYTES_MAX {
+            // Evicts everything. The next requests refill the cache with the bitmaps that are in
+            // use now.
+            *cached = CachedBitmaps::default();
         }
-        if size <= MOST_BYTES
-            && kept
+        if size <= CACHE_BYTES_MAX
+            && cached
                 .bitmaps
                 .insert(bitmap.into(), Arc::clone(&rows))
                 .is_none()
         {
-            kept.bytes += size;
+            cached.bytes += size;
         }
         Ok(rows)
     }
 
-    /// What is kept is whole between any two statements, so a panic elsewhere spoils nothing.
+    /// The map and its byte count agree after every statement, so a panic of another thread that
+    /// held the lock does no harm.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         lock(&self.0)
     }
@@ -64,12 +67,13 @@ impl BitmapCache {
 mod tests {
     use super::*;
 
-    /// Asks for a bitmap of so many bytes; whether it had to be read.
-    fn is_read(cache: &BitmapCache, bitmap: &str, bytes: usize) -> bool {
+    /// Requests a bitmap of `bytes` bytes. Returns true on a cache miss.
+    fn is_miss(cache: &BitmapCache, bitmap: &str, bytes: usize) -> bool {
         let mut read = false;
         let got = cache.get_or_insert(bitmap.as_bytes(), || {
             read = true;
-            // Rows far from each other take two bytes each, and eight for each chunk with another eight for all.
+            // Rows that are far apart take 2 bytes each, plus 8 bytes for each chunk and 8 bytes
+            // for the bitmap.
             let mut rows: RoaringBitmap = (0..bytes as u32 / 2)
                 .map(|row| row % 4_000 * 2 + ((row / 4_000) << 16))
                 .collect();
@@ -83,41 +87,47 @@ mod tests {
     }
 
     #[test]
-    fn bitmaps_are_kept_while_they_take_no_more_than_there_is_room() {
+    fn cache_stays_within_its_byte_limit() {
         let cache = BitmapCache::default();
-        let half = MOST_BYTES / 2 - PER_BITMAP - 1;
-        assert!(is_read(&cache, "a", half) && is_read(&cache, "b", half));
+        let half = CACHE_BYTES_MAX / 2 - BITMAP_OVERHEAD - 1;
+        assert!(is_miss(&cache, "a", half) && is_miss(&cache, "b", half));
         assert!(
-            !is_read(&cache, "a", half) && !is_read(&cache, "b", half),
+            !is_miss(&cache, "a", half) && !is_miss(&cache, "b", half),
             "both are kept"
         );
         let bytes = |cache: &BitmapCache| cache.lock().bytes;
         assert!(
-            (MOST_BYTES - 4..=MOST_BYTES).contains(&bytes(&cache)),
+            (CACHE_BYTES_MAX - 4..=CACHE_BYTES_MAX).contains(&bytes(&cache)),
             "{}",
             bytes(&cache)
         );
-        assert!(is_read(&cache, "c", 1_000), "a third finds no room …");
         assert!(
-            !is_read(&cache, "c", 1_000) && is_read(&cache, "a", half),
-            "… and takes that of both"
+            is_miss(&cache, "c", 1_000),
+            "a third bitmap exceeds the limit …"
         );
         assert!(
-            is_read(&cache, "d", MOST_BYTES),
-            "one that is larger than all the room"
+            !is_miss(&cache, "c", 1_000) && is_miss(&cache, "a", half),
+            "… and evicts both"
         );
-        assert!(is_read(&cache, "d", MOST_BYTES), "is never kept");
+        assert!(
+            is_miss(&cache, "d", CACHE_BYTES_MAX),
+            "a bitmap above the limit"
+        );
+        assert!(is_miss(&cache, "d", CACHE_BYTES_MAX), "is never kept");
         assert_eq!(bytes(&cache), 0);
     }
 
     #[test]
-    fn a_bitmap_that_two_readers_have_put_in_is_counted_once_and_an_empty_one_not_kept() {
+    fn duplicate_insert_counts_once_and_empty_bitmap_is_not_cached() {
         let cache = BitmapCache::default();
         let rows: Arc<RoaringBitmap> = Arc::new([1, 2].into_iter().collect());
         let put =
             || cache.get_or_insert(b"a", || cache.get_or_insert(b"a", || Ok(Arc::clone(&rows))));
         assert_eq!(put().unwrap(), rows);
-        assert_eq!(cache.lock().bytes, PER_BITMAP + 1 + rows.serialized_size());
+        assert_eq!(
+            cache.lock().bytes,
+            BITMAP_OVERHEAD + 1 + rows.serialized_size()
+        );
         cache.get_or_insert(b"b", || Ok(Arc::default())).unwrap();
         assert_eq!(cache.lock().bitmaps.len(), 1);
         assert!(

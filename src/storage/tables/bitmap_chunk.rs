@@ -5,9 +5,9 @@ use roaring::RoaringBitmap;
 use crate::error::{Error, Result};
 
 pub(crate) fn decode_chunk(bytes: &[u8]) -> Result<RoaringBitmap> {
-    RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged_chunk().caused_by(error))
+    RoaringBitmap::deserialize_from(bytes).map_err(|error| corrupted_chunk().caused_by(error))
 }
 
-pub(crate) fn damaged_chunk() -> Error {
-    Error::corrupted("the store's file is damaged: a bitmap cannot be read")
+pub(crate) fn corrupted_chunk() -> Error {
+    Error::corrupted("leads.redb is corrupted: a bitmap cannot be decoded")
 }

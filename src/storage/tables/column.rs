@@ -1,18 +1,18 @@
-//! The column of deal values: those of 512 rows side by side, so that a sum reads no leads.
+//! The column of deal values, in blocks of 512 rows, so that sums need not read the leads.
 //!
-//! A block has seven bytes for each row, little-endian, which hold every value that a deal may have; all ones for a row
-//! without. It may end early: rows behind its end have none.
+//! A block has seven bytes per row, little-endian, which is enough for every valid deal value. All
+//! ones mean no value. A block may be shorter than 512 rows: rows after its end have no value.
 
 use std::iter::Peekable;
 
 use crate::error::{Error, Result};
 
-/// How many rows share a block: as many as fill a page of redb.
+/// Number of rows per block, chosen so that a block fills a page of redb.
 pub(crate) const BLOCK_ROWS: u32 = 512;
 const WIDTH: usize = 7;
 const NONE: u64 = (1 << (8 * WIDTH)) - 1;
 
-/// The values of the rows from one on, `None` for a row without.
+/// The deal values of consecutive rows.
 pub(crate) struct DealValues {
     first_row: u32,
     values: Vec<u64>,
@@ -23,14 +23,14 @@ impl DealValues {
         let (values, rest) = bytes.as_chunks::<WIDTH>();
         if !rest.is_empty() || values.len() > BLOCK_ROWS as usize {
             return Err(Error::corrupted(
-                "the store's file is damaged: a block of deal values cannot be read",
+                "leads.redb is corrupted: a block of deal values has an invalid length",
             ));
         }
         let value = |index: usize| match bytes
             .get(index * WIDTH..)
             .and_then(|rest| rest.first_chunk())
         {
-            // One byte too many is read in one go, and then left out.
+            // Reads eight bytes at once and masks out the last one.
             Some(eight) => u64::from_le_bytes(*eight) & NONE,
             None => values.last().map_or(NONE, |[a, b, c, d, e, f, g]| {
                 u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0])
@@ -56,12 +56,13 @@ impl DealValues {
         bytes.collect()
     }
 
-    /// The row of the first value.
+    /// Returns the row of the first value.
     pub(crate) fn first_row(&self) -> u32 {
         self.first_row
     }
 
-    /// The values of one row after the other, in ten-thousandths; rows behind the end have none.
+    /// Iterates over the values in row order, in ten-thousandths. A row without a value yields
+    /// `None`. Rows after the end have no value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<u64>> {
         self.values
             .iter()
@@ -73,8 +74,8 @@ impl DealValues {
         if index >= self.values.len() {
             self.values.resize(index + 1, NONE);
         }
-        if let Some(place) = self.values.get_mut(index) {
-            *place = value.unwrap_or(NONE).min(NONE);
+        if let Some(slot) = self.values.get_mut(index) {
+            *slot = value.unwrap_or(NONE).min(NONE);
         }
     }
 
@@ -85,7 +86,8 @@ impl DealValues {
         }
     }
 
-    /// The block of the next change, if it comes before the row `end`: one that the tables have not.
+    /// Returns the block of the next change if its row is before `end`. The tables do not have this
+    /// block.
     pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
         end: u32,
@@ -116,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn values_survive_their_block(values in proptest::collection::btree_map(0..BLOCK_ROWS, proptest::option::of(0_u64..1_000_000_000_000_000), 0..100)) {
+        fn deal_values_round_trip_through_a_block(values in proptest::collection::btree_map(0..BLOCK_ROWS, proptest::option::of(0_u64..1_000_000_000_000_000), 0..100)) {
             let mut block = DealValues::empty(5 * BLOCK_ROWS + 3);
             for (row, value) in &values {
                 block.set(5 * BLOCK_ROWS + row, *value);
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_a_block_stay_what_they_are() {
+    fn deal_value_block_encoding_is_stable() {
         let mut block = DealValues::empty(512);
         block.set(513, Some(0x0102));
         block.set(514, None);

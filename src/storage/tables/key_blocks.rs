@@ -1,9 +1,10 @@
-//! The table of sorted keys, which holds them in blocks: smaller than one entry a key, and whole blocks can be passed
-//! over by their counts.
+//! The table of sort keys. It stores them in blocks, which takes less space than one entry per key
+//! and lets scans skip entire blocks by their counts.
 //!
-//! Each block stands under a text that is not above its keys, and above those of all blocks before. Keys of two tags,
-//! their first byte, share no block, so that those that only ever come last, as times do, leave full blocks behind. A
-//! block fills a page of redb, unless a single key is longer.
+//! The table key of a block is a lower bound: it is not above the block's own keys, and above all
+//! keys of the blocks before it. Keys with different tags, their first byte, never share a block,
+//! so that a tag whose keys are only appended, as times are, leaves full blocks behind. A block
+//! fills a page of redb, unless a single key is longer.
 
 use std::iter::Peekable;
 
@@ -19,20 +20,21 @@ use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Bytes;
 
-/// A page of redb has 4,096 bytes, some of which tell where keys and values end.
-const MOST_BYTES: usize = 3_950;
-/// A block with less is joined to the one after it.
-const FEW_BYTES: usize = MOST_BYTES / 4;
+/// A page of redb has 4,096 bytes, some of which store where its keys and values end.
+const BLOCK_BYTES_MAX: usize = 3_950;
+/// A smaller block is merged with the next one.
+const BLOCK_BYTES_MIN: usize = BLOCK_BYTES_MAX / 4;
 
-/// Who is shown keys.
+/// Receives the keys of a scan.
 pub(crate) trait KeyVisitor {
-    /// Whether a block, which has all keys there are from `from` on and before `to`, can be passed over unseen.
+    /// Returns true if a block can be skipped without visiting its keys. The block contains all
+    /// stored keys in `from..to`.
     fn skip_block(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool>;
 
     fn visit(&mut self, key: &[u8]) -> Result<Visit>;
 }
 
-/// Shows `visitor` the keys of a range until it breaks.
+/// Calls `visitor` with the keys of a range until it breaks.
 pub(crate) fn scan(
     table: &impl ReadableTable<Bytes, Bytes>,
     range: &KeyRange,
@@ -88,15 +90,16 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// Shows the keys of a block, given with its begin and that of the next block in the range.
+/// Visits the keys of a block. The tuple has the block's table key, the table key of the next block
+/// in the range, and the block.
 fn scan_block(
     range: &KeyRange,
     direction: Direction,
     (begin, end, block): (&[u8], Option<&[u8]>, &[u8]),
     visitor: &mut dyn KeyVisitor,
 ) -> Result<Visit> {
-    // Only the first and the last block of a range may have keys outside of it.
-    let within = match end {
+    // Only the first and the last block of a range can have keys outside of it.
+    let bounds = match end {
         Some(end) if begin >= range.from.as_slice() => {
             if visitor.skip_block(begin, end, block)? {
                 return Ok(Visit::Continue(()));
@@ -106,10 +109,10 @@ fn scan_block(
         _ => Some(range),
     };
     match direction {
-        Direction::Ascending => show(block, within, |key| visitor.visit(key)),
+        Direction::Ascending => visit_block(block, bounds, |key| visitor.visit(key)),
         Direction::Descending => {
             let mut list = KeyList::default();
-            show(block, within, |key| {
+            visit_block(block, bounds, |key| {
                 list.push(key);
                 Ok(Visit::Continue(()))
             })
@@ -124,15 +127,15 @@ fn scan_block(
     }
 }
 
-/// Shows the keys of a block that lie within a range, or all.
-fn show(
+/// Calls `visit` with the keys of a block that are in `bounds`, or with all keys for `None`.
+fn visit_block(
     block: &[u8],
-    within: Option<&KeyRange>,
+    bounds: Option<&KeyRange>,
     mut visit: impl FnMut(&[u8]) -> Result<Visit>,
 ) -> Result<Visit> {
     let mut keys = BlockKeys::of(block)?;
     while let Some(key) = keys.next()? {
-        if let Some(range) = within {
+        if let Some(range) = bounds {
             if key >= range.to.as_slice() {
                 return Ok(Visit::Break(()));
             }
@@ -149,7 +152,7 @@ fn show(
 
 type Block<'t> = (AccessGuard<'t, Bytes>, AccessGuard<'t, Bytes>);
 
-/// The block that would have a key in it, if there is any block.
+/// Returns the block that `key` would belong to, or `None` if it sorts before all blocks.
 fn block_of<'t>(
     table: &'t impl ReadableTable<Bytes, Bytes>,
     key: &[u8],
@@ -162,12 +165,14 @@ fn block_of<'t>(
         .map_err(redb_error)
 }
 
-/// How many blocks are read before they are written: the table cannot be gone through while it is changed.
-const BLOCKS_AT_ONCE: usize = 64;
-/// How many blocks without a change are passed over to get to the next that has one; it is looked up anew after more.
-const BLOCKS_PASSED: usize = 4;
+/// Maximum number of groups that are collected before any of them goes to the table, which cannot
+/// be modified while it is iterated.
+const GROUPS_MAX: usize = 64;
+/// Number of unchanged blocks that the iteration reads past to reach the next changed block. After
+/// more, the changed block is looked up instead.
+const SKIPPED_MAX: usize = 4;
 
-/// Puts keys in and takes them out.
+/// Inserts and removes keys.
 pub(crate) fn write(
     table: &mut Table<'_, Bytes, Bytes>,
     changes: &OrdMap<Key, bool>,
@@ -177,47 +182,51 @@ pub(crate) fn write(
         .map(|(key, present)| (&**key, *present))
         .peekable();
     while let Some((first, _)) = changes.peek().copied() {
-        for group in rewritten(table, first, &mut changes)? {
+        for group in collect_groups(table, first, &mut changes)? {
             group.write(table)?;
         }
     }
     Ok(())
 }
 
-/// Blocks that are written anew together: one that is changed and, while they are small, those after it.
+/// Blocks that are replaced together: a changed block and, while the result is small, the blocks
+/// after it.
 #[derive(Default)]
 struct RewriteGroup {
-    /// Where its blocks begin that are in the table.
+    /// Table keys of the replaced blocks.
     stored: Vec<Vec<u8>>,
     begin: Vec<u8>,
-    gathered: BlockBuilder,
-    /// Whether all that is new came after the keys of the last of them.
+    builder: BlockBuilder,
+    /// True if all inserted keys sort after the stored keys of the last replaced block.
     appended: bool,
 }
 
-/// The blocks that some of the next changes make, from that of `first` on.
-fn rewritten<'c>(
+/// Merges the next changes into their blocks, starting with the block that `first` belongs to, and
+/// returns the groups to write.
+fn collect_groups<'c>(
     table: &Table<'_, Bytes, Bytes>,
     first: &[u8],
     changes: &mut Peekable<impl Iterator<Item = (&'c [u8], bool)>>,
 ) -> Result<Vec<RewriteGroup>> {
     let Some(tag) = first.first().copied() else {
-        return Err(Error::corrupted("a key of the store is empty"));
+        return Err(Error::corrupted(
+            "the store is corrupted: a sort key is empty",
+        ));
     };
-    let of_tag = KeyRange::prefix(&[tag]);
+    let tag_range = KeyRange::prefix(&[tag]);
     let first_block = block_of(table, first)?;
     let start = first_block
         .as_ref()
         .map(|(begin, _)| begin.value())
         .filter(|begin| begin.first() == Some(&tag));
     let mut blocks = table
-        .range::<&[u8]>(start.unwrap_or(&of_tag.from)..of_tag.to.as_slice())
+        .range::<&[u8]>(start.unwrap_or(&tag_range.from)..tag_range.to.as_slice())
         .map_err(redb_error)?;
     let mut next = blocks.next().transpose().map_err(redb_error)?;
-    let (mut groups, mut passed) = (Vec::new(), 0);
+    let (mut groups, mut skipped) = (Vec::new(), 0);
     let mut group = None;
     if start.is_none() {
-        // Before all blocks of the tag.
+        // `first` sorts before all blocks of its tag.
         let end = next.as_ref().map(|(begin, _)| begin.value());
         let mut new = RewriteGroup {
             begin: vec![tag],
@@ -229,7 +238,7 @@ fn rewritten<'c>(
     loop {
         let has_more = next.is_some();
         if let Some(full) =
-            group.take_if(|group| !has_more || group.gathered.written() >= FEW_BYTES)
+            group.take_if(|group| !has_more || group.builder.encoded_len() >= BLOCK_BYTES_MIN)
         {
             groups.push(full);
         }
@@ -240,14 +249,14 @@ fn rewritten<'c>(
             .peek()
             .is_some_and(|(key, _)| is_before(key, tag, end));
         let is_pending = group.is_some();
-        if !is_pending && (groups.len() >= BLOCKS_AT_ONCE || passed > BLOCKS_PASSED) {
+        if !is_pending && (groups.len() >= GROUPS_MAX || skipped > SKIPPED_MAX) {
             break;
         }
         if !is_pending && !is_changed {
-            passed += 1;
+            skipped += 1;
             continue;
         }
-        passed = 0;
+        skipped = 0;
         let group = group.get_or_insert_with(|| RewriteGroup {
             begin: begin.value().to_vec(),
             ..RewriteGroup::default()
@@ -263,7 +272,7 @@ fn is_before(key: &[u8], tag: u8, end: Option<&[u8]>) -> bool {
 }
 
 impl RewriteGroup {
-    /// Gathers the keys of a block with the changes of its tag before `end`.
+    /// Adds the keys of a block, merged with the changes of its tag before `end`.
     fn merge<'c>(
         &mut self,
         block: &[u8],
@@ -281,43 +290,44 @@ impl RewriteGroup {
                     if changed == key {
                         stays = present;
                     } else if present {
-                        self.gathered.push(changed);
+                        self.builder.push(changed);
                         self.appended = false;
                     }
                 }
                 if stays {
-                    self.gathered.push(key);
+                    self.builder.push(key);
                 }
             }
         }
         while let Some((changed, present)) = changes.next_if(|(key, _)| is_before(key, tag, end)) {
             if present {
-                self.gathered.push(changed);
+                self.builder.push(changed);
             }
         }
         Ok(())
     }
 
     fn write(&self, table: &mut Table<'_, Bytes, Bytes>) -> Result<()> {
-        let written = self.gathered.written();
-        // Keys that only ever come last leave full blocks behind; others leave room for more.
-        let target = if written <= MOST_BYTES {
+        let encoded_len = self.builder.encoded_len();
+        // Appended keys leave full blocks behind. Other blocks are split evenly, with room for more
+        // keys.
+        let target = if encoded_len <= BLOCK_BYTES_MAX {
             usize::MAX
         } else if self.appended {
-            MOST_BYTES - 100
+            BLOCK_BYTES_MAX - 100
         } else {
-            written / written.div_ceil(MOST_BYTES * 3 / 4).max(2)
+            encoded_len / encoded_len.div_ceil(BLOCK_BYTES_MAX * 3 / 4).max(2)
         };
-        let is_kept = |begin: &Vec<u8>| *begin == self.begin && !self.gathered.is_empty();
+        let is_kept = |begin: &Vec<u8>| *begin == self.begin && !self.builder.is_empty();
         for begin in self.stored.iter().filter(|begin| !is_kept(begin)) {
             table.remove(begin.as_slice()).map_err(redb_error)?;
         }
-        if self.gathered.is_empty() {
+        if self.builder.is_empty() {
             return Ok(());
         }
         for (index, (begin, block)) in self
-            .gathered
-            .blocks(target, MOST_BYTES)
+            .builder
+            .blocks(target, BLOCK_BYTES_MAX)
             .into_iter()
             .enumerate()
         {
@@ -341,22 +351,22 @@ mod tests {
     use crate::storage::tables::block::count;
     use crate::storage::tables::tree::Tree;
 
-    /// Passes over blocks while `left` allows it, then takes the keys.
+    /// Skips the first `left` keys, in blocks if possible, and collects the remaining keys.
     struct TakenBlock {
         left: u64,
-        passed: u64,
+        skipped: u64,
         keys: Vec<Vec<u8>>,
     }
 
     impl KeyVisitor for TakenBlock {
         fn skip_block(&mut self, _from: &[u8], _to: &[u8], block: &[u8]) -> Result<bool> {
             let count = count(block)?;
-            let passes = count <= self.left;
-            if passes {
+            let skips = count <= self.left;
+            if skips {
                 self.left -= count;
-                self.passed += 1;
+                self.skipped += 1;
             }
-            Ok(passes)
+            Ok(skips)
         }
 
         fn visit(&mut self, key: &[u8]) -> Result<Visit> {
@@ -370,7 +380,8 @@ mod tests {
     }
 
     fn key() -> impl Strategy<Value = Vec<u8>> {
-        // Short ones that meet often, and long ones that fill blocks, and more than one.
+        // Short keys that collide often, long keys that fill blocks, and keys that are longer than
+        // a block.
         prop_oneof![
             8 => proptest::collection::vec(0_u8..3, 1..6),
             4 => (0_u16..300).prop_map(|n| [b"long".as_slice(), &n.to_be_bytes(), &[7; 300]].concat()),
@@ -381,7 +392,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn the_table_is_a_sorted_set(
+        fn key_blocks_behave_like_a_sorted_set(
             commits in proptest::collection::vec(proptest::collection::vec((key(), any::<bool>()), 1..80), 1..8),
             from in key(), to in key(), skip in 0_u64..100,
         ) {
@@ -401,15 +412,15 @@ mod tests {
                     let (begin, block) = entry.unwrap();
                     let (begin, block) = (begin.value(), block.value());
                     let keys = count(block).unwrap();
-                    prop_assert!(block.len() <= MOST_BYTES || keys == 1, "{} keys in {} bytes", keys, block.len());
+                    prop_assert!(block.len() <= BLOCK_BYTES_MAX || keys == 1, "{} keys in {} bytes", keys, block.len());
                     prop_assert!(keys > 0 && !begin.is_empty());
                 }
                 for range in [KeyRange { from: from.clone(), to: to.clone() }, KeyRange { from: vec![], to: vec![0xff] }] {
                     let mut expected: Vec<Vec<u8>> = model.range(range.from.clone()..range.to.clone().max(range.from.clone())).cloned().collect();
                     for direction in [Direction::Ascending, Direction::Descending] {
-                        let mut taken = TakenBlock { left: skip, passed: 0, keys: Vec::new() };
-                        scan(&table, &range, direction, &mut taken).unwrap();
-                        prop_assert_eq!(&taken.keys, &expected[expected.len().min(skip as usize)..]);
+                        let mut visitor = TakenBlock { left: skip, skipped: 0, keys: Vec::new() };
+                        scan(&table, &range, direction, &mut visitor).unwrap();
+                        prop_assert_eq!(&visitor.keys, &expected[expected.len().min(skip as usize)..]);
                         expected.reverse();
                     }
                 }
@@ -418,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_come_in_order_fill_their_blocks_and_blocks_that_empty_are_joined() {
+    fn appended_keys_fill_blocks_and_small_blocks_are_merged() {
         let db = redb::Builder::new()
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
@@ -445,7 +456,7 @@ mod tests {
         assert!(
             full[..full.len() - 1]
                 .iter()
-                .all(|size| *size > MOST_BYTES * 9 / 10),
+                .all(|size| *size > BLOCK_BYTES_MAX * 9 / 10),
             "{full:?}"
         );
         for commit in 0..100 {
@@ -457,9 +468,9 @@ mod tests {
         }
         let joined = sizes(&table);
         assert!(joined.len() <= full.len() / 2, "{full:?}, then {joined:?}");
-        let mut taken = TakenBlock {
+        let mut visitor = TakenBlock {
             left: 900,
-            passed: 0,
+            skipped: 0,
             keys: Vec::new(),
         };
         scan(
@@ -469,21 +480,21 @@ mod tests {
                 to: vec![0xff],
             },
             Direction::Ascending,
-            &mut taken,
+            &mut visitor,
         )
         .unwrap();
-        assert_eq!(taken.keys.len(), 1_000 - 900);
-        assert!(taken.passed > 0);
+        assert_eq!(visitor.keys.len(), 1_000 - 900);
+        assert!(visitor.skipped > 0);
     }
 
     #[test]
-    fn a_block_that_keys_come_into_the_middle_of_is_divided_so_that_there_is_room_for_more() {
+    fn inserts_in_the_middle_split_a_block_with_room_for_more() {
         let db = redb::Builder::new()
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let transaction = db.begin_write().unwrap();
         let mut table = transaction.open_table(Tree::Keys.definition()).unwrap();
-        // Each takes about twenty bytes in a block.
+        // Each key takes about 20 bytes in a block.
         let key = |n: u32| {
             Key::from(
                 [&n.to_be_bytes(), [b'x'; 16].as_slice()]
@@ -513,7 +524,7 @@ mod tests {
         assert!(
             halves
                 .iter()
-                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 6 / 10).contains(size)),
+                .all(|size| (BLOCK_BYTES_MAX * 4 / 10..BLOCK_BYTES_MAX * 6 / 10).contains(size)),
             "{halves:?}"
         );
         write(
@@ -525,7 +536,7 @@ mod tests {
         assert_eq!(more.len(), 4, "{more:?}");
         assert!(
             more.iter()
-                .all(|size| (MOST_BYTES * 4 / 10..MOST_BYTES * 8 / 10).contains(size)),
+                .all(|size| (BLOCK_BYTES_MAX * 4 / 10..BLOCK_BYTES_MAX * 8 / 10).contains(size)),
             "{more:?}"
         );
     }

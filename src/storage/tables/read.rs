@@ -23,19 +23,19 @@ use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
 /// One table handle per [`Tree`], in the order of [`Tree::ALL`].
 pub(crate) struct Tables<T>([T; Tree::ALL.len()]);
 
-/// The tables as a commit left them.
+/// The tables of a committed state.
 pub(crate) struct CommittedTables {
     tables: Tables<ReadOnlyTable<Bytes, Bytes>>,
-    /// What was decoded, since most lists ask for the same few bitmaps.
+    /// Decoded bitmaps, because most lists use the same few bitmaps.
     bitmaps: BitmapCache,
 }
 
-/// Reading from the tables, whoever opened them.
+/// Read access to the tables, of a committed state or of a write transaction.
 pub(crate) trait ReadTables {
-    /// Shows `read` the value under a key, if there is one.
+    /// Calls `read` with the value under a key, if there is one.
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
-    /// The rows of a bitmap, by the key that its chunks share.
+    /// Returns the rows of a bitmap, given the key that its chunks share.
     fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
         let mut rows = RoaringBitmap::new();
         self.scan(
@@ -50,7 +50,7 @@ pub(crate) trait ReadTables {
         Ok(Arc::new(rows))
     }
 
-    /// Shows `visitor` the sorted keys of a range until it breaks.
+    /// Calls `visitor` with the sort keys of a range until it breaks.
     fn scan_keys(
         &self,
         range: &KeyRange,
@@ -58,7 +58,8 @@ pub(crate) trait ReadTables {
         visitor: &mut dyn KeyVisitor,
     ) -> Result<()>;
 
-    /// Shows `visit` the keys of a range of another table, with their values, until it breaks.
+    /// Calls `visit` with the keys and values in a range of any table except `keys`, until it
+    /// breaks.
     fn scan(
         &self,
         tree: Tree,
@@ -140,8 +141,8 @@ impl<T: ReadableTable<Bytes, Bytes>> ReadTables for Tables<T> {
 }
 
 impl CommittedTables {
-    /// The tables as a commit left them, with the header. A format that this version does not know is refused before
-    /// anything else is read.
+    /// Opens the tables of a committed state and reads its metadata. An unsupported format is
+    /// rejected before anything else is read.
     pub(crate) fn of(transaction: &ReadTransaction) -> Result<(Self, StoreMeta)> {
         let open = |tree: Tree| {
             transaction
@@ -208,7 +209,9 @@ impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
             .table(Tree::Meta)
             .get(META_KEY)
             .map_err(redb_error)?
-            .ok_or(CodecError::Empty { record: "header" })?;
+            .ok_or(CodecError::Empty {
+                record: "metadata record",
+            })?;
         StoreMeta::decode(meta.value())
     }
 }
@@ -223,12 +226,12 @@ fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
         Some(other) => Err(Error::new(
             ErrorKind::UnsupportedFormat,
             format!(
-                "the store has the format {other}, and this version of leadstore knows only {FORMAT}; \
-                 use the version that wrote it, or a newer one"
+                "the store has format {other}, but this version of leadstore supports only {FORMAT}; \
+                 open it with the version that wrote it, or a newer one"
             ),
         )),
         None => Err(Error::corrupted(
-            "the store's file is damaged: it does not say which format it has",
+            "leads.redb is corrupted: its format number is missing or invalid",
         )),
     }
 }

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 
-/// Whether a visitor wants to see more.
+/// Returned by a visitor to continue or stop a scan.
 pub(crate) type Visit = ControlFlow<()>;
 
-/// Who is shown keys and values, until it breaks.
+/// A visitor that receives keys and values until it breaks.
 pub(crate) type Visitor<'v> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'v;

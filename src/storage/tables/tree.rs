@@ -5,7 +5,7 @@ use redb::TableDefinition;
 pub(crate) type Bytes = &'static [u8];
 pub(crate) type Definition = TableDefinition<'static, Bytes, Bytes>;
 
-/// One of the tables.
+/// A table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tree {
     Leads,

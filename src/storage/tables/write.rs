@@ -21,7 +21,7 @@ impl<'t> OpenTables<'t> {
         })
     }
 
-    /// Writes the tables of a store that holds nothing.
+    /// Writes the tables of an empty store.
     pub(crate) fn initialise(&mut self) -> Result<()> {
         self.set_format(Some(FORMAT))?;
         self.write_meta(&StoreMeta::new())

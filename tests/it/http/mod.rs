@@ -173,7 +173,7 @@ impl<'a> Call<'a> {
 }
 
 impl Answer {
-    /// The value of a header that must be there once.
+    /// Returns the value of a header that must occur exactly once.
     pub fn header(&self, name: &str) -> &str {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
         assert_eq!(values.len(), 1, "{name} in {:?}", self.headers);
