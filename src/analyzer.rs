@@ -24,7 +24,7 @@ pub(crate) fn fingerprint() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::*;
 
     #[test]
     fn the_folding_of_every_character_stays_what_it_is() {

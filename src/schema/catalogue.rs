@@ -81,14 +81,9 @@ mod tests {
 
     /// A field that is defined while the program runs, as an application will define its own.
     fn industry() -> FieldDef {
-        FieldDef {
-            filter: Some(BitmapField(0x40)),
-            sort: Some(SortOrder::Keys {
-                index: SortIndex(0x60),
-                mandatory: false,
-            }),
-            ..FieldDef::new("industry", FieldSource::Custom("industry".to_owned()))
-        }
+        FieldDef::new("industry", FieldSource::Custom("industry".to_owned()))
+            .filtered(BitmapField(0x40))
+            .sorted(SortIndex(0x60), false)
     }
 
     fn store() -> LeadStore {

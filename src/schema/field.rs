@@ -176,6 +176,31 @@ impl FieldDef {
         }
     }
 
+    /// A filter can select by the field's values.
+    pub(crate) fn filtered(mut self, bitmaps: BitmapField) -> Self {
+        self.filter = Some(bitmaps);
+        self
+    }
+
+    /// A filter can select by the field's values, and leads can be sorted by them in the order of their bitmaps. This suits
+    /// a field of few distinct values.
+    pub(crate) fn filtered_and_sorted(mut self, bitmaps: BitmapField) -> Self {
+        self.sort = Some(SortOrder::Bitmaps(bitmaps));
+        self.filtered(bitmaps)
+    }
+
+    /// Leads can be sorted by the field, by sorted keys. `mandatory` says whether every lead has a value.
+    pub(crate) fn sorted(mut self, index: SortIndex, mandatory: bool) -> Self {
+        self.sort = Some(SortOrder::Keys { index, mandatory });
+        self
+    }
+
+    /// The field's words are searched.
+    pub(crate) fn searched(mut self, field: TermField) -> Self {
+        self.search = Some(field);
+        self
+    }
+
     /// Returns the rule of its values, if they are texts that a filter can name.
     #[cfg(feature = "http")]
     pub(crate) fn rule(&self) -> Option<&'static TextRule> {
@@ -228,68 +253,35 @@ pub(crate) use value_filters;
 
 /// Returns the fields that every lead has.
 pub(crate) fn builtin() -> Vec<FieldDef> {
-    let keys = |index, mandatory| Some(SortOrder::Keys { index, mandatory });
+    let field = FieldDef::new;
     let text = |field: TextField| FieldDef::new(field.rule().field, FieldSource::Text(field));
+    let always = true;
     vec![
-        FieldDef {
-            sort: keys(SortIndex::CREATED_AT, true),
-            ..FieldDef::new("created_at", FieldSource::CreatedAt)
-        },
-        FieldDef {
-            sort: keys(SortIndex::UPDATED_AT, true),
-            ..FieldDef::new("updated_at", FieldSource::UpdatedAt)
-        },
-        FieldDef {
-            sort: keys(SortIndex::NAME, true),
-            search: Some(TermField::Name),
-            ..FieldDef::new("name", FieldSource::Name)
-        },
-        FieldDef {
-            sort: keys(SortIndex::COMPANY, false),
-            search: Some(TermField::Company),
-            ..text(TextField::Company)
-        },
-        FieldDef {
-            sort: keys(SortIndex::EMAIL, false),
-            search: Some(TermField::Email),
-            ..text(TextField::Email)
-        },
-        FieldDef {
-            search: Some(TermField::Phone),
-            ..text(TextField::Phone)
-        },
-        FieldDef {
-            sort: keys(SortIndex::DEAL_VALUE, false),
-            ..FieldDef::new("deal_value", FieldSource::DealValue)
-        },
-        FieldDef {
-            filter: Some(BitmapField::STATUS),
-            sort: Some(SortOrder::Bitmaps(BitmapField::STATUS)),
-            ..FieldDef::new("status", FieldSource::Status)
-        },
-        FieldDef {
-            filter: Some(BitmapField::SOURCE),
-            sort: Some(SortOrder::Bitmaps(BitmapField::SOURCE)),
-            search: Some(TermField::Source),
-            ..text(TextField::Source)
-        },
-        FieldDef {
-            filter: Some(BitmapField::TAG),
-            search: Some(TermField::Tags),
-            ..FieldDef::new("tag", FieldSource::Tags)
-        },
-        FieldDef {
-            filter: Some(BitmapField::OWNER_ID),
-            sort: Some(SortOrder::Bitmaps(BitmapField::OWNER_ID)),
-            ..text(TextField::OwnerId)
-        },
-        FieldDef {
-            search: Some(TermField::CustomFields),
-            ..FieldDef::new("custom_fields", FieldSource::CustomFields)
-        },
+        field("created_at", FieldSource::CreatedAt).sorted(SortIndex::CREATED_AT, always),
+        field("updated_at", FieldSource::UpdatedAt).sorted(SortIndex::UPDATED_AT, always),
+        field("name", FieldSource::Name)
+            .sorted(SortIndex::NAME, always)
+            .searched(TermField::Name),
+        text(TextField::Company)
+            .sorted(SortIndex::COMPANY, !always)
+            .searched(TermField::Company),
+        text(TextField::Email)
+            .sorted(SortIndex::EMAIL, !always)
+            .searched(TermField::Email),
+        text(TextField::Phone).searched(TermField::Phone),
+        field("deal_value", FieldSource::DealValue).sorted(SortIndex::DEAL_VALUE, !always),
+        field("status", FieldSource::Status).filtered_and_sorted(BitmapField::STATUS),
+        text(TextField::Source)
+            .filtered_and_sorted(BitmapField::SOURCE)
+            .searched(TermField::Source),
+        field("tag", FieldSource::Tags)
+            .filtered(BitmapField::TAG)
+            .searched(TermField::Tags),
+        text(TextField::OwnerId).filtered_and_sorted(BitmapField::OWNER_ID),
+        field("custom_fields", FieldSource::CustomFields).searched(TermField::CustomFields),
         FieldDef {
             sort: Some(SortOrder::Trash),
-            ..FieldDef::new("deleted_at", FieldSource::DeletedAt)
+            ..field("deleted_at", FieldSource::DeletedAt)
         },
     ]
 }

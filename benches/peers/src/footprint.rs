@@ -10,8 +10,8 @@ use leadstore::LeadStore;
 use crate::generated::{BATCH, Fields};
 use crate::measure::{Report, summarize};
 use crate::ours::Ours;
+use crate::peer::CACHE_BYTES;
 use crate::peer::{ListCase, Peer, SearchCase, SortBy};
-use crate::rows::CACHE_BYTES;
 use crate::sqlite::Sqlite;
 
 /// Returns the disk usage of everything below a directory, in millions of bytes. On Unix this is
@@ -67,9 +67,12 @@ pub fn open_after_a_clean_close(
     let samples = (0..rounds)
         .map(|_| (open_ours(ours), open_theirs(theirs)))
         .collect();
-    report
-        .rows
-        .push(summarize("open after a clean close", leads, "SQLite", samples));
+    report.rows.push(summarize(
+        "open after a clean close",
+        leads,
+        "SQLite",
+        samples,
+    ));
 }
 
 /// Measures opening the stores after a process that wrote leads, one durable write each, has

@@ -46,7 +46,9 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     if let Some(peer) = &arguments.child {
-        let directory = arguments.directory.expect("a child process gets --directory");
+        let directory = arguments
+            .directory
+            .expect("a child process gets --directory");
         footprint::child(peer, &directory, arguments.leads);
         return;
     }

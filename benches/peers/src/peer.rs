@@ -86,3 +86,23 @@ pub trait Peer {
     /// Closes the store once everything is indexed and on disk.
     fn close(self: Box<Self>);
 }
+
+/// Size of the file cache of both engines.
+pub const CACHE_BYTES: usize = 256 << 20;
+
+/// A search for these words, as one phrase if there is only one.
+pub fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
+    let split = |word: &&str| {
+        word.split(|c: char| !c.is_alphanumeric())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let phrase = words.len() == 1;
+    SearchCase {
+        words: words.iter().flat_map(split).collect(),
+        field,
+        phrase,
+        prefix: false,
+        ranked: true,
+    }
+}

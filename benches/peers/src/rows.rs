@@ -1,20 +1,19 @@
 //! The workloads of the table, in the order of its rows.
 
+mod load;
+mod separate;
+
 use std::path::Path;
 use std::time::Instant;
 
 use fastrand::Rng;
 
 use crate::generated::{BATCH, Fields};
-use crate::measure::{Report, Row, compare, summarize, settle_heap};
-use crate::native::Native;
+use crate::measure::{Report, Row, compare, settle_heap, summarize};
 use crate::ours::Ours;
-use crate::peer::{ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
+use crate::peer::{CACHE_BYTES, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at, words};
 use crate::sqlite::Sqlite;
 use crate::{footprint, limits};
-
-/// Size of the file cache of both engines.
-pub const CACHE_BYTES: usize = 256 << 20;
 
 /// Both engines and the state of their measurement.
 struct Bench<'a> {
@@ -29,11 +28,16 @@ struct Bench<'a> {
     next: usize,
 }
 
-pub fn run(directory: &Path, leads: usize, rounds: usize, selected: &dyn Fn(&str) -> bool) -> Report {
+pub fn run(
+    directory: &Path,
+    leads: usize,
+    rounds: usize,
+    selected: &dyn Fn(&str) -> bool,
+) -> Report {
     let (our_path, their_path) = (directory.join("ours"), directory.join("sqlite"));
     let mut report = Report::default();
     let mut rng = Rng::with_seed(1);
-    let next = load(
+    let next = load::load(
         &mut report,
         &mut rng,
         [&our_path, &their_path],
@@ -74,7 +78,7 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, selected: &dyn Fn(&str
             .append(&mut shuffled(directory, leads, rounds, selected));
     }
     if selected("native") {
-        native(&mut report, directory, leads, rounds, &our_path);
+        separate::native(&mut report, directory, leads, rounds, &our_path);
     }
     if selected("peak") {
         footprint::peak_memory(&mut report, leads, directory);
@@ -84,7 +88,14 @@ pub fn run(directory: &Path, leads: usize, rounds: usize, selected: &dyn Fn(&str
     }
     // Last, because it writes leads that only leadstore has.
     if selected("search alone") {
-        searches_alone(&mut report, directory, leads, rounds, &our_path);
+        separate::searches_alone(
+            &mut report,
+            directory,
+            leads,
+            rounds,
+            &our_path,
+            &words(&["mary"], None),
+        );
     }
     report
 }
@@ -355,7 +366,11 @@ impl Bench<'_> {
     }
 
     /// Times an operation on both engines, in an order that changes every round.
-    fn time_alternately(&mut self, round: usize, time: impl Fn(&mut dyn Peer) -> f64) -> (f64, f64) {
+    fn time_alternately(
+        &mut self,
+        round: usize,
+        time: impl Fn(&mut dyn Peer) -> f64,
+    ) -> (f64, f64) {
         let time = |peer: &mut dyn Peer| {
             settle_heap();
             time(peer)
@@ -418,80 +433,6 @@ impl Bench<'_> {
     }
 }
 
-/// Loads both engines in parts. Each part is timed until it is searchable and the store is closed,
-/// so that no work of one engine continues while the other is timed. Returns the number of the next
-/// lead.
-fn load(
-    report: &mut Report,
-    rng: &mut Rng,
-    paths: [&Path; 2],
-    leads: usize,
-    selected: &dyn Fn(&str) -> bool,
-) -> usize {
-    const PARTS: usize = 5;
-    let (mut samples, mut totals, mut next) = (Vec::new(), (0.0, 0.0), 0);
-    while next < leads {
-        let end = leads.min(next + leads.div_ceil(PARTS));
-        let part: Vec<_> = (next..end)
-            .map(|number| (number, Fields::random(rng, number)))
-            .collect();
-        let time = |mut peer: Box<dyn Peer>| {
-            let begun = Instant::now();
-            part.chunks(BATCH).for_each(|batch| peer.import(batch));
-            peer.search(&words(&[&part[0].1.email], Some("email")));
-            peer.close();
-            begun.elapsed().as_secs_f64() * 1e6
-        };
-        let ours = || Box::new(Ours::open(paths[0], CACHE_BYTES));
-        let theirs = || Box::new(Sqlite::open(paths[1], CACHE_BYTES));
-        let sample = if samples.len() % 2 == 0 {
-            let our_time = time(ours());
-            (our_time, time(theirs()))
-        } else {
-            let their_time = time(theirs());
-            (time(ours()), their_time)
-        };
-        totals = (totals.0 + sample.0, totals.1 + sample.1);
-        let count = part.len() as f64;
-        samples.push((sample.0 / count, sample.1 / count));
-        next = end;
-        eprintln!(
-            "{next} leads loaded; the last {count} took leadstore {:.0} s and SQLite {:.0} s",
-            sample.0 / 1e6,
-            sample.1 / 1e6
-        );
-    }
-    if selected("bulk load") {
-        let count = leads as f64;
-        let mut row = summarize(
-            "bulk load, search included, per lead",
-            leads,
-            "SQLite",
-            samples,
-        );
-        (row.ours_us, row.peer_us, row.ratio) =
-            (totals.0 / count, totals.1 / count, totals.1 / totals.0);
-        report.rows.push(row);
-    }
-    next
-}
-
-fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
-    let split = |word: &&str| {
-        word.split(|c: char| !c.is_alphanumeric())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let phrase = words.len() == 1;
-    SearchCase {
-        words: words.iter().flat_map(split).collect(),
-        field,
-        phrase,
-        prefix: false,
-        ranked: true,
-    }
-}
-
 /// Measures lists of leads that were imported in random order of their creation times.
 fn shuffled(
     directory: &Path,
@@ -547,126 +488,4 @@ fn shuffled(
     bench.ours.close();
     bench.theirs.close();
     bench.report.rows
-}
-
-/// Measures the cost of search within leadstore: right after a write compared with at rest, and
-/// creates with an index compared with those without one.
-fn searches_alone(report: &mut Report, directory: &Path, leads: usize, rounds: usize, path: &Path) {
-    let bytes = footprint::megabytes(&path.join("search")) * 1e6 / leads as f64;
-    report.limits.push((
-        "search index, bytes a lead".to_owned(),
-        format!("{bytes:.0}"),
-    ));
-    let mut ours = Ours::open(path, CACHE_BYTES);
-    let mut samples = Vec::new();
-    for text in ["jannifer ", "michale", "wiliam smieht "] {
-        // The total can be 0 in a small store.
-        let total = ours.search_mistyped(text);
-        let begun = Instant::now();
-        for _ in 0..rounds {
-            ours.search_mistyped(text);
-        }
-        let each = begun.elapsed().as_secs_f64() * 1e3 / rounds as f64;
-        report.limits.push((
-            format!("search with a typo, {text:?}, {total} hits"),
-            format!("{each:.2} ms"),
-        ));
-    }
-    let mut rng = Rng::with_seed(9);
-    let case = words(&["mary"], None);
-    for round in 0..rounds * 5 {
-        ours.search(&case);
-        let begun = Instant::now();
-        ours.search(&case);
-        let at_rest = begun.elapsed().as_secs_f64() * 1e6;
-        ours.update(rng.usize(..leads), round as i64);
-        let begun = Instant::now();
-        ours.search(&case);
-        samples.push((begun.elapsed().as_secs_f64() * 1e6, at_rest));
-    }
-    report.rows.push(summarize(
-        "search alone: right after a write",
-        leads,
-        "leadstore at rest",
-        samples,
-    ));
-    let without_path = directory.join("without-search");
-    let mut without = Ours::open_without_search(&without_path, CACHE_BYTES);
-    let all: Vec<(usize, Fields)> = (0..leads)
-        .map(|number| (number, Fields::random(&mut rng, number)))
-        .collect();
-    all.chunks(BATCH).for_each(|batch| without.import(batch));
-    let first = ours.count();
-    let (mut our_next, mut their_next) = (first, leads);
-    let mut samples = Vec::new();
-    // Long enough for the index to catch up several times.
-    for _ in 0..rounds * 10 {
-        let create = |peer: &mut Ours, next: &mut usize| {
-            let begun = Instant::now();
-            for _ in 0..200 {
-                peer.create(*next, &all[*next % all.len()].1);
-                *next += 1;
-            }
-            begun.elapsed().as_secs_f64() * 1e6 / 200.0
-        };
-        samples.push((
-            create(&mut ours, &mut our_next),
-            create(&mut without, &mut their_next),
-        ));
-    }
-    report.rows.push(summarize(
-        "search alone: durable create while the index follows",
-        leads,
-        "leadstore without search",
-        samples,
-    ));
-    Box::new(ours).close();
-    Box::new(without).close();
-}
-
-/// Measures the rows that native_db supports.
-fn native(report: &mut Report, directory: &Path, leads: usize, rounds: usize, our_path: &Path) {
-    let native = Native::open(&directory.join("native"));
-    let mut rng = Rng::with_seed(1);
-    let all: Vec<(usize, Fields)> = (0..leads)
-        .map(|number| (number, Fields::random(&mut rng, number)))
-        .collect();
-    for batch in all.chunks(BATCH) {
-        native.import(batch);
-    }
-    let mut ours = Ours::open(our_path, CACHE_BYTES);
-    let numbers: Vec<usize> = (0..10_000).map(|_| rng.usize(..leads)).collect();
-    for number in &numbers[..100] {
-        assert_eq!(ours.get(*number), native.get(*number));
-    }
-    let row = compare(
-        "native: get, at random",
-        leads,
-        "native_db",
-        rounds,
-        &mut |call| drop(ours.get(numbers[call % numbers.len()])),
-        &mut |call| drop(native.get(numbers[call % numbers.len()])),
-    );
-    report.rows.push(row);
-    let fresh: Vec<Fields> = (0..5_000)
-        .map(|number| Fields::random(&mut rng, leads + number))
-        .collect();
-    let first = ours.count();
-    let (mut our_next, mut their_next) = (first, leads);
-    let row = compare(
-        "native: durable create",
-        leads,
-        "native_db",
-        rounds,
-        &mut |call| {
-            ours.create(our_next, &fresh[call % fresh.len()]);
-            our_next += 1;
-        },
-        &mut |call| {
-            native.create(their_next, &fresh[call % fresh.len()]);
-            their_next += 1;
-        },
-    );
-    report.rows.push(row);
-    Box::new(ours).close();
 }

@@ -181,7 +181,10 @@ fn insert(connection: &Connection, number: usize, fields: &Fields) {
 }
 
 /// All fields that a caller gets of a lead. The custom fields remain text, which favors SQLite.
-#[allow(dead_code, reason = "all fields are read so that reading them is timed")]
+#[allow(
+    dead_code,
+    reason = "all fields are read so that reading them is timed"
+)]
 struct Lead {
     number: i64,
     id: [u8; 16],

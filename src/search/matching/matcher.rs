@@ -17,7 +17,7 @@ use crate::search::matching::results::RankedHits;
 use crate::search::matching::term_lookup::{
     GroupTerms, PhraseTerms, RunTerms, TermLookup, TermSequence, Variant, WordTerms, frequency,
 };
-use crate::search::query::query_text::QueryText;
+use crate::search::query::query_text::{QueryText, QueryWord};
 use crate::search::search_view::SearchView;
 use crate::search::terms::field::FieldScope;
 
@@ -371,67 +371,63 @@ impl<P: Postings> Matcher<'_, P> {
             .fold(FieldSet::default(), |all, (_, quality)| {
                 FieldSet(all.0 | quality.common.0)
             });
-        for scope in self
-            .request
-            .scopes
+        let scopes = self.request.scopes.iter();
+        for scope in scopes.filter(|scope| common.has(scope.field)) {
+            self.improve_adjacent_in(scope, first, groups, candidates)?;
+        }
+        Ok(())
+    }
+
+    /// Improves the class of the hits in which all words are adjacent in one value of `scope`. `first` is the query's first
+    /// word.
+    fn improve_adjacent_in(
+        &self,
+        scope: &FieldScope,
+        first: &QueryWord,
+        groups: &[GroupTerms<P::Term>],
+        candidates: &mut Candidates,
+    ) -> Result<()> {
+        let class = |quality: MatchQuality| RankClass {
+            typos: quality.typos,
+            prefix_only: quality.prefix_only,
+            not_exact: quality.not_exact,
+            not_adjacent: false,
+            field_rank: field_rank(scope.field),
+        };
+        let best = class(MatchQuality {
+            typos: 0,
+            prefix_only: false,
+            not_exact: false,
+        });
+        let can_improve =
+            |partial: &PartialMatch| partial.common.has(scope.field) && best < partial.class;
+        let documents: Vec<u32> = candidates
             .iter()
-            .filter(|scope| common.has(scope.field))
+            .filter(|(_, partial)| can_improve(partial))
+            .map(|(document, _)| document)
+            .collect();
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let phrases = groups.iter().flat_map(|group| &group.phrases);
+        let in_scope = phrases.map(|phrase| {
+            let mut sequences = phrase.scopes.iter();
+            sequences.find(|sequence| sequence.scope == *scope)
+        });
+        let Some(in_scope) = in_scope.collect::<Option<Vec<_>>>() else {
+            return Ok(());
+        };
+        let words: Vec<&[Variant<P::Term>]> = in_scope
+            .iter()
+            .flat_map(|sequence| &sequence.words)
+            .map(Vec::as_slice)
+            .collect();
+        let length_markers = self
+            .lookup()
+            .length_markers(scope, words.len(), Some(first))?;
+        for (document, quality) in match_phrase(self.segment, &words, &length_markers, &documents)?
         {
-            let field_rank = field_rank(scope.field);
-            let at_best = RankClass {
-                typos: 0,
-                prefix_only: false,
-                not_exact: false,
-                not_adjacent: false,
-                field_rank,
-            };
-            let improves =
-                |quality: &PartialMatch| quality.common.has(scope.field) && at_best < quality.class;
-            let documents: Vec<u32> = candidates
-                .iter()
-                .filter(|(_, partial)| improves(partial))
-                .map(|(document, _)| document)
-                .collect();
-            if documents.is_empty() {
-                continue;
-            }
-            let phrases = groups.iter().flat_map(|group| &group.phrases);
-            let here = phrases.map(|phrase| {
-                phrase
-                    .scopes
-                    .iter()
-                    .find(|sequence| sequence.scope == *scope)
-            });
-            let Some(here) = here.collect::<Option<Vec<_>>>() else {
-                continue;
-            };
-            let words: Vec<&[Variant<P::Term>]> = here
-                .iter()
-                .flat_map(|sequence| &sequence.words)
-                .map(Vec::as_slice)
-                .collect();
-            let length_markers = self
-                .lookup()
-                .length_markers(scope, words.len(), Some(first))?;
-            for (document, quality) in
-                match_phrase(self.segment, &words, &length_markers, &documents)?
-            {
-                let MatchQuality {
-                    typos,
-                    prefix_only,
-                    not_exact,
-                } = quality;
-                candidates.improve(
-                    document,
-                    RankClass {
-                        typos,
-                        prefix_only,
-                        not_exact,
-                        not_adjacent: false,
-                        field_rank,
-                    },
-                );
-            }
+            candidates.improve(document, class(quality));
         }
         Ok(())
     }

@@ -98,30 +98,16 @@ impl Recovery {
         entries.retain(|(entry, _)| entry.entry_header.seq > state.seq);
         entries.sort_by_key(|(entry, _)| entry.entry_header.seq);
 
-        let (mut last, mut last_id) = (state.seq, state.commit_id);
-        let mut reached: Vec<(&Entry<'_>, bool)> = Vec::new();
-        let mut unreached = Vec::new();
-        for (entry, in_second) in entries {
-            // An entry that was carried over is in both files.
-            if entry.entry_header.seq <= last {
-                continue;
-            }
-            if !unreached.is_empty() || Some(entry.entry_header.seq.0) != last.0.checked_add(1) {
-                unreached.push(entry);
-                continue;
-            }
-            if entry.entry_header.previous != last_id {
-                return Err(another_history());
-            }
-            (last, last_id) = (entry.entry_header.seq, entry.entry_header.commit_id);
-            reached.push((entry, in_second));
-        }
-        let beyond = first.beyond.iter().chain(&second.beyond);
-        if unreached
+        let Chain { reached, unreached } = Chain::follow(entries, state)?;
+        let last = reached
+            .last()
+            .map_or(state.seq, |(entry, _)| entry.entry_header.seq);
+        // A later entry says what was durable when it was written. If that is beyond the chain, a durable commit is missing.
+        let mut later = unreached
             .into_iter()
-            .chain(beyond)
-            .any(|entry| entry.entry_header.synced > last)
-        {
+            .chain(&first.beyond)
+            .chain(&second.beyond);
+        if later.any(|entry| entry.entry_header.synced > last) {
             return Err(if reached.is_empty() {
                 another_history()
             } else {
@@ -169,6 +155,43 @@ impl Recovery {
                 .map_err(|error| failure("syncing", error))?;
         }
         Ok(())
+    }
+}
+
+/// The entries after a state, each with whether it is in the second file.
+struct Chain<'e, 'b> {
+    /// The entries that continue the state, each with the number and the id that the one before leads to.
+    reached: Vec<(&'e Entry<'b>, bool)>,
+    /// The entries after the first gap.
+    unreached: Vec<&'e Entry<'b>>,
+}
+
+impl<'e, 'b> Chain<'e, 'b> {
+    /// Follows `entries`, which ascend by number, from `state` on.
+    fn follow(entries: Vec<(&'e Entry<'b>, bool)>, state: &StoreMeta) -> Result<Self> {
+        let (mut last, mut last_id) = (state.seq, state.commit_id);
+        let mut chain = Self {
+            reached: Vec::new(),
+            unreached: Vec::new(),
+        };
+        for (entry, in_second) in entries {
+            let header = &entry.entry_header;
+            // An entry that was carried over is in both files.
+            if header.seq <= last {
+                continue;
+            }
+            let is_next = Some(header.seq.0) == last.0.checked_add(1);
+            if !is_next || !chain.unreached.is_empty() {
+                chain.unreached.push(entry);
+                continue;
+            }
+            if header.previous != last_id {
+                return Err(another_history());
+            }
+            (last, last_id) = (header.seq, header.commit_id);
+            chain.reached.push((entry, in_second));
+        }
+        Ok(chain)
     }
 }
 

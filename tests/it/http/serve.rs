@@ -42,7 +42,7 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap);
-        let first = lines.next().unwrap();
+        let first = lines.find(|line| line.contains("/#")).unwrap();
         let page = first.split(' ').next_back().unwrap();
         let (url, key) = page.split_once("/#").unwrap();
         let curl = lines.find(|line| line.starts_with("curl ")).unwrap();
