@@ -1,7 +1,8 @@
 //! What the bytes in the store mean: the fields of a lead, their keys, and everything that is derived from a lead.
 //!
 //! `field` lists the fields, and `catalogue` is that list as a value of the store's state. `derive` turns a lead into its
-//! entries, `apply` is the one write path, and `verify` compares the entries with the leads. `store_state` is a state to be
+//! entries, `apply` is the one write path, and `verify` compares the entries with the leads. `migrate` opens
+//! stores that older versions wrote. `store_state` is a state to be
 //! read by fields; `keys` writes and reads the keys.
 
 mod apply;
@@ -9,6 +10,7 @@ mod catalogue;
 mod derive;
 mod field;
 pub(crate) mod keys;
+mod migrate;
 mod store_state;
 mod verify;
 
@@ -18,6 +20,9 @@ pub(crate) use derive::derive_index_entries;
 #[cfg(feature = "http")]
 pub(crate) use field::FieldSource;
 pub use field::SortKey;
-pub(crate) use field::{BitmapField, FieldDef, SortIndex, SortOrder, TermField, value_filters};
+pub(crate) use field::{
+    BitmapField, FieldDef, SortIndex, SortOrder, TermField, searched_fields, value_filters,
+};
+pub(crate) use migrate::open_migrated;
 pub(crate) use store_state::{CommittedState, StoreState};
 pub(crate) use verify::{check, readable};

@@ -96,29 +96,56 @@ named_enum! {
     }
 }
 
-named_enum! {
-    /// A field of the search index, in the order in which a hit in it ranks. `NamedCustomField` holds the words of custom
-    /// fields once more, each under its field's name.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-    pub(crate) enum TermField {
-        /// The lead's name.
-        Name = "name",
-        /// The company.
-        Company = "company",
-        /// The e-mail address.
-        Email = "email",
-        /// The phone number, as digits.
-        Phone = "phone",
-        /// The tags.
-        Tags = "tags",
-        /// Where the lead came from.
-        Source = "source",
-        /// All custom fields.
-        CustomFields = "custom_fields",
-        /// The words of custom fields, each under its field's name.
-        NamedCustomField = "custom_field",
-    }
+/// Passes the searched fields to a macro: of each its documentation, its variant and its name. Their order is that in which
+/// a hit in them ranks.
+macro_rules! searched_fields {
+    ($define:ident) => {
+        $define! {
+            /// The lead's name.
+            Name = "name";
+            /// The company.
+            Company = "company";
+            /// The e-mail address.
+            Email = "email";
+            /// The phone number.
+            Phone = "phone";
+            /// The tags.
+            Tags = "tags";
+            /// The lead's source.
+            Source = "source";
+            /// All custom fields.
+            CustomFields = "custom_fields";
+        }
+    };
 }
+pub(crate) use searched_fields;
+
+macro_rules! define_term_field {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
+        /// A field of the search index, in the order in which a hit in it ranks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum TermField {
+            $($(#[doc = $doc])+ $variant,)+
+            /// The words of custom fields once more, each under its field's name.
+            NamedCustomField,
+        }
+
+        impl TermField {
+            pub(crate) const ALL: &'static [Self] =
+                &[$(Self::$variant,)+ Self::NamedCustomField];
+
+            /// Returns the field's name in the index.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::NamedCustomField => "custom_field",
+                }
+            }
+        }
+    };
+}
+
+searched_fields!(define_term_field);
 
 /// One field of a lead.
 #[derive(Clone, Debug)]

@@ -27,6 +27,7 @@ use crate::storage::record::meta::{Seq, StoreMeta};
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
+use crate::storage::tables::FORMAT;
 use crate::storage::tables::read::CommittedTables;
 
 /// When a commit must be durable.
@@ -67,6 +68,14 @@ pub(crate) struct Writable {
 impl Database {
     pub(crate) fn corruption(&self) -> CorruptionSlot {
         self.file.corruption()
+    }
+
+    /// Returns true if the file has an older format than this version writes, and must be migrated before anything is
+    /// written to it.
+    pub(crate) fn needs_migration(&self) -> bool {
+        self.view
+            .as_ref()
+            .is_some_and(|view| view.tables.format() < FORMAT)
     }
 
     /// Returns the newest state.

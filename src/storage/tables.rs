@@ -63,3 +63,8 @@ pub(crate) mod read;
 pub(crate) mod scan;
 pub(crate) mod tree;
 pub(crate) mod write;
+
+/// The version of the file format that this page and `record` describe.
+pub(crate) const FORMAT: u32 = 3;
+/// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it is opened.
+pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::ClockGuard;
 use crate::error::{Error, Result};
-use crate::schema::CommittedState;
+use crate::schema::{self, CommittedState};
 use crate::search::{IndexLocation, IndexStorage, IndexSync};
 use crate::storage::{Database, JournalSync, Location, OpenMode};
 use crate::store::background::{BackgroundTasks, BackgroundThread};
@@ -39,7 +39,8 @@ impl OpenStore {
             trash_retention: options.trash_retention,
             catalogue: Arc::clone(&options.catalogue),
         };
-        let database = Database::open(location, options.cache_bytes, mode)?;
+        let database =
+            schema::open_migrated(location, options.cache_bytes, mode, &rules.catalogue)?;
         let read = database.read().map_err(|error| match location.path() {
             Some(path) => {
                 error.while_doing(format_args!("opening the store in {}", path.display()))

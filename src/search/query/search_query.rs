@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Paging};
+use crate::schema::TermField;
 use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::word_count;
 use crate::search::terms::field::Field;
@@ -33,8 +34,8 @@ pub struct SearchQuery {
 
 /// Maximum length of a query, in bytes and in words.
 const QUERY_BYTES_MAX: usize = 512;
-/// Maximum number of fields: seven, and the hundred custom fields that a lead can have.
-const QUERY_FIELDS_MAX: usize = 107;
+/// Maximum number of fields: those of every lead, and the hundred custom fields that a lead can have.
+const QUERY_FIELDS_MAX: usize = TermField::ALL.len() - 1 + 100;
 
 impl SearchQuery {
     /// Creates a search for `text`, which may have up to 512 bytes and 32 words, in all fields. It

@@ -7,45 +7,63 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
-use crate::schema::TermField;
+use crate::schema::{TermField, searched_fields};
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 
-/// A searchable field.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Field {
-    /// The lead's name.
-    Name,
-    /// The company.
-    Company,
-    /// The e-mail address.
-    Email,
-    /// The phone number.
-    Phone,
-    /// The tags.
-    Tags,
-    /// The lead's source.
-    Source,
-    /// All custom fields.
-    CustomFields,
-    /// The custom field with this name, written as `custom_fields.industry`.
-    CustomField(String),
+macro_rules! define_field {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
+        /// A searchable field.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Field {
+            $($(#[doc = $doc])+ $variant,)+
+            /// The custom field with this name, written as `custom_fields.industry`.
+            CustomField(String),
+        }
+
+        impl Field {
+            const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// Returns the field of an index field, given the name of the custom field where it is one.
+            pub(crate) fn of(field: TermField, custom_name: Option<&str>) -> Self {
+                match (field, custom_name) {
+                    (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {
+                        Self::CustomField(name.to_owned())
+                    }
+                    (TermField::NamedCustomField, None) => Self::CustomFields,
+                    $((TermField::$variant, _) => Self::$variant,)+
+                }
+            }
+
+            /// Returns the index field of the field's words.
+            fn term_field(&self) -> TermField {
+                match self {
+                    $(Self::$variant => TermField::$variant,)+
+                    Self::CustomField(_) => TermField::NamedCustomField,
+                }
+            }
+        }
+    };
 }
 
-const CUSTOM: &str = "custom_fields";
+searched_fields!(define_field);
+
+/// What precedes the name of a custom field.
+const CUSTOM_PREFIX: &str = "custom_fields.";
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "name",
-            Self::Company => "company",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Tags => "tags",
-            Self::Source => "source",
-            Self::CustomFields => CUSTOM,
-            Self::CustomField(name) => return write!(f, "{CUSTOM}.{name}"),
-        })
+        match self {
+            Self::CustomField(name) => write!(f, "{CUSTOM_PREFIX}{name}"),
+            field => f.write_str(field.term_field().as_str()),
+        }
     }
 }
 
@@ -58,27 +76,16 @@ impl FromStr for Field {
     ///
     /// Returns [`Invalid`](crate::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(name) = text
-            .strip_prefix(CUSTOM)
-            .and_then(|rest| rest.strip_prefix('.'))
-        {
+        if let Some(name) = text.strip_prefix(CUSTOM_PREFIX) {
             return Ok(Self::CustomField(name.to_owned()));
         }
-        Ok(match text {
-            "name" => Self::Name,
-            "company" => Self::Company,
-            "email" => Self::Email,
-            "phone" => Self::Phone,
-            "tags" => Self::Tags,
-            "source" => Self::Source,
-            CUSTOM => Self::CustomFields,
-            _ => {
-                return Err(Error::invalid(vec![Violation::new(
-                    "fields",
-                    ViolationCode::NotAllowed,
-                    "must be one of name, company, email, phone, tags, source, custom_fields, custom_fields.<name>",
-                )]));
-            }
+        Self::named(text).ok_or_else(|| {
+            let names = Self::NAMES.join(", ");
+            Error::invalid(vec![Violation::new(
+                "fields",
+                ViolationCode::NotAllowed,
+                format!("must be one of {names}, {CUSTOM_PREFIX}<name>"),
+            )])
         })
     }
 }
@@ -131,17 +138,11 @@ impl FieldScope {
             return fields.map(Self::whole).collect();
         }
         let scope = |field: &Field| match field {
-            Field::Name => Self::whole(TermField::Name),
-            Field::Company => Self::whole(TermField::Company),
-            Field::Email => Self::whole(TermField::Email),
-            Field::Phone => Self::whole(TermField::Phone),
-            Field::Tags => Self::whole(TermField::Tags),
-            Field::Source => Self::whole(TermField::Source),
-            Field::CustomFields => Self::whole(TermField::CustomFields),
             Field::CustomField(name) => Self {
                 field: TermField::NamedCustomField,
                 prefix: named_prefix(name),
             },
+            field => Self::whole(field.term_field()),
         };
         let mut scopes: Vec<Self> = Vec::with_capacity(fields.len());
         for scope in fields.iter().map(scope) {

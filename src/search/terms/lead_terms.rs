@@ -31,18 +31,7 @@ impl<'a> SearchedValue<'a> {
 
     /// Returns the field under which a match in this value is reported.
     pub(crate) fn field(&self) -> Field {
-        match (self.field, self.custom_name) {
-            (TermField::Name, _) => Field::Name,
-            (TermField::Company, _) => Field::Company,
-            (TermField::Email, _) => Field::Email,
-            (TermField::Phone, _) => Field::Phone,
-            (TermField::Tags, _) => Field::Tags,
-            (TermField::Source, _) => Field::Source,
-            (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {
-                Field::CustomField(name.to_owned())
-            }
-            (TermField::CustomFields | TermField::NamedCustomField, None) => Field::CustomFields,
-        }
+        Field::of(self.field, self.custom_name)
     }
 
     /// Returns the indexed words of the value, and the index of the first word that counts when the

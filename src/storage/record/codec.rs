@@ -10,7 +10,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 
 /// Limit on the size of a decoded record. The largest records are journal entries, whose redo
 /// operations are bounded by the overlay's budget of at most 40 MiB.
@@ -46,7 +46,7 @@ pub(crate) enum CodecError {
     },
 }
 
-impl From<CodecError> for crate::Error {
+impl From<CodecError> for Error {
     fn from(error: CodecError) -> Self {
         let made = match &error {
             CodecError::Encode { .. } => Self::new(ErrorKind::Invalid, error.to_string()),

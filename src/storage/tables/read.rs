@@ -17,8 +17,8 @@ use crate::storage::tables::column::DealValues;
 use crate::storage::tables::key_blocks::{self, KeyVisitor};
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
-use crate::storage::tables::tree::FORMAT;
 use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
+use crate::storage::tables::{FORMAT, OLDEST_FORMAT};
 
 /// One table handle per [`Tree`], in the order of [`Tree::ALL`].
 pub(crate) struct Tables<T>([T; Tree::ALL.len()]);
@@ -28,6 +28,7 @@ pub(crate) struct CommittedTables {
     tables: Tables<ReadOnlyTable<Bytes, Bytes>>,
     /// Decoded bitmaps, because most lists use the same few bitmaps.
     bitmaps: BitmapCache,
+    format: u32,
 }
 
 /// Read access to the tables, of a committed state or of a write transaction.
@@ -149,16 +150,24 @@ impl CommittedTables {
                 .open_table(tree.definition())
                 .map_err(redb_error)
         };
-        check_format(&open(Tree::Meta)?)?;
+        let format = read_format(&open(Tree::Meta)?)?;
         let tables = Tables::open(open)?;
         let meta = tables.meta()?;
         Ok((
             Self {
                 tables,
                 bitmaps: BitmapCache::default(),
+                format,
             },
             meta,
         ))
+    }
+}
+
+impl CommittedTables {
+    /// Returns the store's file format.
+    pub(crate) fn format(&self) -> u32 {
+        self.format
     }
 }
 
@@ -216,22 +225,27 @@ impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
     }
 }
 
-fn check_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<()> {
+/// Returns the store's file format.
+///
+/// # Errors
+///
+/// `UnsupportedFormat` for a format that this version cannot read.
+fn read_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<u32> {
     let value = meta.get(FORMAT_KEY).map_err(redb_error)?;
     let bytes = value
         .as_ref()
         .and_then(|value| <[u8; 4]>::try_from(value.value()).ok());
     match bytes.map(u32::from_le_bytes) {
-        Some(FORMAT) => Ok(()),
+        Some(format @ OLDEST_FORMAT..=FORMAT) => Ok(format),
         Some(other) => Err(Error::new(
             ErrorKind::UnsupportedFormat,
             format!(
-                "the store has format {other}, but this version of leadstore supports only {FORMAT}; \
-                 open it with the version that wrote it, or a newer one"
+                "the store has file format {other}, and this version of leadstore reads formats {OLDEST_FORMAT} to \
+                 {FORMAT}; open it with the version that wrote it, or with a newer one"
             ),
         )),
         None => Err(Error::corrupted(
-            "leads.redb is corrupted: its format number is missing or invalid",
+            "leads.redb is corrupted: the file format is missing",
         )),
     }
 }

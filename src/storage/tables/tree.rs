@@ -44,8 +44,5 @@ impl Tree {
     }
 }
 
-/// Version of the on-disk layout that `table`, `key` and `record` describe.
-pub(crate) const FORMAT: u32 = 3;
-
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const META_KEY: &[u8] = b"header";

@@ -5,8 +5,8 @@ use redb::{Table, WriteTransaction};
 use crate::error::Result;
 use crate::storage::record::meta::StoreMeta;
 use crate::storage::redb_error::redb_error;
+use crate::storage::tables::FORMAT;
 use crate::storage::tables::read::Tables;
-use crate::storage::tables::tree::FORMAT;
 use crate::storage::tables::tree::{Bytes, FORMAT_KEY, META_KEY, Tree};
 
 /// The tables of a write transaction.
