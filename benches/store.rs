@@ -178,17 +178,14 @@ fn maintenance(c: &mut Criterion) {
         .sample_size(10)
         .throughput(criterion::Throughput::Elements(leads() as u64));
     group.bench_function("check", |b| {
-        b.iter(|| assert!(store.check(|_, _| ()).unwrap().is_ok()))
+        b.iter(|| assert!(store.check(|_| ()).unwrap().is_ok()))
     });
     let mut backups = 0;
     group.bench_function("backup", |b| {
         b.iter(|| {
             backups += 1;
             store
-                .backup_to(
-                    directory.path().join(format!("backup {backups}")),
-                    |_, _| (),
-                )
+                .backup_to(directory.path().join(format!("backup {backups}")), |_| ())
                 .unwrap();
         });
     });

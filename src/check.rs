@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What [`LeadStore::check`](crate::LeadStore::check) found, or what is still wrong after a
 /// [`repair`](crate::LeadStore::repair).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// How many leads can be read that are not in the trash.
@@ -22,7 +24,7 @@ pub struct Report {
 }
 
 /// One thing that is wrong with a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
     /// In which part.
@@ -33,7 +35,8 @@ pub struct Problem {
 
 /// A part of a store. All but [`File`](Self::File), [`Leads`](Self::Leads) and [`Credentials`](Self::Credentials) is
 /// derived from the leads, and [`repair`](crate::LeadStore::repair) makes it anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Component {
     /// The file that holds all the others but the search index.

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use custom_value::{CustomValue, Number};
@@ -25,7 +26,9 @@ pub use patch::LeadPatch;
 pub use version::Version;
 pub use violation::{Violation, ViolationCode};
 
-pub(crate) use deal_value::serialize as serialize_deal_value;
+pub(crate) use deal_value::{
+    deserialize_sum as deserialize_deal_value, serialize as serialize_deal_value,
+};
 pub(crate) use rule::{MAX_ENCODED_BYTES, StatusSet};
 pub(crate) use violations::Violations;
 
@@ -33,32 +36,41 @@ pub(crate) use violations::Violations;
 ///
 /// It serialises as the JSON object that the Leads API answers with: every field is a member, an absent one is
 /// `null`, times are RFC 3339 in UTC with microseconds, and `deal_value` is a number without needless zeros.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Lead {
     /// Its identity, which never changes.
     pub id: LeadId,
     /// Its id in another system: 1 to 128 printable ASCII characters, unique in the store.
+    #[serde(default)]
     pub external_id: Option<String>,
     /// 1 to 255 characters, none of them a control character.
     pub name: String,
     /// At most 254 bytes with one `@`.
+    #[serde(default)]
     pub email: Option<String>,
     /// At most 64 characters with 3 digits or more.
+    #[serde(default)]
     pub phone: Option<String>,
     /// 1 to 255 characters.
+    #[serde(default)]
     pub company: Option<String>,
     /// 1 to 64 characters of `a-z 0-9 _ -`.
     pub status: String,
     /// Where the lead came from: 1 to 64 characters without comma or control characters.
+    #[serde(default)]
     pub source: Option<String>,
     /// Whose lead it is: 1 to 64 printable ASCII characters without space or comma.
+    #[serde(default)]
     pub owner_id: Option<String>,
     /// What the deal is worth, exactly: 0 or more, below 10^11, at most 4 decimal places.
+    #[serde(default, deserialize_with = "deal_value::deserialize")]
     pub deal_value: Option<Decimal>,
     /// At most 50, each 1 to 50 characters without comma or control characters, in the order given.
+    #[serde(default)]
     pub tags: Vec<String>,
     /// At most 100 named values.
+    #[serde(default)]
     pub custom_fields: BTreeMap<String, CustomValue>,
     /// When it was created, in whole microseconds.
     pub created_at: DateTime<Utc>,
@@ -71,10 +83,11 @@ pub struct Lead {
 /// A lead in the trash.
 ///
 /// It serialises as the lead's object with `deleted_at` and `expires_at` as two more members.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct TrashedLead {
     /// The lead as it was deleted; its version counts the deletion.
+    #[serde(flatten)]
     pub lead: Lead,
     /// When it was deleted.
     pub deleted_at: DateTime<Utc>,
@@ -122,6 +135,17 @@ impl Lead {
         map.serialize_entry("created_at", &rfc3339(self.created_at))?;
         map.serialize_entry("updated_at", &rfc3339(self.updated_at))?;
         map.serialize_entry("version", &self.version)
+    }
+}
+
+impl TrashedLead {
+    /// Creates a lead in the trash in memory, like [`Lead::new`].
+    pub fn new(lead: Lead, deleted_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            lead,
+            deleted_at,
+            expires_at,
+        }
     }
 }
 

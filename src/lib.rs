@@ -107,7 +107,7 @@
 struct Readme;
 
 mod analyzer;
-mod check;
+pub mod check;
 mod clock;
 #[cfg(feature = "http")]
 mod credential;
@@ -115,6 +115,7 @@ mod error;
 #[cfg(feature = "http")]
 pub mod http;
 mod lead;
+mod progress;
 mod query;
 /// The guarantees for data, the assumptions that they rest on, and how they are tested.
 #[doc = include_str!("reliability.md")]
@@ -138,13 +139,13 @@ mod type_id;
 pub use chrono;
 pub use rust_decimal;
 
-pub use check::{Component, Problem, Report};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{
     CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation,
     ViolationCode,
 };
+pub use progress::Progress;
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
 pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, TypoTolerance};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};

@@ -36,6 +36,6 @@ pub use terms::field::Field;
 pub(crate) use execute::{facets, search};
 pub(crate) use index::files::IndexStorage;
 pub(crate) use index::location::IndexLocation;
-pub(crate) use index::sync::{IndexSync, Progress};
+pub(crate) use index::sync::{IndexSync, RebuildCallback};
 pub(crate) use index::verify::check;
 pub(crate) use search_view::{SearchView, ViewCell, index_not_ready};

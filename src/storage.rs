@@ -33,6 +33,8 @@ pub(crate) use database::open::set_format;
 pub(crate) use database::write_txn::{PreparedCommit, TxnBase, WriteTxn};
 pub(crate) use database::{Database, JournalSync, read_only};
 pub(crate) use file::checksummed::CorruptionSlot;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use file::layout;
 pub(crate) use file::location::Location;
 pub(crate) use file::real::create_private_directory;
 #[cfg(feature = "unstable-testing")]

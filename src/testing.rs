@@ -242,3 +242,13 @@ pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
 pub fn folded(text: &str) -> String {
     crate::analyzer::fold(text)
 }
+
+/// The layout of the store's file.
+pub mod layout {
+    use crate::storage::layout;
+
+    /// Offset of block 1, the first after the two copies of block 0.
+    pub const FIRST_BLOCK: usize = layout::FIRST_BLOCK;
+    /// Length of a block with its checksum.
+    pub const BLOCK: usize = layout::BLOCK;
+}

@@ -39,5 +39,5 @@ fuzz_target!(|bytes: &[u8]| {
         store.count(&Filter::new()).expect("the leads should be countable"),
         imported.leads
     );
-    assert!(store.check(|_, _| ()).expect("the check should finish").is_ok());
+    assert!(store.check(|_| ()).expect("the check should finish").is_ok());
 });

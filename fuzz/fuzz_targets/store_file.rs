@@ -67,7 +67,7 @@ fn answers(path: &Path) -> leadstore::Result<String> {
     let trash = store.list_trash(&TrashQuery::new())?;
     let facets = store.facets(&Filter::new())?;
     let answers = format!("{leads:?} {by_name:?} {trash:?} {facets:?}");
-    if let Ok(report) = store.check(|_, _| ())
+    if let Ok(report) = store.check(|_| ())
         && report.is_ok()
     {
         store.close()?;

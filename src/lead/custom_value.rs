@@ -1,11 +1,11 @@
 //! The values of custom fields.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value of a custom field.
 ///
 /// A list holds texts, numbers and booleans, no further lists.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum CustomValue {
@@ -34,6 +34,19 @@ impl Serialize for Number {
         match *self {
             Self::Integer(number) => serializer.serialize_i64(number),
             Self::Float(number) => serializer.serialize_f64(number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let float = |number: serde_json::Number| number.as_f64().filter(|float| float.is_finite());
+        match number.as_i64() {
+            Some(integer) => Ok(Self::Integer(integer)),
+            None => float(number)
+                .map(Self::Float)
+                .ok_or_else(|| serde::de::Error::custom("a number is out of range")),
         }
     }
 }

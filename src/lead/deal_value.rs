@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 
 /// Writes a deal's value as a JSON number. A value within the rules has at most 15 digits, which a double carries
@@ -28,6 +29,28 @@ impl Serialize for JsonNumber {
 /// The same for sums of deal values, which may have more digits than a double: those are rounded.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
+}
+
+/// Reads a sum of deal values from the digits of a JSON number.
+pub(crate) fn deserialize_sum<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Decimal, D::Error> {
+    Ok(deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a deal value from the digits of a JSON number, or `None` from `null`.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Decimal>, D::Error> {
+    let number = Option::<serde_json::Number>::deserialize(deserializer)?;
+    let parse = |number: serde_json::Number| {
+        let digits = number.to_string();
+        digits
+            .parse()
+            .or_else(|_| Decimal::from_scientific(&digits))
+            .map_err(serde::de::Error::custom)
+    };
+    number.map(parse).transpose()
 }
 
 #[cfg(test)]

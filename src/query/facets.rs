@@ -1,10 +1,10 @@
 //! Facets: how a set of leads divides by each of the values that leads can be filtered by.
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::lead::serialize_deal_value;
+use crate::lead::{deserialize_deal_value, serialize_deal_value};
 use crate::query::filter::Filter;
 use crate::query::select::select;
 use crate::row::{Direction, Part, RowBits, RowSet};
@@ -29,7 +29,7 @@ use crate::storage::Visit;
 /// assert_eq!((facets.total, facets.tags[0].leads), (2, 1));
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facets {
     /// How many leads there are in all.
@@ -45,7 +45,7 @@ pub struct Facets {
 }
 
 /// The leads with one status.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StatusFacet {
     /// The status.
@@ -56,12 +56,15 @@ pub struct StatusFacet {
     pub deals: u64,
     /// The sum of their deal values, exact. It serialises as a JSON number, rounded to the nearest double where it has
     /// more than 15 digits.
-    #[serde(serialize_with = "serialize_deal_value")]
+    #[serde(
+        serialize_with = "serialize_deal_value",
+        deserialize_with = "deserialize_deal_value"
+    )]
     pub deal_value: Decimal,
 }
 
 /// The leads with one value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ValueFacet {
     /// The value; `None` for the leads without one.

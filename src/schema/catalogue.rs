@@ -131,7 +131,7 @@ mod tests {
             })
             .unwrap();
         assert_eq!(sorted.len(), 1);
-        let report = store.check(|_, _| ()).unwrap();
+        let report = store.check(|_| ()).unwrap();
         assert!(report.is_ok(), "{:?}", report.problems);
     }
 

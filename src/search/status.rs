@@ -1,7 +1,10 @@
 //! Status of the search index.
 
+use serde::{Deserialize, Serialize};
+
 /// State of the search index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SearchState {
     /// Searches are served.
@@ -24,7 +27,7 @@ pub enum SearchState {
 }
 
 /// Status of the search index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchStatus {
     /// Current state of the index.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::check::{Component, Problem, Report};
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
 use crate::schema::{Catalogue, StoreState};
 use crate::search::{SearchState, SearchStatus};
 #[cfg(feature = "unstable-testing")]
@@ -61,7 +62,7 @@ impl LeadStore {
     ///
     /// ```
     /// # let store = leadstore::LeadStore::in_memory()?;
-    /// let report = store.check(|done, total| println!("{done} of {total}"))?;
+    /// let report = store.check(|progress| println!("{} of {}", progress.done, progress.total))?;
     /// assert!(report.is_ok(), "{:?}", report.problems);
     /// # Ok::<(), leadstore::Error>(())
     /// ```
@@ -71,7 +72,7 @@ impl LeadStore {
     /// Corruption is reported in the result, not as an error. [`Busy`](ErrorKind::Busy) if large
     /// transactions kept writing to the file, so that corruption cannot be distinguished from their
     /// writes; [`Nested`](ErrorKind::Nested) inside a transaction; [`Io`](ErrorKind::Io).
-    pub fn check(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
+    pub fn check(&self, progress: impl FnMut(Progress)) -> Result<Report> {
         defer_panics(progress, |progress| {
             self.engine_even_if_corrupted()?.check(progress)
         })
@@ -91,11 +92,11 @@ impl LeadStore {
     /// changed then: restore a backup. [`Nested`](ErrorKind::Nested) inside a transaction;
     /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), after which the store is as it
     /// was.
-    pub fn repair(&self, progress: impl FnMut(u64, u64)) -> Result<Report> {
+    pub fn repair(&self, progress: impl FnMut(Progress)) -> Result<Report> {
         defer_panics(progress, |progress| self.repair_with_progress(progress))
     }
 
-    fn repair_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+    fn repair_with_progress(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
         self.shared.reentrancy.refuse()?;
         let _turn = lock(&self.shared.lifecycle);
         let engine = self.engine_even_if_corrupted()?;
@@ -139,7 +140,7 @@ impl LeadStore {
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let path = directory.path().join("backup");
     /// # let store = leadstore::LeadStore::in_memory()?;
-    /// store.backup_to(&path, |_, _| ())?;
+    /// store.backup_to(&path, |_| ())?;
     /// let copy = leadstore::LeadStore::open(&path)?;
     /// # Ok::<(), leadstore::Error>(())
     /// ```
@@ -150,7 +151,7 @@ impl LeadStore {
     /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). A failed backup leaves no part
     /// of the copy behind. It may leave empty directories and, in a directory that existed before,
     /// the lock file.
-    pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<()> {
+    pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<()> {
         let path = path.as_ref();
         let copy =
             |view: &ReadView, progress: &mut dyn FnMut(u64)| storage::back_up(view, path, progress);
@@ -164,7 +165,7 @@ impl LeadStore {
         let copy = |view: &ReadView, progress: &mut dyn FnMut(u64)| {
             storage::back_up_on(view, disk, progress)
         };
-        self.back_up("a simulated disk", copy, &mut |_, _| ())
+        self.back_up("a simulated disk", copy, &mut |_| ())
     }
 
     #[cfg(feature = "unstable-testing")]
@@ -193,7 +194,7 @@ impl LeadStore {
         &self,
         target: impl Display,
         copy: impl FnOnce(&ReadView, &mut dyn FnMut(u64)) -> Result<()>,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
         let engine = self.engine()?;
         engine.refuse_nested()?;
@@ -204,27 +205,26 @@ impl LeadStore {
             engine.checkpoint_and_read()?
         };
         let rows = u64::from(view.meta().next_row);
-        catch_corruption_panic(|| copy(&view, &mut |copied| progress(copied, rows))).map_err(
-            |error| {
+        catch_corruption_panic(|| copy(&view, &mut |copied| progress(Progress::new(copied, rows))))
+            .map_err(|error| {
                 engine
                     .failure
                     .as_corruption(error)
                     .while_doing(format_args!("backing up to {target}"))
-            },
-        )
+            })
     }
 }
 
 /// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Otherwise the
 /// panic would be mistaken for one of redb's, or would leave the work half done.
 fn defer_panics<T>(
-    mut progress: impl FnMut(u64, u64),
-    work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T>,
+    mut progress: impl FnMut(Progress),
+    work: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T>,
 ) -> Result<T> {
     let mut panicked = None;
-    let done = work(&mut |done, total| {
+    let done = work(&mut |done| {
         if panicked.is_none() {
-            panicked = catch_unwind(AssertUnwindSafe(|| progress(done, total))).err();
+            panicked = catch_unwind(AssertUnwindSafe(|| progress(done))).err();
         }
     });
     match panicked {
@@ -234,7 +234,7 @@ fn defer_panics<T>(
 }
 
 impl Engine {
-    fn check(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+    fn check(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
         self.refuse_nested()?;
         let mut checks = 1;
         loop {
@@ -252,7 +252,7 @@ impl Engine {
     }
 
     /// Runs one check. Returns its report, and true if nothing was written to the file meanwhile.
-    fn check_once(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(Report, bool)> {
+    fn check_once(&self, progress: &mut dyn FnMut(Progress)) -> Result<(Report, bool)> {
         let _no_checkpoint = self.hold_checkpoints();
         let mut report = Report::default();
         match self.checkpoint_and_read() {
@@ -275,7 +275,7 @@ fn examine(
     disk: &DiskSnapshot,
     catalogue: &Catalogue,
     report: &mut Report,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
     match catch_corruption_panic(|| disk.verify()) {
         Ok(true) => {}
@@ -288,7 +288,7 @@ fn examine(
             schema::check(
                 StoreState::new(view.state(), catalogue),
                 report,
-                &mut |seen| progress(seen, rows),
+                &mut |seen| progress(Progress::new(seen, rows)),
             )
         })
     });
@@ -318,7 +318,7 @@ fn unless_io(error: Error) -> Result<Error> {
 
 impl OpenStore {
     /// Closes the store for good and rebuilds all derived data in its files.
-    fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         let catalogue = std::sync::Arc::clone(&self.engine().rules.catalogue);
         let database = self.end().ok_or_else(Error::closed)?;
         let rows = database
@@ -328,7 +328,7 @@ impl OpenStore {
             database.rebuild(
                 location,
                 &|row, stored| schema::derive_index_entries(&catalogue, row, stored),
-                &mut |copied| progress(copied, rows),
+                &mut |copied| progress(Progress::new(copied, rows)),
             )
         })
         .map_err(|error| error.while_doing("repairing the store"))

@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::lead::StatusSet;
+use crate::progress::Progress;
 use crate::schema::Catalogue;
-use crate::search::Progress;
+use crate::search::RebuildCallback;
 use crate::storage::OpenMode;
 
 /// The time by which a write must have reached the disk.
@@ -51,7 +52,7 @@ pub struct OpenOptions {
     pub(crate) read_only: bool,
     pub(crate) create_new: bool,
     pub(crate) wait_for_search: bool,
-    pub(crate) on_search_rebuild: Option<Progress>,
+    pub(crate) on_search_rebuild: Option<RebuildCallback>,
     pub(crate) search: bool,
     /// The fields that the store knows.
     pub(crate) catalogue: Arc<Catalogue>,
@@ -144,7 +145,7 @@ impl OpenOptions {
     /// of the store, which waits for it, and must not use the store.
     pub fn on_search_rebuild(
         mut self,
-        progress: impl Fn(u64, u64) + Send + Sync + 'static,
+        progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Self {
         self.on_search_rebuild = Some(Arc::new(progress));
         self

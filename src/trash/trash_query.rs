@@ -12,7 +12,7 @@ use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 
 /// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a query does nothing until it is passed to list_trash"]
 pub struct TrashQuery {
     sort: Vec<Sort>,

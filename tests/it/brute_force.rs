@@ -1,24 +1,25 @@
-//! Search as section 6 of the design says it, by looking at every lead in every way. It shares nothing with the store's
-//! search but the analyser that makes words of text.
+//! A brute-force implementation of search, by the rules in `src/search/search.md`. It checks every
+//! lead in every possible way and shares only the analyzer with the store's search.
 
 use leadstore::testing::words;
 use leadstore::{CustomValue, Field, Lead, Number, TypoTolerance};
 
-/// Less is better: typos, last word a beginning, not equal to a value, not side by side, the first word's field.
+/// The rank of a hit, lower is better: number of typos, last word matched only as a prefix, no
+/// value equals the query, words not adjacent, field of the first word.
 pub type Rank = (usize, bool, bool, bool, usize);
 
-/// Leads as they are searched, and in the order in which alike ones are shown.
-pub struct Searched<'a>(Vec<(&'a Lead, Vec<Value>)>);
+/// The leads to search with their values, in the order that breaks ties.
+pub struct BruteForceSearch<'a>(Vec<(&'a Lead, Vec<Value>)>);
 
 struct Value {
     field: usize,
     custom_name: Option<String>,
     words: Vec<String>,
-    /// Of a phone.
+    /// The digits of a phone number.
     digits: Option<String>,
 }
 
-impl<'a> Searched<'a> {
+impl<'a> BruteForceSearch<'a> {
     pub fn new(newest_first: impl IntoIterator<Item = &'a Lead>) -> Self {
         Self(
             newest_first
@@ -28,7 +29,7 @@ impl<'a> Searched<'a> {
         )
     }
 
-    /// What a search must find, in order.
+    /// Returns the expected hits of a search, in order.
     pub fn search(
         &self,
         text: &str,
@@ -51,15 +52,12 @@ impl<'a> Searched<'a> {
     fn find(&self, query: &Query, fields: &[Field], forgiving: bool) -> Vec<(&'a Lead, Rank)> {
         let mut found = Vec::new();
         for (lead, values) in &self.0 {
-            let values: Vec<&Value> = values
-                .iter()
-                .filter(|value| value.is_asked(fields))
-                .collect();
-            let ways = query
+            let values: Vec<&Value> = values.iter().filter(|value| value.is_in(fields)).collect();
+            let candidates = query
                 .readings()
                 .into_iter()
-                .filter_map(|units| best_way(&units, &values, forgiving));
-            found.extend(ways.min().map(|rank| (*lead, rank)));
+                .filter_map(|units| best_rank(&units, &values, forgiving));
+            found.extend(candidates.min().map(|rank| (*lead, rank)));
         }
         found.sort_by_key(|(_, rank)| *rank);
         found
@@ -100,7 +98,7 @@ fn values(lead: &Lead) -> Vec<Value> {
                 CustomValue::Number(Number::Float(number)) => {
                     text(6, Some(name), &format!("{number:?}"))
                 }
-                other => unreachable!("no test makes {other:?}"),
+                other => unreachable!("no test creates {other:?}"),
             }
         }
     }
@@ -118,7 +116,7 @@ fn values(lead: &Lead) -> Vec<Value> {
 }
 
 impl Value {
-    fn is_asked(&self, fields: &[Field]) -> bool {
+    fn is_in(&self, fields: &[Field]) -> bool {
         fields.is_empty()
             || fields.iter().any(|field| match field {
                 Field::Name => self.field == 0,
@@ -141,7 +139,7 @@ struct Word {
     quoted: bool,
 }
 
-/// What stands together: words side by side, or the digits of a number as they were typed.
+/// An indivisible part of a query: adjacent words, or a phone number as typed.
 #[derive(Clone, Debug)]
 enum Unit {
     Words(Vec<Word>),
@@ -149,7 +147,7 @@ enum Unit {
 }
 
 struct Query {
-    /// Parts, and what digits each has if it may be a number.
+    /// The parts of the query. A part that may be a phone number also has its text as typed.
     parts: Vec<(Vec<Unit>, Option<String>)>,
 }
 
@@ -158,29 +156,29 @@ impl Query {
         let mut parts: Vec<(Vec<Unit>, Option<String>)> = Vec::new();
         for (index, piece) in text.split('"').enumerate() {
             let quoted = index % 2 == 1;
-            // Whether the last part may go on as a number.
-            let mut dialling = false;
+            // True if the next token can continue the last part as a phone number.
+            let mut in_number = false;
             for token in if quoted {
                 vec![piece]
             } else {
                 piece.split_whitespace().collect()
             } {
-                let dialled = token
+                let is_dialable = token
                     .chars()
                     .all(|c| c.is_ascii_digit() || " +().-/".contains(c));
-                if !(dialled && dialling) {
-                    parts.push((Vec::new(), dialled.then(String::new)));
+                if !(is_dialable && in_number) {
+                    parts.push((Vec::new(), is_dialable.then(String::new)));
                 }
                 let (units, number) = parts.last_mut().unwrap();
                 units.extend(unit(token, quoted));
                 number
                     .iter_mut()
                     .for_each(|number| number.extend([token, " "]));
-                dialling = dialled && !quoted;
+                in_number = is_dialable && !quoted;
             }
         }
         for (_, number) in &mut parts {
-            *number = number.take().filter(|typed| readings_of(typed).is_some());
+            *number = number.take().filter(|typed| number_digits(typed).is_some());
         }
         parts.retain(|(units, _)| !units.is_empty());
         let quotes = text.matches('"').count();
@@ -195,7 +193,8 @@ impl Query {
         Self { parts }
     }
 
-    /// Every way to read it: each part that may be a number as one, or as words.
+    /// Returns every reading of the query: each part that may be a phone number is read once as
+    /// words and once as a number.
     fn readings(&self) -> Vec<Vec<Unit>> {
         let mut readings = vec![Vec::new()];
         for (units, number) in &self.parts {
@@ -228,14 +227,15 @@ fn is_han_or_kana(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
 }
 
-/// Where a unit is: typos, whether its last word is a beginning, whether it is the whole value, the field.
+/// Returns the matches of a unit: number of typos, whether the last word matches only as a prefix,
+/// whether the unit equals the value, and the field.
 fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, bool, bool, usize)> {
     let mut found = Vec::new();
     for value in values {
         match unit {
-            Unit::Words(wanted) => {
-                for window in value.words.windows(wanted.len()) {
-                    if let Some((typos, partial)) = side_by_side(wanted, window, forgiving) {
+            Unit::Words(query) => {
+                for window in value.words.windows(query.len()) {
+                    if let Some((typos, partial)) = match_phrase(query, window, forgiving) {
                         found.push((
                             typos,
                             partial,
@@ -246,43 +246,43 @@ fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, b
                 }
             }
             Unit::Number(typed) => {
-                let whole = value
+                let complete = value
                     .digits
                     .as_deref()
-                    .and_then(|stored| is_number(typed, stored));
-                found.extend(whole.map(|whole| (0, !whole, whole, value.field)));
+                    .and_then(|stored| match_number(typed, stored));
+                found.extend(complete.map(|complete| (0, !complete, complete, value.field)));
             }
         }
     }
     found
 }
 
-fn side_by_side(wanted: &[Word], window: &[String], forgiving: bool) -> Option<(usize, bool)> {
+fn match_phrase(query: &[Word], window: &[String], forgiving: bool) -> Option<(usize, bool)> {
     let mut all = (0, false);
-    for (wanted, stored) in wanted.iter().zip(window) {
-        let (typos, partial) = meant(wanted, stored, forgiving)?;
+    for (query, stored) in query.iter().zip(window) {
+        let (typos, partial) = match_word(query, stored, forgiving)?;
         all = (all.0 + typos, partial);
     }
     Some(all)
 }
 
-/// The best way in which a lead has all units.
-fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> {
-    let everywhere: Vec<_> = units
+/// Returns the best rank of a lead, or `None` if it does not match all units.
+fn best_rank(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> {
+    let matches_per_unit: Vec<_> = units
         .iter()
         .map(|unit| occurrences(unit, values, forgiving))
         .collect();
-    if let [single] = everywhere.as_slice() {
+    if let [single] = matches_per_unit.as_slice() {
         return single
             .iter()
             .map(|(typos, partial, equal, field)| (*typos, *partial, !equal, false, *field))
             .min();
     }
-    // Wherever: each unit in its own best way.
-    let (first, last) = (everywhere.first()?, everywhere.last()?);
+    // Anywhere in the lead: each unit by its own best match.
+    let (first, last) = (matches_per_unit.first()?, matches_per_unit.last()?);
     let mut typos = 0;
-    for places in &everywhere {
-        typos += places.iter().map(|place| place.0).min()?;
+    for unit_matches in &matches_per_unit {
+        typos += unit_matches.iter().map(|unit_match| unit_match.0).min()?;
     }
     let partial = last
         .iter()
@@ -295,7 +295,7 @@ fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> 
         .min()?
         .1;
     let mut best = (typos, partial, true, true, field);
-    // Side by side.
+    // Adjacent in one value.
     let words = units.iter().map(|unit| match unit {
         Unit::Words(words) => Some(words.clone()),
         Unit::Number(_) => None,
@@ -310,39 +310,45 @@ fn best_way(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank> 
     Some(best)
 }
 
-/// How many typos a word has if the stored one was meant, and whether it is a beginning of that.
-fn meant(wanted: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> {
-    let mut ways = Vec::new();
-    if wanted.text == stored {
-        ways.push((0, false));
+/// Returns the number of typos in a query word compared with a stored word, and whether it matches
+/// only as a prefix. Returns `None` if it does not match.
+fn match_word(query: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> {
+    let mut candidates = Vec::new();
+    if query.text == stored {
+        candidates.push((0, false));
     }
-    if wanted.is_prefix && stored.starts_with(&wanted.text) {
-        ways.push((0, true));
+    if query.is_prefix && stored.starts_with(&query.text) {
+        candidates.push((0, true));
     }
     let (typed, letters): (Vec<char>, Vec<char>) =
-        (wanted.text.chars().collect(), stored.chars().collect());
-    let most = [0, 1, 2][usize::from(typed.len() >= 4) + usize::from(typed.len() >= 8)];
-    let spelled = |letters: &[char]| !letters.iter().any(|c| c.is_numeric() || is_cjk(*c));
+        (query.text.chars().collect(), stored.chars().collect());
+    let max_typos = [0, 1, 2][usize::from(typed.len() >= 4) + usize::from(typed.len() >= 8)];
+    let can_tolerate_typos =
+        |letters: &[char]| !letters.iter().any(|c| c.is_numeric() || is_cjk(*c));
     if forgiving
-        && !wanted.quoted
-        && most > 0
-        && spelled(&typed)
-        && spelled(&letters)
+        && !query.quoted
+        && max_typos > 0
+        && can_tolerate_typos(&typed)
+        && can_tolerate_typos(&letters)
         && typed[0] == letters[0]
     {
-        ways.push((distance(&typed, &letters), false));
-        if wanted.is_prefix {
-            ways.extend((1..letters.len()).map(|end| (distance(&typed, &letters[..end]), true)));
+        candidates.push((distance(&typed, &letters), false));
+        if query.is_prefix {
+            candidates
+                .extend((1..letters.len()).map(|end| (distance(&typed, &letters[..end]), true)));
         }
     }
-    ways.into_iter().filter(|(typos, _)| *typos <= most).min()
+    candidates
+        .into_iter()
+        .filter(|(typos, _)| *typos <= max_typos)
+        .min()
 }
 
 fn is_cjk(c: char) -> bool {
     is_han_or_kana(c) || matches!(c, '\u{ac00}'..='\u{d7af}')
 }
 
-/// Optimal string alignment, by the table of all beginnings.
+/// Returns the optimal string alignment distance, computed with a table over all pairs of prefixes.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
@@ -361,8 +367,9 @@ fn distance(a: &[char], b: &[char]) -> usize {
     table[a.len()][b.len()]
 }
 
-/// The digits of a typed number, without its zeros if enough are left; `None` if they are too few.
-fn readings_of(typed: &str) -> Option<String> {
+/// Returns the digits of a typed number, without leading zeros if at least 4 digits remain. Returns
+/// `None` for fewer than 4 or more than 64 digits.
+fn number_digits(typed: &str) -> Option<String> {
     let all: String = typed.chars().filter(char::is_ascii_digit).collect();
     let without = all.trim_start_matches('0');
     [without, &all]
@@ -371,9 +378,10 @@ fn readings_of(typed: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether a stored phone has a typed number, and if so, whether it is that number.
-fn is_number(typed: &str, stored: &str) -> Option<bool> {
-    let digits = readings_of(typed)?;
+/// Returns `None` if the stored phone does not contain the typed number. Otherwise returns whether
+/// it is the complete number.
+fn match_number(typed: &str, stored: &str) -> Option<bool> {
+    let digits = number_digits(typed)?;
     let significant = stored.trim_start_matches('0');
     let all: String = typed.chars().filter(char::is_ascii_digit).collect();
     let international = typed.trim_start().starts_with('+') || all.starts_with("00");

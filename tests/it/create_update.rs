@@ -1,4 +1,4 @@
-//! The rules of a lead's fields, and what creating and changing one does.
+//! Validation of the fields of a lead, and the effects of creating and updating one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use leadstore::{
 
 use crate::support::{TestStore, day, options};
 
-fn broken(error: &Error) -> Vec<(&str, ViolationCode)> {
+fn violations(error: &Error) -> Vec<(&str, ViolationCode)> {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     error
         .violations()
@@ -21,7 +21,7 @@ fn broken(error: &Error) -> Vec<(&str, ViolationCode)> {
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_at_once_and_nothing_is_written() {
+fn all_violations_are_reported_at_once_and_nothing_is_written() {
     use ViolationCode::{
         Duplicate, InvalidCharacter, InvalidFormat, NotAllowed, OutOfRange, Required, TooLong,
     };
@@ -43,7 +43,7 @@ fn everything_that_is_wrong_is_named_at_once_and_nothing_is_written() {
         .custom_field("nested", nested);
     let error = store.create(new).unwrap_err();
     assert_eq!(
-        broken(&error),
+        violations(&error),
         [
             ("name", Required),
             ("external_id", InvalidCharacter),
@@ -72,7 +72,7 @@ fn everything_that_is_wrong_is_named_at_once_and_nothing_is_written() {
 }
 
 #[test]
-fn the_limits_themselves_are_allowed_and_one_more_is_not() {
+fn values_at_the_limits_are_accepted_and_above_rejected() {
     let store = LeadStore::in_memory().unwrap();
     let at = |extra: usize| -> Vec<(&str, NewLead)> {
         let x = |count: usize| "x".repeat(count + extra);
@@ -104,7 +104,7 @@ fn the_limits_themselves_are_allowed_and_one_more_is_not() {
     }
     for (what, new) in at(1) {
         let error = store.create(new).expect_err(what);
-        assert_eq!(broken(&error)[0].1, ViolationCode::TooLong, "{what}");
+        assert_eq!(violations(&error)[0].1, ViolationCode::TooLong, "{what}");
     }
     for value in ["99999999999.9999", "0", "0.0001"] {
         store
@@ -116,7 +116,7 @@ fn the_limits_themselves_are_allowed_and_one_more_is_not() {
             .create(NewLead::new("n").deal_value(value.parse::<Decimal>().unwrap()))
             .unwrap_err();
         assert_eq!(
-            broken(&error)[0],
+            violations(&error)[0],
             ("deal_value", ViolationCode::OutOfRange),
             "{value}"
         );
@@ -124,7 +124,7 @@ fn the_limits_themselves_are_allowed_and_one_more_is_not() {
 }
 
 #[test]
-fn a_lead_of_more_than_a_mebibyte_is_refused_and_the_transaction_can_go_on() {
+fn lead_over_1_mib_is_rejected_and_the_transaction_continues() {
     let store = LeadStore::in_memory().unwrap();
     let texts: Vec<CustomValue> = (0..300)
         .map(|_| CustomValue::from("x".repeat(4_000)))
@@ -134,7 +134,10 @@ fn a_lead_of_more_than_a_mebibyte_is_refused_and_the_transaction_can_go_on() {
             let error = t
                 .create(NewLead::new("large").custom_field("all", CustomValue::List(texts)))
                 .unwrap_err();
-            assert_eq!(broken(&error), [("custom_fields", ViolationCode::TooLong)]);
+            assert_eq!(
+                violations(&error),
+                [("custom_fields", ViolationCode::TooLong)]
+            );
             t.create(NewLead::new("small"))
         })
         .unwrap();
@@ -142,8 +145,8 @@ fn a_lead_of_more_than_a_mebibyte_is_refused_and_the_transaction_can_go_on() {
 }
 
 #[test]
-fn a_refused_creation_purges_nothing() {
-    // The store's own thread might sweep meanwhile.
+fn rejected_create_purges_nothing() {
+    // A background thread could sweep during the test.
     let clock = leadstore::testing::ManualClock::at(day(2026, 3, 1));
     let store = leadstore::testing::without_threads(options(&clock))
         .in_memory()
@@ -160,18 +163,18 @@ fn a_refused_creation_purges_nothing() {
     store
         .transaction(|t| {
             assert_eq!(
-                broken(&t.create(large).unwrap_err())[0].1,
+                violations(&t.create(large).unwrap_err())[0].1,
                 ViolationCode::TooLong
             );
             t.create(NewLead::new("B"))
         })
         .unwrap();
-    // Only the sweep, or a creation that succeeds, purges what has expired.
+    // Only a sweep or a successful create purges expired leads.
     assert_eq!(leadstore::testing::sweep(&store).unwrap(), 1);
 }
 
 #[test]
-fn texts_are_trimmed_and_blank_ones_are_absent() {
+fn texts_are_trimmed_and_blank_texts_are_absent() {
     let store = LeadStore::in_memory().unwrap();
     let new = NewLead::new("  Jane Doe\u{a0}")
         .email(" jane@example.com ")
@@ -196,12 +199,12 @@ fn texts_are_trimmed_and_blank_ones_are_absent() {
     );
     assert_eq!(lead.status, "new");
     let lead = store.update(lead.id, LeadPatch::new().email(" ")).unwrap();
-    assert_eq!(lead.email, None, "blank clears in a patch");
+    assert_eq!(lead.email, None, "a blank text in a patch clears the field");
     let error = store
         .update(lead.id, LeadPatch::new().name(" ").status(""))
         .unwrap_err();
     assert_eq!(
-        broken(&error),
+        violations(&error),
         [
             ("name", ViolationCode::Required),
             ("status", ViolationCode::Required)
@@ -210,7 +213,7 @@ fn texts_are_trimmed_and_blank_ones_are_absent() {
 }
 
 #[test]
-fn a_patch_changes_only_what_it_names() {
+fn patch_changes_only_the_fields_it_names() {
     let test = TestStore::new();
     let lead = test
         .store
@@ -252,7 +255,7 @@ fn a_patch_changes_only_what_it_names() {
 }
 
 #[test]
-fn a_patch_that_changes_nothing_writes_nothing() {
+fn patch_without_changes_writes_nothing() {
     let test = TestStore::new();
     let lead = test
         .store
@@ -275,7 +278,7 @@ fn a_patch_that_changes_nothing_writes_nothing() {
 }
 
 #[test]
-fn the_patch_between_two_leads_makes_the_one_of_the_other() {
+fn patch_between_two_leads_turns_one_into_the_other() {
     let store = LeadStore::in_memory().unwrap();
     let full = NewLead::new("A")
         .email("a@b")
@@ -299,7 +302,7 @@ fn the_patch_between_two_leads_makes_the_one_of_the_other() {
     for (from, to) in [(&old, &new), (&new, &old)] {
         let copy = LeadPatch::between(from, to);
         if to.external_id.is_some() {
-            // It is taken by the lead that is being copied.
+            // The external id is still taken by the lead that is copied.
             let error = store.update(from.id, copy.clone()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         }
@@ -324,7 +327,7 @@ fn the_patch_between_two_leads_makes_the_one_of_the_other() {
 }
 
 #[test]
-fn an_id_or_external_id_is_given_once() {
+fn ids_and_external_ids_are_unique() {
     let store = LeadStore::in_memory().unwrap();
     let lead = store
         .create(NewLead::new("A").external_id("crm 7"))
@@ -342,7 +345,7 @@ fn an_id_or_external_id_is_given_once() {
         assert_eq!(
             store.create(taken).unwrap_err().kind(),
             ErrorKind::AlreadyExists,
-            "in the trash, too"
+            "the ids of a trashed lead stay taken"
         );
         store.restore(lead.id).unwrap();
     }
@@ -363,7 +366,7 @@ fn an_id_or_external_id_is_given_once() {
 }
 
 #[test]
-fn statuses_can_be_limited() {
+fn statuses_can_be_restricted() {
     let store = LeadStore::options()
         .statuses(["open", "won", "lost"])
         .in_memory()
@@ -371,12 +374,12 @@ fn statuses_can_be_limited() {
     let lead = store.create(NewLead::new("A")).unwrap();
     assert_eq!(
         lead.status, "open",
-        "the first, since `new` is not among them"
+        "the first status is the default, because `new` is not allowed"
     );
     let error = store
         .update(lead.id, LeadPatch::new().status("new"))
         .unwrap_err();
-    assert_eq!(broken(&error), [("status", ViolationCode::NotAllowed)]);
+    assert_eq!(violations(&error), [("status", ViolationCode::NotAllowed)]);
     assert_eq!(
         error.violations()[0].message,
         "must be one of open, won, lost"
@@ -400,12 +403,12 @@ fn statuses_can_be_limited() {
             .statuses(wrong)
             .in_memory()
             .unwrap_err();
-        assert_eq!(broken(&error)[0].0, field);
+        assert_eq!(violations(&error)[0].0, field);
     }
 }
 
 #[test]
-fn a_clock_set_back_a_little_is_held_and_one_set_back_far_is_believed() {
+fn small_clock_setback_is_ignored_and_a_large_one_is_followed() {
     let test = TestStore::new();
     let first = test.store.create(NewLead::new("first")).unwrap();
     test.clock.set(first.created_at - TimeDelta::minutes(5));
@@ -428,7 +431,7 @@ fn a_clock_set_back_a_little_is_held_and_one_set_back_far_is_believed() {
         .unwrap();
     assert_eq!(
         changed.updated_at, first.updated_at,
-        "never before its own last value"
+        "updated_at never decreases"
     );
     let filtered = test
         .store
@@ -441,7 +444,7 @@ fn a_clock_set_back_a_little_is_held_and_one_set_back_far_is_believed() {
 }
 
 #[test]
-fn ids_sort_as_leads_were_created() {
+fn ids_sort_in_creation_order() {
     let test = TestStore::new();
     let mut last = None;
     for number in 0..50 {
@@ -453,7 +456,7 @@ fn ids_sort_as_leads_were_created() {
 }
 
 #[test]
-fn a_store_works_at_the_ends_of_time() {
+fn store_works_at_the_minimum_and_maximum_time() {
     let directory = tempfile::tempdir().unwrap();
     for (name, now) in [
         (

@@ -1,4 +1,5 @@
-//! Whatever becomes of the bytes of a closed store, what it answers is true, or an error that says what is wrong.
+//! A store with a corrupted or truncated file either answers correctly or returns an error that
+//! describes the problem.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -6,10 +7,21 @@ use std::path::Path;
 use fastrand::Rng;
 use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery};
 
+use leadstore::testing::layout::{BLOCK, FIRST_BLOCK};
+
 use crate::support::{TestStore, options, scale, seed};
 
-/// Ways in which a disk, a cable or a program spoils a file.
-fn spoil(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
+/// Returns the offsets of all blocks but block 0, which has two copies in a place of their own.
+fn blocks(bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let end = bytes.len();
+    (FIRST_BLOCK..end)
+        .step_by(BLOCK)
+        .filter(move |block| block + BLOCK <= end)
+}
+
+/// Corrupts the bytes of a file as a faulty disk, cable or program would. Returns a description of
+/// the change.
+fn corrupt(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
     let at = rng.usize(..bytes.len());
     let sector = |at: usize, length: usize| {
         let first = at / 512 * 512;
@@ -27,37 +39,37 @@ fn spoil(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
             format!("the sector of byte {at} zeroed")
         }
         5 => {
-            // A block and its seal.
-            let block = 512 + at.saturating_sub(512) / 4_100 * 4_100;
-            let end = (block + 4_100).min(bytes.len());
-            bytes[block..end].fill(0);
-            format!("the block of byte {at} zeroed")
+            let block = blocks(bytes)
+                .nth(rng.usize(..blocks(bytes).count()))
+                .unwrap();
+            bytes[block..block + BLOCK].fill(0);
+            format!("the block at {block} zeroed")
         }
         6 => {
-            let count = bytes.len().saturating_sub(512) / 4_100;
-            let (a, b) = (
-                512 + rng.usize(..count) * 4_100,
-                512 + rng.usize(..count) * 4_100,
-            );
-            let copied = bytes[a..a + 4_100].to_vec();
-            bytes[b..b + 4_100].copy_from_slice(&copied);
-            format!("the block at {a} written over the one at {b}")
+            let mut any = || {
+                blocks(bytes)
+                    .nth(rng.usize(..blocks(bytes).count()))
+                    .unwrap()
+            };
+            let (a, b) = (any(), any());
+            bytes.copy_within(a..a + BLOCK, b);
+            format!("the block at {a} copied to {b}")
         }
         7 => {
             bytes.truncate(at);
-            format!("cut off at {at}")
+            format!("truncated to {at} bytes")
         }
         _ => {
             let length = bytes.len();
             bytes[sector(at, length)]
                 .iter_mut()
                 .for_each(|byte| *byte = rng.u8(..));
-            format!("the sector of byte {at} filled at random")
+            format!("the sector of byte {at} filled with random bytes")
         }
     }
 }
 
-/// Everything that can be read of a store, or the first error.
+/// Returns everything that can be read from a store as one string, or the first error.
 fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::Result<String> {
     let store = options(clock).cache_bytes(1 << 20).open(path)?;
     let answers = || -> leadstore::Result<String> {
@@ -96,71 +108,106 @@ fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::R
     Ok(answers)
 }
 
-#[test]
-fn a_damaged_file_is_told_of_and_never_served() {
-    let mut rng = Rng::with_seed(seed());
-    let test = TestStore::new();
-    for number in 0..400 {
-        let lead = NewLead::new(format!("lead {number}"))
-            .email(format!("lead{number}@example.com"))
-            .company(format!("Company {}", number % 17))
-            .external_id(format!("x {number}"))
-            .deal_value(number)
-            .tags([["a", "b", "c"][number as usize % 3]])
-            .custom_field(
-                "note",
-                "x".repeat(if number % 50 == 0 { 4_000 } else { 30 }),
-            );
-        let id = test.store.create(lead).unwrap().id;
-        match number % 10 {
-            3 => drop(test.store.update(id, LeadPatch::new().status("won"))),
-            7 => drop(test.store.delete(id)),
-            _ => {}
-        }
-    }
-    test.store.clone().close().unwrap();
-    let whole = std::fs::read(test.path().join("leads.redb")).unwrap();
-    let expected = answers(&test.path(), &test.clock).unwrap();
-    let (mut told, mut unharmed) = (0, 0);
-    std::panic::set_hook(Box::new(|_| {}));
-    for run in 0..150 * scale() {
-        let mut bytes = whole.clone();
-        let what = spoil(&mut bytes, &mut rng);
-        let path = test.directory.path().join(format!("spoilt {run}"));
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("leads.redb"), bytes).unwrap();
-        match catch_unwind(AssertUnwindSafe(|| answers(&path, &test.clock))) {
-            Ok(Ok(answers)) => {
-                // Space that is not in use, or that was spoilt into what it was.
-                unharmed += 1;
-                if answers != expected {
-                    drop(std::panic::take_hook());
-                    panic!("{what}: answers that are not true");
-                }
-            }
-            Ok(Err(error)) => {
-                told += 1;
-                let kinds = [ErrorKind::Corrupted, ErrorKind::UnsupportedFormat];
-                if !kinds.contains(&error.kind()) {
-                    drop(std::panic::take_hook());
-                    panic!("{what}: {:?} {error}", error.kind());
-                }
-            }
-            Err(_) => {
-                drop(std::panic::take_hook());
-                panic!("{what}: a panic");
-            }
-        }
-        std::fs::remove_dir_all(path).unwrap();
-    }
-    drop(std::panic::take_hook());
-    println!("{told} told, {unharmed} unharmed");
-    assert!(told > unharmed, "{told} told, {unharmed} unharmed");
+/// A closed store of 400 leads, the bytes of its file, and its answers.
+struct Victim {
+    test: TestStore,
+    intact: Vec<u8>,
+    expected: String,
 }
 
-/// As a copy is that was broken off. redb panics over some of them.
+impl Victim {
+    fn new() -> Self {
+        let test = TestStore::new();
+        for number in 0..400 {
+            let note = "x".repeat(if number % 50 == 0 { 4_000 } else { 30 });
+            let lead = NewLead::new(format!("lead {number}"))
+                .email(format!("lead{number}@example.com"))
+                .company(format!("Company {}", number % 17))
+                .external_id(format!("x {number}"))
+                .deal_value(number)
+                .tags([["a", "b", "c"][number as usize % 3]])
+                .custom_field("note", note);
+            let id = test.store.create(lead).unwrap().id;
+            match number % 10 {
+                3 => drop(test.store.update(id, LeadPatch::new().status("won"))),
+                7 => drop(test.store.delete(id)),
+                _ => {}
+            }
+        }
+        test.store.clone().close().unwrap();
+        let intact = std::fs::read(test.path().join("leads.redb")).unwrap();
+        let expected = answers(&test.path(), &test.clock).unwrap();
+        Self {
+            test,
+            intact,
+            expected,
+        }
+    }
+
+    /// Opens a store with these bytes and reads everything. Returns true if corruption was reported, and false if every
+    /// answer was right.
+    fn reports(&self, bytes: &[u8], what: &str) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();
+        let read = || answers(directory.path(), &self.test.clock);
+        match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(Ok(answers)) => {
+                // The change hit unused space, or left the bytes as they were.
+                assert!(answers == self.expected, "{what}: wrong answers");
+                false
+            }
+            Ok(Err(error)) => {
+                let kinds = [ErrorKind::Corrupted, ErrorKind::UnsupportedFormat];
+                assert!(kinds.contains(&error.kind()), "{what}: {error}");
+                true
+            }
+            Err(_) => panic!("{what}: the store panicked"),
+        }
+    }
+}
+
 #[test]
-fn a_file_that_was_cut_off_is_told_of() {
+fn corruption_is_reported_and_never_returned_as_data() {
+    let mut rng = Rng::with_seed(seed());
+    let victim = Victim::new();
+    let runs = 150 * scale();
+    let mut reported = 0;
+    for _ in 0..runs {
+        let mut bytes = victim.intact.clone();
+        let what = corrupt(&mut bytes, &mut rng);
+        reported += usize::from(victim.reports(&bytes, &what));
+    }
+    println!("{reported} of {runs} corruptions were reported");
+    assert!(reported > runs / 2, "{reported} of {runs}");
+}
+
+#[test]
+fn blocks_that_were_moved_are_reported_if_they_are_in_use() {
+    let victim = Victim::new();
+    let all: Vec<usize> = blocks(&victim.intact).collect();
+    let at = |block: usize| &victim.intact[block..block + BLOCK];
+    let used: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|block| at(*block).iter().any(|byte| *byte != 0))
+        .collect();
+    let (mut reported, mut moved) = (0, 0);
+    for pair in used.windows(2).step_by(5) {
+        let mut bytes = victim.intact.clone();
+        let (a, b) = (pair[0], pair[1]);
+        bytes[a..a + BLOCK].copy_from_slice(at(b));
+        bytes[b..b + BLOCK].copy_from_slice(at(a));
+        let what = format!("the blocks at {a} and {b} swapped");
+        reported += usize::from(victim.reports(&bytes, &what));
+        moved += 1;
+    }
+    println!("{reported} of {moved} swapped pairs were reported");
+    assert!(moved > 10 && reported > moved / 2, "{reported} of {moved}");
+}
+
+/// The file looks like an interrupted copy. redb panics on some of these files.
+#[test]
+fn truncation_is_reported_unless_only_unused_space_is_lost() {
     let test = TestStore::new();
     let ids: Vec<_> = (0..60)
         .map(|n| {
@@ -183,13 +230,13 @@ fn a_file_that_was_cut_off_is_told_of() {
     test.store.clone().close().unwrap();
     let closed = read();
     std::panic::set_hook(Box::new(|_| {}));
-    let (mut told, mut whole) = (0, 0);
+    let (mut reported, mut intact) = (0, 0);
     for (files, read_only) in [(&killed, false), (&closed, false), (&closed, true)] {
         let length = files[0].1.len();
-        // In whole blocks, and within one.
-        for kept in (0..length)
-            .step_by(4_100)
-            .chain((0..length).step_by(4_100 * 7).map(|kept| kept + 77))
+        // At the end of each block, and within some.
+        for kept in (FIRST_BLOCK..length)
+            .step_by(BLOCK)
+            .chain((0..length).step_by(BLOCK * 7).map(|kept| kept + 77))
         {
             let directory = tempfile::tempdir().unwrap();
             for (name, bytes) in files {
@@ -209,11 +256,13 @@ fn a_file_that_was_cut_off_is_told_of() {
                 store.and_then(|store| store.leads(&Filter::new()).collect::<Result<Vec<_>, _>>())
             });
             match opened {
-                // What was cut off was not in use.
-                Ok(Ok(leads)) if leads.len() == ids.len() => whole += 1,
-                Ok(Err(error)) if error.kind() == ErrorKind::Corrupted => told += 1,
-                // Who may only read is told to open it for writing, which finds out.
-                Ok(Err(error)) if read_only && error.kind() == ErrorKind::Unavailable => told += 1,
+                // The missing part was not in use.
+                Ok(Ok(leads)) if leads.len() == ids.len() => intact += 1,
+                Ok(Err(error)) if error.kind() == ErrorKind::Corrupted => reported += 1,
+                // A read-only open asks for an open for writing, which then detects the truncation.
+                Ok(Err(error)) if read_only && error.kind() == ErrorKind::Unavailable => {
+                    reported += 1
+                }
                 other => {
                     drop(std::panic::take_hook());
                     panic!("{kept} of {length} bytes: {other:?}");
@@ -222,6 +271,6 @@ fn a_file_that_was_cut_off_is_told_of() {
         }
     }
     drop(std::panic::take_hook());
-    println!("{told} told, {whole} whole");
-    assert!(told > whole);
+    println!("{reported} reported, {intact} intact");
+    assert!(reported > intact);
 }

@@ -1,4 +1,4 @@
-//! What a store does when its disk, its clock, its directory or its callers misbehave, as the crate's documentation says.
+//! Faults of the disk, the clock, the directory and the callers, each with its documented outcome.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -14,12 +14,13 @@ use leadstore::{
 use crate::support::{self, TestStore, day};
 
 fn options() -> OpenOptions {
-    // Without a cache every read goes to the disk.
+    // Without a cache, every read goes to the disk.
     testing::without_threads(LeadStore::options().cache_bytes(0))
 }
 
-/// Options with which writes gather in the journal.
-fn journalled() -> OpenOptions {
+/// Returns options with the default cache, with which writes stay in the journal until a
+/// checkpoint.
+fn journaled() -> OpenOptions {
     testing::without_threads(LeadStore::options())
 }
 
@@ -29,7 +30,7 @@ fn create(store: &LeadStore, count: usize) -> Vec<Lead> {
         .collect()
 }
 
-fn assert_holds(store: &LeadStore, leads: &[Lead]) {
+fn assert_leads(store: &LeadStore, leads: &[Lead]) {
     let held: Vec<Lead> = store
         .leads(&Filter::new())
         .collect::<Result<_, _>>()
@@ -37,8 +38,9 @@ fn assert_holds(store: &LeadStore, leads: &[Lead]) {
     assert_eq!(held, leads);
 }
 
-/// Everything is refused with the failure's kind, until the store is reopened: then all that was acknowledged is there.
-fn assert_is_out_of_order_until_reopened(store: &LeadStore, disk: &SimulatedDisk, leads: &[Lead]) {
+/// Asserts that every call fails with an I/O error until the store is reopened, and that the store
+/// then contains all acknowledged writes.
+fn assert_failed_until_reopened(store: &LeadStore, disk: &SimulatedDisk, leads: &[Lead]) {
     for error in [
         store.get(leads[0].id).map(drop),
         store.create(NewLead::new("A")).map(drop),
@@ -49,34 +51,34 @@ fn assert_is_out_of_order_until_reopened(store: &LeadStore, disk: &SimulatedDisk
     }
     disk.clear_fault();
     store.reopen().unwrap();
-    assert_holds(store, leads);
+    assert_leads(store, leads);
     store.create(NewLead::new("A")).unwrap();
 }
 
 #[test]
-fn a_full_disk_fails_the_write_and_costs_nothing_that_was_there() {
+fn full_disk_fails_the_write_and_loses_no_data() {
     let seed = support::seed();
-    for options in [options, journalled] {
+    for options in [options, journaled] {
         let disk = SimulatedDisk::new(seed);
         let store = testing::open_on(options(), &disk).unwrap();
         let mut leads = create(&store, 3);
         disk.inject(0, Fault::Full);
         let error = loop {
-            // There is room until a file has to grow.
+            // Writes succeed until a file has to grow.
             match store.create(NewLead::new("large").custom_field("text", "x".repeat(4_000))) {
                 Ok(lead) => leads.push(lead),
                 Err(error) => break error,
             }
         };
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-        assert_is_out_of_order_until_reopened(&store, &disk, &leads);
+        assert_failed_until_reopened(&store, &disk, &leads);
     }
 }
 
 #[test]
-fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_there() {
+fn io_error_at_any_operation_of_a_commit_loses_no_data() {
     let seed = support::seed();
-    for options in [options, journalled] {
+    for options in [options, journaled] {
         let mut failed = 0;
         for at in 0..40 {
             let disk = SimulatedDisk::new(seed);
@@ -97,11 +99,11 @@ fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_the
                 .leads(&Filter::new())
                 .collect::<Result<_, _>>()
                 .unwrap();
-            assert_eq!(held[..leads.len()], leads, "failed at {at}");
-            let most = leads.len() + usize::from(error.outcome_unknown());
+            assert_eq!(held[..leads.len()], leads, "fault at operation {at}");
+            let max_leads = leads.len() + usize::from(error.outcome_unknown());
             assert!(
-                held.len() <= most,
-                "a write that is known to have failed is there, failed at {at}"
+                held.len() <= max_leads,
+                "a write that definitely failed is present, fault at operation {at}"
             );
             failed += 1;
         }
@@ -110,24 +112,24 @@ fn an_error_at_any_operation_of_a_commit_fails_it_and_costs_nothing_that_was_the
 }
 
 #[test]
-fn a_sync_that_fails_says_so_and_the_store_keeps_what_it_has_over_a_reopening() {
+fn failed_sync_is_reported_and_reopen_keeps_all_writes() {
     let disk = SimulatedDisk::new(support::seed());
-    let delayed = journalled().durability(Durability::Within(Duration::from_secs(3_600)));
+    let delayed = journaled().durability(Durability::Within(Duration::from_secs(3_600)));
     let store = testing::open_on(delayed, &disk).unwrap();
     let leads = create(&store, 5);
     disk.inject(0, Fault::Error);
     assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Io);
-    assert_is_out_of_order_until_reopened(&store, &disk, &leads);
+    assert_failed_until_reopened(&store, &disk, &leads);
 }
 
 #[test]
-fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
+fn unwritable_search_index_fails_only_searches() {
     let disk = SimulatedDisk::new(support::seed());
-    let store = testing::open_on(journalled(), &disk).unwrap();
+    let store = testing::open_on(journaled(), &disk).unwrap();
     let mut leads = create(&store, 5);
     assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 5);
     leads.extend(create(&store, 1));
-    // The commit of the search index and the new index after it.
+    // Fails the commit of the search index and the rebuild that follows.
     disk.inject(3, Fault::Full);
     assert_eq!(
         testing::index(&store).unwrap_err().kind(),
@@ -137,19 +139,19 @@ fn a_search_index_that_cannot_be_written_leaves_all_but_searches_working() {
         store.search(&SearchQuery::new("jane ")).unwrap_err().kind(),
         ErrorKind::Unavailable
     );
-    assert_holds(&store, &leads);
+    assert_leads(&store, &leads);
     disk.clear_fault();
     leads.extend(create(&store, 1));
     testing::index(&store).unwrap();
     assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 7);
-    assert_holds(&store, &leads);
+    assert_leads(&store, &leads);
 }
 
 #[test]
-fn an_error_at_any_operation_of_the_search_index_leaves_searches_exact() {
+fn io_error_at_any_indexing_operation_keeps_searches_exact() {
     for at in 0..60 {
         let disk = SimulatedDisk::new(at);
-        let store = testing::open_on(journalled(), &disk).unwrap();
+        let store = testing::open_on(journaled(), &disk).unwrap();
         let leads = create(&store, 5);
         testing::index(&store).unwrap();
         create(&store, 2);
@@ -160,16 +162,20 @@ fn an_error_at_any_operation_of_the_search_index_leaves_searches_exact() {
         assert_eq!(
             (found("jane "), found("no0 "), found("no4 ")),
             (6, 1, 1),
-            "failed at {at}"
+            "fault at operation {at}"
         );
         create(&store, 1);
         testing::index(&store).unwrap();
-        assert_eq!((found("jane "), found("no0 ")), (7, 2), "failed at {at}");
+        assert_eq!(
+            (found("jane "), found("no0 ")),
+            (7, 2),
+            "fault at operation {at}"
+        );
     }
 }
 
 #[test]
-fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
+fn disk_failure_during_compaction_is_reported_and_loses_no_data() {
     let seed = support::seed();
     let mut failed = 0;
     for at in 0..60 {
@@ -181,14 +187,14 @@ fn a_disk_that_fails_during_a_compaction_is_told_of_and_costs_nothing() {
             continue;
         };
         assert_eq!(error.kind(), ErrorKind::Io, "{at}: {error}");
-        assert_is_out_of_order_until_reopened(&store, &disk, &leads);
+        assert_failed_until_reopened(&store, &disk, &leads);
         failed += 1;
     }
-    assert!(failed > 5, "{failed} compactions failed");
+    assert!(failed > 5, "only {failed} compactions failed");
 }
 
 #[test]
-fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
+fn clock_jumps_by_years_affect_only_timestamps() {
     let mut test = TestStore::new();
     let mut leads = vec![];
     for year in [2026, 2036, 1990, 2026, 2400, 1970, 2026] {
@@ -206,21 +212,22 @@ fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
         leads.push(changed);
     }
     test.reopen();
-    assert_holds(&test.store, &leads);
+    assert_leads(&test.store, &leads);
     let sorted = test.store.list(&ListQuery::new()).unwrap().items;
     assert!(sorted.is_sorted_by(|a, b| a.created_at >= b.created_at));
     assert_eq!(
         test.store.search(&SearchQuery::new("jane ")).unwrap().total,
         7
     );
-    // A deleted lead is not swept by a clock that is wrong for a moment, and is there when it is right again.
+    // A clock that is wrong for a short time does not cause a sweep: the trashed lead is back once
+    // the clock is right again.
     let trashed = test.store.delete(leads[0].id).unwrap();
     test.clock.set(day(2100, 1, 1));
     testing::sweep(&test.store).unwrap();
     assert_eq!(
         test.store.get_trashed(leads[0].id).unwrap(),
         None,
-        "it has expired as long as the clock says so"
+        "the lead is expired while the clock is ahead"
     );
     test.clock.set(day(2026, 3, 2));
     assert_eq!(test.store.get_trashed(leads[0].id).unwrap(), Some(trashed));
@@ -228,7 +235,7 @@ fn a_clock_that_jumps_by_years_changes_times_and_nothing_else() {
 }
 
 #[test]
-fn a_hundred_threads_write_and_read_one_store() {
+fn a_hundred_threads_can_write_and_read_one_store() {
     let test = TestStore::new();
     std::thread::scope(|scope| {
         for thread in 0..100 {
@@ -258,7 +265,7 @@ fn a_hundred_threads_write_and_read_one_store() {
 }
 
 #[test]
-fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() {
+fn dropping_the_last_handle_closes_the_store() {
     let test = TestStore::new();
     let path = test.path();
     let (snapshot, mut leads) = (
@@ -274,7 +281,7 @@ fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() 
                         .create(NewLead::new(format!("Jane t{thread} n{number}")))
                         .unwrap();
                 }
-                // A page is read, a transaction is given up, and the handle is gone.
+                // Read a page, abort a transaction, and drop the handle.
                 let _ = store.list(&ListQuery::new()).unwrap();
                 let _ = store.transaction(|t| {
                     t.create(NewLead::new("x"))
@@ -285,7 +292,10 @@ fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() 
         drop(test.store);
     });
     drop(snapshot);
-    assert!(leads.next().is_none(), "the iterator is of the time before");
+    assert!(
+        leads.next().is_none(),
+        "the iterator reads the state at its creation"
+    );
     drop(leads);
     assert_eq!(
         LeadStore::options()
@@ -298,7 +308,7 @@ fn handles_dropped_in_the_middle_of_everything_close_the_store_after_the_last() 
     );
 }
 
-/// Not a test of its own: the other process of the next one.
+/// Not a test by itself: the child process of the next test.
 #[test]
 fn child_that_holds_a_store() {
     let Some(path) = std::env::var_os("LEADSTORE_TEST_HELD_STORE") else {
@@ -312,7 +322,7 @@ fn child_that_holds_a_store() {
 }
 
 #[test]
-fn a_store_that_another_process_has_open_is_already_open_until_that_ends() {
+fn store_open_in_another_process_returns_already_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -348,7 +358,7 @@ fn a_store_that_another_process_has_open_is_already_open_until_that_ends() {
 
 #[cfg(unix)]
 #[test]
-fn a_store_whose_file_may_only_be_read_opens_for_reading_only() {
+fn read_only_file_can_only_be_opened_read_only() {
     use std::os::unix::fs::PermissionsExt;
     let test = TestStore::new();
     let leads = create(&test.store, 2);
@@ -356,12 +366,12 @@ fn a_store_whose_file_may_only_be_read_opens_for_reading_only() {
     let file = test.path().join("leads.redb");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
     if std::fs::OpenOptions::new().write(true).open(&file).is_ok() {
-        println!("SKIPPED: whoever runs this may write to any file");
+        println!("SKIPPED: the current user can write to any file");
         return;
     }
     let error = LeadStore::open(test.path()).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-    assert_holds(
+    assert_leads(
         &LeadStore::options()
             .read_only(true)
             .open(test.path())
@@ -371,14 +381,14 @@ fn a_store_whose_file_may_only_be_read_opens_for_reading_only() {
 }
 
 #[test]
-fn a_directory_that_vanishes_takes_the_store_along_and_hangs_nobody() {
+fn removed_directory_causes_no_hang_and_no_new_store() {
     let test = TestStore::new();
     let leads = create(&test.store, 3);
-    // Again, where the index put a file into it meanwhile.
+    // Retry: the indexer may create a file in the directory during the removal.
     support::wait_until("removing the store", || {
         std::fs::remove_dir_all(test.path()).is_ok()
     });
-    // The files live on without their names, as long as they are open.
+    // Open files stay readable after they are unlinked.
     assert_eq!(
         test.store.get(leads[0].id).unwrap().as_ref(),
         Some(&leads[0])
@@ -396,6 +406,6 @@ fn a_directory_that_vanishes_takes_the_store_along_and_hangs_nobody() {
     assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
     assert!(
         !test.path().join("leads.redb").exists(),
-        "no new store is made in its place"
+        "reopen() must not create a new store"
     );
 }

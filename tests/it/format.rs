@@ -1,4 +1,5 @@
-//! Files of released formats open. Until 0.1.0 there is one fixture, which a change of the format replaces.
+//! Stores in released file formats can be opened. Until 0.1.0 there is only one fixture, which is
+//! replaced when the format changes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::support::{TestStore, day, options};
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3");
 
 #[test]
-fn a_store_of_format_3_opens_with_all_that_is_in_it() {
+fn format_3_store_opens_with_its_complete_contents() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     std::fs::create_dir(&path).unwrap();
@@ -65,7 +66,7 @@ fn a_store_of_format_3_opens_with_all_that_is_in_it() {
     );
 }
 
-/// Everything in a store, as text.
+/// Returns everything in a store as JSON text.
 fn describe(store: &LeadStore) -> String {
     let leads = store.list(&ListQuery::new().per_page(100)).unwrap();
     let trash = store.list_trash(&TrashQuery::new().per_page(100)).unwrap();
@@ -76,11 +77,11 @@ fn describe(store: &LeadStore) -> String {
     serde_json::to_string_pretty(&all).unwrap() + "\n"
 }
 
-/// Makes the fixture anew: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features format::writes`. Only while no
-/// version has been released.
+/// Regenerates the fixture: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features
+/// format::writes`. Allowed only until a version is released.
 #[cfg(feature = "http")]
 #[test]
-fn writes_the_fixture_when_asked() {
+fn writes_the_fixture_if_requested() {
     use leadstore::http::{NewCredential, Scope};
 
     if std::env::var_os("LEADSTORE_TEST_WRITE_FIXTURE").is_none() {

@@ -1,4 +1,4 @@
-//! Ids against the TypeID specification's own examples.
+//! Ids, checked against the examples of the TypeID specification.
 
 use leadstore::{ErrorKind, LeadId};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ struct Invalid {
 }
 
 #[test]
-fn every_valid_suffix_of_the_specification_is_an_id() {
+fn valid_suffixes_of_the_specification_parse_as_ids() {
     let Some(path) = support::data("typeid-valid.json") else {
         return;
     };
@@ -49,13 +49,13 @@ fn every_valid_suffix_of_the_specification_is_an_id() {
         );
         assert!(
             prefix == "lead" || typeid.parse::<LeadId>().is_err(),
-            "{name}: another prefix is no lead"
+            "{name}: a foreign prefix must be rejected"
         );
     }
 }
 
 #[test]
-fn every_invalid_example_of_the_specification_is_refused() {
+fn invalid_examples_of_the_specification_are_rejected() {
     let Some(path) = support::data("typeid-invalid.json") else {
         return;
     };
@@ -65,7 +65,7 @@ fn every_invalid_example_of_the_specification_is_refused() {
         let as_lead = typeid
             .rsplit_once('_')
             .map_or_else(String::new, |(_, suffix)| format!("lead_{suffix}"));
-        // Where only the prefix is wrong, the suffix under ours is right.
+        // If only the prefix is wrong, the suffix is valid with our prefix.
         let suffix_is_wrong = name.contains("suffix");
         for text in
             std::iter::once(typeid.as_str()).chain(suffix_is_wrong.then_some(as_lead.as_str()))

@@ -1,5 +1,5 @@
-//! What the journal holds and the store's tables have not yet: it survives, it is read back exactly, and it is never
-//! taken for that of another store.
+//! Commits that are in the journal but not yet in the tables. They survive crashes, are recovered
+//! exactly, and are never applied to another store.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use leadstore::{
 
 use crate::support::{StopOnDrop, TestStore, options, wait_until};
 
-/// Copies the files of a store, but not its search index. Of an open store, the copy is what a killed process leaves,
-/// as long as nobody writes meanwhile.
+/// Copies the files of a store, without its search index. The copy of an open store is what a
+/// killed process would leave behind, provided that nothing is written during the copy.
 fn copy(test: &TestStore, name: &str) -> PathBuf {
     copy_of(&test.path(), name)
 }
@@ -34,7 +34,7 @@ fn journal_bytes(path: &Path) -> u64 {
         .sum()
 }
 
-/// Everything that can be seen of a store, in one text.
+/// Returns everything that can be read from a store, as one string.
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
     let by_name = store
@@ -83,14 +83,14 @@ fn write_some(store: &LeadStore, count: u32) -> Vec<LeadId> {
 }
 
 #[test]
-fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
+fn journaled_writes_survive_repeated_crashes() {
     let test = TestStore::new();
     write_some(&test.store, 40);
     let expected = contents(&test.store);
     let crashed = copy(&test, "crashed");
     let store = options(&test.clock).open(&crashed).unwrap();
     assert_eq!(contents(&store), expected);
-    // Killed again, right after it was read back, and once more after another write.
+    // Crash again right after the recovery, and once more after another write.
     let again = options(&test.clock)
         .open(copy_of(&crashed, "again"))
         .unwrap();
@@ -104,7 +104,7 @@ fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
     assert_eq!(
         journal_bytes(&path),
         0,
-        "a closed store is whole in leads.redb"
+        "after a close, everything is in leads.redb"
     );
     assert_eq!(
         contents(&options(&test.clock).open(&path).unwrap()),
@@ -113,7 +113,7 @@ fn what_is_only_in_the_journal_is_there_after_a_crash_and_after_the_next() {
 }
 
 #[test]
-fn leads_go_to_the_tables_by_themselves_when_nothing_is_written() {
+fn idle_store_runs_a_checkpoint_by_itself() {
     let test = TestStore::new();
     write_some(&test.store, 20);
     let expected = contents(&test.store);
@@ -128,17 +128,17 @@ fn leads_go_to_the_tables_by_themselves_when_nothing_is_written() {
     assert_eq!(
         contents(&test.store),
         expected,
-        "the open store goes on with the new tables"
+        "the open store reads the new tables"
     );
 }
 
 #[test]
-fn a_journal_is_never_taken_for_that_of_another_store() {
+fn journal_that_does_not_match_the_tables_is_rejected() {
     let test = TestStore::new();
     let older = copy(&test, "older");
     write_some(&test.store, 10);
     let crashed = copy(&test, "crashed");
-    // Another store's file beside it.
+    // leads.redb of another store next to the journal.
     let other = TestStore::new();
     write_some(&other.store, 10);
     other.store.clone().close().unwrap();
@@ -146,7 +146,7 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
     let error = options(&test.clock).open(&crashed).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
 
-    // An older copy of the same store with another history since.
+    // An older copy of the store whose history has diverged since.
     let store = options(&test.clock).open(&older).unwrap();
     store.create(NewLead::new("another")).unwrap();
     store.close().unwrap();
@@ -162,14 +162,14 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
         assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
     }
 
-    // A new store where there was one.
+    // leads.redb is missing, but the journal is still there.
     let removed = copy(&test, "removed");
     std::fs::remove_file(removed.join("leads.redb")).unwrap();
     let error = options(&test.clock).open(&removed).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
     assert!(
         journal_bytes(&removed) > 0,
-        "what was written last is still there"
+        "the journal must keep the last writes"
     );
     std::fs::remove_file(removed.join("leads.journal.0")).unwrap();
     std::fs::remove_file(removed.join("leads.journal.1")).unwrap();
@@ -184,11 +184,11 @@ fn a_journal_is_never_taken_for_that_of_another_store() {
 }
 
 #[test]
-fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
+fn corrupted_journal_is_reported_and_not_modified() {
     let test = TestStore::new();
     write_some(&test.store, 10);
     for at in [30, 300, 2_000] {
-        let crashed = copy(&test, &format!("damaged at {at}"));
+        let crashed = copy(&test, &format!("corrupted at {at}"));
         let path = crashed.join("leads.journal.0");
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[at] ^= 1;
@@ -198,13 +198,13 @@ fn a_damaged_journal_is_reported_and_nothing_of_it_is_served() {
         assert_eq!(
             std::fs::read(&path).unwrap(),
             bytes,
-            "nothing is written to it"
+            "the corrupted journal must not be modified"
         );
     }
 }
 
 #[test]
-fn a_transaction_that_changes_a_large_lead_again_and_again_survives_a_crash() {
+fn repeated_updates_of_a_large_lead_survive_a_crash() {
     let test = TestStore::new();
     let text = |n: u32| format!("{n:04}").repeat(1_000);
     let large = (0..90).fold(NewLead::new("large"), |lead, n| {
@@ -225,10 +225,10 @@ fn a_transaction_that_changes_a_large_lead_again_and_again_survives_a_crash() {
 }
 
 #[test]
-fn checkpoints_disturb_neither_writers_nor_readers() {
+fn checkpoints_do_not_disturb_writers_or_readers() {
     let test = TestStore::new();
     test.store.clone().close().unwrap();
-    // Little memory, so that a checkpoint is made for every few leads.
+    // The cache is so small that every few leads cause a checkpoint.
     let open = || {
         options(&test.clock)
             .cache_bytes(256 << 10)
@@ -255,7 +255,8 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                         }
                         ids.push(id);
                         if number % 40 == 39 {
-                            // One that outgrows memory, and is written to the tables at once.
+                            // A transaction that exceeds the overlay and is written straight to the
+                            // tables.
                             let large = |n: u32| {
                                 NewLead::new(format!("large {n}"))
                                     .custom_field("x", "y".repeat(1_000))
@@ -285,17 +286,17 @@ fn checkpoints_disturb_neither_writers_nor_readers() {
                     )
                     .unwrap();
                 assert_eq!((by_name.total, by_name.items.len()), (listed, 0));
-                // Each thread has at most one lead that it is about to delete.
-                assert!(listed + 3 >= last, "{last} leads, then {listed}");
+                // Each of the 3 writers has at most one lead that it is about to delete.
+                assert!(listed + 3 >= last, "the count fell from {last} to {listed}");
                 last = listed;
             }
         });
-        let ending = StopOnDrop(&done);
+        let stop_reader = StopOnDrop(&done);
         let written = writers
             .into_iter()
             .map(|writer| writer.join().unwrap())
             .collect();
-        drop(ending);
+        drop(stop_reader);
         reader.join().unwrap();
         written
     });

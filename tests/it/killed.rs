@@ -1,5 +1,6 @@
-//! Processes that are killed while they write, at any moment and, where `strace` is installed, at each call by which they
-//! change a file. Every write that was acknowledged is there, and the one in flight whole or not at all.
+//! Processes that are killed while they write: at any moment and, if `strace` is installed, at each
+//! system call that changes a file. Every acknowledged write must be there, and the write in flight
+//! must be there completely or not at all.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,34 +15,34 @@ use crate::support;
 
 const STORE: &str = "LEADSTORE_TEST_KILLED_STORE";
 const WRITES: &str = "LEADSTORE_TEST_KILLED_WRITES";
-const IN_COMPANY: &str = "LEADSTORE_TEST_KILLED_IN_COMPANY";
-/// How many threads write, where several do.
+const MULTI_THREADED: &str = "LEADSTORE_TEST_KILLED_MULTI_THREADED";
+/// Number of threads that write in the multi-threaded case.
 const WRITERS: u64 = 4;
 
-/// Not a test of its own: the child that the others kill. It writes until then, or so often, and tells of each write that
-/// returned.
+/// Not a test by itself: the child process that the other tests kill. It writes until it is killed
+/// or has made the given number of writes, and prints a line for each acknowledged write.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(STORE) else {
         return;
     };
     let writes = std::env::var(WRITES).map_or(u64::MAX, |writes| writes.parse().unwrap());
-    let written = if std::env::var_os(IN_COMPANY).is_some() {
-        write_in_company(Path::new(&path))
+    let written = if std::env::var_os(MULTI_THREADED).is_some() {
+        write_from_several_threads(Path::new(&path))
     } else {
-        write_and_tell(Path::new(&path), writes)
+        write_from_one_thread(Path::new(&path), writes)
     };
     if let Err(error) = written {
         println!("failed: {error}");
     }
 }
 
-fn write_and_tell(path: &Path, writes: u64) -> Result<(), Error> {
-    // Little memory, so that checkpoints are made all the time.
+fn write_from_one_thread(path: &Path, writes: u64) -> Result<(), Error> {
+    // The cache is so small that checkpoints run constantly.
     let store = LeadStore::options().cache_bytes(256 << 10).open(path)?;
     let mut out = std::io::stdout().lock();
-    let begun = store.count(&Filter::new())? / 2;
-    for number in begun..begun.saturating_add(writes) {
+    let first = store.count(&Filter::new())? / 2;
+    for number in first..first.saturating_add(writes) {
         store.transaction(|t| write(t, number))?;
         writeln!(out, "wrote {number}").unwrap();
         out.flush().unwrap();
@@ -49,8 +50,8 @@ fn write_and_tell(path: &Path, writes: u64) -> Result<(), Error> {
     store.close()
 }
 
-/// Several threads at once, of which each numbers its own writes.
-fn write_in_company(path: &Path) -> Result<(), Error> {
+/// Writes from several threads at once, each of which numbers its own writes.
+fn write_from_several_threads(path: &Path) -> Result<(), Error> {
     let store = LeadStore::options().cache_bytes(256 << 10).open(path)?;
     std::thread::scope(|scope| {
         let store = &store;
@@ -75,7 +76,7 @@ fn written_by(store: &LeadStore, writer: u64) -> Result<u64, Error> {
     store.count(&Filter::new().owner_id(writer.to_string()))
 }
 
-/// Two leads, and a third that says how many such pairs there are.
+/// Creates two leads, and updates a third one that counts these pairs.
 fn write(t: &mut Transaction<'_>, number: u64) -> Result<(), Error> {
     for part in ["a", "b"] {
         let lead = NewLead::new(format!("Jane no{number}")).external_id(format!("{part}{number}"));
@@ -99,7 +100,7 @@ fn write(t: &mut Transaction<'_>, number: u64) -> Result<(), Error> {
     }
 }
 
-/// Checks a store that was left by a child which told of the writes up to `acknowledged`.
+/// Checks a store left behind by a child that has acknowledged this many writes.
 fn check(path: &Path, acknowledged: u64, what: &str) {
     let store = LeadStore::open(path).unwrap_or_else(|error| panic!("{what}: {error}"));
     let pairs = store.count(&Filter::new()).unwrap() / 2;
@@ -132,8 +133,8 @@ fn check(path: &Path, acknowledged: u64, what: &str) {
     store.close().unwrap();
 }
 
-/// A command that runs a child, to be started on the store in `path`.
-fn prepared<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
+/// Configures a command that runs a child on the store at `path`.
+fn configure<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
     command
         .env(STORE, path)
         .stdout(Stdio::piped())
@@ -146,21 +147,21 @@ const CHILD: [&str; 3] = [
     "--nocapture",
 ];
 
-/// The test above that is no test, in a process of its own.
+/// Returns a command that runs the child in a process of its own.
 fn writing_child() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(CHILD);
     command
 }
 
-/// Starts a child and kills it soon; what `read` makes of all that it told.
-fn killed_at_random<T: Send + 'static>(
+/// Starts a child and kills it after less than 150 ms. Returns what `read` makes of its output.
+fn kill_at_random<T: Send + 'static>(
     rng: &mut fastrand::Rng,
     command: &mut Command,
     path: &Path,
     read: impl FnOnce(ChildStdout) -> T + Send + 'static,
 ) -> T {
-    let mut killed = prepared(command, path).spawn().unwrap();
+    let mut killed = configure(command, path).spawn().unwrap();
     let out = killed.stdout.take().unwrap();
     let reader = std::thread::spawn(move || read(out));
     std::thread::sleep(Duration::from_millis(rng.u64(0..150)));
@@ -169,8 +170,9 @@ fn killed_at_random<T: Send + 'static>(
     reader.join().unwrap()
 }
 
-/// How many writes a child tells of, the earlier ones included, until it ends.
-fn told(out: impl std::io::Read, before: u64) -> u64 {
+/// Returns the number of writes that a child has acknowledged by its end, including the `before`
+/// writes of earlier children.
+fn acknowledged_writes(out: impl std::io::Read, before: u64) -> u64 {
     let lines = BufReader::new(out).lines().map_while(Result::ok);
     let numbers = lines.filter_map(|line| {
         line.split("wrote ")
@@ -181,21 +183,21 @@ fn told(out: impl std::io::Read, before: u64) -> u64 {
 }
 
 #[test]
-fn every_write_that_returned_survives_a_killed_process() {
+fn acknowledged_writes_survive_a_killed_process() {
     let mut rng = fastrand::Rng::with_seed(support::seed());
     let (mut directory, mut written) = (tempfile::tempdir().unwrap(), 0);
-    let mut most = 0;
+    let mut max_written = 0;
     for run in 0..20 * support::scale() {
         if run % 5 == 4 {
-            // So that creations are killed, too.
+            // Start a new store now and then, so that creations are killed as well.
             (directory, written) = (tempfile::tempdir().unwrap(), 0);
         }
         let path = directory.path().join("store");
         let before = written;
-        written = killed_at_random(&mut rng, &mut writing_child(), &path, move |out| {
-            told(out, before)
+        written = kill_at_random(&mut rng, &mut writing_child(), &path, move |out| {
+            acknowledged_writes(out, before)
         });
-        most = most.max(written);
+        max_written = max_written.max(written);
         if written > before {
             let read_only = LeadStore::options()
                 .read_only(true)
@@ -205,36 +207,39 @@ fn every_write_that_returned_survives_a_killed_process() {
             assert_eq!(read_only.kind(), ErrorKind::Unavailable, "{read_only}");
         }
         check(&path, written, &format!("run {run}"));
-        // The one in flight may be there, too.
+        // The write in flight may be there as well.
         written = LeadStore::open(&path)
             .unwrap()
             .count(&Filter::new())
             .unwrap()
             / 2;
     }
-    assert!(most > 0, "no child got to write anything");
+    assert!(max_written > 0, "no child wrote anything");
 }
 
 #[test]
-fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process() {
+fn acknowledged_writes_of_several_threads_survive_a_kill() {
     let mut rng = fastrand::Rng::with_seed(support::seed());
     let (mut directory, mut before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
-    let mut most = 0;
+    let mut max_written = 0;
     for run in 0..10 * support::scale() {
         if run % 5 == 4 {
             (directory, before) = (tempfile::tempdir().unwrap(), [0; WRITERS as usize]);
         }
         let path = directory.path().join("store");
         let mut child = writing_child();
-        let told = killed_at_random(&mut rng, child.env(IN_COMPANY, "1"), &path, move |out| {
-            told_by_each(out, before)
-        });
+        let acknowledged_writes = kill_at_random(
+            &mut rng,
+            child.env(MULTI_THREADED, "1"),
+            &path,
+            move |out| acknowledged_by_each(out, before),
+        );
         let store = LeadStore::open(&path).unwrap();
-        for (writer, told) in (0..).zip(told) {
+        for (writer, acknowledged_writes) in (0..).zip(acknowledged_writes) {
             let written = written_by(&store, writer).unwrap();
             assert!(
-                (told..=told + 1).contains(&written),
-                "run {run}: {writer} told of {told}, and {written} are there"
+                (acknowledged_writes..=acknowledged_writes + 1).contains(&written),
+                "run {run}: writer {writer} acknowledged {acknowledged_writes} writes, {written} are there"
             );
             for number in 0..written {
                 let lead = store
@@ -242,24 +247,25 @@ fn every_write_that_returned_to_one_of_several_threads_survives_a_killed_process
                     .unwrap();
                 assert!(
                     lead.is_some(),
-                    "run {run}: {writer} lost {number} of {written}"
+                    "run {run}: writer {writer} lost write {number} of {written}"
                 );
             }
             before[writer as usize] = written;
         }
-        most = most.max(before.iter().sum());
-        assert!(store.check(|_, _| ()).unwrap().is_ok(), "run {run}");
+        max_written = max_written.max(before.iter().sum());
+        assert!(store.check(|_| ()).unwrap().is_ok(), "run {run}");
         store.close().unwrap();
     }
-    assert!(most > 0, "no child got to write anything");
+    assert!(max_written > 0, "no child wrote anything");
 }
 
-/// How many writes each thread of a child has told of, those `before` included.
-fn told_by_each(
+/// Returns the number of writes that each thread of a child has acknowledged, including those in
+/// `before`.
+fn acknowledged_by_each(
     out: impl std::io::Read,
     before: [u64; WRITERS as usize],
 ) -> [u64; WRITERS as usize] {
-    let mut told = before;
+    let mut acknowledged_writes = before;
     for line in BufReader::new(out).lines().map_while(Result::ok) {
         let mut words = line
             .split("wrote ")
@@ -267,18 +273,18 @@ fn told_by_each(
             .unwrap_or_default()
             .split(' ')
             .map(str::parse::<u64>);
-        // What was cut off is no line.
+        // Ignore a line that was cut off.
         if let (Some(Ok(writer)), Some(Ok(number))) = (words.next(), words.next()) {
-            told[writer as usize] = number + 1;
+            acknowledged_writes[writer as usize] = number + 1;
         }
     }
-    told
+    acknowledged_writes
 }
 
-/// Runs a child in which one of the calls of a kind, the one with this number, ends in `fate`; tells whether that
-/// happened.
-fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
-    let inject = format!("inject={call}:{fate}:when={number}");
+/// Runs a child in which the system call of this kind and number has the given effect. Returns the
+/// number of writes that the child has acknowledged.
+fn inject(path: &Path, call: &str, number: u64, effect: &str) -> u64 {
+    let inject = format!("inject={call}:{effect}:when={number}");
     let exe = std::env::current_exe().unwrap();
     let mut command = Command::new("strace");
     command.args([
@@ -292,18 +298,18 @@ fn inject(path: &Path, call: &str, number: u64, fate: &str) -> u64 {
         &inject,
     ]);
     command.arg(exe).args(CHILD).env(WRITES, "12");
-    let mut traced = prepared(&mut command, path).spawn().unwrap();
-    let written = told(traced.stdout.take().unwrap(), 0);
+    let mut traced = configure(&mut command, path).spawn().unwrap();
+    let written = acknowledged_writes(traced.stdout.take().unwrap(), 0);
     traced.wait().unwrap();
     written
 }
 
 #[test]
-fn every_write_that_returned_survives_a_process_that_ends_or_fails_at_any_call() {
+fn acknowledged_writes_survive_a_kill_or_error_in_any_syscall() {
     let works =
         |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !works(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])) {
-        println!("SKIPPED: strace is not installed, or may not trace");
+        println!("SKIPPED: strace is not installed or is not allowed to trace");
         return;
     }
     let mut rng = fastrand::Rng::with_seed(support::seed());
@@ -315,12 +321,12 @@ fn every_write_that_returned_survives_a_process_that_ends_or_fails_at_any_call()
         "ftruncate",
         "openat",
     ];
-    let fates = ["signal=SIGKILL", "error=EIO", "error=ENOSPC"];
+    let effects = ["signal=SIGKILL", "error=EIO", "error=ENOSPC"];
     let mut ended_early = 0;
     for run in 0..12 * support::scale() {
-        let (call, fate) = (
+        let (call, effect) = (
             calls[run % calls.len()],
-            fates[run / calls.len() % fates.len()],
+            effects[run / calls.len() % effects.len()],
         );
         let number = if call == "openat" {
             rng.u64(8..60)
@@ -329,9 +335,12 @@ fn every_write_that_returned_survives_a_process_that_ends_or_fails_at_any_call()
         };
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
-        let written = inject(&path, call, number, fate);
+        let written = inject(&path, call, number, effect);
         ended_early += u64::from(written < 12);
-        check(&path, written, &format!("{fate} at {call} {number}"));
+        check(&path, written, &format!("{effect} at {call} {number}"));
     }
-    assert!(ended_early > 0, "no child met with anything");
+    assert!(
+        ended_early > 0,
+        "no child was stopped early by an injected fault"
+    );
 }

@@ -1,4 +1,5 @@
-//! Opening, closing, and what stands in the way.
+//! The life cycle of a store: creating, opening, closing, reopening and compacting it, and the
+//! errors of each.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use leadstore::{
 use crate::support::{self, TestStore, options, wait_until};
 
 #[test]
-fn a_second_open_is_already_open() {
+fn second_open_returns_already_open() {
     let test = TestStore::new();
     let open = || LeadStore::open(test.path()).map(drop).unwrap_err();
     assert_eq!(open().kind(), ErrorKind::AlreadyOpen);
@@ -34,7 +35,7 @@ fn a_second_open_is_already_open() {
 }
 
 #[test]
-fn what_is_not_a_store_is_reported_and_left_as_it_is() {
+fn file_that_is_not_a_store_is_reported_and_not_modified() {
     let directory = tempfile::tempdir().unwrap();
     let mut rng = fastrand::Rng::with_seed(support::seed());
     let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..))
@@ -65,7 +66,7 @@ fn what_is_not_a_store_is_reported_and_left_as_it_is() {
 }
 
 #[test]
-fn another_database_and_a_newer_format_are_refused() {
+fn foreign_databases_and_newer_formats_are_rejected() {
     let test = TestStore::new();
     test.store.create(NewLead::new("Jane")).unwrap();
     test.store.clone().close().unwrap();
@@ -102,7 +103,7 @@ fn another_database_and_a_newer_format_are_refused() {
 }
 
 #[test]
-fn create_new_demands_that_there_is_none() {
+fn create_new_fails_if_the_store_exists() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a").join("b");
     let store = LeadStore::options().create_new(true).open(&path).unwrap();
@@ -126,7 +127,7 @@ fn create_new_demands_that_there_is_none() {
 }
 
 #[test]
-fn a_creation_that_was_cut_off_is_begun_anew() {
+fn interrupted_creation_is_restarted() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("leads.redb.new"), b"half a file").unwrap();
     let store = LeadStore::open(directory.path()).unwrap();
@@ -135,7 +136,7 @@ fn a_creation_that_was_cut_off_is_begun_anew() {
 }
 
 #[test]
-fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
+fn read_only_store_can_be_searched_and_writes_no_file() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("Jane Doe")).unwrap();
     let trashed = test.store.create(NewLead::new("Gone")).unwrap();
@@ -146,7 +147,7 @@ fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
             std::fs::remove_dir_all(test.path().join("search")).unwrap();
         }
         let before = files(&test);
-        // With delayed durability, which has nothing to delay here.
+        // Delayed durability has no effect on a read-only store.
         let delayed = Durability::Within(Duration::from_millis(1));
         let open = || {
             options(&test.clock)
@@ -185,7 +186,7 @@ fn a_read_only_store_is_read_and_searched_and_no_file_is_written() {
     assert!(!nowhere.exists());
 }
 
-/// Every file with its length and the time of its last change.
+/// Returns every file and directory with its length and modification time.
 fn files(test: &TestStore) -> Vec<(std::path::PathBuf, u64, std::time::SystemTime)> {
     let mut files = Vec::new();
     let mut directories = vec![test.path()];
@@ -203,7 +204,7 @@ fn files(test: &TestStore) -> Vec<(std::path::PathBuf, u64, std::time::SystemTim
 }
 
 #[test]
-fn a_closed_store_and_its_snapshots_say_so() {
+fn closed_store_and_its_snapshots_return_closed() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("Jane")).unwrap();
     let (clone, snapshot) = (test.store.clone(), test.store.snapshot().unwrap());
@@ -228,24 +229,24 @@ fn a_closed_store_and_its_snapshots_say_so() {
     assert!(leads.next().is_none());
     assert_eq!(clone.search_status().state, SearchState::Closed);
     clone.clone().close().unwrap();
-    // The file is free although a snapshot is held.
+    // The store can be opened again although a snapshot still exists.
     LeadStore::open(test.path()).unwrap().close().unwrap();
     clone.reopen().unwrap();
     assert_eq!(clone.get(lead.id).unwrap(), Some(lead.clone()));
     assert_eq!(
         test.store.get(lead.id).unwrap(),
         Some(lead.clone()),
-        "every handle is revived"
+        "reopen() makes every handle usable again"
     );
     assert_eq!(
         kind(snapshot.get(lead.id).map(drop)),
         ErrorKind::Closed,
-        "but no snapshot"
+        "a snapshot stays closed"
     );
 }
 
 #[test]
-fn a_store_whose_files_are_gone_is_not_made_anew_by_a_reopening() {
+fn reopen_does_not_recreate_a_missing_store() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("Jane")).unwrap();
     let aside = test.directory.path().join("aside");
@@ -253,7 +254,7 @@ fn a_store_whose_files_are_gone_is_not_made_anew_by_a_reopening() {
     std::fs::rename(test.path(), &aside).unwrap();
     assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!test.path().exists());
-    // The directory is there again, but empty.
+    // The directory exists again, but is empty.
     std::fs::create_dir(test.path()).unwrap();
     assert_eq!(test.store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!test.path().join("leads.redb").exists());
@@ -268,10 +269,10 @@ fn a_store_whose_files_are_gone_is_not_made_anew_by_a_reopening() {
 }
 
 #[test]
-fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened() {
+fn file_failure_is_latched_until_reopen() {
     let test = TestStore::new();
     test.store.clone().close().unwrap();
-    // Next to no cache, so that reads go to the file.
+    // Without a cache, reads go to the file.
     let store = options(&test.clock)
         .cache_bytes(0)
         .open(test.path())
@@ -284,13 +285,13 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
     let leads = store.transaction(fill).unwrap();
     store.search(&SearchQuery::new("jane")).unwrap();
     let path = test.path().join("leads.redb");
-    let whole = std::fs::read(&path).unwrap();
+    let intact = std::fs::read(&path).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(8_192).unwrap();
     let failed = leads
         .iter()
         .find_map(|lead| store.get(lead.id).err())
-        .expect("a read beyond the end of the file");
+        .expect("a read past the end of the file should fail");
     assert_eq!(failed.kind(), ErrorKind::Io, "{failed}");
     for error in [
         store.get(leads[0].id).map(drop),
@@ -304,7 +305,7 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
         assert!(error.to_string().contains("reopen()"), "{error}");
     }
     use std::os::unix::fs::FileExt;
-    file.write_all_at(&whole, 0).unwrap();
+    file.write_all_at(&intact, 0).unwrap();
     store.reopen().unwrap();
     for lead in &leads {
         assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));
@@ -317,7 +318,7 @@ fn after_a_failure_of_its_file_a_store_refuses_everything_until_it_is_reopened()
 }
 
 #[test]
-fn what_a_transaction_brings_from_elsewhere_is_no_failure_of_the_store() {
+fn foreign_io_error_in_a_transaction_does_not_fail_the_store() {
     let test = TestStore::new();
     let nowhere = test.path().join("leads.lock").join("store");
     let error = test
@@ -329,7 +330,7 @@ fn what_a_transaction_brings_from_elsewhere_is_no_failure_of_the_store() {
 }
 
 #[test]
-fn a_store_in_memory_keeps_its_leads_over_a_reopening() {
+fn in_memory_store_keeps_its_leads_across_reopen() {
     let store = LeadStore::in_memory().unwrap();
     let lead = store.create(NewLead::new("Jane")).unwrap();
     store.reopen().unwrap();
@@ -339,7 +340,7 @@ fn a_store_in_memory_keeps_its_leads_over_a_reopening() {
 
 #[cfg(unix)]
 #[test]
-fn files_are_for_their_owner_only() {
+fn files_are_accessible_only_to_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let test = TestStore::new();
     test.store.create(NewLead::new("Jane")).unwrap();
@@ -363,7 +364,7 @@ fn files_are_for_their_owner_only() {
 }
 
 #[test]
-fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
+fn compaction_frees_space_and_is_busy_while_a_snapshot_exists() {
     let mut test = TestStore::new();
     let kept = test.store.create(NewLead::new("kept")).unwrap();
     let ids: Vec<LeadId> = test
@@ -376,7 +377,7 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
                 .collect()
         })
         .unwrap();
-    // Which brings them into the file.
+    // Closing writes the leads to leads.redb.
     test.reopen();
     test.store
         .transaction(|t| ids.iter().try_for_each(|id| t.delete(*id).map(drop)))
@@ -401,14 +402,14 @@ fn compaction_gives_space_back_and_is_busy_while_a_snapshot_is_held() {
 }
 
 #[test]
-fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
+fn compaction_erases_all_traces_of_purged_leads() {
     let mut test = TestStore::new();
     let mut ids = Vec::new();
     for part in 0..3 {
         let names = (0..100).map(|number| NewLead::new(format!("Secretperson {part} {number}")));
         ids.extend(names.map(|new| test.store.create(new).unwrap().id));
         test.store.create(NewLead::new("Openperson")).unwrap();
-        // Each part in a segment of its own, which does not end with those that go.
+        // Closing puts each batch into its own segment, whose last lead is not deleted.
         test.reopen();
     }
     test.store
@@ -479,7 +480,7 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
         3
     );
 
-    // Of which nothing is gone.
+    // Compaction also merges segments that have no deleted leads.
     test.store.create(NewLead::new("Openperson")).unwrap();
     test.reopen();
     assert_eq!(segments(), 2);
@@ -495,7 +496,7 @@ fn after_a_compaction_nothing_is_left_of_leads_that_are_gone() {
 }
 
 #[test]
-fn writes_with_delayed_durability_are_there_after_a_clean_end() {
+fn delayed_writes_survive_a_clean_close() {
     let mut test = TestStore::new();
     test.store.clone().close().unwrap();
     test.store = options(&test.clock)

@@ -1,4 +1,4 @@
-//! Pages, filters and orders, where the model does not say it plainly enough.
+//! Pages, filters and sort orders, in examples that are easier to read than the model test.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn names(store: &LeadStore, query: ListQuery) -> Vec<String> {
 }
 
 #[test]
-fn without_a_value_comes_last_in_both_directions() {
+fn missing_values_sort_last_in_both_directions() {
     let store = LeadStore::in_memory().unwrap();
     for (name, company) in [("1", ""), ("2", "b"), ("3", "A"), ("4", ""), ("5", "a")] {
         store.create(NewLead::new(name).company(company)).unwrap();
@@ -40,7 +40,7 @@ fn without_a_value_comes_last_in_both_directions() {
 }
 
 #[test]
-fn keys_compare_in_turn_and_ties_follow_the_first_ones_direction() {
+fn sort_keys_apply_in_order_and_ties_use_the_first_direction() {
     let store = LeadStore::in_memory().unwrap();
     for (name, status, value) in [
         ("1", "b", 2),
@@ -76,7 +76,7 @@ fn keys_compare_in_turn_and_ties_follow_the_first_ones_direction() {
 }
 
 #[test]
-fn a_page_past_the_end_is_empty_with_the_same_total() {
+fn page_past_the_end_is_empty_with_the_same_total() {
     let store = LeadStore::in_memory().unwrap();
     for number in 0..7 {
         store.create(NewLead::new(format!("{number}"))).unwrap();
@@ -111,7 +111,7 @@ fn a_page_past_the_end_is_empty_with_the_same_total() {
 }
 
 #[test]
-fn wrong_queries_name_all_that_is_wrong() {
+fn invalid_queries_report_every_violation() {
     let store = LeadStore::in_memory().unwrap();
     let four = [
         SortKey::Name,
@@ -123,13 +123,13 @@ fn wrong_queries_name_all_that_is_wrong() {
     let error = store
         .list(&ListQuery::new().page(0).per_page(101).sort(four))
         .unwrap_err();
-    let broken: Vec<(&str, ViolationCode)> = error
+    let violations: Vec<(&str, ViolationCode)> = error
         .violations()
         .iter()
         .map(|v| (v.field.as_str(), v.code))
         .collect();
     assert_eq!(
-        broken,
+        violations,
         [
             ("page", ViolationCode::OutOfRange),
             ("per_page", ViolationCode::OutOfRange),
@@ -155,7 +155,7 @@ fn wrong_queries_name_all_that_is_wrong() {
 }
 
 #[test]
-fn values_are_compared_exactly_and_several_widen_a_filter() {
+fn filters_match_exactly_and_repeated_values_are_alternatives() {
     let store = LeadStore::in_memory().unwrap();
     for (name, source, owner) in [
         ("1", "web", "ada"),
@@ -178,7 +178,7 @@ fn values_are_compared_exactly_and_several_widen_a_filter() {
 }
 
 #[test]
-fn paging_through_a_snapshot_neither_skips_nor_repeats_a_lead() {
+fn paging_a_snapshot_neither_skips_nor_repeats_leads() {
     let test = TestStore::new();
     let ids: Vec<_> = (0..50)
         .map(|n| test.store.create(NewLead::new(format!("{n}"))).unwrap().id)
@@ -204,7 +204,7 @@ fn paging_through_a_snapshot_neither_skips_nor_repeats_a_lead() {
 }
 
 #[test]
-fn a_page_serialises_as_the_leads_api_answers() {
+fn page_serializes_like_a_leads_api_response() {
     let test = TestStore::new();
     test.store.create(NewLead::new("Jane Doe")).unwrap();
     let page = test.store.list(&ListQuery::new().per_page(10)).unwrap();
@@ -218,7 +218,7 @@ fn a_page_serialises_as_the_leads_api_answers() {
 }
 
 #[test]
-fn a_page_begins_after_a_lead_that_was_created_late_though_that_is_gone() {
+fn cursor_at_a_deleted_out_of_order_lead_stays_valid() {
     let test = TestStore::new();
     let mut created = Vec::new();
     for number in 0..6 {
@@ -229,7 +229,7 @@ fn a_page_begins_after_a_lead_that_was_created_late_though_that_is_gone() {
                 .unwrap(),
         );
     }
-    // Between the third and the fourth, as after a clock was set right.
+    // Between the third and the fourth lead, as after a correction of the clock.
     test.clock
         .set(created[2].created_at + TimeDelta::minutes(30));
     let late = test.store.create(NewLead::new("late")).unwrap();
@@ -301,7 +301,7 @@ fn cursors_neither_skip_nor_repeat_unchanged_leads() {
                 *seen.entry(lead.id).or_insert(0) += 1;
             }
             let Some(cursor) = page.next else { break };
-            // Among others the very lead that the cursor stands on.
+            // Also change the lead that the cursor points to.
             for id in [
                 ids[rng.usize(..200)],
                 ids[rng.usize(..200)],
@@ -325,12 +325,15 @@ fn cursors_neither_skip_nor_repeat_unchanged_leads() {
         for id in ids.iter().filter(|id| !changed.contains(id)) {
             assert_eq!(seen.get(id), Some(&1), "{sort}: {id}");
         }
-        assert!(ids.len() > changed.len() + 20, "some must not change");
+        assert!(
+            ids.len() > changed.len() + 20,
+            "too few leads remained unchanged"
+        );
     }
 }
 
 #[test]
-fn a_cursor_belongs_to_its_filter_and_order() {
+fn cursor_is_valid_only_for_its_filter_and_sort() {
     let store = LeadStore::in_memory().unwrap();
     for number in 0..5 {
         store
@@ -352,7 +355,7 @@ fn a_cursor_belongs_to_its_filter_and_order() {
     assert_eq!(
         names(&store, newest_first.after(cursor.clone())),
         ["2", "1"],
-        "the default by its name"
+        "the default sort, spelled out"
     );
     for other in [
         ListQuery::new(),
@@ -374,7 +377,7 @@ fn a_cursor_belongs_to_its_filter_and_order() {
     assert_eq!(
         names(&store, either("new", "won").after(cursor_of_either)),
         ["2", "1"],
-        "in whatever order"
+        "the order of the values does not matter"
     );
     assert_eq!(
         "nonsense".parse::<leadstore::Cursor>().unwrap_err().kind(),
@@ -386,7 +389,7 @@ fn a_cursor_belongs_to_its_filter_and_order() {
 }
 
 #[test]
-fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
+fn lists_are_consistent_across_bitmap_chunks() {
     const LEADS: usize = 70_000;
     let clock = leadstore::testing::ManualClock::at(crate::support::day(2026, 3, 1));
     let store = crate::support::options(&clock).in_memory().unwrap();
@@ -439,7 +442,8 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
         statuses(Filter::new().status("third")),
         [("third".to_owned(), total as u64)]
     );
-    // By name, numbers are in order; by creation, the late ones come first, in their own order.
+    // By name, the numbers are in order. By creation, the late leads come first, in their own
+    // order.
     let late_thirds: Vec<usize> = (0..LEADS)
         .filter(|number| number % 3 == 0 && *number >= late)
         .collect();
@@ -507,14 +511,15 @@ fn lists_agree_with_each_other_where_bitmaps_have_several_chunks() {
 }
 
 #[test]
-fn facets_are_exact_over_many_rows_before_and_after_they_reach_the_tables() {
+fn facets_are_exact_before_and_after_a_checkpoint() {
     let mut test = TestStore::new();
     let create = |store: &LeadStore, from: u32, to: u32| {
         store
             .transaction(|t| {
                 (from..to).try_for_each(|n| {
                     let lead = NewLead::new(format!("{n}")).status(["new", "won"][n as usize % 2]);
-                    // Long stretches without a value, so that some blocks of them are missing.
+                    // Long ranges without a deal value, so that the column has no blocks for some
+                    // of them.
                     let lead = if n % 2_000 < 600 {
                         lead.deal_value(Decimal::new(i64::from(n), 2))
                     } else {
@@ -577,7 +582,7 @@ fn facets_are_exact_over_many_rows_before_and_after_they_reach_the_tables() {
 }
 
 #[test]
-fn facets_divide_what_each_part_of_a_filter_wants() {
+fn facets_count_exactly_the_leads_that_a_filter_selects() {
     let test = TestStore::new();
     let mut leads: Vec<Lead> = Vec::new();
     for n in 0..40_u32 {
@@ -610,8 +615,8 @@ fn facets_divide_what_each_part_of_a_filter_wants() {
             .unwrap();
     }
     let (from, to) = (day(2026, 3, 5), day(2026, 3, 12));
-    type Wanted = fn(&Lead) -> bool;
-    let parts: [(Filter, Wanted); 9] = [
+    type Predicate = fn(&Lead) -> bool;
+    let parts: [(Filter, Predicate); 9] = [
         (Filter::new(), |_| true),
         (Filter::new().status("won"), |lead| lead.status == "won"),
         (Filter::new().source("web").source("call"), |lead| {
@@ -638,15 +643,15 @@ fn facets_divide_what_each_part_of_a_filter_wants() {
             },
         ),
     ];
-    for (filter, is_wanted) in parts {
-        let wanted: Vec<&Lead> = leads.iter().filter(|lead| is_wanted(lead)).collect();
+    for (filter, is_selected) in parts {
+        let selected: Vec<&Lead> = leads.iter().filter(|lead| is_selected(lead)).collect();
         let count =
-            |of: &dyn Fn(&Lead) -> bool| wanted.iter().filter(|lead| of(lead)).count() as u64;
+            |of: &dyn Fn(&Lead) -> bool| selected.iter().filter(|lead| of(lead)).count() as u64;
         let facets = test.store.facets(&filter).unwrap();
-        assert_eq!(facets.total, wanted.len() as u64, "{filter:?}");
+        assert_eq!(facets.total, selected.len() as u64, "{filter:?}");
         for facet in &facets.statuses {
             let of_status = |lead: &&&Lead| lead.status == facet.status;
-            let deals: Vec<Decimal> = wanted
+            let deals: Vec<Decimal> = selected
                 .iter()
                 .filter(of_status)
                 .filter_map(|lead| lead.deal_value)

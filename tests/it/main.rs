@@ -20,6 +20,7 @@ mod naughty_strings;
 mod ranking;
 mod search_index;
 mod searching;
+mod serde;
 mod support;
 mod threads;
 mod transactions;

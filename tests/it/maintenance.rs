@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use leadstore::check::{Component, Problem, Report};
+use leadstore::testing::layout::{BLOCK, FIRST_BLOCK};
 use leadstore::testing::{self, Corruption, Fault, SimulatedDisk};
 use leadstore::{
-    Component, ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Problem,
-    Report, SearchQuery, Sort, TrashQuery,
+    ErrorKind, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, Progress, SearchQuery,
+    Sort, TrashQuery,
 };
 
 use crate::support::{StopOnDrop, TestStore, options, wait_until};
@@ -63,7 +65,7 @@ fn contents(store: &LeadStore) -> String {
 }
 
 fn check(store: &LeadStore) -> Report {
-    store.check(|_, _| ()).unwrap()
+    store.check(|_| ()).unwrap()
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn check_of_a_healthy_store_is_clean_and_reports_progress() {
     let mut seen = Vec::new();
     let report = test
         .store
-        .check(|done, total| seen.push((done, total)))
+        .check(|progress| seen.push((progress.done, progress.total)))
         .unwrap();
     assert_eq!((report.problems, report.problem_count), (vec![], 0));
     assert_eq!((report.leads, report.in_trash), (49, 1));
@@ -89,23 +91,17 @@ fn check_of_a_healthy_store_is_clean_and_reports_progress() {
         .unwrap();
     assert!(check(&read_only).is_ok(), "opened read-only");
     assert_eq!(
-        read_only.repair(|_, _| ()).unwrap_err().kind(),
+        read_only.repair(|_| ()).unwrap_err().kind(),
         ErrorKind::ReadOnly
     );
     let nested = LeadStore::in_memory().unwrap();
     nested
         .transaction(|_| {
-            assert_eq!(
-                nested.check(|_, _| ()).unwrap_err().kind(),
-                ErrorKind::Nested
-            );
-            assert_eq!(
-                nested.repair(|_, _| ()).unwrap_err().kind(),
-                ErrorKind::Nested
-            );
+            assert_eq!(nested.check(|_| ()).unwrap_err().kind(), ErrorKind::Nested);
+            assert_eq!(nested.repair(|_| ()).unwrap_err().kind(), ErrorKind::Nested);
             let backup = test.directory.path().join("nested");
             assert_eq!(
-                nested.backup_to(backup, |_, _| ()).unwrap_err().kind(),
+                nested.backup_to(backup, |_| ()).unwrap_err().kind(),
                 ErrorKind::Nested
             );
             Ok(())
@@ -183,7 +179,7 @@ fn check_finds_and_repair_fixes_every_kind_of_corruption() {
                 );
             }
             let snapshot = store.snapshot().unwrap();
-            let fixed = store.repair(|_, _| ()).unwrap();
+            let fixed = store.repair(|_| ()).unwrap();
             assert_eq!(
                 (fixed.problems, fixed.leads, fixed.in_trash),
                 (vec![], 19, 1),
@@ -217,7 +213,7 @@ fn lost_lead_is_reported_and_its_index_entries_are_removed() {
             "{part}: {report:?}"
         );
     }
-    let fixed = store.repair(|_, _| ()).unwrap();
+    let fixed = store.repair(|_| ()).unwrap();
     assert!(fixed.is_ok());
     assert_eq!(fixed.repaired, report.problems, "the lost lead is reported");
     assert_eq!(
@@ -271,7 +267,7 @@ fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
     test.store.clone().close().unwrap();
     let intact = std::fs::read(test.path().join("leads.redb")).unwrap();
     let (mut fixed, mut lost) = (0, 0);
-    for block in 1..(intact.len() - 9_728) / 4_100 {
+    for block in 1..(intact.len() - FIRST_BLOCK) / BLOCK {
         std::fs::write(test.path().join("leads.redb"), &intact).unwrap();
         let Ok(store) = options(&test.clock).open(test.path()) else {
             panic!("an intact file must open")
@@ -282,7 +278,7 @@ fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
             .write(true)
             .open(test.path().join("leads.redb"))
             .unwrap();
-        file.write_all_at(&[0x55; 16], (9_728 + block * 4_100 + 2_000) as u64)
+        file.write_all_at(&[0x55; 16], (FIRST_BLOCK + block * BLOCK + 2_000) as u64)
             .unwrap();
         let report = check(&store);
         if report.is_ok() {
@@ -290,7 +286,7 @@ fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
         }
         found += 1;
         assert_eq!(report.problems[0].part, Component::File, "{report:?}");
-        let repaired = store.repair(|_, _| ());
+        let repaired = store.repair(|_| ());
         let reports_lost_leads = report
             .problems
             .iter()
@@ -354,7 +350,9 @@ fn backup_during_writes_is_a_consistent_openable_snapshot() {
         for run in 0..5 {
             let path = test.directory.path().join(format!("backups/{run}"));
             let mut seen = 0;
-            test.store.backup_to(&path, |done, _| seen = done).unwrap();
+            test.store
+                .backup_to(&path, |progress| seen = progress.done)
+                .unwrap();
             assert!(seen >= 200);
             let copy = options(&test.clock).open(&path).unwrap();
             assert!(check(&copy).is_ok(), "{:?}", check(&copy));
@@ -382,7 +380,7 @@ fn backup_during_writes_is_a_consistent_openable_snapshot() {
 fn failed_backup_leaves_existing_files_untouched() {
     let test = TestStore::new();
     fill(&test.store, 20);
-    let error = test.store.backup_to(test.path(), |_, _| ()).unwrap_err();
+    let error = test.store.backup_to(test.path(), |_| ()).unwrap_err();
     assert!(
         matches!(
             error.kind(),
@@ -391,11 +389,11 @@ fn failed_backup_leaves_existing_files_untouched() {
         "{error}"
     );
     let path = test.directory.path().join("backup");
-    test.store.backup_to(&path, |_, _| ()).unwrap();
+    test.store.backup_to(&path, |_| ()).unwrap();
     assert!(path.join("leads.lock").exists());
     let kept = std::fs::read(path.join("leads.redb")).unwrap();
     assert_eq!(
-        test.store.backup_to(&path, |_, _| ()).unwrap_err().kind(),
+        test.store.backup_to(&path, |_| ()).unwrap_err().kind(),
         ErrorKind::AlreadyExists
     );
     assert_eq!(std::fs::read(path.join("leads.redb")).unwrap(), kept);
@@ -408,7 +406,7 @@ fn failed_backup_leaves_existing_files_untouched() {
     std::fs::write(&in_the_way, "x").unwrap();
     assert!(
         test.store
-            .backup_to(in_the_way.join("backup"), |_, _| ())
+            .backup_to(in_the_way.join("backup"), |_| ())
             .is_err()
     );
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"x");
@@ -421,16 +419,19 @@ fn backup_and_repair_report_progress() {
     let ids = fill(&test.store, 20);
     let mut reported = Vec::new();
     test.store
-        .backup_to(test.directory.path().join("backup"), |done, of| {
-            reported.push((done, of))
-        })
+        .backup_to(
+            test.directory.path().join("backup"),
+            |Progress {
+                 done, total: of, ..
+             }| { reported.push((done, of)) },
+        )
         .unwrap();
     let each: Vec<(u64, u64)> = (1..=20).map(|done| (done, 20)).collect();
     assert_eq!(reported, each);
     testing::corrupt(&test.store, ids[5], Corruption::DealValue).unwrap();
     let mut reported = Vec::new();
     test.store
-        .repair(|done, of| reported.push((done, of)))
+        .repair(|progress| reported.push((progress.done, progress.total)))
         .unwrap();
     assert_eq!(reported, each.repeat(3), "check, copy, check again");
 }
@@ -439,7 +440,7 @@ fn backup_and_repair_report_progress() {
 fn panic_in_a_progress_callback_surfaces_after_the_work_is_done() {
     let test = TestStore::new();
     let ids = fill(&test.store, 20);
-    let enough = |_, _| panic!("enough");
+    let enough = |_: Progress| panic!("enough");
     let panics = |work: &dyn Fn()| {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"enough"));
@@ -505,7 +506,7 @@ fn search_index_with_wrong_leads_is_reported_and_rebuilt() {
         report.problems[1].message,
         "1 leads missing, 1 unexpected, 0 duplicated"
     );
-    assert!(test.store.repair(|_, _| ()).unwrap().is_ok());
+    assert!(test.store.repair(|_| ()).unwrap().is_ok());
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_ok());
     assert_eq!(
@@ -530,7 +531,7 @@ fn repair_interrupted_at_any_disk_operation_loses_no_lead() {
             let expected = contents(&store);
             testing::corrupt(&store, ids[5], Corruption::RowMissing(3)).unwrap();
             disk.inject(at, fault);
-            if let Err(error) = store.repair(|_, _| ()) {
+            if let Err(error) = store.repair(|_| ()) {
                 assert_eq!(error.kind(), ErrorKind::Io, "{fault:?} at {at}: {error}");
                 (interrupted, completed) = (interrupted + 1, false);
             }
@@ -539,10 +540,7 @@ fn repair_interrupted_at_any_disk_operation_loses_no_lead() {
             }
             for disk in [disk.process_killed(), disk.power_cut()] {
                 let store = testing::open_on(options(), &disk).unwrap();
-                assert!(
-                    store.repair(|_, _| ()).unwrap().is_ok(),
-                    "{fault:?} at {at}"
-                );
+                assert!(store.repair(|_| ()).unwrap().is_ok(), "{fault:?} at {at}");
                 assert_eq!(contents(&store), expected, "{fault:?} at {at}");
                 store.close().unwrap();
             }
@@ -620,7 +618,7 @@ fn check_with_a_failed_read_does_not_report_ok() {
         store.close().unwrap();
         let store = testing::open_on(options(), &disk).unwrap();
         disk.inject(at, Fault::ReadError);
-        match store.check(|_, _| ()) {
+        match store.check(|_| ()) {
             Ok(report) => assert!(
                 report.is_ok() && disk.failed_reads() == 0,
                 "{:?}",

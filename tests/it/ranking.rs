@@ -9,7 +9,7 @@ use leadstore::{
     TypoTolerance,
 };
 
-use crate::brute_force::Searched;
+use crate::brute_force::BruteForceSearch;
 use crate::support::{TestStore, scale, seed, wait_until};
 
 /// Asserts that a query returns the leads in this order, regardless of the order in which they were
@@ -394,8 +394,8 @@ fn answers_match_a_brute_force_search() {
                 .map(Result::unwrap)
                 .collect();
             leads.reverse();
-            let all = Searched::new(&leads);
-            let new = Searched::new(leads.iter().filter(|lead| lead.status == "new"));
+            let all = BruteForceSearch::new(&leads);
+            let new = BruteForceSearch::new(leads.iter().filter(|lead| lead.status == "new"));
             for _ in 0..100 {
                 let text = random_query(&mut rng, &leads);
                 let fields = match rng.u32(..16) {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use leadstore::{
-    ErrorKind, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState, Transaction,
+    ErrorKind, LeadId, LeadPatch, LeadStore, NewLead, Progress, SearchQuery, SearchState,
+    Transaction,
 };
 
 use crate::support::{TestStore, options, wait_until};
@@ -78,7 +79,12 @@ fn only_a_rebuild_reports_progress() {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let open = |reports: &Arc<Mutex<Vec<_>>>| {
         let reports = Arc::clone(reports);
-        let report = move |indexed, total| reports.lock().unwrap().push((indexed, total));
+        let report = move |progress: Progress| {
+            reports
+                .lock()
+                .unwrap()
+                .push((progress.done, progress.total))
+        };
         let store = options(&test.clock)
             .on_search_rebuild(report)
             .open(test.path())
@@ -222,7 +228,12 @@ fn read_only_store_uses_a_matching_index_and_modifies_none() {
         let before = contents(&search);
         let reports = Arc::new(Mutex::new(Vec::new()));
         let reported = Arc::clone(&reports);
-        let report = move |indexed, total| reported.lock().unwrap().push((indexed, total));
+        let report = move |progress: Progress| {
+            reported
+                .lock()
+                .unwrap()
+                .push((progress.done, progress.total))
+        };
         let store = options(&test.clock)
             .read_only(true)
             .on_search_rebuild(report)
@@ -482,7 +493,11 @@ fn next_batch_commits_nothing_from_an_aborted_rebuild() {
     let (added, some_are_added) = mpsc::channel();
     let (is_closing, closing) = mpsc::channel();
     let once = Mutex::new(Some((added, closing)));
-    let report = move |indexed, total| {
+    let report = move |Progress {
+                           done: indexed,
+                           total,
+                           ..
+                       }: Progress| {
         if 0 < indexed
             && indexed < total
             && let Some((added, closing)) = once.lock().unwrap().take()
@@ -510,6 +525,6 @@ fn next_batch_commits_nothing_from_an_aborted_rebuild() {
         test.store.search(&SearchQuery::new("jane ")).unwrap().total,
         0
     );
-    let report = test.store.check(|_, _| ()).unwrap();
+    let report = test.store.check(|_| ()).unwrap();
     assert!(report.is_ok(), "{report:?}");
 }

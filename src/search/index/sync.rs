@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
 use crate::search::index::files::{IndexFiles, IndexStorage};
 use crate::search::index::payload::CommitPayload;
 use crate::search::index::schedule::{NextRun, SyncFailure, SyncSchedule};
@@ -32,8 +33,8 @@ pub(crate) struct IndexSync {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Progress callback. Receives the number of leads indexed so far and the total.
-pub(crate) type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+/// A callback with the number of leads indexed so far during a rebuild.
+pub(crate) type RebuildCallback = Arc<dyn Fn(Progress) + Send + Sync>;
 
 type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
@@ -43,7 +44,7 @@ struct SyncState {
     /// Makes every published commit durable. The index must not run ahead of what survives a power
     /// cut.
     make_durable: MakeDurable,
-    on_rebuild: Option<Progress>,
+    on_rebuild: Option<RebuildCallback>,
     schedule: Mutex<SyncSchedule>,
     /// Wakes the indexing thread.
     work: Condvar,
@@ -64,7 +65,7 @@ impl IndexSync {
         storage: IndexStorage,
         cell: Arc<impl ViewCell + 'static>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
-        on_rebuild: Option<Progress>,
+        on_rebuild: Option<RebuildCallback>,
     ) -> Result<Self> {
         let shared = Arc::new(SyncState::new(
             storage,
@@ -95,7 +96,7 @@ impl IndexSync {
         storage: IndexStorage,
         cell: Arc<impl ViewCell + 'static>,
         make_durable: impl Fn() -> Result<()> + Send + Sync + 'static,
-        on_rebuild: Option<Progress>,
+        on_rebuild: Option<RebuildCallback>,
     ) -> Self {
         let shared = SyncState {
             on_demand: true,
@@ -259,7 +260,7 @@ impl SyncState {
         storage: IndexStorage,
         cell: Arc<dyn ViewCell>,
         make_durable: MakeDurable,
-        on_rebuild: Option<Progress>,
+        on_rebuild: Option<RebuildCallback>,
     ) -> Self {
         Self {
             storage,
@@ -401,7 +402,7 @@ impl SyncState {
         self.indexed.store(indexed, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
         if let Some(progress) = self.on_rebuild.as_ref().filter(|_| is_rebuild && total > 0) {
-            progress(indexed, total);
+            progress(Progress::new(indexed, total));
         }
         // A rebuild can be repeated after the next open. An incremental batch runs to its end.
         if is_rebuild && indexed < total && self.schedule().stop {

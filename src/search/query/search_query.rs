@@ -22,7 +22,7 @@ use crate::search::terms::index_term::QUERY_WORDS_MAX;
 /// # Ok::<(), leadstore::Error>(())
 /// ```
 #[doc = include_str!("search.md")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "a query does nothing until it is passed to search"]
 pub struct SearchQuery {
     pub(crate) text: String,

@@ -384,6 +384,24 @@ mod tests {
     }
 
     #[test]
+    fn block_moved_to_another_position_fails_its_checksum() {
+        let memory = SharedMemory::default();
+        let file = ChecksummedFile::create(memory.clone()).unwrap();
+        file.set_len(4 * DATA as u64).unwrap();
+        (0..4).for_each(|n| file.write(n * DATA as u64, &[n as u8; DATA]).unwrap());
+        let (second, third) = (block_offset(2).unwrap(), block_offset(3).unwrap());
+        let mut block = [0; BLOCK];
+        memory.read(second, &mut block).unwrap();
+        memory.write(third, &block).unwrap();
+        let file = ChecksummedFile::open(memory).unwrap();
+        let mut data = [0; DATA];
+        file.read(2 * DATA as u64, &mut data).unwrap();
+        assert_eq!(data, [2; DATA]);
+        let error = file.read(3 * DATA as u64, &mut data).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
     fn closing_makes_both_copies_of_block_0_identical() {
         let (memory, file) = filled(1);
         file.sync_data().unwrap();

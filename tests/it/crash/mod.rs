@@ -1,8 +1,8 @@
-//! Crashes: a store on a simulated disk is stopped or fails at any operation of the disk, over and over, also while it is
-//! created and while it is recovered. Then everything that was acknowledged is there, whatever was not is there whole or
-//! not at all, and every answer is that of a plain map.
+//! Crashes and faults at any operation of a simulated disk, again and again, also while the store
+//! is created or recovered. Afterwards every acknowledged write is there, any other write is there
+//! completely or not at all, and every answer matches that of a plain map.
 
-mod company;
+mod concurrent;
 mod operation;
 mod run;
 mod states;
@@ -15,17 +15,17 @@ use crate::support;
 use run::Run;
 
 #[test]
-fn every_acknowledged_write_survives_crashes_and_faults_at_any_operation_of_the_disk() {
-    go_all(200, Run::new);
+fn acknowledged_writes_survive_faults_at_any_operation() {
+    run_all(200, Run::new);
 }
 
 #[test]
-fn every_acknowledged_write_survives_crashes_and_faults_after_long_work() {
-    go_all(1, |seed| Run::new(seed).long());
+fn acknowledged_writes_survive_faults_after_long_work() {
+    run_all(1, |seed| Run::new(seed).long());
 }
 
-/// Makes so many runs, times the scale of the tests.
-fn go_all(runs: u64, run: impl Fn(u64) -> Run) {
+/// Makes this number of runs, multiplied by the scale of the tests.
+fn run_all(runs: u64, run: impl Fn(u64) -> Run) {
     let seed = support::seed();
     let (mut crashes, mut operations) = (0, 0);
     for seed in (0..runs * support::scale() as u64).map(|run| seed.wrapping_add(run)) {
@@ -33,14 +33,15 @@ fn go_all(runs: u64, run: impl Fn(u64) -> Run) {
         crashes += run.crashes;
         operations += run.operations;
     }
-    println!("{crashes} crashes, faults and closings, {operations} operations");
+    println!("{crashes} crashes, faults and closes, {operations} operations");
     assert!(crashes > 0);
 }
 
 #[test]
-fn the_same_seed_makes_the_same_run() {
+fn same_seed_produces_the_same_run() {
     let seed = support::seed();
-    // tantivy's threads come to the disk in an order of their own each time, and so do the files that it removes.
+    // A store with search is not deterministic: the order of disk operations of tantivy's threads
+    // varies, and so does the order in which it removes files.
     let seeds = (0..)
         .map(|run| seed.wrapping_add(run))
         .filter(|seed| !Run::new(*seed).is_searched);
@@ -58,14 +59,14 @@ fn the_same_seed_makes_the_same_run() {
 }
 
 #[test]
-fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
+fn writes_after_a_killed_creation_survive_a_power_cut() {
     let seed = support::seed();
     let options = || testing::without_search(testing::without_threads(LeadStore::options()));
     for (seed, at) in (0..40).flat_map(|at| (0..5).map(move |run| (seed.wrapping_add(run), at))) {
         let disk = SimulatedDisk::new(seed);
         disk.inject(at, Fault::Stop);
         let _ = testing::open_on(options(), &disk);
-        // The names of the files are there, but not on the disk.
+        // The file names exist, but are not durable yet.
         let disk = disk.process_killed();
         let store = testing::open_on(options(), &disk).unwrap();
         let lead = store.create(NewLead::new("Jane")).unwrap();
@@ -73,13 +74,13 @@ fn a_store_whose_creation_was_killed_keeps_what_is_written_once_it_is_there() {
         assert_eq!(
             store.get(lead.id).unwrap(),
             Some(lead),
-            "seed {seed}, killed at {at}"
+            "seed {seed}, killed at operation {at}"
         );
     }
 }
 
 #[test]
-fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
+fn reopen_does_not_rely_on_data_lost_by_a_failed_sync() {
     let seed = support::seed();
     let options = || {
         testing::without_search(testing::without_threads(
@@ -103,15 +104,15 @@ fn what_a_failed_sync_has_lost_is_not_built_upon_once_the_store_is_reopened() {
             assert_eq!(
                 store.get(lead.id).unwrap(),
                 Some(lead),
-                "seed {seed}, failed at {at}"
+                "seed {seed}, fault at operation {at}"
             );
         }
     }
 }
 
 #[test]
-fn an_index_whose_writing_was_cut_off_is_written_again() {
-    let mut cut_off = 0;
+fn crash_during_indexing_leaves_searches_exact() {
+    let mut interrupted = 0;
     for at in 0..80 {
         let disk = SimulatedDisk::new(at);
         let options = || testing::without_threads(LeadStore::options());
@@ -127,19 +128,24 @@ fn an_index_whose_writing_was_cut_off_is_written_again() {
         testing::index(&store).unwrap();
         store.update(ids[0], LeadPatch::new().name("Joe")).unwrap();
         disk.inject(at, Fault::Stop);
-        cut_off += u32::from(testing::index(&store).is_err());
+        interrupted += u32::from(testing::index(&store).is_err());
         for disk in [disk.process_killed(), disk.power_cut()] {
             let store = testing::open_on(options(), &disk).unwrap();
             let found = |word: &str| store.search(&SearchQuery::new(word)).unwrap().total;
-            assert_eq!((found("jane "), found("joe ")), (4, 1), "cut off at {at}");
+            assert_eq!(
+                (found("jane "), found("joe ")),
+                (4, 1),
+                "stopped at operation {at}"
+            );
             // Closing brings the index up to date.
             store.close().unwrap();
         }
     }
-    assert!(cut_off > 10, "{cut_off} times");
+    assert!(interrupted > 10, "only {interrupted} interruptions");
 }
 
-/// A run in which every second byte and its neighbour decide what happens next, for a fuzzer to find out what they mean.
+/// Makes a run in which each pair of bytes determines what happens next, so that a fuzzer can
+/// explore the choices.
 #[allow(dead_code, reason = "called by the fuzz target")]
 pub fn run_by(choices: &[u8]) {
     let (first, rest) = choices.split_at(choices.len().min(2));

@@ -1,4 +1,4 @@
-//! What a simulated process does to its store, and what the plain map says of it.
+//! The operations of a simulated process on its store, and their effect on the oracle.
 
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
@@ -13,21 +13,22 @@ use crate::model::values::Fields;
 #[derive(Debug)]
 pub enum Operation {
     Write(Write),
-    /// Several writes in one transaction, and whether it is given up at its end.
+    /// Several writes in one transaction, which is aborted at its end if the flag is true.
     Transaction(Vec<Write>, bool),
     EmptyTrash,
     Sweep,
     Checkpoint,
-    /// Writes while a checkpoint goes on: before the tables are written, and after. Then they may be synced.
+    /// A checkpoint with concurrent writes: a batch before the tables are written, and one after. A
+    /// batch is followed by a sync if its flag is true.
     CheckpointWhile([(Vec<Write>, bool); 2]),
     Index,
     Sync,
     Compact,
     Reopen,
     Check,
-    /// Whether the one before is taken away first.
+    /// Makes a backup. Removes the previous backup first if the flag is true.
     BackUp(bool),
-    /// Makes something wrong of a lead, and repairs it.
+    /// Corrupts the stored data of a lead and repairs it.
     Repair(LeadId, Corruption),
 }
 
@@ -41,20 +42,20 @@ pub enum Write {
 }
 
 impl Operation {
-    /// `many_fit` says that memory is so large that writes never wait for a checkpoint.
-    pub fn random(rng: &mut Rng, oracle: &Oracle, many_fit: bool) -> Self {
+    /// `cache_is_large` is true if the cache is so large that writes never wait for a checkpoint.
+    pub fn random(rng: &mut Rng, oracle: &Oracle, cache_is_large: bool) -> Self {
         match rng.u32(0..100) {
             0..72 => Self::Write(Write::random(rng, oracle)),
             72..84 => {
-                let most = if rng.u32(0..4) == 0 { 40 } else { 6 };
-                let writes = (0..rng.usize(1..most))
+                let max_writes = if rng.u32(0..4) == 0 { 40 } else { 6 };
+                let writes = (0..rng.usize(1..max_writes))
                     .map(|_| Write::random(rng, oracle))
                     .collect();
                 Self::Transaction(writes, rng.u32(0..4) == 0)
             }
             84 => Self::EmptyTrash,
             85 => Self::Sweep,
-            86..90 if many_fit => {
+            86..90 if cache_is_large => {
                 let writes = |rng: &mut Rng| {
                     (0..rng.usize(0..5))
                         .map(|_| Write::random(rng, oracle))
@@ -77,14 +78,15 @@ impl Operation {
             0..2 => Self::Check,
             2..4 => Self::BackUp(rng.bool()),
             _ => match oracle.live().next() {
-                Some(lead) => Self::Repair(lead.id, spoilt(rng)),
+                Some(lead) => Self::Repair(lead.id, corruption(rng)),
                 None => Self::Check,
             },
         }
     }
 
-    /// Does it to the store, and notes what the store may hold then. What the map refuses the store must refuse; any
-    /// other error of the store is given back.
+    /// Runs the operation on the store and records the states that the store may contain
+    /// afterwards. Panics if the store does not reject exactly the writes that the oracle rejects.
+    /// Returns any other error of the store.
     pub fn run(
         &self,
         store: &LeadStore,
@@ -94,7 +96,7 @@ impl Operation {
     ) -> Result<(), Error> {
         match self {
             Self::Write(write) => write.run(store, states, now),
-            Self::Transaction(writes, gives_up) => {
+            Self::Transaction(writes, aborts) => {
                 let mut after = states.newest().clone();
                 let expected: Vec<_> = writes
                     .iter()
@@ -102,26 +104,26 @@ impl Operation {
                     .collect();
                 let outcome = store.transaction(|t| {
                     for (write, expected) in writes.iter().zip(expected) {
-                        agree(write, write.carry_out_in(t), expected)?;
+                        check_outcome(write, write.execute_in(t), expected)?;
                     }
-                    if *gives_up {
-                        Err(Error::abort("enough"))
+                    if *aborts {
+                        Err(Error::abort("aborted by the test"))
                     } else {
                         Ok(())
                     }
                 });
                 match outcome {
-                    Err(error) if *gives_up && error.kind() == ErrorKind::Aborted => Ok(()),
-                    outcome => states.note(outcome, after),
+                    Err(error) if *aborts && error.kind() == ErrorKind::Aborted => Ok(()),
+                    outcome => states.record(outcome, after),
                 }
             }
             Self::EmptyTrash => {
                 let mut after = states.newest().clone();
                 let expected = after.empty_trash(now);
-                states.note(
+                states.record(
                     store
                         .empty_trash()
-                        .map(|purged| assert_eq!(purged, expected, "leads purged")),
+                        .map(|purged| assert_eq!(purged, expected, "number of purged leads")),
                     after,
                 )
             }
@@ -145,22 +147,22 @@ impl Operation {
                 });
                 written.and(checkpoint)
             }
-            // That it fails is for the searches that follow to tell.
+            // A failure shows up in the searches that follow.
             Self::Index => testing::index(store).or(Ok(())),
             Self::Sync => store.sync().inspect(|()| states.make_durable()),
             Self::Compact => store.compact().inspect(|()| states.make_durable()),
             Self::Reopen => store.reopen().inspect(|()| states.make_durable()),
             Self::Check => upkeep::check(store, disk),
-            Self::BackUp(anew) => upkeep::back_up(store, disk, states, *anew),
-            Self::Repair(id, spoilt) => {
-                upkeep::repair(store, states, *id, *spoilt).inspect(|()| states.make_durable())
+            Self::BackUp(replace) => upkeep::back_up(store, disk, states, *replace),
+            Self::Repair(id, corruption) => {
+                upkeep::repair(store, states, *id, *corruption).inspect(|()| states.make_durable())
             }
         }
     }
 }
 
-/// Something that can be made right again.
-fn spoilt(rng: &mut Rng) -> Corruption {
+/// Returns a random kind of corruption that can be repaired.
+fn corruption(rng: &mut Rng) -> Corruption {
     let n = rng.usize(0..40);
     match rng.u32(0..7) {
         0 => Corruption::IdMissing,
@@ -176,7 +178,7 @@ fn spoilt(rng: &mut Rng) -> Corruption {
 impl Write {
     fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
         let fields = |rng: &mut Rng| Box::new(Fields::random(rng));
-        // Fewer creations the more leads there are, so that their number settles.
+        // The more leads there are, the fewer are created, so that their number levels off.
         let Some(id) = oracle
             .any_id(rng)
             .filter(|_| rng.u32(0..60) as usize >= 60 / (1 + oracle.all_ids().len()))
@@ -204,7 +206,7 @@ impl Write {
     fn run(&self, store: &LeadStore, states: &mut States, now: DateTime<Utc>) -> Result<(), Error> {
         let mut after = states.newest().clone();
         let expected = self.apply(&mut after, now);
-        states.note(agree(self, self.carry_out(store), expected), after)
+        states.record(check_outcome(self, self.execute(store), expected), after)
     }
 
     fn apply(&self, oracle: &mut Oracle, now: DateTime<Utc>) -> Result<(), ErrorKind> {
@@ -219,7 +221,7 @@ impl Write {
         }
     }
 
-    fn carry_out(&self, store: &LeadStore) -> Result<(), Error> {
+    fn execute(&self, store: &LeadStore) -> Result<(), Error> {
         match self {
             Self::Create(id, fields) => store.create(fields.new_lead().id(*id)).map(drop),
             Self::Update(id, fields) => store.update(*id, fields.patch()).map(drop),
@@ -229,7 +231,7 @@ impl Write {
         }
     }
 
-    fn carry_out_in(&self, t: &mut Transaction<'_>) -> Result<(), Error> {
+    fn execute_in(&self, t: &mut Transaction<'_>) -> Result<(), Error> {
         match self {
             Self::Create(id, fields) => t.create(fields.new_lead().id(*id)).map(drop),
             Self::Update(id, fields) => t.update(*id, fields.patch()).map(drop),
@@ -240,8 +242,8 @@ impl Write {
     }
 }
 
-/// That the store did what the map says. An error of the disk is given back.
-fn agree(
+/// Checks that the outcome of a write is the one that the oracle expects. Returns an I/O error.
+fn check_outcome(
     write: &Write,
     actual: Result<(), Error>,
     expected: Result<(), ErrorKind>,
@@ -251,7 +253,7 @@ fn agree(
         (Err(error), Err(kind)) if error.kind() == kind => Ok(()),
         (Err(error), _) if error.kind() == ErrorKind::Io => Err(error),
         (actual, expected) => {
-            panic!("{write:?} gave {actual:?} and should have given {expected:?}")
+            panic!("{write:?} returned {actual:?}, expected {expected:?}")
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The life of a store through several processes, each of which ends by a crash or not, by chance.
+//! The life of a store across several processes, each of which ends at random in a crash or a
+//! close.
 
 use std::time::Duration;
 
@@ -12,21 +13,22 @@ use super::upkeep;
 use crate::model::Answers;
 use crate::support;
 
-/// A cache with so many bytes has room for all that a process of a run writes.
-const MANY_FIT: usize = 24 << 20;
+/// A cache of this many bytes has room for everything that a process of a run writes.
+const LARGE_CACHE: usize = 24 << 20;
 
-/// The life of one store through several processes.
+/// The life of one store across several processes.
 pub struct Run {
     rng: Rng,
-    /// What decides, if it is not chance alone.
+    /// Bytes that determine what happens. Without them it is random.
     choices: Option<std::vec::IntoIter<u8>>,
     pub disk: SimulatedDisk,
     clock: ManualClock,
     cache_bytes: usize,
-    /// Whether the store has a search index, for which tantivy takes its time.
+    /// True if the store has a search index, which makes a run slower because of tantivy.
     pub is_searched: bool,
-    /// How many operations a process does at most, and about how many of the disk those take.
-    longest: (usize, u64),
+    /// Upper bounds for one process: the number of its operations, and approximately the number of
+    /// disk operations that they take.
+    process_length: (usize, u64),
     durability: Durability,
     states: States,
     is_closed: bool,
@@ -35,7 +37,7 @@ pub struct Run {
     pub history: History,
 }
 
-/// What happened, printed when the run fails.
+/// The events of a run, printed when it fails.
 pub struct History {
     seed: u64,
     pub lines: Vec<String>,
@@ -50,7 +52,7 @@ impl Drop for History {
     }
 }
 
-/// How a process ends.
+/// The way in which a process ends.
 #[derive(Debug)]
 enum End {
     PowerCut,
@@ -63,7 +65,7 @@ impl Run {
         let mut rng = Rng::with_seed(seed);
         let disk = SimulatedDisk::new(rng.u64(..));
         let cache_bytes = rng
-            .choice([0, 64 << 10, 256 << 10, MANY_FIT, MANY_FIT])
+            .choice([0, 64 << 10, 256 << 10, LARGE_CACHE, LARGE_CACHE])
             .unwrap();
         let durability = if rng.u32(0..3) == 0 {
             Durability::Within(Duration::from_secs(1))
@@ -75,7 +77,7 @@ impl Run {
             seed,
             lines: Vec::new(),
         };
-        history.note(format!(
+        history.record(format!(
             "cache {cache_bytes}, {durability:?}, searched: {is_searched}"
         ));
         Self {
@@ -85,7 +87,7 @@ impl Run {
             clock: ManualClock::at(support::day(2026, 3, 1)),
             cache_bytes,
             is_searched,
-            longest: (80, 300),
+            process_length: (80, 300),
             durability,
             states: States::new(durability == Durability::EveryCommit),
             is_closed: false,
@@ -95,13 +97,13 @@ impl Run {
         }
     }
 
-    /// The same, but its processes work for long before anything goes wrong.
+    /// Makes the processes work for a long time before a fault occurs.
     pub fn long(mut self) -> Self {
-        self.longest = (1_500, 5_000);
+        self.process_length = (1_500, 5_000);
         self
     }
 
-    /// The same, but what comes next is decided by these bytes.
+    /// Makes these bytes determine what happens.
     pub fn by(mut self, choices: &[u8]) -> Self {
         self.choices = Some(Vec::from(choices).into_iter());
         self
@@ -109,7 +111,7 @@ impl Run {
 
     pub fn go(mut self) -> Self {
         for _ in 0..self.rng.u32(1..8) {
-            self.plan_a_fault();
+            self.inject_random_fault();
             let store = self.open();
             if let Some(store) = &store {
                 self.work(store);
@@ -123,7 +125,7 @@ impl Run {
                 self.clock.now(),
             );
         }
-        let store = self.open().expect("nothing goes wrong any more");
+        let store = self.open().expect("the disk no longer fails");
         self.check(&store, 6);
         store.close().unwrap();
         let read_only = self.options().read_only(true);
@@ -135,8 +137,9 @@ impl Run {
         self
     }
 
-    /// Whether there is something left to happen.
-    fn goes_on(&mut self) -> bool {
+    /// Seeds the random choices from the next two bytes, if bytes determine the run. Returns false
+    /// if no bytes are left.
+    fn reseed(&mut self) -> bool {
         let Some(choices) = &mut self.choices else {
             return true;
         };
@@ -147,13 +150,13 @@ impl Run {
         true
     }
 
-    fn plan_a_fault(&mut self) {
-        self.goes_on();
-        // Often while the store is opened, which takes a few operations.
+    fn inject_random_fault(&mut self) {
+        self.reseed();
+        // Many faults are injected early, because opening the store takes only a few operations.
         let after = match self.rng.u32(0..4) {
-            0 if self.rng.u64(0..self.longest.1) < 300 => self.rng.u64(0..12),
-            1 if self.rng.u64(0..self.longest.1) < 300 => self.rng.u64(0..60),
-            _ => self.rng.u64(0..self.longest.1),
+            0 if self.rng.u64(0..self.process_length.1) < 300 => self.rng.u64(0..12),
+            1 if self.rng.u64(0..self.process_length.1) < 300 => self.rng.u64(0..60),
+            _ => self.rng.u64(0..self.process_length.1),
         };
         let fault = match self.rng.u32(0..10) {
             0 => Fault::Error,
@@ -163,7 +166,7 @@ impl Run {
             _ => Fault::Stop,
         };
         self.history
-            .note(format!("{fault:?} after {after} operations of the disk"));
+            .record(format!("{fault:?} after {after} disk operations"));
         self.disk.inject(after, fault);
     }
 
@@ -179,10 +182,12 @@ impl Run {
         }
     }
 
-    /// Opens the store, unless the disk is in the way.
+    /// Opens the store. Returns `None` if the disk fails.
     fn open(&mut self) -> Option<LeadStore> {
         match testing::open_on(self.options(), &self.disk) {
-            Ok(store) => (self.mend(&store) && self.recognise(&store)).then_some(store),
+            Ok(store) => {
+                (self.repair_if_corrupted(&store) && self.identify_state(&store)).then_some(store)
+            }
             Err(error) => {
                 self.failed("opening", &error);
                 None
@@ -190,49 +195,52 @@ impl Run {
         }
     }
 
-    /// Works long enough, or until something fails of which the store does not recover.
+    /// Runs a random number of operations. Stops early if one fails and the process does not
+    /// continue after it.
     fn work(&mut self, store: &LeadStore) {
-        for _ in 0..self.rng.usize(0..self.longest.0) {
-            if !self.goes_on() {
+        for _ in 0..self.rng.usize(0..self.process_length.0) {
+            if !self.reseed() {
                 return;
             }
             self.pass_time();
-            let many_fit = self.cache_bytes == MANY_FIT;
-            let operation = Operation::random(&mut self.rng, self.states.newest(), many_fit);
-            self.history.note(format!("{operation:?}"));
+            let cache_is_large = self.cache_bytes == LARGE_CACHE;
+            let operation = Operation::random(&mut self.rng, self.states.newest(), cache_is_large);
+            self.history.record(format!("{operation:?}"));
             self.operations += 1;
             if let Err(error) = operation.run(store, &self.disk, &mut self.states, self.clock.now())
             {
-                self.failed("that", &error);
+                self.failed("the operation", &error);
                 self.read_after_failure(store);
-                // A store that could not be reopened is closed, and to close it again does nothing.
+                // A store that could not be reopened is closed, and closing it again has no effect.
                 self.is_closed = matches!(operation, Operation::Reopen | Operation::Repair(..));
-                // What only reads the store and fails leaves it as it is, where the disk does.
+                // A failed check or backup only reads the store. If the disk still works, the
+                // process may continue without a reopen.
                 let is_read_only = matches!(operation, Operation::Check | Operation::BackUp(_));
-                if !(is_read_only && self.rng.bool() || self.is_revived(store)) {
+                if !(is_read_only && self.rng.bool() || self.reopen_after_failure(store)) {
                     return;
                 }
             }
             if self.rng.u32(0..8) == 0 {
-                self.ask_something(store);
+                self.check_one_answer(store);
             }
         }
     }
 
-    /// Reopens the store after a failure, as an application would; or not.
-    fn is_revived(&mut self, store: &LeadStore) -> bool {
+    /// Reopens the store after a failure, as an application would. Returns false if it is not
+    /// reopened.
+    fn reopen_after_failure(&mut self, store: &LeadStore) -> bool {
         if self.disk.has_stopped() || self.rng.bool() {
             return false;
         }
         self.crashes += 1;
         self.disk.clear_fault();
         self.history
-            .note("the disk works again, and the store is reopened".to_owned());
-        store.reopen().expect("nothing goes wrong any more");
+            .record("the disk works again, the store is reopened".to_owned());
+        store.reopen().expect("the disk no longer fails");
         self.is_closed = false;
-        assert!(self.mend(store), "nothing goes wrong any more");
-        self.recognise(store);
-        self.plan_a_fault();
+        assert!(self.repair_if_corrupted(store), "the disk no longer fails");
+        self.identify_state(store);
+        self.inject_random_fault();
         true
     }
 
@@ -247,23 +255,23 @@ impl Run {
         ));
     }
 
-    /// A failure must come from the disk, and say so.
+    /// Records a failure. Asserts that the disk caused it and that it is reported as an I/O error.
     fn failed(&mut self, what: &str, error: &Error) {
-        self.history.note(format!("{what} failed: {error}"));
+        self.history.record(format!("{what} failed: {error}"));
         assert!(
             self.disk.has_failed(),
-            "the disk is fine, and {what} failed: {error}"
+            "{what} failed without a disk fault: {error}"
         );
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     }
 
-    /// Whatever is answered is true.
+    /// Checks that a read after a failure returns the correct lead or an error.
     fn read_after_failure(&mut self, store: &LeadStore) {
         let Some(id) = self
             .states
             .newest()
             .any_id(&mut self.rng)
-            .filter(|_| !self.states.is_spoilt)
+            .filter(|_| !self.states.may_be_corrupted)
         else {
             return;
         };
@@ -276,14 +284,14 @@ impl Run {
         }
     }
 
-    fn ask_something(&mut self, store: &LeadStore) {
+    fn check_one_answer(&mut self, store: &LeadStore) {
         if self.disk.has_failed() {
             return self.read_after_failure(store);
         }
         self.check(store, 1);
     }
 
-    /// Ends the process, and has the next one find the disk as that leaves it.
+    /// Ends the process and leaves the disk in the state that the next process finds.
     fn end(&mut self, store: Option<LeadStore>) {
         let end = match self.rng.u32(0..10) {
             0..6 => End::PowerCut,
@@ -291,13 +299,14 @@ impl Run {
             _ => End::Closed,
         };
         self.crashes += 1;
-        self.history.note(format!("the process ends: {end:?}"));
+        self.history.record(format!("the process ends: {end:?}"));
         match end {
             End::PowerCut => self.cut_the_power(),
-            // What was acknowledged is not lost, but can be by a power cut while it is recovered.
+            // No acknowledged write is lost, but a power cut during the recovery can still lose
+            // one.
             End::Killed => {
                 if self.disk.has_failed() && !self.disk.has_stopped() {
-                    // A sync that failed loses what a power cut would.
+                    // A failed sync can lose whatever a power cut can lose.
                     self.states.cut_the_power();
                 }
                 self.disk = self.disk.process_killed();
@@ -308,7 +317,8 @@ impl Run {
                     Some(Ok(())) if !self.is_closed => self.states.make_durable(),
                     _ => {}
                 }
-                // Where closing was cut off, it is the power that was cut.
+                // An interrupted close is treated as a power cut. After a complete close, a power
+                // cut loses nothing.
                 self.cut_the_power();
             }
         }
@@ -320,19 +330,20 @@ impl Run {
         self.states.cut_the_power();
     }
 
-    /// Repairs what a process before left wrong; `false` if the disk fails meanwhile.
-    fn mend(&mut self, store: &LeadStore) -> bool {
-        upkeep::mend(store, &mut self.states)
+    /// Repairs the corruption left by an earlier process. Returns false if the disk fails.
+    fn repair_if_corrupted(&mut self, store: &LeadStore) -> bool {
+        upkeep::repair_if_corrupted(store, &mut self.states)
             .map_err(|error| self.failed("repairing", &error))
             .is_ok()
     }
 
-    /// Finds out what the store holds, and checks that it is whole; `false` if the disk fails meanwhile.
-    fn recognise(&mut self, store: &LeadStore) -> bool {
+    /// Determines the state of the store and checks that it is consistent. Returns false if the
+    /// disk fails.
+    fn identify_state(&mut self, store: &LeadStore) -> bool {
         match Contents::read(store) {
             Ok(contents) => self
                 .history
-                .note(self.states.recognise(&contents, self.clock.now())),
+                .record(self.states.identify_state(&contents, self.clock.now())),
             Err(error) => {
                 self.failed("reading", &error);
                 return false;
@@ -344,7 +355,7 @@ impl Run {
         true
     }
 
-    /// A search may have to write the index first, in which the disk may be in the way.
+    /// Checks a search. The search may have to write the index first, which fails if the disk does.
     fn search(&mut self, store: &LeadStore) {
         match store.search(&SearchQuery::new("jane")) {
             Ok(_) if self.disk.has_failed() => {}
@@ -359,10 +370,10 @@ impl Run {
                 .check_search();
             }
             Err(error) => {
-                self.history.note(format!("searching failed: {error}"));
+                self.history.record(format!("searching failed: {error}"));
                 assert!(
                     self.disk.has_failed(),
-                    "the disk is fine, and searching failed: {error}"
+                    "searching failed without a disk fault: {error}"
                 );
                 assert!(
                     matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io),
@@ -380,7 +391,7 @@ impl Run {
             oracle: self.states.newest(),
             now,
         };
-        (0..questions).for_each(|_| answers.check_something_stored());
+        (0..questions).for_each(|_| answers.check_stored_answer());
         if questions > 1
             && self.rng.u32(0..4) == 0
             && let Err(error) = upkeep::check(store, &self.disk)
@@ -394,7 +405,7 @@ impl Run {
 }
 
 impl History {
-    fn note(&mut self, line: String) {
+    fn record(&mut self, line: String) {
         self.lines.push(line);
     }
 }

@@ -1,22 +1,22 @@
-//! The states that a store may hold after what has happened to it, as plain maps.
+//! The states that a store may contain after everything that has happened to it, as oracles.
 
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::{Error, Filter, Lead, LeadStore, TrashQuery};
 
 use super::upkeep::Backup;
-use crate::model::oracle::{ListWanted, Oracle};
+use crate::model::oracle::{ListRequest, Oracle};
 
 pub struct States {
-    /// Whether a write is durable once it is acknowledged.
+    /// True if a write is durable once it is acknowledged.
     every_commit: bool,
-    /// The state that is durable for certain, then those that were acknowledged since.
+    /// The last state that is known to be durable, then the states acknowledged since.
     acknowledged: Vec<Oracle>,
-    /// The state after a write of which it is not known whether it was committed.
+    /// The state after a write whose outcome is unknown.
     unknown: Option<Oracle>,
-    /// Whether the power was cut since it was known which of these the store holds.
+    /// True if there was a power cut since the state of the store was last identified.
     is_power_cut: bool,
-    /// Whether something may be wrong with what is derived, so that only a repair is to be trusted.
-    pub is_spoilt: bool,
+    /// True if derived data may be corrupted. Only a repair is reliable then.
+    pub may_be_corrupted: bool,
     pub backup: Backup,
 }
 
@@ -27,7 +27,7 @@ impl States {
             acknowledged: vec![Oracle::default()],
             unknown: None,
             is_power_cut: false,
-            is_spoilt: false,
+            may_be_corrupted: false,
             backup: Backup::default(),
         }
     }
@@ -36,8 +36,9 @@ impl States {
         self.acknowledged.last().unwrap()
     }
 
-    /// Notes the end of a write, and the state after it if it has been committed.
-    pub fn note(&mut self, outcome: Result<(), Error>, after: Oracle) -> Result<(), Error> {
+    /// Records the outcome of a write, and the state after it unless the write is known to have
+    /// failed.
+    pub fn record(&mut self, outcome: Result<(), Error>, after: Oracle) -> Result<(), Error> {
         match &outcome {
             Ok(()) => {
                 if self.every_commit {
@@ -51,7 +52,7 @@ impl States {
         outcome
     }
 
-    /// What was acknowledged is durable.
+    /// Records that all acknowledged writes are durable.
     pub fn make_durable(&mut self) {
         self.acknowledged.drain(..self.acknowledged.len() - 1);
     }
@@ -60,10 +61,11 @@ impl States {
         self.is_power_cut = true;
     }
 
-    /// Finds out which of the states that are allowed the store holds. It is durable then.
-    pub fn recognise(&mut self, held: &Contents, now: DateTime<Utc>) -> String {
+    /// Determines which of the allowed states the store contains. That state is durable from now
+    /// on.
+    pub fn identify_state(&mut self, held: &Contents, now: DateTime<Utc>) -> String {
         if !std::mem::take(&mut self.is_power_cut) {
-            // Without a power cut nothing that was acknowledged is lost.
+            // Without a power cut, no acknowledged write is lost.
             self.make_durable();
         }
         let mut allowed: Vec<Oracle> = self
@@ -82,17 +84,17 @@ impl States {
             .rposition(|oracle| *held == Contents::of(oracle, now))
         else {
             panic!(
-                "the store holds {}\nwhich is none of the states that are allowed, the newest last:\n{}",
+                "the store contains {}\nwhich is not one of the allowed states, the newest last:\n{}",
                 held.summary(),
                 all.collect::<Vec<_>>().join("\n"),
             );
         };
         self.acknowledged = vec![allowed.swap_remove(index)];
-        format!("the store holds state {index} of {count}")
+        format!("the store contains state {index} of {count}")
     }
 }
 
-/// Every lead in a store, and every one in its trash.
+/// All live leads of a store, and all leads in its trash.
 #[derive(Debug, PartialEq)]
 pub struct Contents {
     leads: Vec<Lead>,
@@ -117,7 +119,7 @@ impl Contents {
         let trash = oracle.list_trash(now, &[], 0, usize::MAX).0;
         let trash = trash.into_iter().map(|(lead, ..)| lead).collect();
         Self {
-            leads: oracle.in_creation_order(&ListWanted::all()),
+            leads: oracle.in_creation_order(&ListRequest::all()),
             trash,
         }
     }

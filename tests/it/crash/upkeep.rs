@@ -1,4 +1,5 @@
-//! Checks, repairs and backups of a simulated store, of which none may tell what is not so, nor harm what is there.
+//! Checks, repairs and backups of a simulated store. Their reports must be correct, and none of
+//! them may harm the store.
 
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::testing::{self, Corruption, SimulatedDisk};
@@ -7,79 +8,80 @@ use leadstore::{Error, ErrorKind, LeadId, LeadStore, OpenOptions};
 use super::states::{Contents, States};
 use crate::model::oracle::Oracle;
 
-/// The copy of a store in a directory of its own on the same disk.
+/// A copy of the store in its own directory on the disk of the store.
 #[derive(Default)]
 pub struct Backup {
-    /// What it holds, if it is there.
+    /// The states that the backup may contain, if it exists. Empty if no backup was attempted.
     may_hold: Vec<Oracle>,
     is_acknowledged: bool,
 }
 
-fn place(disk: &SimulatedDisk) -> SimulatedDisk {
+fn backup_directory(disk: &SimulatedDisk) -> SimulatedDisk {
     disk.directory("backup")
 }
 
-/// Checks a store in which nothing is wrong.
+/// Checks a store without corruption.
 pub fn check(store: &LeadStore, disk: &SimulatedDisk) -> Result<(), Error> {
     let failed_reads = disk.failed_reads();
-    let report = store.check(|_, _| ())?;
-    assert!(report.is_ok(), "a false alarm: {:?}", report.problems);
+    let report = store.check(|_| ())?;
+    assert!(
+        report.is_ok(),
+        "problems reported in a healthy store: {:?}",
+        report.problems
+    );
     assert_eq!(
         disk.failed_reads(),
         failed_reads,
-        "what could not be read is said to be sound"
+        "the check reported no problem although reads failed"
     );
     Ok(())
 }
 
-/// Makes something wrong, and has it repaired.
+/// Corrupts the stored data of a lead and repairs it.
 pub fn repair(
     store: &LeadStore,
     states: &mut States,
     id: LeadId,
-    spoilt: Corruption,
+    corruption: Corruption,
 ) -> Result<(), Error> {
-    states.is_spoilt = true;
-    testing::corrupt(store, id, spoilt)?;
-    mend(store, states)
+    states.may_be_corrupted = true;
+    testing::corrupt(store, id, corruption)?;
+    repair_if_corrupted(store, states)
 }
 
-/// Repairs what was made wrong, if anything is.
-pub fn mend(store: &LeadStore, states: &mut States) -> Result<(), Error> {
-    if states.is_spoilt {
-        let report = store.repair(|_, _| ())?;
+/// Repairs the store if it may be corrupted.
+pub fn repair_if_corrupted(store: &LeadStore, states: &mut States) -> Result<(), Error> {
+    if states.may_be_corrupted {
+        let report = store.repair(|_| ())?;
         assert!(report.is_ok(), "not repaired: {:?}", report.problems);
-        states.is_spoilt = false;
+        states.may_be_corrupted = false;
     }
     Ok(())
 }
 
-/// Backs the store up, to where a backup may be already unless that is to be anew.
+/// Backs up the store. There may already be a backup, which is removed first if `replace` is true.
 pub fn back_up(
     store: &LeadStore,
     disk: &SimulatedDisk,
     states: &mut States,
-    anew: bool,
+    replace: bool,
 ) -> Result<(), Error> {
-    if anew {
-        place(disk).wipe();
+    if replace {
+        backup_directory(disk).wipe();
         states.backup = Backup::default();
     }
     let newest = states.newest().clone();
     let backup = &mut states.backup;
-    match testing::back_up_on(store, &place(disk)) {
+    match testing::back_up_on(store, &backup_directory(disk)) {
         Ok(()) => {
-            assert!(
-                !backup.is_acknowledged,
-                "a backup was written over another one"
-            );
+            assert!(!backup.is_acknowledged, "a backup overwrote another one");
             *backup = Backup {
                 may_hold: vec![newest],
                 is_acknowledged: true,
             };
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            assert!(!backup.may_hold.is_empty(), "there is none: {error}");
+            assert!(!backup.may_hold.is_empty(), "there is no backup: {error}");
         }
         Err(error) => {
             if !backup.is_acknowledged {
@@ -91,7 +93,8 @@ pub fn back_up(
     Ok(())
 }
 
-/// Looks at the backup while the disk works, and removes it: it is whole, or was not acknowledged and is no store.
+/// Checks the backup on a working disk, then removes it. The backup must be complete. One that was
+/// not acknowledged may also be missing.
 pub fn check_backup(
     disk: &SimulatedDisk,
     states: &mut States,
@@ -105,28 +108,28 @@ pub fn check_backup(
     if may_hold.is_empty() {
         return;
     }
-    let place = place(disk);
-    let held = match testing::open_on(options().read_only(true), &place) {
+    let backup_directory = backup_directory(disk);
+    let held = match testing::open_on(options().read_only(true), &backup_directory) {
         Ok(copy) => {
             let held = Contents::read(&copy).unwrap();
             assert!(
                 may_hold
                     .iter()
                     .any(|state| held == Contents::of(state, now)),
-                "a backup is of no state: {held:?}"
+                "the backup matches no state of the store: {held:?}"
             );
             held
         }
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-            assert!(!is_acknowledged, "a backup is lost");
+            assert!(!is_acknowledged, "an acknowledged backup is lost");
             Contents::of(&Oracle::default(), now)
         }
     };
-    // Without a backup this makes a new store of what is left there.
-    let copy = testing::open_on(options(), &place).unwrap();
-    check(&copy, &place).unwrap();
+    // Without a backup, this creates a new store over what the failed backup left behind.
+    let copy = testing::open_on(options(), &backup_directory).unwrap();
+    check(&copy, &backup_directory).unwrap();
     assert_eq!(Contents::read(&copy).unwrap(), held);
     copy.close().unwrap();
-    place.wipe();
+    backup_directory.wipe();
 }

@@ -1,4 +1,4 @@
-//! Asking the store, and holding each answer against the map.
+//! Random reads from the store, each compared with the oracle.
 
 use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
@@ -7,10 +7,10 @@ use leadstore::{
     Field, Lead, LeadStore, ListQuery, SearchQuery, TrashQuery, TypoTolerance, ValueFacet,
 };
 
-use super::oracle::{ListWanted, Oracle};
+use super::oracle::{ListRequest, Oracle};
 use super::values::{self, Fields};
 
-/// A store, and the map that it must agree with.
+/// A store, and the oracle that it must agree with.
 pub struct Answers<'a> {
     pub rng: &'a mut Rng,
     pub store: &'a LeadStore,
@@ -19,15 +19,15 @@ pub struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    pub fn check_something(&mut self) {
+    pub fn check_random_answer(&mut self) {
         match self.rng.u32(0..11) {
-            0..9 => self.check_something_stored(),
+            0..9 => self.check_stored_answer(),
             _ => self.check_search(),
         }
     }
 
-    /// Something that the search index has no part in.
-    pub fn check_something_stored(&mut self) {
+    /// Checks a random answer that does not involve the search index.
+    pub fn check_stored_answer(&mut self) {
         match self.rng.u32(0..9) {
             0..2 => self.check_get(),
             2..5 => self.check_list(),
@@ -59,44 +59,50 @@ impl Answers<'_> {
     }
 
     fn check_list(&mut self) {
-        let wanted = ListWanted::random(self.rng, self.oracle);
+        let request = ListRequest::random(self.rng, self.oracle);
         let per_page = self.rng.u32(1..=40);
         let pages = self.oracle.live().count() as u64 / u64::from(per_page) + 2;
         let page = self.rng.u64(1..=pages);
         let query = ListQuery::new()
-            .filter(wanted.filter())
-            .sort(wanted.sort.clone());
+            .filter(request.filter())
+            .sort(request.sort.clone());
         let listed = self
             .store
             .list(&query.clone().page(page).per_page(per_page))
             .unwrap();
-        let (expected, total) =
-            self.oracle
-                .list(&wanted, (page - 1) * u64::from(per_page), per_page as usize);
-        assert_eq!(listed.total, total, "{wanted:?}");
+        let (expected, total) = self.oracle.list(
+            &request,
+            (page - 1) * u64::from(per_page),
+            per_page as usize,
+        );
+        assert_eq!(listed.total, total, "{request:?}");
         assert_eq!(
             listed.items, expected,
-            "{wanted:?} page {page} of {per_page}"
+            "{request:?}, page {page}, {per_page} per page"
         );
         let window = self.store.list(&query.window(3, 7)).unwrap();
         assert_eq!(
             window.items,
-            self.oracle.list(&wanted, 3, 7).0,
-            "{wanted:?}"
+            self.oracle.list(&request, 3, 7).0,
+            "{request:?}"
         );
     }
 
-    /// Follows the cursors of a list to its end, while nothing changes.
+    /// Follows the cursors of a list to its end, without any writes in between.
     fn check_cursors(&mut self) {
-        let wanted = ListWanted::random(self.rng, self.oracle);
+        let request = ListRequest::random(self.rng, self.oracle);
         let query = ListQuery::new()
-            .filter(wanted.filter())
-            .sort(wanted.sort.clone())
+            .filter(request.filter())
+            .sort(request.sort.clone())
             .per_page(self.rng.u32(7..=60));
         let mut page = self.store.list(&query).unwrap();
         let mut followed = Vec::new();
         loop {
-            assert_eq!(page.total, self.oracle.list(&wanted, 0, 0).1, "{wanted:?}");
+            assert_eq!(
+                page.total,
+                self.oracle.list(&request, 0, 0).1,
+                "{request:?}"
+            );
             followed.append(&mut page.items);
             let Some(cursor) = page.next else { break };
             page = self
@@ -105,43 +111,43 @@ impl Answers<'_> {
                 .unwrap();
             assert!(
                 !page.items.is_empty(),
-                "a cursor leads to something: {wanted:?}"
+                "a cursor leads to an empty page: {request:?}"
             );
         }
         assert_eq!(
             followed,
-            self.oracle.list(&wanted, 0, usize::MAX).0,
-            "{wanted:?}"
+            self.oracle.list(&request, 0, usize::MAX).0,
+            "{request:?}"
         );
     }
 
     fn check_count(&mut self) {
-        let wanted = ListWanted::random(self.rng, self.oracle);
-        let (_, total) = self.oracle.list(&wanted, 0, 0);
+        let request = ListRequest::random(self.rng, self.oracle);
+        let (_, total) = self.oracle.list(&request, 0, 0);
         assert_eq!(
-            self.store.count(&wanted.filter()).unwrap(),
+            self.store.count(&request.filter()).unwrap(),
             total,
-            "{wanted:?}"
+            "{request:?}"
         );
         let in_creation_order: Vec<Lead> = self
             .store
-            .leads(&wanted.filter())
+            .leads(&request.filter())
             .collect::<Result<_, _>>()
             .unwrap();
         assert_eq!(
             in_creation_order,
-            self.oracle.in_creation_order(&wanted),
-            "{wanted:?}"
+            self.oracle.in_creation_order(&request),
+            "{request:?}"
         );
     }
 
     fn check_facets(&mut self) {
-        let wanted = ListWanted::random(self.rng, self.oracle);
-        let facets = self.store.facets(&wanted.filter()).unwrap();
+        let request = ListRequest::random(self.rng, self.oracle);
+        let facets = self.store.facets(&request.filter()).unwrap();
         assert_eq!(
             facets.total,
-            self.oracle.list(&wanted, 0, 0).1,
-            "{wanted:?}"
+            self.oracle.list(&request, 0, 0).1,
+            "{request:?}"
         );
         let values = |facets: Vec<ValueFacet>| -> Vec<_> {
             facets
@@ -154,24 +160,24 @@ impl Answers<'_> {
             .into_iter()
             .map(|f| (Some(f.status), f.leads, f.deals, f.deal_value))
             .collect();
-        let divided = [
+        let actual = [
             statuses,
             values(facets.sources),
             values(facets.owners),
             values(facets.tags),
         ];
-        let expected = self.oracle.facets(&wanted).map(|facet| -> Vec<_> {
+        let expected = self.oracle.facets(&request).map(|facet| -> Vec<_> {
             let value = |(without, _, value): (bool, String, String)| (!without).then_some(value);
             facet
                 .into_iter()
                 .map(|(key, (leads, deals, worth))| (value(key), leads, deals, worth))
                 .collect()
         });
-        assert_eq!(divided, expected, "{wanted:?}");
+        assert_eq!(actual, expected, "{request:?}");
     }
 
     fn check_trash(&mut self) {
-        let sort = ListWanted::random_trash_sort(self.rng);
+        let sort = ListRequest::random_trash_sort(self.rng);
         let (page, per_page) = (self.rng.u64(1..5), self.rng.u32(1..30));
         let query = TrashQuery::new()
             .sort(sort.clone())
@@ -198,12 +204,12 @@ impl Answers<'_> {
             2 => vec![Field::CustomField("industry".to_owned())],
             _ => vec![],
         };
-        let mut wanted = if self.rng.bool() {
-            ListWanted::all()
+        let mut request = if self.rng.bool() {
+            ListRequest::all()
         } else {
-            ListWanted::random(self.rng, self.oracle)
+            ListRequest::random(self.rng, self.oracle)
         };
-        wanted.sort = vec![];
+        request.sort = vec![];
         let typos = [
             TypoTolerance::Auto,
             TypoTolerance::Always,
@@ -212,14 +218,14 @@ impl Answers<'_> {
         let query = SearchQuery::new(&*text)
             .fields(fields.clone())
             .typos(typos)
-            .filter(wanted.filter())
+            .filter(request.filter())
             .per_page(100);
         let found = self.store.search(&query).unwrap();
-        let expected = self.oracle.search(&text, &fields, typos, &wanted);
+        let expected = self.oracle.search(&text, &fields, typos, &request);
         assert_eq!(
             found.total,
             expected.len() as u64,
-            "{text:?} in {fields:?}, {wanted:?}"
+            "{text:?} in {fields:?}, {request:?}"
         );
         let leads: Vec<&Lead> = found.items.iter().map(|hit| &hit.lead).collect();
         assert_eq!(
@@ -229,7 +235,7 @@ impl Answers<'_> {
         );
         assert!(
             found.items.iter().all(|hit| !hit.matches.is_empty()),
-            "a hit says where: {text:?}"
+            "hit without a match: {text:?}"
         );
     }
 
@@ -238,12 +244,12 @@ impl Answers<'_> {
             assert_eq!(self.store.get(id).unwrap(), self.oracle.get(id));
         }
         for sort in values::SORTS {
-            let wanted = ListWanted::all().sorted_by(sort);
+            let request = ListRequest::all().sorted_by(sort);
             let snapshot = self.store.snapshot().unwrap();
             let mut paged = Vec::new();
             for page in 1.. {
                 let query = ListQuery::new()
-                    .sort(wanted.sort.clone())
+                    .sort(request.sort.clone())
                     .page(page)
                     .per_page(31);
                 let listed = snapshot.list(&query).unwrap();
@@ -252,14 +258,14 @@ impl Answers<'_> {
                 }
                 paged.extend(listed);
             }
-            assert_eq!(paged, self.oracle.list(&wanted, 0, usize::MAX).0, "{sort}");
+            assert_eq!(paged, self.oracle.list(&request, 0, usize::MAX).0, "{sort}");
         }
         for word in values::WORDS {
             let found = self.store.search(&SearchQuery::new(*word)).unwrap();
             assert_eq!(
                 found.total,
                 self.oracle
-                    .search(word, &[], TypoTolerance::Auto, &ListWanted::all())
+                    .search(word, &[], TypoTolerance::Auto, &ListRequest::all())
                     .len() as u64,
                 "{word}"
             );

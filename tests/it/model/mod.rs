@@ -1,4 +1,5 @@
-//! Random operations on a store and on a plain map beside it. Every answer of the store must be the map's.
+//! Random operations on a store and on an oracle, which is a plain map. Every answer of the store
+//! must match that of the oracle.
 
 mod answers;
 pub mod oracle;
@@ -12,36 +13,44 @@ use leadstore::{Error, ErrorKind, Filter, Lead, LeadId, LeadPatch, ListQuery, Ne
 
 use crate::support::{self, TestStore};
 pub use answers::Answers;
-use oracle::{ListWanted, Oracle};
+use oracle::{ListRequest, Oracle};
 use values::Fields;
 
-/// How the clock behaves while leads are created.
+/// The behavior of the clock while leads are created.
 #[derive(Clone, Copy, PartialEq)]
-enum Time {
+enum ClockMode {
     Forward,
-    AnyWay,
+    Random,
 }
 
 #[test]
-fn every_answer_is_that_of_a_plain_map() {
-    run(TestStore::new(), Time::Forward, 7_000 * support::scale());
+fn answers_match_a_plain_map() {
+    run(
+        TestStore::new(),
+        ClockMode::Forward,
+        7_000 * support::scale(),
+    );
 }
 
 #[test]
-fn every_answer_is_that_of_a_plain_map_while_checkpoints_go_on() {
+fn answers_match_a_plain_map_during_checkpoints() {
     run(
         TestStore::with_cache_bytes(512 << 10),
-        Time::Forward,
+        ClockMode::Forward,
         2_000 * support::scale(),
     );
 }
 
 #[test]
-fn every_answer_is_that_of_a_plain_map_when_leads_come_in_random_order_of_creation_time() {
-    run(TestStore::new(), Time::AnyWay, 2_000 * support::scale());
+fn answers_match_a_plain_map_with_random_creation_times() {
+    run(
+        TestStore::new(),
+        ClockMode::Random,
+        2_000 * support::scale(),
+    );
 }
 
-fn run(test: TestStore, time: Time, operations: usize) {
+fn run(test: TestStore, time: ClockMode, operations: usize) {
     let mut driver = Driver {
         rng: Rng::with_seed(support::seed()),
         test,
@@ -51,14 +60,14 @@ fn run(test: TestStore, time: Time, operations: usize) {
     };
     for step in 0..operations {
         driver.step();
-        driver.answers().check_something();
+        driver.answers().check_random_answer();
         if step % 1_000 == 999 || step + 1 == operations {
             driver.answers().check_everything();
         }
     }
     assert!(
         driver.oracle.live().count() > 20,
-        "the run must have had leads to work on"
+        "the run had too few leads"
     );
 }
 
@@ -66,24 +75,24 @@ struct Driver {
     rng: Rng,
     test: TestStore,
     oracle: Oracle,
-    time: Time,
-    /// The latest time that the clock has shown before it was set.
+    time: ClockMode,
+    /// The latest time that the clock has shown before a jump.
     latest: leadstore::chrono::DateTime<Utc>,
 }
 
 impl Driver {
     fn step(&mut self) {
         self.pass_time();
-        // Fewer creations the more leads there are, so that their number settles.
-        let crowded = self.oracle.live().count() > 250;
+        // With more than 250 leads fewer are created, so that their number levels off.
+        let is_full = self.oracle.live().count() > 250;
         match self.rng.u32(0..100) {
-            0..30 if !crowded => self.create(),
+            0..30 if !is_full => self.create(),
             0..55 => self.update(),
             55..70 => self.delete(),
             70..80 => self.restore(),
             80..84 => self.purge(),
             84 => self.empty_trash(),
-            85..90 => self.several_in_a_transaction(),
+            85..90 => self.run_transaction(),
             90 => self.sweep(),
             91 if self.rng.u32(0..4) == 0 => self.test.reopen(),
             92 if self.rng.u32(0..8) == 0 => self.test.store.reopen().unwrap(),
@@ -101,11 +110,11 @@ impl Driver {
         };
         self.test.clock.advance(Duration::from_millis(millis));
         match self.time {
-            Time::Forward if self.rng.u32(0..200) == 0 => {
+            ClockMode::Forward if self.rng.u32(0..200) == 0 => {
                 let seconds = self.rng.i64(1..400);
                 self.jump(-seconds);
             }
-            Time::AnyWay if self.rng.u32(0..3) > 0 => {
+            ClockMode::Random if self.rng.u32(0..3) > 0 => {
                 let hours = self.rng.i64(-20..20);
                 self.jump(hours * 3_600);
             }
@@ -117,7 +126,8 @@ impl Driver {
         let now = self.now();
         self.latest = self.latest.max(now);
         let then = now + TimeDelta::seconds(seconds);
-        // What has expired may have been swept, and does not come back when the clock is set back; the map cannot tell.
+        // An expired lead may have been swept, so it does not come back when the clock is set back.
+        // The oracle does not model that.
         if !self.oracle.expires_between(then, self.latest) {
             self.test.clock.set(then);
         }
@@ -137,12 +147,12 @@ impl Driver {
             id,
             created.as_ref().ok().map(|lead| lead.id),
         );
-        same(created, expected);
+        assert_same(created, expected);
     }
 
     fn new_lead(&mut self) -> (NewLead, Fields, Option<LeadId>) {
         let fields = Fields::random(&mut self.rng);
-        // Now and then an id that exists, or one of the caller's own.
+        // Sometimes an id that exists, or a new one chosen by the caller.
         let id = match self.rng.u32(0..20) {
             0 => self.oracle.any_id(&mut self.rng),
             1 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
@@ -155,7 +165,7 @@ impl Driver {
     fn update(&mut self) {
         let Some(id) = self.some_id() else { return };
         let (patch, change) = self.patch();
-        same(
+        assert_same(
             self.test.store.update(id, patch),
             self.oracle.update(self.now(), id, &change.0, change.1),
         );
@@ -179,14 +189,14 @@ impl Driver {
             .store
             .delete(id)
             .map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
-        same(deleted, self.oracle.delete(self.now(), id));
+        assert_same(deleted, self.oracle.delete(self.now(), id));
     }
 
     fn restore(&mut self) {
         let Some(id) = self.trashed_or_some_id() else {
             return;
         };
-        same(
+        assert_same(
             self.test.store.restore(id),
             self.oracle.restore(self.now(), id),
         );
@@ -196,7 +206,7 @@ impl Driver {
         let Some(id) = self.trashed_or_some_id() else {
             return;
         };
-        same(self.test.store.purge(id), self.oracle.purge(self.now(), id));
+        assert_same(self.test.store.purge(id), self.oracle.purge(self.now(), id));
     }
 
     fn empty_trash(&mut self) {
@@ -205,12 +215,14 @@ impl Driver {
     }
 
     fn sweep(&mut self) {
-        // It shows in nothing but the space it frees, whether or not the clock lets it run.
+        // A sweep only frees space and changes no answer, whether or not the clock allows it to
+        // run.
         leadstore::testing::sweep(&self.test.store).unwrap();
     }
 
-    /// Creations, updates and deletions in one transaction, which half of the time is given up at its end.
-    fn several_in_a_transaction(&mut self) {
+    /// Runs creates, updates and deletes in one transaction, which is aborted at its end half of
+    /// the time.
+    fn run_transaction(&mut self) {
         let now = self.now();
         let before = self.oracle.clone();
         let mut planned = Vec::new();
@@ -218,12 +230,12 @@ impl Driver {
             let id = self.some_id();
             planned.push((self.rng.u32(0..3), self.new_lead(), self.patch(), id));
         }
-        let gives_up = self.rng.bool();
+        let aborts = self.rng.bool();
         let oracle = &mut self.oracle;
         let outcome = self.test.store.transaction(|t| {
-            for (kind, (new, fields, wanted), (patch, change), id) in planned {
+            for (kind, (new, fields, requested_id), (patch, change), id) in planned {
                 match (kind, id) {
-                    (1, Some(id)) => same(
+                    (1, Some(id)) => assert_same(
                         t.update(id, patch),
                         oracle.update(now, id, &change.0, change.1),
                     ),
@@ -231,27 +243,30 @@ impl Driver {
                         let deleted = t
                             .delete(id)
                             .map(|trashed| (trashed.lead, trashed.deleted_at, trashed.expires_at));
-                        same(deleted, oracle.delete(now, id));
+                        assert_same(deleted, oracle.delete(now, id));
                     }
                     _ => {
                         let created = t.create(new);
-                        let made = created.as_ref().ok().map(|lead| lead.id);
-                        same(created, oracle.create(now, fields, wanted, made));
+                        let assigned_id = created.as_ref().ok().map(|lead| lead.id);
+                        assert_same(
+                            created,
+                            oracle.create(now, fields, requested_id, assigned_id),
+                        );
                     }
                 }
             }
-            // The transaction sees what it has written.
+            // The transaction sees its own writes.
             let query = ListQuery::new().per_page(100);
             let seen: Vec<Lead> = t.list(&query)?.items;
-            assert_eq!(seen, oracle.list(&ListWanted::all(), 0, 100).0);
+            assert_eq!(seen, oracle.list(&ListRequest::all(), 0, 100).0);
             assert_eq!(t.count(&Filter::new())?, oracle.live().count() as u64);
-            if gives_up {
-                Err(Error::abort("enough"))
+            if aborts {
+                Err(Error::abort("aborted by the test"))
             } else {
                 Ok(())
             }
         });
-        if gives_up {
+        if aborts {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Aborted);
             self.oracle = before;
         } else {
@@ -269,7 +284,7 @@ impl Driver {
         }
     }
 
-    /// Mostly the id of a live lead, now and then one that is not there or in the trash.
+    /// Returns mostly the id of a live lead, sometimes one that does not exist or is in the trash.
     fn some_id(&mut self) -> Option<LeadId> {
         match self.rng.u32(0..12) {
             0 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
@@ -290,11 +305,14 @@ impl Driver {
     }
 }
 
-/// Equal results, or errors of the same kind.
-fn same<T: PartialEq + std::fmt::Debug>(actual: Result<T, Error>, expected: Result<T, ErrorKind>) {
+/// Asserts that both results are equal, or errors of one kind.
+fn assert_same<T: PartialEq + std::fmt::Debug>(
+    actual: Result<T, Error>,
+    expected: Result<T, ErrorKind>,
+) {
     match (actual, expected) {
         (Ok(actual), Ok(expected)) => assert_eq!(actual, expected),
         (Err(error), Err(kind)) => assert_eq!(error.kind(), kind, "{error}"),
-        (actual, expected) => panic!("{actual:?} is not {expected:?}"),
+        (actual, expected) => panic!("the store returned {actual:?}, expected {expected:?}"),
     }
 }

@@ -1,5 +1,6 @@
-//! The plain map, and what the store must answer according to it. It shares no code with the store but what makes words
-//! of text for searches: even the folding of sort keys is its own, for the letters that `values` uses.
+//! The oracle: a plain map that returns the answer expected of the store. It shares no code with
+//! the store except the analyzer, which the expected searches use. Even case folding for sort keys
+//! is implemented here, for the letters in `values`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -14,14 +15,14 @@ use leadstore::{
 };
 
 use super::values::{self, Fields};
-use crate::brute_force::Searched;
+use crate::brute_force::BruteForceSearch;
 
 type Time = DateTime<Utc>;
 type Trashed = (Lead, Time, Time);
 
 #[derive(Clone, Default)]
 pub struct Oracle {
-    /// Shared, since the states of a store differ in few of them.
+    /// In `Arc`s, because the states of a store differ in few entries.
     entries: BTreeMap<LeadId, Arc<Entry>>,
     created: u64,
     newest: Option<Time>,
@@ -35,37 +36,40 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_gone(&self, now: Time) -> bool {
+    fn has_expired(&self, now: Time) -> bool {
         self.trash.is_some_and(|(_, expires_at)| expires_at <= now)
     }
 }
 
-/// For each facet its values, those without one last, by their folded form and then as they are: how many leads, how
-/// many deals, what they are worth.
-pub type Divided = [BTreeMap<(bool, String, String), (u64, u64, Decimal)>; 4];
+/// The facets by status, source, owner and tag. Each maps a value to its number of leads, number of
+/// deals and total deal value. The key is `(is_missing, folded value, value)`, so leads without a
+/// value come last.
+pub type FacetCounts = [BTreeMap<(bool, String, String), (u64, u64, Decimal)>; 4];
 
 impl Oracle {
     pub fn create(
         &mut self,
         now: Time,
         fields: Fields,
-        wanted: Option<LeadId>,
-        made: Option<LeadId>,
+        requested: Option<LeadId>,
+        assigned: Option<LeadId>,
     ) -> Result<Lead, ErrorKind> {
         let clash = |entry: &Entry| {
-            Some(entry.lead.id) == wanted
+            Some(entry.lead.id) == requested
                 || (fields.external_id.is_some() && entry.lead.external_id == fields.external_id)
         };
         if self
             .entries
             .values()
-            .any(|entry| clash(entry) && !entry.is_gone(now))
+            .any(|entry| clash(entry) && !entry.has_expired(now))
         {
             return Err(ErrorKind::AlreadyExists);
         }
         self.entries.retain(|_, entry| !clash(entry));
-        let id = wanted.or(made).expect("the store made an id");
-        let created_at = self.held(now);
+        let id = requested
+            .or(assigned)
+            .expect("the store should have assigned an id");
+        let created_at = self.clamped_now(now);
         let mut lead = blank_lead();
         lead.id = id;
         lead.name = fields.name;
@@ -147,13 +151,13 @@ impl Oracle {
             if self
                 .entries
                 .values()
-                .any(|entry| clash(entry) && !entry.is_gone(now))
+                .any(|entry| clash(entry) && !entry.has_expired(now))
             {
                 return Err(ErrorKind::AlreadyExists);
             }
             self.entries.retain(|_, entry| !clash(entry));
         }
-        lead.updated_at = self.held(now).max(before.updated_at);
+        lead.updated_at = self.clamped_now(now).max(before.updated_at);
         lead.version = Version::new(before.version.get() + 1);
         self.entry_mut(id).lead = lead.clone();
         Ok(lead)
@@ -169,11 +173,11 @@ impl Oracle {
 
     pub fn restore(&mut self, now: Time, id: LeadId) -> Result<Lead, ErrorKind> {
         self.trashed_entry(now, id)?;
-        let held = self.held(now);
+        let clamped_now = self.clamped_now(now);
         let entry = self.entry_mut(id);
         entry.trash = None;
         entry.lead.version = Version::new(entry.lead.version.get() + 1);
-        entry.lead.updated_at = held.max(entry.lead.updated_at);
+        entry.lead.updated_at = clamped_now.max(entry.lead.updated_at);
         Ok(entry.lead.clone())
     }
 
@@ -186,7 +190,7 @@ impl Oracle {
     pub fn empty_trash(&mut self, now: Time) -> u64 {
         let before = self.entries.len();
         self.entries
-            .retain(|_, entry| entry.trash.is_none() || entry.is_gone(now));
+            .retain(|_, entry| entry.trash.is_none() || entry.has_expired(now));
         (before - self.entries.len()) as u64
     }
 
@@ -204,7 +208,10 @@ impl Oracle {
     }
 
     pub fn get_trashed(&self, now: Time, id: LeadId) -> Option<Trashed> {
-        let entry = self.entries.get(&id).filter(|entry| !entry.is_gone(now))?;
+        let entry = self
+            .entries
+            .get(&id)
+            .filter(|entry| !entry.has_expired(now))?;
         entry
             .trash
             .map(|(deleted_at, expires_at)| (entry.lead.clone(), deleted_at, expires_at))
@@ -234,7 +241,7 @@ impl Oracle {
             .collect()
     }
 
-    /// Whether a lead in the trash expires after `from` and not after `to`.
+    /// Returns true if a lead in the trash expires after `from` and no later than `to`.
     pub fn expires_between(&self, from: Time, to: Time) -> bool {
         let expiries = self.entries.values().filter_map(|entry| entry.trash);
         expiries
@@ -242,19 +249,19 @@ impl Oracle {
             .any(|(_, expires_at)| from < expires_at && expires_at <= to)
     }
 
-    /// The wanted part of a list, and its total.
-    pub fn list(&self, wanted: &ListWanted, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
+    /// Returns `limit` leads of a list from `offset` on, and the total.
+    pub fn list(&self, requested: &ListRequest, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
         let mut found: Vec<&Entry> = self
             .entries()
-            .filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead))
+            .filter(|entry| entry.trash.is_none() && requested.selects(&entry.lead))
             .collect();
         let newest_first = vec![Sort::desc(SortKey::CreatedAt)];
         sort(
             &mut found,
-            if wanted.sort.is_empty() {
+            if requested.sort.is_empty() {
                 &newest_first
             } else {
-                &wanted.sort
+                &requested.sort
             },
         );
         let total = found.len() as u64;
@@ -269,10 +276,10 @@ impl Oracle {
         )
     }
 
-    pub fn in_creation_order(&self, wanted: &ListWanted) -> Vec<Lead> {
+    pub fn in_creation_order(&self, requested: &ListRequest) -> Vec<Lead> {
         let mut found: Vec<&Entry> = self
             .entries()
-            .filter(|entry| entry.trash.is_none() && wanted.wants(&entry.lead))
+            .filter(|entry| entry.trash.is_none() && requested.selects(&entry.lead))
             .collect();
         found.sort_by_key(|entry| entry.order);
         found.into_iter().map(|entry| entry.lead.clone()).collect()
@@ -287,7 +294,7 @@ impl Oracle {
     ) -> (Vec<Trashed>, u64) {
         let mut found: Vec<&Entry> = self
             .entries()
-            .filter(|entry| entry.trash.is_some() && !entry.is_gone(now))
+            .filter(|entry| entry.trash.is_some() && !entry.has_expired(now))
             .collect();
         let last_deleted_first = [Sort::desc(SortKey::DeletedAt)];
         sort(
@@ -315,11 +322,12 @@ impl Oracle {
         )
     }
 
-    /// How the wanted leads divide: by status with the sum of their deals, by source, owner and tag.
-    pub fn facets(&self, wanted: &ListWanted) -> Divided {
-        let leads = self.list(wanted, 0, usize::MAX).0;
-        let mut divided: Divided = Default::default();
-        let [statuses, sources, owners, tags] = &mut divided;
+    /// Counts the selected leads by status with the sum of their deals, and by source, owner and
+    /// tag.
+    pub fn facets(&self, requested: &ListRequest) -> FacetCounts {
+        let leads = self.list(requested, 0, usize::MAX).0;
+        let mut counts: FacetCounts = Default::default();
+        let [statuses, sources, owners, tags] = &mut counts;
         let key = |value: &str| (false, fold(value), value.to_owned());
         let without = || (true, String::new(), String::new());
         for lead in &leads {
@@ -339,23 +347,23 @@ impl Oracle {
                 .iter()
                 .for_each(|tag| tags.entry(key(tag)).or_default().0 += 1);
         }
-        divided
+        counts
     }
 
-    /// What a search must find, in order.
+    /// Returns the expected hits of a search, in order.
     pub fn search(
         &self,
         text: &str,
         fields: &[Field],
         typos: TypoTolerance,
-        wanted: &ListWanted,
+        requested: &ListRequest,
     ) -> Vec<Lead> {
-        let newest_first = self.list(wanted, 0, usize::MAX).0;
-        let found = Searched::new(&newest_first).search(text, fields, typos);
+        let newest_first = self.list(requested, 0, usize::MAX).0;
+        let found = BruteForceSearch::new(&newest_first).search(text, fields, typos);
         found.into_iter().map(|(lead, _)| lead.clone()).collect()
     }
 
-    fn held(&self, now: Time) -> Time {
+    fn clamped_now(&self, now: Time) -> Time {
         match self.newest {
             Some(newest) if now < newest && newest - now <= TimeDelta::minutes(5) => newest,
             _ => now,
@@ -373,7 +381,7 @@ impl Oracle {
     fn live_entry(&self, now: Time, id: LeadId) -> Result<&Entry, ErrorKind> {
         match self.entries.get(&id) {
             Some(entry) if entry.trash.is_none() => Ok(entry),
-            Some(entry) if !entry.is_gone(now) => Err(ErrorKind::InTrash),
+            Some(entry) if !entry.has_expired(now) => Err(ErrorKind::InTrash),
             _ => Err(ErrorKind::NotFound),
         }
     }
@@ -381,7 +389,7 @@ impl Oracle {
     fn trashed_entry(&self, now: Time, id: LeadId) -> Result<&Entry, ErrorKind> {
         match self.entries.get(&id) {
             Some(entry) if entry.trash.is_none() => Err(ErrorKind::NotInTrash),
-            Some(entry) if !entry.is_gone(now) => Ok(entry),
+            Some(entry) if !entry.has_expired(now) => Ok(entry),
             _ => Err(ErrorKind::NotFound),
         }
     }
@@ -395,7 +403,7 @@ fn check_version(lead: &Lead, expected: Option<Version>) -> Result<(), ErrorKind
     }
 }
 
-/// A lead to fill in: the type has no constructor outside of its crate.
+/// Returns a lead to fill in, because `Lead` has no public constructor.
 fn blank_lead() -> Lead {
     static BLANK: std::sync::OnceLock<Lead> = std::sync::OnceLock::new();
     BLANK
@@ -408,9 +416,9 @@ fn blank_lead() -> Lead {
         .clone()
 }
 
-/// What a list query asks for.
+/// The filter and sort order of a list query.
 #[derive(Clone, Debug)]
-pub struct ListWanted {
+pub struct ListRequest {
     statuses: Vec<String>,
     sources: Vec<String>,
     owners: Vec<String>,
@@ -422,7 +430,7 @@ pub struct ListWanted {
     pub sort: Vec<Sort>,
 }
 
-impl ListWanted {
+impl ListRequest {
     pub fn all() -> Self {
         Self {
             statuses: vec![],
@@ -438,33 +446,33 @@ impl ListWanted {
     }
 
     pub fn random(rng: &mut Rng, oracle: &Oracle) -> Self {
-        let mut wanted = Self::all();
+        let mut requested = Self::all();
         for _ in 0..rng.usize(0..4) {
             let fields = Fields::random(rng);
             match rng.u32(0..8) {
-                0 => wanted.statuses.extend(fields.status),
-                1 => wanted.sources.extend(fields.source),
-                2 => wanted.owners.extend(fields.owner_id),
-                3 => wanted.unassigned = true,
-                4 => wanted.tags.extend(fields.tags.first().cloned()),
-                5 => wanted.created = some_time(rng, oracle).zip(some_time(rng, oracle)),
-                6 => wanted.updated = some_time(rng, oracle),
-                _ => wanted.deal_value = fields.deal_value.zip(Fields::random(rng).deal_value),
+                0 => requested.statuses.extend(fields.status),
+                1 => requested.sources.extend(fields.source),
+                2 => requested.owners.extend(fields.owner_id),
+                3 => requested.unassigned = true,
+                4 => requested.tags.extend(fields.tags.first().cloned()),
+                5 => requested.created = random_time(rng, oracle).zip(random_time(rng, oracle)),
+                6 => requested.updated = random_time(rng, oracle),
+                _ => requested.deal_value = fields.deal_value.zip(Fields::random(rng).deal_value),
             }
         }
-        while wanted.sort.len() < 3 && rng.u32(0..3) > 0 {
+        while requested.sort.len() < 3 && rng.u32(0..3) > 0 {
             let sort: Sort = values::SORTS[rng.usize(..values::SORTS.len())]
                 .parse()
                 .unwrap();
-            if wanted
+            if requested
                 .sort
                 .iter()
                 .all(|earlier| earlier.key() != sort.key())
             {
-                wanted.sort.push(sort);
+                requested.sort.push(sort);
             }
         }
-        wanted
+        requested
     }
 
     pub fn sorted_by(self, sort: &str) -> Self {
@@ -503,9 +511,9 @@ impl ListWanted {
         filter
     }
 
-    fn wants(&self, lead: &Lead) -> bool {
-        let any = |wanted: &[String], value: Option<&String>| {
-            wanted.is_empty() || value.is_some_and(|v| wanted.contains(v))
+    fn selects(&self, lead: &Lead) -> bool {
+        let any = |requested: &[String], value: Option<&String>| {
+            requested.is_empty() || value.is_some_and(|v| requested.contains(v))
         };
         let owner = match &lead.owner_id {
             None => self.unassigned || self.owners.is_empty(),
@@ -527,7 +535,7 @@ impl ListWanted {
     }
 }
 
-fn some_time(rng: &mut Rng, oracle: &Oracle) -> Option<Time> {
+fn random_time(rng: &mut Rng, oracle: &Oracle) -> Option<Time> {
     let times: Vec<Time> = oracle.live().map(|lead| lead.created_at).collect();
     (!times.is_empty())
         .then(|| times[rng.usize(..times.len())] + TimeDelta::nanoseconds(rng.i64(-2_000..2_000)))
@@ -578,11 +586,11 @@ fn key(entry: &Entry, by: SortKey) -> Option<Key> {
         SortKey::Source => lead.source.as_ref().map(text),
         SortKey::OwnerId => lead.owner_id.as_ref().map(text),
         SortKey::DealValue => lead.deal_value.map(Key::Number),
-        _ => unreachable!("a sort key that the model does not know"),
+        _ => unreachable!("the model does not know this sort key"),
     }
 }
 
-/// Folding for the letters in `values`.
+/// Folds the letters that occur in `values`.
 fn fold(text: &str) -> String {
     let mut folded = String::new();
     for c in text.to_lowercase().chars() {

@@ -1,4 +1,5 @@
-//! Random fields from small pools, so that values meet; and what people type to find them.
+//! Random field values from small pools, so that values collide, and queries that users would type
+//! to find them.
 
 use fastrand::Rng;
 use leadstore::rust_decimal::Decimal;
@@ -121,7 +122,7 @@ pub fn random_query(rng: &mut Rng) -> String {
     format!("{one} {}", WORDS[rng.usize(..WORDS.len())])
 }
 
-/// The fields of a lead, absent ones as `None`.
+/// The fields of a lead. Absent fields are `None`.
 #[derive(Clone, Debug)]
 pub struct Fields {
     pub external_id: Option<String>,
@@ -171,7 +172,7 @@ impl Fields {
     }
 
     pub fn new_lead(&self) -> NewLead {
-        // Blanks around and blank values must make no difference.
+        // Surrounding whitespace and blank values must make no difference.
         let mut new = NewLead::new(format!(" {} ", self.name)).tags(self.tags.clone());
         new = new.company(self.company.as_deref().unwrap_or("  "));
         new = self.external_id.iter().fold(new, NewLead::external_id);
@@ -194,8 +195,8 @@ impl Fields {
         }
     }
 
-    /// A patch that sets what is there, and clears some of what is not: the e-mail, the company, the owner, the
-    /// industry.
+    /// Returns a patch that sets the fields that are present. Of the absent fields, it clears the
+    /// e-mail, the company, the owner and the industry.
     pub fn patch(&self) -> LeadPatch {
         let mut patch = LeadPatch::new().name(&*self.name).tags(self.tags.clone());
         patch = self.external_id.iter().fold(patch, LeadPatch::external_id);

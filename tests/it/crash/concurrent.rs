@@ -1,6 +1,7 @@
-//! Crashes while several threads write, in common commits, and others read. What happens is not the same with each run of
-//! a seed, but what must hold is: of each thread every write that it saw acknowledged is there, the one that failed whole
-//! or not at all, and none without those before it.
+//! Crashes and disk faults while several threads write in group commits and others read. The
+//! interleaving differs between runs with the same seed, but for each thread the invariants are
+//! fixed: every write that was acknowledged to it is there, the one that failed is there completely
+//! or not at all, and no write is there without those before it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,18 +18,18 @@ use crate::support;
 
 const WRITERS: usize = 4;
 const READERS: usize = 2;
-/// The most that a thread writes in one process.
-const MOST_WRITES: u64 = 60;
+/// Exclusive upper bound of the number of writes of one thread in one process.
+const WRITES_MAX: u64 = 60;
 
 #[test]
-fn no_thread_loses_an_acknowledged_write_where_several_write_when_the_disk_fails_or_stops() {
+fn concurrent_writers_keep_acknowledged_writes_after_faults() {
     let seed = support::seed();
     let (mut writes, mut failed) = (0, 0);
     for seed in (0..30 * support::scale() as u64).map(|run| seed.wrapping_add(run)) {
-        let _told = Told(seed);
-        let company = Company::new(seed).go();
-        writes += company.writes;
-        failed += company.failed;
+        let _print_seed = PrintSeedOnPanic(seed);
+        let run = ConcurrentRun::new(seed).go();
+        writes += run.writes;
+        failed += run.failed;
     }
     println!("{writes} writes, of which {failed} failed");
     assert!(
@@ -37,10 +38,10 @@ fn no_thread_loses_an_acknowledged_write_where_several_write_when_the_disk_fails
     );
 }
 
-/// Tells the seed of a run that fails.
-struct Told(u64);
+/// Prints the seed of a run that panics.
+struct PrintSeedOnPanic(u64);
 
-impl Drop for Told {
+impl Drop for PrintSeedOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!(
@@ -51,8 +52,8 @@ impl Drop for Told {
     }
 }
 
-/// The life of one store through several processes of several threads.
-struct Company {
+/// The life of one store across several processes with several threads each.
+struct ConcurrentRun {
     rng: Rng,
     disk: SimulatedDisk,
     options: OpenOptions,
@@ -63,7 +64,7 @@ struct Company {
     failed: u64,
 }
 
-impl Company {
+impl ConcurrentRun {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let disk = SimulatedDisk::new(rng.u64(..));
@@ -101,7 +102,7 @@ impl Company {
     fn go(mut self) -> Self {
         for _ in 0..self.rng.u32(1..5) {
             self.process();
-            // A sync that failed loses what a power cut would.
+            // A failed sync can lose whatever a power cut can lose.
             let mut may_lose = self.disk.has_failed() && !self.disk.has_stopped();
             if self.rng.bool() {
                 self.disk = self.disk.process_killed();
@@ -115,8 +116,8 @@ impl Company {
             }
         }
         let store = testing::open_on(self.options.clone(), &self.disk).unwrap();
-        self.recognise(&store).unwrap();
-        let report = store.check(|_, _| ()).unwrap();
+        self.identify_state(&store).unwrap();
+        let report = store.check(|_| ()).unwrap();
         assert!(report.is_ok(), "{:?}", report.problems);
         if self.is_searched {
             let leads: usize = self
@@ -133,44 +134,44 @@ impl Company {
         self
     }
 
-    /// One process, in which a store that has failed may be reopened.
+    /// Runs one process. If the store fails, it may be reopened.
     fn process(&mut self) {
-        self.plan_a_fault();
+        self.inject_random_fault();
         let store = match testing::open_on(self.options.clone(), &self.disk) {
             Ok(store) => store,
-            Err(error) => return expect_failed(&self.disk, &error),
+            Err(error) => return assert_disk_failed(&self.disk, &error),
         };
-        match self.recognise(&store) {
+        match self.identify_state(&store) {
             Ok(()) => self.work(&store),
-            Err(error) => expect_failed(&self.disk, &error),
+            Err(error) => assert_disk_failed(&self.disk, &error),
         }
         if self.disk.has_failed() && !self.disk.has_stopped() && self.rng.bool() {
             self.disk.clear_fault();
             store.reopen().unwrap();
-            self.recognise(&store).unwrap();
-            self.plan_a_fault();
+            self.identify_state(&store).unwrap();
+            self.inject_random_fault();
             self.work(&store);
         }
     }
 
-    fn plan_a_fault(&mut self) {
-        let most = self.rng.choice([30, 300, 900]).unwrap();
+    fn inject_random_fault(&mut self) {
+        let limit = self.rng.choice([30, 300, 900]).unwrap();
         let faults = [Fault::Error, Fault::Full, Fault::Broken, Fault::ReadError];
         let fault = if self.rng.bool() {
             Fault::Stop
         } else {
             self.rng.choice(faults).unwrap()
         };
-        self.disk.inject(self.rng.u64(0..most), fault);
+        self.disk.inject(self.rng.u64(0..limit), fault);
     }
 
-    fn recognise(&mut self, store: &LeadStore) -> Result<(), Error> {
+    fn identify_state(&mut self, store: &LeadStore) -> Result<(), Error> {
         self.writers
             .iter_mut()
-            .try_for_each(|writer| writer.recognise(store))
+            .try_for_each(|writer| writer.identify_state(store))
     }
 
-    /// All threads at once, until each writer has written enough or failed.
+    /// Runs all threads until each writer has finished its writes or failed.
     fn work(&mut self, store: &LeadStore) {
         let writing = AtomicUsize::new(self.writers.len());
         let (disk, writing, rng) = (&self.disk, &writing, &mut self.rng);
@@ -179,16 +180,16 @@ impl Company {
                 .writers
                 .iter_mut()
                 .map(|writer| {
-                    let most = rng.u64(1..MOST_WRITES);
+                    let limit = rng.u64(1..WRITES_MAX);
                     scope.spawn(move || {
-                        let _counted = Counted(writing);
-                        for writes in 1..=most {
+                        let _decrement = DecrementOnDrop(writing);
+                        for writes in 1..=limit {
                             if let Err(error) = writer.write(store) {
-                                expect_failed(disk, &error);
+                                assert_disk_failed(disk, &error);
                                 return (writes, 1);
                             }
                         }
-                        (most, 0)
+                        (limit, 0)
                     })
                 })
                 .collect();
@@ -196,7 +197,7 @@ impl Company {
                 scope.spawn(move || {
                     while writing.load(Ordering::Acquire) > 0 {
                         if let Err(error) = read(store) {
-                            return expect_failed(disk, &error);
+                            return assert_disk_failed(disk, &error);
                         }
                     }
                 });
@@ -210,28 +211,29 @@ impl Company {
     }
 }
 
-/// One of those that are at work, until it ends or panics.
-struct Counted<'a>(&'a AtomicUsize);
+/// Decrements the number of working threads on drop, including on panic.
+struct DecrementOnDrop<'a>(&'a AtomicUsize);
 
-impl Drop for Counted<'_> {
+impl Drop for DecrementOnDrop<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// A failure must come from the disk, and say so.
-fn expect_failed(disk: &SimulatedDisk, error: &Error) {
-    assert!(disk.has_failed(), "the disk is fine: {error}");
+/// Asserts that the disk caused a failure and that it is reported as an I/O error.
+fn assert_disk_failed(disk: &SimulatedDisk, error: &Error) {
+    assert!(disk.has_failed(), "failed without a disk fault: {error}");
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
 }
 
-/// What holds in every state: pairs are written together, and what is counted is there.
+/// Checks the invariants of every state: pairs are written atomically, and the count matches the
+/// leads.
 fn read(store: &LeadStore) -> Result<(), Error> {
     let snapshot = store.snapshot()?;
     assert_eq!(
         snapshot.count(&Filter::new().tag("pair"))? % 2,
         0,
-        "half a transaction"
+        "half of a transaction is visible"
     );
     let leads = snapshot
         .leads(&Filter::new())
@@ -240,18 +242,18 @@ fn read(store: &LeadStore) -> Result<(), Error> {
     Ok(())
 }
 
-/// The name and the version of each lead of one thread.
-type Own = BTreeMap<LeadId, (String, u64)>;
+/// Name and version of each lead of one thread.
+type OwnLeads = BTreeMap<LeadId, (String, u64)>;
 
-/// A thread that writes, with what the store may hold of it.
+/// A thread that writes, with the states that the store may contain for it.
 struct Writer {
     name: String,
     rng: Rng,
-    /// What it held for certain once, then the states that were acknowledged since.
-    acknowledged: Vec<Own>,
-    /// The state after a write of which it is not known whether it was committed.
-    unknown: Option<Own>,
-    /// Whether the newest of these may be lost.
+    /// The last state that is known to be durable, then the states acknowledged since.
+    acknowledged: Vec<OwnLeads>,
+    /// The state after a write whose outcome is unknown.
+    unknown: Option<OwnLeads>,
+    /// True if the newest of the acknowledged states may be lost.
     may_lose: bool,
 }
 
@@ -260,24 +262,24 @@ impl Writer {
         Self {
             name: format!("writer{number}"),
             rng,
-            acknowledged: vec![Own::new()],
+            acknowledged: vec![OwnLeads::new()],
             unknown: None,
             may_lose: false,
         }
     }
 
-    fn newest(&self) -> &Own {
+    fn newest(&self) -> &OwnLeads {
         self.acknowledged.last().unwrap()
     }
 
     fn write(&mut self, store: &LeadStore) -> Result<(), Error> {
         let mut after = self.newest().clone();
-        let alone: Vec<LeadId> = after
+        let unpaired: Vec<LeadId> = after
             .iter()
             .filter(|(_, (name, _))| name != "Jane Pair")
             .map(|(id, _)| *id)
             .collect();
-        let written = match (self.rng.u32(0..10), self.rng.choice(alone)) {
+        let written = match (self.rng.u32(0..10), self.rng.choice(unpaired)) {
             (0..3, Some(id)) => {
                 let name = format!("Jane {}", self.rng.u32(..));
                 let lead = after.get_mut(&id).unwrap();
@@ -312,28 +314,29 @@ impl Writer {
         written
     }
 
-    fn new_lead(&mut self, name: String, after: &mut Own) -> NewLead {
+    fn new_lead(&mut self, name: String, after: &mut OwnLeads) -> NewLead {
         let id = LeadId::from_bytes(self.rng.u128(..).to_be_bytes());
         after.insert(id, (name.clone(), 1));
         NewLead::new(name).id(id).owner_id(&*self.name)
     }
 
-    /// Finds out which of the states that are allowed the store holds. It is durable then.
-    fn recognise(&mut self, store: &LeadStore) -> Result<(), Error> {
-        let mut held = Own::new();
+    /// Determines which of the allowed states the store contains. That state is durable from now
+    /// on.
+    fn identify_state(&mut self, store: &LeadStore) -> Result<(), Error> {
+        let mut held = OwnLeads::new();
         for lead in store.leads(&Filter::new().owner_id(&*self.name)) {
             let lead = lead?;
             held.insert(lead.id, (lead.name, lead.version.get()));
         }
-        let certain = if self.may_lose {
+        let oldest = if self.may_lose {
             0
         } else {
             self.acknowledged.len() - 1
         };
-        let mut allowed = self.acknowledged[certain..].iter().chain(&self.unknown);
+        let mut allowed = self.acknowledged[oldest..].iter().chain(&self.unknown);
         assert!(
             allowed.any(|state| *state == held),
-            "{} has {held:?}, not {:?}",
+            "{} has {held:?}, which is not an allowed state, the newest is {:?}",
             self.name,
             self.newest()
         );
