@@ -47,7 +47,7 @@ fn leads_survive_json() {
 #[test]
 fn lead_is_read_from_json_that_leaves_out_optional_members() {
     let json = r#"{"id": "lead_01h455vb4pex5vsknk084sn02q", "name": "Ada", "status": "new",
-        "created_at": "2026-03-01T00:00:00Z", "updated_at": "2026-03-01T00:00:00Z", "version": 1}"#;
+        "created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z", "version": 1}"#;
     let lead: Lead = serde_json::from_str(json).unwrap();
     let id: LeadId = "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap();
     assert_eq!(lead, Lead::new(id, "Ada", day(2026, 3, 1)));
