@@ -1,7 +1,9 @@
-//! How text is compared: folded to plain letters, and split into words, or digits, with their places in the original.
+//! Text analysis: folds text, and splits it into words or digits with their byte ranges in the
+//! original.
 //!
-//! The search index, the leads that are not in it yet, queries and sort keys all use this one analyser, so
-//! that both sides of every comparison are treated alike. It knows nothing of leads or of any index.
+//! The search index, the leads that it does not contain yet, queries and sort keys share this
+//! analyzer, so both sides of every comparison are treated alike. It depends neither on leads nor
+//! on an index.
 
 mod digits;
 mod fold;
@@ -11,11 +13,12 @@ pub(crate) use digits::{Digit, digits};
 pub(crate) use fold::fold;
 pub(crate) use words::{Word, words};
 
-/// The rules by which text is split into words: an index made under others is rebuilt. What is a letter follows the
-/// Unicode version of the standard library.
+/// Returns a fingerprint of the rules that split text into words. An index built with other rules
+/// is rebuilt. The standard library's version of Unicode defines which characters are letters.
 ///
-/// Folding must never change on its own: sort keys and filters on disk are made of it, so another folding is another
-/// format. Hence the crates with its tables are pinned, and a test below holds its results fast.
+/// Folding is not part of the fingerprint and must never change: sort keys and filters on disk are
+/// derived from it, so another folding requires a new file format. The crates that contain its
+/// tables are therefore pinned, and a test below checks its results.
 pub(crate) fn fingerprint() -> u64 {
     const RULES: u64 = 1;
     let (major, minor, update) = char::UNICODE_VERSION;
@@ -27,10 +30,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folding_of_every_character_stays_what_it_is() {
+    fn folding_of_every_character_is_stable() {
         let mut hasher = crc32fast::Hasher::new();
         for c in '\0'..=char::MAX {
-            // After a letter of each kind, since marks depend on what they follow.
+            // Appended to a base letter of each kind, because the treatment of a mark depends on
+            // the letter before it.
             for base in ["a", "क"] {
                 hasher.update(fold(&format!("{base}{c}")).as_bytes());
             }
@@ -38,7 +42,7 @@ mod tests {
         assert_eq!(
             hasher.finalize(),
             873_569_211,
-            "another folding is another file format"
+            "another folding requires a new file format"
         );
     }
 }

@@ -1,69 +1,70 @@
-//! What a check of a store found.
+//! The result of a consistency check.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What [`LeadStore::check`](crate::LeadStore::check) found, or what is still wrong after a
-/// [`repair`](crate::LeadStore::repair).
+/// The findings of [`LeadStore::check`](crate::LeadStore::check), or the problems that remain after
+/// a [`repair`](crate::LeadStore::repair).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many leads can be read that are not in the trash.
+    /// Number of readable leads outside the trash.
     pub leads: u64,
-    /// How many leads in the trash can be read, expired ones included.
+    /// Number of readable leads in the trash, including expired ones.
     pub in_trash: u64,
-    /// What is wrong, the first 100 things of each part.
+    /// The problems found, at most the first 100 of each component.
     pub problems: Vec<Problem>,
-    /// How many things are wrong in all.
+    /// Total number of problems found.
     pub problem_count: u64,
-    /// After a repair, what was wrong before it and is not any more.
+    /// The problems that a repair found and fixed.
     pub repaired: Vec<Problem>,
-    /// Whether something cannot be read that cannot be made anew.
-    pub(crate) has_lost: bool,
+    /// True if data is unreadable that cannot be rebuilt.
+    pub(crate) has_data_loss: bool,
 }
 
-/// One thing that is wrong with a store.
+/// A single problem found in a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// In which part.
+    /// The component that has the problem.
     pub part: Component,
-    /// What it is, for people.
+    /// Human-readable description of the problem.
     pub message: String,
 }
 
-/// A part of a store. All but [`File`](Self::File), [`Leads`](Self::Leads) and [`Credentials`](Self::Credentials) is
-/// derived from the leads, and [`repair`](crate::LeadStore::repair) makes it anew.
+/// A component of a store. All components except [`File`](Self::File), [`Leads`](Self::Leads) and
+/// [`Credentials`](Self::Credentials) are derived from the leads, and
+/// [`repair`](crate::LeadStore::repair) rebuilds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Component {
-    /// The file that holds all the others but the search index.
+    /// The file that contains every other component except the search index.
     File,
-    /// The leads themselves.
+    /// The lead records.
     Leads,
-    /// By which leads are found by their ids and external ids.
+    /// The indexes of ids and external ids.
     Ids,
-    /// By which lists are sorted, and the trash is.
+    /// The sort keys, which order lists and the trash.
     SortKeys,
-    /// By which lists are filtered and counted.
+    /// The bitmaps that lists are filtered and counted with.
     Bitmaps,
-    /// By which deals are summed up.
+    /// The column of deal values, which sums are computed from.
     DealValues,
-    /// By which the search index catches up.
+    /// The log from which the search index catches up.
     ChangeLog,
     /// API keys and access tokens.
     Credentials,
-    /// By which leads are searched.
+    /// The full-text index.
     SearchIndex,
 }
 
-/// More of one part is only counted.
-const MOST_PROBLEMS: usize = 100;
+/// Maximum number of problems listed per component. Further ones are only counted.
+const PROBLEMS_MAX: usize = 100;
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Returns true if the check found no problem.
     pub fn is_ok(&self) -> bool {
         self.problem_count == 0
     }
@@ -76,9 +77,9 @@ impl Report {
         }) += 1;
     }
 
-    /// Adds something that a repair cannot mend.
-    pub(crate) fn add_lost(&mut self, part: Component, message: impl fmt::Display) {
-        self.has_lost = true;
+    /// Adds a problem that a repair cannot fix.
+    pub(crate) fn add_data_loss(&mut self, part: Component, message: impl fmt::Display) {
+        self.has_data_loss = true;
         self.add(part, message);
     }
 
@@ -89,7 +90,7 @@ impl Report {
             .iter()
             .filter(|problem| problem.part == part)
             .count()
-            < MOST_PROBLEMS
+            < PROBLEMS_MAX
         {
             self.problems.push(Problem {
                 part,

@@ -1,4 +1,5 @@
-//! Where the time comes from. The store asks a [`Clock`], so that an application or a test can put its own in.
+//! The time source of the store. The store reads time only through a [`Clock`], so an application
+//! or a test can supply its own.
 
 mod guard;
 
@@ -7,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A source of the time of day and of elapsed time.
+/// A source of wall-clock time and of monotonic time.
 ///
-/// The store truncates [`now`](Self::now) to microseconds. It is called once or more for each write, so it should be
-/// cheap.
+/// The store truncates [`now`](Self::now) to microseconds. It calls `now` at least once per write,
+/// so it should be cheap.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of day, which may jump in either direction.
+    /// Returns the wall-clock time, which may jump forward or back.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Time that only ever grows, from any starting point. The store compares it with [`now`](Self::now) to tell a
-    /// time of day that was set forward from time that passed.
+    /// Returns monotonic time since an arbitrary starting point. The store compares it with
+    /// [`now`](Self::now) to distinguish a wall clock that was set forward from time that has
+    /// passed.
     fn elapsed(&self) -> Duration {
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()
@@ -25,7 +27,7 @@ pub trait Clock: Send + Sync + 'static {
 
 pub(crate) use guard::ClockGuard;
 
-/// The operating system's clock, which a store uses unless its options name another.
+/// The operating system's clock. It is the default clock of a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -35,16 +37,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// How far a clock may stand behind the newest lead and be held at that lead's time.
+/// Maximum lag of the clock behind the newest lead for which the time of that lead is used instead.
 const SLACK: TimeDelta = TimeDelta::minutes(5);
 
-/// `now` in whole microseconds.
+/// Truncates `now` to microseconds.
 pub(crate) fn microseconds(now: DateTime<Utc>) -> DateTime<Utc> {
     from_micros(now.timestamp_micros())
 }
 
-/// The time that `micros` since 1970 stand for; a figure outside of what chrono can represent becomes the nearest one
-/// it can.
+/// Converts microseconds since 1970 to a time. A value outside chrono's range saturates at the
+/// nearest representable time.
 pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(if micros < 0 {
         DateTime::<Utc>::MIN_UTC
@@ -53,8 +55,8 @@ pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
     })
 }
 
-/// `now`, or the time of the newest lead where the clock stands only a little behind it: a clock that is being
-/// slewed must not tear creation order and `created_at` apart.
+/// Returns `now`, or the time of the newest lead if the clock is only slightly behind it. Otherwise
+/// a clock that is being slewed would make the order of `created_at` differ from creation order.
 pub(crate) fn held(now: DateTime<Utc>, newest: DateTime<Utc>) -> DateTime<Utc> {
     if now < newest && newest - now <= SLACK {
         newest
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_slightly_behind_the_newest_lead_is_held_and_one_far_behind_is_not() {
+    fn only_a_small_clock_lag_is_clamped_to_the_newest_lead() {
         let newest = from_micros(1_000_000_000_000);
         assert_eq!(held(newest - TimeDelta::minutes(5), newest), newest);
         let far = newest - TimeDelta::minutes(5) - TimeDelta::microseconds(1);
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn microseconds_survive_and_finer_fractions_are_cut() {
+    fn times_are_truncated_to_microseconds() {
         let fine = DateTime::from_timestamp(1, 123_456_789).unwrap();
         assert_eq!(microseconds(fine).timestamp_subsec_nanos(), 123_456_000);
         for extreme in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {

@@ -1,5 +1,5 @@
-//! What goes wrong, and what a caller can do about it. Knows no storage engine: each layer turns its own
-//! failures into these kinds at the boundary where the context is known.
+//! The error type of this crate and its kinds. It does not depend on the storage engine: each layer
+//! converts its own failures to these kinds at the boundary where the context is known.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,42 +8,47 @@ use chrono::{DateTime, Utc};
 
 use crate::lead::{LeadId, Version, Violation};
 
-/// The result of every fallible call in this crate.
+/// The result type of every fallible function in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] is; match on this.
+/// The kind of an [`Error`], for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such lead, or its time in the trash is over; or there is no store to open.
+    /// The lead does not exist or has expired from the trash, or there is no store to open.
     NotFound,
-    /// The lead is in the trash; [`Error::expires_at`] says until when it can be restored.
+    /// The lead is in the trash. [`Error::expires_at`] returns the time until which it can be
+    /// restored.
     InTrash,
     /// The lead is not in the trash, so it can be neither restored nor purged.
     NotInTrash,
-    /// A lead with this id or external id exists (perhaps in the trash), or the directory holds a store already.
+    /// A lead with this id or external id already exists, possibly in the trash, or the directory
+    /// already contains a store.
     AlreadyExists,
-    /// The input breaks a rule; [`Error::violations`] names every one that it breaks.
+    /// The input violates a rule. [`Error::violations`] lists every violation.
     Invalid,
-    /// The lead's version is not the expected one; [`Error::current_version`] tells which it is.
+    /// The lead does not have the expected version. [`Error::current_version`] returns the version
+    /// it has.
     Conflict,
-    /// The store is open already, in this process or in another.
+    /// The store is already open, in this process or in another one.
     AlreadyOpen,
-    /// The store was opened for reading only.
+    /// The store was opened read-only.
     ReadOnly,
-    /// A write on the store inside its own transaction: use the transaction.
+    /// The store was written to from inside its own transaction. Write through the transaction
+    /// instead.
     Nested,
-    /// The transaction's closure gave up with an error of its own, see [`Error::abort`].
+    /// The closure of the transaction returned an error of its own, see [`Error::abort`].
     Aborted,
-    /// Something else holds what the operation needs for itself, such as a snapshot during a compaction.
+    /// The operation needs exclusive access to something that is in use, such as a compaction while
+    /// a snapshot is open.
     Busy,
-    /// The store cannot answer now, but will later, such as search while its index is rebuilt.
+    /// The store cannot answer yet, such as a search while the index is being rebuilt. Retry later.
     Unavailable,
-    /// The store's file is damaged.
+    /// The store's file is corrupted.
     Corrupted,
-    /// The store was written in a format that this version does not know.
+    /// The store was written in a format that this version does not support.
     UnsupportedFormat,
-    /// The operating system refused to read or write.
+    /// The operating system reported an I/O error.
     Io,
     /// The store was closed.
     Closed,
@@ -66,16 +71,16 @@ impl fmt::Display for ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Corrupted => "corrupted",
             Self::UnsupportedFormat => "unsupported format",
-            Self::Io => "input or output failed",
+            Self::Io => "I/O error",
             Self::Closed => "closed",
         })
     }
 }
 
-/// The one error type of this crate. It is one pointer wide.
+/// The error type of this crate. It is one pointer wide.
 ///
-/// Its `Display` says what was being done, to which lead or file, and what the caller can do;
-/// [`kind`](Self::kind) is for programs.
+/// Its `Display` output names the operation, the lead or file concerned, and what the caller can
+/// do. Programs should match on [`kind`](Self::kind).
 pub struct Error(Box<ErrorInner>);
 
 struct ErrorInner {
@@ -90,8 +95,10 @@ struct ErrorInner {
 }
 
 impl Error {
-    /// Carries an application's own error out of [`LeadStore::transaction`](crate::LeadStore::transaction),
-    /// which then writes nothing. It comes back with the kind [`ErrorKind::Aborted`] and the error as its source.
+    /// Wraps an application's own error to abort a
+    /// [`LeadStore::transaction`](crate::LeadStore::transaction), which then writes nothing. The
+    /// transaction returns this error, with the kind [`ErrorKind::Aborted`] and the application's
+    /// error as its source.
     ///
     /// ```
     /// use leadstore::{Error, ErrorKind, LeadStore, NewLead};
@@ -108,39 +115,40 @@ impl Error {
         let source = source.into();
         let mut error = Self::new(
             ErrorKind::Aborted,
-            format!("the transaction was given up: {source}"),
+            format!("the transaction was aborted: {source}"),
         );
         error.0.source = Some(source);
         error
     }
 
-    /// The kind, to match on.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The lead that the failed call was about, if it was about one.
+    /// Returns the id of the lead that the failed call was about, if any.
     pub fn lead_id(&self) -> Option<LeadId> {
         self.0.lead_id
     }
 
-    /// Every rule that the input breaks, the first 1,000 of them; empty unless the kind is [`ErrorKind::Invalid`].
+    /// Returns the violations of the input, at most the first 1,000. Empty unless the kind is
+    /// [`ErrorKind::Invalid`].
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
     }
 
-    /// The version that the lead has, if the kind is [`ErrorKind::Conflict`].
+    /// Returns the current version of the lead if the kind is [`ErrorKind::Conflict`].
     pub fn current_version(&self) -> Option<Version> {
         self.0.current_version
     }
 
-    /// Until when the lead can be restored, if the kind is [`ErrorKind::InTrash`].
+    /// Returns the time until which the lead can be restored if the kind is [`ErrorKind::InTrash`].
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
     }
 
-    /// Whether a commit failed half-way, so that only [`LeadStore::reopen`](crate::LeadStore::reopen) can tell
-    /// if the write is in the store.
+    /// Returns true if a commit failed partway. The write may or may not be in the store, and only
+    /// [`LeadStore::reopen`](crate::LeadStore::reopen) can determine which.
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
@@ -168,7 +176,7 @@ impl Error {
         self
     }
 
-    /// Puts what was being done before the message: `"opening the store: …"`.
+    /// Prepends the operation to the message: `"opening the store: …"`.
     pub(crate) fn while_doing(mut self, doing: impl fmt::Display) -> Self {
         self.0.message = format!("{doing}: {}", self.0.message);
         self
@@ -181,14 +189,14 @@ impl Error {
             .collect();
         let mut error = Self::new(
             ErrorKind::Invalid,
-            format!("the input is not valid: {}", listed.join("; ")),
+            format!("invalid input: {}", listed.join("; ")),
         );
         error.0.violations = violations;
         error
     }
 
     pub(crate) fn not_found(id: LeadId) -> Self {
-        Self::about(id, ErrorKind::NotFound, format!("there is no lead {id}"))
+        Self::about(id, ErrorKind::NotFound, format!("lead {id} does not exist"))
     }
 
     pub(crate) fn in_trash(id: LeadId, expires_at: DateTime<Utc>) -> Self {
@@ -210,24 +218,24 @@ impl Error {
         Self::about(
             id,
             ErrorKind::AlreadyExists,
-            format!("{what} belongs to lead {id} already"),
+            format!("{what} already belongs to lead {id}"),
         )
     }
 
     pub(crate) fn conflict(id: LeadId, expected: Version, current: Version) -> Self {
         let message = format!(
-            "lead {id} is at version {current}, not {expected}: read it again and repeat the change"
+            "lead {id} is at version {current}, not {expected}: read it again and retry the change"
         );
         let mut error = Self::about(id, ErrorKind::Conflict, message);
         error.0.current_version = Some(current);
         error
     }
 
-    /// A lead that is not what the condition of a request demands.
+    /// Returns the conflict for a lead that fails the precondition of a request.
     #[cfg(feature = "http")]
     pub(crate) fn precondition_failed(id: LeadId, version: Version) -> Self {
         let message = format!(
-            "lead {} is at version {}: read it again and repeat the change",
+            "lead {} is at version {}: read it again and retry the change",
             id, version
         );
         let mut error = Self::about(id, ErrorKind::Conflict, message);
@@ -235,7 +243,8 @@ impl Error {
         error
     }
 
-    /// The same error for another caller, without its source.
+    /// Copies the error for another caller. Only the kind, the message and the unknown outcome are
+    /// copied.
     pub(crate) fn repeated(&self) -> Self {
         let mut error = Self::new(self.0.kind, self.0.message.clone());
         error.0.outcome_unknown = self.0.outcome_unknown;
@@ -243,7 +252,7 @@ impl Error {
     }
 
     pub(crate) fn closed() -> Self {
-        Self::new(ErrorKind::Closed, "the store was closed; open it again")
+        Self::new(ErrorKind::Closed, "the store is closed; open it again")
     }
 
     pub(crate) fn corrupted(message: impl Into<String>) -> Self {

@@ -1,4 +1,5 @@
-//! What a lead is: its fields, their rules and its JSON form. Depends on nothing above it, and on no storage engine.
+//! The lead: its fields, their validation rules and its JSON form. Depends on no higher layer and
+//! on no storage engine.
 
 mod custom_value;
 mod deal_value;
@@ -32,66 +33,71 @@ pub(crate) use deal_value::{
 pub(crate) use rule::{MAX_ENCODED_BYTES, StatusSet};
 pub(crate) use violations::Violations;
 
-/// A sales lead as the store holds it.
+/// A sales lead as stored.
 ///
-/// It serialises as the JSON object that the Leads API answers with: every field is a member, an absent one is
-/// `null`, times are RFC 3339 in UTC with microseconds, and `deal_value` is a number without needless zeros.
+/// It serializes as the JSON object of the Leads API: every field is a member, an absent value is
+/// `null`, times are RFC 3339 in UTC with microseconds, and `deal_value` is a number without
+/// trailing zeros.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Lead {
-    /// Its identity, which never changes.
+    /// The id of the lead, which never changes.
     pub id: LeadId,
-    /// Its id in another system: 1 to 128 printable ASCII characters, unique in the store.
+    /// The id in another system: 1 to 128 printable ASCII characters, unique in the store.
     #[serde(default)]
     pub external_id: Option<String>,
-    /// 1 to 255 characters, none of them a control character.
+    /// The name: 1 to 255 characters, no control characters.
     pub name: String,
-    /// At most 254 bytes with one `@`.
+    /// The e-mail address: at most 254 bytes with exactly one `@`.
     #[serde(default)]
     pub email: Option<String>,
-    /// At most 64 characters with 3 digits or more.
+    /// The phone number: at most 64 characters, at least 3 of them digits.
     #[serde(default)]
     pub phone: Option<String>,
-    /// 1 to 255 characters.
+    /// The company: 1 to 255 characters.
     #[serde(default)]
     pub company: Option<String>,
-    /// 1 to 64 characters of `a-z 0-9 _ -`.
+    /// The status: 1 to 64 characters of `a-z 0-9 _ -`.
     pub status: String,
-    /// Where the lead came from: 1 to 64 characters without comma or control characters.
+    /// The source that the lead came from: 1 to 64 characters, no commas or control characters.
     #[serde(default)]
     pub source: Option<String>,
-    /// Whose lead it is: 1 to 64 printable ASCII characters without space or comma.
+    /// The owner of the lead: 1 to 64 printable ASCII characters, no spaces or commas.
     #[serde(default)]
     pub owner_id: Option<String>,
-    /// What the deal is worth, exactly: 0 or more, below 10^11, at most 4 decimal places.
+    /// The exact value of the deal: 0 or more, less than 10^11, at most 4 decimal places.
     #[serde(default, deserialize_with = "deal_value::deserialize")]
     pub deal_value: Option<Decimal>,
-    /// At most 50, each 1 to 50 characters without comma or control characters, in the order given.
+    /// The tags in the order given: at most 50, each 1 to 50 characters, no commas or control
+    /// characters.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// At most 100 named values.
+    /// The custom fields: at most 100 named values.
     #[serde(default)]
     pub custom_fields: BTreeMap<String, CustomValue>,
-    /// When it was created, in whole microseconds.
+    /// The creation time, in whole microseconds.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed or restored, in whole microseconds; never before `created_at`.
+    /// The time of the last update or restoration, in whole microseconds. Never before
+    /// `created_at`.
     pub updated_at: DateTime<Utc>,
-    /// 1 at creation, one more at each change.
+    /// The version: 1 at creation, incremented by every change.
     pub version: Version,
 }
 
 /// A lead in the trash.
 ///
-/// It serialises as the lead's object with `deleted_at` and `expires_at` as two more members.
+/// It serializes as the object of the lead with the additional members `deleted_at` and
+/// `expires_at`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct TrashedLead {
-    /// The lead as it was deleted; its version counts the deletion.
+    /// The lead at the time of its deletion. Its version includes the deletion.
     #[serde(flatten)]
     pub lead: Lead,
-    /// When it was deleted.
+    /// The time of the deletion.
     pub deleted_at: DateTime<Utc>,
-    /// When it can no longer be restored: the time of its deletion and the retention of that day.
+    /// The time from which the lead can no longer be restored: the deletion time plus the retention
+    /// configured at that time.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -118,7 +124,7 @@ impl Lead {
         }
     }
 
-    /// Writes the members of the lead's JSON object into `map`, for the types that add members of their own.
+    /// Writes the members of the lead's JSON object to `map`, for types that add their own members.
     pub(crate) fn serialize_members<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("external_id", &self.external_id)?;
@@ -185,7 +191,7 @@ mod tests {
     use crate::clock::from_micros;
 
     #[test]
-    fn a_lead_serialises_as_the_leads_api_writes_it() {
+    fn lead_serializes_as_the_leads_api_object() {
         let lead = Lead {
             id: "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
             external_id: None,

@@ -1,5 +1,5 @@
-//! What is asked of the live leads: filters, sort orders, pages, counts, facets. It speaks in leads and sets of rows and
-//! leaves bytes to `storage`.
+//! Queries over the live leads: filters, sort orders, pages, counts and facets. Works on leads and
+//! sets of rows, and leaves encoding to `storage`.
 
 mod cost;
 mod cursor;

@@ -1,5 +1,6 @@
-//! Row numbers, and sets of them. Every lead has a dense row number, in creation order, for as long as it is in the
-//! store; listing, searching and counting are operations on sets of rows.
+//! Row numbers and sets of rows. Every lead has a dense row number, assigned in creation order and
+//! valid for as long as the lead is in the store. Lists, searches and counts are operations on sets
+//! of rows.
 
 mod portable;
 
@@ -9,14 +10,14 @@ use std::sync::Arc;
 pub(crate) use portable::chunk_length;
 use roaring::RoaringBitmap;
 
-/// The place of a lead in creation order. A row is never given twice.
+/// The row number of a lead: its position in creation order. Row numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Row(pub(crate) u32);
 
-/// For so many look-ups a set is worth being spread out.
-const MANY: usize = 10_000;
+/// Number of lookups from which expanding a set to a plain bit array pays off.
+const BIT_ARRAY_LOOKUPS_MIN: usize = 10_000;
 
-/// Which end to begin at.
+/// The direction of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Ascending,
@@ -33,7 +34,7 @@ impl Direction {
     }
 }
 
-/// A set of rows. A copy costs nothing until either is changed.
+/// A set of rows. Cloning is cheap: the bitmap is shared until one of the copies changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RowSet(Arc<RoaringBitmap>);
 
@@ -46,7 +47,7 @@ impl RowSet {
         self.0.is_empty()
     }
 
-    /// The row after the last one, as far as there is one.
+    /// Returns the row number after the last row, or 0 if the set is empty.
     pub(crate) fn end(&self) -> usize {
         self.0.max().map_or(0, |row| row as usize + 1)
     }
@@ -55,12 +56,13 @@ impl RowSet {
         self.0.is_disjoint(&other.0)
     }
 
-    /// The rows that are in both.
+    /// Returns the rows that are in both sets.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self::from(&*self.0 & &*other.0)
     }
 
-    /// The rows from `first` on, and before `end` if that is given. Only the parts in that range are copied.
+    /// Returns the rows from `first` up to but excluding `end`, or all rows from `first` if `end`
+    /// is `None`. Copies only the containers in that range.
     pub(crate) fn between(&self, first: Row, end: Option<Row>) -> Self {
         let (Some(least), Some(greatest)) = (self.0.min(), self.0.max()) else {
             return Self::default();
@@ -69,7 +71,8 @@ impl RowSet {
         if first.0 <= least && reaches_end {
             return self.clone();
         }
-        // No longer than the set: each 65,536 rows of it take memory.
+        // The range ends at the last row of the set, because every 65,536 rows of a range take
+        // memory.
         let mut range = RoaringBitmap::new();
         match end.filter(|_| !reaches_end) {
             Some(end) => range.insert_range(first.0..end.0),
@@ -78,7 +81,7 @@ impl RowSet {
         Self::from(&*self.0 & &range)
     }
 
-    /// The rows that are not in the other.
+    /// Returns the rows that are not in `other`.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         if self.is_disjoint(other) {
             self.clone()
@@ -87,7 +90,7 @@ impl RowSet {
         }
     }
 
-    /// Takes in all rows of another set.
+    /// Adds all rows of `other`.
     pub(crate) fn add_all(&mut self, other: &Self) {
         if self.is_empty() {
             *self = other.clone();
@@ -104,7 +107,7 @@ impl RowSet {
         self.change().remove_range(rows);
     }
 
-    /// The rows in ascending order, one after another.
+    /// Converts the set to an iterator over its rows in ascending order.
     pub(crate) fn into_rows(self) -> roaring::bitmap::IntoIter {
         Arc::unwrap_or_clone(self.0).into_iter()
     }
@@ -125,22 +128,25 @@ impl RowSet {
         self.change().insert(row.0);
     }
 
-    /// The rows in ascending order.
+    /// Iterates over the rows in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         self.0.iter().map(Row)
     }
 
-    /// Shows `visit` the rows, those of dense parts by 64 at once.
+    /// Calls `visit` with the rows in ascending order, 64 at a time for dense containers.
     ///
-    /// It reads the words that the [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec) has of dense
-    /// sets, which takes a third of the time that going from row to row does; `None` of a set that cannot be written.
+    /// It serializes the set and reads the 64-bit words that the [portable
+    /// format](https://github.com/RoaringBitmap/RoaringFormatSpec) uses for dense containers. This
+    /// takes a third of the time of iterating row by row. Returns `None` if the set cannot be
+    /// serialized.
     pub(crate) fn for_each_part(&self, mut visit: impl FnMut(Part)) -> Option<()> {
         let mut bytes = Vec::with_capacity(self.0.serialized_size());
         self.0.serialize_into(&mut bytes).ok()?;
         portable::for_each_part(&bytes, &mut visit)
     }
 
-    /// The same set with a bit for each row, by which many rows can be looked for at a fifth of the cost each.
+    /// Expands the set to an array with one bit per row, in which a lookup costs a fifth of one in
+    /// the set.
     pub(crate) fn to_bits(&self) -> Option<RowBits> {
         let mut words = vec![0; self.end().div_ceil(64)];
         self.for_each_part(|part| {
@@ -148,16 +154,16 @@ impl RowSet {
                 Part::Row(row) => (row.0, 1 << (row.0 % 64)),
                 Part::Word(first, word) => (first.0, word),
             };
-            if let Some(place) = words.get_mut(first as usize / 64) {
-                *place |= word;
+            if let Some(slot) = words.get_mut(first as usize / 64) {
+                *slot |= word;
             }
         })?;
         Some(RowBits(words))
     }
 
-    /// The set in the form in which rows are best looked for so many times.
+    /// Returns the set in the form that is fastest for this number of lookups.
     pub(crate) fn lookup(&self, times: usize) -> Lookup {
-        let bits = if times >= MANY && !self.is_empty() {
+        let bits = if times >= BIT_ARRAY_LOOKUPS_MIN && !self.is_empty() {
             self.to_bits()
         } else {
             None
@@ -165,13 +171,14 @@ impl RowSet {
         bits.map_or_else(|| Lookup::Set(self.clone()), Lookup::Bits)
     }
 
-    /// `limit` rows after the first `offset`, counted from the end that `direction` begins at.
+    /// Returns up to `limit` rows after skipping `offset` rows, counted from the end where
+    /// `direction` starts.
     pub(crate) fn page(&self, direction: Direction, offset: u64, limit: usize) -> Vec<Row> {
         let len = self.len();
         if offset >= len {
             return Vec::new();
         }
-        // `select` takes a u32, and a rank below the set's length fits one.
+        // `select` takes a u32. Every rank below the length of the set fits.
         let select = |rank: u64| {
             u32::try_from(rank)
                 .ok()
@@ -195,14 +202,15 @@ impl RowSet {
     }
 }
 
-/// A part of a set: one row, or a bit for each of 64 from one on.
+/// A part of a set: a single row, or a word with one bit for each of the 64 rows starting at the
+/// given one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     Row(Row),
     Word(Row, u64),
 }
 
-/// Where rows are looked for, see [`RowSet::lookup`].
+/// A set of rows prepared for membership tests, see [`RowSet::lookup`].
 pub(crate) enum Lookup {
     Set(RowSet),
     Bits(RowBits),
@@ -217,12 +225,13 @@ impl Lookup {
     }
 }
 
-/// A bit for each row.
+/// A set of rows as an array with one bit per row.
 #[derive(Default)]
 pub(crate) struct RowBits(Vec<u64>);
 
 impl RowBits {
-    /// How many of the rows of a set in roaring's portable format are in this one; `None` where the bytes are no set.
+    /// Returns the number of rows that this set shares with a set in roaring's portable format, or
+    /// `None` if the bytes are malformed.
     pub(crate) fn count_of(&self, portable: &[u8]) -> Option<u64> {
         let mut count = 0;
         portable::for_each_part(portable, &mut |part| {
@@ -234,12 +243,12 @@ impl RowBits {
         Some(count)
     }
 
-    /// How many of some rows are in this set.
+    /// Returns the number of `rows` that are in this set.
     pub(crate) fn count_among(&self, rows: &RoaringBitmap) -> u64 {
         rows.iter().filter(|row| self.contains(Row(*row))).count() as u64
     }
 
-    /// The bits of 64 rows.
+    /// Returns the 64 bits of the word that contains row `first`.
     fn word(&self, first: Row) -> u64 {
         self.0
             .get(first.0 as usize / 64)
@@ -273,7 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_page_is_the_slice_of_the_sorted_rows(
+        fn page_matches_a_slice_of_the_sorted_rows(
             rows in proptest::collection::btree_set(0_u32..300_000, 0..200),
             offset in 0_u64..250,
             limit in 0_usize..30,
@@ -289,9 +298,10 @@ mod tests {
     }
 
     proptest! {
-        /// Few rows over several chunks, so that the ends of the range are often among them.
+        /// A few rows spread over several chunks, so that the bounds of the range often hit one of
+        /// them.
         #[test]
-        fn rows_between_are_those_of_the_range(
+        fn between_returns_exactly_the_rows_in_the_range(
             rows in proptest::collection::btree_set((0_u32..40).prop_map(|n| n * 8_192), 0..40),
             first in (0_u32..42, 0_u32..2).prop_map(|(n, more)| n * 8_192 + more),
             end in proptest::option::of((0_u32..42, 0_u32..2).prop_map(|(n, more)| n * 8_192 + more)),
@@ -303,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_set_have_its_rows() {
+    fn parts_and_bit_arrays_match_the_set() {
         let dense = || (0..70_000).filter(|row| row % 7 != 0);
         let sets: [Vec<u32>; 6] = [
             vec![],

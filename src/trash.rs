@@ -1,5 +1,5 @@
-//! The trash: listing it, and purging what has expired. Moving leads into it and out of it are writes, and live in
-//! `store`.
+//! The trash: listing it and finding the leads that have expired. Moving leads to the trash and out
+//! of it are writes, which `store` implements.
 
 mod sweep;
 mod trash_query;

@@ -123,7 +123,7 @@ pub struct FilterFlags {
     /// Created at or after this time: a date or an RFC 3339 timestamp
     #[arg(long, alias = "created_after", value_parser = time)]
     created_after: Option<DateTime<Utc>>,
-    /// Updated before this time
+    /// Created before this time
     #[arg(long, alias = "created_before", value_parser = time)]
     created_before: Option<DateTime<Utc>>,
     /// Updated at or after this time

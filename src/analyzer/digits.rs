@@ -1,19 +1,20 @@
-//! The digits of a text, with their places in the original: what is compared of phone numbers.
+//! Extracts the digits of a text with their byte ranges in the original. Phone numbers are compared
+//! by their digits.
 
 use crate::analyzer::fold::Folder;
 
-/// One digit of a text.
+/// A digit of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digit {
-    /// `0` to `9`, whatever width or height it was written in.
+    /// `0` to `9`. Full-width and superscript digits are normalized.
     pub(crate) digit: char,
-    /// Where the character that it came from begins in the original text, in bytes.
+    /// Byte offset of the start of its character in the original text.
     pub(crate) start: usize,
-    /// Where that character ends.
+    /// Byte offset of the end of that character.
     pub(crate) end: usize,
 }
 
-/// The digits of `text` in order. Those of Arabic and Persian are read, too.
+/// Returns the digits of `text` in order, including Arabic and Persian digits.
 pub(crate) fn digits(text: &str) -> Vec<Digit> {
     let mut digits = Vec::new();
     let mut folder = Folder::default();
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_read_in_every_spelling_and_know_their_place() {
+    fn digits_of_all_forms_are_extracted_with_byte_ranges() {
         for (text, expected) in [
             ("(504) 621-8927", "5046218927"),
             ("+33 6 28", "33628"),
@@ -57,10 +58,10 @@ mod tests {
                 "{text}"
             );
         }
-        let places: Vec<_> = digits("t１ 2")
+        let ranges: Vec<_> = digits("t１ 2")
             .iter()
             .map(|digit| (digit.start, digit.end))
             .collect();
-        assert_eq!(places, [(1, 4), (5, 6)]);
+        assert_eq!(ranges, [(1, 4), (5, 6)]);
     }
 }

@@ -1,12 +1,15 @@
-//! Folding: compatibility decomposition (Unicode NFKD), full case folding, apostrophes and the marks of alphabets
-//! dropped, a few letters that do not decompose spelled plainly, and composition (NFC) of what remains.
+//! Folding: compatibility decomposition (Unicode NFKD) and full case folding. Apostrophes are
+//! dropped, and so are combining marks after digits and after Latin, Greek, Cyrillic, Hebrew and
+//! Arabic letters. A few letters without a decomposition are replaced by plain letters. The result
+//! is composed (NFC).
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 
-/// The form of `text` by which it is sorted and compared: `José`, `JOSE` and `jose` fold alike.
+/// Returns the folded form of `text`, by which it is sorted and compared: `José`, `JOSE` and `jose`
+/// fold to the same text.
 pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         let mut folded = String::with_capacity(text.len());
@@ -25,14 +28,15 @@ pub(crate) fn fold(text: &str) -> String {
     folded.nfc().collect()
 }
 
-/// Folds character by character, remembering the letter that a mark belongs to.
+/// Folds character by character and remembers whether the marks after the last letter are dropped.
 #[derive(Default)]
 pub(crate) struct Folder {
     drops_marks: bool,
 }
 
 impl Folder {
-    /// Passes on what becomes of `c`: nothing, one character or several, not yet composed.
+    /// Calls `emit` with the folded form of `c`: zero, one or several characters that are not yet
+    /// composed.
     pub(crate) fn fold(&mut self, c: char, mut emit: impl FnMut(char)) {
         if is_apostrophe(c) {
             return;
@@ -49,13 +53,13 @@ impl Folder {
                 }
                 continue;
             }
-            // Such as the one that the letter ŉ begins with.
+            // For example, the decomposition of the letter ŉ starts with an apostrophe.
             if is_apostrophe(part) {
                 continue;
             }
             self.drops_marks = drops_marks(part);
             for folded in std::iter::once(part).default_case_fold() {
-                // Folding an iota subscript or a dotted capital may bring a mark of its own.
+                // Folding an iota subscript or a dotted capital letter may produce a mark.
                 if is_combining_mark(folded) && self.drops_marks {
                     continue;
                 }
@@ -72,7 +76,8 @@ fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’' | '‘' | 'ʼ' | '′')
 }
 
-/// Whether a mark after `base` is an accent that people leave out, rather than part of the letter.
+/// Returns true if a mark after `base` is an accent that users leave out, and not part of the
+/// letter.
 fn drops_marks(base: char) -> bool {
     base.is_ascii_digit()
         || matches!(
@@ -81,7 +86,8 @@ fn drops_marks(base: char) -> bool {
         )
 }
 
-/// Letters that have no decomposition but that people type without their stroke.
+/// Returns the plain spelling of letters that have no decomposition but that users type without the
+/// stroke.
 fn plain_spelling(c: char) -> Option<&'static str> {
     Some(match c {
         'đ' => "d",
@@ -101,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn text_folds_as_people_type_it() {
+    fn text_folds_to_the_form_that_users_type() {
         for (text, folded) in [
             ("José", "jose"),
             ("Straße", "strasse"),
@@ -130,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folding_twice_changes_nothing(text: String) {
+        fn folding_is_idempotent(text: String) {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once.clone());
         }
@@ -143,7 +149,7 @@ mod tests {
         }
 
         #[test]
-        fn ascii_takes_the_same_way_as_the_rest(text in "[ -~]{0,40}") {
+        fn ascii_fast_path_matches_the_general_path(text in "[ -~]{0,40}") {
             let with_more = format!("{text}é");
             prop_assert_eq!(fold(&with_more), format!("{}e", fold(&text)));
         }

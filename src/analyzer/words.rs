@@ -1,5 +1,5 @@
-//! Splitting text into words: at everything that is neither letter nor digit, with overlapping pairs for the
-//! scripts that write no spaces between words.
+//! Splits text into words at every character that is neither a letter nor a digit. Scripts written
+//! without spaces between words are split into overlapping pairs of characters.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
@@ -7,42 +7,43 @@ use unicode_script::{Script, UnicodeScript};
 
 use crate::analyzer::fold::Folder;
 
-/// One word of a text, or one pair of neighbours in a run of Han and kana.
+/// A word of a text, or a pair of adjacent characters in a run of Han or kana.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
     /// The folded word.
     pub(crate) text: String,
-    /// Where it begins in the original text, in bytes.
+    /// Byte offset of its start in the original text.
     pub(crate) start: usize,
-    /// Where it ends in the original text, in bytes.
+    /// Byte offset of its end in the original text.
     pub(crate) end: usize,
-    /// Whether it is a single Han or kana character, which as a query stands for all pairs that it begins.
+    /// True if the word is a single Han or kana character. In a query it matches every pair that
+    /// starts with it.
     pub(crate) single_cjk: bool,
 }
 
-/// The words of `text` in order.
+/// Returns the words of `text` in order.
 pub(crate) fn words(text: &str) -> Vec<Word> {
     if text.is_ascii() {
         ascii_words(text)
     } else {
-        any_words(text)
+        unicode_words(text)
     }
 }
 
-/// The way of [`any_words`] for plain ASCII, which is most of what leads hold.
+/// Splits ASCII text like [`unicode_words`], but faster. Most text in leads is ASCII.
 fn ascii_words(text: &str) -> Vec<Word> {
     let (mut words, mut start) = (Vec::new(), 0);
-    // An apostrophe is no part of a word, nor does it end one.
+    // An apostrophe neither belongs to a word nor ends one.
     for run in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '\'') {
-        let kept = run.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let begin = kept.find(|c: char| c != '\'').unwrap_or(kept.len());
-        if let Some(kept) = kept.get(begin..).filter(|kept| !kept.is_empty()) {
-            let mut text = kept.to_ascii_lowercase();
+        let trimmed = run.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let begin = trimmed.find(|c: char| c != '\'').unwrap_or(trimmed.len());
+        if let Some(trimmed) = trimmed.get(begin..).filter(|trimmed| !trimmed.is_empty()) {
+            let mut text = trimmed.to_ascii_lowercase();
             text.retain(|c| c != '\'');
             words.push(Word {
                 text,
                 start: start + begin,
-                end: start + begin + kept.len(),
+                end: start + begin + trimmed.len(),
                 single_cjk: false,
             });
         }
@@ -51,7 +52,7 @@ fn ascii_words(text: &str) -> Vec<Word> {
     words
 }
 
-fn any_words(text: &str) -> Vec<Word> {
+fn unicode_words(text: &str) -> Vec<Word> {
     let mut splitter = Splitter::default();
     let mut folder = Folder::default();
     for (start, c) in text.char_indices() {
@@ -65,7 +66,7 @@ fn any_words(text: &str) -> Vec<Word> {
     splitter.words
 }
 
-/// A folded character and the bytes of the original that it came from.
+/// A folded character with the byte range that it came from.
 #[derive(Clone, Copy)]
 struct Piece {
     c: char,
@@ -90,7 +91,8 @@ impl Splitter {
             self.end_run();
             return;
         }
-        // The mark of a long vowel belongs to no script; after another script's letter it is one more of those.
+        // The long vowel mark belongs to no script. After a letter of another script it continues
+        // that letter's run.
         let cjk = is_cjk(c) || (c == 'ー' && (self.run_is_cjk || self.run.is_empty()));
         if cjk != self.run_is_cjk {
             self.end_run();
@@ -99,7 +101,7 @@ impl Splitter {
         self.run.push(Piece { c, start, end });
     }
 
-    /// A mark belongs to the letter before it; one that stands alone is no word.
+    /// Attaches a mark to the letter before it. A mark without a letter is not a word.
     fn take_mark(&mut self, mark: char, start: usize, end: usize) {
         let Some(last) = self.run.last_mut() else {
             return;
@@ -118,7 +120,7 @@ impl Splitter {
         }
     }
 
-    /// A mark that folding dropped still belongs to its letter's place.
+    /// Extends the byte range of a letter by a mark that folding has dropped.
     fn include_mark(&mut self, start: usize, end: usize) {
         if let Some(last) = self.run.last_mut().filter(|last| last.end == start) {
             last.end = end;
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn text_splits_where_neither_letter_nor_digit_stands() {
+    fn text_splits_at_characters_that_are_no_letter_or_digit() {
         for (text, expected) in [
             ("Jane Doe", vec!["jane", "doe"]),
             ("jane@example.com", vec!["jane", "example", "com"]),
@@ -198,26 +200,26 @@ mod tests {
     }
 
     #[test]
-    fn words_know_their_place_in_the_original() {
+    fn words_have_byte_ranges_in_the_original() {
         let text = "Dr. Straße-O’Brien cafe\u{301}s";
-        let places: Vec<&str> = words(text)
+        let slices: Vec<&str> = words(text)
             .iter()
             .map(|word| &text[word.start..word.end])
             .collect();
-        assert_eq!(places, ["Dr", "Straße", "O’Brien", "cafe\u{301}s"]);
+        assert_eq!(slices, ["Dr", "Straße", "O’Brien", "cafe\u{301}s"]);
     }
 
     proptest! {
         #[test]
-        fn ascii_takes_the_same_way_as_the_rest(text in "[ -~\t]{0,60}") {
-            prop_assert_eq!(ascii_words(&text), any_words(&text));
+        fn ascii_fast_path_matches_the_general_path(text in "[ -~\t]{0,60}") {
+            prop_assert_eq!(ascii_words(&text), unicode_words(&text));
         }
 
         #[test]
-        fn places_are_in_order_and_at_character_boundaries(text: String) {
+        fn ranges_are_ordered_and_on_character_boundaries(text: String) {
             let mut last_start = 0;
             for word in words(&text) {
-                prop_assert!(text.get(word.start..word.end).is_some_and(|place| !place.is_empty()));
+                prop_assert!(text.get(word.start..word.end).is_some_and(|slice| !slice.is_empty()));
                 prop_assert!(word.start >= last_start);
                 prop_assert!(!word.text.is_empty());
                 last_start = word.start;

@@ -6,22 +6,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 
-/// A jump of the time of day by more than this is distrusted …
+/// A wall clock that jumps ahead by more than this is distrusted. Setting it back by more than this
+/// ends the wait.
 const JUMP: TimeDelta = TimeDelta::days(1);
-/// … for this long.
+/// Time for which a clock is distrusted after it has jumped ahead.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// Distrust of a clock that has just jumped ahead: what it calls expired is purged only if it still says so an hour
-/// later. Someone who sets the year wrong and corrects it loses nothing.
+/// Pauses the sweep for an hour after the wall clock has jumped ahead. Leads that expired through
+/// the jump are purged only if the clock has not been corrected by then, so a user who sets the
+/// wrong year and corrects it loses no data.
 pub(crate) struct ClockGuard {
     seen: DateTime<Utc>,
     seen_elapsed: Duration,
-    /// Elapsed time until which nothing is swept.
+    /// Monotonic time until which the sweep must not run.
     wait_until: Duration,
 }
 
 impl ClockGuard {
-    /// Begins with the time of the last commit, if there was one: how long ago that really was, nobody knows.
+    /// Starts from the time of the last commit, if there is one. The time that really passed since
+    /// that commit is unknown and counts as none, so a commit more than a day old counts as a jump.
     pub(crate) fn new(last_commit_at: Option<DateTime<Utc>>, clock: &dyn Clock) -> Self {
         let elapsed = clock.elapsed();
         let seen = last_commit_at.unwrap_or_else(|| clock.now());
@@ -34,7 +37,7 @@ impl ClockGuard {
         clock_guard
     }
 
-    /// Looks at the clock and tells whether the sweep may run now.
+    /// Reads the clock and returns true if the sweep may run now.
     pub(crate) fn allows_sweep(&mut self, clock: &dyn Clock) -> bool {
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let passed = TimeDelta::from_std(elapsed.saturating_sub(self.seen_elapsed))
@@ -46,7 +49,7 @@ impl ClockGuard {
         if now.signed_duration_since(expected) > JUMP {
             self.wait_until = elapsed.saturating_add(WAIT);
         } else if expected.signed_duration_since(now) > JUMP {
-            // Set back: whatever was distrusted is gone.
+            // The clock was set back, so the leads that had seemed to expire no longer do.
             self.wait_until = elapsed;
         }
         self.seen = now;
@@ -54,7 +57,8 @@ impl ClockGuard {
         elapsed >= self.wait_until
     }
 
-    /// The time to note with a commit: none while the clock is distrusted, so that a restart does not end the wait.
+    /// Returns the time to store with a commit. Returns `None` while the clock is distrusted, so
+    /// that a restart does not end the wait.
     pub(crate) fn trusted_now(&mut self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
         self.allows_sweep(clock).then_some(self.seen)
     }
@@ -65,9 +69,9 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    struct Set(Mutex<(DateTime<Utc>, Duration)>);
+    struct TestClock(Mutex<(DateTime<Utc>, Duration)>);
 
-    impl Set {
+    impl TestClock {
         fn pass(&self, wall: TimeDelta, elapsed: Duration) {
             let mut time = self.0.lock().unwrap();
             time.0 += wall;
@@ -75,7 +79,7 @@ mod tests {
         }
     }
 
-    impl Clock for Set {
+    impl Clock for TestClock {
         fn now(&self) -> DateTime<Utc> {
             self.0.lock().unwrap().0
         }
@@ -86,15 +90,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_swept_within_an_hour_of_a_jump_ahead() {
+    fn sweep_is_paused_for_an_hour_after_a_jump_ahead() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((start, Duration::from_secs(5))));
+        let clock = TestClock(Mutex::new((start, Duration::from_secs(5))));
         let mut clock_guard = ClockGuard::new(Some(start), &clock);
         assert!(clock_guard.allows_sweep(&clock));
         clock.pass(TimeDelta::days(40), Duration::from_secs(40 * 86_400));
         assert!(
             clock_guard.allows_sweep(&clock),
-            "time that really passed is no jump"
+            "elapsed time is not a jump"
         );
         clock.pass(TimeDelta::hours(25), Duration::from_secs(1));
         assert!(!clock_guard.allows_sweep(&clock));
@@ -105,14 +109,14 @@ mod tests {
         clock.pass(TimeDelta::hours(23), Duration::from_secs(1));
         assert!(
             clock_guard.allows_sweep(&clock),
-            "less than a day is no jump"
+            "less than a day is not a jump"
         );
     }
 
     #[test]
-    fn a_clock_that_is_set_right_again_ends_the_wait() {
+    fn setting_the_clock_back_ends_the_wait() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((start, Duration::ZERO)));
+        let clock = TestClock(Mutex::new((start, Duration::ZERO)));
         let mut clock_guard = ClockGuard::new(Some(start), &clock);
         clock.pass(TimeDelta::days(3_650), Duration::from_secs(1));
         assert!(!clock_guard.allows_sweep(&clock));
@@ -121,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn a_store_last_written_long_ago_waits_after_it_is_opened() {
+    fn opening_a_store_with_an_old_last_commit_pauses_the_sweep() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((
+        let clock = TestClock(Mutex::new((
             start + TimeDelta::days(2),
             Duration::from_secs(9),
         )));
@@ -134,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn a_day_exactly_is_no_jump_ahead_and_no_correction() {
+    fn exactly_one_day_is_neither_a_jump_nor_a_correction() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((start, Duration::ZERO)));
+        let clock = TestClock(Mutex::new((start, Duration::ZERO)));
         let mut clock_guard = ClockGuard::new(Some(start), &clock);
         clock.pass(TimeDelta::days(1), Duration::ZERO);
         assert!(clock_guard.allows_sweep(&clock));
@@ -147,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_notes_the_time_only_while_the_clock_is_trusted() {
+    fn commits_store_the_time_only_while_the_clock_is_trusted() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
-        let clock = Set(Mutex::new((start, Duration::ZERO)));
+        let clock = TestClock(Mutex::new((start, Duration::ZERO)));
         let mut clock_guard = ClockGuard::new(Some(start), &clock);
         assert_eq!(clock_guard.trusted_now(&clock), Some(start));
         clock.pass(TimeDelta::days(40), Duration::ZERO);

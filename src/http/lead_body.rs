@@ -41,7 +41,7 @@ impl LeadBody {
                 v.add(
                     shortened(name),
                     ViolationCode::Duplicate,
-                    "must not come twice",
+                    "must not appear twice",
                 );
                 continue;
             }
@@ -273,7 +273,7 @@ fn custom_fields(
     for (name, value) in &members {
         let field = format!("custom_fields.{}", shortened(name));
         if !seen.insert(name.as_str()) {
-            violations.add(field, ViolationCode::Duplicate, "must not come twice");
+            violations.add(field, ViolationCode::Duplicate, "must not appear twice");
         } else if value.is_null() {
             fields.push((name.clone(), None));
         } else if let Some(value) = custom_value(&field, *value, violations) {

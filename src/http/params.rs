@@ -122,7 +122,7 @@ impl Params {
                 self.violations.add(
                     shortened(earlier.key()),
                     ViolationCode::Duplicate,
-                    "must not come twice",
+                    "must not appear twice",
                 );
             }
         }

@@ -85,7 +85,7 @@ fn fields(params: &mut Params, given: &[Json<'_>]) -> Vec<Field> {
     if given.len() > 1 {
         params
             .violations
-            .add("fields", ViolationCode::Duplicate, "must not come twice");
+            .add("fields", ViolationCode::Duplicate, "must not appear twice");
     }
     let Some(list) = given.first().filter(|given| !given.is_null()) else {
         return Vec::new();

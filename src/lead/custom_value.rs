@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value of a custom field.
+/// The value of a custom field.
 ///
-/// A list holds texts, numbers and booleans, no further lists.
+/// A list may contain texts, numbers and booleans, but no lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -13,19 +13,19 @@ pub enum CustomValue {
     Text(String),
     /// A number.
     Number(Number),
-    /// True or false.
+    /// A boolean.
     Bool(bool),
-    /// Texts, numbers and booleans in order.
+    /// An ordered list of texts, numbers and booleans.
     List(Vec<CustomValue>),
 }
 
-/// A number in a custom field: a whole one, or a finite one in floating point.
+/// A number in a custom field: an integer or a finite floating-point number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Number {
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A finite number; the store refuses infinities and NaN.
+    /// A finite number. The store rejects infinities and NaN.
     Float(f64),
 }
 

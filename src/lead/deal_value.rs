@@ -1,12 +1,12 @@
-//! The JSON form of a deal's value.
+//! The JSON form of a deal value.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 
-/// Writes a deal's value as a JSON number. A value within the rules has at most 15 digits, which a double carries
-/// exactly: its shortest decimal form is again those digits.
+/// Serializes a deal value as a JSON number. A valid value has at most 15 digits, so it survives
+/// the conversion to a double: the shortest decimal form of the double has the same digits.
 pub(crate) struct JsonNumber(pub(crate) Decimal);
 
 impl Serialize for JsonNumber {
@@ -17,16 +17,18 @@ impl Serialize for JsonNumber {
         {
             return serializer.serialize_i64(whole);
         }
-        // Parsing the digits rounds once and correctly; `Decimal::to_f64` divides and may not.
+        // Parsing the digits rounds once and correctly. `Decimal::to_f64` divides, which may round
+        // differently.
         let nearest: f64 = value
             .to_string()
             .parse()
-            .map_err(|_| S::Error::custom("a deal value is not a number"))?;
+            .map_err(|_| S::Error::custom("the deal value cannot be converted to a JSON number"))?;
         serializer.serialize_f64(nearest)
     }
 }
 
-/// The same for sums of deal values, which may have more digits than a double: those are rounded.
+/// Serializes a sum of deal values in the same way. A sum with more digits than a double can hold
+/// is rounded.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
 }
@@ -60,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_allowed_value_is_written_digit_for_digit(mantissa in 0_i64..1_000_000_000_000_000, scale in 0_u32..=4) {
+        fn valid_deal_values_serialize_without_loss(mantissa in 0_i64..1_000_000_000_000_000, scale in 0_u32..=4) {
             let value = Decimal::new(mantissa % 10_i64.pow(11 + scale), scale);
             let json = serde_json::to_string(&JsonNumber(value)).unwrap();
             prop_assert_eq!(json.parse::<Decimal>().unwrap_or_else(|_| Decimal::from_scientific(&json).unwrap()), value);
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_values_have_no_decimal_point() {
+    fn integral_deal_values_have_no_decimal_point() {
         for (value, json) in [
             ("50000.00", "50000"),
             ("0.0", "0"),

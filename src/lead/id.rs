@@ -1,4 +1,4 @@
-//! The identity of a lead: a UUID printed as a TypeID, `lead_01h455vb4pex5vsknk084sn02q`.
+//! The id of a lead: a UUID that is printed as a TypeID, such as `lead_01h455vb4pex5vsknk084sn02q`.
 
 use std::fmt;
 
@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use crate::type_id;
 
-/// The identity of a lead.
+/// The id of a lead.
 ///
-/// It is a 128-bit UUID. The store makes UUIDs of version 7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562)), whose
-/// order is that of their creation; a caller may bring any. It prints as, and is parsed from, a
-/// [TypeID](https://github.com/jetify-com/typeid) with the prefix `lead`, and serialises as that string.
+/// It is a 128-bit UUID. The store generates UUIDs of version 7 ([RFC
+/// 9562](https://www.rfc-editor.org/rfc/rfc9562)), which sort by creation time. A caller may supply
+/// any UUID. The id is printed, parsed and serialized as a
+/// [TypeID](https://github.com/jetify-com/typeid) with the prefix `lead`.
 ///
 /// ```
 /// use leadstore::LeadId;
@@ -28,26 +29,27 @@ pub struct LeadId(u128);
 pub(crate) const PREFIX: &str = "lead_";
 
 impl LeadId {
-    /// The id with these bytes, most significant first, as RFC 9562 lays a UUID out.
+    /// Creates an id from the 16 bytes of a UUID, most significant byte first as in RFC 9562.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The 16 bytes of the UUID, most significant first. Their order is the order of ids.
+    /// Returns the 16 bytes of the UUID, most significant byte first. The bytes sort like the ids.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// A new UUIDv7 for a lead created at `time`. The 12 bits after the milliseconds hold their fraction (RFC 9562,
-    /// section 6.2, method 3), so that ids made at different microseconds sort as they were made.
+    /// Generates a UUIDv7 for a lead created at `time`. The 12 bits after the milliseconds hold the
+    /// fraction of the millisecond (RFC 9562, section 6.2, method 3), so ids from different
+    /// microseconds sort by creation time.
     pub(crate) fn generate(time: DateTime<Utc>) -> Self {
         let micros = u64::try_from(time.timestamp_micros()).unwrap_or(0);
         let (millis, fraction) = (micros / 1_000, micros % 1_000);
         let random = Uuid::new_v4().as_u128();
         let time_and_version = (u128::from(millis & 0xffff_ffff_ffff) << 80) | (0x7 << 76);
-        // 1,000 microseconds spread over 4,096 values.
+        // Scales 1,000 microseconds to 4,096 values.
         let fraction = u128::from(fraction * 4_096 / 1_000) << 64;
-        // The variant bits of a version 4 UUID are those of version 7.
+        // Versions 4 and 7 have the same variant bits.
         let tail = random & 0xffff_ffff_ffff_ffff;
         Self(time_and_version | fraction | tail)
     }
@@ -79,20 +81,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_survives_printing_and_parsing(bytes: [u8; 16]) {
+        fn ids_round_trip_through_text_and_bytes(bytes: [u8; 16]) {
             let id = LeadId::from_bytes(bytes);
             prop_assert_eq!(id.to_string().parse::<LeadId>().unwrap(), id);
             prop_assert_eq!(id.to_bytes(), bytes);
         }
 
         #[test]
-        fn printed_order_is_id_order(a: [u8; 16], b: [u8; 16]) {
+        fn text_order_matches_id_order(a: [u8; 16], b: [u8; 16]) {
             let (a, b) = (LeadId::from_bytes(a), LeadId::from_bytes(b));
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
         }
 
         #[test]
-        fn arbitrary_text_never_panics(text: String) {
+        fn parsing_arbitrary_text_never_panics(text: String) {
             let _ = text.parse::<LeadId>();
         }
     }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn serialises_as_its_text() {
+    fn id_serializes_as_its_text() {
         let id: LeadId = "lead_01h455vb4pex5vsknk084sn02q".parse().unwrap();
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(json, "\"lead_01h455vb4pex5vsknk084sn02q\"");

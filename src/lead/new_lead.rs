@@ -1,4 +1,4 @@
-//! What a lead is created from.
+//! The input from which a lead is created.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::lead::rule::{self, StatusSet};
 use crate::lead::text_field::{TextField, TextMap, text_fields};
 use crate::lead::{CustomValue, Lead, LeadId, ViolationCode, Violations};
 
-/// The fields of a lead that is to be created. Only the name is required.
+/// The fields of a lead to be created. Only the name is required.
 ///
-/// Nothing is checked before [`create`](crate::LeadStore::create), which then names everything that is wrong at once.
-/// A blank optional text counts as absent.
+/// Nothing is validated before [`create`](crate::LeadStore::create), which reports all violations
+/// at once. A blank optional text is treated as absent.
 ///
 /// ```
 /// use leadstore::{LeadStore, NewLead};
@@ -43,7 +43,7 @@ pub struct NewLead {
 }
 
 impl NewLead {
-    /// A lead with this name: trimmed, 1 to 255 characters, no control characters.
+    /// Creates a lead with this name: 1 to 255 characters after trimming, no control characters.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             id: None,
@@ -56,41 +56,44 @@ impl NewLead {
         }
     }
 
-    /// The lead's id, where the caller makes it; otherwise the store does.
+    /// Sets the id of the lead. The store generates one if it is not set.
     pub fn id(mut self, id: LeadId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// The status to start in, instead of `new`: at most 64 characters of `a-z 0-9 _ -`.
+    /// Sets the initial status: at most 64 characters of `a-z 0-9 _ -`. The default is the initial
+    /// status of the store, which is `new` unless the store allows only other statuses.
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = Some(status.into());
         self
     }
 
-    /// What the deal is worth: 0 or more, below 10^11, at most 4 decimal places.
+    /// Sets the deal value: 0 or more, less than 10^11, at most 4 decimal places.
     pub fn deal_value(mut self, deal_value: impl Into<Decimal>) -> Self {
         self.deal_value = Some(deal_value.into());
         self
     }
 
-    /// All tags: at most 50, each 1 to 50 characters without comma or control characters, none twice.
+    /// Sets all tags: at most 50, each 1 to 50 characters, no commas or control characters, no
+    /// duplicates.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags = tags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// One custom field: a name of 1 to 64 characters, at most 100 of them, and its value.
+    /// Sets one custom field. A lead has at most 100 of them, each with a name of 1 to 64
+    /// characters.
     pub fn custom_field(mut self, name: impl Into<String>, value: impl Into<CustomValue>) -> Self {
         self.custom_fields.insert(name.into(), value.into());
         self
     }
 
-    pub(crate) fn wanted_id(&self) -> Option<LeadId> {
+    pub(crate) fn requested_id(&self) -> Option<LeadId> {
         self.id
     }
 
-    /// The lead that this makes at `now`, or everything that is wrong with it.
+    /// Returns the lead as created at `now`, or an error with every violation.
     pub(crate) fn into_lead(self, now: DateTime<Utc>, statuses: &StatusSet) -> Result<Lead> {
         let mut violations = Violations::default();
         let v = &mut violations;

@@ -14,8 +14,8 @@ impl FromStr for LeadId {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but `lead_` and 26 lower-case base-32 digits that stand for
-    /// 128 bits.
+    /// [`Invalid`](crate::ErrorKind::Invalid) unless the text is `lead_` followed by 26 lower-case
+    /// base-32 digits that encode 128 bits.
     fn from_str(text: &str) -> Result<Self, Error> {
         type_id::parse(PREFIX, text)
             .map(|bits| Self::from_bytes(bits.to_be_bytes()))
@@ -23,7 +23,7 @@ impl FromStr for LeadId {
             Error::invalid(vec![Violation::new(
                 "id",
                 ViolationCode::InvalidFormat,
-                "a lead's id is lead_ and 26 characters of 0-9 and a-z without i, l, o, u, the first of them 0 to 7",
+                "must be lead_ followed by 26 characters from 0-9 and a-z except i, l, o and u, the first from 0 to 7",
             )])
         })
     }

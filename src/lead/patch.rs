@@ -1,4 +1,4 @@
-//! A change to some fields of a lead.
+//! A partial update of a lead.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::lead::rule::{self, StatusSet, TextRule};
 use crate::lead::text_field::{TextField, TextMap, text_fields};
 use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
 
-/// What a patch does to one field.
+/// The effect of a patch on one field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum FieldChange<T> {
     #[default]
@@ -18,9 +18,10 @@ pub(crate) enum FieldChange<T> {
     Set(T),
 }
 
-/// A change to some fields of a lead: each is left, set, or cleared.
+/// A partial update of a lead: each field is left unchanged, set or cleared.
 ///
-/// A blank text clears an optional field. Custom fields are changed one by one, tags as a whole.
+/// A blank text clears an optional field. Custom fields are changed one by one, tags are replaced
+/// as a whole.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, NewLead};
@@ -39,19 +40,20 @@ pub struct LeadPatch {
     pub(crate) texts: TextMap<FieldChange<String>>,
     deal_value: FieldChange<Decimal>,
     tags: FieldChange<Vec<String>>,
-    /// Whether all are removed before `custom_fields` are set.
+    /// True if all existing custom fields are removed before `custom_fields` is applied.
     clears_custom_fields: bool,
     custom_fields: BTreeMap<String, Option<CustomValue>>,
     if_version: Option<Version>,
 }
 
 impl LeadPatch {
-    /// A patch that changes nothing yet.
+    /// Creates a patch that changes nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The patch that gives `old` the fields that `new` has. Their id, times and versions play no part.
+    /// Returns the patch that turns the fields of `old` into those of `new`. Ids, times and
+    /// versions are ignored.
     pub fn between(old: &Lead, new: &Lead) -> Self {
         fn changed<T: PartialEq + Clone>(old: Option<&T>, new: Option<&T>) -> FieldChange<T> {
             match new {
@@ -89,25 +91,25 @@ impl LeadPatch {
         }
     }
 
-    /// Sets the name, which cannot be blank.
+    /// Sets the name, which must not be blank.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = FieldChange::Set(name.into());
         self
     }
 
-    /// Sets the status, which cannot be blank.
+    /// Sets the status, which must not be blank.
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = FieldChange::Set(status.into());
         self
     }
 
-    /// Sets what the deal is worth, see [`NewLead::deal_value`](crate::lead::NewLead::deal_value).
+    /// Sets the deal value, see [`NewLead::deal_value`](super::NewLead::deal_value).
     pub fn deal_value(mut self, deal_value: impl Into<Decimal>) -> Self {
         self.deal_value = FieldChange::Set(deal_value.into());
         self
     }
 
-    /// Removes what the deal is worth.
+    /// Removes the deal value.
     pub fn clear_deal_value(mut self) -> Self {
         self.deal_value = FieldChange::Clear;
         self
@@ -125,26 +127,26 @@ impl LeadPatch {
         self
     }
 
-    /// Sets one custom field and leaves the others.
+    /// Sets one custom field and leaves the others unchanged.
     pub fn custom_field(mut self, name: impl Into<String>, value: impl Into<CustomValue>) -> Self {
         self.custom_fields.insert(name.into(), Some(value.into()));
         self
     }
 
-    /// Removes one custom field; no error if there is none of this name.
+    /// Removes one custom field. Does nothing if it does not exist.
     pub fn remove_custom_field(mut self, name: impl Into<String>) -> Self {
         self.custom_fields.insert(name.into(), None);
         self
     }
 
-    /// Removes all custom fields, but for those that this patch sets.
+    /// Removes all custom fields except those that this patch sets.
     pub fn clear_custom_fields(mut self) -> Self {
         self.clears_custom_fields = true;
         self
     }
 
-    /// Demands that the lead still has this version; otherwise the update is a
-    /// [`Conflict`](crate::error::ErrorKind::Conflict).
+    /// Makes the update conditional on this version. If the lead has another version, the update
+    /// fails with [`Conflict`](crate::ErrorKind::Conflict).
     pub fn if_version(mut self, version: Version) -> Self {
         self.if_version = Some(version);
         self
@@ -154,8 +156,8 @@ impl LeadPatch {
         self.if_version
     }
 
-    /// `lead` with the fields as this patch wants them (times and version untouched), or everything that is wrong
-    /// with them.
+    /// Returns `lead` with the patch applied, or an error with every violation. The times and the
+    /// version are left unchanged.
     pub(crate) fn apply_to(self, lead: &Lead, statuses: &StatusSet) -> Result<Lead> {
         let mut lead = lead.clone();
         let mut violations = Violations::default();

@@ -1,11 +1,11 @@
-//! The rules of a lead's fields. Each function takes a value as it came and gives the value to store, or adds what is
-//! wrong with it; new leads and patches share them.
+//! The validation rules of a lead's fields, shared by new leads and patches. Each function takes a
+//! raw value and returns the value to store, or adds its violations.
 
 use rust_decimal::Decimal;
 
 use crate::lead::{CustomValue, Number, ViolationCode, Violations};
 
-/// The most bytes that one lead may take when it is encoded for storage.
+/// Maximum size in bytes of a lead encoded for storage.
 pub(crate) const MAX_ENCODED_BYTES: usize = 1 << 20;
 
 const MAX_TAGS: usize = 50;
@@ -16,7 +16,7 @@ const MAX_CUSTOM_TEXT_BYTES: usize = 4_096;
 const MAX_DEAL_SCALE: u32 = 4;
 const DEAL_VALUE_END: i64 = 100_000_000_000;
 
-/// The statuses that a store allows, and the one in which a lead starts.
+/// The statuses that a store allows, and the initial status of a lead.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusSet {
     allowed: Option<Vec<String>>,
@@ -33,7 +33,8 @@ impl Default for StatusSet {
 }
 
 impl StatusSet {
-    /// The set of exactly these; a lead starts as `new` if that is among them and as the first otherwise.
+    /// Creates the set of exactly these statuses. The initial status is `new` if it is in the set,
+    /// and the first status otherwise.
     pub(crate) fn of(allowed: Vec<String>) -> crate::error::Result<Self> {
         let mut violations = Violations::default();
         for (index, status) in allowed.iter().enumerate() {
@@ -55,7 +56,7 @@ impl StatusSet {
                 violations.add(
                     "statuses",
                     ViolationCode::Required,
-                    "name at least one status",
+                    "must contain at least one status",
                 );
                 String::new()
             }
@@ -71,7 +72,8 @@ impl StatusSet {
         self.initial.clone()
     }
 
-    /// The status to store, `None` for a blank one.
+    /// Returns the status to store. Returns `None` if it is blank, or if it is invalid and the
+    /// reason was added to `violations`.
     pub(crate) fn normalise(&self, raw: String, violations: &mut Violations) -> Option<String> {
         let status = STATUS.normalise(raw, violations)?;
         match &self.allowed {
@@ -85,10 +87,10 @@ impl StatusSet {
     }
 }
 
-/// What is wrong with a text, if anything.
+/// The violation of a text, if any.
 type RuleViolation = Option<(ViolationCode, &'static str)>;
 
-/// The rule of one text field.
+/// The rule of a text field.
 pub(crate) struct TextRule {
     pub(crate) field: &'static str,
     pub(crate) trimmed: bool,
@@ -103,7 +105,8 @@ pub(crate) enum Limit {
 }
 
 impl TextRule {
-    /// The text to store; `None` if it is blank, or if it breaks the rule and `violations` says how.
+    /// Returns the text to store. Returns `None` if it is blank, or if it is invalid and the
+    /// reasons were added to `violations`.
     pub(crate) fn normalise(&self, mut raw: String, violations: &mut Violations) -> Option<String> {
         let trimmed = raw.trim();
         if trimmed.is_empty() {
@@ -147,7 +150,7 @@ pub(crate) const NAME: TextRule = TextRule {
     },
 };
 
-/// What people call a credential.
+/// The human-readable name of a credential.
 #[cfg(feature = "http")]
 pub(crate) const LABEL: TextRule = TextRule {
     field: "label",
@@ -163,11 +166,11 @@ pub(crate) const EMAIL: TextRule = TextRule {
             !local.is_empty() && !domain.is_empty() && !domain.contains('@')
         });
         if one_at {
-            forbid(text, char::is_whitespace, "must not contain white space")
+            forbid(text, char::is_whitespace, "must not contain whitespace")
         } else {
             Some((
                 ViolationCode::InvalidFormat,
-                "must have one @ with something on both sides",
+                "must have exactly one @, with text on both sides",
             ))
         }
     },
@@ -198,7 +201,7 @@ pub(crate) const SOURCE: TextRule = TextRule {
         forbid(
             text,
             |c| c == ',' || c.is_control(),
-            "must not contain a comma or control characters",
+            "must not contain commas or control characters",
         )
     },
 };
@@ -211,7 +214,7 @@ pub(crate) const OWNER_ID: TextRule = TextRule {
         forbid(
             text,
             |c| c == ',' || !c.is_ascii_graphic(),
-            "must be printable ASCII characters without space or comma",
+            "must contain only printable ASCII characters, no spaces or commas",
         )
     },
 };
@@ -224,7 +227,7 @@ pub(crate) const EXTERNAL_ID: TextRule = TextRule {
         forbid(
             text,
             |c| c != ' ' && !c.is_ascii_graphic(),
-            "must be printable ASCII characters",
+            "must contain only printable ASCII characters",
         )
     },
 };
@@ -236,7 +239,11 @@ pub(crate) const STATUS: TextRule = TextRule {
     check: |text| {
         let allowed =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-        forbid(text, |c| !allowed(c), "must be characters of a-z 0-9 _ -")
+        forbid(
+            text,
+            |c| !allowed(c),
+            "must contain only the characters a-z 0-9 _ -",
+        )
     },
 };
 
@@ -245,7 +252,7 @@ fn forbid(text: &str, forbidden: impl Fn(char) -> bool, message: &'static str) -
         .then_some((ViolationCode::InvalidCharacter, message))
 }
 
-/// The deal's value to store, without trailing zeros.
+/// Returns the deal value to store, without trailing zeros.
 pub(crate) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal {
     let value = value.normalize();
     if value.is_sign_negative() && !value.is_zero() {
@@ -255,7 +262,7 @@ pub(crate) fn deal_value(value: Decimal, violations: &mut Violations) -> Decimal
         violations.add(
             "deal_value",
             ViolationCode::OutOfRange,
-            "must be below 100000000000",
+            "must be less than 100000000000",
         );
     }
     if value.scale() > MAX_DEAL_SCALE {
@@ -273,7 +280,7 @@ pub(crate) fn tags(tags: &[String], violations: &mut Violations) {
         violations.add(
             "tags",
             ViolationCode::TooLong,
-            format!("must be at most {MAX_TAGS}"),
+            format!("must have at most {MAX_TAGS} entries"),
         );
         return;
     }
@@ -286,24 +293,24 @@ pub(crate) fn tags(tags: &[String], violations: &mut Violations) {
             violations.add(field(), ViolationCode::TooLong, message);
         }
         if tag.contains(|c: char| c == ',' || c.is_control()) {
-            let message = "must not contain a comma or control characters";
+            let message = "must not contain commas or control characters";
             violations.add(field(), ViolationCode::InvalidCharacter, message);
         }
         if tags.iter().take(index).any(|earlier| earlier == tag) {
-            violations.add(field(), ViolationCode::Duplicate, "must not come twice");
+            violations.add(field(), ViolationCode::Duplicate, "must not appear twice");
         }
     }
 }
 
 pub(crate) fn custom_field_count(count: usize, violations: &mut Violations) {
     if count > MAX_CUSTOM_FIELDS {
-        let message = format!("must be at most {MAX_CUSTOM_FIELDS}");
+        let message = format!("must have at most {MAX_CUSTOM_FIELDS} entries");
         violations.add("custom_fields", ViolationCode::TooLong, message);
     }
 }
 
 pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
-    // A name that is too long is not repeated in full.
+    // An overlong name is truncated in the error.
     let field: String = format!("custom_fields.{name}")
         .chars()
         .take(14 + MAX_CUSTOM_NAME_CHARS)
@@ -342,7 +349,7 @@ fn custom_scalar(field: &str, value: &CustomValue, violations: &mut Violations) 
             violations.add(
                 field,
                 ViolationCode::NotAllowed,
-                "a list must not hold another list",
+                "a list must not contain another list",
             );
         }
         CustomValue::Text(_) | CustomValue::Number(_) | CustomValue::Bool(_) => {}

@@ -11,16 +11,19 @@ use crate::lead::rule::{self, TextRule};
 macro_rules! text_fields {
     ($define:ident) => {
         $define! {
-            /// Sets the lead's id in another system: 1 to 128 printable ASCII characters, unique in the store, the trash
-            /// included.
+            /// Sets the id in another system: 1 to 128 printable ASCII characters, unique in the
+            /// store.
             ExternalId, external_id, clear_external_id, rule::EXTERNAL_ID;
-            /// Sets the e-mail address: trimmed, at most 254 bytes, one `@` with something on both sides, no white space.
+            /// Sets the e-mail address: trimmed, at most 254 bytes, exactly one `@` with text on
+            /// both sides, no whitespace.
             Email, email, clear_email, rule::EMAIL;
-            /// Sets the phone number, kept as given: trimmed, at most 64 characters, at least 3 digits.
+            /// Sets the phone number: trimmed and otherwise stored as given, at most 64 characters,
+            /// at least 3 digits.
             Phone, phone, clear_phone, rule::PHONE;
             /// Sets the company: trimmed, at most 255 characters.
             Company, company, clear_company, rule::COMPANY;
-            /// Sets where the lead came from: trimmed, at most 64 characters, no comma or control character.
+            /// Sets the source that the lead came from: trimmed, at most 64 characters, no commas
+            /// or control characters.
             Source, source, clear_source, rule::SOURCE;
             /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without space or comma.
             OwnerId, owner_id, clear_owner_id, rule::OWNER_ID;

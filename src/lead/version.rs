@@ -1,24 +1,25 @@
-//! How often a lead has changed.
+//! The version counter of a lead.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of a lead: 1 at creation, one more at each change. Deleting and restoring are changes.
+/// The version of a lead: 1 at creation, incremented by every change. Deleting and restoring count
+/// as changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(u64);
 
 impl Version {
-    /// The version of a lead that was just created.
+    /// The version of a newly created lead.
     pub const FIRST: Self = Self(1);
 
-    /// The version with this number.
+    /// Creates a version from its number.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number of the version.
     pub const fn get(self) -> u64 {
         self.0
     }

@@ -1,43 +1,43 @@
-//! What is wrong with an input, field by field.
+//! Violations: the rules that an input breaks, by field.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One rule that an input breaks.
+/// A rule that an input violates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Where: `email`, `tags[3]`, `custom_fields.industry`, `per_page`.
+    /// The path of the offending value: `email`, `tags[3]`, `custom_fields.industry`, `per_page`.
     pub field: String,
-    /// Which rule, for programs.
+    /// Machine-readable code of the rule.
     pub code: ViolationCode,
-    /// Which rule, for people.
+    /// Human-readable description of the rule.
     pub message: String,
 }
 
-/// Which kind of rule an input breaks.
+/// The kind of rule that an input violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ViolationCode {
-    /// A value that must be there is missing or blank.
+    /// A required value is missing or blank.
     Required,
-    /// It has more characters, bytes or elements than allowed.
+    /// The value has too many characters, bytes or elements.
     TooLong,
-    /// It holds a character that is not allowed.
+    /// The value contains a character that is not allowed.
     InvalidCharacter,
-    /// It has not the form of what it should be, such as an e-mail address.
+    /// The value is malformed, such as an e-mail address without an `@`.
     InvalidFormat,
-    /// A number is too small, too large or too fine.
+    /// A number is too small, too large or has too many decimal places.
     OutOfRange,
-    /// A value that must be unique comes twice.
+    /// A value that must be unique occurs twice.
     Duplicate,
-    /// It is not among the values that are allowed, or may not be named here.
+    /// The value is not one of the allowed values, or is not allowed here.
     NotAllowed,
-    /// A JSON value of another type than is wanted.
+    /// The JSON value has the wrong type.
     InvalidType,
-    /// There is no field or parameter of this name.
+    /// There is no field or parameter with this name.
     Unknown,
 }
 

@@ -8,11 +8,12 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::lead::violation::{Violation, ViolationCode};
 
-/// Collects what is wrong with one input, so that all of it is told at once.
+/// Collects the violations of one input, so that they can be returned as one error.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<Violation>);
 
-/// More is not told: an input can be wrong in as many places as it has bytes.
+/// Maximum number of violations collected. Further ones are dropped, because an input can have as
+/// many violations as it has bytes.
 const VIOLATIONS_MAX: usize = 1_000;
 
 impl Violations {
@@ -27,7 +28,7 @@ impl Violations {
         }
     }
 
-    /// Adds what is wrong with a part of the input, under the part's name.
+    /// Adds the violations of a part of the input, with `field` as the field of each.
     pub(crate) fn add_under(&mut self, field: &str, part: Self) {
         let room = VIOLATIONS_MAX.saturating_sub(self.0.len());
         let part = part.0.into_iter().take(room);
@@ -37,7 +38,7 @@ impl Violations {
         }));
     }
 
-    /// Adds what is wrong with another part of the same input.
+    /// Adds the violations of another part of the same input.
     #[cfg(feature = "http")]
     pub(crate) fn extend(&mut self, others: &[Violation]) {
         self.0.extend(
@@ -48,7 +49,8 @@ impl Violations {
         );
     }
 
-    /// The value of `result`; `None` where its error is about the input and was added.
+    /// Returns the value of `result`. If `result` is an [`Invalid`](crate::ErrorKind::Invalid)
+    /// error, adds its violations and returns `None`. Other errors are passed on.
     #[cfg(feature = "http")]
     pub(crate) fn absorb<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
@@ -60,7 +62,7 @@ impl Violations {
         }
     }
 
-    /// What `text` stands for; `None` where it stands for nothing, which was added.
+    /// Parses `text`. If that fails, adds the violations and returns `None`.
     #[cfg(feature = "http")]
     pub(crate) fn parse<T: FromStr<Err = Error>>(&mut self, text: &str) -> Option<T> {
         text.parse()
@@ -73,13 +75,13 @@ impl Violations {
         self.0.is_empty()
     }
 
-    /// Whether something is wrong with this field.
+    /// Returns true if a violation of this field was added.
     #[cfg(feature = "http")]
     pub(crate) fn has_error_for(&self, field: &str) -> bool {
         self.0.iter().any(|violation| violation.field == field)
     }
 
-    /// `Ok` if nothing was added, and otherwise the error that names it all.
+    /// Returns `Ok` if there are no violations, and otherwise one error with all of them.
     pub(crate) fn into_result(self) -> Result<()> {
         if self.0.is_empty() {
             Ok(())

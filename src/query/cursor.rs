@@ -1,4 +1,4 @@
-//! Cursors: where a list goes on, in a text that travels.
+//! Cursors: the position at which a list continues, encoded as text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,24 +12,26 @@ use crate::lead::{Violation, ViolationCode};
 use crate::query::position::Position;
 use crate::row::Row;
 
-/// Where a list goes on after a page: [`Page::next`](crate::query::Page::next), for
-/// [`ListQuery::after`](crate::query::ListQuery::after).
+/// The position at which a list continues after a page. [`Page::next`](super::Page::next) returns
+/// it, and [`ListQuery::after`](super::ListQuery::after) takes it.
 ///
-/// Following cursors costs the same on every page, and a lead that does not change meanwhile is neither skipped nor
-/// repeated, whatever happens to others. A cursor belongs to the filter and the order of the query that gave it. It
-/// prints as an opaque text that can stand in a URL, from which it is parsed and as which it serialises. It holds the
-/// sort values of a lead, so it is as confidential as that.
+/// With cursors, every page costs the same. A lead that does not change in the meantime is neither
+/// skipped nor repeated, whatever changes around it. A cursor is valid only for the filter and the
+/// sort order of its query. It is printed, parsed and serialized as an opaque, URL-safe text. It
+/// contains the sort values of a lead, so it is as confidential as the lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// A checksum of the filter and the order.
+    /// Checksum of the filter and the sort order.
     pub(crate) binding: u32,
-    /// The number of the page that it leads to, where pages have one.
+    /// Number of the page that the cursor leads to.
     pub(crate) page: u64,
     pub(crate) position: Position,
 }
 
-/// The version of the bytes: this, `binding` u32, `page` u64, the row u32, 1 or 0 for a late lead, then each value as
-/// 0, or 1 and its length u32 and bytes; last a CRC-32 of all that. Numbers are little-endian.
+/// Version of the encoding, which is the first byte. It is followed by `binding` as u32, `page` as
+/// u64, the row as u32, and a byte that is 1 for a lead created out of order and 0 otherwise. Each
+/// value follows as 0 if absent, or as 1, its length as u32 and its bytes. The last four bytes are
+/// the CRC-32 of everything before them. Numbers are little-endian.
 const VERSION: u8 = 1;
 
 impl Cursor {
@@ -44,7 +46,7 @@ impl Cursor {
                 None => bytes.push(0),
                 Some(value) => {
                     bytes.push(1);
-                    // A lead encodes to at most 1 MiB.
+                    // The length fits, because an encoded lead has at most 1 MiB.
                     bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
                     bytes.extend(value);
                 }
@@ -104,7 +106,8 @@ impl FromStr for Cursor {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but a cursor that this version printed.
+    /// [`Invalid`](crate::ErrorKind::Invalid) unless the text is a cursor that this version
+    /// printed.
     fn from_str(text: &str) -> Result<Self> {
         URL_SAFE_NO_PAD
             .decode(text)
@@ -114,7 +117,7 @@ impl FromStr for Cursor {
                 Error::invalid(vec![Violation::new(
                     "cursor",
                     ViolationCode::InvalidFormat,
-                    "must be a cursor as a list gave it",
+                    "must be a cursor that a list returned",
                 )])
             })
     }
@@ -146,20 +149,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cursor_survives_its_text(binding: u32, page: u64, row: u32, out_of_order: bool, values: Vec<Option<Vec<u8>>>) {
+        fn cursors_round_trip_through_text(binding: u32, page: u64, row: u32, out_of_order: bool, values: Vec<Option<Vec<u8>>>) {
             let cursor = Cursor { binding, page, position: Position { values, row: Row(row), out_of_order } };
             prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
         }
 
         #[test]
-        fn arbitrary_text_is_refused_without_a_panic(text: String, bytes: Vec<u8>) {
+        fn arbitrary_text_is_rejected_without_a_panic(text: String, bytes: Vec<u8>) {
             prop_assert!(text.parse::<Cursor>().is_err());
             prop_assert!(URL_SAFE_NO_PAD.encode(bytes).parse::<Cursor>().is_err());
         }
     }
 
     #[test]
-    fn a_changed_cursor_is_refused() {
+    fn modified_cursor_is_rejected() {
         let cursor = Cursor {
             binding: 1,
             page: 2,
@@ -173,7 +176,8 @@ mod tests {
         for index in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
-            // The last character carries bits that are not used, and must be zero.
+            // The unused bits of the last character must be zero, so changing it is detected as
+            // well.
             assert!(
                 String::from_utf8(changed)
                     .unwrap()

@@ -1,4 +1,4 @@
-//! Facets: how a set of leads divides by each of the values that leads can be filtered by.
+//! Facets: the number of leads per value of each filterable field.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,8 @@ use crate::schema::keys;
 use crate::storage::DealValues;
 use crate::storage::Visit;
 
-/// How many leads there are of each status, source, owner and tag, and what their deals are worth: what a pipeline board
-/// shows. Values that no lead has are not there.
+/// The number of leads per status, source, owner and tag, and the total deal value per status, as a
+/// pipeline board shows them. Values without leads are omitted.
 ///
 /// ```
 /// use leadstore::{Filter, LeadStore, NewLead};
@@ -32,15 +32,16 @@ use crate::storage::Visit;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facets {
-    /// How many leads there are in all.
+    /// Total number of leads.
     pub total: u64,
-    /// By status, in the order of the statuses' texts.
+    /// Leads by status, sorted by status.
     pub statuses: Vec<StatusFacet>,
-    /// By source, in the order of the sources' texts; last those without one.
+    /// Leads by source, sorted by source. The leads without a source come last.
     pub sources: Vec<ValueFacet>,
-    /// By owner, in the order of the owners' ids; last those that are unassigned.
+    /// Leads by owner, sorted by owner id. The unassigned leads come last.
     pub owners: Vec<ValueFacet>,
-    /// By tag, in the order of the tags' texts. A lead counts with each of its tags, and not at all without.
+    /// Leads by tag, sorted by tag. A lead is counted once for each of its tags, and not at all if
+    /// it has none.
     pub tags: Vec<ValueFacet>,
 }
 
@@ -50,12 +51,12 @@ pub struct Facets {
 pub struct StatusFacet {
     /// The status.
     pub status: String,
-    /// How many leads have it.
+    /// Number of leads with the status.
     pub leads: u64,
-    /// How many of those have a deal value.
+    /// Number of these leads that have a deal value.
     pub deals: u64,
-    /// The sum of their deal values, exact. It serialises as a JSON number, rounded to the nearest double where it has
-    /// more than 15 digits.
+    /// The exact sum of their deal values. It serializes as a JSON number, rounded to the nearest
+    /// double if it has more than 15 digits.
     #[serde(
         serialize_with = "serialize_deal_value",
         deserialize_with = "deserialize_deal_value"
@@ -63,32 +64,32 @@ pub struct StatusFacet {
     pub deal_value: Decimal,
 }
 
-/// The leads with one value.
+/// The leads with one value of a field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ValueFacet {
-    /// The value; `None` for the leads without one.
+    /// The value, or `None` for the leads without one.
     pub value: Option<String>,
-    /// How many leads have it.
+    /// Number of leads with the value.
     pub leads: u64,
 }
 
 pub(crate) fn facets(state: StoreState<'_>, filter: &Filter) -> Result<Facets> {
     let rows = select(state, filter)?;
-    // What all leads have is counted without a look at their rows.
+    // Without a filter, the leads are counted without testing their rows.
     if filter.is_empty() {
-        divide(state, &rows, None)
+        build_facets(state, &rows, None)
     } else {
         facets_of(state, &rows)
     }
 }
 
-/// How some leads divide.
+/// Returns the facets of the leads in `rows`.
 pub(crate) fn facets_of(state: StoreState<'_>, rows: &RowSet) -> Result<Facets> {
-    divide(state, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
+    build_facets(state, rows, Some(&rows.to_bits().ok_or_else(unreadable)?))
 }
 
-fn divide(state: StoreState<'_>, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
+fn build_facets(state: StoreState<'_>, rows: &RowSet, among: Option<&RowBits>) -> Result<Facets> {
     Ok(Facets {
         total: rows.len(),
         statuses: by_status(state, rows)?,
@@ -121,8 +122,8 @@ fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
         BitmapField::STATUS,
         Direction::Ascending,
         |bitmap, status_rows| {
-            let of_status = rows.and(&status_rows);
-            let leads = of_status.len();
+            let matching = rows.and(&status_rows);
+            let leads = matching.len();
             if leads > 0 {
                 let status = keys::bitmap_value(bitmap)?.unwrap_or_default();
                 facets.push(StatusFacet {
@@ -131,38 +132,39 @@ fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
                     deals: 0,
                     deal_value: Decimal::ZERO,
                 });
-                sums.add_group(&of_status)?;
+                sums.add_group(&matching)?;
             }
             Ok(Visit::Continue(()))
         },
     )?;
     state.each_deal_value_block(|values| sums.add(values))?;
-    for (facet, sum) in facets.iter_mut().zip(sums.of_groups.into_iter().skip(1)) {
+    for (facet, sum) in facets.iter_mut().zip(sums.by_group.into_iter().skip(1)) {
         facet.deals = sum.deals;
         facet.deal_value = Decimal::from_i128_with_scale(sum.ticks, 4).normalize();
     }
     Ok(facets)
 }
 
-/// What the deals in some groups of rows are worth.
+/// Sums the deal values of several groups of rows.
 struct Sums {
-    /// The number of each row's group. Looking it up for each value costs a third of going through the groups for each
-    /// block of values.
+    /// Group number of each row. Looking it up for each value costs a third of iterating over the
+    /// groups for each block of values.
     group_of: Vec<u32>,
-    /// The first is that of the rows in no group: to add to it costs less than a branch that cannot be foreseen.
-    of_groups: Vec<Sum>,
+    /// Sum of each group. The first one is for the rows that are in no group: adding to it costs
+    /// less than an unpredictable branch.
+    by_group: Vec<Sum>,
 }
 
 impl Default for Sums {
     fn default() -> Self {
         Self {
             group_of: Vec::new(),
-            of_groups: vec![Sum::default()],
+            by_group: vec![Sum::default()],
         }
     }
 }
 
-/// In ten-thousandths.
+/// Number of deals, and the sum of their values in ten-thousandths.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     deals: u64,
@@ -171,11 +173,11 @@ struct Sum {
 
 impl Sums {
     fn add_group(&mut self, rows: &RowSet) -> Result<()> {
-        let (group, end) = (self.of_groups.len() as u32, rows.end());
+        let (group, end) = (self.by_group.len() as u32, rows.end());
         if end > self.group_of.len() {
             self.group_of.resize(end, 0);
         }
-        self.of_groups.push(Sum::default());
+        self.by_group.push(Sum::default());
         let group_of = &mut self.group_of;
         let set = |part: Part| {
             let (Part::Row(first) | Part::Word(first, _)) = part;
@@ -188,8 +190,8 @@ impl Sums {
                 return;
             };
             while word != 0 {
-                if let Some(place) = groups.get_mut(word.trailing_zeros() as usize) {
-                    *place = group;
+                if let Some(slot) = groups.get_mut(word.trailing_zeros() as usize) {
+                    *slot = group;
                 }
                 word &= word - 1;
             }
@@ -203,7 +205,7 @@ impl Sums {
             .get(values.first_row() as usize..)
             .unwrap_or_default();
         for (group, ticks) in groups.iter().zip(values.iter()) {
-            if let Some(sum) = self.of_groups.get_mut(*group as usize) {
+            if let Some(sum) = self.by_group.get_mut(*group as usize) {
                 sum.deals += u64::from(ticks.is_some());
                 sum.ticks += i128::from(ticks.unwrap_or(0));
             }
@@ -212,5 +214,5 @@ impl Sums {
 }
 
 fn unreadable() -> Error {
-    Error::corrupted("a set of rows could not be read")
+    Error::corrupted("a set of rows could not be decoded")
 }

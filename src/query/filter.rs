@@ -1,4 +1,4 @@
-//! Which leads are wanted.
+//! The filter that selects leads.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
@@ -8,9 +8,10 @@ use rust_decimal::Decimal;
 
 use crate::schema::{BitmapField, value_filters};
 
-/// Which leads are wanted: those that meet every criterion that is named.
+/// Selects the leads that meet every criterion.
 ///
-/// Naming a criterion again widens it: `status("new").status("open")` wants either. Values are compared exactly.
+/// Several values of one criterion match any of them: `status("new").status("open")` selects leads
+/// with either status. Values are compared exactly.
 ///
 /// ```
 /// use chrono::{TimeZone, Utc};
@@ -33,7 +34,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// All leads.
+    /// Creates a filter that selects all leads.
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,7 +56,7 @@ impl Filter {
         values.is_empty() && created.is_none() && updated.is_none() && deal_value.is_none()
     }
 
-    /// The same text for filters that want the same, whatever the order in which their values were named.
+    /// Returns the same text for equivalent filters, whatever the order of their values.
     pub(crate) fn canonical(&self) -> String {
         let mut filter = self.clone();
         for values in filter.values.values_mut() {
@@ -65,24 +66,25 @@ impl Filter {
         format!("{filter:?}")
     }
 
-    /// Leads of nobody, beside those of the owners that are named.
+    /// Selects leads without an owner, in addition to the leads of the named owners.
     pub fn unassigned(self) -> Self {
         self.with_value(BitmapField::OWNER_ID, None)
     }
 
-    /// Leads created in this range of time. A later call replaces an earlier one.
+    /// Selects leads created in this time range. A later call replaces the range.
     pub fn created(mut self, range: impl RangeBounds<DateTime<Utc>>) -> Self {
         self.created = Some(TimeRange::of(range));
         self
     }
 
-    /// Leads last changed in this range of time. A later call replaces an earlier one.
+    /// Selects leads last updated in this time range. A later call replaces the range.
     pub fn updated(mut self, range: impl RangeBounds<DateTime<Utc>>) -> Self {
         self.updated = Some(TimeRange::of(range));
         self
     }
 
-    /// Leads whose deal is worth an amount in this range; none without a value. A later call replaces an earlier one.
+    /// Selects leads with a deal value in this range, which excludes leads without one. A later
+    /// call replaces the range.
     pub fn deal_value(mut self, range: impl RangeBounds<Decimal>) -> Self {
         self.deal_value = Some(DealValueRange::of(range));
         self
@@ -105,7 +107,7 @@ macro_rules! define_setters {
 
 value_filters!(define_setters);
 
-/// A half-open range of whole microseconds.
+/// A half-open range of times in whole microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TimeRange {
     pub(crate) from: Option<DateTime<Utc>>,
@@ -129,7 +131,7 @@ impl TimeRange {
     }
 }
 
-/// The first whole microsecond at or after `time`.
+/// Returns the first whole microsecond at or after `time`.
 fn first_from(time: DateTime<Utc>) -> DateTime<Utc> {
     let whole = crate::clock::microseconds(time);
     if whole < time {
@@ -139,7 +141,7 @@ fn first_from(time: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-/// The first whole microsecond after `time`.
+/// Returns the first whole microsecond after `time`.
 fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
     let whole = crate::clock::microseconds(time);
     whole
@@ -147,7 +149,7 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// A half-open range of ten-thousandths, the finest that a deal's value can be.
+/// A half-open range of deal values in ten-thousandths, the finest resolution of a deal value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DealValueRange {
     pub(crate) from: Option<u64>,
@@ -171,12 +173,12 @@ impl DealValueRange {
     }
 }
 
-/// The first ten-thousandth at or after `value`.
+/// Returns the first ten-thousandth at or after `value`.
 fn first_tick_from(value: Decimal) -> u64 {
     ticks(value, Decimal::ceil)
 }
 
-/// The first ten-thousandth after `value`.
+/// Returns the first ten-thousandth after `value`.
 fn first_tick_after(value: Decimal) -> u64 {
     if value.is_sign_negative() && !value.is_zero() {
         return 0;
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_finer_than_a_microsecond_take_in_what_lies_within_them() {
+    fn sub_microsecond_bounds_round_to_the_contained_range() {
         let micros = |n| DateTime::from_timestamp_micros(n).unwrap();
         let half = |n| micros(n) + TimeDelta::nanoseconds(500);
         let range = |r: TimeRange| {
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_deal_values_keep_their_side() {
+    fn deal_value_bounds_round_to_the_contained_range() {
         let d = |text: &str| text.parse::<Decimal>().unwrap();
         let range = |r: DealValueRange| (r.from.unwrap(), r.to.unwrap());
         assert_eq!(range(DealValueRange::of(d("1")..d("2"))), (10_000, 20_000));

@@ -1,4 +1,4 @@
-//! Listing: a filter, an order and a page.
+//! List queries: a filter, a sort order and a page.
 
 use crate::error::Result;
 use crate::lead::{Lead, ViolationCode, Violations};
@@ -12,7 +12,8 @@ use crate::query::sort::{self, Sort};
 use crate::schema::SortKey;
 use crate::schema::StoreState;
 
-/// Which leads to list, in which order, and which page of them: by default all, newest first, 25 to a page.
+/// A query for a page of the live leads. By default it returns the first 25 of all leads, newest
+/// first.
 ///
 /// ```
 /// use leadstore::{Filter, LeadStore, ListQuery, NewLead, Sort, SortKey};
@@ -36,51 +37,52 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// All leads, newest first, page 1 of 25 each.
+    /// Creates a query for page 1 of all leads, newest first, with 25 leads per page.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which leads.
+    /// Sets the filter that selects the leads.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// By which keys to sort, at most three; none means newest first. Ties fall back on creation order in the
-    /// direction of the first key.
+    /// Sets the sort keys, at most three. The default is newest first. The tie-break is creation
+    /// order in the direction of the first key.
     pub fn sort(mut self, sort: impl IntoIterator<Item = Sort>) -> Self {
         self.sort = sort.into_iter().collect();
         self
     }
 
-    /// Which page, from 1. A page past the end is empty.
+    /// Sets the page number, starting at 1. A page past the end is empty.
     pub fn page(mut self, page: u64) -> Self {
         self.paging = self.paging.at_page(page);
         self
     }
 
-    /// How many leads a page has, 1 to 100.
+    /// Sets the number of leads per page, 1 to 100.
     pub fn per_page(mut self, per_page: u32) -> Self {
         self.paging = self.paging.with_per_page(per_page);
         self
     }
 
-    /// Instead of [`page`](Self::page) and [`per_page`](Self::per_page), which of them comes last deciding, `limit`
-    /// leads (1 to 1,000) after the first `offset`: what a scrolled list shows.
+    /// Requests a window of `limit` leads (1 to 1,000) at `offset`, as a scrolling list needs it.
+    /// It replaces [`page`](Self::page) and [`per_page`](Self::per_page). If both are used, the
+    /// later call takes effect.
     pub fn window(mut self, offset: u64, limit: u32) -> Self {
         self.paging = Paging::window(offset, limit);
         self
     }
 
-    /// Instead of a page by its number, the one after the page that gave this cursor, see [`Page::next`]. Filter and
-    /// sort keys must be those of that page's query.
+    /// Requests the page after the one that returned this cursor in [`Page::next`], instead of a
+    /// page number. The filter and the sort keys must be the same as in the query for that page.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// Everything that is wrong with the query.
+    /// Returns every violation of the query as one error.
     pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);
@@ -89,14 +91,14 @@ impl ListQuery {
             let fits = cursor.binding == self.binding()
                 && cursor.position.values.len() == self.order().len();
             if !fits {
-                let message = "belongs to a list with another filter or order";
+                let message = "was issued for another filter or sort order";
                 violations.add("cursor", ViolationCode::NotAllowed, message);
             }
         }
         violations.into_result()
     }
 
-    /// The sort keys that are asked for, or the default.
+    /// Returns the requested sort keys, or the default order.
     fn order(&self) -> &[Sort] {
         const NEWEST_FIRST: &[Sort] = &[Sort::desc(SortKey::CreatedAt)];
         if self.sort.is_empty() {
@@ -106,7 +108,7 @@ impl ListQuery {
         }
     }
 
-    /// What ties a cursor to the filter and the order.
+    /// Returns the checksum that ties a cursor to the filter and the sort order.
     fn binding(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(self.filter.canonical().as_bytes());
@@ -130,7 +132,7 @@ pub(crate) fn list(state: StoreState<'_>, query: &ListQuery) -> Result<Page<Lead
             query.paging.page(),
         ),
     };
-    // One more than is wanted tells whether there is a next page.
+    // One lead more than requested shows whether there is a next page.
     let mut page = page_of_rows(state, rows, sort, start, limit + 1)?;
     let more = page.len() > limit;
     page.truncate(limit);

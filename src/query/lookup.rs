@@ -1,4 +1,4 @@
-//! Single leads by their ids.
+//! Lookups of single leads by id.
 
 use chrono::{DateTime, Utc};
 
@@ -8,17 +8,17 @@ use crate::row::Row;
 use crate::schema::StoreState;
 use crate::storage::StoredLead;
 
-/// The live lead with this id.
+/// Returns the live lead with this id.
 pub(crate) fn get(state: StoreState<'_>, id: LeadId) -> Result<Option<Lead>> {
     Ok(stored(state, id)?.and_then(|(_, stored)| live(stored)))
 }
 
-/// The live leads with these ids, in the order of the ids.
+/// Returns the live leads with these ids, in the order of the ids.
 pub(crate) fn get_many(state: StoreState<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
     ids.iter().map(|id| get(state, *id)).collect()
 }
 
-/// The live lead with this id in another system.
+/// Returns the live lead with this external id.
 pub(crate) fn get_by_external_id(state: StoreState<'_>, external_id: &str) -> Result<Option<Lead>> {
     match state.row_by_external_id(external_id)? {
         Some(row) => Ok(live(state.lead_at(row)?)),
@@ -26,7 +26,7 @@ pub(crate) fn get_by_external_id(state: StoreState<'_>, external_id: &str) -> Re
     }
 }
 
-/// The lead with this id in the trash, as it is at `now`.
+/// Returns the lead with this id from the trash, unless it has expired at `now`.
 pub(crate) fn get_trashed(
     state: StoreState<'_>,
     id: LeadId,
@@ -35,7 +35,7 @@ pub(crate) fn get_trashed(
     Ok(stored(state, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
 }
 
-/// Whatever the store has under this id.
+/// Returns the stored lead with this id, whether live or in the trash.
 pub(crate) fn stored(state: StoreState<'_>, id: LeadId) -> Result<Option<(Row, StoredLead)>> {
     match state.row_by_id(id)? {
         Some(row) => Ok(Some((row, state.lead_at(row)?))),

@@ -1,8 +1,9 @@
-//! One page of a set of rows in a wanted order.
+//! Returns one page of a set of rows in a given sort order.
 //!
-//! Three ways lead to it, and the cheapest is taken. Creation order is row order, so a page of it is a `select` on the
-//! set. Other sort keys have their order in sorted keys or in the order of their bitmaps, which is walked with a look at the
-//! set for each, from the nearer end where one key decides. A small set is fetched and sorted.
+//! There are three access paths, and the cost model picks the cheapest. Creation order is row
+//! order, so a page of it is a `select` on the set. For other sort keys, a sort index or the
+//! bitmaps of the field are scanned in order and filtered by the set. If one key decides the order,
+//! the scan starts at the nearer end. A small set is fetched and sorted.
 
 use std::cmp::Ordering;
 
@@ -21,16 +22,17 @@ use crate::storage::Visit;
 use crate::storage::key;
 use crate::storage::key::KeyRange;
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Clone, Copy)]
 pub(crate) enum PageStart<'p> {
-    /// After so many rows.
+    /// After this number of rows.
     Offset(u64),
-    /// After the row that stood or stands there.
+    /// After the row at this position, even if that row has moved or is gone.
     After(&'p Position),
 }
 
-/// `limit` rows of `rows` from `start` on, sorted by `sort` and then by creation, in the direction of the first key.
+/// Returns up to `limit` of `rows` from `start` on, sorted by `sort`. The tie-break is creation
+/// order in the direction of the first key.
 pub(crate) fn page_of_rows(
     state: StoreState<'_>,
     rows: RowSet,
@@ -58,7 +60,7 @@ pub(crate) fn page_of_rows(
     Ok(pager.page)
 }
 
-/// `limit` of some rows after the first `offset`, the newest leads first.
+/// Returns up to `limit` of `rows` after skipping `offset`, newest leads first.
 pub(crate) fn newest_of(
     state: StoreState<'_>,
     mut rows: Vec<Row>,
@@ -79,8 +81,8 @@ pub(crate) fn newest_of(
     if !among_late.is_empty() {
         rows.retain(|row| !out_of_order.contains(*row));
     }
-    // Rows are in creation order but for the late ones: what is older than the end of the page is none of it. Selecting
-    // that is quicker than to make a set of all.
+    // Rows are in creation order except for those created out of order. Rows older than the end of
+    // the page are not on it, and a partial selection is faster than building a set of all rows.
     if end < rows.len() {
         rows.select_nth_unstable_by(end, newest_first);
         rows.truncate(end);
@@ -107,7 +109,7 @@ struct Pager<'r> {
     state: StoreState<'r>,
     out_of_order: RowSet,
     tie: Direction,
-    /// How many rows to pass before the page begins; 0 where it begins after a position.
+    /// Number of rows to skip before the page. 0 if the page starts after a position.
     skip: u64,
     limit: usize,
     page: Vec<Row>,
@@ -118,12 +120,12 @@ impl Pager<'_> {
         self.page.len() >= self.limit
     }
 
-    fn wanted(&self) -> usize {
+    fn needed(&self) -> usize {
         self.limit - self.page.len()
     }
 
-    /// Goes over `rows` in the order of `sort`: passes those before the page, takes those on it. With `after`, the page
-    /// begins within `rows`, by those sort keys.
+    /// Visits `rows` in the order of `sort`, skips those before the page and adds those on it. If
+    /// `after` is given, the page starts after that position within `rows`.
     fn take(&mut self, rows: RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
         if self.is_full() {
             return Ok(());
@@ -161,7 +163,7 @@ impl Pager<'_> {
                 Direction::Descending => rows.remove_range(row.0..),
             };
         }
-        let page = rows.page(self.tie, self.skip, self.wanted());
+        let page = rows.page(self.tie, self.skip, self.needed());
         self.page.extend(page);
         self.skip = 0;
     }
@@ -178,14 +180,14 @@ impl Pager<'_> {
             after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater)
         });
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
-        let wanted = self.wanted();
+        let needed = self.needed();
         self.page
-            .extend(page.skip(skip).take(wanted).map(|position| position.row));
+            .extend(page.skip(skip).take(needed).map(|position| position.row));
         self.skip = 0;
         Ok(())
     }
 
-    /// Walks the bitmaps of a field's values in the order of the values.
+    /// Scans the bitmaps of a field in the order of its values.
     fn take_by_values(
         &mut self,
         rows: &RowSet,
@@ -217,7 +219,7 @@ impl Pager<'_> {
             })?;
         }
         let without_value = rows.and(&state.rows(&BitmapId::Value(field, None))?);
-        self.take(without_value, rest, after_among_those_without_value(begins))
+        self.take(without_value, rest, after_in_rows_without_value(begins))
     }
 
     fn take_by_keys(
@@ -238,15 +240,17 @@ impl Pager<'_> {
         };
         let begins = after.map(After::split);
         match begins {
-            // All that have a value come before.
+            // The page starts among the rows without a value, so every row with a value is before
+            // it.
             Some((None, _)) => {}
             None if self.skip >= with_value.len() => self.skip -= with_value.len(),
             _ => self.take_with_value(&with_value, sorted_by, sort, after)?,
         }
-        self.take(without_value, rest, after_among_those_without_value(begins))
+        self.take(without_value, rest, after_in_rows_without_value(begins))
     }
 
-    /// The page, or its beginning, among `rows`, all of which have a value for the first sort key.
+    /// Adds the rows of the page that are in `rows`. Every one of `rows` has a value for the first
+    /// sort key.
     fn take_with_value(
         &mut self,
         rows: &RowSet,
@@ -258,23 +262,23 @@ impl Pager<'_> {
             return Ok(());
         };
         let (count, direction) = (rows.len(), first.direction());
-        let wanted = (self.wanted() as u64).min(count.saturating_sub(self.skip));
-        let passing = if rest.is_empty() && direction == self.tie {
-            SkipCost::OneByOne
+        let needed = (self.needed() as u64).min(count.saturating_sub(self.skip));
+        let mode = if rest.is_empty() && direction == self.tie {
+            SkipCost::KeyByKey
         } else {
-            SkipCost::InGroups
+            SkipCost::Grouped
         };
-        let seen = match (passing, after) {
-            (SkipCost::OneByOne, None) => ScanFrom::to(count, self.skip, wanted).skip + wanted,
-            _ => self.skip + wanted,
+        let seen = match (mode, after) {
+            (SkipCost::KeyByKey, None) => ScanFrom::to(count, self.skip, needed).skip + needed,
+            _ => self.skip + needed,
         };
         let all_keys = u64::from(self.state.meta.next_row);
-        let passed = cost::keys_passed(all_keys, count, seen);
-        if cost::fetching_pays(count, passed, passing) {
+        let scanned = cost::keys_scanned(all_keys, count, seen);
+        if cost::fetching_is_cheaper(count, scanned, mode) {
             return self.take_by_fetching(rows, sort, after);
         }
-        if passing == SkipCost::InGroups {
-            return self.take_groups(&lookup(rows, passed), sorted_by, sort, after);
+        if mode == SkipCost::Grouped {
+            return self.take_groups(&lookup(rows, scanned), sorted_by, sort, after);
         }
         let mut range = keys::sort_range(sorted_by.index);
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
@@ -287,13 +291,13 @@ impl Pager<'_> {
             count: all_keys,
             covers_exactly: is_all,
         };
-        let page = page_of_keys(self.state, &keys, rows, direction, self.skip, wanted)?;
+        let page = page_of_keys(self.state, &keys, rows, direction, self.skip, needed)?;
         self.page.extend(page);
         self.skip = 0;
         Ok(())
     }
 
-    /// Walks the keys of a sort key, and orders those of one value by the rest of the keys.
+    /// Scans a sort index and sorts the rows of each value by the remaining sort keys.
     fn take_groups(
         &mut self,
         rows: &Lookup,
@@ -359,8 +363,9 @@ impl SortedBy {
     }
 }
 
-/// Where the page begins among the rows without a value for a sort key, if it begins there.
-fn after_among_those_without_value<'p>(
+/// Returns the position after which the page starts, if that position has no value for the sort
+/// key.
+fn after_in_rows_without_value<'p>(
     begins: Option<(Option<&'p [u8]>, After<'p>)>,
 ) -> Option<After<'p>> {
     begins
@@ -368,16 +373,18 @@ fn after_among_those_without_value<'p>(
         .map(|(_, after)| after)
 }
 
-/// The sorted keys that a page is taken from.
+/// The range of a sort index from which a page is read.
 pub(crate) struct SortedKeys {
     pub(crate) range: KeyRange,
-    /// About how many there are.
+    /// Approximate number of keys in the range.
     pub(crate) count: u64,
-    /// Whether each is of a row that is wanted, which saves a look at those before the page.
+    /// True if every key belongs to a selected row, so that keys before the page need no lookup in
+    /// the set.
     pub(crate) covers_exactly: bool,
 }
 
-/// A page of `rows` in the order of their keys, walked from the nearer end. With an offset, each must have a key.
+/// Returns a page of `rows` in key order, scanned from the nearer end. If `offset` is not 0, every
+/// row must have a key in the range.
 pub(crate) fn page_of_keys(
     state: StoreState<'_>,
     keys: &SortedKeys,
@@ -386,16 +393,16 @@ pub(crate) fn page_of_keys(
     offset: u64,
     limit: u64,
 ) -> Result<Vec<Row>> {
-    let wanted = limit.min(rows.len().saturating_sub(offset));
-    if wanted == 0 {
+    let needed = limit.min(rows.len().saturating_sub(offset));
+    if needed == 0 {
         return Ok(Vec::new());
     }
-    let end = ScanFrom::to(rows.len(), offset, wanted);
-    let passed = cost::keys_passed(keys.count, rows.len(), end.skip + wanted);
+    let end = ScanFrom::to(rows.len(), offset, needed);
+    let scanned = cost::keys_scanned(keys.count, rows.len(), end.skip + needed);
     let among = if keys.covers_exactly {
         None
     } else {
-        Some(lookup(rows, passed))
+        Some(lookup(rows, scanned))
     };
     let direction = direction.reversed_if(end.is_last);
     let scan = KeyScan {
@@ -407,12 +414,13 @@ pub(crate) fn page_of_keys(
     let mut page = Vec::new();
     state.scan_keys_with(&scan, |key| {
         let (_, row) = key::split_row(key)?;
-        // Where all are said to be wanted, one that a faulty program left must still not be shown.
+        // Even if every key should belong to a selected row, a stale key left by a faulty program
+        // must not be returned.
         if !rows.contains(row) {
             return Ok(Visit::Continue(()));
         }
         page.push(row);
-        Ok(if page.len() as u64 == wanted {
+        Ok(if page.len() as u64 == needed {
             Visit::Break(())
         } else {
             Visit::Continue(())
@@ -424,12 +432,12 @@ pub(crate) fn page_of_keys(
     Ok(page)
 }
 
-/// `rows` in the form in which those of so many keys are best looked for.
+/// Returns `rows` in the form that is fastest for this number of lookups.
 fn lookup(rows: &RowSet, keys: u64) -> Lookup {
     rows.lookup(usize::try_from(keys).unwrap_or(usize::MAX))
 }
 
-/// A page of `rows` by fetching every lead and sorting them.
+/// Returns a page of `rows` by fetching and sorting all their leads.
 pub(crate) fn page_by_fetching(
     state: StoreState<'_>,
     rows: &RowSet,

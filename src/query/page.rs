@@ -1,4 +1,4 @@
-//! Pages, and which part of a result they are.
+//! Pages, and the part of a result that they cover.
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -7,25 +7,26 @@ use crate::query::cursor::Cursor;
 
 /// One page of a result, with the exact total.
 ///
-/// It serialises as the Leads API answers: `{"data": […], "pagination": {…}}`.
+/// It serializes as the response of the Leads API: `{"data": […], "pagination": {…}}`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The items of this page; none if it lies past the end.
+    /// The items of this page. Empty if the page is past the end.
     pub items: Vec<T>,
-    /// How many items the whole result has.
+    /// Number of items in the complete result.
     pub total: u64,
-    /// Which page this is, from 1.
+    /// The page number, starting at 1.
     pub page: u64,
-    /// How many items a page has at most.
+    /// Maximum number of items per page.
     pub per_page: u32,
-    /// Where a list goes on after this page, if there is more of it; for [`ListQuery::after`](crate::query::ListQuery::after).
-    /// Searches and the trash have none yet.
+    /// The cursor for the next page of a list, to be passed to
+    /// [`ListQuery::after`](super::ListQuery::after). `None` on the last page. Searches and the
+    /// trash do not support cursors yet.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// How many pages the whole result has.
+    /// Returns the number of pages of the complete result.
     pub fn total_pages(&self) -> u64 {
         self.total.div_ceil(u64::from(self.per_page).max(1))
     }
@@ -70,7 +71,7 @@ impl<T: Serialize> Serialize for Page<T> {
     }
 }
 
-/// A page with the text that its cursor goes by.
+/// A page together with the text of its cursor.
 pub(crate) struct PageBody<'a, T> {
     pub(crate) page: &'a Page<T>,
     pub(crate) next_cursor: Option<&'a str>,
@@ -101,11 +102,11 @@ impl<T: Serialize> Serialize for PageBody<'_, T> {
     }
 }
 
-/// The most items of a page, and of a window.
+/// Maximum number of items in a page, and in a window.
 const MAX_PER_PAGE: u32 = 100;
 const MAX_WINDOW: u32 = 1_000;
 
-/// Which part of a result is wanted.
+/// The requested part of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Paging {
     start: PageAnchor,
@@ -191,13 +192,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_on_the_page_in_which_it_begins() {
+    fn window_reports_the_page_that_contains_its_start() {
         let page = |offset, limit| Paging::window(offset, limit).page();
         assert_eq!(
             [page(0, 10), page(9, 10), page(10, 10), page(25, 10)],
             [1, 1, 2, 3]
         );
-        assert_eq!(page(u64::MAX, 1), u64::MAX, "as far as can be counted");
+        assert_eq!(page(u64::MAX, 1), u64::MAX, "the page number saturates");
         assert_eq!(Paging::default().at_page(7).page(), 7);
     }
 }

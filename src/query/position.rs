@@ -1,4 +1,5 @@
-//! Where a lead stands in a sort order: its values for the sort keys, and its row for the tie.
+//! The position of a lead in a sort order: its values for the sort keys, and its row as the
+//! tie-break.
 
 use std::cmp::Ordering;
 
@@ -11,15 +12,15 @@ use crate::schema::{Catalogue, FieldDef, SortKey, SortOrder};
 use crate::storage::StoredLead;
 use crate::storage::key::split_row;
 
-/// A lead's place in a sort order.
+/// The position of a lead in a sort order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// For each sort key bytes that sort as the lead's value does, or `None` without a value. They are those of its
-    /// sorted key without the row, or of its value's bitmap.
+    /// For each sort key, bytes that sort like the value of the lead, or `None` if it has no value.
+    /// They are the key in the sort index without the row, or the key of the value's bitmap.
     pub(crate) values: Vec<Option<Vec<u8>>>,
     pub(crate) row: Row,
-    /// Whether the lead was created out of order, so that its row does not tell its place among the others by
-    /// `created_at`.
+    /// True if the lead was created out of order, so that its row does not determine its position
+    /// by `created_at`.
     pub(crate) out_of_order: bool,
 }
 
@@ -49,14 +50,14 @@ impl Position {
         }
     }
 
-    /// How this compares with `other` in the order of `sort`, and in the direction of `tie` for the rest.
+    /// Compares this position with `other` by `sort`, and then by row in the direction of `tie`.
     pub(crate) fn compare(&self, other: After<'_>, sort: &[Sort], tie: Direction) -> Ordering {
         let by_keys =
             sort.iter()
                 .zip(self.values.iter().zip(other.values))
                 .map(|(sort, (a, b))| match (a, b) {
                     (Some(a), Some(b)) => directed(a.cmp(b), sort.direction()),
-                    // Without a value comes last in both directions.
+                    // Leads without a value come last in both directions.
                     (a, b) => b.is_some().cmp(&a.is_some()),
                 });
         by_keys
@@ -65,7 +66,7 @@ impl Position {
     }
 }
 
-/// What comes after a position, by as many of its values as are still to be compared.
+/// The position after which a page starts, reduced to the sort keys that are still to be compared.
 #[derive(Clone, Copy)]
 pub(crate) struct After<'p> {
     values: &'p [Option<Vec<u8>>],
@@ -74,7 +75,7 @@ pub(crate) struct After<'p> {
 }
 
 impl<'p> After<'p> {
-    /// The value for the first of the sort keys, and the position by the others.
+    /// Returns the value for the first sort key, and the position for the remaining sort keys.
     pub(crate) fn split(self) -> (Option<&'p [u8]>, Self) {
         match self.values.split_first() {
             Some((first, values)) => (first.as_deref(), Self { values, ..self }),

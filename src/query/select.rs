@@ -1,4 +1,5 @@
-//! From a filter to the set of rows that it wants: bitmaps for values, the sorted keys for ranges.
+//! Evaluates a filter to the set of rows that it selects: bitmaps for values, sort indexes for
+//! ranges.
 
 use chrono::{DateTime, Utc};
 
@@ -13,30 +14,30 @@ use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 use crate::storage::key;
 
-/// The live leads that `filter` wants.
+/// Returns the live leads that `filter` selects.
 pub(crate) fn select(state: StoreState<'_>, filter: &Filter) -> Result<RowSet> {
     let mut selection = Selection {
         state,
-        wanted: Vec::new(),
+        matching: Vec::new(),
     };
     for (field, values) in &filter.values {
-        selection.keep_values(*field, values)?;
+        selection.add_values(*field, values)?;
     }
     if let Some(DealValueRange { from, to }) = filter.deal_value {
-        selection.keep_range(
+        selection.add_range(
             SortIndex::DEAL_VALUE,
             from.map(u64::to_be_bytes),
             to.map(u64::to_be_bytes),
         )?;
     }
     if let Some(TimeRange { from, to }) = filter.updated {
-        selection.keep_range(
+        selection.add_range(
             SortIndex::UPDATED_AT,
             from.map(keys::time),
             to.map(keys::time),
         )?;
     }
-    let rows = match selection.in_all() {
+    let rows = match selection.intersection() {
         Some(rows) => rows,
         None => state.rows(&BitmapId::Live)?,
     };
@@ -48,37 +49,39 @@ pub(crate) fn select(state: StoreState<'_>, filter: &Filter) -> Result<RowSet> {
 
 struct Selection<'r> {
     state: StoreState<'r>,
-    /// The leads that one part of the filter wants, for each part.
-    wanted: Vec<RowSet>,
+    /// The rows that each criterion of the filter selects.
+    matching: Vec<RowSet>,
 }
 
 impl Selection<'_> {
-    /// The leads that all parts want; `None` if there is no part.
-    fn in_all(mut self) -> Option<RowSet> {
-        // The smallest first: what two large sets have in common is large, too, and costs several times as much to make.
-        self.wanted.sort_by_key(RowSet::len);
-        self.wanted
+    /// Returns the intersection of all criteria, or `None` if there are none.
+    fn intersection(mut self) -> Option<RowSet> {
+        // Smallest set first: the intersection of two large sets is large itself and costs several
+        // times as much.
+        self.matching.sort_by_key(RowSet::len);
+        self.matching
             .into_iter()
-            .reduce(|rows, wanted| rows.and(&wanted))
+            .reduce(|rows, matching| rows.and(&matching))
     }
 
-    /// Keeps the leads that have any of these values or, with `or_none`, no value.
-    fn keep_values(&mut self, field: BitmapField, values: &[Option<String>]) -> Result<()> {
-        let mut wanted = RowSet::default();
+    /// Adds a criterion: the leads that have any of these values or, if `or_none` is true, no
+    /// value.
+    fn add_values(&mut self, field: BitmapField, values: &[Option<String>]) -> Result<()> {
+        let mut matching = RowSet::default();
         for value in values.iter().map(Option::as_deref) {
-            wanted.add_all(&self.state.rows(&BitmapId::Value(field, value))?);
+            matching.add_all(&self.state.rows(&BitmapId::Value(field, value))?);
         }
-        self.wanted.push(wanted);
+        self.matching.push(matching);
         Ok(())
     }
 
-    fn keep_range(
+    fn add_range(
         &mut self,
         sort_key: SortIndex,
         from: Option<[u8; 8]>,
         to: Option<[u8; 8]>,
     ) -> Result<()> {
-        self.wanted
+        self.matching
             .push(rows_between(self.state, sort_key, from, to)?);
         Ok(())
     }
@@ -99,10 +102,11 @@ fn rows_between(
     Ok(rows)
 }
 
-/// The leads of `rows` that were created in `range`.
+/// Returns the leads of `rows` that were created in `range`.
 ///
-/// Rows are in creation order, and so in the order of `created_at` but for the late ones. Where none of those is
-/// wanted, the range of time is a range of rows with one look-up at either end.
+/// Rows are in creation order, so `created_at` increases with the row number except for leads
+/// created out of order. If `rows` contains none of these, the time range is a row range, found
+/// with one lookup at each end.
 fn created_in(state: StoreState<'_>, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     if rows.is_disjoint(&out_of_order) {
@@ -117,16 +121,17 @@ fn created_in(state: StoreState<'_>, rows: &RowSet, range: TimeRange) -> Result<
         };
         return Ok(rows.between(first, first_from(range.to)?.flatten()));
     }
-    let wanted = rows_between(
+    let matching = rows_between(
         state,
         SortIndex::CREATED_AT,
         range.from.map(keys::time),
         range.to.map(keys::time),
     )?;
-    Ok(rows.and(&wanted))
+    Ok(rows.and(&matching))
 }
 
-/// The first row in creation order, late ones aside, whose lead was created at `time` or after.
+/// Returns the first row whose lead was created at or after `time`, ignoring leads created out of
+/// order.
 fn first_row_from(
     state: StoreState<'_>,
     out_of_order: &RowSet,

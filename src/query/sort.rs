@@ -8,9 +8,9 @@ use crate::lead::{Violation, ViolationCode, Violations};
 use crate::row::Direction;
 use crate::schema::SortKey;
 
-/// One sort key with its direction.
+/// A sort key with its direction.
 ///
-/// A lead without a value for the key comes last in both directions.
+/// Leads without a value for the key come last in both directions.
 ///
 /// ```
 /// use leadstore::{Sort, SortKey};
@@ -26,7 +26,7 @@ pub struct Sort {
 }
 
 impl Sort {
-    /// Smallest, earliest or first in the alphabet first.
+    /// Sorts by `key` in ascending order.
     pub const fn asc(key: SortKey) -> Self {
         Self {
             key,
@@ -34,7 +34,7 @@ impl Sort {
         }
     }
 
-    /// Largest, latest or last in the alphabet first.
+    /// Sorts by `key` in descending order.
     pub const fn desc(key: SortKey) -> Self {
         Self {
             key,
@@ -42,12 +42,12 @@ impl Sort {
         }
     }
 
-    /// What is sorted by.
+    /// Returns the sort key.
     pub const fn key(self) -> SortKey {
         self.key
     }
 
-    /// Whether the largest comes first.
+    /// Returns true if the order is descending.
     pub const fn is_descending(self) -> bool {
         self.descending
     }
@@ -71,11 +71,11 @@ impl fmt::Display for Sort {
 impl FromStr for Sort {
     type Err = Error;
 
-    /// Reads a key's name, after a `-` for descending.
+    /// Parses the name of a key, with a `-` prefix for descending order.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for any other name.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for any other name.
     fn from_str(text: &str) -> Result<Self> {
         let (name, descending) = match text.strip_prefix('-') {
             Some(name) => (name, true),
@@ -93,7 +93,7 @@ impl FromStr for Sort {
                     "sort",
                     ViolationCode::NotAllowed,
                     format!(
-                        "must be one of {}, with a - before it for descending",
+                        "must be one of {}, prefixed with - for descending order",
                         names.join(", ")
                     ),
                 )]))
@@ -102,16 +102,17 @@ impl FromStr for Sort {
     }
 }
 
-/// How many keys a query can sort by.
+/// Maximum number of sort keys in a query.
 const MAX_KEYS: usize = 3;
 
-/// Notes what is wrong with the sort keys of a query over live leads or, with `in_trash`, over the trash.
+/// Adds the violations of the sort keys of a query over live leads or, if `in_trash` is true, over
+/// the trash.
 pub(crate) fn check(sort: &[Sort], in_trash: bool, violations: &mut Violations) {
     if sort.len() > MAX_KEYS {
         violations.add(
             "sort",
             ViolationCode::TooLong,
-            format!("must be at most {MAX_KEYS} keys"),
+            format!("must have at most {MAX_KEYS} keys"),
         );
     }
     for (index, Sort { key, .. }) in sort.iter().enumerate() {
@@ -119,14 +120,14 @@ pub(crate) fn check(sort: &[Sort], in_trash: bool, violations: &mut Violations) 
             violations.add(
                 "sort",
                 ViolationCode::Duplicate,
-                format!("must not name {} twice", key.as_str()),
+                format!("must not contain {} twice", key.as_str()),
             );
         }
         if *key == SortKey::DeletedAt && !in_trash {
             violations.add(
                 "sort",
                 ViolationCode::NotAllowed,
-                "deleted_at sorts the trash only",
+                "deleted_at is only valid for the trash",
             );
         }
     }

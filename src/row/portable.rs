@@ -1,16 +1,18 @@
-//! Reading sets of rows in roaring's [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec) without
-//! making a bitmap of them.
+//! Reads sets of rows in roaring's [portable
+//! format](https://github.com/RoaringBitmap/RoaringFormatSpec) without building a bitmap.
 
 use crate::row::{Part, Row};
 
-const WITHOUT_RUNS: u32 = 12_346;
-const WITH_RUNS: u16 = 12_347;
-/// From so many containers on, or without runs, there is a table of where they begin.
-const OFFSETS_FROM: usize = 4;
-/// A container of more rows than this is a bitmap.
-const MOST_IN_ARRAY: usize = 4_096;
+const COOKIE_WITHOUT_RUNS: u32 = 12_346;
+const COOKIE_WITH_RUNS: u16 = 12_347;
+/// A set without run containers always has an offset table. A set with them has one from this
+/// number of containers.
+const NO_OFFSET_THRESHOLD: usize = 4;
+/// Maximum number of rows in an array container. A container with more rows is a bitmap container.
+const ARRAY_ROWS_MAX: usize = 4_096;
 
-/// How many rows a set of one container has, as its head says: the number of entries less one.
+/// Returns the number of rows of a set with one container, or `None` if the bytes are malformed.
+/// The header stores this number minus one.
 pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
     let u16_at = |at: usize| {
         bytes
@@ -18,8 +20,9 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
             .and_then(|rest| rest.first_chunk())
             .map(|bytes| u16::from_le_bytes(*bytes))
     };
-    // The cookie, then a count or a byte that says which containers have runs, then the key and the length.
-    let at = if u16_at(0)? == WITH_RUNS {
+    // The cookie, then either the number of containers or a byte that marks run containers, then
+    // the key and the cardinality.
+    let at = if u16_at(0)? == COOKIE_WITH_RUNS {
         4 + 1 + 2
     } else {
         4 + 4 + 2
@@ -27,23 +30,24 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
     Some(u64::from(u16_at(at)?) + 1)
 }
 
-/// Shows `visit` a set; `None` where the bytes are none.
+/// Calls `visit` with every part of a set. Returns `None` if the bytes are malformed.
 pub(crate) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> Option<()> {
     let bytes = &mut bytes;
     let cookie = u32::from_le_bytes(take(bytes)?);
-    let (count, run_flags) = if cookie as u16 == WITH_RUNS {
+    let (count, run_flags) = if cookie as u16 == COOKIE_WITH_RUNS {
         let count = (cookie >> 16) as usize + 1;
         (count, take_slice(bytes, count.div_ceil(8))?)
-    } else if cookie == WITHOUT_RUNS {
+    } else if cookie == COOKIE_WITHOUT_RUNS {
         (u32::from_le_bytes(take(bytes)?) as usize, [].as_slice())
     } else {
         return None;
     };
-    let heads = take_slice(bytes, count.saturating_mul(4))?;
-    if run_flags.is_empty() || count >= OFFSETS_FROM {
+    let descriptors = take_slice(bytes, count.saturating_mul(4))?;
+    if run_flags.is_empty() || count >= NO_OFFSET_THRESHOLD {
         take_slice(bytes, count.saturating_mul(4))?;
     }
-    for (index, [key_low, key_high, last_low, last_high]) in heads.as_chunks().0.iter().enumerate()
+    for (index, [key_low, key_high, last_low, last_high]) in
+        descriptors.as_chunks().0.iter().enumerate()
     {
         let first_row = u32::from(u16::from_le_bytes([*key_low, *key_high])) << 16;
         let length = usize::from(u16::from_le_bytes([*last_low, *last_high])) + 1;
@@ -58,7 +62,7 @@ pub(crate) fn for_each_part(mut bytes: &[u8], visit: &mut impl FnMut(Part)) -> O
                 .map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])));
             let rows = runs.flat_map(|(start, more)| start..=start.saturating_add(more));
             rows.for_each(|row| visit(Part::Row(Row(first_row + u32::from(row)))));
-        } else if length > MOST_IN_ARRAY {
+        } else if length > ARRAY_ROWS_MAX {
             let words = take_slice(bytes, 8_192)?.as_chunks().0;
             for (index, word) in (0_u32..).zip(words) {
                 visit(Part::Word(
@@ -98,8 +102,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn arbitrary_bytes_are_read_without_a_panic(runs: bool, mut bytes: Vec<u8>) {
-            let cookie = if runs { u32::from(WITH_RUNS) | 1 << 16 } else { WITHOUT_RUNS };
+        fn arbitrary_bytes_never_panic(runs: bool, mut bytes: Vec<u8>) {
+            let cookie = if runs { u32::from(COOKIE_WITH_RUNS) | 1 << 16 } else { COOKIE_WITHOUT_RUNS };
             let _ = for_each_part(&bytes, &mut |_| {});
             bytes.splice(..0, cookie.to_le_bytes());
             let _ = (for_each_part(&bytes, &mut |_| {}), chunk_length(&bytes));
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_chunk_is_read_from_its_head() {
+    fn chunk_length_matches_the_row_count() {
         let sets: [Vec<u32>; 5] = [
             vec![7],
             (0..65_536).collect(),

@@ -67,17 +67,17 @@ macro_rules! named_enum {
 }
 
 named_enum! {
-    /// A field that leads can be sorted by.
+    /// A key that leads can be sorted by.
     ///
-    /// Text sorts by its folded form, as search compares it, and then as it is.
+    /// Text is sorted by its folded form, which search uses as well, and then by the original text.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[non_exhaustive]
     pub enum SortKey {
-        /// When the lead was created.
+        /// The creation time.
         CreatedAt = "created_at",
-        /// When the lead was last changed.
+        /// The time of the last update.
         UpdatedAt = "updated_at",
-        /// The lead's name.
+        /// The name.
         Name = "name",
         /// The company.
         Company = "company",
@@ -85,7 +85,7 @@ named_enum! {
         Email = "email",
         /// The status.
         Status = "status",
-        /// Where the lead came from.
+        /// The source that the lead came from.
         Source = "source",
         /// The owner.
         OwnerId = "owner_id",
@@ -180,14 +180,14 @@ pub(crate) enum FieldSource {
     Custom(String),
 }
 
-/// Where the order of a field is kept.
+/// The stored structure that provides the order of a sort key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortOrder {
     /// In sorted keys. If every lead has a value, no bitmap says which do.
     Keys { index: SortIndex, mandatory: bool },
     /// In the order of the bitmaps of its values.
     Bitmaps(BitmapField),
-    /// With the leads in the trash.
+    /// Only the leads in the trash have this value.
     Trash,
 }
 

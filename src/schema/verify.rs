@@ -35,7 +35,7 @@ pub(crate) fn check(
     #[cfg(feature = "http")]
     state.each_credential(|stored| {
         if let Err(error) = stored {
-            report.add_lost(
+            report.add_data_loss(
                 Component::Credentials,
                 format_args!("a credential cannot be read: {error}"),
             );
@@ -93,7 +93,7 @@ impl Expected {
                     newest = newest.max(stored.lead.created_at);
                     expected.add(state.catalogue, row, &stored);
                 }
-                Err(error) => report.add_lost(
+                Err(error) => report.add_data_loss(
                     Component::Leads,
                     format_args!("the lead in row {} cannot be read: {error}", row.0),
                 ),

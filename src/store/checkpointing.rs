@@ -26,7 +26,7 @@ impl Engine {
         self.checkpoint_locked(meanwhile)
     }
 
-    /// Blocks a writer while too much is waiting for a checkpoint, and makes one if nobody else does.
+    /// Blocks a writer while too much is waiting for a checkpoint, and writes one if no other thread does.
     pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
         if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);

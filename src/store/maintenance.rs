@@ -106,7 +106,7 @@ impl LeadStore {
         if report.is_ok() {
             return Ok(report);
         }
-        if report.has_lost {
+        if report.has_data_loss {
             let lost =
                 report.problems.iter().rev().find(|problem| {
                     matches!(problem.part, Component::Leads | Component::Credentials)
@@ -297,7 +297,7 @@ fn examine(
         if let Err(error) = catch_corruption_panic(|| {
             disk.read(|view| schema::readable(StoreState::new(view.state(), catalogue)))
         }) {
-            report.add_lost(
+            report.add_data_loss(
                 Component::Leads,
                 format_args!("some leads cannot be read: {}", unless_io(error)?),
             );

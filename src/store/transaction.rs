@@ -91,10 +91,10 @@ impl<'a> Transaction<'a> {
         let now = self.rules.now();
         let newest = self.state().meta.newest_created_at;
         let created_at = clock::held(now, newest);
-        let wanted_id = lead.wanted_id();
+        let requested_id = lead.requested_id();
         let lead = lead.into_lead(created_at, &self.rules.statuses)?;
         let mut expired = Vec::new();
-        if let Some(id) = wanted_id
+        if let Some(id) = requested_id
             && let Some((row, stored)) = query::stored(self.state(), id)?
         {
             expired.push((

@@ -1,4 +1,4 @@
-//! Which leads the sweep purges, and when it may.
+//! Finds the leads that the sweep purges, and decides when it may run.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::schema::keys;
 use crate::storage::Visit;
 use crate::storage::key;
 
-/// At most `limit` leads whose time in the trash is over at `now`, longest over first.
+/// Returns up to `limit` rows that have expired from the trash at `now`, earliest expiry first.
 pub(crate) fn expired_rows(
     state: StoreState<'_>,
     now: DateTime<Utc>,

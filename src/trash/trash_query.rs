@@ -1,4 +1,4 @@
-//! Listing the trash.
+//! Lists the trash.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::schema::keys;
 use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 
-/// Which page of the trash to list, and in which order: by default the last deleted first, 25 to a page.
+/// A query for a page of the trash. By default it returns the first 25 leads, last deleted first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a query does nothing until it is passed to list_trash"]
 pub struct TrashQuery {
@@ -21,37 +21,40 @@ pub struct TrashQuery {
 }
 
 impl TrashQuery {
-    /// The whole trash, last deleted first, page 1 of 25 each.
+    /// Creates a query for page 1 of the complete trash, last deleted first, with 25 leads per
+    /// page.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only leads of this owner. No index tells whose a lead in the trash is, so that each is looked at: about 2 µs a
-    /// lead in the trash, where a page of the whole trash costs the same however full it is.
+    /// Restricts the list to the leads of one owner. The trash has no index by owner, so this reads
+    /// every lead in the trash, at about 2 µs each. Without this restriction, the cost of a page
+    /// sorted by deletion time does not depend on the number of leads in the trash.
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self
     }
 
-    /// By which keys to sort, at most three; [`SortKey::DeletedAt`] is one here. None means last deleted first.
+    /// Sets the sort keys, at most three, which may include [`SortKey::DeletedAt`]. The default is
+    /// last deleted first.
     pub fn sort(mut self, sort: impl IntoIterator<Item = Sort>) -> Self {
         self.sort = sort.into_iter().collect();
         self
     }
 
-    /// Which page, from 1. A page past the end is empty.
+    /// Sets the page number, starting at 1. A page past the end is empty.
     pub fn page(mut self, page: u64) -> Self {
         self.paging = self.paging.at_page(page);
         self
     }
 
-    /// How many leads a page has, 1 to 100.
+    /// Sets the number of leads per page, 1 to 100.
     pub fn per_page(mut self, per_page: u32) -> Self {
         self.paging = self.paging.with_per_page(per_page);
         self
     }
 
-    /// Everything that is wrong with the query.
+    /// Returns every violation of the query as one error.
     pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);
@@ -60,7 +63,7 @@ impl TrashQuery {
     }
 }
 
-/// A page of what is in the trash at `now`.
+/// Returns a page of the trash at `now`.
 pub(crate) fn list_trash(
     state: StoreState<'_>,
     query: &TrashQuery,
@@ -101,7 +104,8 @@ pub(crate) fn list_trash(
     Ok(Page::new(items, total, query.paging))
 }
 
-/// The leads in the trash that can be seen and restored at `now`.
+/// Returns the rows in the trash that have not expired at `now`, and so are visible and can be
+/// restored.
 pub(crate) fn visible_rows(state: StoreState<'_>, now: DateTime<Utc>) -> Result<RowSet> {
     let mut rows = state.rows(&BitmapId::Trash)?;
     state.scan_keys(&keys::expired_range(now), Direction::Ascending, |key| {
@@ -111,7 +115,7 @@ pub(crate) fn visible_rows(state: StoreState<'_>, now: DateTime<Utc>) -> Result<
     Ok(rows)
 }
 
-/// Those of one owner.
+/// Returns the visible rows in the trash that belong to one owner.
 pub(crate) fn visible_rows_of(
     state: StoreState<'_>,
     now: DateTime<Utc>,

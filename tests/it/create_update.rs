@@ -65,7 +65,7 @@ fn all_violations_are_reported_at_once_and_nothing_is_written() {
         ]
     );
     assert!(
-        error.to_string().contains("email: must have one @"),
+        error.to_string().contains("email: must have exactly one @"),
         "{error}"
     );
     assert_eq!(store.count(&Filter::new()).unwrap(), 0);

@@ -95,7 +95,7 @@ fn names_of_many_languages_are_found_as_typed() {
     ] {
         let mut test = TestStore::new();
         test.store
-            .create(NewLead::new("Somebody Else").company("Another Company"))
+            .create(NewLead::new("Unrelated Person").company("Another Company"))
             .unwrap();
         test.store
             .create(NewLead::new(name).company(company))
@@ -531,7 +531,7 @@ fn search_facets_count_exactly_the_hits() {
             vec![("eu".to_owned(), 1), ("vip".to_owned(), 1)]
         )
     );
-    assert_eq!(counts(&SearchQuery::new("nobody")), (vec![], vec![]));
+    assert_eq!(counts(&SearchQuery::new("nothing")), (vec![], vec![]));
     assert_eq!(
         test.store
             .search_facets(&SearchQuery::new(" "))

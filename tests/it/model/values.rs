@@ -104,7 +104,7 @@ pub const WORDS: &[&str] = &[
     "cold call",
     "anna-lena",
     "lena-anna",
-    "nobody",
+    "nothing",
     "sohne gross",
     "ann smith",
     "referral",
