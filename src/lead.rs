@@ -57,6 +57,9 @@ pub struct Lead {
     /// The company: 1 to 255 characters.
     #[serde(default)]
     pub company: Option<String>,
+    /// The job title: 1 to 255 characters.
+    #[serde(default)]
+    pub job_title: Option<String>,
     /// The status: 1 to 64 characters of `a-z 0-9 _ -`.
     pub status: String,
     /// The source that the lead came from: 1 to 64 characters, no commas or control characters.
@@ -112,6 +115,7 @@ impl Lead {
             email: None,
             phone: None,
             company: None,
+            job_title: None,
             status: "new".to_owned(),
             source: None,
             owner_id: None,
@@ -132,6 +136,7 @@ impl Lead {
         map.serialize_entry("email", &self.email)?;
         map.serialize_entry("phone", &self.phone)?;
         map.serialize_entry("company", &self.company)?;
+        map.serialize_entry("job_title", &self.job_title)?;
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("source", &self.source)?;
         map.serialize_entry("owner_id", &self.owner_id)?;
@@ -199,6 +204,7 @@ mod tests {
             email: Some("jane@example.com".into()),
             phone: None,
             company: None,
+            job_title: None,
             status: "new".into(),
             source: None,
             owner_id: None,
@@ -215,7 +221,7 @@ mod tests {
         let json = serde_json::to_string(&lead).unwrap();
         assert_eq!(
             json,
-            r#"{"id":"lead_01h455vb4pex5vsknk084sn02q","external_id":null,"name":"Jane Doe","email":"jane@example.com","phone":null,"company":null,"status":"new","source":null,"owner_id":null,"deal_value":25000.5,"tags":[],"custom_fields":{"employees":"50-200","score":7},"created_at":"2023-11-14T22:13:20.000000Z","updated_at":"2023-11-14T22:13:20.000001Z","version":1}"#
+            r#"{"id":"lead_01h455vb4pex5vsknk084sn02q","external_id":null,"name":"Jane Doe","email":"jane@example.com","phone":null,"company":null,"job_title":null,"status":"new","source":null,"owner_id":null,"deal_value":25000.5,"tags":[],"custom_fields":{"employees":"50-200","score":7},"created_at":"2023-11-14T22:13:20.000000Z","updated_at":"2023-11-14T22:13:20.000001Z","version":1}"#
         );
     }
 }

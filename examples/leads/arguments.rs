@@ -51,8 +51,8 @@ pub enum Command {
     /// Search leads; the last word may be incomplete
     Search {
         text: String,
-        /// Search only these fields: name, email, phone, company, source, tags, custom_fields,
-        /// custom_fields.<name>
+        /// Search only these fields: name, email, phone, company, source, tags, job_title,
+        /// custom_fields, custom_fields.<name>
         #[arg(long, value_delimiter = ',')]
         fields: Vec<Field>,
         /// Typo tolerance: auto (only if nothing matches as typed), always or never
@@ -117,6 +117,9 @@ pub struct FilterFlags {
     /// Only leads of any of these owners; an empty value matches leads without an owner
     #[arg(long, alias = "owner_id", value_delimiter = ',')]
     owner_id: Vec<String>,
+    /// Only leads with any of these job titles
+    #[arg(long, alias = "job_title", value_delimiter = ',')]
+    job_title: Vec<String>,
     /// Only leads with any of these tags
     #[arg(long, value_delimiter = ',')]
     tag: Vec<String>,
@@ -145,6 +148,7 @@ impl FilterFlags {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let mut filter = self.status.into_iter().fold(Filter::new(), Filter::status);
         filter = self.source.into_iter().fold(filter, Filter::source);
+        filter = self.job_title.into_iter().fold(filter, Filter::job_title);
         filter = self.tag.into_iter().fold(filter, Filter::tag);
         for owner in self.owner_id {
             filter = if owner.is_empty() {
@@ -199,8 +203,8 @@ pub struct PageFlags {
 
 #[derive(Args)]
 pub struct SortFlag {
-    /// Up to three sort keys of created_at, updated_at, name, company, email, status, source,
-    /// owner_id, deal_value (in the trash also deleted_at); a leading - sorts in descending order,
+    /// Up to three sort keys of created_at, updated_at, name, company, job_title, email, status,
+    /// source, owner_id, deal_value (in the trash also deleted_at); a leading - sorts in descending order,
     /// as in --sort=-created_at
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<Sort>,
@@ -248,6 +252,8 @@ pub struct FieldFlags {
     phone: Option<String>,
     #[arg(long)]
     company: Option<String>,
+    #[arg(long, alias = "job_title")]
+    job_title: Option<String>,
     #[arg(long)]
     status: Option<String>,
     #[arg(long)]
@@ -294,6 +300,7 @@ impl FieldFlags {
         new = self.email.into_iter().fold(new, NewLead::email);
         new = self.phone.into_iter().fold(new, NewLead::phone);
         new = self.company.into_iter().fold(new, NewLead::company);
+        new = self.job_title.into_iter().fold(new, NewLead::job_title);
         new = self.status.into_iter().fold(new, NewLead::status);
         new = self.source.into_iter().fold(new, NewLead::source);
         new = self.owner_id.into_iter().fold(new, NewLead::owner_id);
@@ -318,6 +325,7 @@ impl FieldFlags {
         patch = self.email.into_iter().fold(patch, LeadPatch::email);
         patch = self.phone.into_iter().fold(patch, LeadPatch::phone);
         patch = self.company.into_iter().fold(patch, LeadPatch::company);
+        patch = self.job_title.into_iter().fold(patch, LeadPatch::job_title);
         patch = self.status.into_iter().fold(patch, LeadPatch::status);
         patch = self.source.into_iter().fold(patch, LeadPatch::source);
         patch = self.owner_id.into_iter().fold(patch, LeadPatch::owner_id);

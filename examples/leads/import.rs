@@ -22,6 +22,7 @@ enum Column {
     Email,
     Phone,
     Company,
+    JobTitle,
     Status,
     Source,
     OwnerId,
@@ -221,6 +222,7 @@ fn column(title: &str) -> Column {
         "email" | "mail" | "emailaddress" => Column::Email,
         "phone" | "phone1" | "telephone" | "tel" | "phonenumber" | "mobile" => Column::Phone,
         "company" | "companyname" | "organization" | "organisation" => Column::Company,
+        "jobtitle" | "title" | "position" => Column::JobTitle,
         "status" | "leadstatus" => Column::Status,
         "source" | "leadsource" => Column::Source,
         "ownerid" | "owner" => Column::OwnerId,
@@ -268,6 +270,7 @@ fn new_lead(
             Column::Email => new.email(value),
             Column::Phone => new.phone(value),
             Column::Company => new.company(value),
+            Column::JobTitle => new.job_title(value),
             // Exports often capitalize statuses, which are lower case here.
             Column::Status => new.status(value.trim().to_lowercase()),
             Column::Source => new.source(value),

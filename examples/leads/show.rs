@@ -28,6 +28,7 @@ impl Output {
             ("email", optional(&lead.email)),
             ("phone", optional(&lead.phone)),
             ("company", optional(&lead.company)),
+            ("job_title", optional(&lead.job_title)),
             ("status", lead.status.clone()),
             ("source", optional(&lead.source)),
             ("owner_id", optional(&lead.owner_id)),

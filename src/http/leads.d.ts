@@ -17,6 +17,7 @@ export interface Lead {
   email: string | null;
   phone: string | null;
   company: string | null;
+  job_title: string | null;
   status: string;
   source: string | null;
   owner_id: string | null;
@@ -41,7 +42,7 @@ export interface Hit extends Lead {
 
 /** Where a search found its words in one value of a lead. */
 export interface Match {
-  field: "name" | "company" | "email" | "phone" | "tags" | "source" | `custom_fields.${string}`;
+  field: "name" | "company" | "email" | "phone" | "tags" | "source" | "job_title" | `custom_fields.${string}`;
   /** The place in the list, for tags and custom fields that are lists. */
   item: number | null;
   /** Begin and end of each place, for `value.slice(begin, end)`. */
@@ -75,6 +76,7 @@ export interface NewLead {
   email?: string | null;
   phone?: string | null;
   company?: string | null;
+  job_title?: string | null;
   status?: string | null;
   source?: string | null;
   owner_id?: string | null;
@@ -90,6 +92,7 @@ export interface LeadPatch {
   email?: string | null;
   phone?: string | null;
   company?: string | null;
+  job_title?: string | null;
   status?: string;
   source?: string | null;
   owner_id?: string | null;
@@ -105,6 +108,7 @@ export type SortKey =
   | "updated_at"
   | "name"
   | "company"
+  | "job_title"
   | "email"
   | "status"
   | "source"
@@ -121,6 +125,7 @@ export interface ListParameters {
   sort?: SortKey | `-${SortKey}` | (string & {});
   status?: string;
   source?: string;
+  job_title?: string;
   /** Empty for leads without an owner. */
   owner_id?: string;
   tag?: string;
@@ -144,6 +149,7 @@ export interface Search {
   per_page?: number | null;
   status?: string | string[] | null;
   source?: string | string[] | null;
+  job_title?: string | string[] | null;
   owner_id?: string | string[] | null;
   tag?: string | string[] | null;
   created_after?: string | null;

@@ -22,6 +22,8 @@ macro_rules! text_fields {
             Phone, phone, clear_phone, rule::PHONE;
             /// Sets the company: trimmed, at most 255 characters.
             Company, company, clear_company, rule::COMPANY;
+            /// Sets the job title: trimmed, at most 255 characters.
+            JobTitle, job_title, clear_job_title, rule::COMPANY;
             /// Sets the source that the lead came from: trimmed, at most 64 characters, no commas
             /// or control characters.
             Source, source, clear_source, rule::SOURCE;

@@ -22,6 +22,7 @@ impl BitmapField {
     pub(crate) const SOURCE: Self = Self(0x05);
     pub(crate) const OWNER_ID: Self = Self(0x06);
     pub(crate) const TAG: Self = Self(0x07);
+    pub(crate) const JOB_TITLE: Self = Self(0x09);
 }
 
 /// A sort order that is kept in sorted keys, by the tag of those keys.
@@ -35,6 +36,7 @@ impl SortIndex {
     pub(crate) const COMPANY: Self = Self(0x13);
     pub(crate) const EMAIL: Self = Self(0x14);
     pub(crate) const DEAL_VALUE: Self = Self(0x15);
+    pub(crate) const JOB_TITLE: Self = Self(0x16);
 }
 
 /// Defines a field-like enum with its variants' names in the API.
@@ -81,6 +83,8 @@ named_enum! {
         Name = "name",
         /// The company.
         Company = "company",
+        /// The job title.
+        JobTitle = "job_title",
         /// The e-mail address.
         Email = "email",
         /// The status.
@@ -113,6 +117,8 @@ macro_rules! searched_fields {
             Tags = "tags";
             /// The lead's source.
             Source = "source";
+            /// The job title.
+            JobTitle = "job_title";
             /// All custom fields.
             CustomFields = "custom_fields";
         }
@@ -265,14 +271,16 @@ impl FieldDef {
 macro_rules! value_filters {
     ($define:ident) => {
         $define! {
-            /// Leads with this status, or another one that is named.
+            /// Selects leads with this status. Further calls add statuses, of which a lead must have one.
             status, STATUS;
-            /// Leads from this source, or another one that is named.
+            /// Selects leads with this source. Further calls add sources, of which a lead must have one.
             source, SOURCE;
-            /// Leads of this owner, or another one that is named.
+            /// Selects leads of this owner. Further calls add owners, of which a lead must have one.
             owner_id, OWNER_ID;
-            /// Leads with this tag, or another one that is named.
+            /// Selects leads with this tag. Further calls add tags, of which a lead must have one.
             tag, TAG;
+            /// Selects leads with this job title. Further calls add titles, of which a lead must have one.
+            job_title, JOB_TITLE;
         }
     };
 }
@@ -305,6 +313,10 @@ pub(crate) fn builtin() -> Vec<FieldDef> {
             .filtered(BitmapField::TAG)
             .searched(TermField::Tags),
         text(TextField::OwnerId).filtered_and_sorted(BitmapField::OWNER_ID),
+        text(TextField::JobTitle)
+            .filtered(BitmapField::JOB_TITLE)
+            .sorted(SortIndex::JOB_TITLE, !always)
+            .searched(TermField::JobTitle),
         field("custom_fields", FieldSource::CustomFields).searched(TermField::CustomFields),
         FieldDef {
             sort: Some(SortOrder::Trash),

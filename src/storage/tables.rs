@@ -16,6 +16,7 @@
 //!           13 folded company, company         row u32
 //!           14 folded email, email             row u32
 //!           15 deal_value * 10^4 as u64        row u32
+//!           16 folded job_title, job_title     row u32
 //!           20 deleted_at                      row u32                    leads in the trash
 //!           21 expires_at                      row u32
 //!
@@ -28,7 +29,9 @@
 //!           06 01 folded owner_id, owner_id    chunk u16 -> rows          live leads of this owner,
 //!           06 FF                              chunk u16 -> rows            without an owner
 //!           07 01 folded tag, tag              chunk u16 -> rows          live leads with this tag
-//!           08 sort index (13, 14, 15)         chunk u16 -> rows          live leads with a value in this sort index
+//!           08 sort index (13, 14, 15, 16)     chunk u16 -> rows          live leads with a value in this sort index
+//!           09 01 folded job_title, job_title  chunk u16 -> rows          live leads with this job title,
+//!           09 FF                              chunk u16 -> rows            without a job title
 //!
 //! columns   01                                 row u32  -> deal values    of 512 rows from this one on (see `column`)
 //!
@@ -65,6 +68,11 @@ pub(crate) mod tree;
 pub(crate) mod write;
 
 /// The version of the file format that this page and `record` describe.
-pub(crate) const FORMAT: u32 = 3;
+///
+/// | format | what it added |
+/// |---|---|
+/// | 3 | the oldest that is read |
+/// | 4 | `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
+pub(crate) const FORMAT: u32 = 4;
 /// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it is opened.
 pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -81,6 +81,7 @@ fn values(lead: &Lead) -> Vec<Value> {
     lead.email.iter().for_each(|email| text(2, None, email));
     lead.tags.iter().for_each(|tag| text(4, None, tag));
     lead.source.iter().for_each(|source| text(5, None, source));
+    lead.job_title.iter().for_each(|title| text(6, None, title));
     for (name, value) in &lead.custom_fields {
         let elements = match value {
             CustomValue::List(elements) => elements.as_slice(),
@@ -88,15 +89,15 @@ fn values(lead: &Lead) -> Vec<Value> {
         };
         for element in elements {
             match element {
-                CustomValue::Text(string) => text(6, Some(name), string),
+                CustomValue::Text(string) => text(7, Some(name), string),
                 CustomValue::Bool(truth) => {
-                    text(6, Some(name), if *truth { "true" } else { "false" })
+                    text(7, Some(name), if *truth { "true" } else { "false" })
                 }
                 CustomValue::Number(Number::Integer(number)) => {
-                    text(6, Some(name), &format!("{number}"))
+                    text(7, Some(name), &format!("{number}"))
                 }
                 CustomValue::Number(Number::Float(number)) => {
-                    text(6, Some(name), &format!("{number:?}"))
+                    text(7, Some(name), &format!("{number:?}"))
                 }
                 other => unreachable!("no test creates {other:?}"),
             }
@@ -125,7 +126,8 @@ impl Value {
                 Field::Phone => self.field == 3,
                 Field::Tags => self.field == 4,
                 Field::Source => self.field == 5,
-                Field::CustomFields => self.field == 6,
+                Field::JobTitle => self.field == 6,
+                Field::CustomFields => self.field == 7,
                 Field::CustomField(name) => self.custom_name.as_ref() == Some(name),
                 other => unreachable!("{other}"),
             })

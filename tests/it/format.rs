@@ -1,69 +1,133 @@
-//! Stores in released file formats can be opened. Until 0.1.0 there is only one fixture, which is
-//! replaced when the format changes.
+//! Stores in older file formats can be opened and are migrated. A fixture of the current format
+//! shows that a change of the format does not go unnoticed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, TrashQuery,
+    CustomValue, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery,
+    TrashQuery,
 };
 
 use crate::support::{TestStore, day, options};
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
 #[test]
 fn format_3_store_opens_with_its_complete_contents() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    std::fs::create_dir(&path).unwrap();
-    std::fs::copy(
-        Path::new(FIXTURE).join("leads.redb"),
-        path.join("leads.redb"),
-    )
-    .unwrap();
-    let store = options(&leadstore::testing::ManualClock::at(day(2026, 3, 5)))
-        .open(&path)
-        .unwrap();
-    let expected = std::fs::read_to_string(Path::new(FIXTURE).join("leads.json")).unwrap();
-    assert_eq!(describe(&store), expected);
-    assert_eq!(store.search(&SearchQuery::new("zoe")).unwrap().total, 1);
-    assert_eq!(
-        store
-            .count(&Filter::new().tag("vip").owner_id("ada"))
-            .unwrap(),
-        1
-    );
-    let names: Vec<String> = store
-        .list(&ListQuery::new().sort(["name".parse().unwrap()]))
-        .unwrap()
-        .into_iter()
-        .map(|lead| lead.name)
-        .collect();
-    assert_eq!(names[..2], ["lead 02", "lead 03"]);
-    #[cfg(feature = "http")]
-    {
-        let token = std::fs::read_to_string(Path::new(FIXTURE).join("token.txt")).unwrap();
-        let principal = store
-            .credentials()
-            .authenticate(token.trim())
+    let copy = Copy::of("format-3");
+    let store = copy.open();
+    copy.assert_contents(&store);
+    let engineer = Filter::new().job_title("Engineer");
+    assert_eq!(store.count(&engineer).unwrap(), 0);
+    store.transaction(add_engineer).unwrap();
+    assert_eq!(store.count(&engineer).unwrap(), 1);
+    assert!(store.check(|_| ()).unwrap().is_ok());
+    drop(store);
+    let store = copy.open();
+    assert_eq!(store.count(&engineer).unwrap(), 1);
+    let by_title = ListQuery::new().sort(["job_title".parse().unwrap()]);
+    assert_eq!(store.list(&by_title).unwrap().items[0].name, "migrated");
+    let found = store.search(&SearchQuery::new("engineer")).unwrap();
+    assert_eq!(found.total, 1);
+}
+
+fn add_engineer(transaction: &mut leadstore::Transaction<'_>) -> leadstore::Result<()> {
+    transaction.create(NewLead::new("migrated").job_title("Engineer"))?;
+    Ok(())
+}
+
+#[test]
+fn format_3_store_is_not_migrated_by_a_read_only_open() {
+    let copy = Copy::of("format-3");
+    let file = copy.path().join("leads.redb");
+    let before = std::fs::read(&file).unwrap();
+    let error = options(&leadstore::testing::ManualClock::at(day(2026, 3, 5)))
+        .read_only(true)
+        .open(copy.path())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedFormat, "{error}");
+    assert!(std::fs::read(&file).unwrap() == before);
+}
+
+#[test]
+fn format_4_store_opens_with_its_complete_contents() {
+    let copy = Copy::of("format-4");
+    let store = copy.open();
+    copy.assert_contents(&store);
+    assert_eq!(store.count(&Filter::new().job_title("CTO")).unwrap(), 1);
+}
+
+/// A copy of a fixture in a temporary directory.
+struct Copy {
+    directory: tempfile::TempDir,
+    fixture: PathBuf,
+}
+
+impl Copy {
+    fn of(name: &str) -> Self {
+        let copy = Self {
+            directory: tempfile::tempdir().unwrap(),
+            fixture: Path::new(FIXTURES).join(name),
+        };
+        std::fs::create_dir(copy.path()).unwrap();
+        let file = "leads.redb";
+        std::fs::copy(copy.fixture.join(file), copy.path().join(file)).unwrap();
+        copy
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    fn open(&self) -> LeadStore {
+        options(&leadstore::testing::ManualClock::at(day(2026, 3, 5)))
+            .open(self.path())
             .unwrap()
-            .unwrap();
+    }
+
+    /// Compares leads, trash, filters, search and credentials, then writes to the store.
+    fn assert_contents(&self, store: &LeadStore) {
+        let expected = std::fs::read_to_string(self.fixture.join("leads.json")).unwrap();
+        assert_eq!(describe(store), expected);
+        assert_eq!(store.search(&SearchQuery::new("zoe")).unwrap().total, 1);
         assert_eq!(
-            principal,
-            leadstore::http::Principal::new([leadstore::http::Scope::Read]).bound_to("ada")
+            store
+                .count(&Filter::new().tag("vip").owner_id("ada"))
+                .unwrap(),
+            1
+        );
+        let names: Vec<String> = store
+            .list(&ListQuery::new().sort(["name".parse().unwrap()]))
+            .unwrap()
+            .into_iter()
+            .map(|lead| lead.name)
+            .collect();
+        assert_eq!(names[..2], ["lead 02", "lead 03"]);
+        #[cfg(feature = "http")]
+        {
+            let token = std::fs::read_to_string(self.fixture.join("token.txt")).unwrap();
+            let principal = store
+                .credentials()
+                .authenticate(token.trim())
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                principal,
+                leadstore::http::Principal::new([leadstore::http::Scope::Read]).bound_to("ada")
+            );
+        }
+        let trashed = store.list_trash(&TrashQuery::new()).unwrap().items[0]
+            .lead
+            .id;
+        store.restore(trashed).unwrap();
+        store.create(NewLead::new("after")).unwrap();
+        assert_eq!(
+            store.list(&ListQuery::new()).unwrap().items[0].name,
+            "after"
         );
     }
-    let trashed = store.list_trash(&TrashQuery::new()).unwrap().items[0]
-        .lead
-        .id;
-    store.restore(trashed).unwrap();
-    store.create(NewLead::new("after")).unwrap();
-    assert_eq!(
-        store.list(&ListQuery::new()).unwrap().items[0].name,
-        "after"
-    );
 }
 
 /// Returns everything in a store as JSON text.
@@ -77,7 +141,7 @@ fn describe(store: &LeadStore) -> String {
     serde_json::to_string_pretty(&all).unwrap() + "\n"
 }
 
-/// Regenerates the fixture: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features
+/// Regenerates the fixture of the current format: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features
 /// format::writes`. Allowed only until a version is released.
 #[cfg(feature = "http")]
 #[test]
@@ -94,6 +158,7 @@ fn writes_the_fixture_if_requested() {
         .email("zoe@example.com")
         .phone("+1 555 0123")
         .company("Example Corp")
+        .job_title("CTO")
         .source("website")
         .owner_id("ada")
         .deal_value(Decimal::new(2_500_050, 2))
@@ -123,16 +188,9 @@ fn writes_the_fixture_if_requested() {
     test.store.compact().unwrap();
     let description = describe(&test.store);
     test.store.clone().close().unwrap();
-    std::fs::create_dir_all(FIXTURE).unwrap();
-    std::fs::copy(
-        test.path().join("leads.redb"),
-        Path::new(FIXTURE).join("leads.redb"),
-    )
-    .unwrap();
-    std::fs::write(Path::new(FIXTURE).join("leads.json"), description).unwrap();
-    std::fs::write(
-        Path::new(FIXTURE).join("token.txt"),
-        issued.unwrap().token + "\n",
-    )
-    .unwrap();
+    let fixture = Path::new(FIXTURES).join("format-4");
+    std::fs::create_dir_all(&fixture).unwrap();
+    std::fs::copy(test.path().join("leads.redb"), fixture.join("leads.redb")).unwrap();
+    std::fs::write(fixture.join("leads.json"), description).unwrap();
+    std::fs::write(fixture.join("token.txt"), issued.unwrap().token + "\n").unwrap();
 }

@@ -58,11 +58,24 @@ impl StoredLead {
 
 const LEAD: RecordKind = RecordKind {
     name: "lead record",
+    format: 2,
+};
+
+/// The record of file format 3, without a job title.
+const LEAD_1: RecordKind = RecordKind {
+    name: "lead record",
     format: 1,
 };
 
 #[derive(Encode, BorrowDecode)]
 struct LeadRecord<'a> {
+    first: FirstLeadRecord<'a>,
+    job_title: Option<&'a str>,
+}
+
+/// The fields that a lead had first. They are encoded as if they were fields of the record itself.
+#[derive(Encode, BorrowDecode)]
+struct FirstLeadRecord<'a> {
     id: [u8; 16],
     version: u64,
     created_at: i64,
@@ -104,7 +117,7 @@ enum ScalarRecord<'a> {
 /// Encodes a lead. Returns `Invalid` if it exceeds the size limit.
 pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
     let lead = &stored.lead;
-    let record = LeadRecord {
+    let first = FirstLeadRecord {
         id: lead.id.to_bytes(),
         version: lead.version.get(),
         created_at: lead.created_at.timestamp_micros(),
@@ -134,6 +147,10 @@ pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
             .map(|(name, value)| (name.as_str(), custom_record(value)))
             .collect(),
     };
+    let record = LeadRecord {
+        first,
+        job_title: lead.job_title.as_deref(),
+    };
     let bytes = codec::encode(LEAD, &record)?;
     if bytes.len() > MAX_ENCODED_BYTES {
         return Err(Error::invalid(vec![Violation::new(
@@ -149,7 +166,16 @@ pub(crate) fn encode(stored: &StoredLead) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<StoredLead> {
-    let record: LeadRecord<'_> = codec::decode(LEAD, bytes)?;
+    let LeadRecord {
+        first: record,
+        job_title,
+    } = match bytes.first() {
+        Some(&format) if format == LEAD_1.format => LeadRecord {
+            first: codec::decode(LEAD_1, bytes)?,
+            job_title: None,
+        },
+        _ => codec::decode(LEAD, bytes)?,
+    };
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let deal_value = record
         .deal_value
@@ -171,6 +197,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<StoredLead> {
             email: owned(record.email),
             phone: owned(record.phone),
             company: owned(record.company),
+            job_title: owned(job_title),
             status: record.status.to_owned(),
             source: owned(record.source),
             owner_id: owned(record.owner_id),
@@ -251,23 +278,10 @@ fn float(number: f64) -> Result<CustomValue> {
 /// Returns a lead with a text of `bytes` bytes.
 #[cfg(test)]
 pub(crate) fn with_text(bytes: usize) -> StoredLead {
-    let lead = Lead {
-        id: LeadId::from_bytes([0; 16]),
-        external_id: None,
-        name: "any".to_owned(),
-        email: None,
-        phone: None,
-        company: None,
-        status: "new".to_owned(),
-        source: None,
-        owner_id: None,
-        deal_value: None,
-        tags: Vec::new(),
-        custom_fields: BTreeMap::from([("text".to_owned(), CustomValue::Text("x".repeat(bytes)))]),
-        created_at: DateTime::UNIX_EPOCH,
-        updated_at: DateTime::UNIX_EPOCH,
-        version: Version::FIRST,
-    };
+    let id = LeadId::from_bytes([0; 16]);
+    let mut lead = Lead::new(id, "any", DateTime::UNIX_EPOCH);
+    let text = CustomValue::Text("x".repeat(bytes));
+    lead.custom_fields.insert("text".to_owned(), text);
     StoredLead {
         lead,
         out_of_order: false,
@@ -290,6 +304,7 @@ mod tests {
                 email: Some("z@x.org".into()),
                 phone: Some("+1".into()),
                 company: Some("X".into()),
+                job_title: Some("CTO".into()),
                 status: "new".into(),
                 source: Some("web".into()),
                 owner_id: Some("u1".into()),
@@ -324,9 +339,26 @@ mod tests {
         assert_eq!(hex, GOLDEN);
     }
 
-    const GOLDEN: &str = "0101890a5dac96774bbcceb302099a8057fb2c01fd00803c3048140c000101010afce02202000105\
-        63726d2d31045a6fc3ab01077a40782e6f726701022b31010158036e657701037765620102753101fc40e20100040201\
-        61016202046c6973740404000178010202000000000000e03f0301016e010d";
+    const GOLDEN: &str = "0201890a5dac96774bbcceb302099a8057fb2c01fd00803c3048140c000101010afce02202000105\
+        63726d2d31045a6fc3ab01077a40782e6f726701022b31010158036e657701037765620102753101\
+        fc40e2010004020161016202046c6973740404000178010202000000000000e03f0301016e010d01\
+        0343544f";
+
+    /// The same lead in file format 3.
+    const GOLDEN_1: &str = "0101890a5dac96774bbcceb302099a8057fb2c01fd00803c3048140c000101010afce02202000105\
+        63726d2d31045a6fc3ab01077a40782e6f726701022b31010158036e657701037765620102753101\
+        fc40e2010004020161016202046c6973740404000178010202000000000000e03f0301016e010d";
+
+    #[test]
+    fn record_of_format_1_is_read_without_a_job_title() {
+        let bytes: Vec<u8> = (0..GOLDEN_1.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&GOLDEN_1[at..at + 2], 16).unwrap())
+            .collect();
+        let mut expected = full();
+        expected.lead.job_title = None;
+        assert_eq!(decode(&bytes).unwrap(), expected);
+    }
 
     proptest! {
         #[test]
@@ -396,8 +428,10 @@ mod tests {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(decode(&longer).is_err());
-        let mut other_format = bytes;
-        other_format[0] = 2;
-        assert!(decode(&other_format).is_err());
+        for other_format in [LEAD_1.format, LEAD.format + 1] {
+            let mut bytes = bytes.clone();
+            bytes[0] = other_format;
+            assert!(decode(&bytes).is_err(), "format {other_format}");
+        }
     }
 }

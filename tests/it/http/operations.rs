@@ -21,7 +21,7 @@ fn lead_lifecycle_matches_the_leads_api_examples() {
     assert_eq!(
         created.body,
         json!({"id": id, "external_id": null, "name": "Jane Doe", "email": "jane@example.com", "phone": "+1-555-0123",
-            "company": "Example Corp", "status": "new", "source": "website", "owner_id": null, "deal_value": 25000,
+            "company": "Example Corp", "job_title": null, "status": "new", "source": "website", "owner_id": null, "deal_value": 25000,
             "tags": [], "custom_fields": {"employees": "50-200", "industry": "Technology"},
             "created_at": "2026-03-01T12:00:00.000000Z", "updated_at": "2026-03-01T12:00:00.000000Z", "version": 1})
     );

@@ -77,6 +77,7 @@ impl Oracle {
         lead.email = fields.email;
         lead.phone = fields.phone;
         lead.company = fields.company;
+        lead.job_title = fields.job_title;
         lead.status = fields.status.unwrap_or_else(|| "new".to_owned());
         lead.source = fields.source;
         lead.owner_id = fields.owner_id;
@@ -126,6 +127,7 @@ impl Oracle {
         lead.tags = fields.tags.clone();
         lead.email = fields.email.clone();
         lead.company = fields.company.clone();
+        lead.job_title = fields.job_title.clone();
         lead.owner_id = fields.owner_id.clone();
         lead.external_id = fields.external_id.clone().or(lead.external_id);
         lead.phone = fields.phone.clone().or(lead.phone);
@@ -422,6 +424,7 @@ pub struct ListRequest {
     statuses: Vec<String>,
     sources: Vec<String>,
     owners: Vec<String>,
+    job_titles: Vec<String>,
     unassigned: bool,
     tags: Vec<String>,
     created: Option<(Time, Time)>,
@@ -436,6 +439,7 @@ impl ListRequest {
             statuses: vec![],
             sources: vec![],
             owners: vec![],
+            job_titles: vec![],
             unassigned: false,
             tags: vec![],
             created: None,
@@ -449,7 +453,7 @@ impl ListRequest {
         let mut requested = Self::all();
         for _ in 0..rng.usize(0..4) {
             let fields = Fields::random(rng);
-            match rng.u32(0..8) {
+            match rng.u32(0..9) {
                 0 => requested.statuses.extend(fields.status),
                 1 => requested.sources.extend(fields.source),
                 2 => requested.owners.extend(fields.owner_id),
@@ -457,6 +461,7 @@ impl ListRequest {
                 4 => requested.tags.extend(fields.tags.first().cloned()),
                 5 => requested.created = random_time(rng, oracle).zip(random_time(rng, oracle)),
                 6 => requested.updated = random_time(rng, oracle),
+                7 => requested.job_titles.extend(fields.job_title),
                 _ => requested.deal_value = fields.deal_value.zip(Fields::random(rng).deal_value),
             }
         }
@@ -495,6 +500,7 @@ impl ListRequest {
         let mut filter = self.statuses.iter().fold(Filter::new(), Filter::status);
         filter = self.sources.iter().fold(filter, Filter::source);
         filter = self.owners.iter().fold(filter, Filter::owner_id);
+        filter = self.job_titles.iter().fold(filter, Filter::job_title);
         filter = self.tags.iter().fold(filter, Filter::tag);
         if self.unassigned {
             filter = filter.unassigned();
@@ -523,6 +529,7 @@ impl ListRequest {
         };
         any(&self.statuses, Some(&lead.status))
             && any(&self.sources, lead.source.as_ref())
+            && any(&self.job_titles, lead.job_title.as_ref())
             && owner
             && (self.tags.is_empty() || lead.tags.iter().any(|tag| self.tags.contains(tag)))
             && self
@@ -582,6 +589,7 @@ fn key(entry: &Entry, by: SortKey) -> Option<Key> {
         SortKey::Name => Some(text(&lead.name)),
         SortKey::Status => Some(text(&lead.status)),
         SortKey::Company => lead.company.as_ref().map(text),
+        SortKey::JobTitle => lead.job_title.as_ref().map(text),
         SortKey::Email => lead.email.as_ref().map(text),
         SortKey::Source => lead.source.as_ref().map(text),
         SortKey::OwnerId => lead.owner_id.as_ref().map(text),

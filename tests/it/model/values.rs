@@ -47,6 +47,7 @@ const SOURCES: &[&str] = &["website", "Website", "trade fair", "référral"];
 const OWNERS: &[&str] = &["ada", "Bob", "bob", "u-17"];
 const TAGS: &[&str] = &["vip", "VIP", "cold call", "x", "müde"];
 const INDUSTRIES: &[&str] = &["Technology", "Food & Drink", "technology transfer"];
+const JOB_TITLES: &[&str] = &["CTO", "cto", "Head of Sales", "Álvarez Chief"];
 const PHONES: &[&str] = &["+1-555-0123", "504 621 8927", "12345"];
 const DEAL_VALUES: &[(i64, u32)] = &[
     (0, 0),
@@ -65,6 +66,8 @@ pub const SORTS: &[&str] = &[
     "-name",
     "company",
     "-company",
+    "job_title",
+    "-job_title",
     "email",
     "-email",
     "status",
@@ -95,6 +98,8 @@ pub const WORDS: &[&str] = &[
     "corp",
     "z",
     "technology",
+    "cto",
+    "head sales",
     "vip",
     "555",
     "mary ann",
@@ -130,6 +135,7 @@ pub struct Fields {
     pub email: Option<String>,
     pub phone: Option<String>,
     pub company: Option<String>,
+    pub job_title: Option<String>,
     pub status: Option<String>,
     pub source: Option<String>,
     pub owner_id: Option<String>,
@@ -157,6 +163,7 @@ impl Fields {
             email: maybe(rng, EMAILS),
             phone: maybe(rng, PHONES),
             company: maybe(rng, COMPANIES),
+            job_title: maybe(rng, JOB_TITLES),
             status: maybe(rng, STATUSES),
             source: maybe(rng, SOURCES),
             owner_id: maybe(rng, OWNERS),
@@ -181,6 +188,7 @@ impl Fields {
         new = self.status.iter().fold(new, NewLead::status);
         new = self.source.iter().fold(new, NewLead::source);
         new = self.owner_id.iter().fold(new, NewLead::owner_id);
+        new = self.job_title.iter().fold(new, NewLead::job_title);
         new = self.deal_value.into_iter().fold(new, NewLead::deal_value);
         new = self.industry.iter().fold(new, |new, industry| {
             new.custom_field("industry", industry.as_str())
@@ -196,7 +204,7 @@ impl Fields {
     }
 
     /// Returns a patch that sets the fields that are present. Of the absent fields, it clears the
-    /// e-mail, the company, the owner and the industry.
+    /// e-mail, the company, the job title, the owner and the industry.
     pub fn patch(&self) -> LeadPatch {
         let mut patch = LeadPatch::new().name(&*self.name).tags(self.tags.clone());
         patch = self.external_id.iter().fold(patch, LeadPatch::external_id);
@@ -208,6 +216,10 @@ impl Fields {
         patch = patch.company(self.company.as_deref().unwrap_or(" "));
         patch = self.status.iter().fold(patch, LeadPatch::status);
         patch = self.source.iter().fold(patch, LeadPatch::source);
+        patch = match &self.job_title {
+            Some(title) => patch.job_title(title),
+            None => patch.clear_job_title(),
+        };
         patch = match &self.owner_id {
             Some(owner) => patch.owner_id(owner),
             None => patch.clear_owner_id(),
