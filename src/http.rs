@@ -1,9 +1,10 @@
-//! The Leads API as a function from HTTP request to response, for web front ends that run offline and for servers: the
-//! feature `http`. The only module that knows HTTP; it opens no socket and needs no runtime.
+//! The Leads API as a function from an HTTP request to a response, for web front ends that run
+//! offline and for servers (feature `http`). Opens no socket and needs no async runtime.
 //!
-//! `route` is the table of paths and methods; `operations`, `trash_operations` and `search_operation` have a function for
-//! each, which parses (`params`, `criteria`, `json`, `lead_body`), calls the store and presents (`answer`, `links`), or
-//! gives a `fault`.
+//! `route` is the table of paths and methods. `operations`, `trash_operations` and
+//! `search_operation` have one function each, which parses the request (`params`, `list_params`,
+//! `json`, `lead_body`), calls the store and builds the response (`response`, `links`) or returns
+//! an `ApiError`.
 #![doc = include_str!("http/recipes.md")]
 
 mod api_error;
@@ -42,12 +43,12 @@ use crate::store::LeadStore;
 
 pub use ::http;
 
-/// A larger body is refused.
+/// A larger body is rejected.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// The Leads API over a store: [`handle`](Self::handle) answers a request.
+/// The Leads API of a store: [`handle`](Self::handle) returns the response to a request.
 ///
-/// A handle, as the store is: clones share everything, from any number of threads.
+/// Clones share the store and can be used from any number of threads.
 ///
 /// ```
 /// use leadstore::LeadStore;
@@ -73,13 +74,14 @@ pub struct LeadsApi {
 }
 
 impl LeadsApi {
-    /// What is served, as an [OpenAPI](https://spec.openapis.org/oas/v3.1.0) 3.1 document.
+    /// The description of the API as an [OpenAPI](https://spec.openapis.org/oas/v3.1.0) 3.1 document.
     pub const OPENAPI: &'static str = include_str!("http/openapi.json");
 
-    /// The types of all bodies for front ends in TypeScript.
+    /// TypeScript types of all request and response bodies.
     pub const TYPESCRIPT: &'static str = include_str!("http/leads.d.ts");
 
-    /// The API over this store, for who has one of its [`credentials`](LeadStore::credentials).
+    /// Creates the API of a store. Requests are authenticated by the store's
+    /// [`credentials`](LeadStore::credentials).
     pub fn new(store: LeadStore) -> Self {
         Self {
             authenticator: Arc::new(store.clone()),
@@ -88,21 +90,22 @@ impl LeadsApi {
         }
     }
 
-    /// Has somebody else than the store tell whom a bearer token belongs to.
+    /// Authenticates bearer tokens by `authenticator` instead of the store's credentials.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Arc::new(authenticator);
         self
     }
 
-    /// Lets pages of one more origin, such as `https://app.example.com`, call the API from a browser
-    /// ([CORS](https://fetch.spec.whatwg.org/#http-cors-protocol)); `*` stands for all. None may by default.
+    /// Allows pages of another origin, such as `https://app.example.com`, to call the API from a
+    /// browser ([CORS](https://fetch.spec.whatwg.org/#http-cors-protocol)). `*` allows all origins.
+    /// By default none is allowed.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.cors.allow(origin.into());
         self
     }
 
-    /// Answers a request. Only its URI's path and query count; a host that mounts the API below a path of its own strips
-    /// that first. Blocks for as long as the store does.
+    /// Handles a request. Only the path and query of its URI are used; a server that mounts the API
+    /// under a prefix strips that first. Blocks while the store does.
     pub fn handle<B: AsRef<[u8]>>(&self, request: Request<B>) -> Response<Vec<u8>> {
         let (head, body) = request.into_parts();
         let mut response = self
@@ -115,8 +118,8 @@ impl LeadsApi {
         response
     }
 
-    /// Judges what can be wrong in the order that section 8 of the API's contract sets: credentials, path, method, scope,
-    /// size, media type; all else is up to the operation.
+    /// Checks credentials, path, method, scope, size and media type, in this order, then runs the
+    /// operation.
     fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Vec<u8>>, ApiError> {
         let route = Route::find(head.uri.path());
         if let (&Method::OPTIONS, Some((route, _))) = (&head.method, &route) {
@@ -155,14 +158,14 @@ impl LeadsApi {
             .authenticator
             .authenticate(token)
             .map_err(|error| ApiError::of_the_server(&error))?;
-        // Bound to nobody, it would see what nobody owns.
-        let is_somebody = |principal: &Principal| {
+        // A blank owner id would select the leads without an owner.
+        let has_valid_owner = |principal: &Principal| {
             principal
                 .owner_id()
                 .is_none_or(|owner_id| !owner_id.trim().is_empty())
         };
         principal
-            .filter(is_somebody)
+            .filter(has_valid_owner)
             .ok_or_else(ApiError::bad_credentials)
     }
 }

@@ -29,7 +29,8 @@ impl Principal {
         }
     }
 
-    /// The same for the leads of one owner only: the others do not exist for it. A blank owner is nobody, who is refused.
+    /// Binds the principal to the leads of one owner; other leads do not exist for it. A blank owner
+    /// id is rejected on authentication.
     pub fn bound_to(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self

@@ -40,7 +40,7 @@ impl TokenHash {
     }
 }
 
-/// A bearer token as somebody presents it, with the credential that it claims to be of.
+/// A bearer token as a client presents it, with the id of the credential that it claims.
 pub(crate) struct Token<'t> {
     text: &'t str,
     claims: Option<CredentialId>,

@@ -1,4 +1,4 @@
-//! What goes wrong with a request, as the client is told.
+//! Errors as the client receives them.
 
 use chrono::{DateTime, Utc};
 use http::header::{ACCEPT, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::http::response;
 use crate::lead::{Violation, rfc3339};
 
-/// The `error` member of a fault's body, each with its status.
+/// The `error` member of an error response, each with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ApiErrorCode {
@@ -49,7 +49,7 @@ impl ApiErrorCode {
     }
 }
 
-/// What goes wrong with a request.
+/// An error response of the API.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<ApiErrorInner>);
 
@@ -74,13 +74,14 @@ impl ApiError {
         }))
     }
 
-    /// No such path, or no such lead, which a client cannot tell from one that it may not see.
+    /// An unknown path or lead. A lead that the client may not see is indistinguishable from an
+    /// unknown one.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(ApiErrorCode::NotFound, format!("there is no such {what}"))
     }
 
-    /// A request without credentials ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1: such a challenge
-    /// says nothing of an error).
+    /// A request without credentials. Its challenge has no error code
+    /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1).
     pub(crate) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
         Self::new(ApiErrorCode::Unauthorized, message).with(
@@ -89,7 +90,7 @@ impl ApiError {
         )
     }
 
-    /// A request whose token is not, or no longer, good.
+    /// A request whose token is unknown, expired or revoked.
     pub(crate) fn bad_credentials() -> Self {
         let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
                          error_description=\"the token is unknown, expired or revoked\"";
@@ -128,7 +129,7 @@ impl ApiError {
         .with(ALLOW, allow)
     }
 
-    /// A body of a type that the operation does not take.
+    /// A body of a media type that the operation does not accept.
     pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
         Self::new(
             ApiErrorCode::UnsupportedMediaType,
@@ -174,7 +175,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// What the client is told of an error that is none of its own, whatever its kind.
+    /// Returns the response for an error that the client did not cause. It does not reveal details.
     pub(crate) fn of_the_server(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {

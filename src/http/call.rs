@@ -1,4 +1,4 @@
-//! One call of an operation, and what operations ask of it.
+//! A call of an operation: its inputs, and the leads that it can see.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,11 @@ use crate::http::params::Params;
 use crate::lead::{Lead, LeadId, TrashedLead, Violation, ViolationCode, Violations};
 use crate::store::{LeadStore, Snapshot, Transaction};
 
-/// One call of an operation by somebody who may.
+/// A call of an operation by a principal that has the scope for it.
 pub(crate) struct Call<'r> {
     pub(crate) store: &'r LeadStore,
     pub(crate) principal: Principal,
-    /// What stands in the path for an id, decoded.
+    /// The percent-decoded id in the path.
     pub(crate) id: Cow<'r, str>,
     pub(crate) query: &'r str,
     pub(crate) headers: &'r HeaderMap,
@@ -24,19 +24,19 @@ pub(crate) struct Call<'r> {
 }
 
 impl Call<'_> {
-    /// The one owner whose leads the caller sees, if it is bound to one.
+    /// Returns the owner that the principal is bound to, if any.
     pub(crate) fn owner_id(&self) -> Option<&str> {
         self.principal.owner_id()
     }
 
-    /// Whose leads it sees, for work that outlives the call's borrows.
+    /// Returns the visibility as an owned value, for work that outlives the call.
     pub(crate) fn visibility(&self) -> Visibility {
         Visibility {
             owner_id: self.owner_id().map(str::to_owned),
         }
     }
 
-    /// The id in the path. What is no id is that of no lead.
+    /// Parses the id in the path. A malformed id is `not_found`, like an unknown one.
     pub(crate) fn lead_id(&self) -> Result<LeadId, ApiError> {
         self.id.parse().map_err(|_| ApiError::not_found("lead"))
     }
@@ -64,7 +64,7 @@ impl Call<'_> {
     }
 }
 
-/// Whose leads somebody sees: one owner's, or all.
+/// The leads that a principal sees: all of them, or one owner's.
 #[derive(Clone, Debug)]
 pub(crate) struct Visibility {
     owner_id: Option<String>,

@@ -1,5 +1,5 @@
-//! Which leads a request asks for, in which order and which page of them: the parameters of lists, and the members of a
-//! search that go by the same names.
+//! Filters, sort orders and paging of lists and searches, from query parameters or from members of
+//! the same names.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
@@ -13,7 +13,7 @@ use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Sort};
 use crate::schema::{BitmapField, Catalogue, FieldDef, FieldSource};
 
-/// The leads that the inputs name, as far as `owner_id` sees them.
+/// Returns the filter of the parameters, limited to the leads of `owner_id` if that is given.
 pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Option<&str>) -> Filter {
     let mut filter = Filter::new();
     for (field, bitmaps) in catalogue.filters() {
@@ -47,7 +47,7 @@ pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Optio
     filter
 }
 
-/// Adds whose leads are wanted. Who is bound to an owner finds nothing where it asks for others only.
+/// Adds the owners. A principal that is bound to an owner and requests only others finds nothing.
 fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Filter {
     let asked = split_input(params, "owner_id");
     for owner_id in asked
@@ -77,7 +77,7 @@ fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Fi
     }
 }
 
-/// The sort keys, none if none are named.
+/// Returns the sort keys, empty if none are given.
 pub(crate) fn sort(params: &mut Params) -> Vec<Sort> {
     let named = split_input(params, "sort").unwrap_or_default();
     named
@@ -86,7 +86,7 @@ pub(crate) fn sort(params: &mut Params) -> Vec<Sort> {
         .collect()
 }
 
-/// The page's number and size where they are named.
+/// Returns the page number and page size, if given.
 pub(crate) fn paging(params: &mut Params) -> (Option<u64>, Option<u32>) {
     (params.take_number("page"), params.take_number("per_page"))
 }
@@ -125,35 +125,36 @@ fn tags(mut filter: Filter, params: &mut Params) -> Filter {
     filter
 }
 
-/// How many values of one field are looked for: as many as a page has leads.
-const MOST_VALUES: usize = 100;
+/// The largest number of values of one filter.
+const VALUES_MAX: usize = 100;
 
-/// The values that are separated by commas; of too many none, which is told.
+/// Splits a text at commas. Too many values are a violation, and none is returned.
 fn split(params: &mut Params, name: &str, text: &str) -> Vec<String> {
-    if text.split(',').count() > MOST_VALUES {
+    if text.split(',').count() > VALUES_MAX {
         params.violations.add(
             name,
             ViolationCode::TooLong,
-            format!("must be at most {MOST_VALUES} values"),
+            format!("must have at most {VALUES_MAX} values"),
         );
         return Vec::new();
     }
     text.split(',').map(str::to_owned).collect()
 }
 
-/// The values of an input, none if it did not come.
+/// Takes a parameter and splits it at commas. Returns `None` if it is absent.
 fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
     let text = params.take(name)?;
     Some(split(params, name, &text))
 }
 
-/// A time, or the midnight at which a date begins in UTC: the first that is wanted, or the first that no longer is.
+/// Parses a time, or a date, which stands for its midnight in UTC. It is an inclusive lower bound or
+/// an exclusive upper bound.
 fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
     let Some(text) = params.take(name) else {
         return Bound::Unbounded;
     };
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    // Which takes spaces and missing zeros, too.
+    // `NaiveDate` also accepts spaces and missing zeros.
     let is_date = text.len() == 10
         && text
             .bytes()
@@ -163,7 +164,7 @@ fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
         .ok();
     let time = time.or_else(|| text.parse().ok().filter(|_| is_date).map(midnight));
     match time {
-        // The bound that is excluded is that of the range, not of the parameter's name.
+        // `_before` is an exclusive upper bound.
         Some(time) if name.ends_with("_before") => Bound::Excluded(time),
         Some(time) => Bound::Included(time),
         None => {

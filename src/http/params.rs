@@ -1,5 +1,5 @@
-//! The named inputs of an operation, from a query string or from the members of a body: each is taken once by its name,
-//! and whatever is wrong with any of them is told at once.
+//! Named parameters of an operation, from a query string or from the members of a body. Each is
+//! taken by its name, and all violations are reported together.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
-/// Named texts, and what was found wrong so far.
+/// Named texts, and the violations found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     values: BTreeMap<String, String>,
@@ -21,15 +21,16 @@ pub(crate) struct Params {
 const UNKNOWN: &str = "is not known here";
 
 impl Params {
-    /// The parameters of a query string, as `application/x-www-form-urlencoded`
-    /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but refusing what cannot be decoded.
+    /// Parses a query string as `application/x-www-form-urlencoded`
+    /// ([URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)), but rejects text that
+    /// cannot be decoded.
     pub(crate) fn of_query(query: &str) -> Result<Self, ApiError> {
         let mut params = Self::default();
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let decode = |text: &str| {
                 percent_decoded(&text.replace('+', " ")).map(Cow::into_owned).ok_or_else(|| {
-                    let message = "the query string holds a % that two hexadecimal digits do not follow, or bytes that \
+                    let message = "the query string has a % that is not followed by two hexadecimal digits, or bytes that \
                                    are not UTF-8";
                     ApiError::new(ApiErrorCode::MalformedRequest, message)
                 })
@@ -39,8 +40,8 @@ impl Params {
         Ok(params)
     }
 
-    /// The members of an object: `texts` names those that are a text or a list of texts, which are joined by commas,
-    /// `numbers` those that are a number. `null` counts as absent.
+    /// Takes the members of an object. `texts` names the members that are a text or a list of texts
+    /// (joined by commas), `numbers` those that are a number. `null` counts as absent.
     pub(crate) fn of_members(
         members: &Members<'_>,
         texts: &[&str],
@@ -92,7 +93,7 @@ impl Params {
         params
     }
 
-    /// The texts of a list, unless one of its elements is none.
+    /// Returns the texts of a list, or `None` if an element is not a text.
     pub(crate) fn texts(&mut self, name: &str, list: Json<'_>) -> Option<Vec<String>> {
         let elements = list.elements();
         let mut texts = Vec::with_capacity(elements.len());
@@ -128,12 +129,12 @@ impl Params {
         }
     }
 
-    /// The input of this name, if it came.
+    /// Takes the parameter of this name, if present.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)
     }
 
-    /// The input of this name as a number, which is written in digits alone.
+    /// Takes the parameter of this name as a number, which consists of digits only.
     pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -152,7 +153,7 @@ impl Params {
         number
     }
 
-    /// All that is wrong, what nobody asked for included.
+    /// Returns all violations. Parameters that were not taken are unknown ones.
     pub(crate) fn into_violations(mut self) -> Violations {
         for name in self.values.keys() {
             self.violations
@@ -161,13 +162,14 @@ impl Params {
         self.violations
     }
 
-    /// The fault that names all that is wrong, if anything is.
+    /// Returns an error with all violations, if there are any.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         Ok(self.into_violations().into_result()?)
     }
 }
 
-/// `text` with every `%XX` replaced by its byte; `None` if it cannot be, or the bytes are not UTF-8.
+/// Replaces every `%XX` by its byte. Returns `None` if a `%` is not followed by two hexadecimal
+/// digits or the bytes are not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));

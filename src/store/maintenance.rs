@@ -31,7 +31,7 @@ impl LeadStore {
             })
     }
 
-    /// Makes every write so far durable. Only needed with [`Durability::Within`].
+    /// Makes every write so far durable. Only needed with [`Durability::Within`](crate::Durability::Within).
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`] or a lead iterator is held;
+    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`](crate::Snapshot) or a lead iterator is held;
     /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io).
     pub fn compact(&self) -> Result<()> {

@@ -21,7 +21,7 @@ pub enum Durability {
     EveryCommit,
     /// Within this time after the call returned. A power cut, or a process that ends after its disk
     /// failed, may lose the writes of that time, newest first and never a part of one.
-    /// [`sync`](LeadStore::sync) and [`close`](LeadStore::close) make all of them durable.
+    /// [`sync`](crate::LeadStore::sync) and [`close`](crate::LeadStore::close) make all of them durable.
     Within(Duration),
 }
 
@@ -80,7 +80,7 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// Returns the default options, which [`LeadStore::open`] uses.
+    /// Returns the default options, which [`LeadStore::open`](crate::LeadStore::open) uses.
     pub fn new() -> Self {
         Self::default()
     }
