@@ -444,9 +444,9 @@ fn invalid_queries_are_rejected_and_wordless_ones_find_nothing() {
     let fields = |count: usize| {
         SearchQuery::new("jane").fields((0..count).map(|n| Field::CustomField(format!("{n}"))))
     };
-    assert_eq!(store.search(&fields(107)).unwrap().total, 0);
+    assert_eq!(store.search(&fields(108)).unwrap().total, 0);
     assert_eq!(
-        &*store.search(&fields(108)).unwrap_err().violations()[0].field,
+        &*store.search(&fields(109)).unwrap_err().violations()[0].field,
         "fields"
     );
 }

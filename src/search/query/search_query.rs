@@ -102,7 +102,7 @@ impl SearchQuery {
             violations.add(
                 "fields",
                 ViolationCode::TooLong,
-                format!("must be at most {QUERY_FIELDS_MAX}"),
+                format!("must have at most {QUERY_FIELDS_MAX} fields"),
             );
         }
         self.paging.check(&mut violations);
