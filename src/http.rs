@@ -123,7 +123,7 @@ impl LeadsApi {
     fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Vec<u8>>, ApiError> {
         let route = Route::find(head.uri.path());
         if let (&Method::OPTIONS, Some((route, _))) = (&head.method, &route) {
-            // A browser asks before it sends credentials.
+            // Browsers send preflight requests without credentials.
             return Ok(self.cors.preflight(&head.headers, route));
         }
         let principal = self.principal(head)?;

@@ -1,4 +1,4 @@
-//! The identity of a credential.
+//! Ids of credentials.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 use crate::type_id;
 
-/// The identity of a credential: 128 random bits, printed as a [TypeID](https://github.com/jetify-com/typeid) with the
-/// prefix `cred`. It is no secret.
+/// The id of a credential: 128 random bits, formatted as a [TypeID](https://github.com/jetify-com/typeid) with the
+/// prefix `cred`. It is not secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialId(u128);
 
@@ -25,12 +25,12 @@ impl CredentialId {
         self.0.to_be_bytes()
     }
 
-    /// Reads the id that stands behind `prefix`.
+    /// Parses the id after `prefix`.
     pub(crate) fn parse_after(prefix: &str, text: &str) -> Option<Self> {
         type_id::parse(prefix, text).map(Self)
     }
 
-    /// The id behind `prefix`.
+    /// Formats the id after `prefix`.
     pub(crate) fn format_after(self, prefix: &str) -> String {
         type_id::format(prefix, self.0)
     }
@@ -53,7 +53,7 @@ impl FromStr for CredentialId {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but the text of an id.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) if the text is not an id.
     fn from_str(text: &str) -> Result<Self, Error> {
         let message =
             "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";

@@ -1,4 +1,4 @@
-//! What a credential is issued from.
+//! Descriptions of credentials to issue.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::credential::{Credential, CredentialKind, IssuedCredential};
 use crate::error::Result;
 use crate::lead::{ViolationCode, Violations, rule};
 
-/// A credential that is to be issued.
+/// A description of a credential to issue.
 ///
 /// ```
 /// use leadstore::LeadStore;
@@ -33,8 +33,8 @@ pub struct NewCredential {
 }
 
 impl NewCredential {
-    /// An API key, good until it is revoked. Its label is for people: 1 to 255 characters, no control characters. It
-    /// needs one scope at least.
+    /// An API key, valid until it is revoked. Its label is for display: 1 to 255 characters, no control characters. It
+    /// needs at least one scope.
     pub fn api_key(label: impl Into<String>, scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self {
             kind: CredentialKind::ApiKey,
@@ -45,7 +45,7 @@ impl NewCredential {
         }
     }
 
-    /// An OAuth access token, which is refused from `expires_at` on; that lies in the future.
+    /// An OAuth access token, which is rejected from `expires_at` on. `expires_at` must be in the future.
     pub fn access_token(
         label: impl Into<String>,
         scopes: impl IntoIterator<Item = Scope>,
@@ -58,13 +58,13 @@ impl NewCredential {
         }
     }
 
-    /// Binds it to an owner: it sees and touches only the leads of that `owner_id`, and creates only such.
+    /// Binds the credential to an owner: it can read, create and change only leads of that `owner_id`.
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self
     }
 
-    /// The credential that this makes at `now` with what the store keeps of its token, or everything that is wrong.
+    /// Creates the credential at the time `now`, with its token and the stored hash. Returns all violations if it is invalid.
     pub(crate) fn into_issued(self, now: DateTime<Utc>) -> Result<(IssuedCredential, TokenHash)> {
         let mut violations = Violations::default();
         let label = rule::LABEL.normalise(self.label.clone(), &mut violations);
@@ -78,7 +78,7 @@ impl NewCredential {
         if self.scopes.is_empty() {
             violations.add("scopes", ViolationCode::Required, "must be one at least");
         }
-        // A binding that fell away because it is blank would show all leads.
+        // Ignoring a blank owner would give access to all leads.
         if self
             .owner_id
             .as_deref()

@@ -1,10 +1,10 @@
-//! On whose behalf a request is made.
+//! Principals: the authenticated party of a request.
 
 use std::collections::BTreeSet;
 
 use crate::credential::scope::Scope;
 
-/// On whose behalf a request is made: what it may do, and whose leads it sees.
+/// The authenticated party of a request: its scopes, and the leads that it can see.
 ///
 /// ```
 /// use leadstore::http::{Principal, Scope};
@@ -21,7 +21,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// One with these scopes, who sees all leads.
+    /// Creates a principal with these scopes, which can see all leads.
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self {
             scopes: scopes.into_iter().collect(),
@@ -36,12 +36,12 @@ impl Principal {
         self
     }
 
-    /// Whether it has this scope.
+    /// Returns true if the principal has this scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 
-    /// The owner that it is bound to, if it is to one.
+    /// Returns the owner that the principal is bound to, if any.
     pub fn owner_id(&self) -> Option<&str> {
         self.owner_id.as_deref()
     }

@@ -1,4 +1,4 @@
-//! What a credential allows.
+//! Scopes of credentials.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,23 @@ use serde::{Serialize, Serializer};
 use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 
-/// What a credential allows. One does not include another.
+/// A permission of a credential. No scope includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// `leads:read`: to list, get and search leads, and to list the trash.
+    /// `leads:read`: list, get and search leads, and list the trash.
     Read,
-    /// `leads:write`: to create, update and restore leads.
+    /// `leads:write`: create, update and restore leads.
     Write,
-    /// `leads:delete`: to delete leads, and to purge them.
+    /// `leads:delete`: delete leads and purge them.
     Delete,
 }
 
 impl Scope {
-    /// Every scope.
+    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
 
-    /// The scope's name, as OAuth 2.0 ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749), section 3.3) spells scopes.
+    /// Returns the name of the scope in OAuth 2.0 ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749), section 3.3).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "leads:read",
@@ -45,7 +45,7 @@ impl FromStr for Scope {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::ErrorKind::Invalid) for anything but the name of a scope.
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) if the text is not the name of a scope.
     fn from_str(text: &str) -> Result<Self, Error> {
         let message = "must be one of leads:read, leads:write, leads:delete";
         Self::ALL

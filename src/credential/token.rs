@@ -1,11 +1,11 @@
-//! Bearer tokens: made from random bytes, kept as hashes, compared in constant time.
+//! Bearer tokens: generated from random bytes, stored as hashes, compared in constant time.
 //!
 //! ```text
 //! sk_live_  26 digits: the credential's id   43 characters: 32 random bytes in URL-safe base 64
 //! ```
 //!
-//! 256 random bits cannot be guessed however fast the hash is, so one pass of SHA-256 will do; a password would need a
-//! slow one. The id finds the record, so that how long that takes tells nothing about the secret.
+//! 256 random bits cannot be guessed, so one pass of SHA-256 is enough; a password would need a
+//! slow hash. The record is looked up by the id, so the time of the lookup reveals nothing about the secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::type_id::DIGITS;
 
 const KINDS: [CredentialKind; 2] = [CredentialKind::ApiKey, CredentialKind::AccessToken];
-/// Longer than any token. What is longer is not hashed.
+/// More bytes than any token has. Longer texts are rejected without hashing them.
 const MAX_BYTES: usize = 256;
 
 fn prefix(kind: CredentialKind) -> &'static str {
@@ -27,12 +27,12 @@ fn prefix(kind: CredentialKind) -> &'static str {
     }
 }
 
-/// What the store keeps of a token.
+/// The hash of a token, as the store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl TokenHash {
-    /// That of no token, against which a token is compared that belongs to no credential.
+    /// The hash of no token. Tokens without a credential are compared with it, to take the same time.
     pub(crate) const NONE: Self = Self([0; 32]);
 
     fn of(token: &str) -> Self {
@@ -63,13 +63,13 @@ impl<'t> Token<'t> {
         self.claims
     }
 
-    /// Whether this is the token of a credential with this hash. How long that takes does not depend on the hash.
+    /// Returns true if this is the token of a credential with this hash, in constant time.
     pub(crate) fn matches(&self, hash: TokenHash) -> bool {
         self.text.len() <= MAX_BYTES && bool::from(TokenHash::of(self.text).0.ct_eq(&hash.0))
     }
 }
 
-/// A new credential's id, its token and what the store keeps of that.
+/// Generates the id of a new credential, its token and the hash of the token.
 pub(crate) fn generate(kind: CredentialKind) -> Result<(CredentialId, String, TokenHash)> {
     let id = CredentialId::from_bytes(random()?);
     let mut token = id.format_after(prefix(kind));

@@ -1,4 +1,4 @@
-//! Whom a request's bearer token belongs to.
+//! Authentication of requests by bearer tokens.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::http::api_error::ApiError;
 use crate::store::LeadStore;
 
-/// Tells whom a bearer token belongs to. A [`LeadStore`] does so by its own credentials; a host with an identity provider
-/// passes a closure, or a type of its own, to [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
+/// Authenticates bearer tokens. A [`LeadStore`] uses its own credentials; an application with an identity provider
+/// passes a closure or its own type to [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
 ///
 /// ```
 /// use leadstore::LeadStore;
@@ -24,12 +24,12 @@ use crate::store::LeadStore;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// On whose behalf a request with this token is made; `None` refuses it as unknown, expired or revoked. A wrong token
-    /// should take as long as a right one.
+    /// Returns the principal of a token, or `None` to reject it as unknown, expired or revoked. A wrong token
+    /// should take as long as a valid one.
     ///
     /// # Errors
     ///
-    /// Of any kind if it cannot be told, which the client sees as a fault of the server, without the message.
+    /// Of any kind if authentication fails. The client receives a server error without the message.
     fn authenticate(&self, token: &str) -> Result<Option<Principal>>;
 }
 
@@ -45,7 +45,7 @@ impl Authenticator for LeadStore {
     }
 }
 
-/// The token of a request's one `Authorization: Bearer` header
+/// Returns the token of a request's only `Authorization: Bearer` header
 /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();

@@ -41,12 +41,12 @@ impl Call<'_> {
         self.id.parse().map_err(|_| ApiError::not_found("lead"))
     }
 
-    /// What is wrong with the parameters of an operation that has none: each of them.
+    /// Rejects all parameters, for an operation that has none.
     pub(crate) fn reject_query_params(&self) -> Result<Violations, ApiError> {
         Ok(Params::of_query(self.query)?.into_violations())
     }
 
-    /// The members of the object that the body must be.
+    /// Parses the body, which must be a JSON object, into its members.
     pub(crate) fn members(&self) -> Result<Members<'_>, ApiError> {
         let json = Json::parse(self.body).map_err(|error| {
             ApiError::new(
@@ -75,7 +75,7 @@ impl Visibility {
         self.owner_id.is_none() || self.owner_id == lead.owner_id
     }
 
-    /// The live lead with this id. That another owner's exists cannot be told from the error.
+    /// Returns the live lead with this id. Another owner's lead gives the same error as an unknown id.
     pub(crate) fn live(&self, leads: &impl Leads, id: LeadId) -> Result<Lead> {
         match leads.get(id)? {
             Some(lead) if self.can_see(&lead) => Ok(lead),
@@ -89,7 +89,7 @@ impl Visibility {
         }
     }
 
-    /// The lead with this id in the trash, likewise.
+    /// Returns the lead with this id in the trash, likewise.
     pub(crate) fn trashed(&self, leads: &impl Leads, id: LeadId) -> Result<TrashedLead> {
         match leads.get_trashed(id)? {
             Some(trashed) if self.can_see(&trashed.lead) => Ok(trashed),
@@ -102,7 +102,7 @@ impl Visibility {
     }
 }
 
-/// One state of the store in which leads are looked up.
+/// A state of the store in which leads are looked up.
 pub(crate) trait Leads {
     fn get(&self, id: LeadId) -> Result<Option<Lead>>;
     fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>>;

@@ -1,4 +1,4 @@
-//! Calls from pages of other origins ([fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+//! Requests from pages of other origins ([fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)).
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use crate::http::response;
 use crate::http::route::Route;
 
-/// The origins whose pages may call.
+/// The allowed origins.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
     origins: Arc<Vec<String>>,
@@ -21,7 +21,7 @@ const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match");
 const RESPONSE_HEADERS: HeaderValue =
     HeaderValue::from_static("Allow, ETag, Link, Location, Retry-After, WWW-Authenticate");
-/// How many seconds a browser need not ask again: the most that Chromium grants.
+/// The number of seconds for which a browser may cache a preflight response: Chromium's maximum.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 impl Cors {
@@ -29,7 +29,7 @@ impl Cors {
         Arc::make_mut(&mut self.origins).push(origin);
     }
 
-    /// The answer to a browser that asks what it may do.
+    /// Returns the response to a preflight request.
     pub(crate) fn preflight(&self, headers: &HeaderMap, route: &Route) -> Response<Vec<u8>> {
         let mut response = response::empty(StatusCode::NO_CONTENT);
         response.headers_mut().insert(ALLOW, route.allow());
@@ -42,14 +42,14 @@ impl Cors {
         response
     }
 
-    /// Adds to any answer what lets the page that asked read it.
+    /// Adds the headers to a response that allow the page to read it.
     pub(crate) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
         if self.origins.is_empty() {
             return;
         }
         let allowed = self.allowed_origin(headers).cloned();
         let headers = response.headers_mut();
-        // Also where the origin is not allowed: a cache must not show one origin's answer to another.
+        // Also if the origin is not allowed: a cache must not serve the response for one origin to another.
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,9 +1,9 @@
-//! Cursors that tell their holder nothing. A list's cursor holds the number of a row, which counts the leads of every
-//! owner, so what a client gets is encrypted, and authenticated together with the owner that it was made for.
+//! Encrypted cursors. The cursor of a list contains a row number, which reveals the number of leads of all
+//! owners. Clients get it encrypted, and authenticated together with the owner that it is for.
 //!
-//! It is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with keys of 128 bits, which needs no nonce: 16
-//! bytes that authenticate, then the cursor, in URL-safe base 64. The key comes of the store's random id, so that a
-//! cursor outlives the process.
+//! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys, which needs no nonce: a
+//! 16-byte tag and the encrypted cursor, in URL-safe base 64. The key is derived from the store's random id, so a
+//! cursor stays valid after a restart.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::Cursor;
 
-/// Seals and opens the cursors of one store for one owner, or for who sees all.
+/// Encrypts and decrypts the cursors of a store, for one owner or for principals that see all leads.
 pub(crate) struct CursorCipher<'o> {
     key: [u8; 32],
     owner_id: Option<&'o str>,
@@ -39,7 +39,7 @@ impl<'o> CursorCipher<'o> {
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The cursor in `text`, if it was sealed for this owner.
+    /// Decrypts the cursor in `text`. Returns `None` if it was not encrypted for this owner.
     pub(crate) fn open(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let bytes = self
@@ -53,7 +53,7 @@ impl<'o> CursorCipher<'o> {
         Aes128Siv::new(&self.key.into())
     }
 
-    /// No owner has an empty id.
+    /// An empty owner id stands for no owner; no owner has one.
     fn associated_data(&self) -> [&[u8]; 1] {
         [self.owner_id.unwrap_or_default().as_bytes()]
     }
@@ -63,7 +63,7 @@ impl<'o> CursorCipher<'o> {
 mod tests {
     use super::*;
 
-    /// Cursors outlive the process, and so the version of the library that seals them.
+    /// Cursors outlive the process, and thus the version of the library that encrypted them.
     #[test]
     fn the_text_of_a_sealed_cursor_stays_what_it_is() {
         let mut bytes = [

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use crate::error::{Error, Result};
 use crate::lead::Lead;
 
-/// The strong validator of a lead: its version, and its creation time, since a purged id can be used again.
+/// The strong entity tag of a lead: its version and its creation time, since a purged id can be reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag(String);
 
@@ -24,12 +24,12 @@ impl EntityTag {
     }
 }
 
-/// What an `If-Match` demands of a lead that is to be changed.
+/// The precondition of an `If-Match` header.
 #[derive(Debug)]
 pub(crate) enum IfMatch {
-    /// Nothing, or that there is a lead, which is demanded anyway.
+    /// None, or that the lead exists, which is required anyway.
     Any,
-    /// One of these tags.
+    /// The lead must have one of these tags.
     Tags(Vec<String>),
 }
 
@@ -44,7 +44,7 @@ impl IfMatch {
         }
     }
 
-    /// The comparison is strong: a tag that begins with `W/` is none.
+    /// Uses the strong comparison: a tag that begins with `W/` does not match.
     pub(crate) fn check(&self, lead: &Lead) -> Result<()> {
         match self {
             Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => {
@@ -55,7 +55,7 @@ impl IfMatch {
     }
 }
 
-/// Whether an `If-None-Match` names this tag, so that the client has the lead already. The comparison is weak.
+/// Returns true if an `If-None-Match` contains this tag, so the client has the lead. Uses the weak comparison.
 pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
@@ -63,7 +63,7 @@ pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     tags(headers, &IF_NONE_MATCH).iter().any(names)
 }
 
-/// The tags that a header lists. Ours hold no comma, so one in another's tag makes two that match nothing.
+/// Splits a header into its tags. Our tags have no commas, so a foreign tag with one splits into parts that match nothing.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers
         .get_all(name)

@@ -1,4 +1,4 @@
-//! JSON that is read digit for digit: numbers keep their text, and a member that comes twice is seen.
+//! JSON values that keep the text of numbers and detect duplicate members.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 
 use crate::lead::{CustomValue, Number, ViolationCode};
 
-/// A JSON value that has been checked for syntax and is looked into as far as is asked for.
+/// A syntactically valid JSON value, which is parsed on demand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<'a>(&'a RawValue);
 
-/// The members of an object in their order.
+/// The members of an object, in order.
 pub(crate) type Members<'a> = Vec<(String, Json<'a>)>;
 
-/// What kind of value it is; what it holds is read on demand.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Json<'a> {
-    /// The one value that `body` is, if it is JSON in UTF-8 ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
+    /// Parses `body`, which must be one JSON value in UTF-8 ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(body).map(Self)
     }
@@ -47,12 +47,12 @@ impl<'a> Json<'a> {
         self.kind() == Kind::Null
     }
 
-    /// The text of a string; `None` if it holds half of a surrogate pair, which no text can.
+    /// Returns the text of a string, or `None` if it has an unpaired surrogate.
     pub(crate) fn text(self) -> Option<String> {
         serde_json::from_str(self.0.get()).ok()
     }
 
-    /// A number as it is written, or whatever else this is.
+    /// Returns the JSON text of this value.
     pub(crate) fn as_written(self) -> &'a str {
         self.0.get()
     }
@@ -62,14 +62,14 @@ impl<'a> Json<'a> {
         elements.into_iter().map(Self).collect()
     }
 
-    /// The members of an object; `None` if the name of one holds half of a surrogate pair.
+    /// Returns the members of an object, or `None` if a name has an unpaired surrogate.
     pub(crate) fn members(self) -> Option<Members<'a>> {
         serde_json::from_str::<RawMembers<'a>>(self.0.get())
             .ok()
             .map(|members| members.0)
     }
 
-    /// A text, number or boolean, or why it cannot be one.
+    /// Returns the value as a text, number or boolean, or the reason why it is none of these.
     pub(crate) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
         let out_of_range = (
             ViolationCode::OutOfRange,
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
     }
 }
 
-/// A number of a custom field: a whole one stays exact or is none.
+/// Parses a number of a custom field. An integer is exact or rejected.
 fn number(text: &str) -> Option<Number> {
     if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         text.parse::<f64>()
@@ -130,10 +130,10 @@ fn number(text: &str) -> Option<Number> {
     }
 }
 
-/// More digits than a value within any rule has.
+/// More digits than any valid value has.
 const MAX_DIGITS: usize = 28;
 
-/// The exact value of a number in JSON's notation; `None` if it is not one, or has more than 28 significant digits or
+/// Parses a JSON number exactly. Returns `None` if it is not a number or has more than 28 significant digits or
 /// decimal places.
 pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = text
@@ -165,7 +165,7 @@ pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     }
     let exponent: i64 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;
     let scale = i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-    // Zeros at the end are those of the whole part, or of a positive exponent.
+    // Trailing zeros belong to the integer part or to a positive exponent.
     let trimmed = significant.trim_end_matches('0');
     let zeros = i64::try_from(significant.len() - trimmed.len()).ok()?;
     let scale = scale.checked_sub(zeros)?;

@@ -1,5 +1,5 @@
 //! New leads and patches from the members of JSON objects. A patch is a merge patch
-//! ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): a member that is absent leaves, `null` clears.
+//! ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): an absent member leaves the field unchanged, `null` clears it.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::lead::patch::FieldChange;
 use crate::lead::text_field::{TextField, TextMap};
 use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
 
-/// The members of a lead that an object names. Only their types have been looked at, not the rules of the fields.
+/// The members of an object that describes a lead. Their types have been checked, but not the rules of the fields.
 #[derive(Default)]
 pub(crate) struct LeadBody {
     id: Option<LeadId>,
@@ -19,19 +19,19 @@ pub(crate) struct LeadBody {
     texts: TextMap<Member<String>>,
     deal_value: Member<Decimal>,
     tags: Member<Vec<String>>,
-    /// `null` for one that is to be removed.
+    /// `null` removes a custom field.
     custom_fields: Member<Vec<(String, Option<CustomValue>)>>,
     violations: Violations,
 }
 
-/// A member that may be absent, `null`, or there.
+/// A member that can be absent, `null` or present.
 pub(crate) type Member<T> = Option<Option<T>>;
 
-/// The longest name that is repeated to who sent it.
+/// The maximum length of a member's name in a response.
 const NAME_CHARS: usize = 64;
 
 impl LeadBody {
-    /// Reads the members of a lead that is to be created, or changed; `violations` are those known already.
+    /// Parses the members of a lead to create or update. `violations` are those found before.
     pub(crate) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
         let mut body = Self::default();
         let v = &mut { violations };
@@ -73,9 +73,9 @@ impl LeadBody {
         body
     }
 
-    /// Adds that the identities that the object names may not be chosen.
+    /// Adds a violation for each id in the object, which this principal must not choose.
     pub(crate) fn refuse_identities(&mut self, is_new: bool) {
-        // Of a new lead what is null is absent; of another it is cleared, which is a change.
+        // `null` is the same as absent in a new lead, but clears the field in a patch.
         let external_id = self
             .texts
             .get(TextField::ExternalId)
@@ -99,12 +99,12 @@ impl LeadBody {
     pub(crate) fn into_new_lead(self) -> (NewLead, Violations) {
         let name = match self.name.flatten() {
             Some(name) => name,
-            // That it is blank is not to be said beside that it cannot be read.
+            // A name that cannot be read is not reported as blank, too.
             None if self.violations.has_error_for("name") => "?".to_owned(),
             None => String::new(),
         };
         let mut lead = NewLead::new(name);
-        // An absent member and `null` both leave the field out.
+        // An absent member and `null` both leave out the field.
         for (field, value) in self.texts.into_iter() {
             *lead.texts.get_mut(field) = value.flatten();
         }
@@ -147,7 +147,7 @@ impl LeadBody {
             Some(None) => patch.clear_tags(),
             Some(Some(tags)) => patch.tags(tags),
         };
-        // A blank text is refused as null is.
+        // A blank text is rejected like `null`.
         if let Some(name) = self.name {
             patch = patch.name(name.unwrap_or_default());
         }
@@ -303,7 +303,7 @@ fn custom_value(field: &str, value: Json<'_>, violations: &mut Violations) -> Op
     Some(CustomValue::List(values))
 }
 
-/// The name as it is repeated in a violation.
+/// Returns the name, shortened for a violation.
 pub(crate) fn shortened(name: &str) -> String {
     match name.char_indices().nth(NAME_CHARS) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),

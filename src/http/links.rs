@@ -1,21 +1,21 @@
-//! Links to the pages before and after one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
+//! Links to the previous and next page ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 
 use crate::http::params::percent_decoded;
 
-/// The page after one.
+/// The next page.
 pub(crate) enum Next<'a> {
     Cursor(&'a str),
     Page(u64),
 }
 
-/// Where a page stands.
+/// The position of a page.
 pub(crate) struct Neighbours<'a> {
     pub(crate) next: Option<Next<'a>>,
     pub(crate) page: u64,
 }
 
-/// The value of a `Link` header: the request's own parameters with another page; empty if there is neither a page before
-/// nor one after.
+/// Returns the value of a `Link` header: the request's parameters with another page. Empty if there is neither a previous
+/// nor a next page.
 pub(crate) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
     let mut links = Vec::new();
     if let Some(next) = &neighbours.next {
@@ -43,7 +43,7 @@ fn link(path: &str, query: &str, place: &str, relation: &str) -> String {
     });
     let mut target = format!("{path}?");
     for part in own {
-        // What a client may leave as it is in a query, but not in a header or between angle brackets.
+        // Characters that are valid in a query, but not in a header or between angle brackets.
         for character in part.chars() {
             if character.is_ascii_graphic() && !matches!(character, '<' | '>' | '"') {
                 target.push(character);

@@ -1,23 +1,23 @@
-//! Which bodies an operation takes.
+//! Media types of request bodies.
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::http::api_error::ApiError;
 
-/// What an operation does with a request's body.
+/// The media types of the body that an operation accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestBody {
-    /// It has no use for one.
+    /// The operation ignores the body.
     Ignored,
-    /// It takes `application/json`.
+    /// `application/json`.
     Json,
-    /// It takes that and `application/merge-patch+json` ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
+    /// `application/json` and `application/merge-patch+json` ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
     MergePatch,
 }
 
 impl RequestBody {
-    /// The types that it takes, for `Accept`.
+    /// Returns the accepted types, for `Accept`.
     const fn accepted(self) -> &'static str {
         match self {
             Self::Ignored => "",
@@ -26,7 +26,7 @@ impl RequestBody {
         }
     }
 
-    /// A body of no named type is taken for what it should be.
+    /// Checks the `Content-Type` of a request. A request without one is accepted.
     pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), ApiError> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let fits = match (types.next(), types.next()) {
@@ -48,7 +48,7 @@ impl RequestBody {
         let mut parts = named.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
         let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
-        // JSON is UTF-8 whatever the parameters say, but who says otherwise may have written something else.
+        // JSON is always UTF-8, but a client that declares another charset may have sent another one.
         let is_utf8 =
             parts
                 .filter_map(|parameter| parameter.split_once('='))

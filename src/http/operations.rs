@@ -1,4 +1,4 @@
-//! The operations on leads: each parses, calls the store and presents.
+//! The operations on leads. Each parses the request, calls the store and builds the response.
 
 use http::{Response, StatusCode};
 
@@ -89,7 +89,7 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let (id, visibility) = (call.lead_id()?, call.visibility());
     let lead = match call.store.get(id)? {
         Some(lead) if visibility.can_see(&lead) => lead,
-        // One state tells whether it is in the trash.
+        // Both lookups use the same snapshot.
         _ => visibility.live(&call.store.snapshot()?, id)?,
     };
     let tag = EntityTag::of(&lead);
@@ -104,7 +104,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut body = LeadBody::read(&call.members()?, true, violations);
     if let Some(own) = call.owner_id() {
-        // A blank owner counts as none.
+        // A blank owner is the same as no owner.
         let owner_id = body.owner_id();
         *owner_id = owner_id
             .take()
@@ -172,8 +172,8 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// Refuses what would take a lead out of its owner's hands, and identities that are unique among all owners' leads: that
-/// one is taken would tell of another's lead.
+/// Rejects changes of the owner, and ids, which are unique among the leads of all owners: the error for an id that
+/// exists would reveal another owner's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
         .owner_id()

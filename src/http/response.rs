@@ -1,4 +1,4 @@
-//! Answers that are no faults.
+//! Responses to successful requests.
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::http::entity_tag::EntityTag;
 use crate::lead::Lead;
 
-/// `body` as JSON. Every type that is presented serialises.
+/// Builds a response with `body` as JSON. Serialization cannot fail for the types of this API.
 pub(crate) fn json(mut status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
-    // No page of leads is smaller; growing on the way costs a tenth of a small answer's time.
+    // No page of leads is smaller. Growing the buffer costs a tenth of the time of a small response.
     let mut bytes = Vec::with_capacity(1_024);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
         log::error!("an answer could not be written as JSON: {error}");
@@ -24,12 +24,12 @@ pub(crate) fn json(mut status: StatusCode, body: &impl Serialize) -> Response<Ve
     response
 }
 
-/// One lead, with its entity tag.
+/// Builds the response for a lead, with its entity tag.
 pub(crate) fn lead(status: StatusCode, lead: &Lead) -> Response<Vec<u8>> {
     with(json(status, lead), ETAG, EntityTag::of(lead).as_str())
 }
 
-/// A lead that was just created.
+/// Builds the response for a lead that was just created.
 pub(crate) fn created(lead: &Lead) -> Response<Vec<u8>> {
     with(
         self::lead(StatusCode::CREATED, lead),
@@ -42,7 +42,7 @@ pub(crate) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
     with(empty(StatusCode::NOT_MODIFIED), ETAG, tag.as_str())
 }
 
-/// A page with links to its neighbours ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
+/// Builds the response for a page, with links to the previous and next one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 pub(crate) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
     let response = json(StatusCode::OK, body);
     if links.is_empty() {
@@ -58,7 +58,7 @@ pub(crate) fn empty(status: StatusCode) -> Response<Vec<u8>> {
     response
 }
 
-/// Makes the answer to a `GET` that to a `HEAD`, which tells the length of what it leaves out.
+/// Turns the response to a `GET` into that to a `HEAD`: without the body, but with its length.
 pub(crate) fn drop_body(response: &mut Response<Vec<u8>>) {
     let body = std::mem::take(response.body_mut());
     if !body.is_empty() {

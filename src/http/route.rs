@@ -1,4 +1,4 @@
-//! Which operation a path and a method name.
+//! The operation of a path and a method.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,12 @@ use crate::http::{operations, search_operation, trash_operations};
 
 /// A path with its operations.
 pub(crate) struct Route {
-    /// `{id}` stands for any one segment.
+    /// `{id}` matches any one segment.
     path: &'static str,
     operations: &'static [Operation],
 }
 
-/// What a method does at a path.
+/// The operation of a method on a path.
 pub(crate) struct Operation {
     method: Method,
     pub(crate) scope: Scope,
@@ -26,7 +26,7 @@ pub(crate) struct Operation {
     pub(crate) run: fn(&Call<'_>) -> Result<Response<Vec<u8>>, ApiError>,
 }
 
-/// In this order: a path that is spelled out comes before one with an id in its place.
+/// The routes in order of precedence: literal segments come before `{id}`.
 static ROUTES: [Route; 6] = [
     Route {
         path: "/v1/leads",
@@ -115,14 +115,14 @@ static ROUTES: [Route; 6] = [
 ];
 
 impl Route {
-    /// The route of a path, and what stands in the place of `{id}`.
+    /// Returns the route of a path, and the segment that matches `{id}`.
     pub(crate) fn find(path: &str) -> Option<(&'static Self, Cow<'_, str>)> {
         ROUTES
             .iter()
             .find_map(|route| Some((route, route.id_in(path)?)))
     }
 
-    /// What stands in the place of `{id}`, nothing where there is no such place; `None` for a path of another route.
+    /// Returns the segment that matches `{id}`, empty if the route has none, or `None` if the path does not match.
     fn id_in<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         let (mut wanted, mut segments) = (self.path.split('/'), path.split('/'));
         let mut id = Cow::Borrowed("");
@@ -137,7 +137,7 @@ impl Route {
         }
     }
 
-    /// What a method does here. `HEAD` is answered as `GET`.
+    /// Returns the operation of a method. `HEAD` uses that of `GET`.
     pub(crate) fn operation(&self, method: &Method) -> Option<&Operation> {
         let wanted = if method == Method::HEAD {
             &Method::GET
@@ -149,7 +149,7 @@ impl Route {
             .find(|operation| operation.method == wanted)
     }
 
-    /// The methods that there are here, for `Allow`.
+    /// Returns the methods of this route, for `Allow`.
     pub(crate) fn allow(&self) -> HeaderValue {
         let mut methods = Vec::new();
         for operation in self.operations {
@@ -159,7 +159,7 @@ impl Route {
             }
         }
         methods.push("OPTIONS");
-        // Names of methods are ASCII.
+        // Method names are ASCII.
         HeaderValue::from_str(&methods.join(", "))
             .unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
     }

@@ -1,4 +1,4 @@
-//! Searching.
+//! The search operation.
 
 use http::{Response, StatusCode};
 
@@ -13,7 +13,7 @@ use crate::query::PageBody;
 use crate::schema::Catalogue;
 use crate::search::{Field, SearchQuery};
 
-/// The members that are texts, or lists of texts, beside the fields that a filter selects by.
+/// The members that are texts or lists of texts, apart from the filters.
 const TEXTS: [&str; 6] = [
     "query",
     "typos",
@@ -28,7 +28,7 @@ const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_ma
 pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut members = call.members()?;
-    // Names of custom fields may hold the comma by which lists of other members are joined.
+    // Names of custom fields can contain commas, so this list is not joined by commas like the others.
     let fields: Vec<Json<'_>> = members
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)
@@ -56,7 +56,7 @@ fn search_query(
     fields: &[Json<'_>],
     owner_id: Option<&str>,
 ) -> SearchQuery {
-    // That a query of another type is blank is not to be said beside that.
+    // A query of the wrong type is not reported as blank, too.
     let unreadable = params.violations.has_error_for("query");
     let text = params.take("query").unwrap_or_else(|| {
         if unreadable {
