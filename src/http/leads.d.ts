@@ -1,4 +1,4 @@
-/** The bodies of the Leads API as leadstore serves it. */
+/** The request and response bodies of the Leads API. */
 
 /** A UUIDv7 as a TypeID: `lead_01h455vb4pex5vsknk084sn02q`. */
 export type LeadId = `lead_${string}`;
@@ -11,7 +11,7 @@ export type CustomValue = CustomScalar | CustomScalar[];
 
 export interface Lead {
   id: LeadId;
-  /** The lead's id in another system, unique in the store. */
+  /** The id in another system, unique in the store. */
   external_id: string | null;
   name: string;
   email: string | null;
@@ -26,13 +26,13 @@ export interface Lead {
   custom_fields: Record<string, CustomValue>;
   created_at: Time;
   updated_at: Time;
-  /** 1 at creation, one more at each change. */
+  /** 1 at creation, incremented by every change. */
   version: number;
 }
 
 export interface TrashedLead extends Lead {
   deleted_at: Time;
-  /** Until when it can be restored. */
+  /** The time until which the lead can be restored. */
   expires_at: Time;
 }
 
@@ -40,12 +40,12 @@ export interface Hit extends Lead {
   matches: Match[];
 }
 
-/** Where a search found its words in one value of a lead. */
+/** The matches of a search in one value of a lead. */
 export interface Match {
   field: "name" | "company" | "email" | "phone" | "tags" | "source" | "job_title" | `custom_fields.${string}`;
-  /** The place in the list, for tags and custom fields that are lists. */
+  /** The index in the list, for tags and custom fields that are lists. */
   item: number | null;
-  /** Begin and end of each place, for `value.slice(begin, end)`. */
+  /** The start and end of each match, for `value.slice(begin, end)`. */
   ranges: [begin: number, end: number][];
 }
 
@@ -85,7 +85,7 @@ export interface NewLead {
   custom_fields?: Record<string, CustomValue | null> | null;
 }
 
-/** The body of `PATCH /v1/leads/{id}`, a merge patch: absent leaves, `null` clears. */
+/** The body of `PATCH /v1/leads/{id}`, a merge patch: an absent member leaves the field unchanged, `null` clears it. */
 export interface LeadPatch {
   external_id?: string | null;
   name?: string;
@@ -99,7 +99,7 @@ export interface LeadPatch {
   deal_value?: number | null;
   /** Replaces the whole list. */
   tags?: string[] | null;
-  /** Merged name by name; `null` removes one. */
+  /** Merged by name; `null` removes a field. */
   custom_fields?: Record<string, CustomValue | null> | null;
 }
 
@@ -115,18 +115,18 @@ export type SortKey =
   | "owner_id"
   | "deal_value";
 
-/** The parameters of `GET /v1/leads`. Several values of one are separated by commas. */
+/** The parameters of `GET /v1/leads`. Several values of a parameter are separated by commas. */
 export interface ListParameters {
   page?: number;
   per_page?: number;
-  /** Instead of `page`. */
+  /** Replaces `page`. */
   cursor?: string;
-  /** Up to three of `SortKey`, each perhaps after `-`, separated by commas. */
+  /** Up to three sort keys, separated by commas; a leading `-` sorts in descending order. */
   sort?: SortKey | `-${SortKey}` | (string & {});
   status?: string;
   source?: string;
   job_title?: string;
-  /** Empty for leads without an owner. */
+  /** An empty value selects leads without an owner. */
   owner_id?: string;
   tag?: string;
   created_after?: string;
@@ -142,7 +142,7 @@ export type SearchField = Exclude<Match["field"], `custom_fields.${string}`> | "
 /** The body of `POST /v1/leads/search`. */
 export interface Search {
   query: string;
-  /** Everywhere if absent or empty. */
+  /** All fields if absent or empty. */
   fields?: SearchField[] | null;
   typos?: "auto" | "always" | "never" | null;
   page?: number | null;
@@ -175,7 +175,7 @@ export interface Violation {
   message: string;
 }
 
-/** The body of every answer of 400 or more. */
+/** The body of every response with a status of 400 or more. */
 export type Fault =
   | {
       error:
