@@ -38,8 +38,8 @@ use self::route::Route;
 pub use crate::credential::{
     Credential, CredentialId, CredentialKind, IssuedCredential, NewCredential, Principal, Scope,
 };
-pub use crate::store::Credentials;
 use crate::store::LeadStore;
+pub use crate::store::{Credentials, TransactionCredentials};
 
 pub use ::http;
 
@@ -74,7 +74,8 @@ pub struct LeadsApi {
 }
 
 impl LeadsApi {
-    /// The description of the API as an [OpenAPI](https://spec.openapis.org/oas/v3.1.0) 3.1 document.
+    /// The description of the API as an [OpenAPI](https://spec.openapis.org/oas/v3.1.0) 3.1
+    /// document.
     pub const OPENAPI: &'static str = include_str!("http/openapi.json");
 
     /// TypeScript types of all request and response bodies.

@@ -1,8 +1,9 @@
 //! The store that callers hold: handles, snapshots, transactions, and what runs behind them.
 //!
-//! `lead_store` is the handle, `reads`, `writes` and `maintenance` its calls. `engine` is an open store: a `core` that all
-//! threads share, which `commit` writes through, `checkpointing` moves to the tables and `searching` answers from; `view` is
-//! its published state, `failure` what ends it, `background` its threads.
+//! `lead_store` is the handle, `reads`, `writes` and `maintenance` its calls. `engine` is an open
+//! store: a `core` that all threads share, which `commit` writes through, `checkpointing` moves to
+//! the tables and `searching` answers from; `view` is its published state, `failure` what ends it,
+//! `background` its threads.
 
 mod background;
 mod checkpointing;
@@ -33,3 +34,5 @@ pub use lead_store::LeadStore;
 pub use options::{Durability, OpenOptions};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
+#[cfg(feature = "http")]
+pub use transaction::TransactionCredentials;

@@ -72,7 +72,7 @@ impl<'s> Credentials<'s> {
     /// random bytes.
     pub fn issue(&self, new: NewCredential) -> Result<IssuedCredential> {
         self.store
-            .write(move |transaction| transaction.issue_credential(new))
+            .write(move |transaction| transaction.credentials().issue(new))
     }
 
     /// Returns all credentials, including expired and revoked ones, oldest first.
@@ -112,7 +112,7 @@ impl<'s> Credentials<'s> {
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no credential with this id.
     pub fn revoke(&self, id: CredentialId) -> Result<Credential> {
         self.store
-            .write(move |transaction| transaction.revoke_credential(id))
+            .write(move |transaction| transaction.credentials().revoke(id))
     }
 
     /// Removes a credential without a trace. Its token is rejected from now on.
@@ -122,7 +122,7 @@ impl<'s> Credentials<'s> {
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no credential with this id.
     pub fn remove(&self, id: CredentialId) -> Result<()> {
         self.store
-            .write(move |transaction| transaction.remove_credential(id))
+            .write(move |transaction| transaction.credentials().remove(id))
     }
 
     /// Returns the principal that a bearer token authenticates, or `None` if the token is unknown,

@@ -18,6 +18,9 @@ use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, TrashStamp, WriteTxn};
 use crate::trash;
 
+#[cfg(feature = "http")]
+pub use self::credentials::TransactionCredentials;
+
 /// A group of writes that is committed or rolled back as a unit. See
 /// [`LeadStore::transaction`](super::LeadStore::transaction).
 ///

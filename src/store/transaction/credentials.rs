@@ -5,49 +5,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::StoredCredential;
 use crate::store::transaction::Transaction;
 
-impl Transaction<'_> {
-    /// Issues a credential. See [`Credentials::issue`](crate::http::Credentials::issue).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn issue_credential(&mut self, new: NewCredential) -> Result<IssuedCredential> {
-        let (issued, hash) = new.into_issued(self.rules.now())?;
-        let stored = StoredCredential {
-            credential: issued.credential.clone(),
-            hash,
-        };
-        self.set_credential(issued.credential.id, Some(&stored))?;
-        Ok(issued)
-    }
-
-    /// Revokes a credential. See [`Credentials::revoke`](crate::http::Credentials::revoke).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn revoke_credential(&mut self, id: CredentialId) -> Result<Credential> {
-        let mut stored = self
-            .state()
-            .credential(id)?
-            .ok_or_else(|| no_credential(id))?;
-        if stored.credential.revoked_at.is_none() {
-            stored.credential.revoked_at = Some(self.rules.now());
-            self.set_credential(id, Some(&stored))?;
-        }
-        Ok(stored.credential)
-    }
-
-    /// Removes a credential. See [`Credentials::remove`](crate::http::Credentials::remove).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn remove_credential(&mut self, id: CredentialId) -> Result<()> {
-        self.state()
-            .credential(id)?
-            .ok_or_else(|| no_credential(id))?;
-        self.set_credential(id, None)
+impl<'a> Transaction<'a> {
+    /// Returns the writes on the store's credentials, which take effect together with the other
+    /// writes of this transaction.
+    pub fn credentials(&mut self) -> TransactionCredentials<'_, 'a> {
+        TransactionCredentials { transaction: self }
     }
 
     fn set_credential(
@@ -57,6 +19,61 @@ impl Transaction<'_> {
     ) -> Result<()> {
         let written = self.txn.set_credential(id, stored);
         self.note_broken(written)
+    }
+}
+
+/// Writes on credentials within a transaction, see [`Transaction::credentials`].
+#[derive(Debug)]
+pub struct TransactionCredentials<'t, 'a> {
+    transaction: &'t mut Transaction<'a>,
+}
+
+impl TransactionCredentials<'_, '_> {
+    /// Issues a credential. See [`Credentials::issue`](crate::http::Credentials::issue).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn issue(&mut self, new: NewCredential) -> Result<IssuedCredential> {
+        let (issued, hash) = new.into_issued(self.transaction.rules.now())?;
+        let stored = StoredCredential {
+            credential: issued.credential.clone(),
+            hash,
+        };
+        self.transaction
+            .set_credential(issued.credential.id, Some(&stored))?;
+        Ok(issued)
+    }
+
+    /// Revokes a credential. See [`Credentials::revoke`](crate::http::Credentials::revoke).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn revoke(&mut self, id: CredentialId) -> Result<Credential> {
+        let mut stored = self
+            .transaction
+            .state()
+            .credential(id)?
+            .ok_or_else(|| no_credential(id))?;
+        if stored.credential.revoked_at.is_none() {
+            stored.credential.revoked_at = Some(self.transaction.rules.now());
+            self.transaction.set_credential(id, Some(&stored))?;
+        }
+        Ok(stored.credential)
+    }
+
+    /// Removes a credential. See [`Credentials::remove`](crate::http::Credentials::remove).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn remove(&mut self, id: CredentialId) -> Result<()> {
+        self.transaction
+            .state()
+            .credential(id)?
+            .ok_or_else(|| no_credential(id))?;
+        self.transaction.set_credential(id, None)
     }
 }
 

@@ -273,7 +273,9 @@ fn credentials_and_leads_share_transactions() {
     let count = |api: &Api| api.store.credentials().list().unwrap().len();
     let before = count(&api);
     let failed = api.store.transaction(|transaction| {
-        transaction.issue_credential(NewCredential::api_key("x", Scope::ALL))?;
+        transaction
+            .credentials()
+            .issue(NewCredential::api_key("x", Scope::ALL))?;
         transaction.create(leadstore::NewLead::new(""))
     });
     assert_eq!(
@@ -282,7 +284,9 @@ fn credentials_and_leads_share_transactions() {
     );
     let issued = api.store.transaction(|transaction| {
         transaction.create(leadstore::NewLead::new("Jane"))?;
-        transaction.issue_credential(NewCredential::api_key("x", Scope::ALL))
+        transaction
+            .credentials()
+            .issue(NewCredential::api_key("x", Scope::ALL))
     });
     assert!(
         api.store
