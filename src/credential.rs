@@ -1,5 +1,5 @@
-//! Who may use the store over HTTP: API keys and access tokens, what they allow, and how a token proves to be one. Knows
-//! neither HTTP nor the store.
+//! Who may use the store over HTTP: API keys and access tokens, what they allow, and how a token
+//! proves to be one. Knows neither HTTP nor the store.
 
 mod id;
 mod new_credential;
@@ -37,7 +37,8 @@ pub enum CredentialKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Credential {
-    /// Its identity. The token begins with it, after its prefix, so that a token can be told by its first characters.
+    /// Its identity. The token begins with it, after its prefix, so that a token can be told by its
+    /// first characters.
     pub id: CredentialId,
     /// Which kind of token it has.
     pub kind: CredentialKind,
@@ -71,7 +72,8 @@ impl Credential {
 pub struct IssuedCredential {
     /// What the store knows of it.
     pub credential: Credential,
-    /// The bearer token. The store keeps a hash only: this is the one time that it is shown. `Debug` leaves it out.
+    /// The bearer token. The store keeps a hash only: this is the one time that it is shown.
+    /// `Debug` leaves it out.
     pub token: String,
 }
 

@@ -5,8 +5,8 @@ use std::sync::{
 };
 use std::time::Duration;
 
-/// Locks a mutex, poisoned or not. Every mutex of this crate guards a value that is consistent between any two
-/// statements, so a panic elsewhere leaves none half changed.
+/// Locks a mutex, poisoned or not. Every mutex of this crate guards a value that is consistent
+/// between any two statements, so a panic elsewhere leaves none half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

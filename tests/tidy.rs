@@ -1,5 +1,6 @@
-//! House rules that the compiler does not check: who may use whom, how large a file may be, and which words the prose
-//! avoids. Each rule is a function over sources, and is shown to fail on a small wrong example.
+//! House rules that the compiler does not check: who may use whom, how large a file may be, and
+//! which words the prose avoids. Each rule is a function over sources, and is shown to fail on a
+//! small wrong example.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -173,7 +174,8 @@ fn sources(folders: &[&str], ending: &str) -> Vec<Source> {
     paths.into_iter().map(source).collect()
 }
 
-/// Returns the part of a file before its unit tests, without comments and without imports for documentation.
+/// Returns the part of a file before its unit tests, without comments and without imports for
+/// documentation.
 fn code(text: &str) -> String {
     let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
     let mut lines: Vec<&str> = Vec::new();
@@ -398,7 +400,8 @@ fn broken_walls(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Files that are too long, functions of the library that are too long, and files that do not say what lives in them.
+/// Files that are too long, functions of the library that are too long, and files that do not say
+/// what lives in them.
 fn sizes(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 use crate::type_id;
 
-/// The id of a credential: 128 random bits, formatted as a [TypeID](https://github.com/jetify-com/typeid) with the
-/// prefix `cred`. It is not secret.
+/// The id of a credential: 128 random bits, formatted as a
+/// [TypeID](https://github.com/jetify-com/typeid) with the prefix `cred`. It is not secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialId(u128);
 

@@ -33,8 +33,8 @@ pub struct NewCredential {
 }
 
 impl NewCredential {
-    /// An API key, valid until it is revoked. Its label is for display: 1 to 255 characters, no control characters. It
-    /// needs at least one scope.
+    /// An API key, valid until it is revoked. Its label is for display: 1 to 255 characters, no
+    /// control characters. It needs at least one scope.
     pub fn api_key(label: impl Into<String>, scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self {
             kind: CredentialKind::ApiKey,
@@ -45,7 +45,8 @@ impl NewCredential {
         }
     }
 
-    /// An OAuth access token, which is rejected from `expires_at` on. `expires_at` must be in the future.
+    /// An OAuth access token, which is rejected from `expires_at` on. `expires_at` must be in the
+    /// future.
     pub fn access_token(
         label: impl Into<String>,
         scopes: impl IntoIterator<Item = Scope>,
@@ -58,13 +59,15 @@ impl NewCredential {
         }
     }
 
-    /// Binds the credential to an owner: it can read, create and change only leads of that `owner_id`.
+    /// Binds the credential to an owner: it can read, create and change only leads of that
+    /// `owner_id`.
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self
     }
 
-    /// Creates the credential at the time `now`, with its token and the stored hash. Returns all violations if it is invalid.
+    /// Creates the credential at the time `now`, with its token and the stored hash. Returns all
+    /// violations if it is invalid.
     pub(crate) fn into_issued(self, now: DateTime<Utc>) -> Result<(IssuedCredential, TokenHash)> {
         let mut violations = Violations::default();
         let label = rule::LABEL.normalise(self.label.clone(), &mut violations);

@@ -24,7 +24,8 @@ impl Scope {
     /// All scopes.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
 
-    /// Returns the name of the scope in OAuth 2.0 ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749), section 3.3).
+    /// Returns the name of the scope in OAuth 2.0 ([RFC
+    /// 6749](https://www.rfc-editor.org/rfc/rfc6749), section 3.3).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "leads:read",

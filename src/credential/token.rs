@@ -5,7 +5,8 @@
 //! ```
 //!
 //! 256 random bits cannot be guessed, so one pass of SHA-256 is enough; a password would need a
-//! slow hash. The record is looked up by the id, so the time of the lookup reveals nothing about the secret.
+//! slow hash. The record is looked up by the id, so the time of the lookup reveals nothing about
+//! the secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,7 +33,8 @@ fn prefix(kind: CredentialKind) -> &'static str {
 pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl TokenHash {
-    /// The hash of no token. Tokens without a credential are compared with it, to take the same time.
+    /// The hash of no token. Tokens without a credential are compared with it, to take the same
+    /// time.
     pub(crate) const NONE: Self = Self([0; 32]);
 
     fn of(token: &str) -> Self {

@@ -8,15 +8,16 @@ use crate::error::Result;
 use crate::http::api_error::ApiError;
 use crate::store::LeadStore;
 
-/// Authenticates bearer tokens. A [`LeadStore`] uses its own credentials; an application with an identity provider
-/// passes a closure or its own type to [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
+/// Authenticates bearer tokens. A [`LeadStore`] uses its own credentials; an application with an
+/// identity provider passes a closure or its own type to
+/// [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
 ///
 /// ```
 /// use leadstore::LeadStore;
 /// use leadstore::http::{LeadsApi, Principal, Scope, http::Request};
 ///
 /// let api = LeadsApi::new(LeadStore::in_memory()?).authenticator(|token: &str| {
-///     // Here a host would verify the token, a JWT perhaps.
+///     // Here a host would verify the token, for example a JWT.
 ///     Ok((token == "of-ada").then(|| Principal::new(Scope::ALL).bound_to("ada")))
 /// });
 /// let request = Request::get("/v1/leads").header("Authorization", "Bearer of-ada").body("")?;
@@ -24,8 +25,8 @@ use crate::store::LeadStore;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// Returns the principal of a token, or `None` to reject it as unknown, expired or revoked. A wrong token
-    /// should take as long as a valid one.
+    /// Returns the principal of a token, or `None` to reject it as unknown, expired or revoked. A
+    /// wrong token should take as long as a valid one.
     ///
     /// # Errors
     ///

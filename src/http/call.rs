@@ -75,7 +75,8 @@ impl Visibility {
         self.owner_id.is_none() || self.owner_id == lead.owner_id
     }
 
-    /// Returns the live lead with this id. Another owner's lead gives the same error as an unknown id.
+    /// Returns the live lead with this id. Another owner's lead gives the same error as an unknown
+    /// id.
     pub(crate) fn live(&self, leads: &impl Leads, id: LeadId) -> Result<Lead> {
         match leads.get(id)? {
             Some(lead) if self.can_see(&lead) => Ok(lead),

@@ -1,4 +1,5 @@
-//! Requests from pages of other origins ([fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+//! Requests from pages of other origins ([fetch
+//! standard](https://fetch.spec.whatwg.org/#http-cors-protocol)).
 
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ impl Cors {
         }
         let allowed = self.allowed_origin(headers).cloned();
         let headers = response.headers_mut();
-        // Also if the origin is not allowed: a cache must not serve the response for one origin to another.
+        // Also if the origin is not allowed: a cache must not serve the response for one origin to
+        // another.
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,9 +1,10 @@
-//! Encrypted cursors. The cursor of a list contains a row number, which reveals the number of leads of all
-//! owners. Clients get it encrypted, and authenticated together with the owner that it is for.
+//! Encrypted cursors. The cursor of a list contains a row number, which reveals the number of leads
+//! of all owners. Clients get it encrypted, and authenticated together with the owner that it is
+//! for.
 //!
-//! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys, which needs no nonce: a
-//! 16-byte tag and the encrypted cursor, in URL-safe base 64. The key is derived from the store's random id, so a
-//! cursor stays valid after a restart.
+//! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys,
+//! which needs no nonce: a 16-byte tag and the encrypted cursor, in URL-safe base 64. The key is
+//! derived from the store's random id, so a cursor stays valid after a restart.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -14,7 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::Cursor;
 
-/// Encrypts and decrypts the cursors of a store, for one owner or for principals that see all leads.
+/// Encrypts and decrypts the cursors of a store, for one owner or for principals that see all
+/// leads.
 pub(crate) struct CursorCipher<'o> {
     key: [u8; 32],
     owner_id: Option<&'o str>,

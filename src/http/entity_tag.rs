@@ -1,4 +1,5 @@
-//! Entity tags ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), section 8.8.3) and the conditions on them.
+//! Entity tags ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), section 8.8.3) and the
+//! conditions on them.
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName};
@@ -6,7 +7,8 @@ use http::{HeaderMap, HeaderName};
 use crate::error::{Error, Result};
 use crate::lead::Lead;
 
-/// The strong entity tag of a lead: its version and its creation time, since a purged id can be reused.
+/// The strong entity tag of a lead: its version and its creation time, since a purged id can be
+/// reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag(String);
 
@@ -55,7 +57,8 @@ impl IfMatch {
     }
 }
 
-/// Returns true if an `If-None-Match` contains this tag, so the client has the lead. Uses the weak comparison.
+/// Returns true if an `If-None-Match` contains this tag, so the client has the lead. Uses the weak
+/// comparison.
 pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
@@ -63,7 +66,8 @@ pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     tags(headers, &IF_NONE_MATCH).iter().any(names)
 }
 
-/// Splits a header into its tags. Our tags have no commas, so a foreign tag with one splits into parts that match nothing.
+/// Splits a header into its tags. Our tags have no commas, so a foreign tag with one splits into
+/// parts that match nothing.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers
         .get_all(name)

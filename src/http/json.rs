@@ -27,7 +27,8 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Json<'a> {
-    /// Parses `body`, which must be one JSON value in UTF-8 ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
+    /// Parses `body`, which must be one JSON value in UTF-8 ([RFC
+    /// 8259](https://www.rfc-editor.org/rfc/rfc8259)).
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(body).map(Self)
     }
@@ -133,8 +134,8 @@ fn number(text: &str) -> Option<Number> {
 /// More digits than any valid value has.
 const MAX_DIGITS: usize = 28;
 
-/// Parses a JSON number exactly. Returns `None` if it is not a number or has more than 28 significant digits or
-/// decimal places.
+/// Parses a JSON number exactly. Returns `None` if it is not a number or has more than 28
+/// significant digits or decimal places.
 pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = text
         .strip_prefix('-')

@@ -1,5 +1,6 @@
-//! New leads and patches from the members of JSON objects. A patch is a merge patch
-//! ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): an absent member leaves the field unchanged, `null` clears it.
+//! New leads and patches from the members of JSON objects. A patch is a merge patch ([RFC
+//! 7396](https://www.rfc-editor.org/rfc/rfc7396)): an absent member leaves the field unchanged,
+//! `null` clears it.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,8 @@ use crate::lead::patch::FieldChange;
 use crate::lead::text_field::{TextField, TextMap};
 use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
 
-/// The members of an object that describes a lead. Their types have been checked, but not the rules of the fields.
+/// The members of an object that describes a lead. Their types have been checked, but not the rules
+/// of the fields.
 #[derive(Default)]
 pub(crate) struct LeadBody {
     id: Option<LeadId>,

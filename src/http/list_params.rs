@@ -91,7 +91,8 @@ pub(crate) fn paging(params: &mut Params) -> (Option<u64>, Option<u32>) {
     (params.take_number("page"), params.take_number("per_page"))
 }
 
-/// Selects the leads with any of the values that a parameter names. A value that breaks the field's rule is a violation.
+/// Selects the leads with any of the values that a parameter names. A value that breaks the field's
+/// rule is a violation.
 fn with_values(
     mut filter: Filter,
     params: &mut Params,
@@ -147,8 +148,8 @@ fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
     Some(split(params, name, &text))
 }
 
-/// Parses a time, or a date, which stands for its midnight in UTC. It is an inclusive lower bound or
-/// an exclusive upper bound.
+/// Parses a time, or a date, which stands for its midnight in UTC. It is an inclusive lower bound
+/// or an exclusive upper bound.
 fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
     let Some(text) = params.take(name) else {
         return Bound::Unbounded;

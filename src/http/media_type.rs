@@ -12,7 +12,8 @@ pub(crate) enum RequestBody {
     Ignored,
     /// `application/json`.
     Json,
-    /// `application/json` and `application/merge-patch+json` ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
+    /// `application/json` and `application/merge-patch+json` ([RFC
+    /// 7396](https://www.rfc-editor.org/rfc/rfc7396)).
     MergePatch,
 }
 
@@ -48,7 +49,8 @@ impl RequestBody {
         let mut parts = named.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
         let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
-        // JSON is always UTF-8, but a client that declares another charset may have sent another one.
+        // JSON is always UTF-8, but a client that declares another charset may have sent another
+        // one.
         let is_utf8 =
             parts
                 .filter_map(|parameter| parameter.split_once('='))

@@ -172,8 +172,8 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// Rejects changes of the owner, and ids, which are unique among the leads of all owners: the error for an id that
-/// exists would reveal another owner's lead.
+/// Rejects changes of the owner, and ids, which are unique among the leads of all owners: the error
+/// for an id that exists would reveal another owner's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
         .owner_id()

@@ -9,7 +9,8 @@ use crate::lead::Lead;
 
 /// Builds a response with `body` as JSON. Serialization cannot fail for the types of this API.
 pub(crate) fn json(mut status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
-    // No page of leads is smaller. Growing the buffer costs a tenth of the time of a small response.
+    // No page of leads is smaller. Growing the buffer costs a tenth of the time of a small
+    // response.
     let mut bytes = Vec::with_capacity(1_024);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
         log::error!("an answer could not be written as JSON: {error}");
@@ -42,7 +43,8 @@ pub(crate) fn not_modified(tag: &EntityTag) -> Response<Vec<u8>> {
     with(empty(StatusCode::NOT_MODIFIED), ETAG, tag.as_str())
 }
 
-/// Builds the response for a page, with links to the previous and next one ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
+/// Builds the response for a page, with links to the previous and next one ([RFC
+/// 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 pub(crate) fn page(body: &impl Serialize, links: &str) -> Response<Vec<u8>> {
     let response = json(StatusCode::OK, body);
     if links.is_empty() {

@@ -122,7 +122,8 @@ impl Route {
             .find_map(|route| Some((route, route.id_in(path)?)))
     }
 
-    /// Returns the segment that matches `{id}`, empty if the route has none, or `None` if the path does not match.
+    /// Returns the segment that matches `{id}`, empty if the route has none, or `None` if the path
+    /// does not match.
     fn id_in<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         let (mut wanted, mut segments) = (self.path.split('/'), path.split('/'));
         let mut id = Cow::Borrowed("");

@@ -28,7 +28,8 @@ const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_ma
 pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut members = call.members()?;
-    // Names of custom fields can contain commas, so this list is not joined by commas like the others.
+    // Names of custom fields can contain commas, so this list is not joined by commas like the
+    // others.
     let fields: Vec<Json<'_>> = members
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)

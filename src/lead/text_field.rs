@@ -1,13 +1,14 @@
-//! The optional text fields of a lead: one list, from which their rules, their access and their setters follow.
+//! The optional text fields of a lead: one list, from which their rules, their access and their
+//! setters follow.
 //!
-//! A new field is added here and as a member of [`Lead`]; what lists, searches and HTTP do with it is said in
-//! `schema::field`.
+//! A new field is added here and as a member of [`Lead`]; what lists, searches and HTTP do with it
+//! is said in `schema::field`.
 
 use crate::lead::Lead;
 use crate::lead::rule::{self, TextRule};
 
-/// Passes the list to a macro: of each field its documentation, its variant, its member, the name of the setter that clears
-/// it, and its rule.
+/// Passes the list to a macro: of each field its documentation, its variant, its member, the name
+/// of the setter that clears it, and its rule.
 macro_rules! text_fields {
     ($define:ident) => {
         $define! {
@@ -27,7 +28,8 @@ macro_rules! text_fields {
             /// Sets the source that the lead came from: trimmed, at most 64 characters, no commas
             /// or control characters.
             Source, source, clear_source, rule::SOURCE;
-            /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without space or comma.
+            /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without
+            /// space or comma.
             OwnerId, owner_id, clear_owner_id, rule::OWNER_ID;
         }
     };

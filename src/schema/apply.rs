@@ -8,7 +8,8 @@ use crate::schema::catalogue::Catalogue;
 use crate::schema::derive::derive_index_entries;
 use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteTxn};
 
-/// A lead before and after a write. A lead without `before` is created, one without `after` is purged.
+/// A lead before and after a write. A lead without `before` is created, one without `after` is
+/// purged.
 pub(crate) struct LeadChange<'a> {
     pub(crate) kind: ChangeKind,
     pub(crate) row: Row,

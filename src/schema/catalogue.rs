@@ -1,5 +1,6 @@
-//! The catalogue of fields: which values of a lead have bitmaps, sorted keys and search terms. It is a value of the store's
-//! state, since an application can define fields of its own; the write path, lists and searches loop over it.
+//! The catalogue of fields: which values of a lead have bitmaps, sorted keys and search terms. It
+//! is a value of the store's state, since an application can define fields of its own; the write
+//! path, lists and searches loop over it.
 
 use std::sync::Arc;
 

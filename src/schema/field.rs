@@ -1,5 +1,6 @@
-//! The fields of a lead as lists, searches and HTTP see them: for each its name, its filter, its sort order and its search
-//! field. [`Catalogue::builtin`](crate::schema::Catalogue::builtin) is made from this list; nothing else names them.
+//! The fields of a lead as lists, searches and HTTP see them: for each its name, its filter, its
+//! sort order and its search field. [`Catalogue::builtin`](crate::schema::Catalogue::builtin) is
+//! made from this list; nothing else names them.
 //!
 //! The numbers are tags in keys on disk, see `storage::tables`.
 
@@ -100,8 +101,8 @@ named_enum! {
     }
 }
 
-/// Passes the searched fields to a macro: of each its documentation, its variant and its name. Their order is that in which
-/// a hit in them ranks.
+/// Passes the searched fields to a macro: of each its documentation, its variant and its name.
+/// Their order is that in which a hit in them ranks.
 macro_rules! searched_fields {
     ($define:ident) => {
         $define! {
@@ -215,14 +216,15 @@ impl FieldDef {
         self
     }
 
-    /// A filter can select by the field's values, and leads can be sorted by them in the order of their bitmaps. This suits
-    /// a field of few distinct values.
+    /// A filter can select by the field's values, and leads can be sorted by them in the order of
+    /// their bitmaps. This suits a field of few distinct values.
     pub(crate) fn filtered_and_sorted(mut self, bitmaps: BitmapField) -> Self {
         self.sort = Some(SortOrder::Bitmaps(bitmaps));
         self.filtered(bitmaps)
     }
 
-    /// Leads can be sorted by the field, by sorted keys. `mandatory` says whether every lead has a value.
+    /// Leads can be sorted by the field, by sorted keys. `mandatory` says whether every lead has a
+    /// value.
     pub(crate) fn sorted(mut self, index: SortIndex, mandatory: bool) -> Self {
         self.sort = Some(SortOrder::Keys { index, mandatory });
         self
@@ -258,7 +260,8 @@ impl FieldDef {
         }
     }
 
-    /// Calls `visit` with each value that has a bitmap; with `None` for a lead without one, if that has a bitmap.
+    /// Calls `visit` with each value that has a bitmap; with `None` for a lead without one, if that
+    /// has a bitmap.
     pub(crate) fn each_value<'l>(&self, lead: &'l Lead, mut visit: impl FnMut(Option<&'l str>)) {
         match self.source {
             FieldSource::Tags => lead.tags.iter().for_each(|tag| visit(Some(tag))),
@@ -271,15 +274,19 @@ impl FieldDef {
 macro_rules! value_filters {
     ($define:ident) => {
         $define! {
-            /// Selects leads with this status. Further calls add statuses, of which a lead must have one.
+            /// Selects leads with this status. Further calls add statuses, of which a lead must
+            /// have one.
             status, STATUS;
-            /// Selects leads with this source. Further calls add sources, of which a lead must have one.
+            /// Selects leads with this source. Further calls add sources, of which a lead must have
+            /// one.
             source, SOURCE;
-            /// Selects leads of this owner. Further calls add owners, of which a lead must have one.
+            /// Selects leads of this owner. Further calls add owners, of which a lead must have
+            /// one.
             owner_id, OWNER_ID;
             /// Selects leads with this tag. Further calls add tags, of which a lead must have one.
             tag, TAG;
-            /// Selects leads with this job title. Further calls add titles, of which a lead must have one.
+            /// Selects leads with this job title. Further calls add titles, of which a lead must
+            /// have one.
             job_title, JOB_TITLE;
         }
     };

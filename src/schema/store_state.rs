@@ -73,8 +73,8 @@ impl<'a> StoreState<'a> {
         self.bitmap(&bitmap.key())
     }
 
-    /// Calls `visit` with each value of a field, as its bitmap's key, and its rows, in the order of the values. Leads
-    /// without one are left out.
+    /// Calls `visit` with each value of a field, as its bitmap's key, and its rows, in the order of
+    /// the values. Leads without one are left out.
     pub(crate) fn each_value(
         self,
         field: BitmapField,
@@ -84,8 +84,9 @@ impl<'a> StoreState<'a> {
         self.each_bitmap(&keys::value_range(field), direction, visit)
     }
 
-    /// Calls `visit` with each value of a field, as its bitmap's key, and the number of leads that have it, of all or
-    /// `among` some, in the order of the values; last with those without one. Values that no lead has are left out.
+    /// Calls `visit` with each value of a field, as its bitmap's key, and the number of leads that
+    /// have it, of all or `among` some, in the order of the values; last with those without one.
+    /// Values that no lead has are left out.
     pub(crate) fn count_values(
         self,
         field: BitmapField,

@@ -1,4 +1,5 @@
-//! The search half of a store's published view: the committed index, and the leads that changed since.
+//! The search half of a store's published view: the committed index, and the leads that changed
+//! since.
 
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ pub(crate) struct SearchView {
     index: Option<Arc<IndexView>>,
     /// The leads that changed since the index was committed; empty while `tracks_changes` is false.
     recent: RecentIndex,
-    /// Set if the index that is being made will lack what is written from now on, so that it has to be kept in `recent`.
+    /// Set if the index that is being made will lack what is written from now on, so that it has to
+    /// be kept in `recent`.
     tracks_changes: bool,
 }
 
@@ -83,8 +85,8 @@ impl SearchView {
 
     /// Returns the view after a commit that changed `rows`.
     pub(crate) fn with_changes(&self, rows: RowSet, committed: &CommittedState) -> Self {
-        // A memory segment keeps the pages of its state from being reused. If the index does not follow, they would be
-        // kept for ever.
+        // A memory segment keeps the pages of its state from being reused. If the index does not
+        // follow, they would be kept for ever.
         let recent = if self.tracks_changes {
             self.recent.with(rows, committed)
         } else {
@@ -105,8 +107,8 @@ impl SearchView {
         }
     }
 
-    /// Returns the view with an index that holds what was frozen. If the index was given up meanwhile it lacks what was
-    /// written since, and is not taken.
+    /// Returns the view with an index that holds what was frozen. If the index was given up
+    /// meanwhile it lacks what was written since, and is not taken.
     pub(crate) fn with_index(&self, index: Arc<IndexView>) -> Self {
         if !self.tracks_changes {
             return self.clone();

@@ -70,8 +70,8 @@ impl Database {
         self.file.corruption()
     }
 
-    /// Returns true if the file has an older format than this version writes, and must be migrated before anything is
-    /// written to it.
+    /// Returns true if the file has an older format than this version writes, and must be migrated
+    /// before anything is written to it.
     pub(crate) fn needs_migration(&self) -> bool {
         self.view
             .as_ref()

@@ -1,8 +1,9 @@
 //! The store's files and the directory that holds them.
 //!
-//! `directory` is the interface to a directory, which `real` and `simulated` implement; `location` says where a store
-//! lives. `store_files` creates, opens and replaces the files crash-safely. `checksummed` is the block file under the
-//! tables, with its `superblock`; `cow` is a copy-on-write view of it.
+//! `directory` is the interface to a directory, which `real` and `simulated` implement; `location`
+//! says where a store lives. `store_files` creates, opens and replaces the files crash-safely.
+//! `checksummed` is the block file under the tables, with its `superblock`; `cow` is a
+//! copy-on-write view of it.
 
 pub(crate) mod checksummed;
 pub(crate) mod cow;

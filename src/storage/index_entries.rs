@@ -1,4 +1,5 @@
-//! The entries of one lead in the derived tables, as bytes, and the operations that move from one set to another.
+//! The entries of one lead in the derived tables, as bytes, and the operations that move from one
+//! set to another.
 
 use crate::row::Row;
 use crate::storage::journal::RedoOp;

@@ -1,5 +1,5 @@
-//! Keys as bytes: the parts that storage itself reads, and ranges of keys. What the rest of a key means is known to
-//! `schema::keys`.
+//! Keys as bytes: the parts that storage itself reads, and ranges of keys. What the rest of a key
+//! means is known to `schema::keys`.
 
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row};

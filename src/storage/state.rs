@@ -1,4 +1,5 @@
-//! One state of the store: the tables as of a checkpoint, and the overlay of what was committed since.
+//! One state of the store: the tables as of a checkpoint, and the overlay of what was committed
+//! since.
 
 pub(crate) mod flush;
 pub(crate) mod full_scan;

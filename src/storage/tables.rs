@@ -74,5 +74,6 @@ pub(crate) mod write;
 /// | 3 | the oldest that is read |
 /// | 4 | `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
 pub(crate) const FORMAT: u32 = 4;
-/// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it is opened.
+/// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it
+/// is opened.
 pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -1,5 +1,6 @@
-//! Checkpoints: moving what only the journal holds into the tables, while others read and write. When one is due is decided
-//! by `CheckpointPolicy` in `storage`; the thread that makes it is in `background`.
+//! Checkpoints: moving what only the journal holds into the tables, while others read and write.
+//! When one is due is decided by `CheckpointPolicy` in `storage`; the thread that makes it is in
+//! `background`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
@@ -20,13 +21,15 @@ impl Engine {
         self.checkpoint_while(|| {})
     }
 
-    /// Makes a checkpoint and calls `meanwhile` before and after the tables are written, so that a test can write then.
+    /// Makes a checkpoint and calls `meanwhile` before and after the tables are written, so that a
+    /// test can write then.
     pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
         let _alone = lock(&self.checkpointing);
         self.checkpoint_locked(meanwhile)
     }
 
-    /// Blocks a writer while too much is waiting for a checkpoint, and writes one if no other thread does.
+    /// Blocks a writer while too much is waiting for a checkpoint, and writes one if no other
+    /// thread does.
     pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
         if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);
@@ -79,7 +82,8 @@ impl Engine {
             })
     }
 
-    /// Makes a checkpoint and returns a state of which the tables hold everything. The caller holds checkpoints.
+    /// Makes a checkpoint and returns a state of which the tables hold everything. The caller holds
+    /// checkpoints.
     pub(crate) fn checkpoint_and_read(&self) -> Result<ReadView> {
         if !self.read_only {
             // Most of the work is done here, so that writers wait less below.

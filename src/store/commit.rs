@@ -1,8 +1,9 @@
-//! The commit pipeline: run the writes, append them to the journal, publish the new view, wake what follows the store.
+//! The commit pipeline: run the writes, append them to the journal, publish the new view, wake what
+//! follows the store.
 //!
-//! A commit is durable once [`Database::commit`] has returned (with [`JournalSync::Now`]), and visible once the view is
-//! published. A crash between the two loses nothing: recovery replays the journal, and the write is there although its
-//! caller was not told.
+//! A commit is durable once [`Database::commit`] has returned (with [`JournalSync::Now`]), and
+//! visible once the view is published. A crash between the two loses nothing: recovery replays the
+//! journal, and the write is there although its caller was not told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
@@ -29,7 +30,8 @@ impl Engine {
         self.with_file(|file| self.commit(file, work))
     }
 
-    /// Runs one write in a commit that it shares with the writes of other threads that wait for the file.
+    /// Runs one write in a commit that it shares with the writes of other threads that wait for the
+    /// file.
     pub(crate) fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
@@ -86,7 +88,8 @@ impl Engine {
         Ok(value)
     }
 
-    /// Runs `work` and returns its value with the commit that it prepared, or `None` if it changed nothing.
+    /// Runs `work` and returns its value with the commit that it prepared, or `None` if it changed
+    /// nothing.
     fn prepare<T>(
         &self,
         base: &TxnBase,
@@ -128,7 +131,8 @@ impl Engine {
         self.sync().map_err(|error| self.failure.latch(error))
     }
 
-    /// Purges one batch of expired leads, unless the clock is distrusted. Returns the number of leads purged.
+    /// Purges one batch of expired leads, unless the clock is distrusted. Returns the number of
+    /// leads purged.
     pub(crate) fn sweep_step(&self) -> Result<u64> {
         if !lock(&self.clock_guard).allows_sweep(&*self.rules.clock) {
             return Ok(0);

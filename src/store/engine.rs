@@ -1,5 +1,5 @@
-//! An open store as its threads share it: the file, the published view, the queue of writers and the failure latch. What
-//! they do with it is in `commit`, `checkpointing` and `searching`.
+//! An open store as its threads share it: the file, the published view, the queue of writers and
+//! the failure latch. What they do with it is in `commit`, `checkpointing` and `searching`.
 //!
 //! # Lock order
 //!

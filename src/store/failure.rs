@@ -1,15 +1,17 @@
-//! What ends an open store: the first I/O error or corruption, which every later call reports until the store is reopened.
+//! What ends an open store: the first I/O error or corruption, which every later call reports until
+//! the store is reopened.
 
 use std::sync::OnceLock;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::CorruptionSlot;
 
-/// Latches the first failure of the store's files. From then on memory and disk may differ, so nothing that either holds
-/// may be trusted or written.
+/// Latches the first failure of the store's files. From then on memory and disk may differ, so
+/// nothing that either holds may be trusted or written.
 pub(crate) struct FailureLatch {
     first: OnceLock<Error>,
-    /// Set by the file when a checksum fails. redb reports a failed read once and then only refuses to continue.
+    /// Set by the file when a checksum fails. redb reports a failed read once and then only refuses
+    /// to continue.
     corruption: CorruptionSlot,
 }
 
@@ -32,7 +34,8 @@ impl FailureLatch {
         }
     }
 
-    /// Latches an I/O error or corruption and returns it. Reports `Corrupted` if a checksum failure is why redb gave up.
+    /// Latches an I/O error or corruption and returns it. Reports `Corrupted` if a checksum failure
+    /// is why redb gave up.
     pub(crate) fn latch(&self, error: Error) -> Error {
         let error = self.as_corruption(error);
         let is_corruption = error.kind() == ErrorKind::Corrupted && self.corruption.get().is_some();
@@ -42,7 +45,8 @@ impl FailureLatch {
         error
     }
 
-    /// Latches an error whatever its kind. The first one stays: it is the cause of those that follow.
+    /// Latches an error whatever its kind. The first one stays: it is the cause of those that
+    /// follow.
     pub(crate) fn latch_always(&self, error: &Error) {
         let _ = self.first.set(error.repeated());
     }

@@ -31,7 +31,8 @@ impl LeadStore {
             })
     }
 
-    /// Makes every write so far durable. Only needed with [`Durability::Within`](crate::Durability::Within).
+    /// Makes every write so far durable. Only needed with
+    /// [`Durability::Within`](crate::Durability::Within).
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Opens an engine with its threads, and ends them. It lives until the store is closed or reopened; what survives that is
-//! in the handle.
+//! Opens an engine with its threads, and ends them. It lives until the store is closed or reopened;
+//! what survives that is in the handle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -21,7 +21,8 @@ pub enum Durability {
     EveryCommit,
     /// Within this time after the call returned. A power cut, or a process that ends after its disk
     /// failed, may lose the writes of that time, newest first and never a part of one.
-    /// [`sync`](crate::LeadStore::sync) and [`close`](crate::LeadStore::close) make all of them durable.
+    /// [`sync`](crate::LeadStore::sync) and [`close`](crate::LeadStore::close) make all of them
+    /// durable.
     Within(Duration),
 }
 

@@ -155,7 +155,8 @@ impl LeadStore {
 impl Snapshot {
     reads!();
 
-    /// Returns all leads that match a filter, in creation order. The iterator ends after the first error.
+    /// Returns all leads that match a filter, in creation order. The iterator ends after the first
+    /// error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + use<> {
         LeadIter::new(Ok(self.clone()), filter)
     }
@@ -192,8 +193,8 @@ impl Snapshot {
 impl Transaction<'_> {
     reads!();
 
-    /// Returns all leads that match a filter, in creation order, the transaction's own writes included. The iterator
-    /// ends after the first error.
+    /// Returns all leads that match a filter, in creation order, the transaction's own writes
+    /// included. The iterator ends after the first error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
         let (rows, error) = match query::select(self.state(), filter) {
             Ok(rows) => (rows, None),

@@ -55,7 +55,8 @@ impl Engine {
         }
     }
 
-    /// Waits for the index. The view is loaded again afterwards, so another change of it may have to be waited for.
+    /// Waits for the index. The view is loaded again afterwards, so another change of it may have
+    /// to be waited for.
     fn wait_until_searchable(&self) -> Result<Arc<StoreView>> {
         loop {
             self.index_sync.wait_until_searchable()?;

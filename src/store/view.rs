@@ -1,5 +1,5 @@
-//! The published state of the store: one view of tables, overlay and search index. It is replaced as a whole. If its parts
-//! were swapped one by one, a lead could show twice or not at all.
+//! The published state of the store: one view of tables, overlay and search index. It is replaced
+//! as a whole. If its parts were swapped one by one, a lead could show twice or not at all.
 
 use std::sync::{Arc, RwLock};
 
@@ -62,7 +62,8 @@ impl PublishedView {
         });
     }
 
-    /// Takes the view away and keeps readers waiting while `work` runs; then publishes the state that `open` returns.
+    /// Takes the view away and keeps readers waiting while `work` runs; then publishes the state
+    /// that `open` returns.
     pub(crate) fn pause<T>(
         &self,
         work: impl FnOnce() -> Result<T>,

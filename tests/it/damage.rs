@@ -144,8 +144,8 @@ impl Victim {
         }
     }
 
-    /// Opens a store with these bytes and reads everything. Returns true if corruption was reported, and false if every
-    /// answer was right.
+    /// Opens a store with these bytes and reads everything. Returns true if corruption was
+    /// reported, and false if every answer was right.
     fn reports(&self, bytes: &[u8], what: &str) -> bool {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();

@@ -141,8 +141,8 @@ fn describe(store: &LeadStore) -> String {
     serde_json::to_string_pretty(&all).unwrap() + "\n"
 }
 
-/// Regenerates the fixture of the current format: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test --all-features
-/// format::writes`. Allowed only until a version is released.
+/// Regenerates the fixture of the current format: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test
+/// --all-features format::writes`. Allowed only until a version is released.
 #[cfg(feature = "http")]
 #[test]
 fn writes_the_fixture_if_requested() {

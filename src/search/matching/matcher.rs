@@ -378,8 +378,8 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(())
     }
 
-    /// Improves the class of the hits in which all words are adjacent in one value of `scope`. `first` is the query's first
-    /// word.
+    /// Improves the class of the hits in which all words are adjacent in one value of `scope`.
+    /// `first` is the query's first word.
     fn improve_adjacent_in(
         &self,
         scope: &FieldScope,

@@ -31,8 +31,8 @@ impl RankClass {
     }
 }
 
-/// Returns the rank of a field, in the order name, company, e-mail, phone, tags, source, custom
-/// fields.
+/// Returns the rank of a field, in the order name, company, e-mail, phone, tags, source, job
+/// title, custom fields.
 pub(crate) fn field_rank(field: TermField) -> u8 {
     match field {
         TermField::NamedCustomField => TermField::CustomFields as u8,

@@ -34,7 +34,8 @@ pub struct SearchQuery {
 
 /// Maximum length of a query, in bytes and in words.
 const QUERY_BYTES_MAX: usize = 512;
-/// Maximum number of fields: those of every lead, and the hundred custom fields that a lead can have.
+/// Maximum number of fields: those of every lead, and the hundred custom fields that a lead can
+/// have.
 const QUERY_FIELDS_MAX: usize = TermField::ALL.len() - 1 + 100;
 
 impl SearchQuery {

@@ -14,9 +14,8 @@ use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
 
-/// Version of the documents. It must change whenever the same lead would produce another document. A field that is added
-/// changes it by itself.
-/// An index with another version is rebuilt.
+/// Version of the documents. It must change whenever the same lead would produce another document.
+/// A field that is added changes it by itself. An index with another version is rebuilt.
 pub(crate) const DOCUMENT_VERSION: u32 = 6 + 256 * TermField::ALL.len() as u32;
 
 const ROW: &str = "row";

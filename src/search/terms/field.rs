@@ -31,7 +31,8 @@ macro_rules! define_field {
                 }
             }
 
-            /// Returns the field of an index field, given the name of the custom field where it is one.
+            /// Returns the field of an index field, given the name of the custom field where it is
+            /// one.
             pub(crate) fn of(field: TermField, custom_name: Option<&str>) -> Self {
                 match (field, custom_name) {
                     (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {

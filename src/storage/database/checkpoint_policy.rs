@@ -1,4 +1,5 @@
-//! Decides when a checkpoint is made. Everything that is not in the tables yet costs memory, and time after a crash.
+//! Decides when a checkpoint is made. Everything that is not in the tables yet costs memory, and
+//! time after a crash.
 
 use std::time::{Duration, Instant};
 
@@ -46,17 +47,20 @@ impl CheckpointPolicy {
         Self { overlay_bytes: 0 }
     }
 
-    /// Bytes that the overlay may take. A transaction that needs more is written to the tables at once.
+    /// Bytes that the overlay may take. A transaction that needs more is written to the tables at
+    /// once.
     pub(crate) fn overlay_bytes(self) -> usize {
         self.overlay_bytes
     }
 
-    /// Returns true if a checkpoint should start. Half of the overlay's bytes are left for what is committed meanwhile.
+    /// Returns true if a checkpoint should start. Half of the overlay's bytes are left for what is
+    /// committed meanwhile.
     pub(crate) fn is_due(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 1)
     }
 
-    /// Returns true if writers have to wait for a checkpoint, because it does not keep up with them.
+    /// Returns true if writers have to wait for a checkpoint, because it does not keep up with
+    /// them.
     pub(crate) fn needs_backpressure(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 2)
     }
@@ -67,7 +71,8 @@ impl CheckpointPolicy {
             || backlog.commits >= COMMITS * factor as u64
     }
 
-    /// Returns when a store becomes due by time alone, given its first and last write since the last checkpoint.
+    /// Returns when a store becomes due by time alone, given its first and last write since the
+    /// last checkpoint.
     pub(crate) fn idle_deadline(first_write: Instant, last_write: Instant) -> Instant {
         (last_write + AFTER_IDLE).min(first_write + AFTER_WRITE)
     }

@@ -6,8 +6,8 @@
 //! 9,728 + (block - 1) * 4,100  checksum: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
 //! ```
 //!
-//! Numbers are little-endian. The salt, drawn for each file, and the block's number keep a block from passing as one
-//! of another position or file.
+//! Numbers are little-endian. The salt, drawn for each file, and the block's number keep a block
+//! from passing as one of another position or file.
 
 use std::fmt;
 use std::io;

@@ -102,7 +102,8 @@ impl Recovery {
         let last = reached
             .last()
             .map_or(state.seq, |(entry, _)| entry.entry_header.seq);
-        // A later entry says what was durable when it was written. If that is beyond the chain, a durable commit is missing.
+        // A later entry says what was durable when it was written. If that is beyond the chain, a
+        // durable commit is missing.
         let mut later = unreached
             .into_iter()
             .chain(&first.beyond)
@@ -160,7 +161,8 @@ impl Recovery {
 
 /// The entries after a state, each with whether it is in the second file.
 struct Chain<'e, 'b> {
-    /// The entries that continue the state, each with the number and the id that the one before leads to.
+    /// The entries that continue the state, each with the number and the id that the one before
+    /// leads to.
     reached: Vec<(&'e Entry<'b>, bool)>,
     /// The entries after the first gap.
     unreached: Vec<&'e Entry<'b>>,

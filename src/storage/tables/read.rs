@@ -1,4 +1,5 @@
-//! The tables opened for reading. Opening them costs more than a lookup, so it is done once per committed state.
+//! The tables opened for reading. Opening them costs more than a lookup, so it is done once per
+//! committed state.
 
 use std::sync::Arc;
 
