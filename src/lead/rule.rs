@@ -309,23 +309,28 @@ pub(crate) fn custom_field_count(count: usize, violations: &mut Violations) {
     }
 }
 
-pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
-    // An overlong name is truncated in the error.
-    let field: String = format!("custom_fields.{name}")
-        .chars()
-        .take(14 + MAX_CUSTOM_NAME_CHARS)
-        .collect();
+/// Checks the name of a custom field. The violation names `field`.
+pub(crate) fn custom_field_name(field: &str, name: &str, violations: &mut Violations) {
     if name.is_empty() {
         violations.add(
-            &field,
+            field,
             ViolationCode::Required,
             "a custom field must have a name",
         );
     } else if name.chars().count() > MAX_CUSTOM_NAME_CHARS {
         let message =
             format!("a custom field's name must have at most {MAX_CUSTOM_NAME_CHARS} characters");
-        violations.add(&field, ViolationCode::TooLong, message);
+        violations.add(field, ViolationCode::TooLong, message);
     }
+}
+
+pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
+    // An overlong name is truncated in the error.
+    let field: String = format!("custom_fields.{name}")
+        .chars()
+        .take(14 + MAX_CUSTOM_NAME_CHARS)
+        .collect();
+    custom_field_name(&field, name, violations);
     match value {
         CustomValue::List(elements) => {
             for (index, element) in elements.iter().enumerate() {

@@ -39,13 +39,13 @@ impl Filter {
         Self::default()
     }
 
-    /// Whether every lead is wanted.
     /// Adds a value of a field; `None` is to have no value.
     pub(crate) fn with_value(mut self, field: BitmapField, value: Option<String>) -> Self {
         self.values.entry(field).or_default().push(value);
         self
     }
 
+    /// Returns true if it selects all leads.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
             values,

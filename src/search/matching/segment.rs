@@ -157,7 +157,7 @@ impl Postings for Segment<'_> {
             let automaton = fuzzy.automaton(before, prefixes).map_err(tantivy_error)?;
             let mut terms = inverted
                 .terms()
-                .search(&*automaton)
+                .search(&automaton)
                 .ge(from.as_bytes())
                 .into_stream()
                 .map_err(tantivy_error)?;

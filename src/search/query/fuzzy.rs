@@ -5,15 +5,14 @@
 //! deletions and substitutions of letters and swaps of adjacent ones, each counted once, with no
 //! substring edited more than once.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::fmt;
-use std::rc::Rc;
 use std::str::FromStr;
 
 use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::Field as IndexField;
 use tantivy::{Result, Term};
+use tantivy_fst::Automaton;
 use unicode_script::{Script, UnicodeScript};
 
 use crate::error::Error;
@@ -73,9 +72,9 @@ pub(crate) struct FuzzyWord {
     letters: Vec<char>,
     /// Maximum edit distance.
     max_typos: u8,
-    /// Automata built so far, by prefix and by whether they match prefixes. Building one takes as
-    /// long as running it.
-    automata: RefCell<HashMap<(String, bool), Rc<DfaWrapper>>>,
+    /// The automaton for whole words and the one for prefixes, each built once: that takes as long
+    /// as running it, and a state takes 1 KiB.
+    automata: [OnceCell<DfaWrapper>; 2],
 }
 
 /// Edit distance between a query word and a stored word. A distance over the limit is `None`.
@@ -120,7 +119,7 @@ impl FuzzyWord {
         can_tolerate_typos(word).then(|| Self {
             letters,
             max_typos,
-            automata: RefCell::default(),
+            automata: Default::default(),
         })
     }
 
@@ -142,7 +141,10 @@ impl FuzzyWord {
         let mut previous_letter = None;
         let mut nearest = self.letters.len();
         let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-        for (count, letter) in (1..).zip(stored.chars()) {
+        // A prefix of the stored word with more letters than this is further away than the limit.
+        let letters_max = self.letters.len() + usize::from(self.max_typos);
+        let is_longer = stored.chars().nth(letters_max).is_some();
+        for (count, letter) in (1..).zip(stored.chars().take(letters_max)) {
             let mut next = Vec::with_capacity(row.len());
             next.push(count);
             let mut previous_typed = None;
@@ -169,21 +171,36 @@ impl FuzzyWord {
                 .filter(|distance| *distance <= self.max_typos)
         };
         let distance = EditDistance {
-            whole: within_limit(at(&row, self.letters.len())),
+            whole: within_limit(at(&row, self.letters.len())).filter(|_| !is_longer),
             prefix: within_limit(nearest),
         };
         distance.prefix.is_some().then_some(distance)
     }
 
     /// Returns an automaton for a term dictionary that accepts all terms that consist of `prefix`
-    /// and a word within the distance. It also accepts terms with a mistyped `prefix`, which the
-    /// caller must reject.
-    pub(crate) fn automaton(&self, prefix: &str, prefixes: bool) -> Result<Rc<DfaWrapper>> {
-        let key = (prefix.to_owned(), prefixes);
-        if let Some(automaton) = self.automata.borrow().get(&key) {
-            return Ok(Rc::clone(automaton));
-        }
-        let text: String = prefix.chars().chain(self.letters.iter().copied()).collect();
+    /// and a word within the distance, or with `prefixes` a word that begins with one.
+    pub(crate) fn automaton<'a>(
+        &'a self,
+        prefix: &'a str,
+        prefixes: bool,
+    ) -> Result<TermAutomaton<'a>> {
+        let [whole, longer] = &self.automata;
+        let slot = if prefixes { longer } else { whole };
+        let word = match slot.get() {
+            Some(word) => word,
+            None => {
+                let built = self.build_automaton(prefixes)?;
+                slot.get_or_init(|| built)
+            }
+        };
+        Ok(TermAutomaton {
+            prefix: prefix.as_bytes(),
+            word,
+        })
+    }
+
+    fn build_automaton(&self, prefixes: bool) -> Result<DfaWrapper> {
+        let text: String = self.letters.iter().collect();
         // The automaton depends only on the text, so any field will do.
         let term = Term::from_field_text(IndexField::from_field_id(0), &text);
         let query = if prefixes {
@@ -191,17 +208,69 @@ impl FuzzyWord {
         } else {
             FuzzyTermQuery::new(term, self.max_typos, true)
         };
-        let automaton = Rc::new(query.automaton()?);
-        self.automata
-            .borrow_mut()
-            .insert(key, Rc::clone(&automaton));
-        Ok(automaton)
+        query.automaton()
+    }
+}
+
+/// An automaton for the terms of a field: a fixed prefix, then a mistyped word. The prefix is
+/// compared byte by byte, so that its length costs nothing.
+pub(crate) struct TermAutomaton<'a> {
+    prefix: &'a [u8],
+    word: &'a DfaWrapper,
+}
+
+/// State of a [`TermAutomaton`].
+#[derive(Clone, Copy)]
+pub(crate) enum TermState {
+    /// Number of bytes of the prefix that were read.
+    Prefix(usize),
+    /// State of the word's automaton.
+    Word(u32),
+    /// The term does not begin with the prefix.
+    Mismatch,
+}
+
+impl TermAutomaton<'_> {
+    fn at(&self, read: usize) -> TermState {
+        if read == self.prefix.len() {
+            TermState::Word(self.word.start())
+        } else {
+            TermState::Prefix(read)
+        }
+    }
+}
+
+impl Automaton for TermAutomaton<'_> {
+    type State = TermState;
+
+    fn start(&self) -> TermState {
+        self.at(0)
+    }
+
+    fn is_match(&self, state: &TermState) -> bool {
+        matches!(state, TermState::Word(state) if self.word.is_match(state))
+    }
+
+    fn can_match(&self, state: &TermState) -> bool {
+        match state {
+            TermState::Prefix(_) => true,
+            TermState::Word(state) => self.word.can_match(state),
+            TermState::Mismatch => false,
+        }
+    }
+
+    fn accept(&self, state: &TermState, byte: u8) -> TermState {
+        match state {
+            TermState::Prefix(read) if self.prefix.get(*read) == Some(&byte) => self.at(read + 1),
+            TermState::Prefix(_) | TermState::Mismatch => TermState::Mismatch,
+            TermState::Word(state) => TermState::Word(self.word.accept(state, byte)),
+        }
     }
 }
 
 impl fmt::Debug for FuzzyWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Mistyped")
+        f.debug_tuple("FuzzyWord")
             .field(&self.letters.iter().collect::<String>())
             .finish()
     }
@@ -265,6 +334,8 @@ mod tests {
             ("jonathan", "jonattttan", None),
             ("jonathn", "joanthan", None),
             ("marknen", "markennen", Some((None, Some(1)))),
+            ("jane", "janeanne", Some((None, Some(0)))),
+            ("jane", "jannne", Some((None, Some(1)))),
             ("한국사람", "한국사랑", None),
         ] {
             assert_eq!(distance(typed, stored), expected, "{typed} {stored}");

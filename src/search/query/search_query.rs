@@ -1,6 +1,7 @@
 //! Search queries and their evaluation: a text, the fields to search, a filter and a page.
 
 use crate::error::Result;
+use crate::lead::rule;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Paging};
 use crate::schema::TermField;
@@ -105,6 +106,12 @@ impl SearchQuery {
                 ViolationCode::TooLong,
                 format!("must have at most {QUERY_FIELDS_MAX} fields"),
             );
+        } else {
+            for field in &self.fields {
+                if let Field::CustomField(name) = field {
+                    rule::custom_field_name("fields", name, &mut violations);
+                }
+            }
         }
         self.paging.check(&mut violations);
         violations.into_result()

@@ -1,0 +1,68 @@
+//! What one call may cost, whatever it is asked: memory by a counting allocator, and time where a
+//! cost would grow with the square of the input. The table in `src/reliability.md` lists the bounds.
+//!
+//! A binary of its own, because its allocator counts the whole process, and its tests run one at a
+//! time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use leadstore::testing;
+use leadstore::{ErrorKind, Field, LeadStore, NewLead, SearchQuery, TypoTolerance};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const MIB: usize = 1 << 20;
+
+/// Lets one test at a time measure.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the result of `work`, and the most memory in bytes that it held at once.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let result = work();
+    (result, ALLOCATOR.peak_usage().saturating_sub(before))
+}
+
+#[test]
+fn search_in_many_custom_fields_with_long_names_needs_little_memory() {
+    let _alone = alone();
+    // Without threads, so that the lead is in the index once `index` has returned.
+    let store = testing::without_threads(LeadStore::options())
+        .in_memory()
+        .unwrap();
+    let name = |index: u32| {
+        let last = char::from_u32(0x4e00 + index).unwrap();
+        "漢".repeat(63) + &last.to_string()
+    };
+    let mut lead = NewLead::new("Jane");
+    for index in 0..100 {
+        lead = lead.custom_field(name(index), "alexandria");
+    }
+    let lead = store.create(lead).unwrap();
+    // Thirty-two words with two typos each, which is the most expensive kind.
+    let words = ["alexxandrai"; 32].join(" ");
+    let query = SearchQuery::new(words)
+        .typos(TypoTolerance::Always)
+        .fields((0..100).map(|index| Field::CustomField(name(index))));
+    testing::index(&store).unwrap();
+    let (found, peak) = peak_of(|| store.search(&query).unwrap());
+    assert_eq!(found.items[0].lead.id, lead.id);
+    assert!(peak < 64 * MIB, "{peak} bytes");
+}
+
+#[test]
+fn custom_field_names_that_no_lead_can_have_are_invalid_in_a_search() {
+    let store = LeadStore::in_memory().unwrap();
+    for name in ["", &"x".repeat(65), &"x".repeat(MIB)] {
+        let query = SearchQuery::new("jane").fields([Field::CustomField(name.to_owned())]);
+        let error = store.search(&query).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.violations()[0].field, "fields");
+    }
+}
