@@ -23,7 +23,7 @@ pub use sort::Sort;
 
 pub(crate) use facets::{facets, facets_of};
 pub(crate) use list_query::list;
-pub(crate) use lookup::{get, get_by_external_id, get_many, get_trashed, stored};
+pub(crate) use lookup::{get, get_by_external_id, get_many, stored};
 pub(crate) use order::{SortedKeys, newest_of, page_by_fetching, page_of_keys};
 #[cfg(feature = "http")]
 pub(crate) use page::PageBody;

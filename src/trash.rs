@@ -1,12 +1,14 @@
-//! The trash: listing it and finding the leads that have expired. Moving leads to the trash and out
+//! The trash: when deleted leads expire, listing it, and finding what the sweep purges. Moving leads to the trash and out
 //! of it are writes, which `store` implements.
 
+mod expiry;
 mod sweep;
 mod trash_query;
 
 pub use trash_query::TrashQuery;
 
-pub(crate) use sweep::expired_rows;
+pub(crate) use expiry::{get_trashed, is_expired, stamp};
+pub(crate) use sweep::{SWEEP_BATCH, SWEEP_INTERVAL, expired_rows};
 #[cfg(feature = "http")]
 pub(crate) use trash_query::visible_rows_of;
 pub(crate) use trash_query::{list_trash, visible_rows};

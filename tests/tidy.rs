@@ -503,6 +503,41 @@ fn relative_paths(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
+/// Returns the names in backticks that a page gives wrongly: a file or folder that is not in `src/`,
+/// or a test, written as `module::name`, that is in no file of that module.
+fn unresolved_names(page: &str, sources: &[Source]) -> Vec<String> {
+    let exists = |name: &str| {
+        if let Some((modules, test)) = name.rsplit_once("::") {
+            let modules = modules.trim_end_matches("::tests").replace("::", "/");
+            let in_module = |path: &str| {
+                ["src/", "tests/it/"].iter().any(|root| {
+                    path.strip_prefix(root)
+                        .and_then(|rest| rest.strip_prefix(modules.as_str()))
+                        .is_some_and(|rest| rest.starts_with(['/', '.']))
+                })
+            };
+            let function = format!("fn {test}(");
+            return sources
+                .iter()
+                .any(|(path, text)| in_module(path) && text.contains(&function));
+        }
+        let path = format!("src/{name}");
+        sources
+            .iter()
+            .any(|(file, _)| *file == path || path.ends_with('/') && file.starts_with(&path))
+    };
+    page.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| {
+            let is_test = name.contains("::") && !name.contains(char::is_uppercase);
+            let is_file = name.contains('/') && !name.starts_with("tests/") && !name.contains(' ');
+            (is_test || is_file) && !exists(name)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
 #[track_caller]
 fn assert_none(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
@@ -643,4 +678,16 @@ fn modules_are_named_by_absolute_paths() {
         relative_paths(&[example("src/a.rs", "use super::b::B;")]).len(),
         1
     );
+}
+
+#[test]
+fn files_and_tests_that_the_architecture_names_exist() {
+    let sources = sources(&["src", "tests/it"], ".rs");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("`store/engine.rs`") && page.contains("`model::"));
+    assert_none(unresolved_names(&page, &sources));
+    let wrong =
+        "`store/cellar.rs`, `attic/`, `model::no_such_test`, `threads::answers_match_a_plain_map`";
+    assert_eq!(unresolved_names(wrong, &sources).len(), 4);
 }

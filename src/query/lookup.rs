@@ -1,9 +1,7 @@
 //! Lookups of single leads by id.
 
-use chrono::{DateTime, Utc};
-
 use crate::error::Result;
-use crate::lead::{Lead, LeadId, TrashedLead};
+use crate::lead::{Lead, LeadId};
 use crate::row::Row;
 use crate::schema::StoreState;
 use crate::storage::StoredLead;
@@ -24,15 +22,6 @@ pub(crate) fn get_by_external_id(state: StoreState<'_>, external_id: &str) -> Re
         Some(row) => Ok(live(state.lead_at(row)?)),
         None => Ok(None),
     }
-}
-
-/// Returns the lead with this id from the trash, unless it has expired at `now`.
-pub(crate) fn get_trashed(
-    state: StoreState<'_>,
-    id: LeadId,
-    now: DateTime<Utc>,
-) -> Result<Option<TrashedLead>> {
-    Ok(stored(state, id)?.and_then(|(_, stored)| stored.into_trashed(now)))
 }
 
 /// Returns the stored lead with this id, whether live or in the trash.

@@ -10,9 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::CheckpointPolicy;
 use crate::sync::lock;
 use crate::sync::wait_timeout;
-
-/// Interval at which the trash is checked for expired leads.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+use crate::trash::SWEEP_INTERVAL;
 
 /// The work of the threads. A failure is logged; the next run tries again.
 pub(crate) struct BackgroundTasks {

@@ -16,9 +16,7 @@ use crate::storage::{Database, PreparedCommit, TxnBase};
 use crate::store::engine::Engine;
 use crate::store::transaction::Transaction;
 use crate::sync::lock;
-
-/// Maximum number of expired leads that one transaction of the sweep purges.
-const SWEEP_BATCH: usize = 256;
+use crate::trash;
 
 impl Engine {
     /// Runs `work` of a caller in a transaction of its own and publishes the committed state.
@@ -138,10 +136,10 @@ impl Engine {
             return Ok(0);
         }
         // Check the published view first, so that a step without work costs no write transaction.
-        if crate::trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
+        if trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
             return Ok(0);
         }
-        self.write(|transaction| transaction.sweep(SWEEP_BATCH))
+        self.write(|transaction| transaction.sweep(trash::SWEEP_BATCH))
             .map(|purged| purged as u64)
     }
 }

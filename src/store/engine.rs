@@ -5,14 +5,21 @@
 //!
 //! A thread that holds one of these locks takes only locks below it.
 //!
-//! 1. `LeadStore`'s turn: held while a handle closes, reopens or repairs the store.
-//! 2. `LeadStore`'s state: held for one read or replacement.
-//! 3. `IndexSync`'s indexer, then its indexing lock: held while a batch is indexed or the file is compacted.
-//! 4. `checkpointing`: held while a checkpoint, a backup or a check needs the tables to stay as they are.
-//! 5. `file`: held for one commit or one step of a checkpoint.
-//! 6. `CommitQueue`'s state, the clock guard, the reentrancy guard: each held for a few statements.
-//! 7. `IndexSync`'s schedule, then the published view's slot: each held for one change.
-//! 8. The locks of a file, of the bitmap cache and of a memory segment's analysis: leaves.
+//! 1. `StoreShared::lifecycle`: held while a handle closes, reopens or repairs the store.
+//! 2. `StoreShared::state`: held for one read or replacement.
+//! 3. `IndexSync::thread` and `BackgroundThread::threads`: held while their threads are joined.
+//! 4. `SyncState::indexer`, then `SyncState::indexing`: held while a batch is indexed; the second
+//!    one also while the file is compacted.
+//! 5. `Engine::checkpointing`: held while a checkpoint is made, or while a backup or a check needs
+//!    the tables to stay as they are.
+//! 6. `Engine::file`: held for one commit or for the beginning or end of a checkpoint.
+//! 7. `CommitQueue::state` and then the result of one write, `Engine::clock_guard`, the reentrancy
+//!    guard and `Wakeup::pending`: each held for a few statements. The application's `Clock` runs
+//!    under 6 and `clock_guard`, so it must not call the store.
+//! 8. `SyncState::schedule`, then the slot of `Engine::view`: each held for one change. A compaction
+//!    holds the slot until it is done, so that no read begins meanwhile.
+//! 9. `MemSegment::analysing`: held while the leads of a segment are read and analyzed.
+//! 10. The locks of files and of the bitmap cache: held for one access.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -58,7 +58,7 @@ macro_rules! reads {
         /// Only store errors, see [`get`](Self::get).
         pub fn get_trashed(&self, id: LeadId) -> Result<Option<TrashedLead>> {
             let now = self.now()?;
-            self.read(|state| query::get_trashed(state, id, now))
+            self.read(|state| trash::get_trashed(state, id, now))
         }
 
         /// Returns a page of the trash, without expired leads.

@@ -7,7 +7,7 @@ mod credentials;
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::clock::{self, Clock};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Vers
 use crate::query;
 use crate::row::{Row, RowSet};
 use crate::schema::{self, Catalogue, LeadChange, StoreState};
-use crate::storage::{ChangeKind, StoredLead, TrashStamp, WriteTxn};
+use crate::storage::{ChangeKind, StoredLead, WriteTxn};
 use crate::trash;
 
 #[cfg(feature = "http")]
@@ -250,14 +250,7 @@ impl<'a> Transaction<'a> {
         let now = self.rules.now();
         let (row, before) = self.live(id, now)?;
         check_version(&before.lead, expected)?;
-        let retention = TimeDelta::from_std(self.rules.trash_retention).unwrap_or(TimeDelta::MAX);
-        let expires_at = now
-            .checked_add_signed(retention)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let stamp = TrashStamp {
-            deleted_at: now,
-            expires_at: clock::microseconds(expires_at),
-        };
+        let stamp = trash::stamp(now, self.rules.trash_retention);
         let mut after = StoredLead {
             trash: Some(stamp),
             ..before.clone()
@@ -307,7 +300,7 @@ impl<'a> Transaction<'a> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Ok((row, stored)),
-            Some(stamp) if stamp.is_expired(now) => Err(Error::not_found(id)),
+            Some(stamp) if trash::is_expired(stamp, now) => Err(Error::not_found(id)),
             Some(stamp) => Err(Error::in_trash(id, stamp.expires_at)),
         }
     }
@@ -317,7 +310,7 @@ impl<'a> Transaction<'a> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Err(Error::not_in_trash(id)),
-            Some(stamp) if stamp.is_expired(self.rules.now()) => Err(Error::not_found(id)),
+            Some(stamp) if trash::is_expired(stamp, self.rules.now()) => Err(Error::not_found(id)),
             Some(_) => Ok((row, stored)),
         }
     }
@@ -414,7 +407,10 @@ fn expired_or(
     now: DateTime<Utc>,
     taken: impl FnOnce() -> Error,
 ) -> Result<StoredLead> {
-    if stored.trash.is_some_and(|stamp| stamp.is_expired(now)) {
+    if stored
+        .trash
+        .is_some_and(|stamp| trash::is_expired(stamp, now))
+    {
         Ok(stored)
     } else {
         Err(taken())

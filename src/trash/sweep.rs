@@ -1,4 +1,7 @@
-//! Finds the leads that the sweep purges, and decides when it may run.
+//! The sweep, which purges expired leads: how often it runs, how much it takes at once, and which
+//! leads it finds. `ClockGuard` pauses it while the clock is distrusted.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -8,6 +11,12 @@ use crate::schema::StoreState;
 use crate::schema::keys;
 use crate::storage::Visit;
 use crate::storage::key;
+
+/// Interval at which the background thread looks for expired leads.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Maximum number of expired leads that one transaction of the sweep purges.
+pub(crate) const SWEEP_BATCH: usize = 256;
 
 /// Returns up to `limit` rows that have expired from the trash at `now`, earliest expiry first.
 pub(crate) fn expired_rows(

@@ -10,6 +10,7 @@ use crate::schema::StoreState;
 use crate::schema::keys;
 use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
+use crate::trash::expiry::visible;
 
 /// A query for a page of the trash. By default it returns the first 25 leads, last deleted first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,7 +100,7 @@ pub(crate) fn list_trash(
     };
     let mut items = Vec::with_capacity(page.len());
     for row in page {
-        items.extend(state.lead_at(row)?.into_trashed(now));
+        items.extend(visible(state.lead_at(row)?, now));
     }
     Ok(Page::new(items, total, query.paging))
 }

@@ -94,7 +94,7 @@ pub(crate) struct EntryHeader {
 /// An entry: its header and its encoded record.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) entry_header: EntryHeader,
+    pub(crate) header: EntryHeader,
     record: &'a [u8],
 }
 
@@ -146,7 +146,7 @@ impl EntryHeader {
         };
         let length =
             u32::try_from(entry.len().saturating_sub(HEADER_BYTES)).map_err(|_| too_large())?;
-        let (entry_header, checked) = entry
+        let (header, checked) = entry
             .split_at_mut_checked(CHECKSUM_START)
             .ok_or_else(too_large)?;
         let numbers = [self.store, self.epoch, self.seq.0, self.synced.0]
@@ -163,7 +163,7 @@ impl EntryHeader {
             &crc32fast::hash(checked).to_le_bytes(),
         ]
         .concat();
-        entry_header
+        header
             .iter_mut()
             .zip(start)
             .for_each(|(slot, byte)| *slot = byte);
@@ -186,7 +186,7 @@ impl<'a> Entry<'a> {
             return None;
         }
         let (previous, commit_id) = (CommitId(take(&mut rest)?), CommitId(take(&mut rest)?));
-        let entry_header = EntryHeader {
+        let header = EntryHeader {
             store,
             epoch,
             seq,
@@ -195,7 +195,7 @@ impl<'a> Entry<'a> {
             commit_id,
         };
         Some(Self {
-            entry_header,
+            header,
             record: rest.get(..length)?,
         })
     }
@@ -205,7 +205,7 @@ impl<'a> Entry<'a> {
         let mut bytes = [[0; HEADER_BYTES].as_slice(), self.record].concat();
         EntryHeader {
             epoch,
-            ..self.entry_header
+            ..self.header
         }
         .fill(&mut bytes)?;
         Ok(bytes)
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(bytes, expected);
         let entry = Entry::parse(&bytes, Some(0x0404_0404_0404_0404)).unwrap();
         let (previous, commit_id) = (CommitId([3; 16]), CommitId([5; 16]));
-        let entry_header = EntryHeader {
+        let header = EntryHeader {
             store: 0x0404_0404_0404_0404,
             epoch: 0x0102,
             seq: Seq(9),
@@ -282,10 +282,7 @@ mod tests {
             previous,
             commit_id,
         };
-        assert_eq!(
-            (entry.entry_header, entry.length()),
-            (entry_header, bytes.len())
-        );
+        assert_eq!((entry.header, entry.length()), (header, bytes.len()));
         assert!(Entry::parse(&bytes, Some(0)).is_none());
         assert_eq!(entry.decode().unwrap(), (meta, ops.to_vec()));
     }

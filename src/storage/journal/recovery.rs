@@ -83,7 +83,7 @@ impl Recovery {
     pub(crate) fn after(&self, state: &StoreMeta) -> Result<Recovered<'_>> {
         let tag = store_tag(state);
         let is_foreign = |bytes: &Vec<u8>| {
-            Entry::parse(bytes, None).is_some_and(|entry| entry.entry_header.store != tag)
+            Entry::parse(bytes, None).is_some_and(|entry| entry.header.store != tag)
         };
         if self.files.iter().any(is_foreign) {
             return Err(another_history());
@@ -95,20 +95,20 @@ impl Recovery {
         let mut entries: Vec<(&Entry<'_>, bool)> = Vec::new();
         entries.extend(first.entries.iter().map(|entry| (entry, false)));
         entries.extend(second.entries.iter().map(|entry| (entry, true)));
-        entries.retain(|(entry, _)| entry.entry_header.seq > state.seq);
-        entries.sort_by_key(|(entry, _)| entry.entry_header.seq);
+        entries.retain(|(entry, _)| entry.header.seq > state.seq);
+        entries.sort_by_key(|(entry, _)| entry.header.seq);
 
         let Chain { reached, unreached } = Chain::follow(entries, state)?;
         let last = reached
             .last()
-            .map_or(state.seq, |(entry, _)| entry.entry_header.seq);
+            .map_or(state.seq, |(entry, _)| entry.header.seq);
         // A later entry says what was durable when it was written. If that is beyond the chain, a
         // durable commit is missing.
         let mut later = unreached
             .into_iter()
             .chain(&first.beyond)
             .chain(&second.beyond);
-        if later.any(|entry| entry.entry_header.synced > last) {
+        if later.any(|entry| entry.header.synced > last) {
             return Err(if reached.is_empty() {
                 another_history()
             } else {
@@ -127,14 +127,10 @@ impl Recovery {
             let epoch = end.epoch.unwrap_or_default();
             recovered.ends_in_second = ends_in_second;
             recovered.resume_at = Some((epoch, end.end as u64));
-            let there: HashSet<Seq> = end
-                .entries
-                .iter()
-                .map(|entry| entry.entry_header.seq)
-                .collect();
+            let there: HashSet<Seq> = end.entries.iter().map(|entry| entry.header.seq).collect();
             let others = reached
                 .iter()
-                .filter(|(entry, _)| !there.contains(&entry.entry_header.seq));
+                .filter(|(entry, _)| !there.contains(&entry.header.seq));
             recovered.carried = others
                 .map(|(entry, _)| entry.encode_for(epoch))
                 .collect::<Result<_>>()?;
@@ -177,7 +173,7 @@ impl<'e, 'b> Chain<'e, 'b> {
             unreached: Vec::new(),
         };
         for (entry, in_second) in entries {
-            let header = &entry.entry_header;
+            let header = &entry.header;
             // An entry that was carried over is in both files.
             if header.seq <= last {
                 continue;
@@ -219,7 +215,7 @@ impl<'a> FileContent<'a> {
             .get(content.end..)
             .and_then(|rest| Entry::parse(rest, Some(tag)))
         {
-            if *content.epoch.get_or_insert(entry.entry_header.epoch) != entry.entry_header.epoch {
+            if *content.epoch.get_or_insert(entry.header.epoch) != entry.header.epoch {
                 break;
             }
             content.end += entry.length();

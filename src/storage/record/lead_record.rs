@@ -9,8 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::error::{Error, Result};
 use crate::lead::{
-    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, TrashedLead, Version, Violation,
-    ViolationCode,
+    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, Version, Violation, ViolationCode,
 };
 use crate::storage::record::codec::{self, RecordKind};
 
@@ -30,29 +29,10 @@ pub(crate) struct TrashStamp {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
-impl TrashStamp {
-    pub(crate) fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.expires_at <= now
-    }
-}
-
 impl StoredLead {
     /// Returns an error if the lead exceeds the size limit.
     pub(crate) fn check_size(&self) -> Result<()> {
         encode(self).map(drop)
-    }
-
-    /// Returns the trashed lead, or `None` if it is live or has expired at `now`.
-    pub(crate) fn into_trashed(self, now: DateTime<Utc>) -> Option<TrashedLead> {
-        let TrashStamp {
-            deleted_at,
-            expires_at,
-        } = self.trash.filter(|stamp| !stamp.is_expired(now))?;
-        Some(TrashedLead {
-            lead: self.lead,
-            deleted_at,
-            expires_at,
-        })
     }
 }
 
