@@ -40,6 +40,7 @@ pub(crate) use file::real::create_private_directory;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;
 pub(crate) use index_entries::IndexEntries;
+pub(crate) use journal::JournalSyncer;
 pub(crate) use record::change_log::{ChangeKind, LoggedChange};
 #[cfg(feature = "http")]
 pub(crate) use record::credential::StoredCredential;

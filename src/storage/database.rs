@@ -22,7 +22,7 @@ use crate::storage::database::disk_snapshot::DiskSnapshot;
 use crate::storage::database::write_txn::{CommitTarget, PreparedCommit, TxnBase};
 use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
-use crate::storage::journal::Journal;
+use crate::storage::journal::{Journal, JournalSyncer};
 use crate::storage::record::meta::{Seq, StoreMeta};
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
@@ -156,6 +156,15 @@ impl Database {
         match &mut self.files {
             OpenFiles::Writable(writable) => writable.journal.sync(),
             OpenFiles::ReadOnly(_) => Ok(()),
+        }
+    }
+
+    /// Returns a handle that makes every commit so far durable without a lock on the database, or
+    /// `None` for a store that is only read.
+    pub(crate) fn journal_syncer(&self) -> Option<JournalSyncer> {
+        match &self.files {
+            OpenFiles::Writable(writable) => Some(writable.journal.syncer()),
+            OpenFiles::ReadOnly(_) => None,
         }
     }
 

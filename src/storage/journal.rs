@@ -12,6 +12,9 @@
 mod entry;
 mod recovery;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
 use redb::StorageBackend;
 
 pub(crate) use entry::RedoOp;
@@ -39,11 +42,34 @@ pub(crate) struct Journal {
     last: Seq,
     /// Latched by the first I/O error: after a failed fsync the kernel may drop dirty pages, so a
     /// retried fsync can succeed without having written them.
-    failed: bool,
+    failed: Arc<AtomicBool>,
+}
+
+/// Syncs a journal without a lock, so that whoever needs durable commits does not wait for writers.
+pub(crate) struct JournalSyncer {
+    /// Weak, so that the files are closed with the journal.
+    files: [Weak<dyn StorageBackend>; 2],
+    failed: Arc<AtomicBool>,
+}
+
+impl JournalSyncer {
+    /// Makes every entry that was appended before this call survive a power cut. After an error the
+    /// journal takes no more entries.
+    pub(crate) fn sync(&self) -> Result<()> {
+        for file in &self.files {
+            let file = file.upgrade().ok_or_else(Error::closed)?;
+            check(&self.failed)?;
+            file.sync_data().map_err(|error| {
+                self.failed.store(true, Ordering::Release);
+                failure("syncing", error)
+            })?;
+        }
+        Ok(())
+    }
 }
 
 struct JournalFile {
-    backend: Box<dyn StorageBackend>,
+    backend: Arc<dyn StorageBackend>,
     length: u64,
     /// True if the file has writes that the next sync must flush. Invalidating its first entry does
     /// not count.
@@ -71,7 +97,7 @@ impl Journal {
             end,
             synced: state.seq,
             last: state.seq,
-            failed: false,
+            failed: Arc::default(),
         };
         recovered
             .carried
@@ -126,15 +152,17 @@ impl Journal {
         self.active.sync()
     }
 
+    /// Returns a handle that syncs the journal from another thread.
+    pub(crate) fn syncer(&self) -> JournalSyncer {
+        JournalSyncer {
+            files: [&self.active, &self.inactive].map(|file| Arc::downgrade(&file.backend)),
+            failed: Arc::clone(&self.failed),
+        }
+    }
+
     /// Returns an error if the journal has failed.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.failed {
-            return Err(Error::new(
-                ErrorKind::Io,
-                "the journal failed earlier; call reopen()",
-            ));
-        }
-        Ok(())
+        check(&self.failed)
     }
 
     /// Returns the size in bytes of the entries in the active file.
@@ -195,7 +223,7 @@ impl Journal {
     ) -> Result<()> {
         self.check()?;
         work(self).map_err(|error| {
-            self.failed = true;
+            self.failed.store(true, Ordering::Release);
             // Commits that were acknowledged without a sync can still be made durable, unless the
             // failed operation was itself a sync.
             let _ = self.sync_files();
@@ -208,7 +236,7 @@ impl JournalFile {
     fn new(backend: Box<dyn StorageBackend>) -> Result<Self> {
         let length = backend.len().map_err(|error| failure("opening", error))?;
         Ok(Self {
-            backend,
+            backend: Arc::from(backend),
             length,
             dirty: false,
         })
@@ -253,6 +281,16 @@ impl JournalFile {
             Ok(())
         }
     }
+}
+
+fn check(failed: &AtomicBool) -> Result<()> {
+    if failed.load(Ordering::Acquire) {
+        return Err(Error::new(
+            ErrorKind::Io,
+            "the journal failed earlier; call reopen()",
+        ));
+    }
+    Ok(())
 }
 
 fn random_epoch() -> u64 {

@@ -44,7 +44,7 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) wait_for_search: bool,
     /// The store's files, as long as they are open.
-    pub(crate) file: Arc<Mutex<Option<Database>>>,
+    pub(crate) file: Mutex<Option<Database>>,
     /// Held while a checkpoint is made.
     pub(crate) checkpointing: Mutex<()>,
     /// Set while writers have to wait for a checkpoint.

@@ -9,7 +9,7 @@ use crate::clock::ClockGuard;
 use crate::error::{Error, Result};
 use crate::schema::{self, CommittedState};
 use crate::search::{IndexLocation, IndexStorage, IndexSync};
-use crate::storage::{Database, JournalSync, Location, OpenMode};
+use crate::storage::{Database, JournalSync, JournalSyncer, Location, OpenMode};
 use crate::store::background::{BackgroundTasks, BackgroundThread};
 use crate::store::commit_group::CommitQueue;
 use crate::store::engine::Engine;
@@ -56,9 +56,10 @@ impl OpenStore {
             read,
             Arc::clone(&rules.catalogue),
         )));
-        let file = Arc::new(Mutex::new(Some(database)));
-        let index_sync = open_index(options, location, &view, &file)?;
         let syncs_later = !options.read_only && options.durability != Durability::EveryCommit;
+        // With `JournalSync::Now` a published commit is durable already.
+        let syncer = database.journal_syncer().filter(|_| syncs_later);
+        let index_sync = open_index(options, location, &view, syncer)?;
         let engine = Arc::new(Engine {
             rules,
             journal_sync: if syncs_later {
@@ -68,7 +69,7 @@ impl OpenStore {
             },
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
-            file,
+            file: Mutex::new(Some(database)),
             checkpointing: Mutex::default(),
             backpressure: AtomicBool::new(false),
             wakeup: Arc::default(),
@@ -126,7 +127,7 @@ fn open_index(
     options: &OpenOptions,
     location: &Location,
     view: &Arc<PublishedView>,
-    file: &Arc<Mutex<Option<Database>>>,
+    syncer: Option<JournalSyncer>,
 ) -> Result<IndexSync> {
     let storage = match location {
         Location::Directory(path) => Some(IndexLocation::Directory(path.join("search"))),
@@ -140,8 +141,9 @@ fn open_index(
         None => IndexStorage::Memory,
     };
     let view = Arc::clone(view);
-    let file = Arc::clone(file);
-    let make_durable = move || lock(&file).as_mut().ok_or_else(Error::closed)?.sync();
+    // Without a lock on the file, so that a search that waits for the index never waits for a
+    // transaction.
+    let make_durable = move || syncer.as_ref().map_or(Ok(()), JournalSyncer::sync);
     let on_rebuild = options.on_search_rebuild.clone();
     match (options.search, options.threads) {
         (true, true) => IndexSync::start(storage, view, make_durable, on_rebuild),

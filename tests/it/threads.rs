@@ -1,10 +1,13 @@
 //! Concurrent use of one store handle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use leadstore::rust_decimal::Decimal;
-use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery};
+use leadstore::{
+    Durability, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery,
+};
 
 use crate::support::{self, TestStore};
 
@@ -328,4 +331,43 @@ fn panic_of_the_leader_fails_its_whole_commit_group() {
     }
     assert_eq!(store.count(&Filter::new()).unwrap(), 0);
     store.create(NewLead::new("after")).unwrap();
+}
+
+/// The index sync must not need the writers' lock: neither with synced commits nor with commits that
+/// are synced later.
+#[test]
+fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
+    for durability in [
+        Durability::EveryCommit,
+        Durability::Within(Duration::from_secs(3_600)),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LeadStore::options().durability(durability);
+        let store = &options.open(directory.path().join("leads")).unwrap();
+        std::thread::scope(|scope| {
+            let (begun, begins) = mpsc::channel();
+            let load = scope.spawn(move || {
+                store.transaction(|transaction| {
+                    begun.send(()).unwrap();
+                    // More leads than a search analyses itself.
+                    for _ in 0..20_500 {
+                        transaction.create(NewLead::new("Jane"))?;
+                    }
+                    Ok(())
+                })
+            });
+            begins.recv().unwrap();
+            // Begins as soon as the leads are published, and holds the file until the search is done.
+            let found = store.transaction(|_| {
+                let (found, finds) = mpsc::channel();
+                scope.spawn(move || found.send(store.search(&SearchQuery::new("jane"))));
+                Ok(finds.recv_timeout(Duration::from_secs(60)))
+            });
+            let found = found
+                .unwrap()
+                .expect("the search waits for the transaction");
+            assert_eq!(found.unwrap().total, 20_500);
+            load.join().unwrap().unwrap();
+        });
+    }
 }
