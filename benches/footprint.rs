@@ -1,6 +1,6 @@
-//! Memory and disk footprint of a process that holds a store: `cargo bench --bench footprint`. It
-//! fills a store, then starts itself again on it, so that the memory used for filling is not
-//! counted. Linux only, because it reads `/proc`.
+//! Memory and disk footprint of a process that holds a store: `cargo bench --bench footprint`. The
+//! bench fills a store and then opens it in a second process, so that the memory used for filling
+//! is not counted. Linux only, because it reads `/proc`.
 
 mod generated;
 

@@ -1,5 +1,5 @@
-//! Growth of list costs with the size of the store: the same calls, alternately on a store and on
-//! one with ten times as many leads.
+//! Growth of the cost of reads with the size of the store: the same calls are timed alternately on
+//! a store and on one with ten times as many leads.
 //!
 //! `LEADSTORE_BENCH_LEADS=1000000 cargo bench --features unstable-testing --bench growth`
 //!
@@ -82,7 +82,8 @@ fn main() {
 struct Filled {
     store: LeadStore,
     pages_of_three: u64,
-    /// Creation times of the third sixth of the leads.
+    /// Range of creation times that contains a sixth of the leads: those after the first third and
+    /// before the middle.
     sixth: std::ops::Range<leadstore::chrono::DateTime<leadstore::chrono::Utc>>,
     /// Ids of a random sample of the leads.
     ids: Vec<LeadId>,

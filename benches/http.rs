@@ -48,8 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "`GET /v1/leads/{id}`, at random",
         |id| drop(black_box(store.get(*id))),
         || {
-            // A different lead for each, so that neither benefits from what the other has loaded
-            // into the CPU cache.
+            // The call and the request get different leads, so that neither benefits from what the
+            // other has loaded into the CPU cache.
             (pick(), request("GET", &format!("/v1/leads/{}", pick()), ""))
         },
     );

@@ -1,9 +1,8 @@
 //! Text analysis: folds text, and splits it into words or digits with their byte ranges in the
 //! original.
 //!
-//! The search index, the leads that it does not contain yet, queries and sort keys share this
-//! analyzer, so both sides of every comparison are treated alike. It depends neither on leads nor
-//! on an index.
+//! The search index, its memory segments, queries and index keys share this analyzer, so both sides
+//! of every comparison are treated alike. It depends neither on leads nor on an index.
 
 mod digits;
 mod fold;
@@ -14,11 +13,13 @@ pub(crate) use fold::fold;
 pub(crate) use words::{Word, words};
 
 /// Returns a fingerprint of the rules that split text into words. An index built with other rules
-/// is rebuilt. The standard library's version of Unicode defines which characters are letters.
+/// is rebuilt. The fingerprint includes the standard library's version of Unicode, which defines
+/// which characters are letters.
 ///
-/// Folding is not part of the fingerprint and must never change: sort keys and filters on disk are
-/// derived from it, so another folding requires a new file format. The crates that contain its
-/// tables are therefore pinned, and a test below checks its results.
+/// Folding is not part of the fingerprint and must never change: the store file contains index keys
+/// and bitmap keys made from folded text, so another folding requires a new file format. The crates
+/// that contain the folding tables are therefore pinned, and a test below checks the results of
+/// folding.
 pub(crate) fn fingerprint() -> u64 {
     const RULES: u64 = 1;
     let (major, minor, update) = char::UNICODE_VERSION;
@@ -33,8 +34,7 @@ mod tests {
     fn folding_of_every_character_is_stable() {
         let mut hasher = crc32fast::Hasher::new();
         for c in '\0'..=char::MAX {
-            // Appended to a base letter of each kind, because the treatment of a mark depends on
-            // the letter before it.
+            // Appended to a letter whose marks are dropped and to one whose marks are kept.
             for base in ["a", "क"] {
                 hasher.update(fold(&format!("{base}{c}")).as_bytes());
             }

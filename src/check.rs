@@ -19,7 +19,7 @@ pub struct Report {
     pub problem_count: u64,
     /// The problems that a repair found and fixed.
     pub repaired: Vec<Problem>,
-    /// True if data is unreadable that cannot be rebuilt.
+    /// True if data that cannot be rebuilt is unreadable.
     pub(crate) has_data_loss: bool,
 }
 
@@ -46,7 +46,7 @@ pub enum Component {
     Leads,
     /// The indexes of ids and external ids.
     Ids,
-    /// The sort keys, which order lists and the trash.
+    /// The sort indexes, by which lists and the trash are ordered.
     SortKeys,
     /// The bitmaps that lists are filtered and counted with.
     Bitmaps,

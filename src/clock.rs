@@ -37,7 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Maximum lag of the clock behind the newest lead for which the time of that lead is used instead.
+/// If the clock lags behind the newest lead by at most this, the time of that lead is used instead.
 const SLACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Truncates `now` to microseconds.
@@ -55,8 +55,8 @@ pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
     })
 }
 
-/// Returns `now`, or the time of the newest lead if the clock is only slightly behind it. Otherwise
-/// a clock that is being slewed would make the order of `created_at` differ from creation order.
+/// Returns `now`, or the time of the newest lead if the clock is only slightly behind it. This
+/// keeps `created_at` in creation order when a clock is corrected by a small step back.
 pub(crate) fn held(now: DateTime<Utc>, newest: DateTime<Utc>) -> DateTime<Utc> {
     if now < newest && newest - now <= SLACK {
         newest

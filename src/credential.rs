@@ -1,5 +1,5 @@
-//! Who may use the store over HTTP: API keys and access tokens, what they allow, and how a token
-//! proves to be one. Knows neither HTTP nor the store.
+//! Credentials for access to the store over HTTP: API keys and access tokens, what they allow, and
+//! how a token is verified. This module depends neither on HTTP nor on the store.
 
 mod id;
 mod new_credential;
@@ -22,45 +22,45 @@ pub(crate) use token::{Token, TokenHash};
 
 use crate::lead::{rfc3339, serialize_rfc3339};
 
-/// Which kind of token a credential has.
+/// The kind of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CredentialKind {
-    /// An API key, `sk_live_…`, which is good until it is revoked.
+    /// An API key, `sk_live_…`, which is valid until it is revoked.
     ApiKey,
     /// An OAuth access token, `at_live_…`, which expires.
     AccessToken,
 }
 
-/// What the store knows of an API key or access token. Its secret is not among it.
+/// An API key or access token as the store keeps it, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Credential {
-    /// Its identity. The token begins with it, after its prefix, so that a token can be told by its
-    /// first characters.
+    /// The id. It follows the prefix of the token, so the beginning of a token tells which
+    /// credential it belongs to.
     pub id: CredentialId,
-    /// Which kind of token it has.
+    /// The kind: API key or access token.
     pub kind: CredentialKind,
-    /// What people call it.
+    /// The display name.
     pub label: String,
-    /// What it allows.
+    /// The scopes that the credential grants.
     pub scopes: BTreeSet<Scope>,
-    /// The owner whose leads it is bound to; without one it sees all leads.
+    /// The owner to whose leads the credential is restricted, or `None` if it can access all leads.
     pub owner_id: Option<String>,
-    /// When it was issued.
+    /// The time at which the credential was issued.
     #[serde(serialize_with = "serialize_rfc3339")]
     pub created_at: DateTime<Utc>,
-    /// From when on it is refused, if it expires.
+    /// The time from which the token is rejected, if it expires.
     #[serde(serialize_with = "serialize_optional_time")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was revoked, if it was.
+    /// The time at which the credential was revoked, if it was.
     #[serde(serialize_with = "serialize_optional_time")]
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
 impl Credential {
-    /// Whether its token is accepted at `now`.
+    /// Returns true if the token of the credential is accepted at `now`.
     pub fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
     }
@@ -70,10 +70,10 @@ impl Credential {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IssuedCredential {
-    /// What the store knows of it.
+    /// The credential as the store keeps it.
     pub credential: Credential,
-    /// The bearer token. The store keeps a hash only: this is the one time that it is shown.
-    /// `Debug` leaves it out.
+    /// The bearer token. The store keeps only its hash, so the token cannot be obtained again.
+    /// `Debug` output omits it.
     pub token: String,
 }
 

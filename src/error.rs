@@ -34,17 +34,18 @@ pub enum ErrorKind {
     AlreadyOpen,
     /// The store was opened read-only.
     ReadOnly,
-    /// The store was written to from inside its own transaction. Write through the transaction
-    /// instead.
+    /// The call was made on the store from inside a transaction and would wait for that transaction
+    /// to end. Use the transaction instead.
     Nested,
     /// The closure of the transaction returned an error of its own, see [`Error::abort`].
     Aborted,
-    /// The operation needs exclusive access to something that is in use, such as a compaction while
-    /// a snapshot is open.
+    /// The operation needs exclusive access to something that is in use, for example a compaction
+    /// while a snapshot is held.
     Busy,
-    /// The store cannot answer yet, such as a search while the index is being rebuilt. Retry later.
+    /// The store cannot answer yet, for example a search while the index is being rebuilt. Retry
+    /// later.
     Unavailable,
-    /// The store's file is corrupted.
+    /// A file of the store is corrupted.
     Corrupted,
     /// The store was written in a format that this version does not support.
     UnsupportedFormat,

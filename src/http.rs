@@ -2,9 +2,9 @@
 //! offline and for servers (feature `http`). Opens no socket and needs no async runtime.
 //!
 //! `route` is the table of paths and methods. `operations`, `trash_operations` and
-//! `search_operation` have one function each, which parses the request (`params`, `list_params`,
-//! `json`, `lead_body`), calls the store and builds the response (`response`, `links`) or returns
-//! an `ApiError`.
+//! `search_operation` contain one function per operation, which parses the request (`params`,
+//! `list_params`, `json`, `lead_body`), calls the store and builds the response (`response`,
+//! `links`) or returns an `ApiError`.
 #![doc = include_str!("http/recipes.md")]
 
 mod api_error;
@@ -43,7 +43,7 @@ pub use crate::store::{Credentials, TransactionCredentials};
 
 pub use ::http;
 
-/// A larger body is rejected.
+/// Maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// The Leads API of a store: [`handle`](Self::handle) returns the response to a request.
@@ -105,8 +105,9 @@ impl LeadsApi {
         self
     }
 
-    /// Handles a request. Only the path and query of its URI are used; a server that mounts the API
-    /// under a prefix strips that first. Blocks while the store does.
+    /// Handles a request and returns the response. Only the path and query of its URI are used; a
+    /// server that mounts the API under a prefix must strip the prefix first. Blocks until the
+    /// store has answered.
     pub fn handle<B: AsRef<[u8]>>(&self, request: Request<B>) -> Response<Vec<u8>> {
         let (head, body) = request.into_parts();
         let mut response = self
@@ -138,7 +139,7 @@ impl LeadsApi {
         if body.len() > MAX_BODY_BYTES {
             return Err(ApiError::new(
                 ApiErrorCode::TooLarge,
-                format!("the body has more than {MAX_BODY_BYTES} bytes"),
+                format!("the body is larger than {MAX_BODY_BYTES} bytes"),
             ));
         }
         operation.body.check(&head.headers)?;

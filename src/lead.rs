@@ -94,7 +94,7 @@ pub struct Lead {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct TrashedLead {
-    /// The lead at the time of its deletion. Its version includes the deletion.
+    /// The lead at the time of its deletion. Its `version` already counts the deletion.
     #[serde(flatten)]
     pub lead: Lead,
     /// The time of the deletion.
@@ -151,7 +151,7 @@ impl Lead {
 }
 
 impl TrashedLead {
-    /// Creates a lead in the trash in memory, like [`Lead::new`].
+    /// Creates a trashed lead in memory. Like [`Lead::new`], it checks nothing.
     pub fn new(lead: Lead, deleted_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> Self {
         Self {
             lead,

@@ -1,6 +1,6 @@
 //! An embedded store for sales leads: a library that does in-process what a CRM's Leads API does
-//! over HTTP. List, get, create, update, delete to a trash, restore, search. No server, no async
-//! runtime, no network.
+//! over HTTP. It lists, gets, creates, updates, deletes and searches leads, and restores deleted
+//! ones from a trash. No server, no async runtime, no network.
 //!
 //! ```
 //! use leadstore::{Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery};
@@ -32,9 +32,10 @@
 //! - **Consistent reads.** Every read sees a single state of the store. A [`Snapshot`] holds one
 //!   for as long as it lives. Readers and writers do not wait for each other, except during
 //!   [`compact`](LeadStore::compact), which blocks both. A writer that is too far ahead of the
-//!   search index or of the last checkpoint waits for it to catch up.
-//! - **Up-to-date search.** A search sees every write that returned before it started, and nothing
-//!   else.
+//!   search index or of the last checkpoint waits until the index has caught up or the next
+//!   checkpoint is written.
+//! - **Up-to-date search.** A search sees every write that returned before the search started.
+//!   Like every read, it sees a single state of the store.
 //! - **Exact totals** at any depth. A page past the end is empty.
 //! - **A trash** from which a lead can be restored as it was, until it expires.
 //! - **No silent errors.** Invalid input is rejected with all of its violations, and nothing is
@@ -70,7 +71,7 @@
 //! | event | outcome |
 //! |---|---|
 //! | the power is cut, the process is killed | at the next open every write that returned is there, and the one in flight is there completely or not at all; with [`Durability::Within`] a power cut may lose the newest writes |
-//! | the disk is full, or a read, write or sync fails | the call returns [`Io`](ErrorKind::Io), and so do all later calls until [`LeadStore::reopen`], after which every acknowledged write is there; [`Error::outcome_unknown`] reports that the failed write may be there, too |
+//! | the disk is full, or a read, write or sync fails | the call returns [`Io`](ErrorKind::Io), and so do all later calls until [`LeadStore::reopen`], after which every acknowledged write is there; [`Error::outcome_unknown`] reports whether the failed write may be there as well |
 //! | the search index cannot be written or is corrupted | searches return [`Unavailable`](ErrorKind::Unavailable) until it is rebuilt, which is retried automatically; everything else works |
 //! | the clock jumps | timestamps are what the clock reports; the trash is not swept while the clock is in doubt |
 //! | a transaction's closure fails or panics | the transaction is rolled back, and the store continues to work |

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How far a long operation is: `done` of `total` units. The operation says what a unit is.
+/// The progress of a long operation: `done` of `total` units. What a unit is depends on the
+/// operation.
 ///
 /// The total can be an upper bound; `done` may end below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Units that are done.
+    /// The number of units that are done.
     pub done: u64,
-    /// Units there are in all.
+    /// The number of units in total.
     pub total: u64,
 }
 

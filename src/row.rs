@@ -71,8 +71,8 @@ impl RowSet {
         if first.0 <= least && reaches_end {
             return self.clone();
         }
-        // The range ends at the last row of the set, because every 65,536 rows of a range take
-        // memory.
+        // A range that reaches past the last row of the set ends there, because a range bitmap
+        // takes memory for every 65,536 rows.
         let mut range = RoaringBitmap::new();
         match end.filter(|_| !reaches_end) {
             Some(end) => range.insert_range(first.0..end.0),
@@ -298,8 +298,8 @@ mod tests {
     }
 
     proptest! {
-        /// A few rows spread over several chunks, so that the bounds of the range often hit one of
-        /// them.
+        /// Spreads a few rows over several chunks, so that the bounds of the range often fall on a
+        /// row of the set.
         #[test]
         fn between_returns_exactly_the_rows_in_the_range(
             rows in proptest::collection::btree_set((0_u32..40).prop_map(|n| n * 8_192), 0..40),

@@ -1,10 +1,10 @@
 //! What the bytes in the store mean: the fields of a lead, their keys, and everything that is
 //! derived from a lead.
 //!
-//! `field` lists the fields, and `catalogue` is that list as a value of the store's state. `derive`
-//! turns a lead into its entries, `apply` is the one write path, and `verify` compares the entries
-//! with the leads. `migrate` opens stores that older versions wrote. `store_state` is a state to be
-//! read by fields; `keys` writes and reads the keys.
+//! `field` lists the fields, and `catalogue` holds that list as part of the store's state. `derive`
+//! turns a lead into its index entries, `apply` is the one write path, and `verify` compares the
+//! entries with the leads. `migrate` opens stores that older versions wrote. `store_state` reads a
+//! state by field, and `keys` encodes and decodes the keys.
 
 mod apply;
 mod catalogue;

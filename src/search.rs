@@ -1,21 +1,24 @@
 //! Search, the only module that depends on tantivy. Matching reads posting lists, both from the
-//! index and from the leads that are not indexed yet, and returns sets of rows. Filters, sorting
-//! and pages belong to listing.
+//! index and from the leads that are not indexed yet, and returns ranked rows. Filters and pages
+//! are those of `query`.
 //!
-//! - `query_text` parses the query, with `typos` for typo tolerance and `phone` for phone numbers.
-//!   `field` and `lead_words` define the searched fields and the terms of a lead.
-//! - `matcher` finds and ranks rows. It uses the same code for `segment` (the index) and `recent`
-//!   (the leads that are not indexed yet), both of which implement `postings`. `terms` looks up the
-//!   words of a query, `collect` and `phrase` find documents and adjacent words, `candidates` joins
-//!   them, `rank` defines the order of hits and `results` holds the rows that matched.
-//! - Every search reads one `StoreView`, a published state of the store (see `store/view`).
-//!   `index/sync` is the thread that keeps the index up to date with the store, scheduled by
-//!   `index/schedule`. Its `indexer` writes the `index_files`, which are stored at a `location`.
-//! - `schema` converts a lead to a document of the index, made of `index_term`s that `pretokenized`
-//!   passes to tantivy. `payload` records what an index was built from, and `checksummed_directory`
-//!   detects corrupted index files.
-//! - `hit` reports the positions in a lead at which the query matches. `check` compares the index
-//!   with the leads.
+//! - `query/search_query` is what a caller asks for. `query_text` parses its text, and `fuzzy`
+//!   tolerates typos.
+//! - `terms/field` defines the searchable fields, and `lead_terms` the terms of a lead;
+//!   `index_term` encodes terms, and `phone` does so for phone numbers. `document` makes a document
+//!   of the index from the terms, which `pretokenized` passes to tantivy.
+//! - `matching/matcher` finds and ranks rows. It uses the same code for `segment` (the index) and
+//!   `recent` (the leads that are not indexed yet), both of which implement `postings`.
+//!   `term_lookup` looks up the words of a query, `collect` and `phrase` find documents and
+//!   adjacent words, `candidates` joins them, `rank` defines the order of hits and `results` holds
+//!   the rows that matched.
+//! - `index/sync` is the thread that keeps the index up to date with the store, scheduled by
+//!   `schedule`. Its `writer` writes the index `files`, which are stored at a `location`. `payload`
+//!   records what an index was built from, `checksummed_directory` detects corrupted index files,
+//!   and `verify` compares the index with the leads.
+//! - `search_view` is the part of the published view (see `store/view`) that a search reads.
+//!   `execute` answers a search, and `hit` reports the positions in a lead at which the query
+//!   matches.
 
 mod execute;
 mod hit;

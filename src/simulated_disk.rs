@@ -1,11 +1,11 @@
-//! An in-memory disk that loses data as real disks do. It only has files, names and syncs.
+//! An in-memory disk that loses data as real disks do. It models only files, their names and syncs.
 //! `storage` and `search` each adapt it to their own file interfaces.
 //!
 //! Written data can be read at once, as through the kernel's page cache, but it is certain to
 //! survive a power cut only after a sync: the contents of a file after a sync of the file, its name
-//! after a sync of its directory. The power cut keeps any part of the rest. Each write is kept,
-//! lost or torn at sectors of 512 bytes, independently of earlier and later writes to this or other
-//! files. Each change of a name or a length is kept or lost.
+//! after a sync of its directory. Of everything else a power cut keeps an arbitrary part. Each
+//! write is kept, lost or torn at the boundaries of 512-byte sectors, independently of earlier and
+//! later writes to this or other files. Each change of a name or a length is kept or lost.
 
 mod content;
 mod file;
@@ -42,7 +42,7 @@ pub enum Fault {
     /// The process or the machine stops during this operation. The operation may be done partly,
     /// and all later ones fail.
     Stop,
-    /// This operation fails, once. A failed sync loses any part of the data that it should have
+    /// This operation fails, once. A failed sync may lose any part of the data that it should have
     /// made durable, and no later sync reports the loss, as on Linux.
     Error,
     /// Files cannot grow from this operation on, until [`SimulatedDisk::clear_fault`].
@@ -301,8 +301,8 @@ impl SimulatedDisk {
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        // A panic of another thread leaves the model in a state that an interrupted operation can
-        // leave as well.
+        // A poisoned lock is ignored: a thread that panics while holding it leaves the model as an
+        // interrupted operation could.
         lock(&self.disk)
     }
 }
@@ -339,8 +339,8 @@ impl Disk {
             return Verdict::Fails(stopped());
         }
         let (what, name, at, length) = what;
-        // The search index has random file names, which are left out. Files that contain such names
-        // have the same length in every run.
+        // The names of files in subdirectories are left out, because those of the search index are
+        // random. Files that contain such names have the same length in every run.
         let name = if name.contains('/') { "" } else { name };
         (what, name, at, length).hash(&mut self.trace);
         let number = self.operations;

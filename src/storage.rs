@@ -1,13 +1,13 @@
 //! The storage layer, and the only module that uses redb and bincode. It stores leads by row, ids,
-//! sort keys, row bitmaps, the change log and credentials, updates them all in one transaction, and
-//! knows nothing about what they are used for.
+//! index keys, row bitmaps, the change log and credentials, updates them all in one transaction,
+//! and knows nothing about what they are used for.
 //!
 //! A commit is appended to the `journal` and kept in an `overlay` on top of the tables. A
-//! `checkpoint` later writes the overlay to the tables. `table` documents every table and its
-//! bytes, `key` and `record` encode and decode them, and `tables` opens them. `directory` creates
-//! and opens the files safely, and `file` implements it on a real file system. `database` combines
-//! all of this into one store: it hands out `ReadView`s and `WriteTxn`s, which are both read
-//! through `StateRef`.
+//! `checkpoint` later writes the overlay to the tables. `tables` documents every table and its
+//! bytes, and opens the tables; `key` and `record` encode and decode keys and values. `file`
+//! creates and opens the files crash-safely, on a real file system, in memory or on a simulated
+//! disk. `database` combines all of this into one store: it hands out `ReadView`s and `WriteTxn`s,
+//! which are both read through `StateRef`.
 
 mod database;
 mod file;

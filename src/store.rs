@@ -1,9 +1,9 @@
 //! The store that callers hold: handles, snapshots, transactions, and what runs behind them.
 //!
-//! `lead_store` is the handle, `reads`, `writes` and `maintenance` its calls. `engine` is an open
-//! store: a `core` that all threads share, which `commit` writes through, `checkpointing` moves to
-//! the tables and `searching` answers from; `view` is its published state, `failure` what ends it,
-//! `background` its threads.
+//! `lead_store` has the handle, and `reads`, `writes` and `maintenance` have its calls. `engine`
+//! has the parts of an open store that all threads share. The operations on them are in `commit`,
+//! `checkpointing` and `searching`. `view` has the published state, `failure` the latch for the
+//! first failure, and `background` the threads.
 
 mod background;
 mod checkpointing;

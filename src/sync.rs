@@ -1,4 +1,4 @@
-//! Locks that survive a panic.
+//! Functions that lock and wait even if a lock is poisoned.
 
 use std::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -6,7 +6,8 @@ use std::sync::{
 use std::time::Duration;
 
 /// Locks a mutex, poisoned or not. Every mutex of this crate guards a value that is consistent
-/// between any two statements, so a panic elsewhere leaves none half changed.
+/// after every statement, so a thread that panics while it holds the lock leaves the value
+/// consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -64,8 +64,8 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the options for a store without a search index, whose searches are `Unavailable`. The
-/// comparison with it shows the cost of search.
+/// Returns the options for a store without a search index, in which searches return `Unavailable`.
+/// A comparison with a searchable store shows the cost of search.
 pub fn without_search(options: OpenOptions) -> OpenOptions {
     options.without_search()
 }
@@ -96,8 +96,8 @@ pub fn back_up_on(store: &LeadStore, disk: &SimulatedDisk) -> Result<()> {
     store.back_up_on(disk)
 }
 
-/// Runs a checkpoint, as the store's background thread does periodically: writes the commits that
-/// only the journal has to the tables.
+/// Runs a checkpoint, as the store's background thread does periodically: the commits that are only
+/// in the journal are written to the tables.
 ///
 /// # Errors
 ///
@@ -118,7 +118,8 @@ pub fn checkpoint_while(store: &LeadStore, meanwhile: impl FnMut()) -> Result<()
     store.checkpoint_while(meanwhile)
 }
 
-/// Sets the format number in the file of a closed store, or removes it.
+/// Sets the format number in the file of a closed store, or removes the number if `format` is
+/// `None`.
 ///
 /// # Errors
 ///
@@ -136,9 +137,9 @@ pub enum Corruption {
     IdAstray,
     /// Its id refers to the row before its own.
     IdOfAnother,
-    /// Its nth sort key is missing.
+    /// The nth of its index keys is missing.
     KeyMissing(usize),
-    /// An extra sort key refers to a row without a lead.
+    /// An extra index key refers to a row without a lead.
     KeyTooMany,
     /// Its row is missing in the nth of its bitmaps.
     RowMissing(usize),
@@ -148,8 +149,8 @@ pub enum Corruption {
     DealValue,
     /// Its record is gone, but everything derived from it remains.
     Lead,
-    /// Its record has a `created_at` an hour before the one in its sort keys, and an `updated_at` a
-    /// second before that.
+    /// Its record has a `created_at` an hour before the one in its index keys, and an `updated_at`
+    /// a second before that `created_at`.
     Times,
     /// The change log refers to a row without a lead.
     LogRow,
@@ -230,7 +231,7 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
     crate::storage::read_in_every_way(bytes)
 }
 
-/// Compares two texts by their sort keys, as a list sorted by name does.
+/// Compares two texts by their encoding in keys, which also orders a list sorted by name.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
         crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()
@@ -238,7 +239,7 @@ pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     key(a).cmp(&key(b))
 }
 
-/// Returns the case-folded text that sort keys and search use.
+/// Returns the folded text that index keys and search use.
 pub fn folded(text: &str) -> String {
     crate::analyzer::fold(text)
 }
@@ -249,6 +250,6 @@ pub mod layout {
 
     /// Offset of block 1, the first after the two copies of block 0.
     pub const FIRST_BLOCK: usize = layout::FIRST_BLOCK;
-    /// Length of a block with its checksum.
+    /// Length of a block in bytes, including its checksum.
     pub const BLOCK: usize = layout::BLOCK;
 }

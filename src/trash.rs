@@ -1,5 +1,5 @@
-//! The trash: when deleted leads expire, listing it, and finding what the sweep purges. Moving leads to the trash and out
-//! of it are writes, which `store` implements.
+//! The trash: when its leads expire, how it is listed, and what the sweep purges. Moving a lead
+//! into or out of the trash is a write, which `store` implements.
 
 mod expiry;
 mod sweep;

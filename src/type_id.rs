@@ -1,5 +1,5 @@
 //! Formats and parses 128-bit values as [TypeIDs](https://github.com/jetify-com/typeid): a prefix,
-//! `_`, and 26 base-32 digits. The text sorts like the bits.
+//! `_`, and 26 base-32 digits. TypeIDs with the same prefix sort in the order of their values.
 
 /// Crockford's base 32 in lower case: without i, l, o and u.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

@@ -1,8 +1,8 @@
-//! What one call may cost, whatever it is asked: memory by a counting allocator, and time where a
-//! cost would grow with the square of the input. The table in `src/reliability.md` lists the bounds.
+//! Upper bounds on the cost of one call, whatever its arguments: on the memory that it needs,
+//! measured by a counting allocator.
 //!
-//! A binary of its own, because its allocator counts the whole process, and its tests run one at a
-//! time.
+//! These tests are a binary of their own, because the allocator counts the memory of the whole
+//! process. Tests that measure run one at a time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const MIB: usize = 1 << 20;
 
-/// Lets one test at a time measure.
+/// Returns a guard that only one test holds at a time, so that tests do not measure each other's
+/// memory.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +46,7 @@ fn search_in_many_custom_fields_with_long_names_needs_little_memory() {
         lead = lead.custom_field(name(index), "alexandria");
     }
     let lead = store.create(lead).unwrap();
-    // Thirty-two words with two typos each, which is the most expensive kind.
+    // 32 words with two typos each: no other words are as expensive to look up.
     let words = ["alexxandrai"; 32].join(" ");
     let query = SearchQuery::new(words)
         .typos(TypoTolerance::Always)

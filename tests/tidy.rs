@@ -1,6 +1,6 @@
-//! House rules that the compiler does not check: who may use whom, how large a file may be, and
-//! which words the prose avoids. Each rule is a function over sources, and is shown to fail on a
-//! small wrong example.
+//! House rules that the compiler does not check: which module may use which, how large a file may
+//! be, and which words the prose avoids. Each rule is a function over sources that returns the
+//! violations; its test also shows that it detects a small wrong example.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,8 @@ use std::path::Path;
 /// A source file: its path from the root of the repository, with `/`, and its text.
 type Source = (String, String);
 
-/// The rooms of `src/`, each with the rooms that it may use. `lib.rs` may use all of them.
+/// The top-level modules of `src/`, each with the others that it may use. `lib.rs` may use all of
+/// them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("analyzer", &[]),
     ("check", &[]),
@@ -112,7 +113,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("type_id", &[]),
 ];
 
-/// The crates that only one room may name.
+/// For each of these modules, the crates that only it may name.
 const WALLS: &[(&str, &[&str])] = &[
     ("storage", &["redb", "bincode"]),
     ("search", &["tantivy"]),
@@ -202,7 +203,7 @@ fn module(path: &str) -> Vec<String> {
     stem.split('/').map(str::to_owned).collect()
 }
 
-/// Returns every `crate::…` path in a file's code, braces of imports resolved.
+/// Returns every `crate::…` path in a file's code. A braced import gives one path for each item.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (start, _) in code.match_indices("crate::") {
@@ -242,7 +243,8 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Returns for each file the files that it uses, re-exports followed.
+/// Returns the files that each file uses. A re-exported item counts as a use of the file that
+/// defines it.
 fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let files: BTreeMap<Vec<String>, &str> = sources
         .iter()
@@ -324,7 +326,7 @@ fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     sources.iter().map(uses).collect()
 }
 
-/// Files that use each other in a circle.
+/// Returns a message for each file in an import cycle.
 fn circles(sources: &[Source]) -> Vec<String> {
     let uses = uses(sources);
     let reaches = |from: &str, to: &str| {
@@ -347,7 +349,8 @@ fn circles(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// Rooms that use a room which they may not, and rooms without a line in the table.
+/// Returns a message for each use of a module that the using module may not use, and for each file
+/// whose module has no line in `ALLOWED`.
 fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, used) in uses(sources) {
@@ -355,7 +358,7 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
             continue;
         };
         let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{path}: the room {room} has no line in ALLOWED"));
+            wrong.push(format!("{path}: the module {room} has no line in ALLOWED"));
             continue;
         };
         for used in used {
@@ -371,7 +374,7 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Files that name a crate which only another room may name.
+/// Returns a message for each file that names a crate that only another module may name.
 fn broken_walls(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
@@ -400,8 +403,8 @@ fn broken_walls(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Files that are too long, functions of the library that are too long, and files that do not say
-/// what lives in them.
+/// Returns a message for each file that is too long or does not begin with a module comment, and
+/// for each function of the library that is too long.
 fn sizes(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
@@ -442,7 +445,7 @@ fn sizes(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Type names that are defined in more than one file.
+/// Returns a message for each type name that is defined in more than one file.
 fn repeated_types(sources: &[Source]) -> Vec<String> {
     let mut defined: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (path, text) in sources {
@@ -470,7 +473,7 @@ fn repeated_types(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// Lines with a phrase that the house style avoids.
+/// Returns a message for each line with a phrase that the house style avoids.
 fn banned_phrases(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
@@ -489,7 +492,8 @@ fn banned_phrases(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Modules named by a path from where they are, which would not survive a move.
+/// Returns the lines that name a module by a relative path (`super::`), which breaks when the file
+/// is moved.
 fn relative_paths(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
@@ -503,8 +507,8 @@ fn relative_paths(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Returns the names in backticks that a page gives wrongly: a file or folder that is not in `src/`,
-/// or a test, written as `module::name`, that is in no file of that module.
+/// Returns the names in backticks on a page that refer to nothing: files or folders that are not in
+/// `src/`, and tests, written as `module::name`, that are in no file of that module.
 fn unresolved_names(page: &str, sources: &[Source]) -> Vec<String> {
     let exists = |name: &str| {
         if let Some((modules, test)) = name.rsplit_once("::") {
@@ -546,10 +550,7 @@ fn assert_none(wrong: Vec<String>) {
 fn library() -> Vec<Source> {
     let mut library = sources(&["src"], ".rs");
     library.retain(|(path, _)| !path.ends_with("/tests.rs"));
-    assert!(
-        library.len() > 100,
-        "the sources are not where they are looked for"
-    );
+    assert!(library.len() > 100, "the sources were not found");
     library
 }
 

@@ -1,5 +1,5 @@
-//! Leads generated from a seed, the same on every machine: names and companies are distributed like
-//! real ones, and every e-mail address is unique.
+//! Leads generated from a seed, the same on every machine. Names and companies are combined from
+//! short lists, so they repeat; every e-mail address is unique.
 #![allow(dead_code, reason = "each bench uses a part of this module")]
 
 use std::path::Path;

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Directory of the store
     #[arg(long, global = true, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Print the response bodies of the Leads API as JSON
+    /// Print results as JSON, as in the response bodies of the Leads API
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]

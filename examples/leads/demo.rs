@@ -1,4 +1,5 @@
-//! The life of a lead, with the examples of the Leads API.
+//! The command `demo`: takes a lead through its life and prints the Leads API request for each
+//! step.
 
 use std::path::Path;
 
@@ -39,7 +40,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "Change it to qualified and 50000",
+        "Change its status to qualified and its deal value to 50000",
         &format!("PATCH /v1/leads/{}", jane.id),
     );
     output.lead(&store.update(

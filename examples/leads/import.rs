@@ -52,8 +52,8 @@ pub struct CsvFile {
 }
 
 impl CsvFile {
-    /// Reads a file and its header, so that a file without leads is rejected before a store is
-    /// created for it.
+    /// Reads a file and parses its header, so that a file without a usable header is rejected
+    /// before a store is created for it.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| malformed(&name, &error))?;
@@ -70,7 +70,7 @@ impl CsvFile {
             .any(|column| matches!(column, Column::Name | Column::FirstName | Column::LastName))
         {
             return Err(failed(
-                &"the header needs a column name, first_name or last_name, separated by commas",
+                &"the header must be separated by commas and contain name, first_name or last_name",
             ));
         }
         Ok(Self { bytes, columns })
@@ -97,7 +97,7 @@ pub fn run(store: &LeadStore, file: &CsvFile, output: Output) -> Result<bool> {
 /// Imports a file, with one transaction per batch of rows.
 pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Imported> {
     let CsvFile { bytes, columns } = file;
-    // Flexible, so that a row whose length differs from the header is reported on its own.
+    // Flexible, so that `new_lead` reports a row that has more or fewer values than the header.
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(&bytes[..]);
@@ -141,8 +141,8 @@ pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Im
     })
 }
 
-/// Counts lines. The count of the CSV reader does not include the line endings and blank lines that
-/// it has yet to skip.
+/// A line counter. The position that the CSV reader gives for a row does not yet count the line
+/// endings and blank lines before it.
 struct Lines<'a> {
     bytes: &'a [u8],
     byte: usize,
@@ -186,8 +186,8 @@ fn progress_bar(size: u64) -> ProgressBar {
 }
 
 /// Maps every column to a field. If several columns match one field, the first one is used. The
-/// others become custom fields, as do unknown titles. A custom field with a blank or repeated title
-/// is named after the number of its column.
+/// others become custom fields, as do columns with unknown titles. If the title is blank or already
+/// taken by a custom field, the name of the custom field contains the column number.
 fn columns(header: &csv::StringRecord) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (index, title) in header.iter().enumerate() {

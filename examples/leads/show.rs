@@ -120,7 +120,8 @@ impl Output {
         }
     }
 
-    /// Prints the facets of a pipeline board and the number of leads in the trash.
+    /// Prints the numbers of leads by status, source, owner and tag, and the number of leads in the
+    /// trash.
     pub fn stats(self, facets: &Facets, trash: u64) {
         if self.json {
             return print_json(&serde_json::json!({"trash": trash, "facets": facets}));

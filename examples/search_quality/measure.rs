@@ -97,8 +97,8 @@ impl std::fmt::Display for Expected {
     }
 }
 
-/// Returns the text that a person types for a contact, or `None` if this kind of text does not
-/// apply to it.
+/// A function that returns the text that a person types for a contact, or `None` if this kind of
+/// text does not apply to the contact.
 type TextFor<'a> = Box<dyn FnMut(&Contact) -> Option<String> + 'a>;
 
 /// Searches for every contact with every kind of text.

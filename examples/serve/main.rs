@@ -41,7 +41,8 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    // Expires after a day: keys that are never revoked would pile up in the store.
+    // An access token that expires after a day. API keys would pile up in the store, since nobody
+    // would revoke them.
     let expires_at = Utc::now() + TimeDelta::days(1);
     let key = store
         .credentials()
@@ -81,7 +82,7 @@ fn answer(api: &LeadsApi, mut request: tiny_http::Request) -> Result<(), Failure
     }
     let response = match translated(&mut request) {
         Ok(translated) => api.handle(translated),
-        // The `http` crate cannot represent this request.
+        // The body could not be read, or the `http` crate cannot represent the request.
         Err(error) => Response::builder()
             .status(400)
             .body(error.to_string().into_bytes())?,

@@ -1,5 +1,5 @@
-//! Sort keys compare as their texts do: by the folded form, then by the original text. No word of a
-//! text is empty.
+//! Keys that contain a text compare by its folded form, then by the text itself. No word of a text
+//! is empty.
 #![no_main]
 
 use leadstore::testing::{compare_as_keys, folded};

@@ -1,5 +1,6 @@
-//! Lists with arbitrary parameters, parsed as in the HTTP API, are either rejected, or have the
-//! totals of an iteration over all leads and pages that do not overlap.
+//! A list with arbitrary parameters, parsed as in the HTTP API, is either rejected or consistent:
+//! its total is the number of leads that an iteration returns, and two consecutive pages do not
+//! overlap.
 #![no_main]
 
 mod store;

@@ -130,8 +130,8 @@ fuzz_target!(|input: (bool, Vec<(u8, Change<'_>)>)| {
         std::fs::write(path.join(name), bytes).expect("the file should be accessible");
     }
     match answers(&path) {
-        // For a killed store any answer is accepted: a power cut also leaves a truncated journal,
-        // so the newest writes may be missing.
+        // For a killed store, any answer is accepted: a corrupted journal can look like one that a
+        // power cut truncated, so the newest writes may be missing.
         Ok(answers) if is_closed => assert_eq!(answers, original.answers, "{changes:?}"),
         Ok(_) => {}
         Err(error) => assert!(

@@ -6,7 +6,7 @@ use crate::analyzer::fold::Folder;
 /// A digit of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digit {
-    /// `0` to `9`. Full-width and superscript digits are normalized.
+    /// The digit as `0` to `9`: full-width, superscript, Arabic and Persian digits are converted.
     pub(crate) digit: char,
     /// Byte offset of the start of its character in the original text.
     pub(crate) start: usize,

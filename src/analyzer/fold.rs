@@ -28,7 +28,7 @@ pub(crate) fn fold(text: &str) -> String {
     folded.nfc().collect()
 }
 
-/// Folds character by character and remembers whether the marks after the last letter are dropped.
+/// The state of folding character by character: whether marks after the last letter are dropped.
 #[derive(Default)]
 pub(crate) struct Folder {
     drops_marks: bool,
@@ -86,8 +86,8 @@ fn drops_marks(base: char) -> bool {
         )
 }
 
-/// Returns the plain spelling of letters that have no decomposition but that users type without the
-/// stroke.
+/// Returns the plain letters that users type instead of a letter without a decomposition, such as
+/// `o` for `ø` and `ae` for `æ`.
 fn plain_spelling(c: char) -> Option<&'static str> {
     Some(match c {
         'đ' => "d",

@@ -1,5 +1,5 @@
-//! Splits text into words at every character that is neither a letter nor a digit. Scripts written
-//! without spaces between words are split into overlapping pairs of characters.
+//! Splits text into words at every character that is neither a letter nor a digit. Runs of Han and
+//! kana, which have no spaces between words, are split into overlapping pairs of characters.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
@@ -91,8 +91,8 @@ impl Splitter {
             self.end_run();
             return;
         }
-        // The long vowel mark belongs to no script. After a letter of another script it continues
-        // that letter's run.
+        // The long vowel mark belongs to no single script. It counts as kana, except in a run of
+        // another script, which it continues.
         let cjk = is_cjk(c) || (c == 'ー' && (self.run_is_cjk || self.run.is_empty()));
         if cjk != self.run_is_cjk {
             self.end_run();

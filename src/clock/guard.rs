@@ -12,9 +12,9 @@ const JUMP: TimeDelta = TimeDelta::days(1);
 /// Time for which a clock is distrusted after it has jumped ahead.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// Pauses the sweep for an hour after the wall clock has jumped ahead. Leads that expired through
-/// the jump are purged only if the clock has not been corrected by then, so a user who sets the
-/// wrong year and corrects it loses no data.
+/// The guard that pauses the sweep for an hour after the wall clock has jumped ahead. Leads that
+/// expired through the jump are purged only if the clock is not corrected within that hour, so a
+/// user who sets the wrong year and corrects it in time loses no data.
 pub(crate) struct ClockGuard {
     seen: DateTime<Utc>,
     seen_elapsed: Duration,

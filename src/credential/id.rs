@@ -55,8 +55,7 @@ impl FromStr for CredentialId {
     ///
     /// [`Invalid`](crate::error::ErrorKind::Invalid) if the text is not an id.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let message =
-            "a credential's id is cred_ and 26 characters of 0-9 and a-z without i, l, o, u";
+        let message = "must be cred_ followed by 26 characters from 0-9 and a-z except i, l, o and u, the first from 0 to 7";
         Self::parse_after(PREFIX, text).ok_or_else(|| {
             Error::invalid(vec![Violation::new(
                 "id",

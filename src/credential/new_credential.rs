@@ -33,8 +33,8 @@ pub struct NewCredential {
 }
 
 impl NewCredential {
-    /// An API key, valid until it is revoked. Its label is for display: 1 to 255 characters, no
-    /// control characters. It needs at least one scope.
+    /// Describes an API key, which is valid until it is revoked. `label` is its display name: 1 to
+    /// 255 characters without control characters. `scopes` must contain at least one scope.
     pub fn api_key(label: impl Into<String>, scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self {
             kind: CredentialKind::ApiKey,
@@ -45,8 +45,8 @@ impl NewCredential {
         }
     }
 
-    /// An OAuth access token, which is rejected from `expires_at` on. `expires_at` must be in the
-    /// future.
+    /// Describes an OAuth access token, which is rejected from `expires_at` on. `expires_at` must
+    /// be in the future.
     pub fn access_token(
         label: impl Into<String>,
         scopes: impl IntoIterator<Item = Scope>,
@@ -79,7 +79,11 @@ impl NewCredential {
             );
         }
         if self.scopes.is_empty() {
-            violations.add("scopes", ViolationCode::Required, "must be one at least");
+            violations.add(
+                "scopes",
+                ViolationCode::Required,
+                "must contain at least one scope",
+            );
         }
         // Ignoring a blank owner would give access to all leads.
         if self

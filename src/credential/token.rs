@@ -33,8 +33,8 @@ fn prefix(kind: CredentialKind) -> &'static str {
 pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl TokenHash {
-    /// The hash of no token. Tokens without a credential are compared with it, to take the same
-    /// time.
+    /// A hash that no token has. A token that belongs to no credential is compared with it, so that
+    /// its rejection takes as long as that of any other token.
     pub(crate) const NONE: Self = Self([0; 32]);
 
     fn of(token: &str) -> Self {
@@ -65,7 +65,7 @@ impl<'t> Token<'t> {
         self.claims
     }
 
-    /// Returns true if this is the token of a credential with this hash, in constant time.
+    /// Returns true if the token has this hash. The comparison takes constant time.
     pub(crate) fn matches(&self, hash: TokenHash) -> bool {
         self.text.len() <= MAX_BYTES && bool::from(TokenHash::of(self.text).0.ct_eq(&hash.0))
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::http::response;
 use crate::lead::{Violation, rfc3339};
 
-/// The `error` member of an error response, each with its status.
+/// A value of the `error` member of an error response. It determines the status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ApiErrorCode {
@@ -74,13 +74,13 @@ impl ApiError {
         }))
     }
 
-    /// An unknown path or lead. A lead that the client may not see is indistinguishable from an
-    /// unknown one.
+    /// Returns the error for an unknown path or lead. A lead that the client may not see is
+    /// indistinguishable from an unknown one.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(ApiErrorCode::NotFound, format!("there is no such {what}"))
     }
 
-    /// A request without credentials. Its challenge has no error code
+    /// Returns the error for a request without credentials. The challenge contains no error code
     /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1).
     pub(crate) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
@@ -90,7 +90,7 @@ impl ApiError {
         )
     }
 
-    /// A request whose token is unknown, expired or revoked.
+    /// Returns the error for a request whose token is unknown, expired or revoked.
     pub(crate) fn bad_credentials() -> Self {
         let challenge = "Bearer realm=\"leads\", error=\"invalid_token\", \
                          error_description=\"the token is unknown, expired or revoked\"";
@@ -101,7 +101,7 @@ impl ApiError {
         .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
-    /// A request whose credentials lack the scope.
+    /// Returns the error for a request whose credentials lack the scope.
     pub(crate) fn missing_scope(scope: Scope) -> Self {
         let challenge = match scope {
             Scope::Read => {
@@ -129,7 +129,7 @@ impl ApiError {
         .with(ALLOW, allow)
     }
 
-    /// A body of a media type that the operation does not accept.
+    /// Returns the error for a body whose media type the operation does not accept.
     pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
         Self::new(
             ApiErrorCode::UnsupportedMediaType,

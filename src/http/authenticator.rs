@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::http::api_error::ApiError;
 use crate::store::LeadStore;
 
-/// Authenticates bearer tokens. A [`LeadStore`] uses its own credentials; an application with an
-/// identity provider passes a closure or its own type to
+/// An authenticator of bearer tokens. A [`LeadStore`] uses its own credentials; an application with
+/// an identity provider passes a closure or its own type to
 /// [`LeadsApi::authenticator`](crate::http::LeadsApi::authenticator).
 ///
 /// ```
@@ -30,7 +30,8 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Of any kind if authentication fails. The client receives a server error without the message.
+    /// An error of any kind if the token cannot be checked. The client receives a server error
+    /// without the message.
     fn authenticate(&self, token: &str) -> Result<Option<Principal>>;
 }
 

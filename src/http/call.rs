@@ -41,7 +41,8 @@ impl Call<'_> {
         self.id.parse().map_err(|_| ApiError::not_found("lead"))
     }
 
-    /// Rejects all parameters, for an operation that has none.
+    /// Returns a violation for each parameter in the query string, for an operation without
+    /// parameters.
     pub(crate) fn reject_query_params(&self) -> Result<Violations, ApiError> {
         Ok(Params::of_query(self.query)?.into_violations())
     }
@@ -90,7 +91,8 @@ impl Visibility {
         }
     }
 
-    /// Returns the lead with this id in the trash, likewise.
+    /// Returns the lead with this id in the trash. Another owner's lead gives the same error as an
+    /// unknown id.
     pub(crate) fn trashed(&self, leads: &impl Leads, id: LeadId) -> Result<TrashedLead> {
         match leads.get_trashed(id)? {
             Some(trashed) if self.can_see(&trashed.lead) => Ok(trashed),

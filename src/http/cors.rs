@@ -43,7 +43,7 @@ impl Cors {
         response
     }
 
-    /// Adds the headers to a response that allow the page to read it.
+    /// Adds to a response the headers that allow the page to read it.
     pub(crate) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
         if self.origins.is_empty() {
             return;

@@ -3,8 +3,8 @@
 //! for.
 //!
 //! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys,
-//! which needs no nonce: a 16-byte tag and the encrypted cursor, in URL-safe base 64. The key is
-//! derived from the store's random id, so a cursor stays valid after a restart.
+//! which needs no nonce. Its output, a 16-byte tag and the encrypted cursor, is written in URL-safe
+//! base 64. The key is derived from the store's random id, so a cursor stays valid after a restart.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -15,8 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::Cursor;
 
-/// Encrypts and decrypts the cursors of a store, for one owner or for principals that see all
-/// leads.
+/// The cipher for the cursors of a store, for one owner or for principals that see all leads.
 pub(crate) struct CursorCipher<'o> {
     key: [u8; 32],
     owner_id: Option<&'o str>,
@@ -55,7 +54,8 @@ impl<'o> CursorCipher<'o> {
         Aes128Siv::new(&self.key.into())
     }
 
-    /// An empty owner id stands for no owner; no owner has one.
+    /// Returns the owner id, which is authenticated with the cursor. An empty id stands for
+    /// principals that see all leads: no owner has one.
     fn associated_data(&self) -> [&[u8]; 1] {
         [self.owner_id.unwrap_or_default().as_bytes()]
     }

@@ -29,7 +29,8 @@ impl EntityTag {
 /// The precondition of an `If-Match` header.
 #[derive(Debug)]
 pub(crate) enum IfMatch {
-    /// None, or that the lead exists, which is required anyway.
+    /// No condition: the header is absent, or it contains `*`, which only demands that the lead
+    /// exists.
     Any,
     /// The lead must have one of these tags.
     Tags(Vec<String>),
@@ -46,7 +47,8 @@ impl IfMatch {
         }
     }
 
-    /// Uses the strong comparison: a tag that begins with `W/` does not match.
+    /// Returns an error unless the lead meets the precondition. Uses the strong comparison: a tag
+    /// that begins with `W/` does not match.
     pub(crate) fn check(&self, lead: &Lead) -> Result<()> {
         match self {
             Self::Tags(tags) if !tags.contains(&EntityTag::of(lead).0) => {
@@ -57,8 +59,8 @@ impl IfMatch {
     }
 }
 
-/// Returns true if an `If-None-Match` contains this tag, so the client has the lead. Uses the weak
-/// comparison.
+/// Returns true if an `If-None-Match` header contains this tag or `*`, so the client already has
+/// this version of the lead. Uses the weak comparison, which ignores `W/`.
 pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0

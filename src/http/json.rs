@@ -70,11 +70,12 @@ impl<'a> Json<'a> {
             .map(|members| members.0)
     }
 
-    /// Returns the value as a text, number or boolean, or the reason why it is none of these.
+    /// Converts a string, number or boolean to the value of a custom field. Returns the reason if
+    /// that is impossible.
     pub(crate) fn custom_scalar(self) -> Result<CustomValue, (ViolationCode, &'static str)> {
         let out_of_range = (
             ViolationCode::OutOfRange,
-            "must be a whole number of 64 bits, or one that a double can hold",
+            "must be a 64-bit integer, or a decimal number within the range of a double",
         );
         match self.kind() {
             Kind::Bool => Ok(CustomValue::Bool(self.0.get() == "true")),
@@ -87,13 +88,13 @@ impl<'a> Json<'a> {
                 .ok_or(out_of_range),
             Kind::Null | Kind::List | Kind::Object => Err((
                 ViolationCode::InvalidType,
-                "must be a text, a number or a boolean, or in a field a list of those",
+                "must be a string, a number or a boolean; a custom field can also be an array of these",
             )),
         }
     }
 }
 
-pub(crate) const LONE_SURROGATE: &str = "must not hold half of a surrogate pair";
+pub(crate) const LONE_SURROGATE: &str = "must not contain an unpaired surrogate";
 
 struct RawMembers<'a>(Members<'a>);
 
@@ -119,7 +120,8 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
     }
 }
 
-/// Parses a number of a custom field. An integer is exact or rejected.
+/// Parses a number of a custom field. Returns `None` for an integer that does not fit into 64 bits,
+/// instead of rounding it.
 fn number(text: &str) -> Option<Number> {
     if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         text.parse::<f64>()
@@ -166,7 +168,7 @@ pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     }
     let exponent: i64 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;
     let scale = i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-    // Trailing zeros belong to the integer part or to a positive exponent.
+    // Trailing zeros are not significant digits: they are moved from the digits to the scale.
     let trimmed = significant.trim_end_matches('0');
     let zeros = i64::try_from(significant.len() - trimmed.len()).ok()?;
     let scale = scale.checked_sub(zeros)?;

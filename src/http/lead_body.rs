@@ -26,10 +26,10 @@ pub(crate) struct LeadBody {
     violations: Violations,
 }
 
-/// A member that can be absent, `null` or present.
+/// A member of an object: `None` if it is absent, `Some(None)` if it is `null`.
 pub(crate) type Member<T> = Option<Option<T>>;
 
-/// The maximum length of a member's name in a response.
+/// The maximum length of a member's name in a response, in characters.
 const NAME_CHARS: usize = 64;
 
 impl LeadBody {
@@ -75,7 +75,8 @@ impl LeadBody {
         body
     }
 
-    /// Adds a violation for each id in the object, which this principal must not choose.
+    /// Adds a violation for `id` and one for `external_id` if the object sets them, because a
+    /// principal that is bound to an owner must not choose ids.
     pub(crate) fn refuse_identities(&mut self, is_new: bool) {
         // `null` is the same as absent in a new lead, but clears the field in a patch.
         let external_id = self
@@ -101,7 +102,7 @@ impl LeadBody {
     pub(crate) fn into_new_lead(self) -> (NewLead, Violations) {
         let name = match self.name.flatten() {
             Some(name) => name,
-            // A name that cannot be read is not reported as blank, too.
+            // A name that cannot be read must not also be reported as blank.
             None if self.violations.has_error_for("name") => "?".to_owned(),
             None => String::new(),
         };
@@ -149,7 +150,7 @@ impl LeadBody {
             Some(None) => patch.clear_tags(),
             Some(Some(tags)) => patch.tags(tags),
         };
-        // A blank text is rejected like `null`.
+        // `null` becomes a blank text, which is rejected.
         if let Some(name) = self.name {
             patch = patch.name(name.unwrap_or_default());
         }
@@ -188,7 +189,7 @@ fn text(name: &str, value: Json<'_>, violations: &mut Violations) -> Member<Stri
             text.map(Some)
         }
         _ => {
-            violations.add(name, ViolationCode::InvalidType, "must be a text");
+            violations.add(name, ViolationCode::InvalidType, "must be a string");
             None
         }
     }
@@ -226,7 +227,7 @@ fn tags(value: Json<'_>, violations: &mut Violations) -> Member<Vec<String>> {
                         violations.add(
                             format!("tags[{index}]"),
                             ViolationCode::InvalidType,
-                            "must be a text",
+                            "must be a string",
                         );
                         return None;
                     }
@@ -239,7 +240,7 @@ fn tags(value: Json<'_>, violations: &mut Violations) -> Member<Vec<String>> {
             violations.add(
                 "tags",
                 ViolationCode::InvalidType,
-                "must be a list of texts",
+                "must be an array of strings",
             );
             None
         }

@@ -2,13 +2,13 @@
 
 use crate::http::params::percent_decoded;
 
-/// The next page.
+/// The next page, by cursor or by number.
 pub(crate) enum Next<'a> {
     Cursor(&'a str),
     Page(u64),
 }
 
-/// The position of a page.
+/// The number of a page, and the page after it, if any.
 pub(crate) struct Neighbours<'a> {
     pub(crate) next: Option<Next<'a>>,
     pub(crate) page: u64,
@@ -43,7 +43,8 @@ fn link(path: &str, query: &str, place: &str, relation: &str) -> String {
     });
     let mut target = format!("{path}?");
     for part in own {
-        // Characters that are valid in a query, but not in a header or between angle brackets.
+        // Characters that are valid in a query, but not in a header or between angle brackets, are
+        // percent-encoded.
         for character in part.chars() {
             if character.is_ascii_graphic() && !matches!(character, '<' | '>' | '"') {
                 target.push(character);

@@ -70,7 +70,7 @@ fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Fi
             filter
         }
         (Some(own), Some(asked)) if !asked.iter().any(|owner_id| owner_id == own) => {
-            // No lead has an owner without an id.
+            // No lead has an empty owner id, so this finds nothing.
             filter.owner_id("")
         }
         (Some(own), _) => filter.owner_id(own),
@@ -148,8 +148,8 @@ fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
     Some(split(params, name, &text))
 }
 
-/// Parses a time, or a date, which stands for its midnight in UTC. It is an inclusive lower bound
-/// or an exclusive upper bound.
+/// Takes a parameter that is a time or a date; a date stands for its first moment in UTC. Returns
+/// an inclusive lower bound, or an exclusive upper bound if the name ends in `_before`.
 fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
     let Some(text) = params.take(name) else {
         return Bound::Unbounded;

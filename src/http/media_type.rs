@@ -27,7 +27,8 @@ impl RequestBody {
         }
     }
 
-    /// Checks the `Content-Type` of a request. A request without one is accepted.
+    /// Checks the `Content-Type` of a request, which may be absent, and rejects a body with a
+    /// `Content-Encoding`.
     pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), ApiError> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let fits = match (types.next(), types.next()) {
@@ -49,8 +50,7 @@ impl RequestBody {
         let mut parts = named.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
         let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
-        // JSON is always UTF-8, but a client that declares another charset may have sent another
-        // one.
+        // JSON is always UTF-8, but a client that declares another charset may really have used it.
         let is_utf8 =
             parts
                 .filter_map(|parameter| parameter.split_once('='))

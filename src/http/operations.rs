@@ -65,7 +65,7 @@ fn list_query(
             params.violations.add(
                 "cursor",
                 ViolationCode::NotAllowed,
-                "must not come with page, which it replaces",
+                "must not be combined with page",
             );
         }
         (Some(page), None) => query = query.page(page),
@@ -89,7 +89,8 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let (id, visibility) = (call.lead_id()?, call.visibility());
     let lead = match call.store.get(id)? {
         Some(lead) if visibility.can_see(&lead) => lead,
-        // Both lookups use the same snapshot.
+        // Live leads and the trash are looked up in the same snapshot, so that a concurrent delete
+        // or restore cannot hide the lead.
         _ => visibility.live(&call.store.snapshot()?, id)?,
     };
     let tag = EntityTag::of(&lead);
@@ -172,8 +173,8 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// Rejects changes of the owner, and ids, which are unique among the leads of all owners: the error
-/// for an id that exists would reveal another owner's lead.
+/// Rejects a change of the owner, and any id. Ids are unique among the leads of all owners, so the
+/// error for an id that exists would reveal another owner's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
         .owner_id()

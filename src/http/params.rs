@@ -11,7 +11,7 @@ use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
-/// Named texts, and the violations found so far.
+/// The parameters that were not taken yet, by name, and the violations found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     values: BTreeMap<String, String>,
@@ -40,8 +40,9 @@ impl Params {
         Ok(params)
     }
 
-    /// Takes the members of an object. `texts` names the members that are a text or a list of texts
-    /// (joined by commas), `numbers` those that are a number. `null` counts as absent.
+    /// Takes the members of an object. `texts` names the members that may be a string or an array
+    /// of strings, which are joined by commas; `numbers` names those that may be a number. `null`
+    /// counts as absent.
     pub(crate) fn of_members(
         members: &Members<'_>,
         texts: &[&str],
@@ -82,7 +83,7 @@ impl Params {
                     let wanted = if wants_number {
                         "must be a number"
                     } else {
-                        "must be a text or a list of texts"
+                        "must be a string or an array of strings"
                     };
                     params
                         .violations
@@ -93,7 +94,8 @@ impl Params {
         params
     }
 
-    /// Returns the texts of a list, or `None` if an element is not a text.
+    /// Returns the strings of an array. If an element is not a valid string, adds a violation and
+    /// returns `None`.
     pub(crate) fn texts(&mut self, name: &str, list: Json<'_>) -> Option<Vec<String>> {
         let elements = list.elements();
         let mut texts = Vec::with_capacity(elements.len());
@@ -110,7 +112,7 @@ impl Params {
                 },
                 _ => self
                     .violations
-                    .add(field(), ViolationCode::InvalidType, "must be a text"),
+                    .add(field(), ViolationCode::InvalidType, "must be a string"),
             }
         }
         (texts.len() == elements.len()).then_some(texts)
@@ -153,7 +155,7 @@ impl Params {
         number
     }
 
-    /// Returns all violations. Parameters that were not taken are unknown ones.
+    /// Returns all violations, and reports every parameter that was not taken as unknown.
     pub(crate) fn into_violations(mut self) -> Violations {
         for name in self.values.keys() {
             self.violations

@@ -13,7 +13,7 @@ use crate::query::PageBody;
 use crate::schema::Catalogue;
 use crate::search::{Field, SearchQuery};
 
-/// The members that are texts or lists of texts, apart from the filters.
+/// The members that may be strings or arrays of strings, apart from the filters.
 const TEXTS: [&str; 6] = [
     "query",
     "typos",
@@ -24,12 +24,12 @@ const TEXTS: [&str; 6] = [
 ];
 const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_max"];
 
-/// `POST /v1/leads/search`
+/// Handles `POST /v1/leads/search`.
 pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut members = call.members()?;
-    // Names of custom fields can contain commas, so this list is not joined by commas like the
-    // others.
+    // Unlike the other arrays, `fields` is not joined by commas, because the name of a custom field
+    // can contain a comma.
     let fields: Vec<Json<'_>> = members
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)
@@ -57,7 +57,7 @@ fn search_query(
     fields: &[Json<'_>],
     owner_id: Option<&str>,
 ) -> SearchQuery {
-    // A query of the wrong type is not reported as blank, too.
+    // A query of the wrong type must not also be reported as blank.
     let unreadable = params.violations.has_error_for("query");
     let text = params.take("query").unwrap_or_else(|| {
         if unreadable {
@@ -95,7 +95,7 @@ fn fields(params: &mut Params, given: &[Json<'_>]) -> Vec<Field> {
         params.violations.add(
             "fields",
             ViolationCode::InvalidType,
-            "must be a list of texts",
+            "must be an array of strings",
         );
         return Vec::new();
     }

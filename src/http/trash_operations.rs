@@ -11,7 +11,7 @@ use crate::http::response;
 use crate::query::PageBody;
 use crate::trash::TrashQuery;
 
-/// `GET /v1/leads/trash`
+/// Handles `GET /v1/leads/trash`.
 pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let mut params = Params::of_query(call.query)?;
     let mut query = TrashQuery::new().sort(list_params::sort(&mut params));
@@ -47,7 +47,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     ))
 }
 
-/// `DELETE /v1/leads/trash`
+/// Handles `DELETE /v1/leads/trash`.
 pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     match call.owner_id() {
@@ -59,7 +59,7 @@ pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// `DELETE /v1/leads/trash/{id}`
+/// Handles `DELETE /v1/leads/trash/{id}`.
 pub(crate) fn purge(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     let (id, visibility) = (call.lead_id()?, call.visibility());

@@ -5,8 +5,9 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 
-/// Serializes a deal value as a JSON number. A valid value has at most 15 digits, so it survives
-/// the conversion to a double: the shortest decimal form of the double has the same digits.
+/// A deal value that serializes as a JSON number. A valid value has at most 15 digits, so it
+/// survives the conversion to a double: the shortest decimal form of the double has the same
+/// digits.
 pub(crate) struct JsonNumber(pub(crate) Decimal);
 
 impl Serialize for JsonNumber {
@@ -27,8 +28,8 @@ impl Serialize for JsonNumber {
     }
 }
 
-/// Serializes a sum of deal values in the same way. A sum with more digits than a double can hold
-/// is rounded.
+/// Serializes a sum of deal values as a JSON number, rounded if it has more digits than a double
+/// can hold.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
 }

@@ -39,7 +39,7 @@ impl LeadId {
         self.0.to_be_bytes()
     }
 
-    /// Generates a UUIDv7 for a lead created at `time`. The 12 bits after the milliseconds hold the
+    /// Generates a UUIDv7 for a lead created at `time`. The 12 bits after the version hold the
     /// fraction of the millisecond (RFC 9562, section 6.2, method 3), so ids from different
     /// microseconds sort by creation time.
     pub(crate) fn generate(time: DateTime<Utc>) -> Self {

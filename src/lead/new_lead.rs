@@ -63,7 +63,8 @@ impl NewLead {
     }
 
     /// Sets the initial status: at most 64 characters of `a-z 0-9 _ -`. The default is the initial
-    /// status of the store, which is `new` unless the store allows only other statuses.
+    /// status of the store: `new` or, if the store does not allow it, the first of the allowed
+    /// statuses.
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = Some(status.into());
         self

@@ -1,4 +1,5 @@
-//! Parses ids. It is apart from the type so that errors can name ids.
+//! Parses ids. This is a module of its own because `error` uses [`LeadId`] and parsing uses
+//! `error`: with both in one module, there would be a cycle.
 
 use std::str::FromStr;
 

@@ -1,5 +1,6 @@
-//! The validation rules of a lead's fields, shared by new leads and patches. Each function takes a
-//! raw value and returns the value to store, or adds its violations.
+//! The validation rules of a lead's fields, shared by new leads and patches. Each function checks a
+//! raw value and adds its violations. A function that can change the value returns the value to
+//! store.
 
 use rust_decimal::Decimal;
 
@@ -72,8 +73,8 @@ impl StatusSet {
         self.initial.clone()
     }
 
-    /// Returns the status to store. Returns `None` if it is blank, or if it is invalid and the
-    /// reason was added to `violations`.
+    /// Returns the status to store, or `None` if `raw` is blank or invalid; if it is invalid, adds
+    /// the reasons to `violations`.
     pub(crate) fn normalise(&self, raw: String, violations: &mut Violations) -> Option<String> {
         let status = STATUS.normalise(raw, violations)?;
         match &self.allowed {
@@ -87,7 +88,7 @@ impl StatusSet {
     }
 }
 
-/// The violation of a text, if any.
+/// The code and the message of the rule that a text violates, if any.
 type RuleViolation = Option<(ViolationCode, &'static str)>;
 
 /// The rule of a text field.
@@ -105,8 +106,8 @@ pub(crate) enum Limit {
 }
 
 impl TextRule {
-    /// Returns the text to store. Returns `None` if it is blank, or if it is invalid and the
-    /// reasons were added to `violations`.
+    /// Returns the text to store, or `None` if `raw` is blank or invalid; if it is invalid, adds
+    /// the reasons to `violations`.
     pub(crate) fn normalise(&self, mut raw: String, violations: &mut Violations) -> Option<String> {
         let trimmed = raw.trim();
         if trimmed.is_empty() {
@@ -150,7 +151,7 @@ pub(crate) const NAME: TextRule = TextRule {
     },
 };
 
-/// The human-readable name of a credential.
+/// The rule of the label of a credential, which is its human-readable name.
 #[cfg(feature = "http")]
 pub(crate) const LABEL: TextRule = TextRule {
     field: "label",
@@ -309,7 +310,7 @@ pub(crate) fn custom_field_count(count: usize, violations: &mut Violations) {
     }
 }
 
-/// Checks the name of a custom field. The violation names `field`.
+/// Checks the name of a custom field. `field` is the path to report in a violation.
 pub(crate) fn custom_field_name(field: &str, name: &str, violations: &mut Violations) {
     if name.is_empty() {
         violations.add(

@@ -1,14 +1,14 @@
-//! The optional text fields of a lead: one list, from which their rules, their access and their
-//! setters follow.
+//! The optional text fields of a lead: one list, from which their rules, accessors and setters are
+//! generated.
 //!
-//! A new field is added here and as a member of [`Lead`]; what lists, searches and HTTP do with it
-//! is said in `schema::field`.
+//! A new field is added here and as a member of [`Lead`]; `schema::field` defines what lists,
+//! searches and HTTP do with it.
 
 use crate::lead::Lead;
 use crate::lead::rule::{self, TextRule};
 
-/// Passes the list to a macro: of each field its documentation, its variant, its member, the name
-/// of the setter that clears it, and its rule.
+/// Passes the list to a macro: for each field its documentation, its variant, its member of
+/// [`Lead`], the name of the method that clears it, and its rule.
 macro_rules! text_fields {
     ($define:ident) => {
         $define! {
@@ -82,7 +82,7 @@ macro_rules! define_text_field {
 
 text_fields!(define_text_field);
 
-/// One value a text field.
+/// One value per text field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TextMap<T>([T; TextField::ALL.len()]);
 

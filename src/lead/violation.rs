@@ -27,9 +27,9 @@ pub enum ViolationCode {
     TooLong,
     /// The value contains a character that is not allowed.
     InvalidCharacter,
-    /// The value is malformed, such as an e-mail address without an `@`.
+    /// The value is malformed, for example an e-mail address without an `@`.
     InvalidFormat,
-    /// A number is too small, too large or has too many decimal places.
+    /// A number is too small, is too large or has too many decimal places.
     OutOfRange,
     /// A value that must be unique occurs twice.
     Duplicate,

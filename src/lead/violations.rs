@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::lead::violation::{Violation, ViolationCode};
 
-/// Collects the violations of one input, so that they can be returned as one error.
+/// The violations of one input, collected so that they can be returned as one error.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<Violation>);
 

@@ -1,22 +1,23 @@
 //! The cost model that picks the cheapest access path to a page. All access paths return the same
 //! page.
 
-/// Cost of fetching, decoding and sorting one lead, and of scanning past one key, in the same unit.
-/// They were measured at about 2.2 microseconds and 4 to 9 nanoseconds.
+/// Cost of fetching, decoding and sorting one lead (`FETCH_COST`) and of scanning past one key
+/// (`SCAN_COST`), in the same unit. The measured times were about 2.2 microseconds and 4 to 9
+/// nanoseconds.
 const FETCH_COST: u64 = 256;
 const SCAN_COST: u64 = 1;
-/// Cost of scanning past one key if the leads of each value are also sorted by further keys and few
-/// of the leads are selected.
+/// Cost of scanning past one key, in the same unit, if the leads of each value are also sorted by
+/// further sort keys and few of the leads are selected.
 const GROUPED_SCAN_COST: u64 = 2;
-/// Maximum size of a set for which fetching and sorting is cheaper than reading even the bitmaps of
-/// a field with few values.
+/// Maximum number of rows for which fetching and sorting the leads is cheaper even than reading the
+/// bitmaps of a field with few values.
 const FEW_ROWS_MAX: u64 = 64;
 
 /// The way in which a sort index is scanned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum SkipCost {
     KeyByKey,
-    /// The keys of each value are collected and sorted by further keys.
+    /// The rows of each value are collected and sorted by the further sort keys.
     Grouped,
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn fetching_is_cheaper(rows: u64, keys: u64, mode: SkipCost) -> bool 
     rows.saturating_mul(FETCH_COST) <= keys.saturating_mul(key)
 }
 
-/// The end from which fewer rows are scanned to complete a page.
+/// The end of the sort order from which fewer rows must be scanned to complete a page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ScanFrom {
     pub(crate) is_last: bool,

@@ -28,10 +28,11 @@ pub struct Cursor {
     pub(crate) position: Position,
 }
 
-/// Version of the encoding, which is the first byte. It is followed by `binding` as u32, `page` as
-/// u64, the row as u32, and a byte that is 1 for a lead created out of order and 0 otherwise. Each
-/// value follows as 0 if absent, or as 1, its length as u32 and its bytes. The last four bytes are
-/// the CRC-32 of everything before them. Numbers are little-endian.
+/// Version of the encoding, which is stored as the first byte. After it come `binding` as u32,
+/// `page` as u64, the row as u32, and a byte that is 1 for a lead created out of order and 0
+/// otherwise. Then comes each sort value: the byte 0 if it is absent, and otherwise the byte 1, its
+/// length in bytes as u32, and its bytes. The last four bytes are the CRC-32 of everything before
+/// them. Numbers are little-endian.
 const VERSION: u8 = 1;
 
 impl Cursor {
@@ -46,7 +47,7 @@ impl Cursor {
                 None => bytes.push(0),
                 Some(value) => {
                     bytes.push(1);
-                    // The length fits, because an encoded lead has at most 1 MiB.
+                    // The length fits, because an encoded lead is at most 1 MiB.
                     bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
                     bytes.extend(value);
                 }

@@ -1,4 +1,4 @@
-//! Facets: the number of leads per value of each filterable field.
+//! Facets: the number of leads per status, source, owner and tag, and the deal value per status.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -145,10 +145,10 @@ fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
     Ok(facets)
 }
 
-/// Sums the deal values of several groups of rows.
+/// The sums of the deal values of several groups of rows.
 struct Sums {
-    /// Group number of each row. Looking it up for each value costs a third of iterating over the
-    /// groups for each block of values.
+    /// Group number of each row. Looking it up for each deal value takes a third of the time of
+    /// iterating over the groups for each block of deal values.
     group_of: Vec<u32>,
     /// Sum of each group. The first one is for the rows that are in no group: adding to it costs
     /// less than an unpredictable branch.

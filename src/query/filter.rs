@@ -10,7 +10,7 @@ use crate::schema::{BitmapField, value_filters};
 
 /// Selects the leads that meet every criterion.
 ///
-/// Several values of one criterion match any of them: `status("new").status("open")` selects leads
+/// Several values of one criterion are alternatives: `status("new").status("open")` selects leads
 /// with either status. Values are compared exactly.
 ///
 /// ```
@@ -26,7 +26,8 @@ use crate::schema::{BitmapField, value_filters};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
-    /// By field, the values of which a lead has to have one; `None` is to have no value.
+    /// The selected values by field. A lead must have one of the values of every field in the map;
+    /// `None` stands for leads without a value.
     pub(crate) values: BTreeMap<BitmapField, Vec<Option<String>>>,
     pub(crate) created: Option<TimeRange>,
     pub(crate) updated: Option<TimeRange>,
@@ -39,7 +40,7 @@ impl Filter {
         Self::default()
     }
 
-    /// Adds a value of a field; `None` is to have no value.
+    /// Adds a value of a field; `None` stands for leads without a value.
     pub(crate) fn with_value(mut self, field: BitmapField, value: Option<String>) -> Self {
         self.values.entry(field).or_default().push(value);
         self

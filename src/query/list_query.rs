@@ -67,9 +67,9 @@ impl ListQuery {
         self
     }
 
-    /// Requests a window of `limit` leads (1 to 1,000) at `offset`, as a scrolling list needs it.
-    /// It replaces [`page`](Self::page) and [`per_page`](Self::per_page). If both are used, the
-    /// later call takes effect.
+    /// Requests a window of `limit` leads (1 to 1,000) at `offset`, for example for a scrolling
+    /// list. It replaces an earlier [`page`](Self::page) and [`per_page`](Self::per_page). A later
+    /// `page` replaces the offset, and a later `per_page` the limit.
     pub fn window(mut self, offset: u64, limit: u32) -> Self {
         self.paging = Paging::window(offset, limit);
         self

@@ -1,9 +1,10 @@
-//! Returns one page of a set of rows in a given sort order.
+//! Sorting: finds one page of a set of rows in a given sort order.
 //!
 //! There are three access paths, and the cost model picks the cheapest. Creation order is row
-//! order, so a page of it is a `select` on the set. For other sort keys, a sort index or the
-//! bitmaps of the field are scanned in order and filtered by the set. If one key decides the order,
-//! the scan starts at the nearer end. A small set is fetched and sorted.
+//! order, so a page in creation order is read from the set itself. For other sort keys, a sort
+//! index or the bitmaps of the field are scanned in order and filtered by the set; if a single sort
+//! key decides the order, the scan starts at the nearer end. The leads of a small set are fetched
+//! and sorted.
 
 use std::cmp::Ordering;
 
@@ -27,7 +28,7 @@ use crate::storage::key::KeyRange;
 pub(crate) enum PageStart<'p> {
     /// After this number of rows.
     Offset(u64),
-    /// After the row at this position, even if that row has moved or is gone.
+    /// After the row at this position, even if its lead has changed or is gone.
     After(&'p Position),
 }
 
@@ -81,8 +82,9 @@ pub(crate) fn newest_of(
     if !among_late.is_empty() {
         rows.retain(|row| !out_of_order.contains(*row));
     }
-    // Rows are in creation order except for those created out of order. Rows older than the end of
-    // the page are not on it, and a partial selection is faster than building a set of all rows.
+    // Row order is creation order, except for leads created out of order. All other rows beyond the
+    // end of the page can be dropped; a partial selection does so faster than building a set of all
+    // rows.
     if end < rows.len() {
         rows.select_nth_unstable_by(end, newest_first);
         rows.truncate(end);
@@ -344,7 +346,7 @@ impl Pager<'_> {
     }
 }
 
-/// A sort order that is kept in sorted keys.
+/// A sort order that is kept in a sort index.
 #[derive(Clone, Copy)]
 struct SortedBy {
     index: SortIndex,
@@ -414,8 +416,8 @@ pub(crate) fn page_of_keys(
     let mut page = Vec::new();
     state.scan_keys_with(&scan, |key| {
         let (_, row) = key::split_row(key)?;
-        // Even if every key should belong to a selected row, a stale key left by a faulty program
-        // must not be returned.
+        // The row is tested even if every key should belong to a selected row: a faulty program may
+        // have left a stale key, whose row must not be returned.
         if !rows.contains(row) {
             return Ok(Visit::Continue(()));
         }

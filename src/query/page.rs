@@ -102,7 +102,7 @@ impl<T: Serialize> Serialize for PageBody<'_, T> {
     }
 }
 
-/// Maximum number of items in a page, and in a window.
+/// Maximum number of items in a page (`MAX_PER_PAGE`) and in a window (`MAX_WINDOW`).
 const MAX_PER_PAGE: u32 = 100;
 const MAX_WINDOW: u32 = 1_000;
 

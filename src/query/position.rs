@@ -16,7 +16,7 @@ use crate::storage::key::split_row;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// For each sort key, bytes that sort like the value of the lead, or `None` if it has no value.
-    /// They are the key in the sort index without the row, or the key of the value's bitmap.
+    /// They are the lead's index key without the row, or the key of the value's bitmap.
     pub(crate) values: Vec<Option<Vec<u8>>>,
     pub(crate) row: Row,
     /// True if the lead was created out of order, so that its row does not determine its position

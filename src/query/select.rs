@@ -64,8 +64,8 @@ impl Selection<'_> {
             .reduce(|rows, matching| rows.and(&matching))
     }
 
-    /// Adds a criterion: the leads that have any of these values or, if `or_none` is true, no
-    /// value.
+    /// Adds a criterion: the leads that have any of these values, where `None` stands for leads
+    /// without a value.
     fn add_values(&mut self, field: BitmapField, values: &[Option<String>]) -> Result<()> {
         let mut matching = RowSet::default();
         for value in values.iter().map(Option::as_deref) {

@@ -1,4 +1,4 @@
-//! Sort orders.
+//! The sort order of a query: its sort keys, each with a direction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -93,7 +93,7 @@ impl FromStr for Sort {
                     "sort",
                     ViolationCode::NotAllowed,
                     format!(
-                        "must be one of {}, prefixed with - for descending order",
+                        "must be one of {}, optionally prefixed with - for descending order",
                         names.join(", ")
                     ),
                 )]))

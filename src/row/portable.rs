@@ -5,8 +5,8 @@ use crate::row::{Part, Row};
 
 const COOKIE_WITHOUT_RUNS: u32 = 12_346;
 const COOKIE_WITH_RUNS: u16 = 12_347;
-/// A set without run containers always has an offset table. A set with them has one from this
-/// number of containers.
+/// A set without run containers always has an offset table. A set with run containers has one only
+/// if it has at least this number of containers.
 const NO_OFFSET_THRESHOLD: usize = 4;
 /// Maximum number of rows in an array container. A container with more rows is a bitmap container.
 const ARRAY_ROWS_MAX: usize = 4_096;
@@ -20,8 +20,8 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
             .and_then(|rest| rest.first_chunk())
             .map(|bytes| u16::from_le_bytes(*bytes))
     };
-    // The cookie, then either the number of containers or a byte that marks run containers, then
-    // the key and the cardinality.
+    // The cardinality is preceded by the cookie, by a byte that marks run containers or else the
+    // number of containers, and by the key.
     let at = if u16_at(0)? == COOKIE_WITH_RUNS {
         4 + 1 + 2
     } else {

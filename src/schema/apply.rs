@@ -1,5 +1,5 @@
 //! The single write path. Every write arrives here as a lead before and after the change, and is
-//! turned into the lead's record, its ids, sort keys, bitmaps and deal value, and the change log.
+//! turned into the lead's record, its ids, index keys, bitmaps and deal value, and the change log.
 //! This module makes no decisions about leads.
 
 use crate::error::Result;
@@ -8,8 +8,8 @@ use crate::schema::catalogue::Catalogue;
 use crate::schema::derive::derive_index_entries;
 use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteTxn};
 
-/// A lead before and after a write. A lead without `before` is created, one without `after` is
-/// purged.
+/// A lead before and after a write. A change without `before` creates the lead, and one without
+/// `after` purges it.
 pub(crate) struct LeadChange<'a> {
     pub(crate) kind: ChangeKind,
     pub(crate) row: Row,

@@ -1,6 +1,6 @@
-//! The catalogue of fields: which values of a lead have bitmaps, sorted keys and search terms. It
-//! is a value of the store's state, since an application can define fields of its own; the write
-//! path, lists and searches loop over it.
+//! The catalogue of fields: which values of a lead have bitmaps, index keys and search terms. It is
+//! part of the store's state rather than a constant, so that applications will be able to define
+//! their own fields. The write path, lists and searches loop over it.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::schema::field::{self, FieldDef, SortKey, SortOrder, TermField};
 #[derive(Clone, Debug)]
 pub(crate) struct Catalogue {
     fields: Vec<FieldDef>,
-    /// The searched fields and their places, in the order of their index fields.
+    /// Each searched field, with its position in `fields`, in the order of `TermField`.
     searched: Vec<(TermField, usize)>,
 }
 
 impl Catalogue {
-    /// The fields that every lead has.
+    /// Returns the catalogue of the fields that every lead has.
     pub(crate) fn builtin() -> Arc<Self> {
         Arc::new(Self::new(field::builtin()))
     }
@@ -32,7 +32,7 @@ impl Catalogue {
         Self { fields, searched }
     }
 
-    /// The catalogue with one more field.
+    /// Returns the catalogue with one more field.
     #[cfg(test)]
     pub(crate) fn with(&self, field: FieldDef) -> Arc<Self> {
         let mut fields = self.fields.clone();
@@ -80,7 +80,7 @@ mod tests {
     use crate::schema::keys;
     use crate::store::{LeadStore, OpenOptions};
 
-    /// A field that is defined while the program runs, as an application will define its own.
+    /// Returns a field that is defined at run time, as an application will define its own.
     fn industry() -> FieldDef {
         FieldDef::new("industry", FieldSource::Custom("industry".to_owned()))
             .filtered(BitmapField(0x40))

@@ -7,7 +7,7 @@ use crate::schema::field::SortOrder;
 use crate::schema::keys::{self, BitmapId};
 use crate::storage::{IndexEntries, StoredLead};
 
-/// Returns all entries of the lead in a row.
+/// Returns all index entries of the lead stored at `row`.
 pub(crate) fn derive_index_entries(
     catalogue: &Catalogue,
     row: Row,

@@ -1,8 +1,8 @@
-//! The fields of a lead as lists, searches and HTTP see them: for each its name, its filter, its
-//! sort order and its search field. [`Catalogue::builtin`](crate::schema::Catalogue::builtin) is
-//! made from this list; nothing else names them.
+//! The fields of a lead as lists, searches and HTTP see them: for each field its name, its filter,
+//! its sort order and its search field. [`Catalogue::builtin`](crate::schema::Catalogue::builtin)
+//! is made from this list. Other code names a field only if it treats that field specially.
 //!
-//! The numbers are tags in keys on disk, see `storage::tables`.
+//! The numbers of `BitmapField` and `SortIndex` are tags in keys on disk, see `storage::tables`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::lead::rule::{self, TextRule};
 use crate::lead::text_field::TextField;
 use crate::lead::{CustomValue, Lead};
 
-/// A field whose values have a bitmap each, by the tag of their keys.
+/// A field with a bitmap for each of its values, identified by the tag in the keys of these
+/// bitmaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BitmapField(pub(crate) u8);
 
@@ -26,7 +27,7 @@ impl BitmapField {
     pub(crate) const JOB_TITLE: Self = Self(0x09);
 }
 
-/// A sort order that is kept in sorted keys, by the tag of those keys.
+/// A sort index, identified by the tag of its index keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SortIndex(pub(crate) u8);
 
@@ -40,7 +41,7 @@ impl SortIndex {
     pub(crate) const JOB_TITLE: Self = Self(0x16);
 }
 
-/// Defines a field-like enum with its variants' names in the API.
+/// Defines an enum of fields with the name of each variant in the API.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $visibility:vis enum $type:ident {
         $($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+
@@ -96,13 +97,13 @@ named_enum! {
         OwnerId = "owner_id",
         /// The deal value.
         DealValue = "deal_value",
-        /// When the lead was deleted; in the trash only.
+        /// The time of the deletion, for lists of the trash only.
         DeletedAt = "deleted_at",
     }
 }
 
-/// Passes the searched fields to a macro: of each its documentation, its variant and its name.
-/// Their order is that in which a hit in them ranks.
+/// Passes the searched fields to a macro: for each field its documentation, its variant and its
+/// name. They are in rank order: a hit in an earlier field ranks higher.
 macro_rules! searched_fields {
     ($define:ident) => {
         $define! {
@@ -129,11 +130,13 @@ pub(crate) use searched_fields;
 
 macro_rules! define_term_field {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// A field of the search index, in the order in which a hit in it ranks.
+        /// A field of the search index. The variants are in rank order: a hit in an earlier field
+        /// ranks higher.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum TermField {
             $($(#[doc = $doc])+ $variant,)+
-            /// The words of custom fields once more, each under its field's name.
+            /// The words of custom fields once more, each with its field's name. Ranks like
+            /// `CustomFields`.
             NamedCustomField,
         }
 
@@ -157,18 +160,18 @@ searched_fields!(define_term_field);
 /// One field of a lead.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldDef {
-    /// The name in JSON, in HTTP parameters, in violations and in sort orders.
+    /// The name in HTTP parameters, in the body of a search, in violations and in sort orders.
     pub(crate) name: Cow<'static, str>,
     pub(crate) source: FieldSource,
     /// The bitmaps of its values, if a filter can select by them.
     pub(crate) filter: Option<BitmapField>,
     /// Where its order is kept, if leads can be sorted by it.
     pub(crate) sort: Option<SortOrder>,
-    /// The index field of its words, if it is searched.
+    /// The field of the search index that holds its words, if it is searched.
     pub(crate) search: Option<TermField>,
 }
 
-/// Where in a lead a field's values are.
+/// The part of a lead that a field's values are read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FieldSource {
     Name,
@@ -178,7 +181,7 @@ pub(crate) enum FieldSource {
     DealValue,
     CreatedAt,
     UpdatedAt,
-    /// Only of a lead in the trash.
+    /// The time of the deletion, which only a lead in the trash has.
     DeletedAt,
     /// All custom fields.
     CustomFields,
@@ -190,7 +193,8 @@ pub(crate) enum FieldSource {
 /// The stored structure that provides the order of a sort key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortOrder {
-    /// In sorted keys. If every lead has a value, no bitmap says which do.
+    /// A sort index. If `mandatory` is true, every lead has a value; otherwise, a bitmap contains
+    /// the leads that have one.
     Keys { index: SortIndex, mandatory: bool },
     /// In the order of the bitmaps of its values.
     Bitmaps(BitmapField),
@@ -199,7 +203,7 @@ pub(crate) enum SortOrder {
 }
 
 impl FieldDef {
-    /// A field that is only stored.
+    /// Creates a field that is only stored.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, source: FieldSource) -> Self {
         Self {
             name: name.into(),
@@ -210,33 +214,33 @@ impl FieldDef {
         }
     }
 
-    /// A filter can select by the field's values.
+    /// Lets filters select by the field's values.
     pub(crate) fn filtered(mut self, bitmaps: BitmapField) -> Self {
         self.filter = Some(bitmaps);
         self
     }
 
-    /// A filter can select by the field's values, and leads can be sorted by them in the order of
-    /// their bitmaps. This suits a field of few distinct values.
+    /// Lets filters select by the field's values, and lists sort by them in the order of the
+    /// values' bitmaps. This suits a field with few distinct values.
     pub(crate) fn filtered_and_sorted(mut self, bitmaps: BitmapField) -> Self {
         self.sort = Some(SortOrder::Bitmaps(bitmaps));
         self.filtered(bitmaps)
     }
 
-    /// Leads can be sorted by the field, by sorted keys. `mandatory` says whether every lead has a
+    /// Lets lists sort by the field with a sort index. `mandatory` is true if every lead has a
     /// value.
     pub(crate) fn sorted(mut self, index: SortIndex, mandatory: bool) -> Self {
         self.sort = Some(SortOrder::Keys { index, mandatory });
         self
     }
 
-    /// The field's words are searched.
+    /// Lets searches find the field's words, which are indexed in `field`.
     pub(crate) fn searched(mut self, field: TermField) -> Self {
         self.search = Some(field);
         self
     }
 
-    /// Returns the rule of its values, if they are texts that a filter can name.
+    /// Returns the rule of the field's values, if it is the status or an optional text field.
     #[cfg(feature = "http")]
     pub(crate) fn rule(&self) -> Option<&'static TextRule> {
         match self.source {
@@ -246,7 +250,8 @@ impl FieldDef {
         }
     }
 
-    /// Returns the field's text in a lead, if it is a field of one text and has one.
+    /// Returns the lead's text in this field, or `None` if the lead has none or the field does not
+    /// hold a single text.
     pub(crate) fn text<'l>(&self, lead: &'l Lead) -> Option<&'l str> {
         match &self.source {
             FieldSource::Name => Some(&lead.name),
@@ -260,8 +265,9 @@ impl FieldDef {
         }
     }
 
-    /// Calls `visit` with each value that has a bitmap; with `None` for a lead without one, if that
-    /// has a bitmap.
+    /// Calls `visit` with each value that the lead has in this field, or with `None` if it has
+    /// none. For a lead without tags, `visit` is not called, because there is no bitmap of leads
+    /// without tags.
     pub(crate) fn each_value<'l>(&self, lead: &'l Lead, mut visit: impl FnMut(Option<&'l str>)) {
         match self.source {
             FieldSource::Tags => lead.tags.iter().for_each(|tag| visit(Some(tag))),
@@ -270,23 +276,23 @@ impl FieldDef {
     }
 }
 
-/// The text fields that a filter selects by value: the setter, its field, and its documentation.
+/// Passes the text fields that a filter selects by value to a macro: for each field its
+/// documentation, its setter and its `BitmapField`.
 macro_rules! value_filters {
     ($define:ident) => {
         $define! {
-            /// Selects leads with this status. Further calls add statuses, of which a lead must
-            /// have one.
+            /// Selects leads with this status. Further calls select leads with other statuses as
+            /// well.
             status, STATUS;
-            /// Selects leads with this source. Further calls add sources, of which a lead must have
-            /// one.
+            /// Selects leads with this source. Further calls select leads with other sources as
+            /// well.
             source, SOURCE;
-            /// Selects leads of this owner. Further calls add owners, of which a lead must have
-            /// one.
+            /// Selects leads of this owner. Further calls select leads of other owners as well.
             owner_id, OWNER_ID;
-            /// Selects leads with this tag. Further calls add tags, of which a lead must have one.
+            /// Selects leads with this tag. Further calls select leads with other tags as well.
             tag, TAG;
-            /// Selects leads with this job title. Further calls add titles, of which a lead must
-            /// have one.
+            /// Selects leads with this job title. Further calls select leads with other titles as
+            /// well.
             job_title, JOB_TITLE;
         }
     };

@@ -1,5 +1,5 @@
 //! Encodes the keys of the tables `ids`, `keys` and `bitmaps` so that byte order is the order of
-//! the encoded values. `table` documents the layout.
+//! the encoded values. `storage::tables` documents the layout.
 
 use std::cmp::Ordering;
 
@@ -19,11 +19,11 @@ const EXTERNAL_ID: u8 = 0x02;
 const DELETED_AT: u8 = 0x20;
 const EXPIRES_AT: u8 = 0x21;
 
-/// Marks the bitmap of a value, or of the leads without one.
+// The byte after the field in a bitmap key: a value follows, or the leads have none.
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
 
-/// How the exact text compares with its folded form.
+// The byte after a folded text: how the exact text compares with it.
 const BELOW_FOLDED: u8 = 0x01;
 const AS_FOLDED: u8 = 0x02;
 const ABOVE_FOLDED: u8 = 0x03;
@@ -37,7 +37,7 @@ pub(crate) enum BitmapId<'a> {
     Trash,
     /// All live leads that were created with a `created_at` before that of an earlier row.
     OutOfOrder,
-    /// All live leads with this value, or without a value for `None`.
+    /// All live leads with this value of the field, or, if it is `None`, without any value.
     Value(BitmapField, Option<&'a str>),
     /// All live leads that have a value in this sort index.
     Has(SortIndex),
@@ -63,7 +63,7 @@ impl BitmapId<'_> {
     }
 }
 
-/// Returns the range of all keys of a sort order.
+/// Returns the range of all index keys of a sort index.
 pub(crate) fn sort_range(index: SortIndex) -> KeyRange {
     KeyRange::prefix(&[index.0])
 }
@@ -114,14 +114,15 @@ pub(crate) fn expired_range(end: DateTime<Utc>) -> KeyRange {
     }
 }
 
-/// Returns the sorted key of a lead in a field's sort order, or `None` if it has no value for it.
+/// Returns the index key of a lead in the sort index of `field`, or `None` if the lead has no value
+/// for the field.
 pub(crate) fn sort_key(
     index: SortIndex,
     field: &FieldDef,
     lead: &Lead,
     row: Row,
 ) -> Option<Vec<u8>> {
-    // Most keys fit, so that none is moved while it grows.
+    // Most keys fit into this capacity, so the vector need not be reallocated.
     let mut key = Vec::with_capacity(128);
     key.push(index.0);
     match field.source {
@@ -161,8 +162,7 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
     key
 }
 
-/// Returns the value in a bitmap's key, or `None` for a bitmap of leads that does not belong to a
-/// value.
+/// Returns the value in a bitmap's key, or `None` if the bitmap is not that of a value.
 pub(crate) fn bitmap_value(bitmap: &[u8]) -> Result<Option<String>> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has an invalid value");

@@ -1,12 +1,10 @@
-//! Migrations: what becomes of a store that an older version wrote.
+//! Migrations: stores that an older version of leadstore wrote are rebuilt.
+//! `storage::tables::FORMAT` lists the formats.
 //!
-//! | from | to | what changed | how |
-//! |---|---|---|---|
-//!
-//! A rebuild reads every lead by the format of its record and writes it, with everything that is
+//! A rebuild reads every lead in the format of its record, and writes it, with everything that is
 //! derived from it, into a new file that then replaces the old one. It is atomic: after a crash the
-//! store is as it was, and is migrated when it is next opened. It takes the disk space of the store
-//! once more, and about a second for 100,000 leads.
+//! store is as it was, and is migrated when it is next opened. It needs as much free disk space as
+//! the store takes, and about one second for each 100,000 leads.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::catalogue::Catalogue;

@@ -18,7 +18,8 @@ pub(crate) struct CommittedState {
     catalogue: Arc<Catalogue>,
 }
 
-/// A borrowed state, committed or of a transaction. It derefs to what storage reads by keys.
+/// A borrowed state, either committed or that of a transaction. It derefs to the [`StateRef`],
+/// which reads by encoded keys and knows no fields.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreState<'a> {
     stored: StateRef<'a>,
@@ -33,7 +34,7 @@ impl CommittedState {
         }
     }
 
-    /// Returns the state after a commit, or read from other tables.
+    /// Returns the state that `read` shows, with the same catalogue.
     pub(crate) fn with(&self, read: ReadView) -> Self {
         Self::new(read, Arc::clone(&self.catalogue))
     }
@@ -73,8 +74,8 @@ impl<'a> StoreState<'a> {
         self.bitmap(&bitmap.key())
     }
 
-    /// Calls `visit` with each value of a field, as its bitmap's key, and its rows, in the order of
-    /// the values. Leads without one are left out.
+    /// Calls `visit` with the bitmap key and the rows of each value of a field, in the order of the
+    /// values. Leads without a value are left out.
     pub(crate) fn each_value(
         self,
         field: BitmapField,
@@ -84,9 +85,9 @@ impl<'a> StoreState<'a> {
         self.each_bitmap(&keys::value_range(field), direction, visit)
     }
 
-    /// Calls `visit` with each value of a field, as its bitmap's key, and the number of leads that
-    /// have it, of all or `among` some, in the order of the values; last with those without one.
-    /// Values that no lead has are left out.
+    /// Calls `visit` with the bitmap key of each value of a field and the number of leads that have
+    /// it, in the order of the values. The leads without a value come last. If `among` is given,
+    /// only the leads in it are counted. Values that no lead has are left out.
     pub(crate) fn count_values(
         self,
         field: BitmapField,

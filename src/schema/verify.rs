@@ -1,8 +1,8 @@
 //! Checks that everything derived from the leads is consistent with them.
 //!
-//! The check keeps the bitmaps in memory. For the ids and each kind of sort key it keeps only a
-//! count and a sum of hashes: if both agree, so do the sets. If they do not, the entries of that
-//! kind are compared one by one in another pass.
+//! The check keeps the bitmaps in memory. For the ids, each kind of index key and the deal values
+//! it keeps only a count and a sum of hashes: if both agree, so do the sets. If they do not, ids
+//! and index keys are compared one by one in another pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::schema::derive::derive_index_entries;
 use crate::schema::store_state::StoreState;
 use crate::storage::{StoreMeta, StoredLead};
 
-/// Compares everything in the tables of `reader`, whose overlay must be empty, with the leads. Adds
+/// Compares everything in the tables of `state`, whose overlay must be empty, with the leads. Adds
 /// the problems to `report`, and calls `progress` with the number of leads read so far. Returns an
 /// error only if reading fails.
 pub(crate) fn check(
@@ -267,7 +267,7 @@ fn each_readable_lead(
     })
 }
 
-/// Checks the invariants of every lead. `newest` is the latest `created_at` in earlier rows.
+/// Checks the invariants of a lead. `newest` is the latest `created_at` in earlier rows.
 fn check_lead(
     meta: &StoreMeta,
     row: Row,
@@ -348,7 +348,7 @@ fn tag(key: &[u8]) -> u8 {
     key.first().copied().unwrap_or_default()
 }
 
-/// Displays a key in hexadecimal, to be decoded with the layout in `table`.
+/// A key, displayed in hexadecimal. `storage::tables` documents the layout.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

@@ -18,7 +18,7 @@ use crate::search::terms::field::FieldScope;
 ///
 /// # Errors
 ///
-/// `Unavailable` if reading the index fails. The index must not be used again then.
+/// `Unavailable` if reading the index fails. If so, the index must not be used again.
 pub(crate) fn search(
     state: StoreState<'_>,
     view: &SearchView,

@@ -64,7 +64,8 @@ impl Serialize for Match {
     }
 }
 
-/// Returns the ranges of `lead` that match the query, only in `fields` unless it is empty.
+/// Returns the ranges in the values of `lead` that match the query. If `fields` is not empty, only
+/// their values are considered. `forgiving` is true if typos are tolerated.
 pub(crate) fn matches(
     catalogue: &Catalogue,
     lead: &Lead,
@@ -115,7 +116,7 @@ pub(crate) fn matches(
         .collect()
 }
 
-/// A range in one of several values.
+/// A matched range in one of the values of a lead. `value` is the index of the value.
 #[derive(Clone)]
 struct MatchRange {
     value: usize,
@@ -129,7 +130,7 @@ struct SearchedText<'a> {
 
 impl<'a> SearchedText<'a> {
     fn new(value: SearchedValue<'a>) -> Self {
-        // Phones are compared only as numbers.
+        // Phones are matched only as phone numbers, not as words.
         let words = if value.field == TermField::Phone {
             Vec::new()
         } else {
@@ -158,8 +159,8 @@ impl<'a> SearchedText<'a> {
     }
 }
 
-/// Returns the ranges in which the words of a phrase are adjacent with the fewest typos, each from
-/// the start of the first word to the end of the last one.
+/// Returns the ranges in which the words of a phrase are adjacent, but only those with the fewest
+/// typos. Each extends from the start of the first word to the end of the last one.
 fn best_ranges(values: &[SearchedText<'_>], phrase: &Phrase, forgiving: bool) -> Vec<MatchRange> {
     let (mut fewest, mut occurrences) = (u8::MAX, Vec::new());
     for (value, searched) in values.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What a caller asks for: the query's text taken apart, and the rules for typos.
+//! Search queries: what a caller can ask for, how the text is parsed, and how typos are tolerated.
 
 pub(crate) mod fuzzy;
 pub(crate) mod query_text;

@@ -11,7 +11,8 @@ use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 
-/// Up to this many changed leads are analysed for a search; with more it waits for the index.
+/// Maximum number of changed leads that a search analyzes. If there are more, it waits for the
+/// index.
 const ANALYSED_MAX: u64 = 20_000;
 
 /// A committed state of the index.
@@ -22,19 +23,19 @@ pub(crate) struct IndexView {
     row_columns: Vec<RowColumn>,
 }
 
-/// What a search reads beside the store's state.
+/// What a search reads in addition to the store's state.
 #[derive(Clone, Default)]
 pub(crate) struct SearchView {
     /// `None` while the index is being opened or rebuilt.
     index: Option<Arc<IndexView>>,
     /// The leads that changed since the index was committed; empty while `tracks_changes` is false.
     recent: RecentIndex,
-    /// Set if the index that is being made will lack what is written from now on, so that it has to
-    /// be kept in `recent`.
+    /// True from the first batch on, until the index is withdrawn: an index lacks what is written
+    /// after its batch has begun, so that must be kept in `recent`.
     tracks_changes: bool,
 }
 
-/// A slot that holds the published view, as the thread that keeps the index uses it.
+/// The slot that holds the published view, as the index sync uses it.
 pub(crate) trait ViewCell: Send + Sync {
     /// Returns the published state and its search view.
     fn load(&self) -> Result<(CommittedState, Arc<SearchView>)>;
@@ -85,8 +86,8 @@ impl SearchView {
 
     /// Returns the view after a commit that changed `rows`.
     pub(crate) fn with_changes(&self, rows: RowSet, committed: &CommittedState) -> Self {
-        // A memory segment keeps the pages of its state from being reused. If the index does not
-        // follow, they would be kept for ever.
+        // A memory segment keeps the pages of its state from being reused. If no index took over
+        // its leads, the pages would never be reused.
         let recent = if self.tracks_changes {
             self.recent.with(rows, committed)
         } else {
@@ -98,7 +99,7 @@ impl SearchView {
         }
     }
 
-    /// Returns the view whose changes so far are about to be indexed.
+    /// Returns a copy of the view in which the changes so far are marked as about to be indexed.
     pub(crate) fn freeze(&self) -> Self {
         Self {
             recent: self.recent.immutable(),
@@ -107,8 +108,9 @@ impl SearchView {
         }
     }
 
-    /// Returns the view with an index that holds what was frozen. If the index was given up
-    /// meanwhile it lacks what was written since, and is not taken.
+    /// Returns a copy of the view with `index`, which contains the leads that were marked by
+    /// [`freeze`](Self::freeze). If the view's index was withdrawn meanwhile, returns the view
+    /// unchanged, because changes were not kept since and `index` lacks them.
     pub(crate) fn with_index(&self, index: Arc<IndexView>) -> Self {
         if !self.tracks_changes {
             return self.clone();

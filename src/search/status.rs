@@ -11,16 +11,16 @@ pub enum SearchState {
     Ready,
     /// The index is being opened, verified or rebuilt, or is catching up with more than 20,000
     /// changed leads. By default searches wait for it. With
-    /// [`wait_for_search`](crate::OpenOptions::wait_for_search) off they are `Unavailable` while
-    /// there is no index.
+    /// [`wait_for_search`](crate::OpenOptions::wait_for_search) off, searches fail with
+    /// `Unavailable` while there is no index.
     Building {
         /// Number of leads indexed so far.
         indexed: u64,
         /// Number of leads to index.
         total: u64,
     },
-    /// The index could not be written, for this reason. Indexing is retried. Until it succeeds
-    /// searches are `Unavailable`.
+    /// The index could not be opened or written, for this reason. Indexing is retried. Until it
+    /// succeeds, searches fail with `Unavailable`.
     Failed(String),
     /// The store is closed or has failed.
     Closed,

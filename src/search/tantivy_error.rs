@@ -1,4 +1,4 @@
-//! Translates what tantivy reports.
+//! Conversion of tantivy's errors to those of the store.
 
 use crate::error::{Error, ErrorKind};
 

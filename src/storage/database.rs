@@ -44,7 +44,7 @@ pub(crate) struct Database {
     pub(crate) files: OpenFiles,
     /// The file that holds the tables.
     pub(crate) file: ChecksummedFile,
-    /// The newest state, or `None` while the file is compacted.
+    /// The newest state, or `None` while the file is being compacted.
     pub(crate) view: Option<ReadView>,
     /// The last commit that the tables contain.
     pub(crate) checkpoint: Seq,
@@ -335,8 +335,8 @@ impl Database {
                     _lock,
                     ..
                 } = *writable;
-                // No commits follow, so the journal need not be switched, which a failed journal
-                // would refuse.
+                // The journal is not switched for this checkpoint: no commits follow, and a failed
+                // journal would refuse the switch.
                 let written = match view.filter(|view| !view.overlay.is_empty()) {
                     Some(view) => Checkpoint::new(Arc::clone(&db), view).write().map(|_| ()),
                     None => Ok(()),

@@ -1,9 +1,9 @@
 //! The store's files and the directory that holds them.
 //!
-//! `directory` is the interface to a directory, which `real` and `simulated` implement; `location`
-//! says where a store lives. `store_files` creates, opens and replaces the files crash-safely.
-//! `checksummed` is the block file under the tables, with its `superblock`; `cow` is a
-//! copy-on-write view of it.
+//! `directory` defines the interface to a directory, which `real` and `simulated` implement, and
+//! creates, opens and replaces the files crash-safely; `location` says where a store lives.
+//! `checksummed` is the block file under the tables, with its `layout` and `superblock`; `cow` is a
+//! copy-on-write view of that file.
 
 pub(crate) mod checksummed;
 pub(crate) mod cow;

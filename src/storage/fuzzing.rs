@@ -14,8 +14,7 @@ use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::block::BlockKeys;
 use redb::StorageBackend as _;
 
-/// Decodes `bytes` in every format. Returns an error that describes a value that does not
-/// round-trip.
+/// Decodes `bytes` in every format. Returns an error if a decoded value does not round-trip.
 pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     if let Ok(stored) = lead_record::decode(bytes) {
         let again = lead_record::encode(&stored).map_err(|error| error.to_string())?;
@@ -26,7 +25,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     if let Ok(meta) = StoreMeta::decode(bytes) {
         let again = meta.encode().map_err(|error| error.to_string())?;
         if StoreMeta::decode(&again).map_err(|error| error.to_string())? != meta {
-            return Err(format!("{meta:?} is written as something else"));
+            return Err(format!("{meta:?} does not round-trip"));
         }
     }
     if let Ok((commit, changes)) = change_log::decode(bytes) {

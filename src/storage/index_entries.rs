@@ -1,16 +1,17 @@
-//! The entries of one lead in the derived tables, as bytes, and the operations that move from one
-//! set to another.
+//! The entries of one lead in the derived tables, as bytes, and the redo operations that replace
+//! one set of entries with another.
 
 use crate::row::Row;
 use crate::storage::journal::RedoOp;
 use crate::storage::key::chunk_key;
 
-/// The keys of a lead in every derived table. What is not named here is in no index.
+/// The entries of a lead in the derived tables. The list is complete: no index contains the lead
+/// under any other key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IndexEntries {
     /// The keys of its id and its external id.
     pub(crate) ids: Vec<Vec<u8>>,
-    /// Its sort keys.
+    /// Its index keys.
     pub(crate) keys: Vec<Vec<u8>>,
     /// Keys of the bitmaps that contain its row.
     pub(crate) bitmaps: Vec<Vec<u8>>,
@@ -19,7 +20,7 @@ pub(crate) struct IndexEntries {
 }
 
 impl IndexEntries {
-    /// Returns the operations that replace the entries `before` of a row by these.
+    /// Returns the operations that replace a row's entries `before` with these.
     pub(crate) fn replace<'a>(
         &'a self,
         before: &'a Self,

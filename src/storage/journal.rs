@@ -3,7 +3,7 @@
 //! once, and crash recovery replays the commits that the tables lack.
 //!
 //! Two files alternate. A checkpoint starts by switching files: commits made during the checkpoint
-//! go to the other file, and the first one is overwritten once the tables contain its commits. Both
+//! go to the other file, and the previous file is reused once the tables contain its commits. Both
 //! are preallocated with zeros, because syncing a file that need not grow is a quarter faster.
 //!
 //! `entry` defines the bytes of an entry. `recovery` reads the files back and distinguishes a torn
@@ -113,8 +113,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Appends the redo operations of a commit, with the store metadata after it and the id of the
-    /// commit before it.
+    /// Appends a commit to the journal: its redo operations, the store metadata that results from
+    /// it, and the id of the previous commit.
     pub(crate) fn append(
         &mut self,
         previous: CommitId,
@@ -191,8 +191,8 @@ impl Journal {
         self.checkpointed(checkpoint)
     }
 
-    /// Records that the tables contain every commit up to `seq`, and every commit in the other
-    /// file.
+    /// Records that the tables contain every commit up to `seq`, and invalidates the inactive file.
+    /// The tables must contain every commit in that file.
     pub(crate) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
@@ -248,7 +248,8 @@ impl JournalFile {
         if end > self.length {
             let length = end.next_multiple_of(PREALLOC_BYTES);
             self.backend.set_len(length)?;
-            // Extending the length alone would leave the zeros to be allocated at each sync.
+            // Merely extending the length would allocate no space, and each sync would have to
+            // allocate some.
             let zeros = vec![0; usize::try_from(length - self.length).unwrap_or_default()];
             self.backend.write(self.length, &zeros)?;
             self.length = length;

@@ -1,11 +1,11 @@
-//! Keys as bytes: the parts that storage itself reads, and ranges of keys. What the rest of a key
-//! means is known to `schema::keys`.
+//! Keys as bytes: the parts that storage itself reads, and ranges of keys. `schema::keys` defines
+//! the rest of each key.
 
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row};
 
-/// Length of the chunk number at the end of a bitmap key. It is the upper 16 bits of the rows in
-/// the chunk.
+/// Length in bytes of the chunk number at the end of a chunk key. The chunk number is the upper 16
+/// bits of the rows in the chunk.
 pub(crate) const CHUNK_SUFFIX: usize = 2;
 const ROW_SUFFIX: usize = 4;
 
@@ -70,9 +70,9 @@ impl KeyRange {
     }
 }
 
-/// Splits a sort key into the tag and value, and the row at its end.
+/// Splits an index key into the row at its end, and the tag and value before it.
 pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
-    let corrupted = || Error::corrupted("leads.redb is corrupted: a sort key has no row");
+    let corrupted = || Error::corrupted("leads.redb is corrupted: an index key has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(corrupted)?;
     Ok((value, Row(u32::from_be_bytes(*row))))
 }
@@ -92,7 +92,7 @@ pub(crate) fn chunk_key(bitmap: &[u8], row: Row) -> Vec<u8> {
     [bitmap, &((row.0 >> 16) as u16).to_be_bytes()].concat()
 }
 
-/// Returns the chunk number at the end of a bitmap key.
+/// Returns the chunk number at the end of a chunk key.
 pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");
@@ -101,7 +101,8 @@ pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
         .ok_or_else(corrupted)
 }
 
-/// Returns a bitmap key without its chunk number. It is the same for all chunks of a bitmap.
+/// Returns the bitmap key in a chunk key, without the chunk number. All chunks of a bitmap share
+/// it.
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");

@@ -1,5 +1,5 @@
 //! The records that the tables and the journal hold, as bytes: leads, credentials, the change log
-//! and the store's metadata. `codec` is the only code that names bincode.
+//! and the store's metadata. Only `codec` calls bincode; the records derive its traits.
 
 pub(crate) mod change_log;
 pub(crate) mod codec;

@@ -1,11 +1,12 @@
-//! Translates what redb reports, and contains its panics.
+//! Converts redb's errors and panics to errors of this crate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Runs `read` and converts a panic into a corruption error. redb trusts its pages, so it can panic
-/// on pages that a faulty program has checksummed, or past the end of a truncated file.
+/// on an invalid page that a faulty program wrote with a valid checksum, or past the end of a
+/// truncated file.
 pub(crate) fn catch_corruption_panic<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(Error::corrupted(

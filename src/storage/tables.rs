@@ -1,7 +1,8 @@
 //! The tables of `leads.redb`, with their keys and values.
 //!
-//! All keys and values are bytes, written by `key`, `record`, `meta` and `change_log`. redb orders
-//! keys bytewise. Numbers in keys are big-endian, so that byte order is numeric order.
+//! All keys and values are bytes. `schema::keys`, `storage::key` and `change_log` encode the keys,
+//! and `record` encodes the records. redb orders keys bytewise. Numbers in keys are big-endian, so
+//! that byte order is numeric order.
 //!
 //! ```text
 //! leads     row u32                                     -> lead record (see `record`)
@@ -9,7 +10,7 @@
 //! ids       01 uuid[16]                                 -> row u32        the row of an id, trash included
 //!           02 external id                              -> row u32        the row of an external id, trash included
 //!
-//! keys      lower bound of a block                      -> sort keys      see `block` and `key_blocks`
+//! keys      lower bound of a key block                  -> index keys     see `block` and `key_blocks`
 //!           10 created_at                      row u32                    live leads in each sort index;
 //!           11 updated_at                      row u32                    a lead without a value has no key
 //!           12 folded name, name               row u32
@@ -44,9 +45,10 @@
 //! ```
 //!
 //! In the text of a key, every 00 is written as 00 FF, and the text ends with 00 01. No text is
-//! therefore a prefix of another, and byte order is text order. Between a folded text and the exact
-//! text is 01 if the exact text is lower, and 03 if it is higher. 02 replaces the exact text if it
-//! equals its folded form. Times are microseconds since 1970 as i64 with the sign bit flipped.
+//! therefore a prefix of another, and byte order is text order. A folded text is followed by a byte
+//! that compares the exact text with it: 01 if the exact text is lower, 03 if it is higher, 02 if
+//! both are equal. The exact text comes next, except after 02. Times are microseconds since 1970 as
+//! i64 with the sign bit flipped.
 //!
 //! A bitmap is stored in chunks, numbered `row / 65,536`. The rows of a chunk are a roaring bitmap
 //! in its [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec). An empty chunk has
@@ -67,7 +69,7 @@ pub(crate) mod scan;
 pub(crate) mod tree;
 pub(crate) mod write;
 
-/// The version of the file format that this page and `record` describe.
+/// The version of the file format that this module and `record` describe.
 ///
 /// | format | what it added |
 /// |---|---|

@@ -27,7 +27,7 @@ pub(crate) struct BackgroundThread {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Wakes and stops the threads.
+/// The signal that wakes and stops the threads.
 #[derive(Default)]
 pub(crate) struct Wakeup {
     pending: Mutex<PendingWork>,
@@ -172,7 +172,8 @@ fn checkpoint_and_sweep(
             attempt("checkpointing the store", checkpoint);
         }
         if Instant::now() >= sweep_at {
-            // One batch a round, so that a large trash delays no checkpoint.
+            // Only one batch is purged per iteration, so that a large trash does not delay a
+            // checkpoint.
             let mut purged = 0;
             attempt("sweeping the trash", || sweep().map(|leads| purged = leads));
             if purged == 0 {
@@ -183,7 +184,7 @@ fn checkpoint_and_sweep(
 }
 
 fn sync_at(wakeup: &Wakeup, interval: Duration, sync: &dyn Fn() -> Result<()>) {
-    // A lower bound, so that an interval of zero is no busy loop.
+    // The lower bound prevents a busy loop if the interval is zero.
     let interval = interval.max(Duration::from_millis(1));
     let mut due = Instant::now() + interval;
     while wakeup.wait(|_, _| due) {

@@ -1,6 +1,6 @@
-//! Checkpoints: moving what only the journal holds into the tables, while others read and write.
-//! When one is due is decided by `CheckpointPolicy` in `storage`; the thread that makes it is in
-//! `background`.
+//! Checkpoints move the commits that only the journal holds into the tables, while other threads
+//! read and write. `CheckpointPolicy` in `storage` decides when a checkpoint is due, and usually
+//! the thread in `background` makes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
@@ -28,8 +28,8 @@ impl Engine {
         self.checkpoint_locked(meanwhile)
     }
 
-    /// Blocks a writer while too much is waiting for a checkpoint, and writes one if no other
-    /// thread does.
+    /// Blocks a writer if too much is waiting for a checkpoint: waits for the running checkpoint,
+    /// or makes one.
     pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
         if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);
@@ -72,7 +72,7 @@ impl Engine {
             .unwrap_or_else(panicked)
             .map_err(|error| {
                 let error = self.failure.latch(error).while_doing(
-                    "checkpointing the journal, which still holds the writes, into leads.redb",
+                    "writing the commits of the journal, which still holds them, to leads.redb",
                 );
                 if error.kind() != ErrorKind::Closed {
                     // Without checkpoints memory would grow without bound.
@@ -82,8 +82,8 @@ impl Engine {
             })
     }
 
-    /// Makes a checkpoint and returns a state of which the tables hold everything. The caller holds
-    /// checkpoints.
+    /// Makes a checkpoint and returns the newest state, with an empty overlay. The caller must hold
+    /// the guard of [`hold_checkpoints`](Self::hold_checkpoints).
     pub(crate) fn checkpoint_and_read(&self) -> Result<ReadView> {
         if !self.read_only {
             // Most of the work is done here, so that writers wait less below.
@@ -157,7 +157,8 @@ impl Engine {
             .pause(compact, || database.borrow().read())
             .inspect_err(|error| {
                 if error.kind() != ErrorKind::Busy {
-                    // Checkpoints may be stuck, in which case memory would grow without bound.
+                    // If this failure keeps later checkpoints from starting, memory would grow
+                    // without bound.
                     self.failure.latch_always(error);
                 }
             })

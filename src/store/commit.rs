@@ -1,9 +1,9 @@
-//! The commit pipeline: run the writes, append them to the journal, publish the new view, wake what
-//! follows the store.
+//! The commit pipeline: run the writes, append them to the journal, publish the new view, and wake
+//! the index sync and the background thread.
 //!
 //! A commit is durable once [`Database::commit`] has returned (with [`JournalSync::Now`]), and
 //! visible once the view is published. A crash between the two loses nothing: recovery replays the
-//! journal, and the write is there although its caller was not told.
+//! journal, so the store contains the write although the call never returned.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::sync::lock;
 use crate::trash;
 
 impl Engine {
-    /// Runs `work` of a caller in a transaction of its own and publishes the committed state.
+    /// Runs a caller's `work` in a transaction of its own and publishes the committed state.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
@@ -86,8 +86,8 @@ impl Engine {
         Ok(value)
     }
 
-    /// Runs `work` and returns its value with the commit that it prepared, or `None` if it changed
-    /// nothing.
+    /// Runs `work` and returns its value with the prepared commit, which is `None` if `work`
+    /// changed nothing.
     fn prepare<T>(
         &self,
         base: &TxnBase,

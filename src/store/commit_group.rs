@@ -3,8 +3,8 @@
 //! without it.
 //!
 //! One of the waiting threads becomes the leader and runs all waiting writes once it has locked the
-//! file. The others sleep until their result is ready. If they queued for the file instead, the
-//! leader would lock it again before any of them woke up.
+//! file. The others sleep until their result is ready. If they waited for the lock of the file
+//! instead, the leader's next write could take that lock before any of them woke up.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -27,7 +27,8 @@ pub(crate) struct CommitQueue {
 #[derive(Default)]
 struct QueueState {
     waiting: Vec<Box<dyn Job>>,
-    /// True if a thread is about to run the waiting writes.
+    /// True while a thread is the leader: it is about to run the waiting writes, or is running
+    /// them.
     has_leader: bool,
 }
 
@@ -76,8 +77,8 @@ impl CommitQueue {
             slot: Arc::clone(&slot),
         }));
         loop {
-            // While the write is queued or running it also holds the slot, and a result in the slot
-            // is not committed yet.
+            // The write holds a second reference to the slot while it is queued or running. Until
+            // that is dropped, a result in the slot is not committed.
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
@@ -142,7 +143,7 @@ impl Drop for CommitGroup {
     }
 }
 
-/// Gives up leadership on drop, including on panic.
+/// A guard that ends a thread's leadership when it is dropped, also by a panic.
 struct LeaderGuard<'a>(&'a CommitQueue);
 
 impl Drop for LeaderGuard<'_> {

@@ -10,8 +10,8 @@ use crate::store::lead_store::LeadStore;
 
 /// The credentials of a store, returned by [`LeadStore::credentials`].
 ///
-/// They are stored next to the leads, under the same transactions. Of a token only its SHA-256 hash
-/// is stored.
+/// They are stored with the leads, and a transaction can change both. Only the SHA-256 hash of a
+/// token is stored.
 ///
 /// ```
 /// use leadstore::LeadStore;

@@ -1,5 +1,6 @@
-//! An open store as its threads share it: the file, the published view, the queue of writers and
-//! the failure latch. What they do with it is in `commit`, `checkpointing` and `searching`.
+//! The parts of an open store that all threads share: the file, the published view, the queue of
+//! writers and the failure latch. The operations on them are in `commit`, `checkpointing` and
+//! `searching`.
 //!
 //! # Lock order
 //!
@@ -74,7 +75,8 @@ impl Engine {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Runs a read. An I/O error in it is latched.
+    /// Runs a read, converts a panic in it into a corruption error, and latches a failure of the
+    /// files.
     pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         storage::catch_corruption_panic(read).map_err(|error| self.failure.latch(error))
     }

@@ -1,17 +1,17 @@
-//! What ends an open store: the first I/O error or corruption, which every later call reports until
-//! the store is reopened.
+//! The failure latch of an open store. It keeps the first I/O error or corruption, which every
+//! later call reports until the store is reopened.
 
 use std::sync::OnceLock;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::CorruptionSlot;
 
-/// Latches the first failure of the store's files. From then on memory and disk may differ, so
-/// nothing that either holds may be trusted or written.
+/// The latch for the first failure of the store's files. After that failure, memory and disk may
+/// differ, so neither can be trusted and nothing may be written.
 pub(crate) struct FailureLatch {
     first: OnceLock<Error>,
-    /// Set by the file when a checksum fails. redb reports a failed read once and then only refuses
-    /// to continue.
+    /// Set by the file when a checksum fails. redb reports a failed read only once: all its later
+    /// calls fail without naming the cause.
     corruption: CorruptionSlot,
 }
 
@@ -34,8 +34,9 @@ impl FailureLatch {
         }
     }
 
-    /// Latches an I/O error or corruption and returns it. Reports `Corrupted` if a checksum failure
-    /// is why redb gave up.
+    /// Returns the error, and latches it if it is an I/O error, corruption that a checksum
+    /// detected, or an error with an unknown outcome. An I/O error after a checksum failure becomes
+    /// `Corrupted`.
     pub(crate) fn latch(&self, error: Error) -> Error {
         let error = self.as_corruption(error);
         let is_corruption = error.kind() == ErrorKind::Corrupted && self.corruption.get().is_some();
@@ -51,7 +52,7 @@ impl FailureLatch {
         let _ = self.first.set(error.repeated());
     }
 
-    /// Returns the error as corruption if a checksum failure is why redb gave up.
+    /// Returns the error, converted from `Io` to `Corrupted` if a checksum has failed.
     pub(crate) fn as_corruption(&self, error: Error) -> Error {
         match self.corruption.get() {
             Some(corruption) if error.kind() == ErrorKind::Io => {

@@ -19,7 +19,8 @@ impl LeadStore {
         self.with_engine(|engine| Ok(Arc::clone(&engine.rules.catalogue)))
     }
 
-    /// Validates a new lead. Returns every violation as one error, without looking anything up.
+    /// Validates a new lead. Returns every violation as one error. Does not check whether its ids
+    /// are taken.
     pub(crate) fn check_new(&self, lead: NewLead) -> Result<()> {
         self.with_engine(|engine| {
             lead.into_lead(from_micros(0), &engine.rules.statuses)

@@ -22,9 +22,9 @@ use crate::sync::{read_lock, write_lock};
 /// It is closed by [`close`](Self::close) on any handle, or when the last handle is dropped. An
 /// error while closing on drop is only logged.
 ///
-/// After an I/O failure every call except [`close`](Self::close) and [`reopen`](Self::reopen)
-/// returns an error of the same kind. If the failure is corruption, [`check`](Self::check) and
-/// [`repair`](Self::repair) still work.
+/// After an I/O error or detected corruption, every call except [`close`](Self::close) and
+/// [`reopen`](Self::reopen) returns an error of the same kind. After corruption,
+/// [`check`](Self::check) and [`repair`](Self::repair) still work.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, ListQuery, NewLead};
@@ -101,7 +101,7 @@ impl LeadStore {
         OpenOptions::new().in_memory()
     }
 
-    /// Returns options for opening a store with other than the default settings.
+    /// Returns the default options, to be changed before a store is opened with them.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -125,9 +125,9 @@ impl LeadStore {
         })
     }
 
-    /// Closes the store's files and opens them again, for every handle. Use it after a failure once
-    /// its cause is fixed, or to let another process have the files for a moment. Every
-    /// acknowledged write is still there. Open snapshots are closed.
+    /// Closes the store's files and opens them again, for every handle. Call it after a failure,
+    /// once the cause is fixed. The store then still contains every acknowledged write. Open
+    /// snapshots are closed.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl LeadStore {
         result
     }
 
-    /// Closes the store: indexes the remaining changes, stops the background threads, closes the
+    /// Closes the store: stops the background threads, indexes the remaining changes, closes the
     /// files, and returns the first failure. All other handles and all snapshots return
     /// [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does nothing.
     ///
@@ -180,7 +180,8 @@ impl LeadStore {
             .map_or(Ok(()), |engine| engine.close())
     }
 
-    /// Runs a read, or any other operation that runs no code of the caller.
+    /// Runs an operation on the open store. `work` must not call a closure of the application,
+    /// whose panic would be reported as corruption.
     pub(crate) fn with_engine<T>(&self, work: impl FnOnce(&Arc<Engine>) -> Result<T>) -> Result<T> {
         let engine = self.engine()?;
         engine.guarded(|| work(&engine))

@@ -18,7 +18,8 @@ use crate::store::open_store::OpenStore;
 use crate::sync::lock;
 use crate::{schema, search};
 
-/// Maximum number of attempts of a check if large transactions write to the file meanwhile.
+/// Maximum number of times that a check is attempted while large transactions keep writing to the
+/// file.
 const CHECK_ATTEMPTS: usize = 3;
 
 impl LeadStore {
@@ -42,9 +43,9 @@ impl LeadStore {
     }
 
     /// Returns the space of purged leads to the file system, and merges the search index into one
-    /// segment that contains nothing of them. Each step takes about a second for 100,000 leads.
-    /// Reads and writes wait for the first step, but not for the second. Searches are fastest
-    /// afterwards, which pays off after a large import.
+    /// segment without them. Each step takes about a second for 100,000 leads. Reads and writes
+    /// wait for the first step, but not for the second. Searches are fastest afterwards, which pays
+    /// off after a large import.
     ///
     /// # Errors
     ///
@@ -81,11 +82,11 @@ impl LeadStore {
 
     /// Checks the store and, if there are problems, rebuilds everything that is derived from the
     /// leads, including the search index. The result is written to a new file that then replaces
-    /// the old one, so it needs the same disk space again. Meanwhile calls return
-    /// [`Unavailable`](ErrorKind::Unavailable), and open snapshots are closed. The returned report
-    /// is that of a second check: it lists the remaining problems, and in [`Report::repaired`] the
-    /// repaired ones. `progress` must not use the store. If it panics, the panic resumes after the
-    /// repair is done.
+    /// the old one, so the repair needs as much free disk space as the old file takes. During the
+    /// rebuild, other calls return [`Unavailable`](ErrorKind::Unavailable), and open snapshots are
+    /// closed. The returned report is that of a second check: it lists the remaining problems, and
+    /// in [`Report::repaired`] the repaired ones. `progress` must not use the store. If it panics,
+    /// the panic resumes after the repair is done.
     ///
     /// # Errors
     ///
@@ -129,13 +130,14 @@ impl LeadStore {
         Ok(after)
     }
 
-    /// Copies the store to another directory, which is created. The copy is the complete state as
-    /// of this call, while other threads read and write. It opens like any other store and builds
-    /// its search index at the first open. Takes 0.3 seconds for 100,000 leads (`cargo bench
-    /// --bench store -- maintenance`). `progress` receives the number of leads copied so far and
-    /// the total number of rows. It must not use the store, and if it panics, the panic resumes
-    /// after the backup is done. Meanwhile new writes make the store's file grow, and
-    /// [`compact`](Self::compact) returns [`Busy`](ErrorKind::Busy).
+    /// Copies the store to another directory, and creates that directory if it does not exist. The
+    /// copy has the complete state as of this call, opens like any other store, and builds its
+    /// search index at the first open. Other threads can read and write meanwhile. Takes 0.3
+    /// seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` receives
+    /// the number of leads copied so far and the total number of rows. It must not use the store,
+    /// and if it panics, the panic resumes after the backup is done. During the backup, new writes
+    /// make the store's file grow, and [`compact`](Self::compact) returns
+    /// [`Busy`](ErrorKind::Busy).
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
@@ -240,7 +242,8 @@ impl Engine {
         let mut checks = 1;
         loop {
             let (report, is_current) = self.check_once(progress)?;
-            // Pages that a large transaction overwrote during the check are not corrupted.
+            // If a large transaction wrote to the file during the check, the problems may be pages
+            // that it overwrote, so the check is repeated.
             if report.is_ok() || is_current {
                 return Ok(report);
             }

@@ -18,11 +18,11 @@ impl OpenOptions {
     ///
     /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if this or another process has the store open;
     /// [`Corrupted`](ErrorKind::Corrupted) or [`UnsupportedFormat`](ErrorKind::UnsupportedFormat)
-    /// for a file that cannot be used as it is; [`AlreadyExists`](ErrorKind::AlreadyExists) with
-    /// [`create_new`](Self::create_new); [`NotFound`](ErrorKind::NotFound) if there is no store to
-    /// read, and [`Unavailable`](ErrorKind::Unavailable) if it was not closed cleanly, with
-    /// [`read_only`](Self::read_only); [`Invalid`](ErrorKind::Invalid) for statuses that no lead
-    /// can have; [`Io`](ErrorKind::Io).
+    /// for a file that cannot be used as it is; with [`create_new`](Self::create_new),
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the store exists; with
+    /// [`read_only`](Self::read_only), [`NotFound`](ErrorKind::NotFound) if it does not exist, and
+    /// [`Unavailable`](ErrorKind::Unavailable) if it was not closed cleanly;
+    /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have; [`Io`](ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
         LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
     }

@@ -1,5 +1,5 @@
-//! Opens an engine with its threads, and ends them. It lives until the store is closed or reopened;
-//! what survives that is in the handle.
+//! An engine with its threads, from open to close. It ends when the store is closed, reopened or
+//! repaired; the handle holds what outlives it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,13 +107,14 @@ impl OpenStore {
             .map_err(|error| self.engine.failure.latch(error))
     }
 
-    /// Ends everything but the file, and returns that unless it was returned already.
+    /// Ends everything but the database, and returns the database unless an earlier call has
+    /// returned it.
     pub(crate) fn end(&self) -> Option<Database> {
         if let Some(background) = &self.background {
             background.stop();
         }
-        // Stopping it indexes the remaining changes, for which the file and the view must still be
-        // open.
+        // Before the index sync stops, it indexes the remaining changes. For that, the file and the
+        // view must still be open.
         self.engine.index_sync.stop();
         self.engine.closed.store(true, Ordering::Release);
         let _no_checkpoint = lock(&self.engine.checkpointing);

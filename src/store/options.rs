@@ -19,10 +19,10 @@ pub enum Durability {
     /// Before the call returns: an acknowledged write survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returned. A power cut, or a process that ends after its disk
-    /// failed, may lose the writes of that time, newest first and never a part of one.
-    /// [`sync`](crate::LeadStore::sync) and [`close`](crate::LeadStore::close) make all of them
-    /// durable.
+    /// Within this time after the call returned. A power cut, or the end of the process after its
+    /// disk has failed, can lose the newest writes, at most those made within this time. A write is
+    /// lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
+    /// [`close`](crate::LeadStore::close) make all writes durable.
     Within(Duration),
 }
 
@@ -87,8 +87,8 @@ impl OpenOptions {
     }
 
     /// Sets the approximate memory limit for cached data of the store, in bytes. The default is 64
-    /// MiB. One sixth of it, at most 40 MiB, holds the writes that are only in the journal so far.
-    /// A transaction that needs more is written to the store's file directly.
+    /// MiB. One sixth of the limit, at most 40 MiB, holds the writes that are only in the journal
+    /// so far. A transaction that needs more than that is written to the store's file directly.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
@@ -121,14 +121,15 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the store for reading, without writing any file. Several processes can do so at once,
-    /// as long as no process has it open for writing.
+    /// Sets whether the store is opened for reading only. No file is written then. Several
+    /// processes can have a store open for reading at once, as long as no process has it open for
+    /// writing.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// Requires that the store does not exist yet.
+    /// Sets whether opening fails if the store already exists.
     pub fn create_new(mut self, create_new: bool) -> Self {
         self.create_new = create_new;
         self

@@ -1,4 +1,5 @@
-//! The reads of a store, a snapshot and a transaction: one list, documented once.
+//! The reads of a store, a snapshot and a transaction. Those that all three have in common are
+//! defined and documented once.
 
 use std::sync::Arc;
 
@@ -24,8 +25,9 @@ macro_rules! reads {
         ///
         /// # Errors
         ///
-        /// Only store errors: [`Closed`](ErrorKind::Closed), [`Corrupted`](ErrorKind::Corrupted),
-        /// [`Io`](ErrorKind::Io). The same holds for all reads.
+        /// Only store errors, which every read can return: [`Closed`](ErrorKind::Closed),
+        /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io), and
+        /// [`Unavailable`](ErrorKind::Unavailable) while the store is being reopened or repaired.
         pub fn get(&self, id: LeadId) -> Result<Option<Lead>> {
             self.read(|state| query::get(state, id))
         }
@@ -65,8 +67,8 @@ macro_rules! reads {
         ///
         /// # Errors
         ///
-        /// [`Invalid`](ErrorKind::Invalid) for a page number, page size or sort keys that are out
-        /// of range.
+        /// [`Invalid`](ErrorKind::Invalid) for a page number or page size that is out of range, or
+        /// for sort keys that the list does not accept.
         pub fn list_trash(&self, query: &TrashQuery) -> Result<Page<TrashedLead>> {
             let now = self.now()?;
             self.read(|state| trash::list_trash(state, query, now))
@@ -76,8 +78,8 @@ macro_rules! reads {
         ///
         /// # Errors
         ///
-        /// [`Invalid`](ErrorKind::Invalid) for a page number, page size or sort keys that are out
-        /// of range.
+        /// [`Invalid`](ErrorKind::Invalid) for a page number or page size that is out of range, or
+        /// for sort keys that the list does not accept.
         pub fn list(&self, query: &ListQuery) -> Result<Page<Lead>> {
             self.read(|state| query::list(state, query))
         }
@@ -117,9 +119,9 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank, has more than 512 bytes or 32
-    /// words, or a page out of range; [`Unavailable`](ErrorKind::Unavailable) while the index is
-    /// being rebuilt if the options say not to wait, or if it cannot be rebuilt.
+    /// [`Invalid`](ErrorKind::Invalid) for a query that is blank or longer than 512 bytes or 32
+    /// words, or for a page that is out of range; [`Unavailable`](ErrorKind::Unavailable) if the
+    /// index cannot be rebuilt, or while it is being rebuilt if the options say not to wait.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with_engine(|engine| engine.search(query))
     }
@@ -165,7 +167,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Only store errors, see [`get`](Self::get).
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.read(|state| query::facets(state, filter))
     }

@@ -1,4 +1,5 @@
-//! Searches on the newest view. They may have to wait for the index or have it rebuilt.
+//! Searches on the published view. A search may have to wait for the index, and requests a rebuild
+//! if the index fails.
 
 use std::sync::Arc;
 
@@ -55,8 +56,8 @@ impl Engine {
         }
     }
 
-    /// Waits for the index. The view is loaded again afterwards, so another change of it may have
-    /// to be waited for.
+    /// Waits for the index, then loads the view. If the view has changed in between and cannot be
+    /// searched, waits again.
     fn wait_until_searchable(&self) -> Result<Arc<StoreView>> {
         loop {
             self.index_sync.wait_until_searchable()?;

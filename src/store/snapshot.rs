@@ -39,7 +39,8 @@ impl Drop for HeldView {
 
 impl Snapshot {
     pub(crate) fn new(engine: Arc<Engine>) -> Result<Self> {
-        // Counted before the view is taken: a compaction that sees no snapshot must not race one.
+        // Counted before the view is taken. Otherwise a compaction could see no snapshot although
+        // one already holds a view.
         engine.snapshot_taken();
         let view = match engine.view() {
             Ok(view) => view,

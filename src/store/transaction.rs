@@ -1,6 +1,7 @@
 //! Writes on leads, and reads that see them before they are committed. Every write on the store
-//! runs here, in a transaction of its own or in one of the caller's. A write makes all its checks
-//! before it changes anything, so a write that fails has written nothing.
+//! runs here, either in the caller's transaction or in one that it may share with concurrent
+//! writes. A write makes all its checks before it changes anything, so a rejected write has written
+//! nothing. If a write fails halfway, its transaction cannot be committed.
 
 #[cfg(feature = "http")]
 mod credentials;
@@ -29,7 +30,8 @@ pub use self::credentials::TransactionCredentials;
 pub struct Transaction<'a> {
     txn: WriteTxn<'a>,
     rules: &'a Rules,
-    /// Cause of a write that failed halfway. The transaction can no longer be committed then.
+    /// The error of a write that failed halfway, after which the transaction can no longer be
+    /// committed.
     broken: Option<(ErrorKind, String)>,
 }
 
@@ -56,7 +58,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Makes writes that no operation makes, to create inconsistencies for tests.
+    /// Calls `corrupt` with a lead's row and record, so that a test can make it inconsistent by
+    /// writes that no operation makes.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn corrupt(
         &mut self,

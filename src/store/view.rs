@@ -1,5 +1,6 @@
 //! The published state of the store: one view of tables, overlay and search index. It is replaced
-//! as a whole. If its parts were swapped one by one, a lead could show twice or not at all.
+//! as a whole. If its parts were replaced one by one, a search could find a lead twice or not at
+//! all.
 
 use std::sync::{Arc, RwLock};
 
@@ -10,7 +11,7 @@ use crate::search::{SearchView, ViewCell};
 use crate::storage::ReadView;
 use crate::sync::{read_lock, write_lock};
 
-/// One state of the store: what is committed, and how far the search index is.
+/// One state of the store: what is committed, and how far the search index has caught up.
 #[derive(Clone)]
 pub(crate) struct StoreView {
     committed: CommittedState,
@@ -86,7 +87,7 @@ impl PublishedView {
         result
     }
 
-    /// Ends publishing: every later call returns `Closed`.
+    /// Ends publishing: from now on [`current`](Self::current) returns `Closed`.
     pub(crate) fn close(&self) {
         *write_lock(&self.0) = None;
     }

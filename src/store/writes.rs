@@ -1,4 +1,5 @@
-//! The writes on a store. Each is a transaction of its own; what it does is in `transaction`.
+//! The write methods of `LeadStore`. Each runs in a transaction of its own; `transaction`
+//! implements what it does there.
 
 use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
@@ -90,9 +91,9 @@ impl LeadStore {
         self.transaction(|transaction| transaction.empty_trash())
     }
 
-    /// Runs `work` in a transaction. Its writes are committed together if it returns `Ok`. They are
-    /// all rolled back if it returns an error or panics. Transactions run one after another: other
-    /// writers wait, readers do not.
+    /// Runs `work` in a transaction. If `work` returns `Ok`, its writes are committed together; if
+    /// it returns an error or panics, they are all rolled back. Transactions run one after another:
+    /// other writers wait, readers do not.
     ///
     /// A write that fails has written nothing, so `work` may continue after it. [`Error::abort`]
     /// carries an application error out of the transaction.

@@ -12,7 +12,8 @@ use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 use crate::trash::expiry::visible;
 
-/// A query for a page of the trash. By default it returns the first 25 leads, last deleted first.
+/// A query for a page of the trash. By default it returns the 25 leads that were deleted last, the
+/// most recent one first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a query does nothing until it is passed to list_trash"]
 pub struct TrashQuery {
@@ -55,7 +56,7 @@ impl TrashQuery {
         self
     }
 
-    /// Returns every violation of the query as one error.
+    /// Checks the query. Returns an error that lists every violation if there are any.
     pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);

@@ -1,14 +1,15 @@
-//! A brute-force implementation of search, by the rules in `src/search/search.md`. It checks every
-//! lead in every possible way and shares only the analyzer with the store's search.
+//! A brute-force implementation of search, by the rules in `src/search/search.md`. It tries every
+//! reading of the query on every lead, and shares only the analyzer with the store's search.
 
 use leadstore::testing::words;
 use leadstore::{CustomValue, Field, Lead, Number, TypoTolerance};
 
-/// The rank of a hit, lower is better: number of typos, last word matched only as a prefix, no
-/// value equals the query, words not adjacent, field of the first word.
+/// The rank of a hit; lower is better. Its elements: the number of typos; whether the last word
+/// matches only as a prefix; whether no value equals the query; whether the words are not adjacent;
+/// the field of the first word.
 pub type Rank = (usize, bool, bool, bool, usize);
 
-/// The leads to search with their values, in the order that breaks ties.
+/// The leads to search, each with its searchable values, in the order that breaks ties.
 pub struct BruteForceSearch<'a>(Vec<(&'a Lead, Vec<Value>)>);
 
 struct Value {
@@ -280,7 +281,7 @@ fn best_rank(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank>
             .map(|(typos, partial, equal, field)| (*typos, *partial, !equal, false, *field))
             .min();
     }
-    // Anywhere in the lead: each unit by its own best match.
+    // The units may match anywhere in the lead; the best match of each counts.
     let (first, last) = (matches_per_unit.first()?, matches_per_unit.last()?);
     let mut typos = 0;
     for unit_matches in &matches_per_unit {
@@ -297,7 +298,7 @@ fn best_rank(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank>
         .min()?
         .1;
     let mut best = (typos, partial, true, true, field);
-    // Adjacent in one value.
+    // The units may also match as adjacent words of one value.
     let words = units.iter().map(|unit| match unit {
         Unit::Words(words) => Some(words.clone()),
         Unit::Number(_) => None,
@@ -381,7 +382,7 @@ fn number_digits(typed: &str) -> Option<String> {
 }
 
 /// Returns `None` if the stored phone does not contain the typed number. Otherwise returns whether
-/// it is the complete number.
+/// the typed number is the complete stored one.
 fn match_number(typed: &str, stored: &str) -> Option<bool> {
     let digits = number_digits(typed)?;
     let significant = stored.trim_start_matches('0');

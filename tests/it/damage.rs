@@ -205,7 +205,7 @@ fn blocks_that_were_moved_are_reported_if_they_are_in_use() {
     assert!(moved > 10 && reported > moved / 2, "{reported} of {moved}");
 }
 
-/// The file looks like an interrupted copy. redb panics on some of these files.
+/// Truncates the file as an interrupted copy would. redb panics on some of these files.
 #[test]
 fn truncation_is_reported_unless_only_unused_space_is_lost() {
     let test = TestStore::new();
@@ -259,7 +259,8 @@ fn truncation_is_reported_unless_only_unused_space_is_lost() {
                 // The missing part was not in use.
                 Ok(Ok(leads)) if leads.len() == ids.len() => intact += 1,
                 Ok(Err(error)) if error.kind() == ErrorKind::Corrupted => reported += 1,
-                // A read-only open asks for an open for writing, which then detects the truncation.
+                // A read-only open may report that the store must first be opened for writing. That
+                // open then detects the truncation.
                 Ok(Err(error)) if read_only && error.kind() == ErrorKind::Unavailable => {
                     reported += 1
                 }

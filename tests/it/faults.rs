@@ -384,7 +384,7 @@ fn read_only_file_can_only_be_opened_read_only() {
 fn removed_directory_causes_no_hang_and_no_new_store() {
     let test = TestStore::new();
     let leads = create(&test.store, 3);
-    // Retry: the indexer may create a file in the directory during the removal.
+    // Retry: the index sync may create a file in the directory during the removal.
     support::wait_until("removing the store", || {
         std::fs::remove_dir_all(test.path()).is_ok()
     });

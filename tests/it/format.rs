@@ -1,5 +1,5 @@
-//! Stores in older file formats can be opened and are migrated. A fixture of the current format
-//! shows that a change of the format does not go unnoticed.
+//! Stores in older file formats can be opened and are migrated. The test of a fixture of the
+//! current format fails if the format changes by mistake.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ impl Copy {
     }
 }
 
-/// Returns everything in a store as JSON text.
+/// Returns the leads and the trash of a store as JSON text.
 fn describe(store: &LeadStore) -> String {
     let leads = store.list(&ListQuery::new().per_page(100)).unwrap();
     let trash = store.list_trash(&TrashQuery::new().per_page(100)).unwrap();
@@ -142,7 +142,7 @@ fn describe(store: &LeadStore) -> String {
 }
 
 /// Regenerates the fixture of the current format: `LEADSTORE_TEST_WRITE_FIXTURE=1 cargo test
-/// --all-features format::writes`. Allowed only until a version is released.
+/// --all-features format::writes`. Allowed only until a version with this format is released.
 #[cfg(feature = "http")]
 #[test]
 fn writes_the_fixture_if_requested() {

@@ -1,4 +1,5 @@
-//! 500 contacts of a real export, imported and then found by id, by search and in every sort order.
+//! The 500 contacts of `us-500.csv`, imported and then found by id, by search and in lists with
+//! several sort orders.
 
 use std::collections::BTreeSet;
 

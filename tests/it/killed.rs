@@ -1,6 +1,7 @@
-//! Processes that are killed while they write: at any moment and, if `strace` is installed, at each
-//! system call that changes a file. Every acknowledged write must be there, and the write in flight
-//! must be there completely or not at all.
+//! Processes that are killed at a random moment while they write. If `strace` is installed, also
+//! processes that are killed, or get an error, in a random system call that changes a file. Every
+//! acknowledged write must be there, and the write in flight must be there completely or not at
+//! all.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -281,8 +282,8 @@ fn acknowledged_by_each(
     acknowledged_writes
 }
 
-/// Runs a child in which the system call of this kind and number has the given effect. Returns the
-/// number of writes that the child has acknowledged.
+/// Runs a child under `strace`, which injects `effect` when the child makes the system call `call`
+/// for the `number`th time. Returns the number of writes that the child has acknowledged.
 fn inject(path: &Path, call: &str, number: u64, effect: &str) -> u64 {
     let inject = format!("inject={call}:{effect}:when={number}");
     let exe = std::env::current_exe().unwrap();

@@ -409,7 +409,8 @@ fn compaction_erases_all_traces_of_purged_leads() {
         let names = (0..100).map(|number| NewLead::new(format!("Secretperson {part} {number}")));
         ids.extend(names.map(|new| test.store.create(new).unwrap().id));
         test.store.create(NewLead::new("Openperson")).unwrap();
-        // Closing puts each batch into its own segment, whose last lead is not deleted.
+        // Closing puts each batch into a segment of its own. The last lead of a batch is not
+        // deleted below.
         test.reopen();
     }
     test.store

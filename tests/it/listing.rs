@@ -229,7 +229,8 @@ fn cursor_at_a_deleted_out_of_order_lead_stays_valid() {
                 .unwrap(),
         );
     }
-    // Between the third and the fourth lead, as after a correction of the clock.
+    // The next lead gets a time between those of the third and the fourth, as after a correction of
+    // the clock.
     test.clock
         .set(created[2].created_at + TimeDelta::minutes(30));
     let late = test.store.create(NewLead::new("late")).unwrap();
@@ -442,8 +443,8 @@ fn lists_are_consistent_across_bitmap_chunks() {
         statuses(Filter::new().status("third")),
         [("third".to_owned(), total as u64)]
     );
-    // By name, the numbers are in order. By creation, the late leads come first, in their own
-    // order.
+    // Sorted by name, the numbers ascend. Sorted by creation time, the leads that were created
+    // after the clock was set back come first.
     let late_thirds: Vec<usize> = (0..LEADS)
         .filter(|number| number % 3 == 0 && *number >= late)
         .collect();
@@ -518,8 +519,8 @@ fn facets_are_exact_before_and_after_a_checkpoint() {
             .transaction(|t| {
                 (from..to).try_for_each(|n| {
                     let lead = NewLead::new(format!("{n}")).status(["new", "won"][n as usize % 2]);
-                    // Long ranges without a deal value, so that the column has no blocks for some
-                    // of them.
+                    // Long ranges of rows have no deal value, so that the column lacks some of its
+                    // blocks.
                     let lead = if n % 2_000 < 600 {
                         lead.deal_value(Decimal::new(i64::from(n), 2))
                     } else {

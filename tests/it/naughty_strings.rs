@@ -1,5 +1,5 @@
-//! The Big List of Naughty Strings, which are known to break software, in every field that a caller
-//! can set.
+//! The strings of the Big List of Naughty Strings, which are known to break software, as values of
+//! the fields of a lead, as ids and as queries.
 
 use leadstore::{CustomValue, ErrorKind, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery};
 

@@ -289,7 +289,7 @@ fn index_removed_while_in_use_is_rebuilt() {
     let test = filled();
     check(&test.store);
     wait_until("indexing", || test.store.search_status().unindexed == 0);
-    // Retry: the indexer may create a file in the directory during the removal.
+    // Retry: the index sync may create a file in the directory during the removal.
     wait_until("removing the index", || {
         std::fs::remove_dir_all(test.path().join("search")).is_ok()
     });

@@ -11,9 +11,10 @@ use leadstore::{
 
 use crate::support::{self, TestStore};
 
-/// Each transaction moves an amount from one lead to another, renames both, and sometimes replaces
-/// a third one. The sum, the count and the equal names hold in every state between transactions,
-/// but in none within one.
+/// Each transaction moves an amount between the two leads of a pair, gives both the same new name,
+/// and sometimes replaces a third lead. In every committed state, the sum of the deal values and
+/// the number of leads are unchanged, and the names of a pair are equal. A state in the middle of a
+/// transaction can violate each of these.
 #[test]
 fn readers_never_see_a_partial_transaction() {
     const PAIRS: usize = 8;
@@ -333,8 +334,8 @@ fn panic_of_the_leader_fails_its_whole_commit_group() {
     store.create(NewLead::new("after")).unwrap();
 }
 
-/// The index sync must not need the writers' lock: neither with synced commits nor with commits that
-/// are synced later.
+/// The index sync must not need the writers' lock: neither with synced commits nor with commits
+/// that are synced later.
 #[test]
 fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
     for durability in [
@@ -357,7 +358,8 @@ fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
                 })
             });
             begins.recv().unwrap();
-            // Begins as soon as the leads are published, and holds the file until the search is done.
+            // Begins as soon as the leads are published, and holds the file until the search is
+            // done.
             let found = store.transaction(|_| {
                 let (found, finds) = mpsc::channel();
                 scope.spawn(move || found.send(store.search(&SearchQuery::new("jane"))));

@@ -47,7 +47,8 @@ fn open_ours(path: &Path) -> f64 {
     time
 }
 
-/// Includes the first trivial query, because SQLite does not open its file before it.
+/// Returns the time to open a SQLite store in microseconds. This includes a trivial query, because
+/// SQLite opens its file lazily.
 fn open_theirs(path: &Path) -> f64 {
     let begun = Instant::now();
     let mut sqlite = Sqlite::open(path, CACHE_BYTES);
@@ -139,8 +140,8 @@ pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
 /// Number of leads that a process writes before it aborts.
 const LEADS_BEFORE_ABORT: usize = 3_000;
 
-/// Runs as such a process: either writes leads and aborts, or imports, lists and searches and
-/// prints its peak memory in megabytes.
+/// Runs as a child process for one engine: either writes leads and aborts, or imports, lists and
+/// searches, and prints its peak memory in megabytes.
 pub fn child(peer: &str, directory: &Path, leads: usize) {
     let mut store: Box<dyn Peer> = match peer {
         "ours" | "ours-crashes" => Box::new(Ours::open(directory, CACHE_BYTES)),
@@ -148,7 +149,8 @@ pub fn child(peer: &str, directory: &Path, leads: usize) {
     };
     let mut rng = Rng::with_seed(1);
     if peer.ends_with("-crashes") {
-        // Random numbers, so that a collision with another lead is very unlikely.
+        // The first number is random, so that a collision with the leads of an earlier child
+        // process is very unlikely.
         let first = 2 * leads + Rng::new().usize(..4_000_000);
         for number in first..first + LEADS_BEFORE_ABORT {
             store.create(number, &Fields::random(&mut rng, number));

@@ -1,6 +1,6 @@
 //! The same workloads on leadstore, on SQLite with FTS5, and on native_db where it supports them,
-//! in one run. Engines are interleaved round by round, every answer is compared before it is timed,
-//! and each row reports the median ratio with its spread.
+//! in one run. The engines take turns round by round, their answers to a query are compared before
+//! it is timed, and each row reports the median ratio with its spread.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows
 //! list,search] [--json FILE]`
@@ -26,7 +26,7 @@ struct Arguments {
     /// Number of leads per store
     #[arg(long, default_value_t = 100_000)]
     leads: usize,
-    /// Measure only rows whose name begins with one of these
+    /// Measure only the rows whose names begin with one of these prefixes
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
     /// Number of rounds per row

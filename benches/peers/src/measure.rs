@@ -30,8 +30,9 @@ pub struct Report {
 const SAMPLE: Duration = Duration::from_millis(5);
 const REPEATS_MAX: u32 = 2_000;
 
-/// Times work in microseconds per call, repeated until a sample is long enough. Each call of the
-/// work gets the next number.
+/// A timer for repeated work, in microseconds per call. It times one call first, and then repeats
+/// the work in every sample so often that the sample takes about [`SAMPLE`]. The work gets the
+/// number of the call.
 pub struct Sampler {
     repeats: u32,
     calls: usize,
@@ -93,8 +94,8 @@ pub fn compare(
     summarize(row, leads, peer, samples.collect())
 }
 
-/// Summarizes pairs of samples as medians, and the spread of the ratio from the 10th to the 90th
-/// percentile.
+/// Summarizes pairs of samples as medians, with the 10th and the 90th percentile of the ratio as
+/// its spread.
 pub fn summarize(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f64)>) -> Row {
     let sorted = |values: Vec<f64>| {
         let mut values = values;

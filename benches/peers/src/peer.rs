@@ -20,9 +20,9 @@ pub struct Answer {
     pub total: u64,
 }
 
-/// Facet counts: per status the number of leads, the number of deals and their sum in
-/// ten-thousandths, and the number of leads per source, owner and tag. Sorted by value, with leads
-/// without a value last.
+/// Facet counts. Per status: the number of leads, the number of deals, and the sum of the deal
+/// values in ten-thousandths. Per source, owner and tag: the number of leads. Each list is sorted
+/// by value, with leads without a value last.
 #[derive(Debug, Default, PartialEq)]
 pub struct FacetCounts {
     pub statuses: Vec<(String, u64, u64, i128)>,
@@ -58,7 +58,8 @@ pub struct SearchCase {
     pub phrase: bool,
     /// True if the last word is a prefix.
     pub prefix: bool,
-    /// True for the best hits instead of the newest ones. Each engine ranks by its own rules.
+    /// True if SQLite returns the best hits instead of the newest ones. leadstore always returns
+    /// the best ones. Each engine ranks by its own rules.
     pub ranked: bool,
 }
 
@@ -90,7 +91,8 @@ pub trait Peer {
 /// Size of the file cache of both engines.
 pub const CACHE_BYTES: usize = 256 << 20;
 
-/// A search for these words, as one phrase if there is only one.
+/// Returns a search for these words. If only one is given, it is split at characters that are
+/// neither letters nor digits, and its parts must be adjacent.
 pub fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
     let split = |word: &&str| {
         word.split(|c: char| !c.is_alphanumeric())

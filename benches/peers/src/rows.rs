@@ -298,8 +298,9 @@ impl Bench<'_> {
         let (ours, theirs) = (self.ours.search(case), self.theirs.search(case));
         assert!(!ours.numbers.is_empty(), "{row}: {case:?}");
         assert_eq!(ours.total, theirs.total, "{row}: {case:?}");
-        // The engines rank differently, but find the same leads: SQLite finds all hits of
-        // leadstore, and leadstore finds all hits of SQLite if the total is small.
+        // The engines rank differently, but must find the same leads: SQLite must find the hits on
+        // leadstore's page, and leadstore those on SQLite's page. The latter is checked only for
+        // small totals, because leadstore has to read all pages for it.
         assert_eq!(
             self.theirs.count_found(case, &ours.numbers),
             ours.numbers.len() as u64,
@@ -321,7 +322,7 @@ impl Bench<'_> {
         if !(self.selected)("get, at random") {
             return;
         }
-        // Read every lead once before, so that the caches of both engines are warm.
+        // Read every lead once first, so that the caches of both engines are warm.
         for number in &numbers {
             assert_eq!(self.ours.get(*number), self.theirs.get(*number));
         }
@@ -344,7 +345,8 @@ impl Bench<'_> {
             peer.create(*number, fields);
             *done += 1;
         });
-        // Give both engines the same leads again.
+        // The engine that created fewer leads creates the missing ones, so that both have the same
+        // leads again.
         for (number, fields) in &fresh[created.0..created.0.max(created.1)] {
             self.ours.create(*number, fields);
         }

@@ -99,7 +99,8 @@ fn connect(path: &Path, cache_bytes: usize) -> Connection {
     connection
 }
 
-/// Returns the sort key of a name. Covers only the letters of the generated names.
+/// Returns the folded form of a name, by which SQLite sorts. Covers only the letters of the
+/// generated names.
 fn fold(text: &str) -> String {
     let plain = text
         .nfkd()

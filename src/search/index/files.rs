@@ -15,7 +15,7 @@ use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::StateRef;
 
-/// Location of the index.
+/// Where the index is stored, and whether it may be written there.
 #[derive(Clone, Debug)]
 pub(crate) enum IndexStorage {
     Directory(IndexLocation),
@@ -34,12 +34,12 @@ pub(crate) struct IndexFiles {
     pub(crate) payload: Option<CommitPayload>,
 }
 
-/// Memory budget of the single indexing thread, after which it writes a segment. Enough for about
-/// 100,000 leads.
+/// Memory budget of the single indexing thread, in bytes: enough for about 100,000 leads. When it
+/// is used up, the thread writes a segment.
 const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
-    /// Opens the index in `home` if it is intact and belongs to this store. Otherwise creates an
+    /// Opens the index in `storage` if it is intact and belongs to this store. Otherwise creates an
     /// empty one.
     pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
@@ -58,7 +58,7 @@ impl IndexFiles {
         }
     }
 
-    /// Creates an empty index in `home`, replacing any existing one.
+    /// Creates an empty index in `storage`, replacing any existing one.
     pub(crate) fn discard(storage: &IndexStorage) -> Result<Self> {
         match storage {
             IndexStorage::Directory(place) => Self::create_in(place),

@@ -2,7 +2,7 @@
 //! then indexes the rows named by the change log in batches and publishes each batch. The tables
 //! are authoritative, so every failure here is repaired by indexing again.
 //!
-//! Tests that must repeat exactly run without the thread: a caller that needs the index then does
+//! Tests that must be reproducible run without the thread: a caller that needs the index then does
 //! the work itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +33,8 @@ pub(crate) struct IndexSync {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A callback with the number of leads indexed so far during a rebuild.
+/// A callback that receives the progress of a rebuild: the number of leads indexed so far, and the
+/// total.
 pub(crate) type RebuildCallback = Arc<dyn Fn(Progress) + Send + Sync>;
 
 type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
@@ -144,7 +145,7 @@ impl IndexSync {
         }
     }
 
-    /// Blocks while too many leads are unindexed.
+    /// Blocks while too many leads are unindexed, unless indexing has failed or is being stopped.
     pub(crate) fn wait_for_room(&self) {
         let mut schedule = self.shared.schedule();
         while schedule.can_progress() && self.shared.unindexed() > UNINDEXED_MAX {
@@ -176,8 +177,8 @@ impl IndexSync {
     /// if that index has already been replaced.
     pub(crate) fn invalidate_index(&self, failed: &SearchView) {
         let mut schedule = self.shared.schedule();
-        // The rebuild is requested before the index is withdrawn: a batch that ends concurrently
-        // must not publish the same index again.
+        // The rebuild is requested and the index withdrawn under one lock, so that no batch can
+        // begin in between.
         if self
             .shared
             .cell
@@ -302,8 +303,8 @@ impl SyncState {
         self.progress.notify_all();
     }
 
-    /// Runs one batch. A failure drops the indexer and retries the batch immediately, once, with a
-    /// new indexer, because the usual cause is a corrupted or removed index.
+    /// Runs one batch. If it fails, drops the indexer and retries the batch once, immediately, with
+    /// a new indexer, because the usual cause is a corrupted or removed index.
     fn attempt(&self) {
         let mut indexer = lock(&self.indexer);
         let failure = self
@@ -349,7 +350,7 @@ impl SyncState {
                 } else {
                     IndexFiles::open(&self.storage, *state)?
                 };
-                // These are the figures of the previous batch.
+                // Reset the figures of the previous batch.
                 self.indexed.store(0, Ordering::Relaxed);
                 self.total.store(0, Ordering::Relaxed);
                 let indexer = slot.insert(Indexer::new(files));
@@ -365,8 +366,8 @@ impl SyncState {
             (self.make_durable)()?;
             let before = indexer.payload().map(CommitPayload::seq);
             indexer.index(state, &target, |progress| self.report_progress(progress))?;
-            // Retain the log for one more index commit: after a power cut the index may be back at
-            // the previous one.
+            // Retain the change log back to the previous index commit: after a power cut the index
+            // may have fallen back to it.
             self.log_start
                 .store(before.unwrap_or(Seq(0)).0, Ordering::Release);
         }
@@ -374,7 +375,7 @@ impl SyncState {
             indexer.merge()?;
         }
         if self.on_demand {
-            // Without an indexing thread no tantivy thread may keep running after this call either.
+            // If there is no indexing thread, tantivy's threads must not outlive this call either.
             indexer.settle()?;
         }
         let index = Arc::new(indexer.view()?);
@@ -425,7 +426,8 @@ impl SyncState {
         }
     }
 
-    /// Requests a batch at once and waits until something has changed.
+    /// Requests an immediate batch, and waits until a batch has ended, but no longer than 100 ms.
+    /// Without a thread, runs the batch itself.
     fn hurry<'a>(
         &'a self,
         mut schedule: MutexGuard<'a, SyncSchedule>,
@@ -441,7 +443,7 @@ impl SyncState {
         wait_timeout(&self.progress, schedule, Duration::from_millis(100))
     }
 
-    /// Drops the index: searches wait until there is another.
+    /// Withdraws the index from the published view: searches wait until another is published.
     fn drop_index(&self) {
         let _ = self.cell.update(&mut |_| SearchView::default());
     }

@@ -15,9 +15,9 @@ use crate::storage::{ChangeKind, LoggedChange, Seq};
 /// An index that is open for writing.
 pub(crate) struct Indexer {
     files: IndexFiles,
-    /// Writer of the index. `None` before the first batch and after a failed or aborted one:
-    /// uncommitted documents must not become part of the next batch, and after a failed commit
-    /// tantivy's writer loses later documents.
+    /// Writer of the index. `None` before the first batch, after `settle`, and after a failed or
+    /// aborted batch: its uncommitted documents must not become part of the next batch, and after a
+    /// failed commit tantivy's writer loses later documents.
     writer: Option<IndexWriter>,
     /// True if the last commit was made by this indexer and is known to have succeeded. A commit
     /// that failed halfway may have left segments under the payload of the commit before it.
@@ -55,8 +55,8 @@ impl Indexer {
         IndexView::new(&self.files.reader, self.files.schema.clone())
     }
 
-    /// Brings the index to the state of `reader` and commits it with `target` as payload. Reports
-    /// progress periodically and at the end. An error from the progress callback aborts the batch.
+    /// Brings the index up to `state`, and commits it with `target` as payload. Calls
+    /// `report_progress` periodically and at the end; an error from it aborts the batch.
     pub(crate) fn index(
         &mut self,
         state: StoreState<'_>,
@@ -105,7 +105,7 @@ impl Indexer {
         })
     }
 
-    /// Waits for running merges.
+    /// Waits for running merges and drops the writer.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.writer.take().map_or(Ok(()), |writer| {
             writer.wait_merging_threads().map_err(tantivy_error)

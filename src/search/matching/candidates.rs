@@ -7,8 +7,8 @@ use crate::search::matching::rank::{FieldSet, RankClass};
 
 /// Documents that match all parts so far, each with its best match.
 pub(crate) enum Candidates {
-    /// Documents of one phrase in packed form. Only the matches of documents that remain are
-    /// unpacked.
+    /// The documents of one phrase, with packed qualities. Only the qualities of documents that
+    /// remain candidates are unpacked.
     ScoredDocs { scored: ScoredDocs, is_all: bool },
     Computed {
         documents: DocSet,
@@ -37,8 +37,8 @@ impl Candidates {
     }
 
     /// Creates the candidates of a phone number. `is_all` is true if the number is the complete
-    /// query. Its `common` fields are empty, because no word of another part can be adjacent to the
-    /// digits.
+    /// query. The `common` fields of each match are empty, because no word of another part can be
+    /// adjacent to the digits.
     pub(crate) fn of_number(scored: ScoredDocs, is_all: bool) -> Self {
         let quality = |packed| PartialMatch {
             common: FieldSet::default(),
@@ -72,7 +72,7 @@ impl Candidates {
         }
     }
 
-    /// Returns the match of the document at an index of the list.
+    /// Returns the match of the candidate at `index`.
     #[inline]
     pub(crate) fn quality(&self, index: usize) -> Option<PartialMatch> {
         match self {
@@ -83,8 +83,9 @@ impl Candidates {
         }
     }
 
-    /// Returns the match of a document if it is a candidate, at index `from` or later. `from`
-    /// advances to the index of the document, except in dense packed form.
+    /// Returns the match of a document if it is a candidate. The search begins at index `from`, and
+    /// advances `from` to the document's index. In dense packed form no search is needed, and
+    /// `from` stays as it is.
     #[inline]
     fn quality_from(&self, from: &mut usize, document: u32) -> Option<PartialMatch> {
         match self {
@@ -106,7 +107,8 @@ impl Candidates {
         documents.filter_map(|(index, document)| Some((*document, self.quality(index)?)))
     }
 
-    /// Records a class in which a document matches the complete query, and keeps the better class.
+    /// Improves the class of a document to `class`, that of a match with the complete query, unless
+    /// its class is already better.
     pub(crate) fn improve(&mut self, document: u32, class: RankClass) {
         if let Self::Computed {
             documents,
@@ -120,8 +122,9 @@ impl Candidates {
         }
     }
 
-    /// Joins the candidates of one more part, which must be a subset of `before`, and combines the
-    /// matches of both. The field rank is that of the part that was typed first.
+    /// Joins `before`, the candidates of the parts so far, with `fewer`, those of them that also
+    /// match one more part, and combines their matches. The field rank is that of the part that was
+    /// typed first.
     pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;

@@ -21,8 +21,8 @@ pub(crate) struct MatchQuality {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PackedQuality(u16);
 
-/// Maximum number of typos in a phrase that are distinguished. It fits into 6 bits and keeps the
-/// packed number above 0.
+/// Maximum number of typos in a phrase that qualities distinguish; more are stored as this many. It
+/// fits into 6 bits and keeps the packed number above 0.
 const TYPOS_MAX: u8 = 62;
 
 impl PackedQuality {
@@ -77,7 +77,7 @@ enum DocQualities {
 }
 
 impl ScoredDocs {
-    /// Returns the packed quality of the document at an index of the list.
+    /// Returns the packed quality of the document at `index` in `documents`.
     #[inline]
     pub(crate) fn packed(&self, index: usize) -> Option<PackedQuality> {
         match &self.packed_list {
@@ -88,8 +88,8 @@ impl ScoredDocs {
         }
     }
 
-    /// Returns the packed quality of a document if it is in the set, at index `from` or later. In
-    /// the sparse form, `from` advances to the index of the document.
+    /// Returns the packed quality of a document if it is in the set. In sparse form, the search
+    /// begins at index `from`, and advances `from` to the document's index.
     #[inline]
     pub(crate) fn packed_from(&self, from: &mut usize, document: u32) -> Option<PackedQuality> {
         match &self.packed_list {
@@ -123,11 +123,11 @@ pub(crate) struct TermMatches<'t, T> {
 /// cache.
 const BATCH_DOCUMENTS: usize = 4_096;
 /// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
-/// every document rather than in a sorted list. See `SORT_RUNS_MAX` for the exception.
+/// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
-/// With `among` and no more than this number of terms, the list is used unless the results may
-/// outnumber the documents of the source. It consists of one ascending run per term, and few runs
-/// sort fast.
+/// With `among` and at most this number of terms, a sorted list is used unless there may be more
+/// results than documents in the source. Before sorting, the list consists of one ascending run per
+/// term, and few runs sort fast.
 const SPARSE_TERMS_MAX: usize = 8;
 
 /// Collects all documents that match, restricted to `among` if it is given.

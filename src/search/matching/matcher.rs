@@ -200,8 +200,8 @@ impl<P: Postings> Matcher<'_, P> {
         )
     }
 
-    /// Returns the terms that match a phrase of one word, and the documents that match a phrase by
-    /// its positions.
+    /// Returns the matches of a phrase: the terms that match it if it is one word, and documents
+    /// where positions have to be compared.
     fn term_matches<'t>(
         &self,
         phrase: &'t PhraseTerms<P::Term>,

@@ -5,8 +5,8 @@ use crate::search::matching::collect::MatchQuality;
 use crate::search::matching::postings::Postings;
 use crate::search::matching::term_lookup::Variant;
 
-/// Position of a word in a document, or of the last word of the part of a phrase that has matched
-/// so far.
+/// The position of a matching word in a document. For a phrase that is matched word by word, it is
+/// the position of the last word so far, with the typos of all words so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct WordPosition {
     document: u32,

@@ -9,8 +9,8 @@ use crate::search::matching::doc_set::DocSet;
 use crate::search::query::fuzzy::{EditDistance, FuzzyWord};
 use crate::search::terms::field::FieldScope;
 
-/// A segment of the index, or an in-memory segment of leads that are not indexed yet. Each source
-/// chooses its own document numbers.
+/// A source of postings: a segment of the index, or a memory segment of leads that are not indexed
+/// yet. Each source chooses its own document numbers.
 pub(crate) trait Postings {
     /// Handle of a term's posting list.
     type Term;
@@ -60,7 +60,7 @@ pub(crate) trait Postings {
 /// A word within the edit distance of a query word.
 pub(crate) struct FuzzyMatch<T> {
     pub(crate) term: T,
-    /// True if the term is used for values that consist of the word only.
+    /// True if the term stands for values that consist of this word alone.
     pub(crate) is_exact: bool,
     pub(crate) distance: EditDistance,
 }

@@ -12,13 +12,14 @@ pub(crate) struct RankClass {
     pub(crate) prefix_only: bool,
     /// No value equals the complete query.
     pub(crate) not_exact: bool,
-    /// The words are not adjacent in one value in the typed order.
+    /// No value contains all words side by side in the typed order.
     pub(crate) not_adjacent: bool,
     /// Rank of the field that contains the first word.
     pub(crate) field_rank: u8,
 }
 
-/// Maximum number of typos that classes distinguish: two in each word of a query.
+/// Maximum number of typos that classes distinguish: two in each of the 32 words of the longest
+/// query.
 const TYPOS_MAX: u8 = 64;
 
 impl RankClass {
@@ -40,12 +41,12 @@ pub(crate) fn field_rank(field: TermField) -> u8 {
     }
 }
 
-/// A set of field ranks, with a bit for each rank.
 const _: () = assert!(
     TermField::ALL.len() - 1 <= u8::BITS as usize,
     "FieldSet has a bit for each field but the named custom field, which ranks as a custom field"
 );
 
+/// A set of field ranks, with a bit for each rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FieldSet(pub(crate) u8);
 

@@ -1,7 +1,8 @@
-//! The leads that changed since the last commit of the index, in in-memory segments.
+//! Memory segments: the leads that changed since the last commit of the index.
 //!
-//! A segment holds only rows. Their terms are analyzed when the first search needs them, and are
-//! shared by all views that hold the segment, so a bulk load without searches costs nothing here.
+//! A new segment holds only rows and a state. Its leads are analyzed when the first search needs
+//! their terms, which are then shared by all views that hold the segment. A bulk load without
+//! searches therefore costs nothing here.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -204,7 +205,7 @@ impl<'a> Postings for &'a MemTerms {
     }
 }
 
-/// All in-memory segments since the last commit of the index.
+/// All memory segments since the last commit of the index.
 #[derive(Clone, Default)]
 pub(crate) struct RecentIndex {
     /// Segments that `IndexSync` is indexing, oldest first. They are not merged with newer ones.

@@ -14,7 +14,7 @@ pub(crate) struct Variant<T> {
     pub(crate) typos: u8,
     /// The query word matches only a prefix of the term's word.
     pub(crate) prefix_only: bool,
-    /// The term is used for values that consist of the word only.
+    /// The term stands for values that consist of this word alone.
     pub(crate) is_exact: bool,
 }
 
@@ -25,8 +25,8 @@ pub(crate) type WordTerms<T> = Vec<Variant<T>>;
 pub(crate) struct TermSequence<T> {
     pub(crate) scope: FieldScope,
     pub(crate) words: Vec<WordTerms<T>>,
-    /// Terms that mark the start of values with the same number of words. Empty unless the search
-    /// distinguishes equal values.
+    /// Terms that mark the start of values with as many words. Empty if it does not matter whether
+    /// a value equals the words.
     pub(crate) length_markers: Vec<T>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct PhraseTerms<T> {
     pub(crate) frequency: u64,
 }
 
-/// A run of digits in phones.
+/// A run of digits to find in phones, as terms.
 pub(crate) struct RunTerms<T> {
     pub(crate) sequence: TermSequence<T>,
     /// True if the run must be a complete number.
@@ -108,7 +108,7 @@ impl<P: Postings> TermLookup<'_, P> {
     fn phrase(&self, phrase: &Phrase, needs_equality: bool) -> Result<PhraseTerms<P::Term>> {
         let mut scopes = Vec::new();
         let mut frequency = 0_u64;
-        // Phones are compared only as numbers.
+        // Phones are matched only as phone numbers, not as words.
         for scope in self
             .scopes
             .iter()
@@ -242,8 +242,8 @@ impl<P: Postings> TermLookup<'_, P> {
         words: usize,
         first: Option<&QueryWord>,
     ) -> Result<Vec<P::Term>> {
-        // The words of a single custom field have the same positions as in the field of all custom
-        // fields, which has the markers.
+        // The words of a single custom field have the same positions in the field of all custom
+        // fields, and only that field has length markers.
         let scope = if scope.field == TermField::NamedCustomField {
             &FieldScope::whole(TermField::CustomFields)
         } else {

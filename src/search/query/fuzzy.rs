@@ -25,7 +25,7 @@ use crate::lead::{Violation, ViolationCode};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TypoTolerance {
-    /// Tolerates typos only if the query as typed finds nothing under its filter.
+    /// Tolerates typos only if the query finds nothing as typed. The filter applies in both cases.
     #[default]
     Auto,
     /// Always tolerates typos. Leads without typos rank first.
@@ -72,8 +72,8 @@ pub(crate) struct FuzzyWord {
     letters: Vec<char>,
     /// Maximum edit distance.
     max_typos: u8,
-    /// The automaton for whole words and the one for prefixes, each built once: that takes as long
-    /// as running it, and a state takes 1 KiB.
+    /// The automaton for whole words and the one for prefixes, each built at most once, because
+    /// building one takes as long as running it. Each of its states takes 1 KiB.
     automata: [OnceCell<DfaWrapper>; 2],
 }
 
@@ -177,8 +177,8 @@ impl FuzzyWord {
         distance.prefix.is_some().then_some(distance)
     }
 
-    /// Returns an automaton for a term dictionary that accepts all terms that consist of `prefix`
-    /// and a word within the distance, or with `prefixes` a word that begins with one.
+    /// Returns an automaton that accepts the terms that consist of `prefix` and a word within the
+    /// distance. With `prefixes`, it also accepts them if any other text follows that word.
     pub(crate) fn automaton<'a>(
         &'a self,
         prefix: &'a str,
@@ -213,7 +213,7 @@ impl FuzzyWord {
 }
 
 /// An automaton for the terms of a field: a fixed prefix, then a mistyped word. The prefix is
-/// compared byte by byte, so that its length costs nothing.
+/// compared byte by byte, so that it adds no states to the automaton of the word.
 pub(crate) struct TermAutomaton<'a> {
     prefix: &'a [u8],
     word: &'a DfaWrapper,

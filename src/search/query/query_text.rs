@@ -4,7 +4,7 @@ use crate::analyzer;
 use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::terms::phone::{self, PhoneNumber};
 
-/// A parsed query: groups of words, all of which a lead must match.
+/// A parsed query: groups of words. A lead must match every group.
 #[derive(Debug, Default)]
 pub(crate) struct QueryText {
     pub(crate) groups: Vec<WordGroup>,

@@ -1,4 +1,4 @@
-//! Search queries and their evaluation: a text, the fields to search, a filter and a page.
+//! A search query: a text, the fields to search, the tolerance for typos, a filter and a page.
 
 use crate::error::Result;
 use crate::lead::rule;
@@ -33,7 +33,7 @@ pub struct SearchQuery {
     pub(crate) paging: Paging,
 }
 
-/// Maximum length of a query, in bytes and in words.
+/// Maximum length of a query, in bytes.
 const QUERY_BYTES_MAX: usize = 512;
 /// Maximum number of fields: those of every lead, and the hundred custom fields that a lead can
 /// have.
@@ -41,7 +41,7 @@ const QUERY_FIELDS_MAX: usize = TermField::ALL.len() - 1 + 100;
 
 impl SearchQuery {
     /// Creates a search for `text`, which may have up to 512 bytes and 32 words, in all fields. It
-    /// returns page 1 of 25 hits per page.
+    /// returns the first page, with up to 25 hits.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),

@@ -1,5 +1,5 @@
 //! The tantivy schema, and the conversion of a lead to a document. The index holds only what is
-//! searched: a document leads to a row, and the lead itself is read from the tables.
+//! searched: a document has the row of its lead, and the lead itself is read from the tables.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{
@@ -15,7 +15,7 @@ use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
 
 /// Version of the documents. It must change whenever the same lead would produce another document.
-/// A field that is added changes it by itself. An index with another version is rebuilt.
+/// Adding a field changes it automatically. An index with another version is rebuilt.
 pub(crate) const DOCUMENT_VERSION: u32 = 6 + 256 * TermField::ALL.len() as u32;
 
 const ROW: &str = "row";
@@ -102,7 +102,8 @@ mod tests {
     use crate::lead::NewLead;
     use crate::search::terms::pretokenized::PretokenizedText;
 
-    /// Pins the indexed terms and their positions. If they change, [`FINGERPRINT`] must change.
+    /// Pins the indexed terms and their positions. If they change, [`DOCUMENT_VERSION`] must
+    /// change.
     #[test]
     fn document_terms_are_stable() {
         let store = LeadStore::in_memory().unwrap();

@@ -31,8 +31,8 @@ macro_rules! define_field {
                 }
             }
 
-            /// Returns the field of an index field, given the name of the custom field where it is
-            /// one.
+            /// Returns the searchable field to which an index field belongs. `custom_name` is the
+            /// name of the custom field, if it is one.
             pub(crate) fn of(field: TermField, custom_name: Option<&str>) -> Self {
                 match (field, custom_name) {
                     (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {
@@ -154,8 +154,8 @@ impl FieldScope {
         scopes
     }
 
-    /// Returns the terms of a word, which are also the prefixes of the terms of longer words. Each
-    /// term is paired with true if it is used for values that consist of the word only.
+    /// Returns the terms of a word, each of which is also the prefix of the terms of longer words.
+    /// Each is paired with true if it stands for values that consist of this word alone.
     pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
         let is_exact = self
             .field

@@ -6,7 +6,8 @@ use std::fmt::{self, Write};
 
 use crate::search::terms::pretokenized::SEPARATOR;
 
-/// Words of the longest query. Longer values have no length marker, since no query can equal them.
+/// Maximum number of words in a query. Longer values have no length marker, since no query can
+/// equal them.
 pub(crate) const QUERY_WORDS_MAX: usize = 32;
 
 /// A term at a position in a field.
@@ -18,8 +19,8 @@ pub(crate) enum IndexTerm<'a> {
     Exact(&'a str),
     /// A length marker: a value of this many words begins here.
     LengthMarker(u8),
-    /// The first two or three letters of a word. A single letter is not indexed: it stands for the
-    /// common prefix of all two-letter terms that begin with it.
+    /// The first two or three letters of a word. With a single letter it is not indexed, but is the
+    /// common prefix of all two-letter terms that begin with that letter.
     Prefix(&'a str),
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct SearchedValue<'a> {
 }
 
 impl<'a> SearchedValue<'a> {
-    /// The only value of a field.
+    /// Creates the only value of a field.
     fn of(field: TermField, text: &'a str) -> Self {
         Self {
             field,

@@ -1,9 +1,9 @@
 //! Phone numbers, compared as digits regardless of how either side is formatted.
 //!
 //! A number is indexed as its overlapping runs of three digits, each a term, so a longer run is a
-//! phrase of adjacent terms. Runs of four digits are each so rare that their postings would take
-//! twice the space. Leading zeros are ignored when complete numbers are compared, because they are
-//! an international or trunk prefix.
+//! phrase of adjacent terms. Terms of four digits would take twice the space, because each is so
+//! rare. Leading zeros are ignored when complete numbers are compared, because they are an
+//! international or trunk prefix.
 
 use std::ops::Range;
 
@@ -13,11 +13,12 @@ use crate::analyzer::{self, Digit};
 const TERM_DIGITS: usize = 3;
 /// Minimum number of typed digits that match a number.
 const MIN_DIGITS: usize = 4;
-/// Minimum number of digits to match a stored number that lacks the country code of the typed one.
+/// Minimum number of typed digits after the country code that match a stored number without a
+/// country code.
 const MIN_NATIONAL_DIGITS: usize = 7;
 /// Maximum number of digits of a country code (ITU-T E.164).
 const MAX_COUNTRY_CODE_DIGITS: usize = 3;
-/// Maximum number of characters of a stored phone.
+/// Maximum number of digits that a stored phone can have: its maximum length in characters.
 const MAX_DIGITS: usize = 64;
 
 /// Returns the terms of a stored phone in order.
@@ -38,7 +39,7 @@ pub(crate) struct PhoneNumber {
     pub(crate) runs: Vec<DigitRun>,
 }
 
-/// A run of digits.
+/// A run of digits to find in stored phones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DigitRun {
     digits: String,

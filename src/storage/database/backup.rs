@@ -67,7 +67,7 @@ fn back_up_in<D: Directory>(
     }
     directory::create_atomically(directory, |file| rebuild::copy(view, file, progress)).inspect_err(
         |_| {
-            // The next backup overwrites a file that cannot be removed.
+            // If the file cannot be removed, the next backup overwrites it.
             let _ = directory::remove_temp_file(directory);
         },
     )
@@ -124,7 +124,7 @@ impl Database {
     }
 }
 
-/// Replaces the store file with the new one.
+/// The call that replaces the store file with the new one.
 type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 
 /// Writes a new file with `fill` next to the store file, and returns the call that installs it. A

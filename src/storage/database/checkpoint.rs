@@ -1,4 +1,4 @@
-//! Checkpoints: write the commits of the journal to the tables.
+//! A checkpoint, which writes the overlay to the tables.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -3,19 +3,20 @@
 
 use std::time::{Duration, Instant};
 
-/// The journal's length at which a checkpoint is due: recovery reads all of it.
+/// Length of the journal in bytes at which a checkpoint is due: recovery reads the whole journal.
 pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
-/// Commits after which a checkpoint is due: recovery replays each of them in about 8 µs.
+/// Number of commits after which a checkpoint is due: recovery replays each in about 8 µs.
 pub(crate) const COMMITS: u64 = 4_000;
-/// The overlay's share of the cache, and its upper bound in bytes.
+/// The overlay may take one part in `OVERLAY_FRACTION` of the cache, and at most
+/// `OVERLAY_BYTES_MAX` bytes.
 const OVERLAY_FRACTION: usize = 6;
 const OVERLAY_BYTES_MAX: usize = 40 << 20;
-/// A checkpoint is due once nothing was written for this long …
+/// A checkpoint is due once nothing has been written for this long.
 const AFTER_IDLE: Duration = Duration::from_secs(1);
-/// … and at the latest this long after the first write since the last one.
+/// A checkpoint is due at the latest this long after the first write since the last checkpoint.
 const AFTER_WRITE: Duration = Duration::from_secs(30);
 
-/// The limits that a store opened with a certain cache has.
+/// The limits of a store, derived from its cache size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CheckpointPolicy {
     overlay_bytes: usize,
@@ -30,7 +31,7 @@ pub(crate) struct Backlog {
 }
 
 impl CheckpointPolicy {
-    /// The policy of a store that may keep `cache_bytes` in memory.
+    /// Returns the policy of a store that may keep `cache_bytes` bytes in memory.
     pub(crate) fn for_cache(cache_bytes: usize) -> Self {
         Self {
             overlay_bytes: (cache_bytes / OVERLAY_FRACTION).min(OVERLAY_BYTES_MAX),
@@ -42,13 +43,13 @@ impl CheckpointPolicy {
         Self { overlay_bytes }
     }
 
-    /// The policy of a store that is only read.
+    /// Returns the policy of a store that is only read.
     pub(crate) fn read_only() -> Self {
         Self { overlay_bytes: 0 }
     }
 
-    /// Bytes that the overlay may take. A transaction that needs more is written to the tables at
-    /// once.
+    /// Returns the number of bytes that the overlay may take. A transaction that needs more is
+    /// written to the tables at once.
     pub(crate) fn overlay_bytes(self) -> usize {
         self.overlay_bytes
     }
@@ -71,8 +72,8 @@ impl CheckpointPolicy {
             || backlog.commits >= COMMITS * factor as u64
     }
 
-    /// Returns when a store becomes due by time alone, given its first and last write since the
-    /// last checkpoint.
+    /// Returns the time at which a checkpoint becomes due even if no limit is exceeded, given the
+    /// times of the first and the last write since the last checkpoint.
     pub(crate) fn idle_deadline(first_write: Instant, last_write: Instant) -> Instant {
         (last_write + AFTER_IDLE).min(first_write + AFTER_WRITE)
     }

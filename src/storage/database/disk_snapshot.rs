@@ -13,10 +13,10 @@ use crate::storage::tables::read::CommittedTables;
 /// Cache size in bytes of the second database handle.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// The store's tables as they are on disk. They do not change while this is held and neither a
-/// checkpoint nor a large transaction writes to the tables.
+/// The store's tables as they are on disk. They stay the same as long as this snapshot is held and
+/// no checkpoint or large transaction writes to the tables.
 pub(crate) struct DiskSnapshot {
-    /// Never written to itself. Each use writes to a fork.
+    /// Never written to: each use opens a fork of it and writes only to the fork.
     file: CowFile,
     /// Keeps redb from reusing the pages of this state.
     _view: ReadView,

@@ -37,8 +37,8 @@ pub(crate) enum OpenMode {
 type Backends = [Box<dyn StorageBackend>; 2];
 
 impl Database {
-    /// Opens the store, and creates it first if `access` says so. `cache_bytes` is its memory
-    /// budget for the page cache and the overlay.
+    /// Opens the store, and creates it first if `mode` says so. `cache_bytes` is the memory budget
+    /// for the page cache and the overlay together.
     pub(crate) fn open(location: &Location, cache_bytes: usize, mode: OpenMode) -> Result<Self> {
         let policy = CheckpointPolicy::for_cache(cache_bytes);
         let mut builder = Builder::new();
@@ -207,7 +207,7 @@ fn eof_as_corruption(error: Error) -> Error {
     }
 }
 
-/// Opens an existing database in the file that `file` opens.
+/// Opens an existing database. `file` opens its file, and is called again for a second attempt.
 fn open_file(
     builder: &mut Builder,
     file: impl Fn() -> Result<ChecksummedFile>,

@@ -1,5 +1,5 @@
-//! Fills a new file from an existing store: with an exact copy for a backup, or with everything
-//! derived from the leads rebuilt for a repair.
+//! Fills a new file from an existing store. For a backup, the file is an exact copy. For a repair,
+//! only the leads and credentials are copied, and everything derived from the leads is rebuilt.
 
 use redb::{Builder, Database};
 
@@ -18,7 +18,8 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Tree;
 use crate::storage::tables::write::OpenTables;
 
-/// Cache size for the new file, and the size at which collected changes are written to its tables.
+/// Cache size in bytes for the new file, and the size in bytes at which collected changes are
+/// written to its tables.
 const CACHE_BYTES: usize = 64 << 20;
 const FLUSH_BYTES: usize = 16 << 20;
 

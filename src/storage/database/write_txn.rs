@@ -1,8 +1,8 @@
 //! A write transaction, which reads its own uncommitted writes.
 //!
-//! The writes collect in the transaction's own overlay. A transaction that outgrows memory writes
-//! this overlay to the tables, in key order, and continues. It is then committed to the tables
-//! directly, without the journal.
+//! The writes collect in the transaction's own overlay. A transaction that exceeds its memory
+//! budget writes this overlay to the tables, in key order, and continues. It is then committed to
+//! the tables directly, without the journal.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ const LOG_RECORDS_TRIMMED: usize = 16;
 pub(crate) struct TxnBase {
     view: ReadView,
     db: Arc<redb::Database>,
-    /// Opened when the write outgrows memory.
+    /// Opened when the transaction exceeds its memory budget.
     transaction: OnceCell<redb::WriteTransaction>,
     memory_limit: usize,
 }
@@ -58,7 +58,7 @@ impl TxnBase {
         }
     }
 
-    /// Returns redb's transaction, if the write has outgrown memory.
+    /// Returns redb's transaction, if this one has exceeded its memory budget.
     pub(crate) fn into_transaction(self) -> Option<redb::WriteTransaction> {
         self.transaction.into_inner()
     }
@@ -91,7 +91,7 @@ impl TxnBase {
     }
 }
 
-/// A write transaction.
+/// A write transaction: the state that it started from, with its own writes on top.
 pub(crate) struct WriteTxn<'p> {
     base: &'p TxnBase,
     meta: StoreMeta,
@@ -102,8 +102,8 @@ pub(crate) struct WriteTxn<'p> {
     ops_bytes: usize,
     changes: Vec<LoggedChange>,
     has_changes: bool,
-    /// True while the tables are being written. If it stays true, part of the transaction is lost
-    /// and it must not be committed.
+    /// True while the tables are being written. If it stays true after an error, part of the
+    /// transaction is lost, and the transaction must not be committed.
     half_written: bool,
 }
 
@@ -170,14 +170,13 @@ impl<'p> WriteTxn<'p> {
         self.change(RedoOp::Id(id.into(), row.map(|row| row.0)))
     }
 
-    /// Adds or removes a sort key.
+    /// Adds or removes an index key.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_key(&mut self, key: &[u8], present: bool) -> Result<()> {
         self.change(RedoOp::Key(key.into(), present))
     }
 
-    /// Adds a row to a bitmap or removes it. The bitmap is named by the key of its
-    /// [`BitmapId`](super::key::BitmapId).
+    /// Adds a row to a bitmap or removes it. `bitmap` is the key that the bitmap's chunks share.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_row(&mut self, bitmap: &[u8], row: Row, present: bool) -> Result<()> {
         self.change(RedoOp::Row {
@@ -271,8 +270,8 @@ impl<'p> WriteTxn<'p> {
         let changes = std::mem::take(&mut self.changes);
         self.meta.seq = Seq(self.meta.seq.0.saturating_add(1));
         self.meta.commit_id = CommitId(random_bytes());
-        // A commit that changes no lead also gets a record: these records distinguish its history
-        // from another one.
+        // A commit that changes no lead also gets a record: the commit ids in these records tell
+        // one history of the store from another.
         let without_leads = changes.is_empty().then_some(changes.as_slice());
         let parts = changes
             .chunks(change_log::CHANGES_PER_RECORD)

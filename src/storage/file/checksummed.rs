@@ -57,7 +57,7 @@ struct BlockFile {
 pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 
 impl ChecksummedFile {
-    /// Creates a checksummed file in an empty one.
+    /// Creates a checksummed file in `inner`, which must be empty.
     pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
         let salt = random_bytes();
         let superblock = [MAGIC.as_slice(), &salt].concat();
@@ -109,9 +109,9 @@ impl ChecksummedFile {
     }
 
     /// Runs `work` while reads return blocks even if their checksum is wrong. `work` must detect
-    /// corruption by other means. The blocks that it has read get a valid checksum once it writes
-    /// or succeeds: redb's own checksums do not cover the unused part of a page, so such a block
-    /// can be valid for redb.
+    /// corruption by other means. The blocks that it read with a wrong checksum get a valid one
+    /// once it writes or succeeds: redb's own checksums do not cover the unused part of a page, so
+    /// such a block can be valid for redb.
     pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();
@@ -125,9 +125,9 @@ impl ChecksummedFile {
         Ok(done)
     }
 
-    /// Writes a valid checksum for each ignored block and syncs, before anything else is written:
-    /// once redb's header on disk says that the file is repaired, later opens no longer ignore
-    /// checksums.
+    /// Writes a valid checksum for each block that was returned with a wrong one, and syncs. This
+    /// is done before anything else is written: once redb's header on disk says that the file is
+    /// repaired, later opens no longer ignore checksums.
     fn rechecksum_unverified(&self) -> io::Result<()> {
         let unverified = std::mem::take(&mut *lock(&self.sealed.unverified));
         if unverified.is_empty() {
@@ -327,8 +327,8 @@ impl StorageBackend for ChecksummedFile {
     }
 }
 
-/// Returns the first block of a byte range, the number of its blocks, and the number of bytes in
-/// the first block before the range.
+/// Returns the first block that a byte range touches, the number of blocks that it touches, and the
+/// number of bytes of the first block that precede it.
 fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
     let skip = (offset % DATA as u64) as usize;
     (offset / DATA as u64, (skip + length).div_ceil(DATA), skip)

@@ -14,18 +14,18 @@ const BLOCK: usize = 4_096;
 
 /// A copy-on-write copy of another file, which costs nothing until it is written to. The parts that
 /// are read from the other file must not change: redb never overwrites a page that a reader can
-/// see, except for its header, which is copied at once.
+/// see, except for its header, which is copied when the `CowFile` is created.
 #[derive(Debug)]
 pub(crate) struct CowFile {
     file: ChecksummedFile,
     own: Mutex<CowState>,
 }
 
-/// The state of the copy that differs from the other file.
+/// What the copy does not read from the other file: its own length and blocks.
 #[derive(Clone, Debug)]
 struct CowState {
     length: u64,
-    /// Offset from which on nothing is read from the other file.
+    /// Only bytes before this offset are read from the other file.
     shared: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
 }

@@ -14,8 +14,8 @@ pub(crate) const STORE_FILE: &str = "leads.redb";
 const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
-/// Offset of the flags in redb's file format v3 (redb 2.6 and later), after the magic number, and
-/// the flag that is set from opening to closing.
+/// Offset in bytes of the flags in redb's file format v3 (redb 2.6 and later), directly after the
+/// magic number; and the flag that is set from opening to closing.
 const FLAGS_OFFSET: u64 = 9;
 const RECOVERY_REQUIRED: u8 = 2;
 

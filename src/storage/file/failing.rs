@@ -8,8 +8,8 @@ use redb::StorageBackend;
 
 use crate::storage::file::location::SharedMemory;
 
-/// Fails one operation, once; later operations succeed. Writes, length changes and syncs count as
-/// operations.
+/// A file in which one operation fails, once; later operations succeed. Writes, length changes and
+/// syncs count as operations.
 #[derive(Clone, Debug)]
 pub(crate) struct FailingFile {
     file: SharedMemory,

@@ -91,17 +91,17 @@ impl Directory for RealDirectory<'_> {
     fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         file.sync_data()?;
-        // Other platforms have no such call, and there a failed sync keeps the pages that it could
-        // not write.
+        // Other platforms have no such call and do not need it: there, a failed sync keeps the
+        // pages that it could not write.
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        // The directory's own name is stored in its parent, which this process may not be allowed
-        // to open. The process that created the directory may have been killed before it synced the
-        // parent.
+        // The directory's own name is stored in its parent, and the process that created the
+        // directory may have been killed before it synced the parent. An error is ignored, because
+        // this process may not be allowed to open the parent.
         if let Some(parent) = parent(self.0) {
             let _ = sync_directory(parent);
         }

@@ -4,7 +4,7 @@
 //!  0  "lead"                          magic number; recovery uses it to find entries after a corrupted one
 //!  4  length of the record    u32     numbers are little-endian
 //!  8  CRC-32 of the rest      u32
-//! 12  store                   u64     first 8 bytes of the store id, secret, so that no text can imitate an entry
+//! 12  store                   u64     first 8 bytes of the secret store id, so that no text can imitate an entry
 //! 20  epoch                   u64     as in the file's first entry
 //! 28  seq                     u64     number of this commit
 //! 36  synced                  u64     every commit up to this one was durable when the entry was written
@@ -29,7 +29,7 @@ pub(crate) enum RedoOp {
     Lead(u32, Option<Arc<[u8]>>),
     /// Sets or removes the row of an id.
     Id(SharedKey, Option<u32>),
-    /// Adds or removes a sort key.
+    /// Adds or removes an index key.
     Key(SharedKey, bool),
     /// Adds a row to a bitmap or removes it. `chunk` is the key of the row's bitmap chunk.
     Row {
@@ -46,7 +46,8 @@ pub(crate) enum RedoOp {
 }
 
 impl RedoOp {
-    /// Returns an upper bound of the bytes that the operation takes in memory and in the journal.
+    /// Returns an upper bound on the number of bytes that the operation takes in memory and in the
+    /// journal.
     pub(crate) fn size(&self) -> usize {
         let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let bytes = match self {
@@ -215,7 +216,7 @@ impl<'a> Entry<'a> {
         HEADER_BYTES + self.record.len()
     }
 
-    /// Decodes the store metadata after the commit and its redo operations.
+    /// Decodes the store metadata that results from the commit, and the commit's redo operations.
     pub(crate) fn decode(&self) -> Result<(StoreMeta, Vec<RedoOp>)> {
         let read: EntryToRead = codec::decode(ENTRY, self.record)?;
         Ok((StoreMeta::decode(&read.meta)?, read.ops))

@@ -23,8 +23,9 @@ pub(crate) struct Recovered<'a> {
     /// Epoch and end offset of the file that holds the last commit, or `None` if no commit is to be
     /// replayed.
     pub(crate) resume_at: Option<(u64, u64)>,
-    /// Entries of the other file, encoded for this one. Once they are written here, the other file
-    /// can be reused.
+    /// The entries to replay that are only in the other file, encoded with the epoch of the file
+    /// that holds the last commit. Once they are appended to that file, the other one can be
+    /// reused.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 
@@ -155,17 +156,18 @@ impl Recovery {
     }
 }
 
-/// The entries after a state, each with whether it is in the second file.
+/// The entries after a state, divided at the first gap in their numbers.
 struct Chain<'e, 'b> {
-    /// The entries that continue the state, each with the number and the id that the one before
-    /// leads to.
+    /// The entries that follow the state without a gap. The number and the previous commit id of
+    /// each match the entry before it. The flag is true if the entry is in the second file.
     reached: Vec<(&'e Entry<'b>, bool)>,
     /// The entries after the first gap.
     unreached: Vec<&'e Entry<'b>>,
 }
 
 impl<'e, 'b> Chain<'e, 'b> {
-    /// Follows `entries`, which ascend by number, from `state` on.
+    /// Divides `entries`, which are ordered by number, at the first gap after `state`. Fails if an
+    /// entry before the gap belongs to another history.
     fn follow(entries: Vec<(&'e Entry<'b>, bool)>, state: &StoreMeta) -> Result<Self> {
         let (mut last, mut last_id) = (state.seq, state.commit_id);
         let mut chain = Self {

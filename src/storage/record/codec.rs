@@ -63,8 +63,8 @@ pub(crate) struct RecordKind {
     pub(crate) format: u8,
 }
 
-/// Converts a timestamp of a record, in microseconds since 1970. A timestamp outside the range of
-/// `DateTime` is never written.
+/// Converts a record's timestamp from microseconds since 1970. Fails if it is outside the range of
+/// `DateTime`, because such a timestamp is never written.
 pub(crate) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
     DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time {
         record: kind.name,

@@ -53,7 +53,8 @@ struct LeadRecord<'a> {
     job_title: Option<&'a str>,
 }
 
-/// The fields that a lead had first. They are encoded as if they were fields of the record itself.
+/// The fields of a record of format 1. A record of format 2 starts with them, encoded as if they
+/// were its own fields.
 #[derive(Encode, BorrowDecode)]
 struct FirstLeadRecord<'a> {
     id: [u8; 16],
@@ -71,7 +72,7 @@ struct FirstLeadRecord<'a> {
     status: &'a str,
     source: Option<&'a str>,
     owner_id: Option<&'a str>,
-    /// Digits and number of decimal places.
+    /// The digits as an integer, and the number of decimal places.
     deal_value: Option<(u64, u8)>,
     tags: Vec<&'a str>,
     custom_fields: Vec<(&'a str, CustomRecord<'a>)>,
@@ -212,7 +213,8 @@ fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
     }
 }
 
-/// Returns `None` for a list within a list. Validation rejects such a lead before it is encoded.
+/// Converts an element of a list. Returns `None` for a nested list, which validation rejects before
+/// the lead is encoded.
 fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
     Some(match value {
         CustomValue::Text(text) => ScalarRecord::Text(text),

@@ -1,5 +1,5 @@
-//! The metadata of a store. The journal has the metadata of each commit, the tables those of the
-//! last checkpoint.
+//! The metadata of a store. The journal holds the metadata after each commit, and the tables hold
+//! the metadata as of the last checkpoint.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::storage::record::codec::{self, RecordKind};
 
-/// The number of a commit, which grows by one. It does not identify a state by itself: see
-/// [`CommitId`].
+/// The number of a commit: one more than the number of the commit before. It does not identify a
+/// state by itself: see [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seq(pub(crate) u64);
 
@@ -25,7 +25,7 @@ pub(crate) struct StoreId(pub(crate) [u8; 16]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreMeta {
     pub(crate) store_id: StoreId,
-    /// The last commit, 0 in a new store.
+    /// The number of the last commit, or 0 in a new store.
     pub(crate) seq: Seq,
     pub(crate) commit_id: CommitId,
     /// Row of the next new lead.

@@ -1,5 +1,5 @@
-//! Full scans over everything in the store, for checks and rebuilds. An unreadable entry is passed
-//! to the visitor, and the scan continues.
+//! Full scans over everything in the store, for checks and rebuilds. An entry that cannot be
+//! decoded is passed to the visitor as an error, and the scan continues.
 
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row, RowSet, chunk_length};
@@ -18,8 +18,8 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
-/// Scans over all entries of a kind. The visitor gets a `Result` where one entry can be corrupted
-/// while the next one is intact.
+/// Scans over all entries of a kind. If single entries can be corrupted, the visitor gets a
+/// `Result` for each, so that the scan can go on to the next.
 impl StateRef<'_> {
     /// Calls `visit` with every lead, live or in the trash, in row order.
     pub(crate) fn each_lead(
@@ -64,7 +64,7 @@ impl StateRef<'_> {
         })
     }
 
-    /// Calls `visit` with every sort key.
+    /// Calls `visit` with every index key.
     pub(crate) fn each_key(self, mut visit: impl FnMut(&[u8])) -> Result<()> {
         self.scan_keys(&all(), Direction::Ascending, |key| {
             visit(key);

@@ -68,7 +68,7 @@ pub(crate) fn merged<V>(
     Ok(())
 }
 
-/// Selects the sort keys of a scan.
+/// The index keys that a scan visits.
 pub(crate) struct KeyScan<'s> {
     pub(crate) range: &'s KeyRange,
     pub(crate) direction: Direction,
@@ -78,7 +78,8 @@ pub(crate) struct KeyScan<'s> {
     pub(crate) skip: u64,
 }
 
-/// Calls `visit` with the sort keys that `scan` selects from the tables with `changed` on top.
+/// Calls `visit` with the index keys that `scan` selects, after the changes in `changed` have been
+/// applied to those of the tables.
 pub(crate) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,
@@ -215,7 +216,7 @@ mod tests {
     use crate::storage::tables::block::BlockBuilder;
     use crate::storage::tables::tree::Tree;
 
-    /// A short text and a row.
+    /// Generates keys of a short text and a row.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         let row = prop_oneof![0_u32..4, 254_u32..260, 510_u32..514];
         (vec(0_u8..4, 0..3), row)

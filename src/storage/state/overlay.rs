@@ -1,8 +1,8 @@
 //! The overlay: all changes committed since the last checkpoint, in memory, on top of the tables.
 //! It has the latest value of everything that changed. The journal has the same changes on disk.
 //!
-//! The maps are persistent: a copy costs nothing and does not change with the original, so every
-//! view of the store has its own.
+//! Copies of a map share their nodes until one of them changes: a copy costs nothing and does not
+//! change with the original, so every view of the store has its own.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::storage::shared_key::SharedKey as Key;
 use crate::storage::tables::read::ReadTables;
 use crate::storage::tables::read::stored_chunk;
 
-/// Latest value per key. A key that is absent is read from the tables.
+/// The latest value of each changed key. Keys that are absent here are read from the tables.
 #[derive(Clone, Default)]
 pub(crate) struct Overlay {
     /// The record of each changed lead, `None` for a removed lead.
     leads: OrdMap<u32, Option<Arc<[u8]>>>,
     ids: OrdMap<Key, Option<Row>>,
-    /// Each changed sort key, with `false` for a removed one.
+    /// Each changed index key, with `false` for a removed one.
     keys: OrdMap<Key, bool>,
     /// The rows of each changed bitmap chunk, possibly empty.
     chunks: OrdMap<Key, Arc<RoaringBitmap>>,
@@ -35,8 +35,8 @@ pub(crate) struct Overlay {
     bytes: usize,
 }
 
-/// Approximate memory of an entry in addition to its key and value: its slot in a tree node, and
-/// the reference counts of its shared data.
+/// Approximate number of bytes that an entry takes in addition to its key and value: its slot in a
+/// tree node, and the reference counts of its shared data.
 const ENTRY_OVERHEAD: usize = 96;
 
 impl Overlay {

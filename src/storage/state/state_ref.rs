@@ -26,21 +26,21 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
-/// Cost of a lead lookup, measured in rows of a scan. Rows that are closer together on average are
-/// read with one scan.
+/// Cost of a lead lookup, measured in rows of a scan. Leads whose rows are no further apart than
+/// this on average are read with one scan.
 const LOOKUP_COST_IN_ROWS: usize = 8;
 
-/// A borrowed state of the store: what the tables hold, under what the overlay has changed since.
+/// A borrowed state of the store: the tables, and the overlay with all later changes.
 #[derive(Clone, Copy)]
 pub(crate) struct StateRef<'a> {
     pub(crate) meta: &'a StoreMeta,
     pub(crate) tables: &'a dyn ReadTables,
-    /// Hides what the tables hold.
+    /// Its entries hide those of the tables with the same key.
     pub(crate) overlay: &'a Overlay,
 }
 
 impl StateRef<'_> {
-    /// Calls `visit` with the sort keys of a range until it breaks.
+    /// Calls `visit` with the index keys of a range until `visit` breaks.
     pub(crate) fn scan_keys(
         self,
         range: &KeyRange,
@@ -58,7 +58,7 @@ impl StateRef<'_> {
         )
     }
 
-    /// Calls `visit` with the sort keys that `scan` selects until it breaks.
+    /// Calls `visit` with the index keys that `scan` selects until `visit` breaks.
     pub(crate) fn scan_keys_with(
         self,
         scan: &KeyScan<'_>,
@@ -153,8 +153,8 @@ impl StateRef<'_> {
         Ok(RowSet::shared(rows))
     }
 
-    /// Calls `visit` with the bitmap key and the rows of each value of a field, in the order of the
-    /// values. Leads without a value are not included.
+    /// Calls `visit` with the key and the rows of each bitmap in a range of keys, in the given
+    /// direction, until `visit` breaks.
     pub(crate) fn each_bitmap(
         self,
         range: &KeyRange,
@@ -184,9 +184,8 @@ impl StateRef<'_> {
         }
     }
 
-    /// Calls `visit` with the bitmap key and the number of leads of each value of a field, in the
-    /// order of the values. The leads without a value come last. With `among`, only leads in this
-    /// set are counted. Values without any lead are omitted.
+    /// Calls `visit` with the key and the number of rows of each bitmap in a range of keys, in key
+    /// order. With `among`, only rows in this set are counted. Empty bitmaps are omitted.
     pub(crate) fn count_bitmaps(
         self,
         range: &KeyRange,
@@ -234,7 +233,7 @@ impl StateRef<'_> {
         complete.map_or(Ok(()), |(value, sum)| visit(&value, sum))
     }
 
-    /// Calls `visit` with each block of 512 deal values that may have a value, in row order.
+    /// Calls `visit` with each block of 512 rows that may contain a deal value, in row order.
     pub(crate) fn each_deal_value_block(self, visit: impl FnMut(&DealValues)) -> Result<()> {
         each_deal_value_block(self.tables, self.overlay, visit)
     }
@@ -327,7 +326,7 @@ pub(crate) fn decode_row(bytes: &[u8]) -> Result<Row> {
         .map_err(corrupted)
 }
 
-/// Calls `visit` with every block that may have a value, in row order.
+/// Calls `visit` with each block of 512 rows that may contain a deal value, in row order.
 fn each_deal_value_block(
     tables: &dyn ReadTables,
     overlay: &Overlay,

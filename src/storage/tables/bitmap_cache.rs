@@ -56,8 +56,8 @@ impl BitmapCache {
         Ok(rows)
     }
 
-    /// The map and its byte count agree after every statement, so a panic of another thread that
-    /// held the lock does no harm.
+    /// Locks the cache, even if poisoned: nothing can panic between a change of the map and that of
+    /// its byte count.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         lock(&self.0)
     }
@@ -72,8 +72,8 @@ mod tests {
         let mut read = false;
         let got = cache.get_or_insert(bitmap.as_bytes(), || {
             read = true;
-            // Rows that are far apart take 2 bytes each, plus 8 bytes for each chunk and 8 bytes
-            // for the bitmap.
+            // The rows of an array container take 2 bytes each, plus 8 bytes for each chunk and 8
+            // bytes for the bitmap.
             let mut rows: RoaringBitmap = (0..bytes as u32 / 2)
                 .map(|row| row % 4_000 * 2 + ((row / 4_000) << 16))
                 .collect();

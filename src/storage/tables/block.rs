@@ -1,5 +1,5 @@
-//! Blocks of sorted, prefix-compressed keys: each key stores only the suffix that differs from the
-//! previous key.
+//! Key blocks: sorted, prefix-compressed index keys. Of each key, only the suffix that differs from
+//! the previous key is stored.
 //!
 //! ```text
 //! count u16, little-endian
@@ -20,8 +20,8 @@ pub(crate) fn count(block: &[u8]) -> Result<u64> {
     BlockKeys::of(block).map(|keys| keys.left.into())
 }
 
-/// Returns the number of keys in a block whose row is in `among`. This takes a fraction of the time
-/// of decoding the keys.
+/// Returns the number of a block's keys whose rows are in `among`, in a fraction of the time that
+/// decoding the keys takes.
 pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
     let (head, mut rest) = block.split_first_chunk::<2>().ok_or_else(corrupted)?;
     let (mut length, mut row, mut count) = (0, 0_u32, 0);
@@ -49,7 +49,8 @@ pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
     Ok(count)
 }
 
-/// Slow path of `count_rows`, for keys of different lengths that share a part of their rows.
+/// Counts like `count_rows`, but decodes every key. This slow path is needed if a key shares bytes
+/// of its row with the previous key, and the two keys differ in length.
 fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
     let (mut keys, mut count) = (BlockKeys::of(block)?, 0);
     while let Some(key) = keys.next()? {
@@ -58,7 +59,7 @@ fn count_rows_of_keys(block: &[u8], among: &Lookup) -> Result<u64> {
     Ok(count)
 }
 
-/// Iterates over the keys of a block, in order.
+/// A lending iterator over the keys of a block, in order.
 pub(crate) struct BlockKeys<'b> {
     left: u16,
     rest: &'b [u8],
@@ -129,7 +130,7 @@ impl KeyList {
     }
 }
 
-/// Collects sorted keys and encodes them as blocks.
+/// A builder that collects sorted keys and encodes them as blocks.
 #[derive(Default)]
 pub(crate) struct BlockBuilder {
     keys: KeyList,
@@ -231,7 +232,7 @@ fn varint(bytes: &[u8]) -> Result<(usize, &[u8])> {
 }
 
 fn corrupted() -> Error {
-    Error::corrupted("leads.redb is corrupted: a block of sort keys cannot be decoded")
+    Error::corrupted("leads.redb is corrupted: a block of index keys cannot be decoded")
 }
 
 #[cfg(test)]
@@ -358,7 +359,7 @@ mod tests {
         };
         assert_eq!(counts(22, 1_000), [2, 2, 2, 2, 2], "two keys fill a block");
         assert_eq!(counts(23, 1_000), [3, 3, 3, 1]);
-        // With one key, a block has twelve bytes. The next key may need up to fourteen.
+        // A block with one key is twelve bytes long. The next key may need up to fourteen bytes.
         assert_eq!(counts(1_000, 26), [2, 2, 2, 2, 2]);
         assert_eq!(counts(1_000, 25), [1; 10]);
     }

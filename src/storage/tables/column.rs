@@ -1,7 +1,8 @@
 //! The column of deal values, in blocks of 512 rows, so that sums need not read the leads.
 //!
-//! A block has seven bytes per row, little-endian, which is enough for every valid deal value. All
-//! ones mean no value. A block may be shorter than 512 rows: rows after its end have no value.
+//! A block stores each row's value in seven bytes, little-endian, which is enough for every valid
+//! deal value. If all bits are set, the row has no value. A block may end before its 512th row: the
+//! rows after its end have no value.
 
 use std::iter::Peekable;
 
@@ -86,8 +87,8 @@ impl DealValues {
         }
     }
 
-    /// Returns the block of the next change if its row is before `end`. The tables do not have this
-    /// block.
+    /// Builds the block of the next change, which the tables do not have, from all changes in that
+    /// block. Returns `None` if the row of the next change is not before `end`.
     pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
         end: u32,

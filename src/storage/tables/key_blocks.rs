@@ -1,10 +1,10 @@
-//! The table of sort keys. It stores them in blocks, which takes less space than one entry per key
-//! and lets scans skip entire blocks by their counts.
+//! The table of index keys. It stores them in key blocks, which takes less space than one entry per
+//! key and lets scans skip entire blocks by their counts.
 //!
-//! The table key of a block is a lower bound: it is not above the block's own keys, and above all
-//! keys of the blocks before it. Keys with different tags, their first byte, never share a block,
-//! so that a tag whose keys are only appended, as times are, leaves full blocks behind. A block
-//! fills a page of redb, unless a single key is longer.
+//! The table key of a block is a lower bound: it is not above the block's own keys, but above all
+//! keys of the blocks before it. The first byte of a key is its tag. Keys with different tags never
+//! share a block, so that a tag whose keys are only appended, as times are, has full blocks. A
+//! block fits in a page of redb, unless it consists of a single key that is longer.
 
 use std::iter::Peekable;
 
@@ -20,12 +20,13 @@ use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Bytes;
 
-/// A page of redb has 4,096 bytes, some of which store where its keys and values end.
+/// Maximum size of a block, in bytes. A page of redb is 4,096 bytes, some of which store where its
+/// keys and values end.
 const BLOCK_BYTES_MAX: usize = 3_950;
-/// A smaller block is merged with the next one.
+/// Size in bytes below which a changed block is merged with the next one.
 const BLOCK_BYTES_MIN: usize = BLOCK_BYTES_MAX / 4;
 
-/// Receives the keys of a scan.
+/// A visitor that receives the keys of a scan.
 pub(crate) trait KeyVisitor {
     /// Returns true if a block can be skipped without visiting its keys. The block contains all
     /// stored keys in `from..to`.
@@ -168,8 +169,8 @@ fn block_of<'t>(
 /// Maximum number of groups that are collected before any of them goes to the table, which cannot
 /// be modified while it is iterated.
 const GROUPS_MAX: usize = 64;
-/// Number of unchanged blocks that the iteration reads past to reach the next changed block. After
-/// more, the changed block is looked up instead.
+/// Maximum number of unchanged blocks that the iteration passes on the way to the next changed
+/// block. If there are more, it stops, and the changed block is looked up.
 const SKIPPED_MAX: usize = 4;
 
 /// Inserts and removes keys.
@@ -210,7 +211,7 @@ fn collect_groups<'c>(
 ) -> Result<Vec<RewriteGroup>> {
     let Some(tag) = first.first().copied() else {
         return Err(Error::corrupted(
-            "the store is corrupted: a sort key is empty",
+            "the store is corrupted: an index key is empty",
         ));
     };
     let tag_range = KeyRange::prefix(&[tag]);

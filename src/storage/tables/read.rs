@@ -27,7 +27,7 @@ pub(crate) struct Tables<T>([T; Tree::ALL.len()]);
 /// The tables of a committed state.
 pub(crate) struct CommittedTables {
     tables: Tables<ReadOnlyTable<Bytes, Bytes>>,
-    /// Decoded bitmaps, because most lists use the same few bitmaps.
+    /// A cache of decoded bitmaps, since most lists use the same few.
     bitmaps: BitmapCache,
     format: u32,
 }
@@ -52,7 +52,7 @@ pub(crate) trait ReadTables {
         Ok(Arc::new(rows))
     }
 
-    /// Calls `visitor` with the sort keys of a range until it breaks.
+    /// Calls `visitor` with the index keys of a range until it breaks.
     fn scan_keys(
         &self,
         range: &KeyRange,

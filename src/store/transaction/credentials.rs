@@ -6,8 +6,8 @@ use crate::storage::StoredCredential;
 use crate::store::transaction::Transaction;
 
 impl<'a> Transaction<'a> {
-    /// Returns the writes on the store's credentials, which take effect together with the other
-    /// writes of this transaction.
+    /// Returns a handle for writes on the store's credentials. They take effect together with the
+    /// other writes of this transaction.
     pub fn credentials(&mut self) -> TransactionCredentials<'_, 'a> {
         TransactionCredentials { transaction: self }
     }

@@ -1,7 +1,7 @@
 //! Crashes and disk faults while several threads write in group commits and others read. The
-//! interleaving differs between runs with the same seed, but for each thread the invariants are
-//! fixed: every write that was acknowledged to it is there, the one that failed is there completely
-//! or not at all, and no write is there without those before it.
+//! interleaving differs between runs with the same seed, but the invariants of each writing thread
+//! do not: every acknowledged write that must be durable is there, the write that failed is there
+//! completely or not at all, and no write is there without the thread's earlier ones.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::support;
 
 const WRITERS: usize = 4;
 const READERS: usize = 2;
-/// Exclusive upper bound of the number of writes of one thread in one process.
+/// Exclusive upper bound on the number of writes of one thread in one call of `work`.
 const WRITES_MAX: u64 = 60;
 
 #[test]
@@ -38,7 +38,7 @@ fn concurrent_writers_keep_acknowledged_writes_after_faults() {
     );
 }
 
-/// Prints the seed of a run that panics.
+/// A guard that prints the seed of a run if the run panics.
 struct PrintSeedOnPanic(u64);
 
 impl Drop for PrintSeedOnPanic {
@@ -211,7 +211,7 @@ impl ConcurrentRun {
     }
 }
 
-/// Decrements the number of working threads on drop, including on panic.
+/// A guard that decrements the number of active writers when it is dropped, also on a panic.
 struct DecrementOnDrop<'a>(&'a AtomicUsize);
 
 impl Drop for DecrementOnDrop<'_> {
@@ -245,7 +245,7 @@ fn read(store: &LeadStore) -> Result<(), Error> {
 /// Name and version of each lead of one thread.
 type OwnLeads = BTreeMap<LeadId, (String, u64)>;
 
-/// A thread that writes, with the states that the store may contain for it.
+/// A thread that writes, with the states in which the store may hold the thread's own leads.
 struct Writer {
     name: String,
     rng: Rng,
@@ -253,7 +253,7 @@ struct Writer {
     acknowledged: Vec<OwnLeads>,
     /// The state after a write whose outcome is unknown.
     unknown: Option<OwnLeads>,
-    /// True if the newest of the acknowledged states may be lost.
+    /// True if all `acknowledged` states but the first may be lost.
     may_lose: bool,
 }
 

@@ -24,7 +24,7 @@ fn acknowledged_writes_survive_faults_after_long_work() {
     run_all(1, |seed| Run::new(seed).long());
 }
 
-/// Makes this number of runs, multiplied by the scale of the tests.
+/// Executes `runs` runs for each unit of the test scale, each run with a seed of its own.
 fn run_all(runs: u64, run: impl Fn(u64) -> Run) {
     let seed = support::seed();
     let (mut crashes, mut operations) = (0, 0);
@@ -144,8 +144,8 @@ fn crash_during_indexing_leaves_searches_exact() {
     assert!(interrupted > 10, "only {interrupted} interruptions");
 }
 
-/// Makes a run in which each pair of bytes determines what happens next, so that a fuzzer can
-/// explore the choices.
+/// Executes a run in which the first two bytes are the seed and each further pair of bytes
+/// determines what happens next, so that a fuzzer can explore the choices.
 #[allow(dead_code, reason = "called by the fuzz target")]
 pub fn run_by(choices: &[u8]) {
     let (first, rest) = choices.split_at(choices.len().min(2));

@@ -42,7 +42,8 @@ pub enum Write {
 }
 
 impl Operation {
-    /// `cache_is_large` is true if the cache is so large that writes never wait for a checkpoint.
+    /// Returns a random operation. `cache_is_large` is true if the cache is so large that writes
+    /// never wait for a checkpoint.
     pub fn random(rng: &mut Rng, oracle: &Oracle, cache_is_large: bool) -> Self {
         match rng.u32(0..100) {
             0..72 => Self::Write(Write::random(rng, oracle)),
@@ -242,7 +243,8 @@ impl Write {
     }
 }
 
-/// Checks that the outcome of a write is the one that the oracle expects. Returns an I/O error.
+/// Returns the error of a write if it is an I/O error. Panics if any other outcome differs from the
+/// one that the oracle expects.
 fn check_outcome(
     write: &Write,
     actual: Result<(), Error>,

@@ -26,8 +26,8 @@ pub struct Run {
     cache_bytes: usize,
     /// True if the store has a search index, which makes a run slower because of tantivy.
     pub is_searched: bool,
-    /// Upper bounds for one process: the number of its operations, and approximately the number of
-    /// disk operations that they take.
+    /// Exclusive upper bounds for one process: on the number of its operations, and on the number
+    /// of disk operations before its fault.
     process_length: (usize, u64),
     durability: Durability,
     states: States,
@@ -213,8 +213,8 @@ impl Run {
                 self.read_after_failure(store);
                 // A store that could not be reopened is closed, and closing it again has no effect.
                 self.is_closed = matches!(operation, Operation::Reopen | Operation::Repair(..));
-                // A failed check or backup only reads the store. If the disk still works, the
-                // process may continue without a reopen.
+                // A failed check or backup has only read the store, so the process may continue
+                // without a reopen.
                 let is_read_only = matches!(operation, Operation::Check | Operation::BackUp(_));
                 if !(is_read_only && self.rng.bool() || self.reopen_after_failure(store)) {
                     return;

@@ -20,7 +20,7 @@ fn backup_directory(disk: &SimulatedDisk) -> SimulatedDisk {
     disk.directory("backup")
 }
 
-/// Checks a store without corruption.
+/// Runs a check on a store that is not corrupted, and asserts that it reports no problem.
 pub fn check(store: &LeadStore, disk: &SimulatedDisk) -> Result<(), Error> {
     let failed_reads = disk.failed_reads();
     let report = store.check(|_| ())?;

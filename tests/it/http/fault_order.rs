@@ -1,5 +1,5 @@
-//! A request with two errors gets the one that comes first in the contract: 401, path, method, 403,
-//! 413, 415, 400, 422, the lead, 412.
+//! A request with two errors gets the error that comes first in the contract: 401, unknown path
+//! (404), 405, 403, 413, 415, 400, 422, unknown lead (404), 412.
 
 use leadstore::http::Scope;
 use serde_json::json;

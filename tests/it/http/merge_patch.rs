@@ -55,7 +55,7 @@ fn custom_fields_merge_as_in_rfc_7396_appendix_a() {
             "{original} {patch}"
         );
     }
-    // A `null` member removes one field, and a `null` object removes all of them.
+    // A member that is `null` removes one custom field, and `"custom_fields": null` removes all.
     assert_eq!(
         patched(json!({"a": "b"}), json!({"custom_fields": null})),
         Ok(json!({}))
@@ -68,7 +68,7 @@ fn custom_fields_merge_as_in_rfc_7396_appendix_a() {
 
 #[test]
 fn appendix_a_cases_that_do_not_fit_a_lead_are_rejected() {
-    // Each would give a lead or a custom field a type that it cannot have.
+    // Each would give a lead or a custom field a type, or a lead a member, that it cannot have.
     for patch in [
         json!(["c"]),
         json!("bar"),

@@ -95,7 +95,7 @@ impl Api {
         created.header("location").to_owned()
     }
 
-    /// Creates an API key with every scope that is bound to an owner.
+    /// Creates an API key that has every scope and is bound to an owner.
     pub fn key_of(&self, owner_id: &str) -> String {
         let new = NewCredential::api_key(owner_id, Scope::ALL).owner_id(owner_id);
         self.store.credentials().issue(new).unwrap().token

@@ -419,7 +419,7 @@ fn only_allowed_origins_get_cors_headers() {
             "{header}"
         );
     }
-    // Every response carries the headers, errors included.
+    // Every response to an allowed origin has the CORS headers, errors included.
     for (method, path, status) in [
         ("GET", "/v1/leads", 200),
         ("GET", "/nowhere", 404),

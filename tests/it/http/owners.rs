@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Api};
 
-/// Leads of several owners and of none, live and in the trash, that differ only in their owner.
+/// Leads of several owners and of none, live and in the trash, that differ only in their owner and
+/// external id.
 struct Fixture {
     api: Api,
     ada: String,
@@ -174,7 +175,7 @@ fn other_owners_leads_are_indistinguishable_from_missing_ones() {
                 "{method} {path}"
             );
             assert_eq!(answer.headers, expected.headers, "{method} {path}");
-            // A precondition must not reveal whether it holds.
+            // The response must not reveal whether a precondition holds.
             for condition in [tag.as_str(), "\"other\"", "*"] {
                 for header in ["If-Match", "If-None-Match"] {
                     let call = fixture

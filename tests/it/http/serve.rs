@@ -1,6 +1,6 @@
-//! The API through a real server, the example `serve`: with the real `curl`, in a real browser, and
-//! its types against a real TypeScript compiler. A test whose program is missing prints that it was
-//! skipped.
+//! The example server `serve`, called by `curl` and by a browser, and the TypeScript types of the
+//! API, which the TypeScript compiler checks against real responses. If a program is missing, the
+//! test that needs it prints that it is skipped.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -279,7 +279,7 @@ fn typescript_types_match_real_responses() {
     let all: Vec<_> = answers.iter().cloned().chain(bodies).collect();
     let (compiles, diagnostics) = compile(&tsc, directory.path(), &program(&all));
     assert!(compiles, "{diagnostics}");
-    // The compiler rejects an extra member in each type, and a missing one.
+    // The compiler rejects an extra member in each type, and a missing member in `Lead`.
     for (name, mut value) in answers.iter().filter(|(name, _)| *name != "Fault").cloned() {
         value["colour"] = json!("red");
         assert!(

@@ -16,7 +16,7 @@ pub use answers::Answers;
 use oracle::{ListRequest, Oracle};
 use values::Fields;
 
-/// The behavior of the clock while leads are created.
+/// The way in which the clock moves between operations.
 #[derive(Clone, Copy, PartialEq)]
 enum ClockMode {
     Forward,
@@ -83,7 +83,7 @@ struct Driver {
 impl Driver {
     fn step(&mut self) {
         self.pass_time();
-        // With more than 250 leads fewer are created, so that their number levels off.
+        // If there are more than 250 leads, fewer are created, so that their number levels off.
         let is_full = self.oracle.live().count() > 250;
         match self.rng.u32(0..100) {
             0..30 if !is_full => self.create(),
@@ -284,7 +284,8 @@ impl Driver {
         }
     }
 
-    /// Returns mostly the id of a live lead, sometimes one that does not exist or is in the trash.
+    /// Returns an id: usually that of a live lead, sometimes that of a lead in the trash or of no
+    /// lead.
     fn some_id(&mut self) -> Option<LeadId> {
         match self.rng.u32(0..12) {
             0 => Some(LeadId::from_bytes(self.rng.u128(..).to_be_bytes())),
@@ -305,7 +306,7 @@ impl Driver {
     }
 }
 
-/// Asserts that both results are equal, or errors of one kind.
+/// Asserts that both results are equal values or errors of the same kind.
 fn assert_same<T: PartialEq + std::fmt::Debug>(
     actual: Result<T, Error>,
     expected: Result<T, ErrorKind>,

@@ -1,6 +1,6 @@
 //! The oracle: a plain map that returns the answer expected of the store. It shares no code with
-//! the store except the analyzer, which the expected searches use. Even case folding for sort keys
-//! is implemented here, for the letters in `values`.
+//! the store except the analyzer, which the brute-force search uses. Even the folding of text for
+//! sorting is implemented here, for the letters in `values`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,7 +22,8 @@ type Trashed = (Lead, Time, Time);
 
 #[derive(Clone, Default)]
 pub struct Oracle {
-    /// In `Arc`s, because the states of a store differ in few entries.
+    /// The leads, in `Arc`s because a clone of the oracle is kept for each state of a store, and
+    /// the states differ in few entries.
     entries: BTreeMap<LeadId, Arc<Entry>>,
     created: u64,
     newest: Option<Time>,
@@ -251,7 +252,7 @@ impl Oracle {
             .any(|(_, expires_at)| from < expires_at && expires_at <= to)
     }
 
-    /// Returns `limit` leads of a list from `offset` on, and the total.
+    /// Returns up to `limit` leads of a list, starting at `offset`, and the total number of leads.
     pub fn list(&self, requested: &ListRequest, offset: u64, limit: usize) -> (Vec<Lead>, u64) {
         let mut found: Vec<&Entry> = self
             .entries()
@@ -324,8 +325,8 @@ impl Oracle {
         )
     }
 
-    /// Counts the selected leads by status with the sum of their deals, and by source, owner and
-    /// tag.
+    /// Counts the selected leads by status, together with their deals and the sum of the deal
+    /// values, and by source, owner and tag.
     pub fn facets(&self, requested: &ListRequest) -> FacetCounts {
         let leads = self.list(requested, 0, usize::MAX).0;
         let mut counts: FacetCounts = Default::default();

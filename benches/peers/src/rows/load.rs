@@ -1,4 +1,4 @@
-//! The import of both engines, and its rows.
+//! The import into both engines, and the row that reports it.
 
 use std::path::Path;
 use std::time::Instant;

@@ -12,8 +12,9 @@ use crate::native::Native;
 use crate::ours::Ours;
 use crate::peer::{CACHE_BYTES, Peer, SearchCase};
 
-/// Measures the cost of search within leadstore: right after a write compared with at rest, and
-/// creates with an index compared with those without one.
+/// Measures what search costs leadstore: a search right after a write is compared with one at rest,
+/// and creates in a store with a search index with creates in one without. Also reports the size of
+/// the index and the time of searches with typos.
 pub fn searches_alone(
     report: &mut Report,
     directory: &Path,
