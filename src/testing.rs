@@ -252,4 +252,17 @@ pub mod layout {
     pub const FIRST_BLOCK: usize = layout::FIRST_BLOCK;
     /// Length of a block in bytes, including its checksum.
     pub const BLOCK: usize = layout::BLOCK;
+
+    /// Writes the right checksum of the block at offset `at` into `file`, the bytes of a whole file.
+    pub fn write_checksum(file: &mut [u8], at: usize) {
+        let number = 1 + (at.saturating_sub(FIRST_BLOCK)) / BLOCK;
+        let salt = file.get(16..32).and_then(|salt| salt.try_into().ok());
+        let data = file.get(at + layout::CHECKSUM..at + BLOCK);
+        if let (Some(salt), Some(data)) = (salt, data) {
+            let checksum = layout::checksum(&salt, number as u64, data);
+            file.get_mut(at..at + layout::CHECKSUM)
+                .into_iter()
+                .for_each(|bytes| bytes.copy_from_slice(&checksum));
+        }
+    }
 }

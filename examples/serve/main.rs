@@ -41,8 +41,8 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    // An access token that expires after a day. API keys would pile up in the store, since nobody
-    // would revoke them.
+    // An access token that expires after a day. API keys would pile up in the store, since they
+    // would never be revoked.
     let expires_at = Utc::now() + TimeDelta::days(1);
     let key = store
         .credentials()

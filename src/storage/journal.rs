@@ -45,7 +45,8 @@ pub(crate) struct Journal {
     failed: Arc<AtomicBool>,
 }
 
-/// Syncs a journal without a lock, so that whoever needs durable commits does not wait for writers.
+/// Syncs a journal without a lock, so that a thread that needs durable commits does not wait for
+/// writers.
 pub(crate) struct JournalSyncer {
     /// Weak, so that the files are closed with the journal.
     files: [Weak<dyn StorageBackend>; 2],

@@ -12,6 +12,10 @@ use crate::sync::lock;
 use crate::sync::wait_timeout;
 use crate::trash::SWEEP_INTERVAL;
 
+/// Bounds of the interval at which the journal is synced.
+const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
+const SYNC_INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
+
 /// The work of the threads. A failure is logged; the next run tries again.
 pub(crate) struct BackgroundTasks {
     pub(crate) checkpoint: Box<dyn Fn() -> Result<()> + Send>,
@@ -184,13 +188,19 @@ fn checkpoint_and_sweep(
 }
 
 fn sync_at(wakeup: &Wakeup, interval: Duration, sync: &dyn Fn() -> Result<()>) {
-    // The lower bound prevents a busy loop if the interval is zero.
-    let interval = interval.max(Duration::from_millis(1));
+    let interval = sync_interval(interval);
     let mut due = Instant::now() + interval;
     while wakeup.wait(|_, _| due) {
         attempt("syncing the journal", sync);
         due = Instant::now() + interval;
     }
+}
+
+/// Returns the interval at which the journal is synced so that every write is durable within `time`.
+/// The lower bound keeps an interval of zero from being a busy loop, the upper bound keeps the time
+/// of the next sync within the range of `Instant`.
+fn sync_interval(time: Duration) -> Duration {
+    time.clamp(SYNC_INTERVAL_MIN, SYNC_INTERVAL_MAX)
 }
 
 /// Runs one task and logs its failure. A panic must not end the thread.
@@ -199,5 +209,32 @@ fn attempt(what: &str, work: impl FnOnce() -> Result<()>) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::error!("{what} failed: {error}"),
         Err(_) => log::error!("{what} panicked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn any_sync_interval_leads_to_a_sync_and_none_panics() {
+        for time in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::ZERO] {
+            let (wakeup, (called, calls)) = (Arc::<Wakeup>::default(), mpsc::channel());
+            let thread = {
+                let wakeup = Arc::clone(&wakeup);
+                std::thread::spawn(move || {
+                    sync_at(&wakeup, time, &|| {
+                        let _ = called.send(());
+                        Ok(())
+                    })
+                })
+            };
+            if time.is_zero() {
+                calls.recv_timeout(Duration::from_secs(10)).unwrap();
+            }
+            wakeup.stop();
+            thread.join().expect("the thread does not panic");
+        }
     }
 }

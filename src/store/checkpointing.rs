@@ -89,23 +89,19 @@ impl Engine {
             // Most of the work is done here, so that writers wait less below.
             self.checkpoint_locked(|| {})?;
         }
-        self.with_file(|file| {
-            let view = file
-                .checkpoint_and_read()
-                .map_err(|error| self.failure.latch(error))?;
-            self.view.rebase(view.clone());
-            Ok(view)
+        self.failure.guard(|| {
+            self.with_file(|file| {
+                let view = file.checkpoint_and_read()?;
+                self.view.rebase(view.clone());
+                Ok(view)
+            })
         })
     }
 
     /// Returns the tables as stored on disk, and the last commit that they contain.
     pub(crate) fn disk_snapshot(&self) -> Result<(DiskSnapshot, Seq)> {
-        self.with_file(|file| {
-            let disk = file
-                .disk_snapshot()
-                .map_err(|error| self.failure.latch(error))?;
-            Ok((disk, file.last_checkpoint()))
-        })
+        self.failure
+            .guard(|| self.with_file(|file| Ok((file.disk_snapshot()?, file.last_checkpoint()))))
     }
 
     pub(crate) fn last_checkpoint(&self) -> Result<Seq> {
@@ -116,7 +112,7 @@ impl Engine {
     pub(crate) fn compact(&self) -> Result<()> {
         self.refuse_read_only()?;
         self.refuse_nested()?;
-        self.compact_file()?;
+        self.failure.guard(|| self.compact_file())?;
         self.index_sync.compact();
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 #[expect(unused_imports, reason = "linked from the documentation")]
 use crate::storage::JournalSync;
 use crate::storage::{Database, PreparedCommit, TxnBase};
@@ -52,34 +52,42 @@ impl Engine {
         self.wait_for_checkpoint()
     }
 
-    /// Runs `work` in a transaction on the locked file and publishes the committed state.
+    /// Runs `work` in a transaction on the locked file and publishes the committed state. A panic of
+    /// `work` rolls back and reaches the caller; one of the storage engine ends the store.
     fn commit<T>(
         &self,
         file: &mut Database,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         self.failure.check()?;
-        let latched = |result: Result<_>| result.map_err(|error| self.failure.latch(error));
-        let base = file.begin().map_err(|error| self.failure.latch(error))?;
-        let (value, changed) = match catch_unwind(AssertUnwindSafe(|| self.prepare(&base, work))) {
-            Ok(Ok((value, Some(prepared)))) => {
-                let changed = prepared.changed_rows();
-                latched(file.commit(base, prepared, self.journal_sync))?;
-                (value, changed)
-            }
+        let base = self.failure.guard(|| file.begin())?;
+        let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&base, work)));
+        let (value, prepared) = match prepared {
+            Ok(Ok((value, Some(prepared)))) => (value, prepared),
             Ok(result) => {
-                latched(base.abort())?;
+                self.failure.guard(|| base.abort())?;
                 return result.map(|(value, _)| value);
             }
             Err(panic) => {
                 // The caller gets the panic; an error of the rollback would only hide it.
-                let _ = latched(base.abort());
+                let _ = self.failure.guard(|| base.abort());
                 resume_unwind(panic);
             }
         };
-        let count = changed.len();
-        self.view.commit(file.read()?, changed);
-        self.index_sync.changed(count);
+        self.failure
+            .guard(|| {
+                let changed = prepared.changed_rows();
+                file.commit(base, prepared, self.journal_sync)?;
+                let count = changed.len();
+                self.view.commit(file.read()?, changed);
+                self.index_sync.changed(count);
+                Ok(())
+            })
+            // A panic leaves open what became of the commit.
+            .map_err(|error| match error.kind() {
+                ErrorKind::Corrupted => error.with_unknown_outcome(),
+                _ => error,
+            })?;
         self.backpressure
             .store(file.needs_checkpoint(), Ordering::Release);
         self.wakeup.written(file.wants_checkpoint());
@@ -93,7 +101,7 @@ impl Engine {
         base: &TxnBase,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<(T, Option<PreparedCommit>)> {
-        let mut transaction = Transaction::new(base.write_txn(), &self.rules);
+        let mut transaction = Transaction::new(base.write_txn(), &self.rules, &self.failure);
         let value = {
             let _entered = self.reentrancy.enter();
             work(&mut transaction)?
@@ -103,12 +111,12 @@ impl Engine {
             return Ok((value, None));
         }
         let trusted_now = lock(&self.clock_guard).trusted_now(&*self.rules.clock);
-        let prepared = txn
-            .prepare(
+        let prepared = self.failure.guard(|| {
+            txn.prepare(
                 trusted_now.map(clock::microseconds),
                 self.index_sync.log_start(),
             )
-            .map_err(|error| self.failure.latch(error))?;
+        })?;
         Ok((value, Some(prepared)))
     }
 
@@ -118,7 +126,7 @@ impl Engine {
             return Ok(());
         }
         self.refuse_nested()?;
-        self.with_file(Database::sync)
+        self.failure.guard(|| self.with_file(Database::sync))
     }
 
     /// Makes every write so far durable, unless the store has failed. Errors are latched.
@@ -126,7 +134,7 @@ impl Engine {
         if self.failure.check().is_err() {
             return Ok(());
         }
-        self.sync().map_err(|error| self.failure.latch(error))
+        self.sync()
     }
 
     /// Purges one batch of expired leads, unless the clock is distrusted. Returns the number of

@@ -78,7 +78,7 @@ impl Engine {
     /// Runs a read, converts a panic in it into a corruption error, and latches a failure of the
     /// files.
     pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        storage::catch_corruption_panic(read).map_err(|error| self.failure.latch(error))
+        self.failure.guard(read)
     }
 
     /// Runs `work` on the open file, without latching its errors.

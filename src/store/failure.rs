@@ -1,6 +1,7 @@
 //! The failure latch of an open store. It keeps the first I/O error or corruption, which every
 //! later call reports until the store is reopened.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,23 @@ impl FailureLatch {
             self.latch_always(&error);
         }
         error
+    }
+
+    /// Runs `work`, which must contain no code of the application. Latches its I/O errors and
+    /// corruption. A panic is returned as corruption and latched as well: redb trusts its pages, and
+    /// what a panic left half done is unknown.
+    pub(crate) fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(result) => result.map_err(|error| self.latch(error)),
+            Err(_) => {
+                let error = self.as_corruption(Error::corrupted(
+                    "reading or writing the store panicked, which a corrupted file can cause; \
+                     run check()",
+                ));
+                self.latch_always(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Latches an error whatever its kind. The first one stays: it is the cause of those that

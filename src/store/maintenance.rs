@@ -265,7 +265,13 @@ impl Engine {
             }
             result => drop(result?),
         }
-        let (disk, seq) = self.disk_snapshot()?;
+        let (disk, seq) = match self.disk_snapshot() {
+            Err(error) if error.kind() == ErrorKind::Corrupted => {
+                report.add(Component::File, error);
+                return Ok((report, true));
+            }
+            result => result?,
+        };
         examine(&disk, &self.rules.catalogue, &mut report, progress)?;
         let view = self.view()?;
         search::check(view.state(), view.search(), &mut report);

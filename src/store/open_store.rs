@@ -1,15 +1,14 @@
 //! An engine with its threads, from open to close. It ends when the store is closed, reopened or
 //! repaired; the handle holds what outlives it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::clock::ClockGuard;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::{self, CommittedState};
 use crate::search::{IndexLocation, IndexStorage, IndexSync};
-use crate::storage::{Database, JournalSync, JournalSyncer, Location, OpenMode};
+use crate::storage::{self, Database, JournalSync, JournalSyncer, Location, OpenMode};
 use crate::store::background::{BackgroundTasks, BackgroundThread};
 use crate::store::commit_group::CommitQueue;
 use crate::store::engine::Engine;
@@ -33,14 +32,10 @@ impl OpenStore {
         location: &Location,
         reentrancy: &Arc<ReentrancyGuard>,
     ) -> Result<Self> {
-        let rules = Rules {
-            clock: Arc::clone(&options.clock),
-            statuses: options.status_set()?,
-            trash_retention: options.trash_retention,
-            catalogue: Arc::clone(&options.catalogue),
-        };
-        let database =
-            schema::open_migrated(location, options.cache_bytes, mode, &rules.catalogue)?;
+        let rules = rules(options)?;
+        let database = storage::catch_corruption_panic(|| {
+            schema::open_migrated(location, options.cache_bytes, mode, &rules.catalogue)
+        })?;
         let read = database.read().map_err(|error| match location.path() {
             Some(path) => {
                 error.while_doing(format_args!("opening the store in {}", path.display()))
@@ -56,17 +51,15 @@ impl OpenStore {
             read,
             Arc::clone(&rules.catalogue),
         )));
-        let syncs_later = !options.read_only && options.durability != Durability::EveryCommit;
+        let journal_sync = journal_sync(options.durability);
         // With `JournalSync::Now` a published commit is durable already.
-        let syncer = database.journal_syncer().filter(|_| syncs_later);
+        let syncer = database
+            .journal_syncer()
+            .filter(|_| journal_sync == JournalSync::Deferred);
         let index_sync = open_index(options, location, &view, syncer)?;
         let engine = Arc::new(Engine {
             rules,
-            journal_sync: if syncs_later {
-                JournalSync::Deferred
-            } else {
-                JournalSync::Now
-            },
+            journal_sync,
             read_only: options.read_only,
             wait_for_search: options.wait_for_search,
             file: Mutex::new(Some(database)),
@@ -98,13 +91,7 @@ impl OpenStore {
         let Some(database) = self.end() else {
             return Ok(());
         };
-        catch_unwind(AssertUnwindSafe(|| database.close()))
-            .unwrap_or_else(|_| {
-                Err(Error::corrupted(
-                    "closing the store panicked, which a corrupted file can cause",
-                ))
-            })
-            .map_err(|error| self.engine.failure.latch(error))
+        self.engine.failure.guard(|| database.close())
     }
 
     /// Ends everything but the database, and returns the database unless an earlier call has
@@ -121,6 +108,22 @@ impl OpenStore {
         let database = lock(&self.engine.file).take()?;
         self.engine.view.close();
         Some(database)
+    }
+}
+
+fn rules(options: &OpenOptions) -> Result<Rules> {
+    Ok(Rules {
+        clock: Arc::clone(&options.clock),
+        statuses: options.status_set()?,
+        trash_retention: options.trash_retention,
+        catalogue: Arc::clone(&options.catalogue),
+    })
+}
+
+fn journal_sync(durability: Durability) -> JournalSync {
+    match durability {
+        Durability::EveryCommit => JournalSync::Now,
+        Durability::Within(_) => JournalSync::Deferred,
     }
 }
 

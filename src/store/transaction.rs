@@ -17,6 +17,7 @@ use crate::query;
 use crate::row::{Row, RowSet};
 use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, WriteTxn};
+use crate::store::failure::FailureLatch;
 use crate::trash;
 
 #[cfg(feature = "http")]
@@ -30,6 +31,7 @@ pub use self::credentials::TransactionCredentials;
 pub struct Transaction<'a> {
     txn: WriteTxn<'a>,
     rules: &'a Rules,
+    failure: &'a FailureLatch,
     /// The error of a write that failed halfway, after which the transaction can no longer be
     /// committed.
     broken: Option<(ErrorKind, String)>,
@@ -50,10 +52,11 @@ impl Rules {
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(txn: WriteTxn<'a>, rules: &'a Rules) -> Self {
+    pub(crate) fn new(txn: WriteTxn<'a>, rules: &'a Rules, failure: &'a FailureLatch) -> Self {
         Self {
             txn,
             rules,
+            failure,
             broken: None,
         }
     }
@@ -75,8 +78,9 @@ impl<'a> Transaction<'a> {
         StoreState::new(self.txn.state(), &self.rules.catalogue)
     }
 
-    /// Returns the writes to commit. Fails if a write failed halfway.
+    /// Returns the writes to commit. Fails if a write failed halfway, or if the store has failed.
     pub(crate) fn into_write_txn(self) -> Result<WriteTxn<'a>> {
+        self.failure.check()?;
         match self.broken {
             None => Ok(self.txn),
             Some((kind, cause)) => Err(Error::new(
@@ -94,7 +98,10 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn create(&mut self, lead: NewLead) -> Result<Lead> {
-        let now = self.rules.now();
+        self.run(|transaction, now| transaction.create_lead(lead, now))
+    }
+
+    fn create_lead(&mut self, lead: NewLead, now: DateTime<Utc>) -> Result<Lead> {
         let newest = self.state().meta.newest_created_at;
         let created_at = clock::held(now, newest);
         let requested_id = lead.requested_id();
@@ -133,7 +140,10 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn update(&mut self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
-        let now = self.rules.now();
+        self.run(|transaction, now| transaction.update_lead(id, patch, now))
+    }
+
+    fn update_lead(&mut self, id: LeadId, patch: LeadPatch, now: DateTime<Utc>) -> Result<Lead> {
         let (row, before) = self.live(id, now)?;
         check_version(&before.lead, patch.expected_version())?;
         let mut lead = patch.apply_to(&before.lead, &self.rules.statuses)?;
@@ -166,7 +176,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn delete(&mut self, id: LeadId) -> Result<TrashedLead> {
-        self.delete_expecting(id, None)
+        self.run(|transaction, now| transaction.delete_expecting(id, None, now))
     }
 
     /// Moves a lead to the trash if it has this version. See
@@ -176,7 +186,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn delete_if(&mut self, id: LeadId, version: Version) -> Result<TrashedLead> {
-        self.delete_expecting(id, Some(version))
+        self.run(|transaction, now| transaction.delete_expecting(id, Some(version), now))
     }
 
     /// Restores a lead from the trash. See [`LeadStore::restore`](super::LeadStore::restore).
@@ -185,7 +195,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn restore(&mut self, id: LeadId) -> Result<Lead> {
-        self.restore_expecting(id, None)
+        self.run(|transaction, now| transaction.restore_expecting(id, None, now))
     }
 
     /// Restores a lead from the trash if it has this version. See
@@ -195,7 +205,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn restore_if(&mut self, id: LeadId, version: Version) -> Result<Lead> {
-        self.restore_expecting(id, Some(version))
+        self.run(|transaction, now| transaction.restore_expecting(id, Some(version), now))
     }
 
     /// Permanently removes a lead that is in the trash. See
@@ -205,8 +215,10 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn purge(&mut self, id: LeadId) -> Result<()> {
-        let (row, stored) = self.trashed(id)?;
-        self.purge_row(row, &stored)
+        self.run(|transaction, now| {
+            let (row, stored) = transaction.trashed(id, now)?;
+            transaction.purge_row(row, &stored)
+        })
     }
 
     /// Permanently removes every lead in the trash. See
@@ -216,28 +228,30 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn empty_trash(&mut self) -> Result<u64> {
-        self.purge_rows(&trash::visible_rows(self.state(), self.rules.now())?)
+        self.run(|transaction, now| {
+            transaction.purge_rows(&trash::visible_rows(transaction.state(), now)?)
+        })
     }
 
     /// Permanently removes every lead of one owner that is in the trash, and returns the number of
     /// removed leads.
     #[cfg(feature = "http")]
     pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
-        self.purge_rows(&trash::visible_rows_of(
-            self.state(),
-            self.rules.now(),
-            owner_id,
-        )?)
+        self.run(|transaction, now| {
+            transaction.purge_rows(&trash::visible_rows_of(transaction.state(), now, owner_id)?)
+        })
     }
 
     /// Purges up to `limit` leads that have expired in the trash, and returns their number.
     pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
-        let rows = trash::expired_rows(self.state(), self.rules.now(), limit)?;
-        for row in &rows {
-            let stored = self.state().lead_at(*row)?;
-            self.purge_row(*row, &stored)?;
-        }
-        Ok(rows.len())
+        self.run(|transaction, now| {
+            let rows = trash::expired_rows(transaction.state(), now, limit)?;
+            for row in &rows {
+                let stored = transaction.state().lead_at(*row)?;
+                transaction.purge_row(*row, &stored)?;
+            }
+            Ok(rows.len())
+        })
     }
 
     pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
@@ -246,11 +260,24 @@ impl<'a> Transaction<'a> {
 
     /// Runs a read on the state as this transaction sees it.
     pub(crate) fn read<T>(&self, read: impl FnOnce(StoreState<'_>) -> Result<T>) -> Result<T> {
-        read(self.state())
+        self.failure.guard(|| read(self.state()))
     }
 
-    fn delete_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<TrashedLead> {
+    /// Runs a write at the current time. An I/O error in it, also in its reads, or a panic of redb
+    /// ends the store.
+    fn run<T>(&mut self, write: impl FnOnce(&mut Self, DateTime<Utc>) -> Result<T>) -> Result<T> {
+        // The clock is the application's, and so is its panic.
         let now = self.rules.now();
+        let failure = self.failure;
+        failure.guard(|| write(self, now))
+    }
+
+    fn delete_expecting(
+        &mut self,
+        id: LeadId,
+        expected: Option<Version>,
+        now: DateTime<Utc>,
+    ) -> Result<TrashedLead> {
         let (row, before) = self.live(id, now)?;
         check_version(&before.lead, expected)?;
         let stamp = trash::stamp(now, self.rules.trash_retention);
@@ -272,14 +299,19 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    fn restore_expecting(&mut self, id: LeadId, expected: Option<Version>) -> Result<Lead> {
-        let (row, before) = self.trashed(id)?;
+    fn restore_expecting(
+        &mut self,
+        id: LeadId,
+        expected: Option<Version>,
+        now: DateTime<Utc>,
+    ) -> Result<Lead> {
+        let (row, before) = self.trashed(id, now)?;
         check_version(&before.lead, expected)?;
         let mut after = StoredLead {
             trash: None,
             ..before.clone()
         };
-        after.lead.updated_at = self.next_update(&before.lead, self.rules.now());
+        after.lead.updated_at = self.next_update(&before.lead, now);
         after.lead.version = after.lead.version.next();
         self.apply(&LeadChange {
             kind: ChangeKind::Restored,
@@ -309,11 +341,11 @@ impl<'a> Transaction<'a> {
     }
 
     /// Returns the lead with this id and its row if it is in the trash and has not expired.
-    fn trashed(&self, id: LeadId) -> Result<(Row, StoredLead)> {
+    fn trashed(&self, id: LeadId, now: DateTime<Utc>) -> Result<(Row, StoredLead)> {
         let (row, stored) = query::stored(self.state(), id)?.ok_or_else(|| Error::not_found(id))?;
         match stored.trash {
             None => Err(Error::not_in_trash(id)),
-            Some(stamp) if trash::is_expired(stamp, self.rules.now()) => Err(Error::not_found(id)),
+            Some(stamp) if trash::is_expired(stamp, now) => Err(Error::not_found(id)),
             Some(_) => Ok((row, stored)),
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use fastrand::Rng;
 use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery};
 
-use leadstore::testing::layout::{BLOCK, FIRST_BLOCK};
+use leadstore::testing::layout::{BLOCK, FIRST_BLOCK, write_checksum};
 
 use crate::support::{TestStore, options, scale, seed};
 
@@ -108,6 +108,39 @@ fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::R
     Ok(answers)
 }
 
+/// Writes to a store in every way. Returns the first error.
+fn write_in_every_way(
+    path: &Path,
+    clock: &leadstore::testing::ManualClock,
+) -> leadstore::Result<()> {
+    let store = options(clock).cache_bytes(1 << 20).open(path)?;
+    let write = || -> leadstore::Result<()> {
+        let leads: Vec<_> = store.leads(&Filter::new()).filter_map(Result::ok).collect();
+        let mut ids = leads.iter().step_by(7).map(|lead| lead.id);
+        for id in ids.by_ref().take(20) {
+            store.update(id, LeadPatch::new().status("lost").clear_phone())?;
+        }
+        for id in ids.by_ref().take(10) {
+            store.delete(id)?;
+        }
+        store.create(NewLead::new("new").external_id("x 1000"))?;
+        // Outgrows the overlay, so that it is written to the tables.
+        store.transaction(|transaction| {
+            for number in 0..300 {
+                let note = "y".repeat(4_000);
+                transaction
+                    .create(NewLead::new(format!("n {number}")).custom_field("note", note))?;
+            }
+            transaction.empty_trash()
+        })?;
+        leadstore::testing::checkpoint(&store)?;
+        store.compact()
+    };
+    let written = write();
+    let closed = store.close();
+    written.and(closed)
+}
+
 /// A closed store of 400 leads, the bytes of its file, and its answers.
 struct Victim {
     test: TestStore,
@@ -141,6 +174,17 @@ impl Victim {
             test,
             intact,
             expected,
+        }
+    }
+
+    /// Opens a store with these bytes and writes to it. Returns the error, if there was one.
+    fn writes(&self, bytes: &[u8], what: &str) -> Option<leadstore::Error> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();
+        let write = || write_in_every_way(directory.path(), &self.test.clock);
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(written) => written.err(),
+            Err(_) => panic!("{what}: the store panicked in a write"),
         }
     }
 
@@ -179,6 +223,52 @@ fn corruption_is_reported_and_never_returned_as_data() {
     }
     println!("{reported} of {runs} corruptions were reported");
     assert!(reported > runs / 2, "{reported} of {runs}");
+}
+
+#[test]
+fn writes_to_a_corrupted_store_return_an_error_that_says_so() {
+    let mut rng = Rng::with_seed(seed());
+    let victim = Victim::new();
+    let runs = 40 * scale();
+    let mut reported = 0;
+    for _ in 0..runs {
+        let mut bytes = victim.intact.clone();
+        let what = corrupt(&mut bytes, &mut rng);
+        if let Some(error) = victim.writes(&bytes, &what) {
+            let kinds = [ErrorKind::Corrupted, ErrorKind::UnsupportedFormat];
+            assert!(kinds.contains(&error.kind()), "{what}: {error}");
+            reported += 1;
+        }
+    }
+    println!("{reported} of {runs} corruptions were reported");
+    assert!(reported > runs / 4, "{reported} of {runs}");
+}
+
+/// Blocks whose checksums are right although their content is not, as a faulty program leaves them.
+/// redb panics on some of them, and no such panic may reach the caller of a write.
+#[test]
+fn redb_panics_never_reach_the_caller_of_a_write() {
+    let mut rng = Rng::with_seed(seed());
+    let victim = Victim::new();
+    let used: Vec<usize> = blocks(&victim.intact)
+        .filter(|block| {
+            victim.intact[*block..block + BLOCK]
+                .iter()
+                .any(|byte| *byte != 0)
+        })
+        .collect();
+    let runs = 60 * scale();
+    let mut reported = 0;
+    for _ in 0..runs {
+        let mut bytes = victim.intact.clone();
+        let block = used[rng.usize(..used.len())];
+        let at = block + 4 + rng.usize(..64);
+        bytes[at] ^= 1 << rng.u32(0..8);
+        write_checksum(&mut bytes, block);
+        reported += usize::from(victim.writes(&bytes, &format!("byte {at}")).is_some());
+    }
+    println!("{reported} of {runs} wrong blocks made a write fail");
+    assert!(reported > runs / 10, "{reported} of {runs}");
 }
 
 #[test]

@@ -174,6 +174,30 @@ fn io_error_at_any_indexing_operation_keeps_searches_exact() {
     }
 }
 
+/// An I/O error in the reads of a write ends the store like one in its writes, also if the closure
+/// of the transaction ignores it.
+#[test]
+fn io_error_in_the_reads_of_a_write_fails_the_store_until_it_is_reopened() {
+    for ignores in [false, true] {
+        let disk = SimulatedDisk::new(1);
+        let small_cache = testing::without_search(journaled().cache_bytes(48 << 10));
+        let store = testing::open_on(small_cache, &disk).unwrap();
+        let mut leads = create(&store, 300);
+        testing::checkpoint(&store).unwrap();
+        // The create is the operation after which a read fails.
+        disk.inject(0, Fault::ReadError);
+        leads.extend(create(&store, 1));
+        let patch = LeadPatch::new().status("won");
+        let updated =
+            store.transaction(|transaction| match transaction.update(leads[0].id, patch) {
+                Err(_) if ignores => transaction.create(NewLead::new("Ignored")),
+                updated => updated,
+            });
+        assert_eq!(updated.unwrap_err().kind(), ErrorKind::Io);
+        assert_failed_until_reopened(&store, &disk, &leads);
+    }
+}
+
 #[test]
 fn disk_failure_during_compaction_is_reported_and_loses_no_data() {
     let seed = support::seed();

@@ -35,14 +35,15 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// The same.
     pub fn issue(&mut self, new: NewCredential) -> Result<IssuedCredential> {
-        let (issued, hash) = new.into_issued(self.transaction.rules.now())?;
-        let stored = StoredCredential {
-            credential: issued.credential.clone(),
-            hash,
-        };
-        self.transaction
-            .set_credential(issued.credential.id, Some(&stored))?;
-        Ok(issued)
+        self.transaction.run(|transaction, now| {
+            let (issued, hash) = new.into_issued(now)?;
+            let stored = StoredCredential {
+                credential: issued.credential.clone(),
+                hash,
+            };
+            transaction.set_credential(issued.credential.id, Some(&stored))?;
+            Ok(issued)
+        })
     }
 
     /// Revokes a credential. See [`Credentials::revoke`](crate::http::Credentials::revoke).
@@ -51,16 +52,17 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// The same.
     pub fn revoke(&mut self, id: CredentialId) -> Result<Credential> {
-        let mut stored = self
-            .transaction
-            .state()
-            .credential(id)?
-            .ok_or_else(|| no_credential(id))?;
-        if stored.credential.revoked_at.is_none() {
-            stored.credential.revoked_at = Some(self.transaction.rules.now());
-            self.transaction.set_credential(id, Some(&stored))?;
-        }
-        Ok(stored.credential)
+        self.transaction.run(|transaction, now| {
+            let mut stored = transaction
+                .state()
+                .credential(id)?
+                .ok_or_else(|| no_credential(id))?;
+            if stored.credential.revoked_at.is_none() {
+                stored.credential.revoked_at = Some(now);
+                transaction.set_credential(id, Some(&stored))?;
+            }
+            Ok(stored.credential)
+        })
     }
 
     /// Removes a credential. See [`Credentials::remove`](crate::http::Credentials::remove).
@@ -69,11 +71,13 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// The same.
     pub fn remove(&mut self, id: CredentialId) -> Result<()> {
-        self.transaction
-            .state()
-            .credential(id)?
-            .ok_or_else(|| no_credential(id))?;
-        self.transaction.set_credential(id, None)
+        self.transaction.run(|transaction, _| {
+            transaction
+                .state()
+                .credential(id)?
+                .ok_or_else(|| no_credential(id))?;
+            transaction.set_credential(id, None)
+        })
     }
 }
 
