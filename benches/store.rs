@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use leadstore::{
-    Field, Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort,
+    Filter, LeadId, LeadPatch, LeadStore, ListQuery, NewLead, SearchField, SearchQuery, Sort,
 };
 
 fn leads() -> usize {
@@ -89,7 +89,7 @@ fn reads(c: &mut Criterion) {
     for (name, query) in [
         (
             "exact e-mail",
-            SearchQuery::new(format!("{} ", some.email.unwrap())).fields([Field::Email]),
+            SearchQuery::new(format!("{} ", some.email.unwrap())).fields([SearchField::Email]),
         ),
         ("common first name", SearchQuery::new("mary ")),
         ("prefix", SearchQuery::new("sm")),

@@ -19,8 +19,9 @@ pub struct Report {
     pub problem_count: u64,
     /// The problems that a repair found and fixed.
     pub repaired: Vec<Problem>,
-    /// True if data that cannot be rebuilt is unreadable.
-    pub(crate) has_data_loss: bool,
+    /// True if leads or credentials are unreadable. A [`repair`](crate::LeadStore::repair) cannot
+    /// rebuild them: restore a backup.
+    pub has_data_loss: bool,
 }
 
 /// A single problem found in a store.
@@ -28,7 +29,7 @@ pub struct Report {
 #[non_exhaustive]
 pub struct Problem {
     /// The component that has the problem.
-    pub part: Component,
+    pub component: Component,
     /// Human-readable description of the problem.
     pub message: String,
 }
@@ -47,7 +48,7 @@ pub enum Component {
     /// The indexes of ids and external ids.
     Ids,
     /// The sort indexes, by which lists and the trash are ordered.
-    SortKeys,
+    SortIndexes,
     /// The bitmaps that lists are filtered and counted with.
     Bitmaps,
     /// The column of deal values, which sums are computed from.
@@ -78,22 +79,22 @@ impl Report {
     }
 
     /// Adds a problem that a repair cannot fix.
-    pub(crate) fn add_data_loss(&mut self, part: Component, message: impl fmt::Display) {
+    pub(crate) fn add_data_loss(&mut self, component: Component, message: impl fmt::Display) {
         self.has_data_loss = true;
-        self.add(part, message);
+        self.add(component, message);
     }
 
-    pub(crate) fn add(&mut self, part: Component, message: impl fmt::Display) {
+    pub(crate) fn add(&mut self, component: Component, message: impl fmt::Display) {
         self.problem_count += 1;
         if self
             .problems
             .iter()
-            .filter(|problem| problem.part == part)
+            .filter(|problem| problem.component == component)
             .count()
             < PROBLEMS_MAX
         {
             self.problems.push(Problem {
-                part,
+                component,
                 message: message.to_string(),
             });
         }
@@ -102,7 +103,7 @@ impl Report {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.part, self.message)
+        write!(f, "{}: {}", self.component, self.message)
     }
 }
 
@@ -112,7 +113,7 @@ impl fmt::Display for Component {
             Self::File => "file",
             Self::Leads => "leads",
             Self::Ids => "ids",
-            Self::SortKeys => "sort keys",
+            Self::SortIndexes => "sort indexes",
             Self::Bitmaps => "bitmaps",
             Self::DealValues => "deal values",
             Self::ChangeLog => "change log",

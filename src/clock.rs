@@ -27,6 +27,16 @@ pub trait Clock: Send + Sync + 'static {
 
 pub(crate) use guard::ClockGuard;
 
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> DateTime<Utc> {
+        (**self).now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        (**self).elapsed()
+    }
+}
+
 /// The operating system's clock. It is the default clock of a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

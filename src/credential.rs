@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use id::CredentialId;
 pub use new_credential::NewCredential;
@@ -23,7 +23,7 @@ pub(crate) use token::{Token, TokenHash};
 use crate::lead::{rfc3339, serialize_rfc3339};
 
 /// The kind of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CredentialKind {
@@ -34,7 +34,7 @@ pub enum CredentialKind {
 }
 
 /// An API key or access token as the store keeps it, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Credential {
     /// The id. It follows the prefix of the token, so the beginning of a token tells which
@@ -67,7 +67,7 @@ impl Credential {
 }
 
 /// A credential that was just issued, with its token.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IssuedCredential {
     /// The credential as the store keeps it.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::lead::{LeadId, Version, Violation};
+use crate::lead::{LeadId, LeadVersion, Violation};
 
 /// The result type of every fallible function in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -90,7 +90,7 @@ struct ErrorInner {
     source: Option<Box<dyn StdError + Send + Sync>>,
     lead_id: Option<LeadId>,
     violations: Vec<Violation>,
-    current_version: Option<Version>,
+    current_version: Option<LeadVersion>,
     expires_at: Option<DateTime<Utc>>,
     outcome_unknown: bool,
 }
@@ -127,7 +127,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns the id of the lead that the failed call was about, if any.
+    /// Returns the id of the lead that the error is about, if any. For
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) it is the lead that has the id or external id.
     pub fn lead_id(&self) -> Option<LeadId> {
         self.0.lead_id
     }
@@ -139,11 +140,12 @@ impl Error {
     }
 
     /// Returns the current version of the lead if the kind is [`ErrorKind::Conflict`].
-    pub fn current_version(&self) -> Option<Version> {
+    pub fn current_version(&self) -> Option<LeadVersion> {
         self.0.current_version
     }
 
-    /// Returns the time until which the lead can be restored if the kind is [`ErrorKind::InTrash`].
+    /// Returns the time until which the lead can be restored if the kind is [`ErrorKind::InTrash`],
+    /// or [`ErrorKind::AlreadyExists`] and the lead that has the id is in the trash.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
     }
@@ -215,15 +217,24 @@ impl Error {
         )
     }
 
-    pub(crate) fn already_exists(id: LeadId, what: impl fmt::Display) -> Self {
-        Self::about(
-            id,
-            ErrorKind::AlreadyExists,
-            format!("{what} already belongs to lead {id}"),
-        )
+    /// `what` describes the id that is taken. If the lead that has it is in the trash, it can be
+    /// restored until `expires_at`.
+    pub(crate) fn already_exists(
+        id: LeadId,
+        what: impl fmt::Display,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Self {
+        let hint = match expires_at {
+            Some(_) => ", which is in the trash: restore or purge it",
+            None => "",
+        };
+        let message = format!("{what} already belongs to lead {id}{hint}");
+        let mut error = Self::about(id, ErrorKind::AlreadyExists, message);
+        error.0.expires_at = expires_at;
+        error
     }
 
-    pub(crate) fn conflict(id: LeadId, expected: Version, current: Version) -> Self {
+    pub(crate) fn conflict(id: LeadId, expected: LeadVersion, current: LeadVersion) -> Self {
         let message = format!(
             "lead {id} is at version {current}, not {expected}: read it again and retry the change"
         );
@@ -234,7 +245,7 @@ impl Error {
 
     /// Returns the conflict for a lead that fails the precondition of a request.
     #[cfg(feature = "http")]
-    pub(crate) fn precondition_failed(id: LeadId, version: Version) -> Self {
+    pub(crate) fn precondition_failed(id: LeadId, version: LeadVersion) -> Self {
         let message = format!(
             "lead {} is at version {}: read it again and retry the change",
             id, version

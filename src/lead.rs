@@ -20,11 +20,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-pub use custom_value::{CustomValue, Number};
+pub use custom_value::{CustomNumber, CustomValue};
 pub use id::LeadId;
 pub use new_lead::NewLead;
 pub use patch::LeadPatch;
-pub use version::Version;
+pub use version::LeadVersion;
 pub use violation::{Violation, ViolationCode};
 
 pub(crate) use deal_value::{
@@ -84,7 +84,7 @@ pub struct Lead {
     /// `created_at`.
     pub updated_at: DateTime<Utc>,
     /// The version: 1 at creation, incremented by every change.
-    pub version: Version,
+    pub version: LeadVersion,
 }
 
 /// A lead in the trash.
@@ -125,7 +125,7 @@ impl Lead {
             custom_fields: BTreeMap::new(),
             created_at,
             updated_at: created_at,
-            version: Version::FIRST,
+            version: LeadVersion::FIRST,
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
             ]),
             created_at: from_micros(1_700_000_000_000_000),
             updated_at: from_micros(1_700_000_000_000_001),
-            version: Version::FIRST,
+            version: LeadVersion::FIRST,
         };
         let json = serde_json::to_string(&lead).unwrap();
         assert_eq!(

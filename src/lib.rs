@@ -37,12 +37,13 @@
 //! - **Up-to-date search.** A search sees every write that returned before the search started.
 //!   Like every read, it sees a single state of the store.
 //! - **Exact totals** at any depth. A page past the end is empty.
-//! - **A trash** from which a lead can be restored as it was, until it expires.
+//! - **A trash** from which a lead can be restored with its id, fields and `created_at`, until it
+//!   expires.
 //! - **No silent errors.** Invalid input is rejected with all of its violations, and nothing is
 //!   written. A corrupted search index is rebuilt. Corruption in the store's file is detected on
-//!   read and reported, never returned as data. [`check`](LeadStore::check) finds all of it,
-//!   [`repair`](LeadStore::repair) rebuilds everything that is derived from the leads, and
-//!   [`backup_to`](LeadStore::backup_to) copies a store that is in use. See [`reliability`].
+//!   read and reported, never returned as data, within the limits that [`reliability`] states.
+//!   [`check`](LeadStore::check) finds all of it, [`repair`](LeadStore::repair) rebuilds everything that is derived from the leads, and
+//!   [`backup_to`](LeadStore::backup_to) copies a store that is in use.
 //!
 //! # Getting started
 //!
@@ -72,8 +73,8 @@
 //! |---|---|
 //! | the power is cut, the process is killed | at the next open every write that returned is there, and the one in flight is there completely or not at all; with [`Durability::Within`] a power cut may lose the newest writes |
 //! | the disk is full, or a read, write or sync fails | the call returns [`Io`](ErrorKind::Io), and so do all later calls until [`LeadStore::reopen`], after which every acknowledged write is there; [`Error::outcome_unknown`] reports whether the failed write may be there as well |
-//! | the search index cannot be written or is corrupted | searches return [`Unavailable`](ErrorKind::Unavailable) until it is rebuilt, which is retried automatically; everything else works |
-//! | the clock jumps | timestamps are what the clock reports; the trash is not swept while the clock is in doubt |
+//! | the search index cannot be written or is corrupted | the index is rebuilt, and searches wait for it; if it cannot be rebuilt they return [`Unavailable`](ErrorKind::Unavailable), and indexing is retried; everything else works |
+//! | the clock jumps | timestamps are what the clock reports, but a clock up to 5 minutes behind the newest lead is held at that lead's time; after a jump ahead of more than a day the sweep of the trash waits for an hour |
 //! | a transaction's closure fails or panics | the transaction is rolled back, and the store continues to work |
 //! | another process has the store open | opening returns [`AlreadyOpen`](ErrorKind::AlreadyOpen) |
 //! | the file is not writable | opening returns [`Io`](ErrorKind::Io), unless [`OpenOptions::read_only`] is set |
@@ -81,8 +82,8 @@
 //!
 //! # From async code
 //!
-//! Calls block: reads for microseconds, writes for as long as the disk takes to sync. In an async
-//! program, run them where blocking is allowed:
+//! Calls block: reads for microseconds to milliseconds, writes for as long as the disk takes to
+//! sync, and a search may have to wait for the index. In an async program, run them where blocking is allowed:
 //!
 //! ```text
 //! let store = store.clone();
@@ -143,11 +144,13 @@ pub use rust_decimal;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result};
 pub use lead::{
-    CustomValue, Lead, LeadId, LeadPatch, NewLead, Number, TrashedLead, Version, Violation,
-    ViolationCode,
+    CustomNumber, CustomValue, Lead, LeadId, LeadPatch, LeadVersion, NewLead, TrashedLead,
+    Violation, ViolationCode,
 };
 pub use progress::Progress;
 pub use query::{Cursor, Facets, Filter, ListQuery, Page, Sort, SortKey, StatusFacet, ValueFacet};
-pub use search::{Field, Hit, Match, SearchQuery, SearchState, SearchStatus, TypoTolerance};
+pub use search::{
+    FieldMatch, Hit, SearchField, SearchQuery, SearchState, SearchStatus, TypoTolerance,
+};
 pub use store::{Durability, LeadStore, OpenOptions, Snapshot, Transaction};
 pub use trash::TrashQuery;

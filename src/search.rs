@@ -30,11 +30,11 @@ mod status;
 mod tantivy_error;
 mod terms;
 
-pub use hit::{Hit, Match};
+pub use hit::{FieldMatch, Hit};
 pub use query::fuzzy::TypoTolerance;
 pub use query::search_query::SearchQuery;
 pub use status::{SearchState, SearchStatus};
-pub use terms::field::Field;
+pub use terms::field::SearchField;
 
 pub(crate) use execute::{facets, search};
 pub(crate) use index::files::IndexStorage;

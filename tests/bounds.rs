@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use leadstore::testing;
-use leadstore::{ErrorKind, Field, LeadStore, NewLead, SearchQuery, TypoTolerance};
+use leadstore::{ErrorKind, LeadStore, NewLead, SearchField, SearchQuery, TypoTolerance};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -50,7 +50,7 @@ fn search_in_many_custom_fields_with_long_names_needs_little_memory() {
     let words = ["alexxandrai"; 32].join(" ");
     let query = SearchQuery::new(words)
         .typos(TypoTolerance::Always)
-        .fields((0..100).map(|index| Field::CustomField(name(index))));
+        .fields((0..100).map(|index| SearchField::CustomField(name(index))));
     testing::index(&store).unwrap();
     let (found, peak) = peak_of(|| store.search(&query).unwrap());
     assert_eq!(found.items[0].lead.id, lead.id);
@@ -61,7 +61,7 @@ fn search_in_many_custom_fields_with_long_names_needs_little_memory() {
 fn custom_field_names_that_no_lead_can_have_are_invalid_in_a_search() {
     let store = LeadStore::in_memory().unwrap();
     for name in ["", &"x".repeat(65), &"x".repeat(MIB)] {
-        let query = SearchQuery::new("jane").fields([Field::CustomField(name.to_owned())]);
+        let query = SearchQuery::new("jane").fields([SearchField::CustomField(name.to_owned())]);
         let error = store.search(&query).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(error.violations()[0].field, "fields");

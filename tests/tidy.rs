@@ -114,7 +114,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// For each of these modules, the crates that only it may name.
-const WALLS: &[(&str, &[&str])] = &[
+const CRATES: &[(&str, &[&str])] = &[
     ("storage", &["redb", "bincode"]),
     ("search", &["tantivy"]),
     ("http", &["http"]),
@@ -327,7 +327,7 @@ fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Returns a message for each file in an import cycle.
-fn circles(sources: &[Source]) -> Vec<String> {
+fn cycles(sources: &[Source]) -> Vec<String> {
     let uses = uses(sources);
     let reaches = |from: &str, to: &str| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
@@ -351,14 +351,14 @@ fn circles(sources: &[Source]) -> Vec<String> {
 
 /// Returns a message for each use of a module that the using module may not use, and for each file
 /// whose module has no line in `ALLOWED`.
-fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
+fn forbidden_dependencies(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, used) in uses(sources) {
-        let Some(room) = module(&path).first().cloned() else {
+        let Some(owner) = module(&path).first().cloned() else {
             continue;
         };
-        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{path}: the module {room} has no line in ALLOWED"));
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == owner) else {
+            wrong.push(format!("{path}: the module {owner} has no line in ALLOWED"));
             continue;
         };
         for used in used {
@@ -366,8 +366,8 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
                 wrong.push(format!("{path} uses lib.rs"));
                 continue;
             };
-            if other != room && !allowed.contains(&other.as_str()) {
-                wrong.push(format!("{path} uses {used}: {room} may not use {other}"));
+            if other != owner && !allowed.contains(&other.as_str()) {
+                wrong.push(format!("{path} uses {used}: {owner} may not use {other}"));
             }
         }
     }
@@ -375,12 +375,12 @@ fn forbidden_arrows(sources: &[Source]) -> Vec<String> {
 }
 
 /// Returns a message for each file that names a crate that only another module may name.
-fn broken_walls(sources: &[Source]) -> Vec<String> {
+fn misplaced_crates(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
         let module = module(path);
-        for (room, crates) in WALLS {
-            if module.first().is_some_and(|first| first == room) {
+        for (owner, crates) in CRATES {
+            if module.first().is_some_and(|first| first == owner) {
                 continue;
             }
             for name in *crates {
@@ -395,7 +395,7 @@ fn broken_walls(sources: &[Source]) -> Vec<String> {
                     .filter(|line| !line.trim_start().starts_with("//"))
                     .any(named)
                 {
-                    wrong.push(format!("{path} names {name}, which only {room} may"));
+                    wrong.push(format!("{path} names {name}, which only {owner} may"));
                 }
             }
         }
@@ -559,26 +559,26 @@ fn example(path: &str, text: &str) -> Source {
 }
 
 #[test]
-fn no_files_use_each_other_in_a_circle() {
-    assert_none(circles(&library()));
-    assert_none(circles(&sources(&["benches/peers/src"], ".rs")));
-    let circle = [
+fn no_files_use_each_other_in_a_cycle() {
+    assert_none(cycles(&library()));
+    assert_none(cycles(&sources(&["benches/peers/src"], ".rs")));
+    let cycle = [
         example("src/a.rs", "use crate::b::B;"),
         example("src/b.rs", "pub(crate) use crate::c::C;"),
         example("src/c.rs", "fn c() -> crate::a::A {}"),
     ];
-    assert_eq!(circles(&circle).len(), 3);
+    assert_eq!(cycles(&cycle).len(), 3);
     let reexport = [
         example("src/a.rs", "mod inner;\npub(crate) use inner::{A, B};"),
         example("src/a/inner.rs", "use crate::b::X;"),
         example("src/b.rs", "use crate::a::{A, B};"),
     ];
-    assert_eq!(circles(&reexport).len(), 2, "{:?}", circles(&reexport));
+    assert_eq!(cycles(&reexport).len(), 2, "{:?}", cycles(&reexport));
 }
 
 #[test]
-fn rooms_use_only_the_rooms_that_they_may() {
-    assert_none(forbidden_arrows(&library()));
+fn modules_use_only_the_modules_that_they_may() {
+    assert_none(forbidden_dependencies(&library()));
     let upwards = [
         example(
             "src/storage/journal.rs",
@@ -588,16 +588,16 @@ fn rooms_use_only_the_rooms_that_they_may() {
         example("src/attic.rs", ""),
     ];
     assert_eq!(
-        forbidden_arrows(&upwards).len(),
+        forbidden_dependencies(&upwards).len(),
         2,
         "{:?}",
-        forbidden_arrows(&upwards)
+        forbidden_dependencies(&upwards)
     );
 }
 
 #[test]
-fn each_dependency_is_named_in_its_room_alone() {
-    assert_none(broken_walls(&library()));
+fn each_crate_is_named_in_its_module_alone() {
+    assert_none(misplaced_crates(&library()));
     for named in [
         "use redb::Builder;",
         "let x = bincode::encode();",
@@ -606,12 +606,12 @@ fn each_dependency_is_named_in_its_room_alone() {
         "use ::http::Method;",
     ] {
         assert_eq!(
-            broken_walls(&[example("src/query.rs", named)]).len(),
+            misplaced_crates(&[example("src/query.rs", named)]).len(),
             1,
             "{named}"
         );
     }
-    assert_none(broken_walls(&[example(
+    assert_none(misplaced_crates(&[example(
         "src/lib.rs",
         "pub mod http;\nuse crate::http::Scope;",
     )]));

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use leadstore::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Cursor, CustomValue, Field, Filter, LeadId, LeadPatch, ListQuery, NewLead, SearchQuery, Sort,
-    TrashQuery, TypoTolerance, Version,
+    Cursor, CustomValue, Filter, LeadId, LeadPatch, LeadVersion, ListQuery, NewLead, SearchField,
+    SearchQuery, Sort, TrashQuery, TypoTolerance,
 };
 
 use crate::failure::{Failure, Result};
@@ -54,7 +54,7 @@ pub enum Command {
         /// Search only these fields: name, email, phone, company, source, tags, job_title,
         /// custom_fields, custom_fields.<name>
         #[arg(long, value_delimiter = ',')]
-        fields: Vec<Field>,
+        fields: Vec<SearchField>,
         /// Typo tolerance: auto (only if nothing matches as typed), always or never
         #[arg(long, default_value_t)]
         typos: TypoTolerance,
@@ -222,7 +222,7 @@ impl PageFlags {
     pub fn search_query(
         self,
         text: &str,
-        fields: Vec<Field>,
+        fields: Vec<SearchField>,
         typos: TypoTolerance,
         filter: Filter,
     ) -> SearchQuery {
@@ -350,7 +350,7 @@ impl FieldFlags {
             };
         }
         if_version
-            .map(Version::new)
+            .map(LeadVersion::new)
             .into_iter()
             .fold(patch, LeadPatch::if_version)
     }

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use leadstore::{Field, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, TrashQuery};
+use leadstore::{
+    Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchField, SearchQuery, TrashQuery,
+};
 
 use crate::failure::{Failure, Result};
 use crate::show::Output;
@@ -53,9 +55,9 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
         "Search for example.com in e-mail and company",
         "POST /v1/leads/search",
     );
-    output.hits(
-        &store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?,
-    );
+    output.hits(&store.search(
+        &SearchQuery::new("example.com").fields([SearchField::Email, SearchField::Company]),
+    )?);
 
     step(
         output,

@@ -6,7 +6,7 @@ mod store;
 
 use std::sync::OnceLock;
 
-use leadstore::{Field, LeadStore, SearchQuery, TypoTolerance};
+use leadstore::{SearchField, LeadStore, SearchQuery, TypoTolerance};
 use libfuzzer_sys::fuzz_target;
 
 fn stores() -> &'static [LeadStore; 2] {
@@ -25,7 +25,7 @@ fn stores() -> &'static [LeadStore; 2] {
 
 fuzz_target!(|input: (&str, Vec<&str>, u8, u8)| {
     let (text, fields, typos, page) = input;
-    let fields: Vec<Field> = fields.iter().filter_map(|name| name.parse().ok()).collect();
+    let fields: Vec<SearchField> = fields.iter().filter_map(|name| name.parse().ok()).collect();
     let typos = [TypoTolerance::Auto, TypoTolerance::Always, TypoTolerance::Never][typos as usize % 3];
     let query = SearchQuery::new(text)
         .fields(fields)
@@ -47,7 +47,7 @@ fuzz_target!(|input: (&str, Vec<&str>, u8, u8)| {
                 for found in hit
                     .matches
                     .iter()
-                    .filter(|found| found.field == Field::Name)
+                    .filter(|found| found.field == SearchField::Name)
                 {
                     assert!(
                         found

@@ -22,7 +22,7 @@ use crate::lead::{ViolationCode, Violations, rule};
 /// assert!(issued.token.starts_with("sk_live_"));
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a new credential does nothing until it is issued"]
 pub struct NewCredential {
     kind: CredentialKind,

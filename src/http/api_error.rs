@@ -202,9 +202,9 @@ impl From<Error> for ApiError {
             ErrorKind::Conflict => ApiErrorCode::VersionConflict,
             _ => return Self::of_the_server(&error),
         };
-        let mut fault = Self::new(code, error.to_string());
-        fault.0.details = error.violations().to_vec();
-        fault.0.expires_at = error.expires_at();
-        fault
+        let mut api_error = Self::new(code, error.to_string());
+        api_error.0.details = error.violations().to_vec();
+        api_error.0.expires_at = error.expires_at();
+        api_error
     }
 }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::lead::{CustomValue, Number, ViolationCode};
+use crate::lead::{CustomNumber, CustomValue, ViolationCode};
 
 /// A syntactically valid JSON value, which is parsed on demand.
 #[derive(Clone, Copy, Debug)]
@@ -122,14 +122,14 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
 
 /// Parses a number of a custom field. Returns `None` for an integer that does not fit into 64 bits,
 /// instead of rounding it.
-fn number(text: &str) -> Option<Number> {
+fn number(text: &str) -> Option<CustomNumber> {
     if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         text.parse::<f64>()
             .ok()
             .filter(|number| number.is_finite())
-            .map(Number::Float)
+            .map(CustomNumber::Float)
     } else {
-        text.parse::<i64>().ok().map(Number::Integer)
+        text.parse::<i64>().ok().map(CustomNumber::Integer)
     }
 }
 
@@ -239,10 +239,10 @@ mod tests {
         }
         assert_eq!(
             number("9223372036854775807"),
-            Some(Number::Integer(i64::MAX))
+            Some(CustomNumber::Integer(i64::MAX))
         );
         assert_eq!(number("9223372036854775808"), None);
         assert_eq!(number("1e400"), None);
-        assert_eq!(number("1e3"), Some(Number::Float(1_000.0)));
+        assert_eq!(number("1e3"), Some(CustomNumber::Float(1_000.0)));
     }
 }

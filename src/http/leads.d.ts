@@ -184,7 +184,6 @@ export type Fault =
         | "forbidden"
         | "not_found"
         | "method_not_allowed"
-        | "already_exists"
         | "not_in_trash"
         | "version_conflict"
         | "too_large"
@@ -194,4 +193,5 @@ export type Fault =
       message: string;
     }
   | { error: "in_trash"; message: string; expires_at: Time }
+  | { error: "already_exists"; message: string; expires_at?: Time }
   | { error: "validation_failed"; message: string; details: Violation[] };

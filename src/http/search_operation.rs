@@ -11,7 +11,7 @@ use crate::http::response;
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
 use crate::schema::Catalogue;
-use crate::search::{Field, SearchQuery};
+use crate::search::{SearchField, SearchQuery};
 
 /// The members that may be strings or arrays of strings, apart from the filters.
 const TEXTS: [&str; 6] = [
@@ -82,7 +82,7 @@ fn search_query(
     query
 }
 
-fn fields(params: &mut Params, given: &[Json<'_>]) -> Vec<Field> {
+fn fields(params: &mut Params, given: &[Json<'_>]) -> Vec<SearchField> {
     if given.len() > 1 {
         params
             .violations

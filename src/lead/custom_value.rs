@@ -12,7 +12,7 @@ pub enum CustomValue {
     /// A text of at most 4 KiB.
     Text(String),
     /// A number.
-    Number(Number),
+    Number(CustomNumber),
     /// A boolean.
     Bool(bool),
     /// An ordered list of texts, numbers and booleans.
@@ -22,14 +22,14 @@ pub enum CustomValue {
 /// A number in a custom field: an integer or a finite floating-point number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Number {
+pub enum CustomNumber {
     /// An integer.
     Integer(i64),
     /// A finite number. The store rejects infinities and NaN.
     Float(f64),
 }
 
-impl Serialize for Number {
+impl Serialize for CustomNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Self::Integer(number) => serializer.serialize_i64(number),
@@ -38,7 +38,7 @@ impl Serialize for Number {
     }
 }
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for CustomNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = serde_json::Number::deserialize(deserializer)?;
         let float = |number: serde_json::Number| number.as_f64().filter(|float| float.is_finite());
@@ -64,10 +64,10 @@ macro_rules! into_custom_value {
 into_custom_value! {
     &str => |text| Self::Text(text.to_owned()),
     String => |text| Self::Text(text),
-    i64 => |number| Self::Number(Number::Integer(number)),
-    i32 => |number| Self::Number(Number::Integer(number.into())),
-    u32 => |number| Self::Number(Number::Integer(number.into())),
-    f64 => |number| Self::Number(Number::Float(number)),
+    i64 => |number| Self::Number(CustomNumber::Integer(number)),
+    i32 => |number| Self::Number(CustomNumber::Integer(number.into())),
+    u32 => |number| Self::Number(CustomNumber::Integer(number.into())),
+    f64 => |number| Self::Number(CustomNumber::Float(number)),
     bool => |truth| Self::Bool(truth),
 }
 

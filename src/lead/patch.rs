@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use crate::error::Result;
 use crate::lead::rule::{self, StatusSet, TextRule};
 use crate::lead::text_field::{TextField, TextMap, text_fields};
-use crate::lead::{CustomValue, Lead, Version, ViolationCode, Violations};
+use crate::lead::{CustomValue, Lead, LeadVersion, ViolationCode, Violations};
 
 /// The effect of a patch on one field.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +43,7 @@ pub struct LeadPatch {
     /// True if all existing custom fields are removed before `custom_fields` is applied.
     clears_custom_fields: bool,
     custom_fields: BTreeMap<String, Option<CustomValue>>,
-    if_version: Option<Version>,
+    if_version: Option<LeadVersion>,
 }
 
 impl LeadPatch {
@@ -147,12 +147,12 @@ impl LeadPatch {
 
     /// Makes the update conditional on this version. If the lead has another version, the update
     /// fails with [`Conflict`](crate::ErrorKind::Conflict).
-    pub fn if_version(mut self, version: Version) -> Self {
+    pub fn if_version(mut self, version: LeadVersion) -> Self {
         self.if_version = Some(version);
         self
     }
 
-    pub(crate) fn expected_version(&self) -> Option<Version> {
+    pub(crate) fn expected_version(&self) -> Option<LeadVersion> {
         self.if_version
     }
 

@@ -4,7 +4,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::lead::{CustomValue, Number, ViolationCode, Violations};
+use crate::lead::{CustomNumber, CustomValue, ViolationCode, Violations};
 
 /// Maximum size in bytes of a lead encoded for storage.
 pub(crate) const MAX_ENCODED_BYTES: usize = 1 << 20;
@@ -348,7 +348,7 @@ fn custom_scalar(field: &str, value: &CustomValue, violations: &mut Violations) 
             let message = format!("must have at most {MAX_CUSTOM_TEXT_BYTES} bytes");
             violations.add(field, ViolationCode::TooLong, message);
         }
-        CustomValue::Number(Number::Float(number)) if !number.is_finite() => {
+        CustomValue::Number(CustomNumber::Float(number)) if !number.is_finite() => {
             violations.add(field, ViolationCode::OutOfRange, "must be a finite number");
         }
         CustomValue::List(_) => {

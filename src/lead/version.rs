@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// as changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Version(u64);
+pub struct LeadVersion(u64);
 
-impl Version {
+impl LeadVersion {
     /// The version of a newly created lead.
     pub const FIRST: Self = Self(1);
 
@@ -29,7 +29,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for LeadVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

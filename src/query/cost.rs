@@ -15,7 +15,7 @@ const FEW_ROWS_MAX: u64 = 64;
 
 /// The way in which a sort index is scanned.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum SkipCost {
+pub(crate) enum ScanMode {
     KeyByKey,
     /// The rows of each value are collected and sorted by the further sort keys.
     Grouped,
@@ -34,10 +34,10 @@ pub(crate) fn keys_scanned(keys: u64, rows: u64, seen: u64) -> u64 {
 }
 
 /// Returns true if fetching and sorting `rows` leads costs no more than scanning `keys` keys.
-pub(crate) fn fetching_is_cheaper(rows: u64, keys: u64, mode: SkipCost) -> bool {
+pub(crate) fn fetching_is_cheaper(rows: u64, keys: u64, mode: ScanMode) -> bool {
     let key = match mode {
-        SkipCost::KeyByKey => SCAN_COST,
-        SkipCost::Grouped => GROUPED_SCAN_COST,
+        ScanMode::KeyByKey => SCAN_COST,
+        ScanMode::Grouped => GROUPED_SCAN_COST,
     };
     rows.saturating_mul(FETCH_COST) <= keys.saturating_mul(key)
 }
@@ -88,11 +88,11 @@ mod tests {
                 .rev()
                 .find(|rows| fetching_is_cheaper(*rows, keys, mode))
         };
-        assert_eq!(most(FETCH_COST * 10, SkipCost::KeyByKey), Some(10));
-        assert_eq!(most(FETCH_COST * 10 - 1, SkipCost::KeyByKey), Some(9));
-        assert_eq!(most(FETCH_COST * 10, SkipCost::Grouped), Some(20));
+        assert_eq!(most(FETCH_COST * 10, ScanMode::KeyByKey), Some(10));
+        assert_eq!(most(FETCH_COST * 10 - 1, ScanMode::KeyByKey), Some(9));
+        assert_eq!(most(FETCH_COST * 10, ScanMode::Grouped), Some(20));
         assert!(
-            !fetching_is_cheaper(u64::MAX, u64::MAX - 1, SkipCost::KeyByKey),
+            !fetching_is_cheaper(u64::MAX, u64::MAX - 1, ScanMode::KeyByKey),
             "the product saturates"
         );
         assert!(are_few(FEW_ROWS_MAX) && !are_few(FEW_ROWS_MAX + 1));

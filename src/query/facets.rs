@@ -29,7 +29,7 @@ use crate::storage::Visit;
 /// assert_eq!((facets.total, facets.tags[0].leads), (2, 1));
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facets {
     /// Total number of leads.
@@ -46,7 +46,7 @@ pub struct Facets {
 }
 
 /// The leads with one status.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StatusFacet {
     /// The status.
@@ -65,7 +65,7 @@ pub struct StatusFacet {
 }
 
 /// The leads with one value of a field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ValueFacet {
     /// The value, or `None` for the leads without one.
@@ -214,5 +214,5 @@ impl Sums {
 }
 
 fn unreadable() -> Error {
-    Error::corrupted("a set of rows could not be decoded")
+    Error::corrupted("leads.redb is corrupted: a set of rows could not be decoded")
 }

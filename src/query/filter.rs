@@ -23,7 +23,7 @@ use crate::schema::{BitmapField, value_filters};
 /// assert_eq!(LeadStore::in_memory()?.count(&filter)?, 0);
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
     /// The selected values by field. A lead must have one of the values of every field in the map;
@@ -109,7 +109,7 @@ macro_rules! define_setters {
 value_filters!(define_setters);
 
 /// A half-open range of times in whole microseconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeRange {
     pub(crate) from: Option<DateTime<Utc>>,
     pub(crate) to: Option<DateTime<Utc>>,
@@ -151,7 +151,7 @@ fn first_after(time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A half-open range of deal values in ten-thousandths, the finest resolution of a deal value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DealValueRange {
     pub(crate) from: Option<u64>,
     pub(crate) to: Option<u64>,

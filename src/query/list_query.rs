@@ -27,7 +27,7 @@ use crate::schema::StoreState;
 /// assert_eq!((page.total, page.items[0].name.as_str()), (1, "Jane Doe"));
 /// # Ok::<(), leadstore::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is passed to list"]
 pub struct ListQuery {
     filter: Filter,

@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::query::cost::{self, ScanFrom, SkipCost};
+use crate::query::cost::{self, ScanFrom, ScanMode};
 use crate::query::position::{After, Position, directed, sort_order};
 use crate::query::sort::Sort;
 use crate::row::{Direction, Lookup, Row, RowSet};
@@ -266,12 +266,12 @@ impl Pager<'_> {
         let (count, direction) = (rows.len(), first.direction());
         let needed = (self.needed() as u64).min(count.saturating_sub(self.skip));
         let mode = if rest.is_empty() && direction == self.tie {
-            SkipCost::KeyByKey
+            ScanMode::KeyByKey
         } else {
-            SkipCost::Grouped
+            ScanMode::Grouped
         };
         let seen = match (mode, after) {
-            (SkipCost::KeyByKey, None) => ScanFrom::to(count, self.skip, needed).skip + needed,
+            (ScanMode::KeyByKey, None) => ScanFrom::to(count, self.skip, needed).skip + needed,
             _ => self.skip + needed,
         };
         let all_keys = u64::from(self.state.meta.next_row);
@@ -279,7 +279,7 @@ impl Pager<'_> {
         if cost::fetching_is_cheaper(count, scanned, mode) {
             return self.take_by_fetching(rows, sort, after);
         }
-        if mode == SkipCost::Grouped {
+        if mode == ScanMode::Grouped {
             return self.take_groups(&lookup(rows, scanned), sorted_by, sort, after);
         }
         let mut range = keys::sort_range(sorted_by.index);

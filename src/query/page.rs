@@ -31,6 +31,21 @@ impl<T> Page<T> {
         self.total.div_ceil(u64::from(self.per_page).max(1))
     }
 
+    /// Returns an iterator over the items of this page.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.items.iter()
+    }
+
+    /// Returns the number of items of this page.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Returns true if this page has no items, for example because it is past the end.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     pub(crate) fn new(items: Vec<T>, total: u64, paging: Paging) -> Self {
         Self {
             items,

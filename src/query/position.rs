@@ -113,10 +113,12 @@ fn sort_value(catalogue: &Catalogue, stored: &StoredLead, key: SortKey) -> Resul
         SortOrder::Trash => stored
             .trash
             .map(|stamp| keys::time(stamp.deleted_at).to_vec()),
-        SortOrder::Keys { index, .. } => match keys::sort_key(index, field, &stored.lead, Row(0)) {
-            Some(key) => Some(split_row(&key)?.0.to_vec()),
-            None => None,
-        },
+        SortOrder::Keys { index, .. } => {
+            match keys::index_key(index, field, &stored.lead, Row(0)) {
+                Some(key) => Some(split_row(&key)?.0.to_vec()),
+                None => None,
+            }
+        }
         SortOrder::Bitmaps(bitmaps) => field
             .text(&stored.lead)
             .map(|text| BitmapId::Value(bitmaps, Some(text)).key()),

@@ -68,6 +68,34 @@ impl fmt::Display for Sort {
     }
 }
 
+/// Returns the error of a name that is not a sort key's. `prefix` describes what may precede it.
+fn unknown_sort_key(prefix: &str) -> Error {
+    let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();
+    let message = format!("must be one of {}{prefix}", names.join(", "));
+    Error::invalid(vec![Violation::new(
+        "sort",
+        ViolationCode::NotAllowed,
+        message,
+    )])
+}
+
+impl FromStr for SortKey {
+    type Err = Error;
+
+    /// Parses the name of a key, such as `created_at`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for any other name.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|key| key.as_str() == text)
+            .ok_or_else(|| unknown_sort_key(""))
+    }
+}
+
 impl FromStr for Sort {
     type Err = Error;
 
@@ -81,24 +109,12 @@ impl FromStr for Sort {
             Some(name) => (name, true),
             None => (text, false),
         };
-        match SortKey::ALL
+        SortKey::ALL
             .iter()
             .copied()
             .find(|key| key.as_str() == name)
-        {
-            Some(key) => Ok(Self { key, descending }),
-            None => {
-                let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();
-                Err(Error::invalid(vec![Violation::new(
-                    "sort",
-                    ViolationCode::NotAllowed,
-                    format!(
-                        "must be one of {}, optionally prefixed with - for descending order",
-                        names.join(", ")
-                    ),
-                )]))
-            }
-        }
+            .map(|key| Self { key, descending })
+            .ok_or_else(|| unknown_sort_key(", optionally prefixed with - for descending order"))
     }
 }
 

@@ -46,7 +46,7 @@ fn add_live(
         .map(|value| u64::from_be_bytes(keys::deal_value(value)));
     for field in catalogue.fields() {
         if let Some(SortOrder::Keys { index, mandatory }) = field.sort
-            && let Some(key) = keys::sort_key(index, field, lead, row)
+            && let Some(key) = keys::index_key(index, field, lead, row)
         {
             entries.keys.push(key);
             if !mandatory {

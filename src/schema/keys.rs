@@ -116,7 +116,7 @@ pub(crate) fn expired_range(end: DateTime<Utc>) -> KeyRange {
 
 /// Returns the index key of a lead in the sort index of `field`, or `None` if the lead has no value
 /// for the field.
-pub(crate) fn sort_key(
+pub(crate) fn index_key(
     index: SortIndex,
     field: &FieldDef,
     lead: &Lead,

@@ -190,14 +190,14 @@ impl Expected {
             state.each_key(|key| {
                 if self::tag(key) == tag && !expected.remove(key) {
                     report.add(
-                        Component::SortKeys,
+                        Component::SortIndexes,
                         format_args!("{} belongs to no lead", Hex(key)),
                     );
                 }
             })?;
             for key in expected {
                 report.add(
-                    Component::SortKeys,
+                    Component::SortIndexes,
                     format_args!("{} is missing", Hex(&key)),
                 );
             }

@@ -8,7 +8,7 @@ use crate::analyzer::{self, Word};
 use crate::lead::Lead;
 use crate::schema::{Catalogue, TermField};
 use crate::search::query::query_text::{Phrase, QueryText};
-use crate::search::terms::field::Field;
+use crate::search::terms::field::SearchField;
 use crate::search::terms::lead_terms::{SearchedValue, values};
 use crate::search::terms::phone::PhoneNumber;
 
@@ -21,7 +21,7 @@ pub struct Hit {
     /// The lead.
     pub lead: Lead,
     /// The matched values, in the order of the fields.
-    pub matches: Vec<Match>,
+    pub matches: Vec<FieldMatch>,
 }
 
 /// The ranges of one value of a lead that match words of the query.
@@ -29,9 +29,9 @@ pub struct Hit {
 /// It serializes the ranges in UTF-16 code units, so that JavaScript can slice the value with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Match {
+pub struct FieldMatch {
     /// The field of the value. A custom field is reported by its name.
-    pub field: Field,
+    pub field: SearchField,
     /// Index of the value in its list, for tags and for custom fields that are lists.
     pub item: Option<usize>,
     /// Byte ranges in the text of the value, in ascending order and without overlap. The text of a
@@ -49,7 +49,7 @@ impl Serialize for Hit {
     }
 }
 
-impl Serialize for Match {
+impl Serialize for FieldMatch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ranges: Vec<[usize; 2]> = self
             .utf16_ranges
@@ -70,14 +70,15 @@ pub(crate) fn matches(
     catalogue: &Catalogue,
     lead: &Lead,
     query: &QueryText,
-    fields: &[Field],
+    fields: &[SearchField],
     forgiving: bool,
-) -> Vec<Match> {
+) -> Vec<FieldMatch> {
     let is_searched = |value: &SearchedValue<'_>| {
         let field = value.field();
         fields.is_empty()
             || fields.contains(&field)
-            || (matches!(field, Field::CustomField(_)) && fields.contains(&Field::CustomFields))
+            || (matches!(field, SearchField::CustomField(_))
+                && fields.contains(&SearchField::CustomFields))
     };
     let values: Vec<SearchedText<'_>> = values(catalogue, lead)
         .into_iter()
@@ -139,7 +140,7 @@ impl<'a> SearchedText<'a> {
         Self { value, words }
     }
 
-    fn matched(&self, mut occurrences: Vec<Range<usize>>) -> Match {
+    fn matched(&self, mut occurrences: Vec<Range<usize>>) -> FieldMatch {
         occurrences.sort_by_key(|range| (range.start, range.end));
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(occurrences.len());
         for range in occurrences {
@@ -150,7 +151,7 @@ impl<'a> SearchedText<'a> {
         }
         let SearchedValue { item, text, .. } = &self.value;
         let utf16_ranges = ranges.iter().map(|range| utf16(text, range)).collect();
-        Match {
+        FieldMatch {
             field: self.value.field(),
             item: *item,
             ranges,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::progress::Progress;
+
 /// State of the search index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -13,12 +15,9 @@ pub enum SearchState {
     /// changed leads. By default searches wait for it. With
     /// [`wait_for_search`](crate::OpenOptions::wait_for_search) off, searches fail with
     /// `Unavailable` while there is no index.
-    Building {
-        /// Number of leads indexed so far.
-        indexed: u64,
-        /// Number of leads to index.
-        total: u64,
-    },
+    ///
+    /// The progress counts leads; its total is 0 until their number is known.
+    Building(Progress),
     /// The index could not be opened or written, for this reason. Indexing is retried. Until it
     /// succeeds, searches fail with `Unavailable`.
     Failed(String),
@@ -32,6 +31,7 @@ pub enum SearchState {
 pub struct SearchStatus {
     /// Current state of the index.
     pub state: SearchState,
-    /// Number of changed leads that are not in the index yet. Searches find them nevertheless.
+    /// Number of changed leads that are not in the index yet. If the index is
+    /// [`Ready`](SearchState::Ready), searches find them nevertheless.
     pub unindexed: u64,
 }

@@ -362,7 +362,10 @@ impl Database {
 }
 
 pub(crate) fn read_only() -> Error {
-    Error::new(ErrorKind::ReadOnly, "the store was opened read-only")
+    Error::new(
+        ErrorKind::ReadOnly,
+        "the store was opened read-only; open it without read_only to write",
+    )
 }
 
 #[cfg(test)]

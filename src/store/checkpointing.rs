@@ -113,8 +113,7 @@ impl Engine {
         self.refuse_read_only()?;
         self.refuse_nested()?;
         self.failure.guard(|| self.compact_file())?;
-        self.index_sync.compact();
-        Ok(())
+        self.index_sync.compact()
     }
 
     fn compact_file(&self) -> Result<()> {

@@ -28,10 +28,16 @@ impl FailureLatch {
     pub(crate) fn check(&self) -> Result<()> {
         match self.first.get() {
             None => Ok(()),
-            Some(failure) => Err(Error::new(
-                failure.kind(),
-                format!("the store failed earlier ({failure}); call reopen()"),
-            )),
+            Some(failure) => {
+                let remedy = match failure.kind() {
+                    ErrorKind::Corrupted => "run check(), then repair() or restore a backup",
+                    _ => "fix the cause, then call reopen()",
+                };
+                Err(Error::new(
+                    failure.kind(),
+                    format!("the store failed earlier ({failure}); {remedy}"),
+                ))
+            }
         }
     }
 

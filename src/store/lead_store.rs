@@ -107,6 +107,7 @@ impl LeadStore {
     }
 
     pub(crate) fn open_with(options: OpenOptions, location: Location) -> Result<Self> {
+        options.check()?;
         let reentrancy = Arc::default();
         let state = RwLock::new(StoreLifecycle::Open(OpenStore::open(
             &options,

@@ -50,8 +50,10 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`](crate::Snapshot) or a lead iterator is held;
-    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
-    /// [`Io`](ErrorKind::Io).
+    /// or while a backup or a read that began before does not end within 10 seconds;
+    /// [`Unavailable`](ErrorKind::Unavailable) if the search index could not be merged, and so may
+    /// still contain text of purged leads; [`Nested`](ErrorKind::Nested) inside a transaction;
+    /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io).
     pub fn compact(&self) -> Result<()> {
         self.with_engine(|engine| engine.compact())
     }
@@ -109,10 +111,9 @@ impl LeadStore {
             return Ok(report);
         }
         if report.has_data_loss {
-            let lost =
-                report.problems.iter().rev().find(|problem| {
-                    matches!(problem.part, Component::Leads | Component::Credentials)
-                });
+            let lost = report.problems.iter().rev().find(|problem| {
+                matches!(problem.component, Component::Leads | Component::Credentials)
+            });
             let lost = lost.map(ToString::to_string).unwrap_or_default();
             let message =
                 format!("data that cannot be rebuilt is corrupted ({lost}); restore a backup");

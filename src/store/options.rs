@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::Result;
-use crate::lead::StatusSet;
+use crate::error::{Error, Result};
+use crate::lead::{StatusSet, Violation, ViolationCode};
 use crate::progress::Progress;
 use crate::schema::Catalogue;
 use crate::search::RebuildCallback;
 use crate::storage::OpenMode;
 
 /// The time by which a write must have reached the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
     /// Before the call returns: an acknowledged write survives a power cut.
@@ -51,6 +51,7 @@ pub struct OpenOptions {
     pub(crate) statuses: Option<Vec<String>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
+    pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) wait_for_search: bool,
     pub(crate) on_search_rebuild: Option<RebuildCallback>,
@@ -70,6 +71,7 @@ impl Default for OpenOptions {
             statuses: None,
             clock: Arc::new(SystemClock),
             read_only: false,
+            create: true,
             create_new: false,
             wait_for_search: true,
             on_search_rebuild: None,
@@ -129,6 +131,15 @@ impl OpenOptions {
         self
     }
 
+    /// Sets whether the store is created if it does not exist. The default is true. With false,
+    /// opening a store that does not exist fails with [`NotFound`](crate::ErrorKind::NotFound).
+    /// Ignored with [`create_new`](Self::create_new), and with [`read_only`](Self::read_only),
+    /// which never creates a store.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
     /// Sets whether opening fails if the store already exists.
     pub fn create_new(mut self, create_new: bool) -> Self {
         self.create_new = create_new;
@@ -168,10 +179,14 @@ impl OpenOptions {
     }
 
     pub(crate) fn open_mode(&self) -> OpenMode {
-        match (self.read_only, self.create_new) {
-            (true, _) => OpenMode::ReadOnly,
-            (false, true) => OpenMode::CreateNew,
-            (false, false) => OpenMode::OpenOrCreate,
+        if self.read_only {
+            OpenMode::ReadOnly
+        } else if self.create_new {
+            OpenMode::CreateNew
+        } else if self.create {
+            OpenMode::OpenOrCreate
+        } else {
+            OpenMode::OpenExisting
         }
     }
 
@@ -182,6 +197,19 @@ impl OpenOptions {
         } else {
             OpenMode::OpenExisting
         }
+    }
+
+    /// Rejects options that contradict each other.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.read_only && self.create_new {
+            let message = "must not be combined with read_only";
+            return Err(Error::invalid(vec![Violation::new(
+                "create_new",
+                ViolationCode::NotAllowed,
+                message,
+            )]));
+        }
+        Ok(())
     }
 
     pub(crate) fn status_set(&self) -> Result<StatusSet> {
@@ -199,6 +227,7 @@ impl fmt::Debug for OpenOptions {
             .field("durability", &self.durability)
             .field("statuses", &self.statuses)
             .field("read_only", &self.read_only)
+            .field("create", &self.create)
             .field("create_new", &self.create_new)
             .field("wait_for_search", &self.wait_for_search)
             .finish_non_exhaustive()

@@ -12,9 +12,10 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{self, Clock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lead::{Lead, LeadId, LeadPatch, NewLead, StatusSet, TrashedLead, Version};
+use crate::lead::{Lead, LeadId, LeadPatch, LeadVersion, NewLead, StatusSet, TrashedLead};
 use crate::query;
 use crate::row::{Row, RowSet};
+use crate::schema::keys::BitmapId;
 use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, WriteTxn};
 use crate::store::failure::FailureLatch;
@@ -110,12 +111,7 @@ impl<'a> Transaction<'a> {
         if let Some(id) = requested_id
             && let Some((row, stored)) = query::stored(self.state(), id)?
         {
-            expired.push((
-                row,
-                expired_or(stored, now, || {
-                    Error::already_exists(id, format!("the id {id}"))
-                })?,
-            ));
+            expired.push((row, expired_or_taken(stored, now, format_args!("this id"))?));
         }
         self.check_external_id(&lead, now, &mut expired)?;
         let stored = StoredLead {
@@ -185,7 +181,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     ///
     /// The same.
-    pub fn delete_if(&mut self, id: LeadId, version: Version) -> Result<TrashedLead> {
+    pub fn delete_if(&mut self, id: LeadId, version: LeadVersion) -> Result<TrashedLead> {
         self.run(|transaction, now| transaction.delete_expecting(id, Some(version), now))
     }
 
@@ -204,7 +200,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     ///
     /// The same.
-    pub fn restore_if(&mut self, id: LeadId, version: Version) -> Result<Lead> {
+    pub fn restore_if(&mut self, id: LeadId, version: LeadVersion) -> Result<Lead> {
         self.run(|transaction, now| transaction.restore_expecting(id, Some(version), now))
     }
 
@@ -229,7 +225,9 @@ impl<'a> Transaction<'a> {
     /// The same.
     pub fn empty_trash(&mut self) -> Result<u64> {
         self.run(|transaction, now| {
-            transaction.purge_rows(&trash::visible_rows(transaction.state(), now)?)
+            let visible = trash::visible_rows(transaction.state(), now)?;
+            transaction.purge_rows(&transaction.state().rows(&BitmapId::Trash)?)?;
+            Ok(visible.len())
         })
     }
 
@@ -275,7 +273,7 @@ impl<'a> Transaction<'a> {
     fn delete_expecting(
         &mut self,
         id: LeadId,
-        expected: Option<Version>,
+        expected: Option<LeadVersion>,
         now: DateTime<Utc>,
     ) -> Result<TrashedLead> {
         let (row, before) = self.live(id, now)?;
@@ -302,7 +300,7 @@ impl<'a> Transaction<'a> {
     fn restore_expecting(
         &mut self,
         id: LeadId,
-        expected: Option<Version>,
+        expected: Option<LeadVersion>,
         now: DateTime<Utc>,
     ) -> Result<Lead> {
         let (row, before) = self.trashed(id, now)?;
@@ -368,9 +366,8 @@ impl<'a> Transaction<'a> {
             return Ok(());
         }
         let other = self.state().lead_at(row)?;
-        let id = other.lead.id;
-        let taken = || Error::already_exists(id, format!("the external id {external_id}"));
-        expired.push((row, expired_or(other, now, taken)?));
+        let what = format_args!("the external id {external_id}");
+        expired.push((row, expired_or_taken(other, now, what)?));
         Ok(())
     }
 
@@ -426,7 +423,7 @@ impl std::fmt::Debug for Transaction<'_> {
     }
 }
 
-fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
+fn check_version(lead: &Lead, expected: Option<LeadVersion>) -> Result<()> {
     match expected {
         Some(expected) if expected != lead.version => {
             Err(Error::conflict(lead.id, expected, lead.version))
@@ -435,19 +432,18 @@ fn check_version(lead: &Lead, expected: Option<Version>) -> Result<()> {
     }
 }
 
-/// Returns `stored` if it has expired in the trash and can be purged, and the error of `taken`
-/// otherwise.
-fn expired_or(
+/// Returns `stored` if it has expired in the trash and can be purged. Otherwise fails, since `what`
+/// is taken.
+fn expired_or_taken(
     stored: StoredLead,
     now: DateTime<Utc>,
-    taken: impl FnOnce() -> Error,
+    what: std::fmt::Arguments<'_>,
 ) -> Result<StoredLead> {
-    if stored
-        .trash
-        .is_some_and(|stamp| trash::is_expired(stamp, now))
-    {
-        Ok(stored)
-    } else {
-        Err(taken())
+    match stored.trash {
+        Some(stamp) if trash::is_expired(stamp, now) => Ok(stored),
+        stamp => {
+            let expires_at = stamp.map(|stamp| stamp.expires_at);
+            Err(Error::already_exists(stored.lead.id, what, expires_at))
+        }
     }
 }

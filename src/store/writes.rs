@@ -4,7 +4,7 @@
 use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
 use crate::error::{Error, ErrorKind};
-use crate::lead::{Lead, LeadId, LeadPatch, NewLead, TrashedLead, Version};
+use crate::lead::{Lead, LeadId, LeadPatch, LeadVersion, NewLead, TrashedLead};
 use crate::store::lead_store::LeadStore;
 use crate::store::transaction::Transaction;
 
@@ -48,7 +48,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound), [`InTrash`](ErrorKind::InTrash),
     /// [`Conflict`](ErrorKind::Conflict).
-    pub fn delete_if(&self, id: LeadId, version: Version) -> Result<TrashedLead> {
+    pub fn delete_if(&self, id: LeadId, version: LeadVersion) -> Result<TrashedLead> {
         self.write(move |transaction| transaction.delete_if(id, version))
     }
 
@@ -68,7 +68,7 @@ impl LeadStore {
     ///
     /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
     /// [`NotInTrash`](ErrorKind::NotInTrash), [`Conflict`](ErrorKind::Conflict).
-    pub fn restore_if(&self, id: LeadId, version: Version) -> Result<Lead> {
+    pub fn restore_if(&self, id: LeadId, version: LeadVersion) -> Result<Lead> {
         self.write(move |transaction| transaction.restore_if(id, version))
     }
 
@@ -82,7 +82,8 @@ impl LeadStore {
         self.write(move |transaction| transaction.purge(id))
     }
 
-    /// Permanently removes every lead in the trash and returns the number of removed leads.
+    /// Permanently removes every lead in the trash, including expired ones that the sweep has not
+    /// purged yet, and returns the number of removed leads that had not expired.
     ///
     /// # Errors
     ///
@@ -95,7 +96,9 @@ impl LeadStore {
     /// it returns an error or panics, they are all rolled back. Transactions run one after another:
     /// other writers wait, readers do not.
     ///
-    /// A write that fails has written nothing, so `work` may continue after it. [`Error::abort`]
+    /// A write that is rejected, for example as [`Invalid`](ErrorKind::Invalid) or
+    /// [`NotFound`](ErrorKind::NotFound), has written nothing, so `work` may continue after it. After
+    /// an I/O error or corruption the transaction can no longer be committed. [`Error::abort`]
     /// carries an application error out of the transaction.
     ///
     /// ```

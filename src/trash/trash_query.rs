@@ -14,7 +14,7 @@ use crate::trash::expiry::visible;
 
 /// A query for a page of the trash. By default it returns the 25 leads that were deleted last, the
 /// most recent one first.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is passed to list_trash"]
 pub struct TrashQuery {
     sort: Vec<Sort>,

@@ -2,7 +2,7 @@
 //! reading of the query on every lead, and shares only the analyzer with the store's search.
 
 use leadstore::testing::words;
-use leadstore::{CustomValue, Field, Lead, Number, TypoTolerance};
+use leadstore::{CustomNumber, CustomValue, Lead, SearchField, TypoTolerance};
 
 /// The rank of a hit; lower is better. Its elements: the number of typos; whether the last word
 /// matches only as a prefix; whether no value equals the query; whether the words are not adjacent;
@@ -34,7 +34,7 @@ impl<'a> BruteForceSearch<'a> {
     pub fn search(
         &self,
         text: &str,
-        fields: &[Field],
+        fields: &[SearchField],
         typos: TypoTolerance,
     ) -> Vec<(&'a Lead, Rank)> {
         let query = Query::parse(text);
@@ -50,7 +50,12 @@ impl<'a> BruteForceSearch<'a> {
         }
     }
 
-    fn find(&self, query: &Query, fields: &[Field], forgiving: bool) -> Vec<(&'a Lead, Rank)> {
+    fn find(
+        &self,
+        query: &Query,
+        fields: &[SearchField],
+        forgiving: bool,
+    ) -> Vec<(&'a Lead, Rank)> {
         let mut found = Vec::new();
         for (lead, values) in &self.0 {
             let values: Vec<&Value> = values.iter().filter(|value| value.is_in(fields)).collect();
@@ -94,10 +99,10 @@ fn values(lead: &Lead) -> Vec<Value> {
                 CustomValue::Bool(truth) => {
                     text(7, Some(name), if *truth { "true" } else { "false" })
                 }
-                CustomValue::Number(Number::Integer(number)) => {
+                CustomValue::Number(CustomNumber::Integer(number)) => {
                     text(7, Some(name), &format!("{number}"))
                 }
-                CustomValue::Number(Number::Float(number)) => {
+                CustomValue::Number(CustomNumber::Float(number)) => {
                     text(7, Some(name), &format!("{number:?}"))
                 }
                 other => unreachable!("no test creates {other:?}"),
@@ -118,18 +123,18 @@ fn values(lead: &Lead) -> Vec<Value> {
 }
 
 impl Value {
-    fn is_in(&self, fields: &[Field]) -> bool {
+    fn is_in(&self, fields: &[SearchField]) -> bool {
         fields.is_empty()
             || fields.iter().any(|field| match field {
-                Field::Name => self.field == 0,
-                Field::Company => self.field == 1,
-                Field::Email => self.field == 2,
-                Field::Phone => self.field == 3,
-                Field::Tags => self.field == 4,
-                Field::Source => self.field == 5,
-                Field::JobTitle => self.field == 6,
-                Field::CustomFields => self.field == 7,
-                Field::CustomField(name) => self.custom_name.as_ref() == Some(name),
+                SearchField::Name => self.field == 0,
+                SearchField::Company => self.field == 1,
+                SearchField::Email => self.field == 2,
+                SearchField::Phone => self.field == 3,
+                SearchField::Tags => self.field == 4,
+                SearchField::Source => self.field == 5,
+                SearchField::JobTitle => self.field == 6,
+                SearchField::CustomFields => self.field == 7,
+                SearchField::CustomField(name) => self.custom_name.as_ref() == Some(name),
                 other => unreachable!("{other}"),
             })
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use leadstore::chrono::TimeDelta;
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Clock, CustomValue, Error, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, Number,
-    Version, ViolationCode,
+    Clock, CustomNumber, CustomValue, Error, ErrorKind, Filter, LeadPatch, LeadStore, LeadVersion,
+    ListQuery, NewLead, ViolationCode,
 };
 
 use crate::support::{TestStore, day, options};
@@ -239,11 +239,11 @@ fn patch_changes_only_the_fields_it_names() {
     assert_eq!(changed.custom_fields["industry"], "Technology".into());
     assert_eq!(
         changed.custom_fields["employees"],
-        CustomValue::Number(Number::Integer(200))
+        CustomValue::Number(CustomNumber::Integer(200))
     );
     assert_eq!(
         (changed.version, changed.created_at),
-        (Version::new(2), lead.created_at)
+        (LeadVersion::new(2), lead.created_at)
     );
     assert_eq!(changed.updated_at, lead.created_at + TimeDelta::seconds(60));
     let patch = LeadPatch::new()
@@ -268,11 +268,11 @@ fn patch_without_changes_writes_nothing() {
         .clear_email()
         .remove_custom_field("x");
     assert_eq!(test.store.update(lead.id, same).unwrap(), lead);
-    let outdated = LeadPatch::new().if_version(Version::new(2));
+    let outdated = LeadPatch::new().if_version(LeadVersion::new(2));
     let error = test.store.update(lead.id, outdated).unwrap_err();
     assert_eq!(
         (error.kind(), error.current_version()),
-        (ErrorKind::Conflict, Some(Version::FIRST))
+        (ErrorKind::Conflict, Some(LeadVersion::FIRST))
     );
     assert_eq!(error.lead_id(), Some(lead.id));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use leadstore::{Field, Lead, ListQuery, NewLead, SearchQuery, Sort};
+use leadstore::{Lead, ListQuery, NewLead, SearchField, SearchQuery, Sort};
 
 use crate::support::{self, TestStore};
 
@@ -42,7 +42,9 @@ fn every_us_500_lead_is_found_by_id_list_email_and_company() {
         for lead in &imported {
             assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));
             let found = store
-                .search(&SearchQuery::new(lead.email.as_deref().unwrap()).fields([Field::Email]))
+                .search(
+                    &SearchQuery::new(lead.email.as_deref().unwrap()).fields([SearchField::Email]),
+                )
                 .unwrap();
             assert!(
                 found.items.iter().any(|hit| hit.lead == *lead),
@@ -53,7 +55,7 @@ fn every_us_500_lead_is_found_by_id_list_email_and_company() {
             let found = store
                 .search(
                     &SearchQuery::new(company)
-                        .fields([Field::Company])
+                        .fields([SearchField::Company])
                         .per_page(100),
                 )
                 .unwrap();

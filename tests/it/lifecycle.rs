@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use leadstore::{
-    Durability, ErrorKind, Filter, LeadId, LeadStore, ListQuery, NewLead, SearchQuery, SearchState,
-    TrashQuery,
+    Durability, ErrorKind, Filter, LeadId, LeadStore, ListQuery, NewLead, OpenOptions, SearchQuery,
+    SearchState, TrashQuery,
 };
 
 use crate::support::{self, TestStore, options, wait_until};
@@ -124,6 +124,24 @@ fn create_new_fails_if_the_store_exists() {
             .unwrap(),
         1
     );
+}
+
+#[test]
+fn create_can_be_turned_off_and_contradicting_options_are_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leads");
+    let kind = |options: OpenOptions| options.open(&path).map(drop).unwrap_err().kind();
+    assert_eq!(
+        kind(LeadStore::options().create(false)),
+        ErrorKind::NotFound
+    );
+    assert!(!path.exists());
+    let contradiction = || LeadStore::options().read_only(true).create_new(true);
+    assert_eq!(kind(contradiction()), ErrorKind::Invalid);
+    LeadStore::open(&path).unwrap().close().unwrap();
+    assert_eq!(kind(contradiction()), ErrorKind::Invalid);
+    let store = LeadStore::options().create(false).open(&path).unwrap();
+    store.create(NewLead::new("Jane")).unwrap();
 }
 
 #[test]

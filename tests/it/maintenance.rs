@@ -111,7 +111,7 @@ fn check_of_a_healthy_store_is_clean_and_reports_progress() {
 
 #[test]
 fn check_finds_and_repair_fixes_every_kind_of_corruption() {
-    const MISSING: (Component, &str) = (Component::SortKeys, "0005 is missing");
+    const MISSING: (Component, &str) = (Component::SortIndexes, "0005 is missing");
     const ROW_MISSING: (Component, &str) = (Component::Bitmaps, "has 1 missing and 0 extra rows");
     const ROW_TOO_MANY: (Component, &str) = (Component::Bitmaps, "has 0 missing and 1 extra rows");
     const ID_MISSING: (Component, &str) = (Component::Ids, "of row 5 is missing");
@@ -137,7 +137,7 @@ fn check_finds_and_repair_fixes_every_kind_of_corruption() {
         ),
         (
             Corruption::KeyTooMany,
-            vec![(Component::SortKeys, "belongs to no lead")],
+            vec![(Component::SortIndexes, "belongs to no lead")],
         ),
         (
             Corruption::DealValue,
@@ -166,7 +166,7 @@ fn check_finds_and_repair_fixes_every_kind_of_corruption() {
             let problems = report
                 .problems
                 .iter()
-                .filter(|problem| problem.part != Component::SearchIndex);
+                .filter(|problem| problem.component != Component::SearchIndex);
             assert_eq!(
                 problems.clone().count(),
                 reported.len(),
@@ -174,7 +174,7 @@ fn check_finds_and_repair_fixes_every_kind_of_corruption() {
             );
             for (problem, (part, end)) in problems.zip(&reported) {
                 assert!(
-                    problem.part == *part && problem.message.ends_with(end),
+                    problem.component == *part && problem.message.ends_with(end),
                     "{corruption:?}: {problem}"
                 );
             }
@@ -204,12 +204,15 @@ fn lost_lead_is_reported_and_its_index_entries_are_removed() {
     let report = check(&store);
     for part in [
         Component::Leads,
-        Component::SortKeys,
+        Component::SortIndexes,
         Component::Bitmaps,
         Component::DealValues,
     ] {
         assert!(
-            report.problems.iter().any(|problem| problem.part == part),
+            report
+                .problems
+                .iter()
+                .any(|problem| problem.component == part),
             "{part}: {report:?}"
         );
     }
@@ -232,7 +235,7 @@ fn contradictory_records_are_reported() {
     testing::corrupt(&store, ids[5], Corruption::LogRow).unwrap();
     let report = check(&store);
     assert_eq!(report.problem_count, 1, "{report:?}");
-    assert_eq!(report.problems[0].part, Component::ChangeLog);
+    assert_eq!(report.problems[0].component, Component::ChangeLog);
     assert!(
         report.problems[0]
             .message
@@ -246,7 +249,7 @@ fn contradictory_records_are_reported() {
         "its updated_at is before its created_at",
     ] {
         let reported = |problem: &&Problem| {
-            problem.part == Component::Leads && problem.message.contains(message)
+            problem.component == Component::Leads && problem.message.contains(message)
         };
         assert_eq!(
             report.problems.iter().filter(reported).count(),
@@ -285,12 +288,12 @@ fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
             continue;
         }
         found += 1;
-        assert_eq!(report.problems[0].part, Component::File, "{report:?}");
+        assert_eq!(report.problems[0].component, Component::File, "{report:?}");
         let repaired = store.repair(|_| ());
         let reports_lost_leads = report
             .problems
             .iter()
-            .any(|problem| problem.part == Component::Leads);
+            .any(|problem| problem.component == Component::Leads);
         assert_eq!(
             reports_lost_leads,
             repaired.is_err(),
@@ -501,7 +504,11 @@ fn search_index_with_wrong_leads_is_reported_and_rebuilt() {
     // Marks a row without a lead as live.
     testing::corrupt(&test.store, ids[8], Corruption::RowTooMany(0)).unwrap();
     let report = check(&test.store);
-    let parts: Vec<Component> = report.problems.iter().map(|problem| problem.part).collect();
+    let parts: Vec<Component> = report
+        .problems
+        .iter()
+        .map(|problem| problem.component)
+        .collect();
     assert_eq!(parts, [Component::Bitmaps, Component::SearchIndex]);
     assert_eq!(
         report.problems[1].message,

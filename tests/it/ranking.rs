@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use leadstore::{
-    Field, Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
+    Filter, Lead, LeadId, LeadPatch, LeadStore, NewLead, SearchField, SearchQuery, SearchState,
     TypoTolerance,
 };
 
@@ -106,7 +106,8 @@ fn value_equal_to_the_query_ranks_before_a_longer_one() {
             lead("jane@example.com ltd"),
         ],
     );
-    let industry = || SearchQuery::new("food ").fields([Field::CustomField("industry".into())]);
+    let industry =
+        || SearchQuery::new("food ").fields([SearchField::CustomField("industry".into())]);
     assert_order(
         &industry(),
         &[
@@ -399,13 +400,13 @@ fn answers_match_a_brute_force_search() {
             for _ in 0..100 {
                 let text = random_query(&mut rng, &leads);
                 let fields = match rng.u32(..16) {
-                    0 => vec![Field::Name],
-                    1 => vec![Field::Email, Field::Company],
-                    2 => vec![Field::CustomField("notes".into())],
+                    0 => vec![SearchField::Name],
+                    1 => vec![SearchField::Email, SearchField::Company],
+                    2 => vec![SearchField::CustomField("notes".into())],
                     3 => vec![
-                        Field::Phone,
-                        Field::CustomFields,
-                        Field::CustomField("more".into()),
+                        SearchField::Phone,
+                        SearchField::CustomFields,
+                        SearchField::CustomField("more".into()),
                     ],
                     _ => vec![],
                 };

@@ -272,7 +272,7 @@ fn search_without_waiting_is_unavailable_until_index_is_ready() {
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Unavailable);
                 assert!(
-                    matches!(status.state, SearchState::Building { .. }),
+                    matches!(status.state, SearchState::Building(_)),
                     "{status:?}"
                 );
                 refused += 1;

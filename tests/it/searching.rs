@@ -2,8 +2,8 @@
 //! explicit.
 
 use leadstore::{
-    CustomValue, ErrorKind, Field, Filter, LeadPatch, LeadStore, NewLead, SearchQuery, SearchState,
-    TypoTolerance,
+    CustomValue, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchField, SearchQuery,
+    SearchState, TypoTolerance,
 };
 
 use crate::support::{self, TestStore, wait_until};
@@ -130,7 +130,7 @@ fn phones_match_by_their_digits_only() {
     phones
         .iter()
         .for_each(|phone| drop(store.create(NewLead::new(*phone).phone(*phone)).unwrap()));
-    let by_phone = |text: &str| found(&store, SearchQuery::new(text).fields([Field::Phone]));
+    let by_phone = |text: &str| found(&store, SearchQuery::new(text).fields([SearchField::Phone]));
     for (typed, expected) in [
         ("6218", phones[0]),
         ("+1 (504) 621.8927", phones[0]),
@@ -148,16 +148,16 @@ fn phones_match_by_their_digits_only() {
         assert_eq!(by_phone(text), Vec::<String>::new(), "{text}");
     }
     let hit = store
-        .search(&SearchQuery::new("+1 504 621-8927").fields([Field::Phone]))
+        .search(&SearchQuery::new("+1 504 621-8927").fields([SearchField::Phone]))
         .unwrap()
         .items
         .remove(0);
     assert_eq!(
         (hit.matches[0].field.clone(), pairs(&hit.matches[0].ranges)),
-        (Field::Phone, vec![(0, 12)])
+        (SearchField::Phone, vec![(0, 12)])
     );
     let hit = store
-        .search(&SearchQuery::new("62812").fields([Field::Phone]))
+        .search(&SearchQuery::new("62812").fields([SearchField::Phone]))
         .unwrap()
         .items
         .remove(0);
@@ -281,24 +281,27 @@ fn fields_and_filters_narrow_a_search() {
     let example = || SearchQuery::new("example.com");
     assert_eq!(found(&store, example()), ["2", "4", "3", "1"]);
     assert_eq!(
-        found(&store, example().fields([Field::Email, Field::Company])),
+        found(
+            &store,
+            example().fields([SearchField::Email, SearchField::Company])
+        ),
         ["2", "1"]
     );
     assert_eq!(
-        found(&store, example().fields([Field::CustomFields])),
+        found(&store, example().fields([SearchField::CustomFields])),
         ["4", "3"]
     );
     assert_eq!(
         found(
             &store,
-            example().fields([Field::CustomField("industry".into())])
+            example().fields([SearchField::CustomField("industry".into())])
         ),
         ["4"]
     );
     assert_eq!(
         found(
             &store,
-            example().fields([Field::CustomField("indus".into())])
+            example().fields([SearchField::CustomField("indus".into())])
         ),
         Vec::<String>::new()
     );
@@ -312,14 +315,14 @@ fn fields_and_filters_narrow_a_search() {
         4
     );
     for (text, field) in [
-        ("email", Field::Email),
-        ("custom_fields.a.b", Field::CustomField("a.b".into())),
+        ("email", SearchField::Email),
+        ("custom_fields.a.b", SearchField::CustomField("a.b".into())),
     ] {
-        assert_eq!(text.parse::<Field>().unwrap(), field);
+        assert_eq!(text.parse::<SearchField>().unwrap(), field);
         assert_eq!(field.to_string(), text);
     }
     assert_eq!(
-        "status".parse::<Field>().unwrap_err().kind(),
+        "status".parse::<SearchField>().unwrap_err().kind(),
         ErrorKind::Invalid
     );
 }
@@ -369,7 +372,7 @@ fn hits_report_their_match_ranges() {
         ]
     );
     let hit = store
-        .search(&SearchQuery::new("obrien zoë ").fields([Field::Name]))
+        .search(&SearchQuery::new("obrien zoë ").fields([SearchField::Name]))
         .unwrap()
         .items
         .remove(0);
@@ -392,7 +395,7 @@ fn hits_report_their_match_ranges() {
         "folding changes the length of the text"
     );
     let joined = store
-        .search(&SearchQuery::new("obrien.example").fields([Field::Email]))
+        .search(&SearchQuery::new("obrien.example").fields([SearchField::Email]))
         .unwrap()
         .items
         .remove(0);
@@ -442,7 +445,8 @@ fn invalid_queries_are_rejected_and_wordless_ones_find_nothing() {
         ["Jane"]
     );
     let fields = |count: usize| {
-        SearchQuery::new("jane").fields((0..count).map(|n| Field::CustomField(format!("{n}"))))
+        SearchQuery::new("jane")
+            .fields((0..count).map(|n| SearchField::CustomField(format!("{n}"))))
     };
     assert_eq!(store.search(&fields(108)).unwrap().total, 0);
     assert_eq!(

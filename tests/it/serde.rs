@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, ErrorKind, Facets, Filter, Lead, LeadId, NewLead, Number, Progress, SearchStatus,
-    SortKey, TrashedLead, Violation,
+    CustomNumber, CustomValue, ErrorKind, Facets, Filter, Lead, LeadId, NewLead, Progress,
+    SearchField, SearchStatus, SortKey, TrashedLead, Violation,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,7 +65,18 @@ fn results_survive_json() {
     assert_survives(&status);
     assert_survives(&Progress::new(1, 2));
     assert_survives(&vec![SortKey::CreatedAt, SortKey::OwnerId]);
-    assert_survives(&vec![Number::Integer(-1), Number::Float(0.25)]);
+    assert_survives(&vec![CustomNumber::Integer(-1), CustomNumber::Float(0.25)]);
+    assert_survives(&vec![
+        SearchField::Name,
+        SearchField::CustomField("a.b".into()),
+    ]);
+    #[cfg(feature = "http")]
+    {
+        use leadstore::http::{NewCredential, Scope};
+        let new = NewCredential::access_token("tauri", Scope::ALL, day(2126, 3, 1));
+        let issued = test.store.credentials().issue(new).unwrap();
+        assert_survives(&issued.credential);
+    }
     let error = test.store.create(NewLead::new("")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let violations: Vec<Violation> = error.violations().to_vec();

@@ -214,7 +214,7 @@ fn grouped_writers_get_their_own_errors() {
                         2 => {
                             let outdated = LeadPatch::new()
                                 .company("x")
-                                .if_version(leadstore::Version::new(9));
+                                .if_version(leadstore::LeadVersion::new(9));
                             assert_eq!(
                                 store.update(taken.id, outdated).unwrap_err().kind(),
                                 ErrorKind::Conflict
@@ -227,7 +227,7 @@ fn grouped_writers_get_their_own_errors() {
                             assert_eq!(store.delete(lead.id).unwrap().lead.id, lead.id);
                             assert_eq!(
                                 store.restore(lead.id).unwrap().version,
-                                leadstore::Version::new(3)
+                                leadstore::LeadVersion::new(3)
                             );
                         }
                     }

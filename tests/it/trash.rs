@@ -5,8 +5,8 @@ use std::time::Duration;
 use leadstore::chrono::TimeDelta;
 use leadstore::testing::sweep;
 use leadstore::{
-    Clock, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey,
-    TrashQuery, Version,
+    Clock, ErrorKind, Filter, LeadPatch, LeadStore, LeadVersion, ListQuery, NewLead, SearchQuery,
+    Sort, SortKey, TrashQuery,
 };
 
 use crate::support::{TestStore, options};
@@ -25,7 +25,7 @@ fn deleted_lead_is_hidden_everywhere_and_restored_unchanged() {
     let trashed = test.store.delete(lead.id).unwrap();
     assert_eq!(trashed.deleted_at, test.clock.now());
     assert_eq!(trashed.expires_at, trashed.deleted_at + TimeDelta::days(30));
-    assert_eq!(trashed.lead.version, Version::new(2));
+    assert_eq!(trashed.lead.version, LeadVersion::new(2));
 
     assert_eq!(test.store.get(lead.id).unwrap(), None);
     assert_eq!(test.store.get_by_external_id("e1").unwrap(), None);
@@ -61,7 +61,7 @@ fn deleted_lead_is_hidden_everywhere_and_restored_unchanged() {
 
     let restored = test.store.restore(lead.id).unwrap();
     let mut expected = lead.clone();
-    (expected.version, expected.updated_at) = (Version::new(3), test.clock.now());
+    (expected.version, expected.updated_at) = (LeadVersion::new(3), test.clock.now());
     assert_eq!(restored, expected);
     assert_eq!(test.store.get(lead.id).unwrap(), Some(expected));
     assert_eq!(
@@ -196,25 +196,28 @@ fn restored_lead_returns_to_its_creation_order() {
 fn delete_if_and_restore_if_check_the_version() {
     let test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();
-    let error = test.store.delete_if(lead.id, Version::new(2)).unwrap_err();
+    let error = test
+        .store
+        .delete_if(lead.id, LeadVersion::new(2))
+        .unwrap_err();
     assert_eq!(
         (error.kind(), error.current_version()),
-        (ErrorKind::Conflict, Some(Version::FIRST))
+        (ErrorKind::Conflict, Some(LeadVersion::FIRST))
     );
-    test.store.delete_if(lead.id, Version::FIRST).unwrap();
+    test.store.delete_if(lead.id, LeadVersion::FIRST).unwrap();
     assert_eq!(
         test.store
-            .restore_if(lead.id, Version::FIRST)
+            .restore_if(lead.id, LeadVersion::FIRST)
             .unwrap_err()
             .kind(),
         ErrorKind::Conflict
     );
     assert_eq!(
         test.store
-            .restore_if(lead.id, Version::new(2))
+            .restore_if(lead.id, LeadVersion::new(2))
             .unwrap()
             .version,
-        Version::new(3)
+        LeadVersion::new(3)
     );
 }
 
@@ -256,13 +259,15 @@ fn expired_lead_is_gone_before_and_after_the_sweep() {
                 assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
             }
             assert_eq!(test.store.empty_trash().unwrap(), 0);
+            let report = test.store.check(|_| ()).unwrap();
+            assert_eq!(report.in_trash, 0, "expired leads are removed as well");
         }
         // The id and the external id can be used again.
         let again = test
             .store
             .create(NewLead::new("B").id(lead.id).external_id("e1"))
             .unwrap();
-        assert_eq!((again.id, again.version), (lead.id, Version::FIRST));
+        assert_eq!((again.id, again.version), (lead.id, LeadVersion::FIRST));
         assert_eq!(
             test.store.get_by_external_id("e1").unwrap().unwrap().name,
             "B"
@@ -313,7 +318,7 @@ fn purge_and_empty_trash_delete_permanently() {
             .create(NewLead::new("again").id(ids[0]))
             .unwrap()
             .version,
-        Version::FIRST
+        LeadVersion::FIRST
     );
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Clock, Field, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort,
+    Clock, SearchField, Filter, Lead, LeadId, LeadPatch, LeadStore, ListQuery, SearchQuery, Sort,
     SortKey, ValueFacet,
 };
 
@@ -110,7 +110,7 @@ fn number(lead: &Lead) -> usize {
 fn query(case: &SearchCase) -> SearchQuery {
     let text =
         case.words.join(if case.phrase { "." } else { " " }) + if case.prefix { "" } else { " " };
-    SearchQuery::new(text).fields(case.field.map(|field| field.parse::<Field>().unwrap()))
+    SearchQuery::new(text).fields(case.field.map(|field| field.parse::<SearchField>().unwrap()))
 }
 
 impl Peer for Ours {

@@ -104,7 +104,10 @@ mod tests {
     fn commit(db: &mut Database, log_start: u64) {
         let base = db.begin().unwrap();
         let mut txn = base.write_txn();
-        let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+        let (id, version) = (
+            crate::LeadId::from_bytes([0; 16]),
+            crate::LeadVersion::FIRST,
+        );
         txn.log(LoggedChange {
             kind: ChangeKind::Created,
             row: crate::row::Row(0),

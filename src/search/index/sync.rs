@@ -56,6 +56,8 @@ struct SyncState {
     indexer: Mutex<Option<Indexer>>,
     /// True if there is no thread and callers bring the index up to date on demand.
     on_demand: bool,
+    /// True if there is no index, see [`IndexSync::none`].
+    is_disabled: bool,
     indexed: AtomicU64,
     total: AtomicU64,
     log_start: AtomicU64,
@@ -124,7 +126,10 @@ impl IndexSync {
 
     /// Returns a disabled handle: nothing is indexed, and every search is `Unavailable`.
     pub(crate) fn none(cell: Arc<impl ViewCell + 'static>) -> Self {
-        let shared = SyncState::new(IndexStorage::Memory, cell, Box::new(|| Ok(())), None);
+        let shared = SyncState {
+            is_disabled: true,
+            ..SyncState::new(IndexStorage::Memory, cell, Box::new(|| Ok(())), None)
+        };
         let cause = "the store was opened without search".to_owned();
         shared.schedule().failure = Some(SyncFailure {
             cause,
@@ -192,12 +197,30 @@ impl IndexSync {
     }
 
     /// Merges the index into one segment without deleted documents, and waits until the merge is
-    /// done or has failed. After a failure the index is reopened or rebuilt as usual.
-    pub(crate) fn compact(&self) {
+    /// done. After a failure the index is reopened or rebuilt as usual.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if merging failed.
+    pub(crate) fn compact(&self) -> Result<()> {
+        if self.shared.is_disabled {
+            return Ok(());
+        }
         let mut schedule = self.shared.schedule();
         schedule.merge = true;
         while schedule.merge && schedule.can_progress() {
             schedule = self.shared.hurry(schedule);
+        }
+        match &schedule.failure {
+            Some(failure) if schedule.merge => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "the search index could not be merged and may still contain purged leads: {}; \
+                     call compact() again",
+                    failure.cause
+                ),
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -212,10 +235,10 @@ impl IndexSync {
         let state = match (failure, &view) {
             (Some(failure), _) => SearchState::Failed(failure),
             (None, Some(view)) if view.is_searchable() => SearchState::Ready,
-            _ => SearchState::Building {
-                indexed: self.shared.indexed.load(Ordering::Relaxed),
-                total: self.shared.total.load(Ordering::Relaxed),
-            },
+            _ => SearchState::Building(Progress::new(
+                self.shared.indexed.load(Ordering::Relaxed),
+                self.shared.total.load(Ordering::Relaxed),
+            )),
         };
         SearchStatus {
             state,
@@ -274,6 +297,7 @@ impl SyncState {
             indexing: Mutex::default(),
             indexer: Mutex::default(),
             on_demand: false,
+            is_disabled: false,
             indexed: AtomicU64::new(0),
             total: AtomicU64::new(0),
             log_start: AtomicU64::new(0),

@@ -27,9 +27,9 @@ pub(crate) fn match_phrase<P: Postings>(
     let Some((first, rest)) = words.split_first() else {
         return Ok(Vec::new());
     };
-    let mut runs = fields(segment, first, documents)?;
+    let mut runs = positions(segment, first, documents)?;
     for word in rest {
-        let fields = fields(segment, word, &documents_of(&runs))?;
+        let fields = positions(segment, word, &documents_of(&runs))?;
         let mut next = fields.into_iter().peekable();
         let mut longer = Vec::new();
         for run in runs {
@@ -74,12 +74,12 @@ pub(crate) fn match_phrase<P: Postings>(
 }
 
 /// Returns the positions of a word in ascending order, each once and with its best quality.
-fn fields<P: Postings>(
+fn positions<P: Postings>(
     segment: &P,
     variants: &[Variant<P::Term>],
     among: &[u32],
 ) -> Result<Vec<WordPosition>> {
-    let mut fields = Vec::new();
+    let mut found = Vec::new();
     for Variant {
         term,
         typos,
@@ -94,14 +94,14 @@ fn fields<P: Postings>(
                 typos: *typos,
                 prefix_only: *prefix_only,
             };
-            fields.extend(positions.iter().map(word_position));
+            found.extend(positions.iter().map(word_position));
         })?;
     }
     if variants.len() > 1 {
-        fields.sort_unstable();
-        fields.dedup_by_key(|word_position| (word_position.document, word_position.position));
+        found.sort_unstable();
+        found.dedup_by_key(|word_position| (word_position.document, word_position.position));
     }
-    Ok(fields)
+    Ok(found)
 }
 
 fn documents_of(runs: &[WordPosition]) -> Vec<u32> {

@@ -7,7 +7,7 @@ use crate::query::{Filter, Paging};
 use crate::schema::TermField;
 use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::word_count;
-use crate::search::terms::field::Field;
+use crate::search::terms::field::SearchField;
 use crate::search::terms::index_term::QUERY_WORDS_MAX;
 
 /// A search: text as a user types it, with double quotes for a phrase as the only syntax.
@@ -23,11 +23,11 @@ use crate::search::terms::index_term::QUERY_WORDS_MAX;
 /// # Ok::<(), leadstore::Error>(())
 /// ```
 #[doc = include_str!("search.md")]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is passed to search"]
 pub struct SearchQuery {
     pub(crate) text: String,
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<SearchField>,
     pub(crate) typos: TypoTolerance,
     pub(crate) filter: Filter,
     pub(crate) paging: Paging,
@@ -53,7 +53,7 @@ impl SearchQuery {
     }
 
     /// Sets the fields to search. An empty list means all fields.
-    pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+    pub fn fields(mut self, fields: impl IntoIterator<Item = SearchField>) -> Self {
         self.fields = fields.into_iter().collect();
         self
     }
@@ -108,7 +108,7 @@ impl SearchQuery {
             );
         } else {
             for field in &self.fields {
-                if let Field::CustomField(name) = field {
+                if let SearchField::CustomField(name) = field {
                     rule::custom_field_name("fields", name, &mut violations);
                 }
             }

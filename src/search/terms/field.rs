@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
@@ -15,13 +15,13 @@ macro_rules! define_field {
         /// A searchable field.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Field {
+        pub enum SearchField {
             $($(#[doc = $doc])+ $variant,)+
             /// The custom field with this name, written as `custom_fields.industry`.
             CustomField(String),
         }
 
-        impl Field {
+        impl SearchField {
             const NAMES: &'static [&'static str] = &[$($name,)+];
 
             fn named(name: &str) -> Option<Self> {
@@ -59,7 +59,7 @@ searched_fields!(define_field);
 /// What precedes the name of a custom field.
 const CUSTOM_PREFIX: &str = "custom_fields.";
 
-impl fmt::Display for Field {
+impl fmt::Display for SearchField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CustomField(name) => write!(f, "{CUSTOM_PREFIX}{name}"),
@@ -68,7 +68,7 @@ impl fmt::Display for Field {
     }
 }
 
-impl FromStr for Field {
+impl FromStr for SearchField {
     type Err = Error;
 
     /// Parses a field's name, such as `email`, `custom_fields` or `custom_fields.industry`.
@@ -91,7 +91,14 @@ impl FromStr for Field {
     }
 }
 
-impl Serialize for Field {
+impl<'de> Deserialize<'de> for SearchField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for SearchField {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -130,7 +137,7 @@ impl FieldScope {
     }
 
     /// Returns the scopes of `fields`, or of all fields if it is empty.
-    pub(crate) fn of(fields: &[Field]) -> Vec<Self> {
+    pub(crate) fn of(fields: &[SearchField]) -> Vec<Self> {
         if fields.is_empty() {
             let fields = TermField::ALL
                 .iter()
@@ -138,8 +145,8 @@ impl FieldScope {
                 .filter(|field| *field != TermField::NamedCustomField);
             return fields.map(Self::whole).collect();
         }
-        let scope = |field: &Field| match field {
-            Field::CustomField(name) => Self {
+        let scope = |field: &SearchField| match field {
+            SearchField::CustomField(name) => Self {
                 field: TermField::NamedCustomField,
                 prefix: named_prefix(name),
             },
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn field_names_round_trip_and_others_are_rejected() {
-        use Field::*;
+        use SearchField::*;
         let custom = CustomField("in.dustry".into());
         for field in [
             Name,
@@ -191,17 +198,17 @@ mod tests {
             CustomFields,
             custom,
         ] {
-            assert_eq!(field.to_string().parse::<Field>().unwrap(), field);
+            assert_eq!(field.to_string().parse::<SearchField>().unwrap(), field);
         }
         assert_eq!(
             "custom_fields.in.dustry"
-                .parse::<Field>()
+                .parse::<SearchField>()
                 .unwrap()
                 .to_string(),
             "custom_fields.in.dustry"
         );
         for wrong in ["", "Name", "custom_field", "custom_fieldsx", "notes"] {
-            let error = wrong.parse::<Field>().unwrap_err();
+            let error = wrong.parse::<SearchField>().unwrap_err();
             assert_eq!(error.kind(), crate::error::ErrorKind::Invalid, "{wrong}");
         }
     }

@@ -1,10 +1,10 @@
 //! The searched values of a lead, and the terms of their words with their positions in the index.
 
 use crate::analyzer;
-use crate::lead::{CustomValue, Lead, Number};
+use crate::lead::{CustomNumber, CustomValue, Lead};
 
 use crate::schema::{Catalogue, TermField};
-use crate::search::terms::field::Field;
+use crate::search::terms::field::SearchField;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 use crate::search::terms::phone;
 
@@ -30,8 +30,8 @@ impl<'a> SearchedValue<'a> {
     }
 
     /// Returns the field under which a match in this value is reported.
-    pub(crate) fn field(&self) -> Field {
-        Field::of(self.field, self.custom_name)
+    pub(crate) fn field(&self) -> SearchField {
+        SearchField::of(self.field, self.custom_name)
     }
 
     /// Returns the indexed words of the value, and the index of the first word that counts when the
@@ -106,9 +106,9 @@ fn custom_values<'l>(lead: &'l Lead, values: &mut Vec<SearchedValue<'l>>) {
 fn text(value: &CustomValue) -> Option<std::borrow::Cow<'_, str>> {
     Some(match value {
         CustomValue::Text(text) => text.as_str().into(),
-        CustomValue::Number(Number::Integer(number)) => number.to_string().into(),
+        CustomValue::Number(CustomNumber::Integer(number)) => number.to_string().into(),
         // The same notation as in JSON: `1.0`, `1e21`.
-        CustomValue::Number(Number::Float(number)) => format!("{number:?}").into(),
+        CustomValue::Number(CustomNumber::Float(number)) => format!("{number:?}").into(),
         CustomValue::Bool(truth) => truth.to_string().into(),
         CustomValue::List(_) => return None,
     })

@@ -28,7 +28,10 @@ fn write(db: &mut Database, row: u32, durability: JournalSync) -> Result<()> {
     let base = db.begin()?;
     let mut txn = base.write_txn();
     txn.set_row(BITMAP, Row(row), true)?;
-    let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+    let (id, version) = (
+        crate::LeadId::from_bytes([0; 16]),
+        crate::LeadVersion::FIRST,
+    );
     txn.log(LoggedChange {
         kind: ChangeKind::Created,
         row: Row(row),

@@ -113,7 +113,7 @@ impl Recovery {
             return Err(if reached.is_empty() {
                 another_history()
             } else {
-                damaged(last)
+                missing_commit(last)
             });
         }
         let commits = reached.iter().map(|(entry, _)| (*entry).clone()).collect();
@@ -255,7 +255,7 @@ fn another_history() -> Error {
     )
 }
 
-fn damaged(last: Seq) -> Error {
+fn missing_commit(last: Seq) -> Error {
     Error::corrupted(format!(
         "the journal is corrupted after commit {}: entries that were durable are missing",
         last.0

@@ -5,7 +5,7 @@
 use bincode::{BorrowDecode, Encode};
 
 use crate::error::{Error, Result};
-use crate::lead::{LeadId, Version};
+use crate::lead::{LeadId, LeadVersion};
 use crate::row::Row;
 use crate::storage::record::codec::{self, RecordKind};
 use crate::storage::record::meta::{CommitId, Seq};
@@ -31,7 +31,7 @@ pub(crate) struct LoggedChange {
     pub(crate) row: Row,
     pub(crate) id: LeadId,
     /// The lead's version after the change.
-    pub(crate) version: Version,
+    pub(crate) version: LeadVersion,
 }
 
 const LOG: RecordKind = RecordKind {
@@ -67,7 +67,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(CommitId, Vec<LoggedChange>)> {
             kind: kind_of(kind)?,
             row: Row(row),
             id: LeadId::from_bytes(id),
-            version: Version::new(version),
+            version: LeadVersion::new(version),
         })
     });
     Ok((CommitId(record.commit_id), changes.collect::<Result<_>>()?))
@@ -105,13 +105,13 @@ mod tests {
                 kind: ChangeKind::Created,
                 row: Row(1),
                 id: LeadId::from_bytes([7; 16]),
-                version: Version::FIRST,
+                version: LeadVersion::FIRST,
             },
             LoggedChange {
                 kind: ChangeKind::Purged,
                 row: Row(300),
                 id: LeadId::from_bytes([8; 16]),
-                version: Version::new(4),
+                version: LeadVersion::new(4),
             },
         ];
         let bytes = encode(CommitId([9; 16]), &changes).unwrap();

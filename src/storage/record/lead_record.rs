@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 
 use crate::error::{Error, Result};
 use crate::lead::{
-    CustomValue, Lead, LeadId, MAX_ENCODED_BYTES, Number, Version, Violation, ViolationCode,
+    CustomNumber, CustomValue, Lead, LeadId, LeadVersion, MAX_ENCODED_BYTES, Violation,
+    ViolationCode,
 };
 use crate::storage::record::codec::{self, RecordKind};
 
@@ -187,7 +188,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<StoredLead> {
             custom_fields,
             created_at: codec::time(LEAD, record.created_at)?,
             updated_at: codec::time(LEAD, record.updated_at)?,
-            version: Version::new(record.version),
+            version: LeadVersion::new(record.version),
         },
         out_of_order: record.out_of_order,
         trash: record.trash.map(trash_stamp).transpose()?,
@@ -204,8 +205,8 @@ fn trash_stamp((deleted_at, expires_at): (i64, i64)) -> Result<TrashStamp> {
 fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
     match value {
         CustomValue::Text(text) => CustomRecord::Text(text),
-        CustomValue::Number(Number::Integer(number)) => CustomRecord::Integer(*number),
-        CustomValue::Number(Number::Float(number)) => CustomRecord::Float(*number),
+        CustomValue::Number(CustomNumber::Integer(number)) => CustomRecord::Integer(*number),
+        CustomValue::Number(CustomNumber::Float(number)) => CustomRecord::Float(*number),
         CustomValue::Bool(truth) => CustomRecord::Bool(*truth),
         CustomValue::List(elements) => {
             CustomRecord::List(elements.iter().filter_map(scalar_record).collect())
@@ -218,8 +219,8 @@ fn custom_record(value: &CustomValue) -> CustomRecord<'_> {
 fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
     Some(match value {
         CustomValue::Text(text) => ScalarRecord::Text(text),
-        CustomValue::Number(Number::Integer(number)) => ScalarRecord::Integer(*number),
-        CustomValue::Number(Number::Float(number)) => ScalarRecord::Float(*number),
+        CustomValue::Number(CustomNumber::Integer(number)) => ScalarRecord::Integer(*number),
+        CustomValue::Number(CustomNumber::Float(number)) => ScalarRecord::Float(*number),
         CustomValue::Bool(truth) => ScalarRecord::Bool(*truth),
         CustomValue::List(_) => return None,
     })
@@ -228,14 +229,16 @@ fn scalar_record(value: &CustomValue) -> Option<ScalarRecord<'_>> {
 fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
     Ok(match record {
         CustomRecord::Text(text) => CustomValue::Text(text.to_owned()),
-        CustomRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+        CustomRecord::Integer(number) => CustomValue::Number(CustomNumber::Integer(number)),
         CustomRecord::Float(number) => float(number)?,
         CustomRecord::Bool(truth) => CustomValue::Bool(truth),
         CustomRecord::List(elements) => {
             let values = elements.into_iter().map(|element| {
                 Ok(match element {
                     ScalarRecord::Text(text) => CustomValue::Text(text.to_owned()),
-                    ScalarRecord::Integer(number) => CustomValue::Number(Number::Integer(number)),
+                    ScalarRecord::Integer(number) => {
+                        CustomValue::Number(CustomNumber::Integer(number))
+                    }
                     ScalarRecord::Float(number) => float(number)?,
                     ScalarRecord::Bool(truth) => CustomValue::Bool(truth),
                 })
@@ -249,7 +252,7 @@ fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
 /// express it.
 fn float(number: f64) -> Result<CustomValue> {
     if number.is_finite() {
-        Ok(CustomValue::Number(Number::Float(number)))
+        Ok(CustomValue::Number(CustomNumber::Float(number)))
     } else {
         Err(Error::corrupted(
             "the store is corrupted: a lead record has a non-finite number",
@@ -301,7 +304,7 @@ mod tests {
                 ]),
                 created_at: from_micros(1_700_000_000_000_000),
                 updated_at: from_micros(-1),
-                version: Version::new(300),
+                version: LeadVersion::new(300),
             },
             out_of_order: true,
             trash: Some(TrashStamp {

@@ -126,7 +126,7 @@ impl StateRef<'_> {
             scan,
             |id, found| {
                 let record = match found {
-                    MergedValue::StoredLead(record) => Some(record),
+                    MergedValue::Stored(record) => Some(record),
                     MergedValue::Changed(record) => record.as_deref(),
                 };
                 record.map_or(Ok(()), |record| visit(id, record))?;

@@ -19,7 +19,7 @@ use crate::storage::tables::scan::Visitor;
 /// A value with its source.
 pub(crate) enum MergedValue<'a, V> {
     /// From the tables.
-    StoredLead(&'a [u8]),
+    Stored(&'a [u8]),
     /// From the overlay.
     Changed(&'a V),
 }
@@ -34,7 +34,7 @@ pub(crate) fn merged<V>(
     mut visit: impl FnMut(&[u8], MergedValue<'_, V>) -> Result<Visit>,
 ) -> Result<()> {
     if changed.is_empty() {
-        return scan(&mut |key, value| visit(key, MergedValue::StoredLead(value)));
+        return scan(&mut |key, value| visit(key, MergedValue::Stored(value)));
     }
     let mut changed = range_of(changed, range, direction).peekable();
     let mut stopped = false;
@@ -54,7 +54,7 @@ pub(crate) fn merged<V>(
                 return Ok(visited);
             }
         }
-        let visited = visit(key, MergedValue::StoredLead(value))?;
+        let visited = visit(key, MergedValue::Stored(value))?;
         stopped = visited.is_break();
         Ok(visited)
     })?;

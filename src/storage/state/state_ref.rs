@@ -217,10 +217,10 @@ impl StateRef<'_> {
             scan,
             |chunk_key, found| {
                 let rows = match (found, among) {
-                    (MergedValue::StoredLead(bytes), None) => {
+                    (MergedValue::Stored(bytes), None) => {
                         chunk_length(bytes).ok_or_else(corrupted_chunk)?
                     }
-                    (MergedValue::StoredLead(bytes), Some(among)) => {
+                    (MergedValue::Stored(bytes), Some(among)) => {
                         among.count_of(bytes).ok_or_else(corrupted_chunk)?
                     }
                     (MergedValue::Changed(rows), None) => rows.len(),
@@ -289,7 +289,7 @@ pub(crate) fn scan_log(
         Direction::Ascending,
         scan,
         |key, found| match found {
-            MergedValue::StoredLead(record) => visit(key, record),
+            MergedValue::Stored(record) => visit(key, record),
             MergedValue::Changed(Some(record)) => visit(key, record),
             MergedValue::Changed(None) => Ok(Visit::Continue(())),
         },
@@ -310,7 +310,7 @@ fn scan_chunks(
         direction,
         scan,
         |key, found| match found {
-            MergedValue::StoredLead(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
+            MergedValue::Stored(bytes) => visit(key, Cow::Owned(decode_chunk(bytes)?)),
             MergedValue::Changed(rows) if rows.is_empty() => Ok(Visit::Continue(())),
             MergedValue::Changed(rows) => visit(key, Cow::Borrowed(&**rows)),
         },

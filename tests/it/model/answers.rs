@@ -4,7 +4,7 @@ use fastrand::Rng;
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    Field, Lead, LeadStore, ListQuery, SearchQuery, TrashQuery, TypoTolerance, ValueFacet,
+    Lead, LeadStore, ListQuery, SearchField, SearchQuery, TrashQuery, TypoTolerance, ValueFacet,
 };
 
 use super::oracle::{ListRequest, Oracle};
@@ -199,9 +199,9 @@ impl Answers<'_> {
     pub fn check_search(&mut self) {
         let text = values::random_query(self.rng);
         let fields = match self.rng.u32(0..4) {
-            0 => vec![Field::Email, Field::Company],
-            1 => vec![Field::Name],
-            2 => vec![Field::CustomField("industry".to_owned())],
+            0 => vec![SearchField::Email, SearchField::Company],
+            1 => vec![SearchField::Name],
+            2 => vec![SearchField::CustomField("industry".to_owned())],
             _ => vec![],
         };
         let mut request = if self.rng.bool() {

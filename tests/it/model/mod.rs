@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leadstore::chrono::{TimeDelta, Utc};
-use leadstore::{Error, ErrorKind, Filter, Lead, LeadId, LeadPatch, ListQuery, NewLead, Version};
+use leadstore::{
+    Error, ErrorKind, Filter, Lead, LeadId, LeadPatch, LeadVersion, ListQuery, NewLead,
+};
 
 use crate::support::{self, TestStore};
 pub use answers::Answers;
@@ -171,9 +173,9 @@ impl Driver {
         );
     }
 
-    fn patch(&mut self) -> (LeadPatch, (Fields, Option<Version>)) {
+    fn patch(&mut self) -> (LeadPatch, (Fields, Option<LeadVersion>)) {
         let fields = Fields::random(&mut self.rng);
-        let version = (self.rng.u32(0..10) == 0).then(|| Version::new(self.rng.u64(1..4)));
+        let version = (self.rng.u32(0..10) == 0).then(|| LeadVersion::new(self.rng.u64(1..4)));
         (
             version
                 .into_iter()

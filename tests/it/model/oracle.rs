@@ -10,8 +10,8 @@ use fastrand::Rng;
 use leadstore::chrono::{DateTime, TimeDelta, Utc};
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    CustomValue, ErrorKind, Field, Filter, Lead, LeadId, LeadStore, NewLead, Number, Sort, SortKey,
-    TypoTolerance, Version,
+    CustomNumber, CustomValue, ErrorKind, Filter, Lead, LeadId, LeadStore, LeadVersion, NewLead,
+    SearchField, Sort, SortKey, TypoTolerance,
 };
 
 use super::values::{self, Fields};
@@ -91,7 +91,7 @@ impl Oracle {
         if let Some(employees) = fields.employees {
             lead.custom_fields.insert(
                 "employees".into(),
-                CustomValue::Number(Number::Integer(employees)),
+                CustomValue::Number(CustomNumber::Integer(employees)),
             );
         }
         if !fields.marks.is_empty() {
@@ -119,7 +119,7 @@ impl Oracle {
         now: Time,
         id: LeadId,
         fields: &Fields,
-        version: Option<Version>,
+        version: Option<LeadVersion>,
     ) -> Result<Lead, ErrorKind> {
         let before = self.live_entry(now, id)?.lead.clone();
         check_version(&before, version)?;
@@ -143,7 +143,7 @@ impl Oracle {
         if let Some(employees) = fields.employees {
             lead.custom_fields.insert(
                 "employees".into(),
-                CustomValue::Number(Number::Integer(employees)),
+                CustomValue::Number(CustomNumber::Integer(employees)),
             );
         }
         if lead == before {
@@ -161,7 +161,7 @@ impl Oracle {
             self.entries.retain(|_, entry| !clash(entry));
         }
         lead.updated_at = self.clamped_now(now).max(before.updated_at);
-        lead.version = Version::new(before.version.get() + 1);
+        lead.version = LeadVersion::new(before.version.get() + 1);
         self.entry_mut(id).lead = lead.clone();
         Ok(lead)
     }
@@ -169,7 +169,7 @@ impl Oracle {
     pub fn delete(&mut self, now: Time, id: LeadId) -> Result<Trashed, ErrorKind> {
         self.live_entry(now, id)?;
         let entry = self.entry_mut(id);
-        entry.lead.version = Version::new(entry.lead.version.get() + 1);
+        entry.lead.version = LeadVersion::new(entry.lead.version.get() + 1);
         entry.trash = Some((now, now + TimeDelta::days(30)));
         Ok((entry.lead.clone(), now, now + TimeDelta::days(30)))
     }
@@ -179,7 +179,7 @@ impl Oracle {
         let clamped_now = self.clamped_now(now);
         let entry = self.entry_mut(id);
         entry.trash = None;
-        entry.lead.version = Version::new(entry.lead.version.get() + 1);
+        entry.lead.version = LeadVersion::new(entry.lead.version.get() + 1);
         entry.lead.updated_at = clamped_now.max(entry.lead.updated_at);
         Ok(entry.lead.clone())
     }
@@ -357,7 +357,7 @@ impl Oracle {
     pub fn search(
         &self,
         text: &str,
-        fields: &[Field],
+        fields: &[SearchField],
         typos: TypoTolerance,
         requested: &ListRequest,
     ) -> Vec<Lead> {
@@ -398,7 +398,7 @@ impl Oracle {
     }
 }
 
-fn check_version(lead: &Lead, expected: Option<Version>) -> Result<(), ErrorKind> {
+fn check_version(lead: &Lead, expected: Option<LeadVersion>) -> Result<(), ErrorKind> {
     if expected.is_none_or(|expected| expected == lead.version) {
         Ok(())
     } else {
@@ -577,7 +577,7 @@ fn sort(entries: &mut [&Entry], by: &[Sort]) {
 enum Key {
     Time(Time),
     Text(String, String),
-    Number(Decimal),
+    CustomNumber(Decimal),
 }
 
 fn key(entry: &Entry, by: SortKey) -> Option<Key> {
@@ -594,7 +594,7 @@ fn key(entry: &Entry, by: SortKey) -> Option<Key> {
         SortKey::Email => lead.email.as_ref().map(text),
         SortKey::Source => lead.source.as_ref().map(text),
         SortKey::OwnerId => lead.owner_id.as_ref().map(text),
-        SortKey::DealValue => lead.deal_value.map(Key::Number),
+        SortKey::DealValue => lead.deal_value.map(Key::CustomNumber),
         _ => unreachable!("the model does not know this sort key"),
     }
 }

@@ -24,7 +24,10 @@ fn keys(state: StateRef<'_>, direction: Direction) -> Vec<Vec<u8>> {
 }
 
 fn change() -> LoggedChange {
-    let (id, version) = (crate::LeadId::from_bytes([0; 16]), crate::Version::FIRST);
+    let (id, version) = (
+        crate::LeadId::from_bytes([0; 16]),
+        crate::LeadVersion::FIRST,
+    );
     LoggedChange {
         kind: ChangeKind::Created,
         row: Row(0),
