@@ -1,11 +1,10 @@
 //! The Leads API as a function from an HTTP request to a response, for web front ends that run
 //! offline and for servers (feature `http`). Opens no socket and needs no async runtime.
-//!
-//! `route` is the table of paths and methods. `operations`, `trash_operations` and
-//! `search_operation` contain one function per operation, which parses the request (`params`,
-//! `list_params`, `json`, `lead_body`), calls the store and builds the response (`response`,
-//! `links`) or returns an `ApiError`.
 #![doc = include_str!("http/recipes.md")]
+// `route` is the table of paths and methods. `operations`, `trash_operations` and
+// `search_operation` contain one function per operation, which parses the request (`params`,
+// `list_params`, `json`, `lead_body`), calls the store and builds the response (`response`,
+// `links`) or returns an `ApiError`.
 
 mod api_error;
 mod authenticator;

@@ -89,6 +89,7 @@
 //! let store = store.clone();
 //! let page = tokio::task::spawn_blocking(move || store.list(&ListQuery::new())).await??;
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
