@@ -83,7 +83,8 @@
 //! # From async code
 //!
 //! Calls block: reads for microseconds to milliseconds, writes for as long as the disk takes to
-//! sync, and a search may have to wait for the index. In an async program, run them where blocking is allowed:
+//! sync, and a search may have to wait for the index. In an async program, run them where blocking
+//! is allowed:
 //!
 //! ```text
 //! let store = store.clone();

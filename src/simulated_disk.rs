@@ -244,6 +244,7 @@ impl SimulatedDisk {
         Ok(SimulatedFile {
             disk: self.clone(),
             id,
+            is_read_only: false,
         })
     }
 
@@ -265,6 +266,7 @@ impl SimulatedDisk {
         Ok(SimulatedFile {
             disk: self.clone(),
             id,
+            is_read_only: false,
         })
     }
 
@@ -415,6 +417,8 @@ impl Drop for DiskLock {
 pub(crate) struct SimulatedFile {
     disk: SimulatedDisk,
     id: u64,
+    /// True if the file was opened for reading only.
+    is_read_only: bool,
 }
 
 impl SimulatedFile {
@@ -436,7 +440,23 @@ impl SimulatedFile {
         Ok(bytes)
     }
 
+    /// Returns the file as opened for reading only: changing it fails.
+    pub(crate) fn read_only(self) -> Self {
+        Self {
+            is_read_only: true,
+            ..self
+        }
+    }
+
+    fn refuse_read_only(&self) -> io::Result<()> {
+        if self.is_read_only {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.refuse_read_only()?;
         let mut disk = self.disk.disk();
         let grows = offset + data.len() as u64 > disk.file(self.id)?.len();
         let verdict = disk.begin_operation(("write", "", offset, data.len()), grows);
@@ -451,6 +471,7 @@ impl SimulatedFile {
     }
 
     pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
+        self.refuse_read_only()?;
         let mut disk = self.disk.disk();
         let grows = length > disk.file(self.id)?.len();
         let verdict = disk.begin_operation(("length", "", length, 0), grows);

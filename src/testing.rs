@@ -253,7 +253,8 @@ pub mod layout {
     /// Length of a block in bytes, including its checksum.
     pub const BLOCK: usize = layout::BLOCK;
 
-    /// Writes the right checksum of the block at offset `at` into `file`, the bytes of a whole file.
+    /// Writes the right checksum of the block at offset `at` into `file`, the bytes of a whole
+    /// file.
     pub fn write_checksum(file: &mut [u8], at: usize) {
         let number = 1 + (at.saturating_sub(FIRST_BLOCK)) / BLOCK;
         let salt = file.get(16..32).and_then(|salt| salt.try_into().ok());

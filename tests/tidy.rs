@@ -144,7 +144,7 @@ const BANNED: &[(&str, &str)] = &[
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 60;
 
-/// Returns the sources below some folders of the repository, in the order of their paths.
+/// Returns the sources below the given folders of the repository, in the order of their paths.
 fn sources(folders: &[&str], ending: &str) -> Vec<Source> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<std::path::PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -49,7 +49,8 @@ impl ClockGuard {
         if now.signed_duration_since(expected) > JUMP {
             self.wait_until = elapsed.saturating_add(WAIT);
         } else if expected.signed_duration_since(now) > JUMP {
-            // The clock was set back, so the leads that had seemed to expire no longer do.
+            // The clock was set back, so the leads that seemed to have expired have not, and the
+            // sweep need not wait.
             self.wait_until = elapsed;
         }
         self.seen = now;

@@ -1,7 +1,9 @@
 //! Bearer tokens: generated from random bytes, stored as hashes, compared in constant time.
 //!
 //! ```text
-//! sk_live_  26 digits: the credential's id   43 characters: 32 random bytes in URL-safe base 64
+//! sk_live_ (API key) or at_live_ (access token)
+//! 26 digits: the credential's id
+//! 43 characters: 32 random bytes in URL-safe Base64
 //! ```
 //!
 //! 256 random bits cannot be guessed, so one pass of SHA-256 is enough; a password would need a

@@ -50,7 +50,7 @@ impl Cors {
         }
         let allowed = self.allowed_origin(headers).cloned();
         let headers = response.headers_mut();
-        // Also if the origin is not allowed: a cache must not serve the response for one origin to
+        // Sent even if the origin is not allowed: a cache must not serve one origin's response to
         // another.
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = allowed {

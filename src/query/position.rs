@@ -106,7 +106,7 @@ pub(crate) fn sort_order(catalogue: &Catalogue, key: SortKey) -> Result<(&FieldD
     })
 }
 
-/// Returns the bytes that sort as a lead's value for a sort key does.
+/// Returns a lead's value for a sort key, in bytes that sort as the value does.
 fn sort_value(catalogue: &Catalogue, stored: &StoredLead, key: SortKey) -> Result<Option<Vec<u8>>> {
     let (field, order) = sort_order(catalogue, key)?;
     Ok(match order {

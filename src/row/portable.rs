@@ -20,8 +20,8 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
             .and_then(|rest| rest.first_chunk())
             .map(|bytes| u16::from_le_bytes(*bytes))
     };
-    // The cardinality is preceded by the cookie, by a byte that marks run containers or else the
-    // number of containers, and by the key.
+    // Before the cardinality come the cookie (4 bytes); the run flags (1 byte) or, without run
+    // containers, the number of containers (4 bytes); and the key (2 bytes).
     let at = if u16_at(0)? == COOKIE_WITH_RUNS {
         4 + 1 + 2
     } else {

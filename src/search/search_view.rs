@@ -110,7 +110,7 @@ impl SearchView {
 
     /// Returns a copy of the view with `index`, which contains the leads that were marked by
     /// [`freeze`](Self::freeze). If the view's index was withdrawn meanwhile, returns the view
-    /// unchanged, because changes were not kept since and `index` lacks them.
+    /// unchanged: later changes were not tracked, and `index` lacks them.
     pub(crate) fn with_index(&self, index: Arc<IndexView>) -> Self {
         if !self.tracks_changes {
             return self.clone();

@@ -25,7 +25,7 @@ pub(crate) struct BackgroundTasks {
     pub(crate) sync: Box<dyn Fn() -> Result<()> + Send>,
 }
 
-/// The handle of the threads. They end when it is stopped or dropped.
+/// A handle to the background threads, which end when it is stopped or dropped.
 pub(crate) struct BackgroundThread {
     wakeup: Arc<Wakeup>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -196,9 +196,9 @@ fn sync_at(wakeup: &Wakeup, interval: Duration, sync: &dyn Fn() -> Result<()>) {
     }
 }
 
-/// Returns the interval at which the journal is synced so that every write is durable within `time`.
-/// The lower bound keeps an interval of zero from being a busy loop, the upper bound keeps the time
-/// of the next sync within the range of `Instant`.
+/// Returns the interval at which the journal is synced so that every write is durable within
+/// `time`. The lower bound keeps an interval of zero from being a busy loop, the upper bound keeps
+/// the time of the next sync within the range of `Instant`.
 fn sync_interval(time: Duration) -> Duration {
     time.clamp(SYNC_INTERVAL_MIN, SYNC_INTERVAL_MAX)
 }

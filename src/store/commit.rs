@@ -52,8 +52,8 @@ impl Engine {
         self.wait_for_checkpoint()
     }
 
-    /// Runs `work` in a transaction on the locked file and publishes the committed state. A panic of
-    /// `work` rolls back and reaches the caller; one of the storage engine ends the store.
+    /// Runs `work` in a transaction on the locked file and publishes the committed state. A panic
+    /// of `work` rolls back and reaches the caller; one of the storage engine ends the store.
     fn commit<T>(
         &self,
         file: &mut Database,

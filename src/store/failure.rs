@@ -54,8 +54,8 @@ impl FailureLatch {
     }
 
     /// Runs `work`, which must contain no code of the application. Latches its I/O errors and
-    /// corruption. A panic is returned as corruption and latched as well: redb trusts its pages, and
-    /// what a panic left half done is unknown.
+    /// corruption. A panic is returned as corruption and latched as well: redb trusts its pages,
+    /// and what a panic left half done is unknown.
     pub(crate) fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => result.map_err(|error| self.latch(error)),

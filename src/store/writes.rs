@@ -97,9 +97,9 @@ impl LeadStore {
     /// other writers wait, readers do not.
     ///
     /// A write that is rejected, for example as [`Invalid`](ErrorKind::Invalid) or
-    /// [`NotFound`](ErrorKind::NotFound), has written nothing, so `work` may continue after it. After
-    /// an I/O error or corruption the transaction can no longer be committed. [`Error::abort`]
-    /// carries an application error out of the transaction.
+    /// [`NotFound`](ErrorKind::NotFound), has written nothing, so `work` may continue after it.
+    /// After an I/O error or corruption the transaction can no longer be committed.
+    /// [`Error::abort`] carries an application error out of the transaction.
     ///
     /// ```
     /// use leadstore::{LeadPatch, LeadStore, NewLead};

@@ -184,7 +184,7 @@ fn io_error_in_the_reads_of_a_write_fails_the_store_until_it_is_reopened() {
         let store = testing::open_on(small_cache, &disk).unwrap();
         let mut leads = create(&store, 300);
         testing::checkpoint(&store).unwrap();
-        // The create is the operation after which a read fails.
+        // The first read after the create fails.
         disk.inject(0, Fault::ReadError);
         leads.extend(create(&store, 1));
         let patch = LeadPatch::new().status("won");
@@ -215,6 +215,28 @@ fn disk_failure_during_compaction_is_reported_and_loses_no_data() {
         failed += 1;
     }
     assert!(failed > 5, "only {failed} compactions failed");
+}
+
+#[test]
+fn read_only_store_writes_nothing_even_if_closing_was_interrupted() {
+    let mut opened = 0;
+    for at in 0..60 {
+        let disk = SimulatedDisk::new(at);
+        let store = testing::open_on(journaled(), &disk).unwrap();
+        let leads = create(&store, 3);
+        testing::checkpoint(&store).unwrap();
+        disk.inject(at, Fault::Stop);
+        let _ = store.close();
+        let disk = disk.process_killed();
+        let operations = disk.operations();
+        if let Ok(store) = testing::open_on(journaled().read_only(true), &disk) {
+            assert_leads(&store, &leads);
+            store.close().unwrap();
+            opened += 1;
+        }
+        assert_eq!(disk.operations(), operations, "stopped at operation {at}");
+    }
+    assert!(opened > 5, "only {opened} stores opened");
 }
 
 #[test]

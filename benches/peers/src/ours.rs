@@ -80,7 +80,7 @@ impl Ours {
             .total
     }
 
-    /// Returns the number of leads, which is the number of the next lead.
+    /// Returns how many leads there are. The next lead gets this number, since numbers start at 0.
     pub fn count(&self) -> usize {
         self.ids.len()
     }

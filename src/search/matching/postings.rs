@@ -12,7 +12,7 @@ use crate::search::terms::field::FieldScope;
 /// A source of postings: a segment of the index, or a memory segment of leads that are not indexed
 /// yet. Each source chooses its own document numbers.
 pub(crate) trait Postings {
-    /// Handle of a term's posting list.
+    /// Handle to a term's posting list.
     type Term;
 
     /// Returns the exclusive upper bound of the document numbers.

@@ -242,8 +242,8 @@ impl<P: Postings> TermLookup<'_, P> {
         words: usize,
         first: Option<&QueryWord>,
     ) -> Result<Vec<P::Term>> {
-        // The words of a single custom field have the same positions in the field of all custom
-        // fields, and only that field has length markers.
+        // The words of a single custom field are also indexed in `CustomFields`, at the same
+        // positions, and only `CustomFields` has length markers.
         let scope = if scope.field == TermField::NamedCustomField {
             &FieldScope::whole(TermField::CustomFields)
         } else {

@@ -112,8 +112,9 @@ impl TermField {
     }
 
     /// Returns true if a word that is a complete value is indexed under a different term than the
-    /// same word in a longer value. The words of a single custom field need no such term: they have
-    /// the same positions as in [`CustomFields`](Self::CustomFields), which has such terms.
+    /// same word in a longer value. The words of a single custom field need no such term: an exact
+    /// match is looked up in [`CustomFields`](Self::CustomFields), where they have the same
+    /// positions.
     pub(crate) fn has_exact_terms(self) -> bool {
         self != Self::NamedCustomField
     }

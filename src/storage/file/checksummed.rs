@@ -50,6 +50,8 @@ struct BlockFile {
     ignores_checksums: AtomicBool,
     /// Numbers of the blocks that were returned with a wrong checksum.
     unverified: Mutex<BTreeSet<u64>>,
+    /// True if nothing may be written, not even when the file is closed.
+    is_read_only: bool,
 }
 
 /// The first corruption that was found in a file, if any. redb reports it once and then refuses all
@@ -69,10 +71,20 @@ impl ChecksummedFile {
         preface.resize(PREFACE, 0);
         inner.set_len(FIRST_BLOCK as u64)?;
         inner.write(0, &preface)?;
-        Ok(Self::of(inner, salt, Superblock::blank()))
+        Ok(Self::of(inner, salt, Superblock::blank(), false))
     }
 
+    /// Opens an existing file for reading and writing.
     pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
+        Self::open_as(inner, false)
+    }
+
+    /// Opens an existing file, to which nothing is written.
+    pub(crate) fn open_read_only(inner: impl StorageBackend) -> io::Result<Self> {
+        Self::open_as(inner, true)
+    }
+
+    fn open_as(inner: impl StorageBackend, is_read_only: bool) -> io::Result<Self> {
         if inner.len()? < FIRST_BLOCK as u64 {
             return Err(corrupted("the file is too short"));
         }
@@ -89,10 +101,15 @@ impl ChecksummedFile {
             return Err(corrupted("checksum mismatch in the preface"));
         }
         let superblock = Superblock::read(&inner, salt)?;
-        Ok(Self::of(inner, *salt, superblock))
+        Ok(Self::of(inner, *salt, superblock, is_read_only))
     }
 
-    fn of(inner: impl StorageBackend, salt: [u8; 16], superblock: Superblock) -> Self {
+    fn of(
+        inner: impl StorageBackend,
+        salt: [u8; 16],
+        superblock: Superblock,
+        is_read_only: bool,
+    ) -> Self {
         let (inner, superblock) = (Box::new(inner), Mutex::new(superblock));
         let (ignores_checksums, unverified) = (AtomicBool::new(false), Mutex::default());
         let sealed = Arc::new(BlockFile {
@@ -101,6 +118,7 @@ impl ChecksummedFile {
             superblock,
             ignores_checksums,
             unverified,
+            is_read_only,
         });
         Self {
             sealed,
@@ -272,6 +290,9 @@ impl StorageBackend for ChecksummedFile {
     }
 
     fn close(&self) -> io::Result<()> {
+        if self.sealed.is_read_only {
+            return self.sealed.inner.close();
+        }
         let completed = self
             .superblock()
             .complete(&*self.sealed.inner, &self.sealed.salt);

@@ -130,9 +130,11 @@ pub(crate) fn install_new_file(directory: &impl Directory) -> Result<()> {
 pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<ChecksummedFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, mode).map_err(failed)?;
-    let file = ChecksummedFile::open(file)
-        .map_err(redb::Error::Io)
-        .map_err(redb_error)?;
+    let opened = match mode {
+        FileMode::ReadOnly => ChecksummedFile::open_read_only(file),
+        _ => ChecksummedFile::open(file),
+    };
+    let file = opened.map_err(redb::Error::Io).map_err(redb_error)?;
     // redb would create a new database in an empty file.
     if file.len().map_err(failed)? == 0 {
         return Err(Error::corrupted(

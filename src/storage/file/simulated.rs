@@ -49,6 +49,7 @@ impl Directory for SimulatedDirectory<'_> {
                 file.set_len(0)?;
                 Ok(file)
             }
+            Ok(file) if mode == FileMode::ReadOnly => Ok(file.read_only()),
             opened => opened,
         }
     }

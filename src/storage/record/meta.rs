@@ -13,7 +13,7 @@ use crate::storage::record::codec::{self, RecordKind};
 pub(crate) struct Seq(pub(crate) u64);
 
 /// 16 random bytes drawn for each commit. When an older copy of a store is restored and written to,
-/// commit numbers repeat with another history, but commit ids do not.
+/// its new commits reuse commit numbers of the abandoned history, but not commit ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CommitId(pub(crate) [u8; 16]);
 

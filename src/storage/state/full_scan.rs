@@ -81,7 +81,7 @@ impl StateRef<'_> {
         self.scan_all(Tree::Bitmaps, &mut |chunk, bytes| {
             let rows = decode_chunk(bytes).and_then(|rows| {
                 let number = u32::from(key::chunk_number(chunk)?);
-                // Counts read only the chunk's header, so it must agree with the rows.
+                // A count reads only the chunk's header, so the header must agree with the rows.
                 let is_consistent = chunk_length(bytes) == Some(rows.len())
                     && rows.iter().all(|row| row >> 16 == number);
                 if is_consistent {

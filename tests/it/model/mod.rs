@@ -128,8 +128,8 @@ impl Driver {
         let now = self.now();
         self.latest = self.latest.max(now);
         let then = now + TimeDelta::seconds(seconds);
-        // An expired lead may have been swept, so it does not come back when the clock is set back.
-        // The oracle does not model that.
+        // An expired lead may have been swept, and then it does not come back when the clock is set
+        // back. The oracle does not model that.
         if !self.oracle.expires_between(then, self.latest) {
             self.test.clock.set(then);
         }
