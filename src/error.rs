@@ -144,8 +144,9 @@ impl Error {
         self.0.current_version
     }
 
-    /// Returns the time until which the lead can be restored if the kind is [`ErrorKind::InTrash`],
-    /// or [`ErrorKind::AlreadyExists`] and the lead that has the id is in the trash.
+    /// Returns the time until which the lead that the error is about can be restored, if the error
+    /// is [`ErrorKind::InTrash`], or if it is [`ErrorKind::AlreadyExists`] and that lead is in the
+    /// trash.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
     }
@@ -217,8 +218,8 @@ impl Error {
         )
     }
 
-    /// `what` describes the id that is taken. If the lead that has it is in the trash, it can be
-    /// restored until `expires_at`.
+    /// Returns the error for an id or external id that already belongs to the lead `id`; `what`
+    /// describes it. If that lead is in the trash, it can be restored until `expires_at`.
     pub(crate) fn already_exists(
         id: LeadId,
         what: impl fmt::Display,

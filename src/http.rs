@@ -90,7 +90,8 @@ impl LeadsApi {
         }
     }
 
-    /// Authenticates bearer tokens by `authenticator` instead of the store's credentials.
+    /// Makes the API authenticate bearer tokens with `authenticator` instead of the store's
+    /// credentials.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Arc::new(authenticator);
         self

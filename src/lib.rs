@@ -29,8 +29,8 @@
 //! - **Durable writes.** When a write returns, it survives a power cut, unless
 //!   [`Durability::Within`] is set. Each write is one atomic transaction over the lead, every
 //!   index, the trash and the change log.
-//! - **Consistent reads.** Every read sees a single state of the store. A [`Snapshot`] holds one
-//!   for as long as it lives. Readers and writers do not wait for each other, except during
+//! - **Consistent reads.** Every read sees a single state of the store, and all reads of a
+//!   [`Snapshot`] see the same state. Readers and writers do not wait for each other, except during
 //!   [`compact`](LeadStore::compact), which blocks both. A writer that is too far ahead of the
 //!   search index or of the last checkpoint waits until the index has caught up or the next
 //!   checkpoint is written.
@@ -42,7 +42,7 @@
 //! - **No silent errors.** Invalid input is rejected with all of its violations, and nothing is
 //!   written. A corrupted search index is rebuilt. Corruption in the store's file is detected on
 //!   read and reported, never returned as data, within the limits that [`reliability`] states.
-//!   [`check`](LeadStore::check) finds all of it, [`repair`](LeadStore::repair) rebuilds everything that is derived from the leads, and
+//!   [`check`](LeadStore::check) finds all such corruption, [`repair`](LeadStore::repair) rebuilds everything that is derived from the leads, and
 //!   [`backup_to`](LeadStore::backup_to) copies a store that is in use.
 //!
 //! # Getting started

@@ -71,8 +71,8 @@ impl RowSet {
         if first.0 <= least && reaches_end {
             return self.clone();
         }
-        // A range that reaches past the last row of the set ends there, because a range bitmap
-        // takes memory for every 65,536 rows.
+        // The bitmap of a range takes memory for every 65,536 rows, so a range that reaches past
+        // the last row of the set is cut off at that row.
         let mut range = RoaringBitmap::new();
         match end.filter(|_| !reaches_end) {
             Some(end) => range.insert_range(first.0..end.0),
@@ -145,8 +145,8 @@ impl RowSet {
         portable::for_each_part(&bytes, &mut visit)
     }
 
-    /// Expands the set to an array with one bit per row, in which a lookup costs a fifth of one in
-    /// the set.
+    /// Expands the set to an array with one bit per row. A lookup in the array costs a fifth of a
+    /// lookup in the set. Returns `None` if the set cannot be serialized.
     pub(crate) fn to_bits(&self) -> Option<RowBits> {
         let mut words = vec![0; self.end().div_ceil(64)];
         self.for_each_part(|part| {
@@ -202,8 +202,8 @@ impl RowSet {
     }
 }
 
-/// A part of a set: a single row, or a word with one bit for each of the 64 rows starting at the
-/// given one.
+/// A part of a set: a single row, or the first of 64 consecutive rows and a word with one bit for
+/// each of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     Row(Row),

@@ -1,4 +1,4 @@
-//! What the bytes in the store mean: the fields of a lead, their keys, and everything that is
+//! The meaning of the bytes in the store: the fields of a lead, their keys, and everything that is
 //! derived from a lead.
 //!
 //! `field` lists the fields, and `catalogue` holds that list as part of the store's state. `derive`

@@ -2,11 +2,11 @@
 //! index and from the leads that are not indexed yet, and returns ranked rows. Filters and pages
 //! are those of `query`.
 //!
-//! - `query/search_query` is what a caller asks for. `query_text` parses its text, and `fuzzy`
-//!   tolerates typos.
+//! - `query/search_query` defines the query that a caller builds, `query_text` parses its text,
+//!   and `fuzzy` tolerates typos.
 //! - `terms/field` defines the searchable fields, and `lead_terms` the terms of a lead;
-//!   `index_term` encodes terms, and `phone` does so for phone numbers. `document` makes a document
-//!   of the index from the terms, which `pretokenized` passes to tantivy.
+//!   `index_term` encodes terms, and `phone` splits phone numbers into terms. `document` turns the
+//!   terms into a document of the index, and `pretokenized` passes them to tantivy.
 //! - `matching/matcher` finds and ranks rows. It uses the same code for `segment` (the index) and
 //!   `recent` (the leads that are not indexed yet), both of which implement `postings`.
 //!   `term_lookup` looks up the words of a query, `collect` and `phrase` find documents and

@@ -10,6 +10,7 @@
 mod content;
 mod file;
 mod names;
+mod open_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,6 +24,8 @@ use crate::sync::lock;
 
 use file::File;
 use names::Names;
+
+pub(crate) use open_file::SimulatedFile;
 
 /// A directory of a simulated in-memory disk, on which [`open_on`](crate::testing::open_on) opens a
 /// store. Clones refer to the same directory.
@@ -147,8 +150,8 @@ impl SimulatedDisk {
         self.disk().trace.finish()
     }
 
-    /// Injects a fault at the operation that follows the next `after` ones, and replaces any fault
-    /// injected before.
+    /// Injects a fault into a later operation: `after` operations are done before it. Replaces any
+    /// fault that was injected earlier.
     pub fn inject(&self, after: u64, fault: Fault) {
         let mut disk = self.disk();
         disk.injected = Some((disk.operations + after, fault));
@@ -197,8 +200,8 @@ impl SimulatedDisk {
     }
 
     /// Stops this disk, and returns the disk as the next process finds it after this process was
-    /// killed. Written data is there, except what a failed sync may have lost. Unsynced data can
-    /// still be lost in a power cut.
+    /// killed. All written data is preserved, except for data that a failed sync may have lost.
+    /// Unsynced data can still be lost in a power cut.
     pub fn process_killed(&self) -> Self {
         let mut disk = self.disk();
         disk.state = DiskState::Stopped;
@@ -241,11 +244,7 @@ impl SimulatedDisk {
             .names
             .get(&self.path(name))
             .ok_or(io::ErrorKind::NotFound)?;
-        Ok(SimulatedFile {
-            disk: self.clone(),
-            id,
-            is_read_only: false,
-        })
+        Ok(SimulatedFile::new(self, id))
     }
 
     /// Creates a file. Its name must not exist yet.
@@ -263,11 +262,7 @@ impl SimulatedDisk {
             disk.names.set(name, Some(id));
         }
         verdict.result()?;
-        Ok(SimulatedFile {
-            disk: self.clone(),
-            id,
-            is_read_only: false,
-        })
+        Ok(SimulatedFile::new(self, id))
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -341,8 +336,8 @@ impl Disk {
             return Verdict::Fails(stopped());
         }
         let (what, name, at, length) = what;
-        // The names of files in subdirectories are left out, because those of the search index are
-        // random. Files that contain such names have the same length in every run.
+        // The names of files in subdirectories are left out, because the search index names its
+        // files at random. Files that contain such names have the same length in every run.
         let name = if name.contains('/') { "" } else { name };
         (what, name, at, length).hash(&mut self.trace);
         let number = self.operations;
@@ -409,100 +404,5 @@ pub(crate) struct DiskLock(SimulatedDisk);
 impl Drop for DiskLock {
     fn drop(&mut self) {
         self.0.disk().locked.remove(&self.0.directory);
-    }
-}
-
-/// An open file.
-#[derive(Clone, Debug)]
-pub(crate) struct SimulatedFile {
-    disk: SimulatedDisk,
-    id: u64,
-    /// True if the file was opened for reading only.
-    is_read_only: bool,
-}
-
-impl SimulatedFile {
-    pub(crate) fn len(&self) -> io::Result<u64> {
-        let mut disk = self.disk.disk();
-        disk.begin_read()?;
-        Ok(disk.file(self.id)?.len())
-    }
-
-    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut disk = self.disk.disk();
-        disk.begin_read()?;
-        disk.file(self.id)?.read(offset, out)
-    }
-
-    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(self.len()?).map_err(io::Error::other)?];
-        self.read(0, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Returns the file as opened for reading only: changing it fails.
-    pub(crate) fn read_only(self) -> Self {
-        Self {
-            is_read_only: true,
-            ..self
-        }
-    }
-
-    fn refuse_read_only(&self) -> io::Result<()> {
-        if self.is_read_only {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        Ok(())
-    }
-
-    pub(crate) fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.refuse_read_only()?;
-        let mut disk = self.disk.disk();
-        let grows = offset + data.len() as u64 > disk.file(self.id)?.len();
-        let verdict = disk.begin_operation(("write", "", offset, data.len()), grows);
-        let written = match &verdict {
-            Verdict::Done => data.len(),
-            // A write that stops or fails may have written a prefix of its data.
-            Verdict::Fails(_) => disk.rng.usize(..=data.len()),
-        };
-        disk.file(self.id)?
-            .write(offset, data.get(..written).unwrap_or_default());
-        verdict.result()
-    }
-
-    pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
-        self.refuse_read_only()?;
-        let mut disk = self.disk.disk();
-        let grows = length > disk.file(self.id)?.len();
-        let verdict = disk.begin_operation(("length", "", length, 0), grows);
-        if verdict.is_done() || disk.rng.bool() {
-            disk.file(self.id)?.set_len(length);
-        }
-        verdict.result()
-    }
-
-    /// Drops the page cache of the file. Reads then return what is on the disk, with the writes
-    /// since the last sync.
-    pub(crate) fn drop_page_cache(&self) -> io::Result<()> {
-        let mut disk = self.disk.disk();
-        disk.begin_read()?;
-        disk.file(self.id)?.drop_page_cache();
-        Ok(())
-    }
-
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        let mut disk = self.disk.disk();
-        match disk.begin_operation(("sync", "", 0, 0), false) {
-            Verdict::Done => disk.file(self.id)?.sync(),
-            Verdict::Fails(error) => {
-                // After a stop, the power cut that follows decides what is lost.
-                if disk.state != DiskState::Stopped {
-                    let mut rng = disk.rng.fork();
-                    disk.file(self.id)?.fail_sync(&mut rng);
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
     }
 }

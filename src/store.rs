@@ -1,9 +1,10 @@
-//! The store that callers hold: handles, snapshots, transactions, and what runs behind them.
+//! The store that callers hold: handles, snapshots and transactions, with the commit pipeline and
+//! the threads behind them.
 //!
-//! `lead_store` has the handle, and `reads`, `writes` and `maintenance` have its calls. `engine`
-//! has the parts of an open store that all threads share. The operations on them are in `commit`,
-//! `checkpointing` and `searching`. `view` has the published state, `failure` the latch for the
-//! first failure, and `background` the threads.
+//! `lead_store` defines the handle, and `reads`, `writes` and `maintenance` define its methods.
+//! `engine` has the parts of an open store that all threads share. The operations on these parts
+//! are in `commit`, `checkpointing` and `searching`. `view` has the published state, `failure` has
+//! the latch for the first failure, and `background` has the background threads.
 
 mod background;
 mod checkpointing;

@@ -1,5 +1,5 @@
-//! Helpers for tests and fuzz targets that go beyond the API. They are not covered by semantic
-//! versioning.
+//! Functions and types beyond the API, for tests and fuzz targets. Semantic versioning does not
+//! cover them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -231,7 +231,7 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
     crate::storage::read_in_every_way(bytes)
 }
 
-/// Compares two texts by their encoding in keys, which also orders a list sorted by name.
+/// Compares two texts by their encoding in keys. A list sorted by name has the same order.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
         crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()

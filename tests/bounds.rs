@@ -1,13 +1,16 @@
-//! Upper bounds on the cost of one call, whatever its arguments: on the memory that it needs,
-//! measured by a counting allocator.
+//! Upper bounds on the memory that one call needs, whatever its arguments, measured by a counting
+//! allocator.
 //!
 //! These tests are a binary of their own, because the allocator counts the memory of the whole
-//! process. Tests that measure run one at a time.
+//! process. The tests that measure memory run one at a time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use leadstore::testing;
-use leadstore::{ErrorKind, LeadStore, NewLead, SearchField, SearchQuery, TypoTolerance};
+use leadstore::{
+    CustomValue, ErrorKind, LeadStore, NewLead, SearchField, SearchQuery, TypoTolerance,
+};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -65,5 +68,44 @@ fn custom_field_names_that_no_lead_can_have_are_invalid_in_a_search() {
         let error = store.search(&query).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(error.violations()[0].field, "fields");
+    }
+}
+
+/// Time limit for a search that finds a lead of 1 MiB. In a release build it takes 0.06 s for one word
+/// and 0.2 s for 32 (`cargo test --release --all-features --test bounds -- --nocapture`), in a debug
+/// build 15 times as long.
+const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
+
+#[test]
+fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_the_lead() {
+    let _alone = alone();
+    // A letter with a mark in each second word, so that UTF-16 offsets and bytes differ.
+    let text = "ä a ".repeat(700);
+    let lead = |values: usize| {
+        let values: Vec<CustomValue> = vec![text.as_str().into(); values];
+        NewLead::new("a").custom_field("text", CustomValue::List(values))
+    };
+    let seconds = |values: usize, query: &SearchQuery| {
+        let store = LeadStore::in_memory().unwrap();
+        store.create(lead(values)).unwrap();
+        // The first search analyzes the lead.
+        store.search(query).unwrap();
+        let begun = Instant::now();
+        let (found, peak) = peak_of(|| store.search(query).unwrap());
+        let taken = begun.elapsed();
+        let matches = &found.items[0].matches;
+        assert_eq!(matches.len(), values + 1);
+        assert!(matches.iter().all(|value| value.ranges.len() <= 100));
+        assert_eq!(matches[1].ranges[..2], [0..2, 3..4]);
+        println!("{values} values: {taken:?}, {peak} bytes");
+        assert!(taken < SEARCH_TIME_MAX, "{taken:?}");
+        assert!(peak < 128 * MIB, "{peak} bytes");
+        taken.as_secs_f64()
+    };
+    for words in [1, 32] {
+        // Each word of the query matches each word of the lead.
+        let query = SearchQuery::new(vec!["a"; words].join(" ")).typos(TypoTolerance::Always);
+        let (small, large) = (seconds(29, &query), seconds(290, &query));
+        assert!(large < small * 10.0 * 4.0, "{small} s, {large} s");
     }
 }

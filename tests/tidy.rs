@@ -1,6 +1,6 @@
 //! House rules that the compiler does not check: which module may use which, how large a file may
-//! be, and which words the prose avoids. Each rule is a function over sources that returns the
-//! violations; its test also shows that it detects a small wrong example.
+//! be, and which words the prose avoids. Each rule is a function that returns the violations in a
+//! set of sources. The test of a rule also shows that the rule detects a small violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -243,8 +243,8 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Returns the files that each file uses. A re-exported item counts as a use of the file that
-/// defines it.
+/// Returns the files that each file uses. A file that uses a re-exported item uses the file that
+/// defines the item.
 fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let files: BTreeMap<Vec<String>, &str> = sources
         .iter()
@@ -374,7 +374,7 @@ fn forbidden_dependencies(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Returns a message for each file that names a crate that only another module may name.
+/// Returns a message for each file that names a crate reserved for another module.
 fn misplaced_crates(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {
@@ -507,8 +507,8 @@ fn relative_paths(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Returns the names in backticks on a page that refer to nothing: files or folders that are not in
-/// `src/`, and tests, written as `module::name`, that are in no file of that module.
+/// Returns the unresolved names in backticks on a page: files or folders that are not in `src/`,
+/// and tests, written as `module::name`, that no file of the module contains.
 fn unresolved_names(page: &str, sources: &[Source]) -> Vec<String> {
     let exists = |name: &str| {
         if let Some((modules, test)) = name.rsplit_once("::") {

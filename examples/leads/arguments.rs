@@ -203,9 +203,9 @@ pub struct PageFlags {
 
 #[derive(Args)]
 pub struct SortFlag {
-    /// Up to three sort keys of created_at, updated_at, name, company, job_title, email, status,
-    /// source, owner_id, deal_value (in the trash also deleted_at); a leading - sorts in descending
-    /// order, as in --sort=-created_at
+    /// Up to three of the sort keys created_at, updated_at, name, company, job_title, email,
+    /// status, source, owner_id, deal_value (in the trash also deleted_at); a leading - sorts in
+    /// descending order, as in --sort=-created_at
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<Sort>,
 }

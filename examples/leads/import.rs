@@ -141,8 +141,8 @@ pub fn import(store: &LeadStore, file: &CsvFile, bar: &ProgressBar) -> Result<Im
     })
 }
 
-/// A line counter. The position that the CSV reader gives for a row does not yet count the line
-/// endings and blank lines before it.
+/// A line counter. The CSV reader cannot be used to number lines: the position that it reports for
+/// a row precedes any line endings and blank lines that it skips before the row.
 struct Lines<'a> {
     bytes: &'a [u8],
     byte: usize,

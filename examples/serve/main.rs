@@ -1,8 +1,8 @@
 //! A small server for the Leads API on loopback: `cargo run --features http --example serve --
 //! --store my-leads`.
 //!
-//! It prints a `curl` command with a fresh access token. `/` serves a page that calls the API as a
-//! front end does.
+//! It prints a `curl` command with a fresh access token. `/` serves a page that calls the API like
+//! a web front end.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -31,7 +31,8 @@ struct Arguments {
 }
 
 const PAGE: &str = include_str!("page.html");
-/// One byte more than the API accepts, so that the API itself rejects larger bodies.
+/// Maximum number of bytes read from a request body: one more than the API accepts, so that the API
+/// itself rejects larger bodies.
 const BODY_BYTES_MAX: u64 = (1 << 20) + 1;
 const THREADS: usize = 4;
 
@@ -41,8 +42,8 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    // An access token that expires after a day. API keys would pile up in the store, since they
-    // would never be revoked.
+    // The key is an access token that expires after a day. API keys do not expire, so each start
+    // of the server would leave another valid key in the store.
     let expires_at = Utc::now() + TimeDelta::days(1);
     let key = store
         .credentials()

@@ -1,5 +1,5 @@
-//! Keys that contain a text compare by its folded form, then by the text itself. No word of a text
-//! is empty.
+//! Keys made from texts compare by the folded texts, then by the texts themselves. Splitting a text
+//! into words never returns an empty word.
 #![no_main]
 
 use leadstore::testing::{compare_as_keys, folded};

@@ -1,5 +1,5 @@
 //! A search for arbitrary text is either rejected or returns match ranges that are valid in the
-//! text of the lead. The result is the same with and without a search index.
+//! lead's name. The result is the same with and without a search index.
 #![no_main]
 
 mod store;

@@ -54,7 +54,8 @@ fn originals() -> &'static [Original; 2] {
 }
 
 fn answers(path: &Path) -> leadstore::Result<String> {
-    // Without search, because every store would rebuild its index, which takes most of the time.
+    // The store is opened without search: otherwise rebuilding the search index would take most of
+    // the time.
     let store = without_search(store::options()).open(path)?;
     let leads = store
         .leads(&Filter::new())

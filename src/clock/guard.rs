@@ -23,8 +23,9 @@ pub(crate) struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// Starts from the time of the last commit, if there is one. The time that really passed since
-    /// that commit is unknown and counts as none, so a commit more than a day old counts as a jump.
+    /// Starts from the time of the last commit, if there is one. How much time really passed since
+    /// that commit is unknown and is taken to be zero, so if the commit is more than a day old, the
+    /// clock counts as having jumped ahead.
     pub(crate) fn new(last_commit_at: Option<DateTime<Utc>>, clock: &dyn Clock) -> Self {
         let elapsed = clock.elapsed();
         let seen = last_commit_at.unwrap_or_else(|| clock.now());

@@ -25,12 +25,12 @@ impl CredentialId {
         self.0.to_be_bytes()
     }
 
-    /// Parses the id after `prefix`.
+    /// Parses `text`, which must be `prefix` followed by an id.
     pub(crate) fn parse_after(prefix: &str, text: &str) -> Option<Self> {
         type_id::parse(prefix, text).map(Self)
     }
 
-    /// Formats the id after `prefix`.
+    /// Returns `prefix` followed by the id.
     pub(crate) fn format_after(self, prefix: &str) -> String {
         type_id::format(prefix, self.0)
     }

@@ -1,4 +1,4 @@
-//! Principals: the authenticated party of a request.
+//! The principal: the authenticated party of a request.
 
 use std::collections::BTreeSet;
 

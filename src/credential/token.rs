@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sk_live_ (API key) or at_live_ (access token)
-//! 26 digits: the credential's id
+//! 26 base-32 digits: the credential's id
 //! 43 characters: 32 random bytes in URL-safe Base64
 //! ```
 //!
@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::type_id::DIGITS;
 
 const KINDS: [CredentialKind; 2] = [CredentialKind::ApiKey, CredentialKind::AccessToken];
-/// More bytes than any token has. Longer texts are rejected without hashing them.
+/// A length in bytes that no token reaches. Longer texts are rejected without being hashed.
 const MAX_BYTES: usize = 256;
 
 fn prefix(kind: CredentialKind) -> &'static str {
@@ -36,7 +36,7 @@ pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl TokenHash {
     /// A hash that no token has. A token that belongs to no credential is compared with it, so that
-    /// its rejection takes as long as that of any other token.
+    /// rejecting an unknown token takes as long as rejecting any other.
     pub(crate) const NONE: Self = Self([0; 32]);
 
     fn of(token: &str) -> Self {
@@ -44,7 +44,8 @@ impl TokenHash {
     }
 }
 
-/// A bearer token as a client presents it, with the id of the credential that it claims.
+/// A bearer token as a client presents it, with the id of the credential that it claims to belong
+/// to.
 pub(crate) struct Token<'t> {
     text: &'t str,
     claims: Option<CredentialId>,

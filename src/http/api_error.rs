@@ -175,7 +175,8 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Returns the response for an error that the client did not cause. It does not reveal details.
+    /// Returns the API error for an error that the client did not cause. The details are logged and
+    /// not revealed to the client.
     pub(crate) fn of_the_server(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::ReadOnly | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Closed => {

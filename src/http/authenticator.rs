@@ -25,8 +25,8 @@ use crate::store::LeadStore;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// Returns the principal of a token, or `None` to reject it as unknown, expired or revoked. A
-    /// wrong token should take as long as a valid one.
+    /// Returns the principal of a token, or `None` to reject it as unknown, expired or revoked.
+    /// Checking a wrong token should take as long as checking a valid one.
     ///
     /// # Errors
     ///

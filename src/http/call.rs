@@ -41,8 +41,8 @@ impl Call<'_> {
         self.id.parse().map_err(|_| ApiError::not_found("lead"))
     }
 
-    /// Returns a violation for each parameter in the query string, for an operation without
-    /// parameters.
+    /// Returns a violation for each parameter in the query string. Called for operations that take
+    /// no parameters.
     pub(crate) fn reject_query_params(&self) -> Result<Violations, ApiError> {
         Ok(Params::of_query(self.query)?.into_violations())
     }

@@ -55,7 +55,7 @@ impl<'o> CursorCipher<'o> {
     }
 
     /// Returns the owner id, which is authenticated with the cursor. An empty id stands for
-    /// principals that see all leads: no owner has one.
+    /// principals that see all leads, since no owner's id is empty.
     fn associated_data(&self) -> [&[u8]; 1] {
         [self.owner_id.unwrap_or_default().as_bytes()]
     }

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName};
 use crate::error::{Error, Result};
 use crate::lead::Lead;
 
-/// The strong entity tag of a lead: its version and its creation time, since a purged id can be
-/// reused.
+/// The strong entity tag of a lead. It contains the lead's version and also its creation time,
+/// since the id of a purged lead can be reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag(String);
 
@@ -68,8 +68,8 @@ pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     tags(headers, &IF_NONE_MATCH).iter().any(names)
 }
 
-/// Splits a header into its tags. Our tags have no commas, so a foreign tag with one splits into
-/// parts that match nothing.
+/// Splits a header into its tags. Tags of this API contain no commas, so a foreign tag that
+/// contains a comma splits into parts that match nothing.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers
         .get_all(name)

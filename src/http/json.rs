@@ -1,4 +1,5 @@
-//! JSON values that keep the text of numbers and detect duplicate members.
+//! JSON values that keep the text of numbers, and duplicate members, so that callers can reject
+//! them.
 
 use std::fmt;
 
@@ -133,7 +134,7 @@ fn number(text: &str) -> Option<CustomNumber> {
     }
 }
 
-/// More digits than any valid value has.
+/// Maximum number of significant digits and of decimal places; no valid value has as many.
 const MAX_DIGITS: usize = 28;
 
 /// Parses a JSON number exactly. Returns `None` if it is not a number or has more than 28

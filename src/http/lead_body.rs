@@ -21,7 +21,7 @@ pub(crate) struct LeadBody {
     texts: TextMap<Member<String>>,
     deal_value: Member<Decimal>,
     tags: Member<Vec<String>>,
-    /// `null` removes a custom field.
+    /// The custom fields by name. `None` stands for `null`, which removes the field.
     custom_fields: Member<Vec<(String, Option<CustomValue>)>>,
     violations: Violations,
 }
@@ -33,7 +33,8 @@ pub(crate) type Member<T> = Option<Option<T>>;
 const NAME_CHARS: usize = 64;
 
 impl LeadBody {
-    /// Parses the members of a lead to create or update. `violations` are those found before.
+    /// Parses the members of a lead to create or update. `violations` contains the violations found
+    /// so far.
     pub(crate) fn read(members: &Members<'_>, is_new: bool, violations: Violations) -> Self {
         let mut body = Self::default();
         let v = &mut { violations };
@@ -66,7 +67,7 @@ impl LeadBody {
                     None => v.add(
                         shortened(name),
                         ViolationCode::Unknown,
-                        "is no field of a lead",
+                        "is not a field of a lead",
                     ),
                 },
             }
@@ -150,7 +151,7 @@ impl LeadBody {
             Some(None) => patch.clear_tags(),
             Some(Some(tags)) => patch.tags(tags),
         };
-        // `null` becomes a blank text, which is rejected.
+        // `null` as the name or status becomes blank text, which is rejected.
         if let Some(name) = self.name {
             patch = patch.name(name.unwrap_or_default());
         }

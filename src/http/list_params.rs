@@ -47,7 +47,8 @@ pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Optio
     filter
 }
 
-/// Adds the owners. A principal that is bound to an owner and requests only others finds nothing.
+/// Filters by the requested owners. A principal that is bound to an owner is limited to that
+/// owner's leads, and finds nothing if it requests only other owners.
 fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Filter {
     let asked = split_input(params, "owner_id");
     for owner_id in asked
@@ -129,7 +130,7 @@ fn tags(mut filter: Filter, params: &mut Params) -> Filter {
 /// The largest number of values of one filter.
 const VALUES_MAX: usize = 100;
 
-/// Splits a text at commas. Too many values are a violation, and none is returned.
+/// Splits a text at commas. If there are too many values, adds a violation and returns none.
 fn split(params: &mut Params, name: &str, text: &str) -> Vec<String> {
     if text.split(',').count() > VALUES_MAX {
         params.violations.add(

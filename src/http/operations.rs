@@ -173,8 +173,9 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// Rejects a change of the owner, and any id. Ids are unique among the leads of all owners, so the
-/// error for an id that exists would reveal another owner's lead.
+/// Rejects a body that sets the owner to anything but `own`, or that sets an id or external id. Ids
+/// are unique among the leads of all owners, so the error for an existing id would reveal another
+/// owner's lead.
 fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiError> {
     if body
         .owner_id()

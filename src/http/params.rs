@@ -41,8 +41,8 @@ impl Params {
     }
 
     /// Takes the members of an object. `texts` names the members that may be a string or an array
-    /// of strings, which are joined by commas; `numbers` names those that may be a number. `null`
-    /// counts as absent.
+    /// of strings; the strings of an array are joined by commas. `numbers` names the members that
+    /// may be a number. `null` counts as absent.
     pub(crate) fn of_members(
         members: &Members<'_>,
         texts: &[&str],
@@ -136,7 +136,8 @@ impl Params {
         self.values.remove(name)
     }
 
-    /// Takes the parameter of this name as a number, which consists of digits only.
+    /// Takes the parameter of this name as a number. If the text contains anything but digits, or
+    /// the number is too large, adds a violation and returns `None`.
     pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -155,7 +156,8 @@ impl Params {
         number
     }
 
-    /// Returns all violations, and reports every parameter that was not taken as unknown.
+    /// Returns all violations. Every parameter that has not been taken is unknown and adds one more
+    /// violation.
     pub(crate) fn into_violations(mut self) -> Violations {
         for name in self.values.keys() {
             self.violations

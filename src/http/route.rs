@@ -1,4 +1,4 @@
-//! The operation of a path and a method.
+//! The routes: the paths of the API, and the operation of each method on a path.
 
 use std::borrow::Cow;
 
@@ -138,7 +138,7 @@ impl Route {
         }
     }
 
-    /// Returns the operation of a method. `HEAD` uses that of `GET`.
+    /// Returns the operation of a method. `HEAD` uses the operation of `GET`.
     pub(crate) fn operation(&self, method: &Method) -> Option<&Operation> {
         let wanted = if method == Method::HEAD {
             &Method::GET

@@ -47,9 +47,9 @@ impl LeadId {
         let (millis, fraction) = (micros / 1_000, micros % 1_000);
         let random = Uuid::new_v4().as_u128();
         let time_and_version = (u128::from(millis & 0xffff_ffff_ffff) << 80) | (0x7 << 76);
-        // Scales 1,000 microseconds to 4,096 values.
+        // Scales 0 to 999 microseconds to the 4,096 values of 12 bits.
         let fraction = u128::from(fraction * 4_096 / 1_000) << 64;
-        // Versions 4 and 7 have the same variant bits.
+        // The lower 64 bits begin with the variant, which is the same in versions 4 and 7.
         let tail = random & 0xffff_ffff_ffff_ffff;
         Self(time_and_version | fraction | tail)
     }

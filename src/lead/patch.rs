@@ -237,7 +237,7 @@ fn optional(
     }
 }
 
-/// Defines the setters of the optional text fields, and those that clear them.
+/// Defines the methods that set the optional text fields, and the methods that clear them.
 macro_rules! define_setters {
     ($($(#[doc = $doc:literal])+ $variant:ident, $field:ident, $clear:ident, $rule:expr;)+) => {
         impl LeadPatch {

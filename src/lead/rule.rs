@@ -151,7 +151,7 @@ pub(crate) const NAME: TextRule = TextRule {
     },
 };
 
-/// The rule of the label of a credential, which is its human-readable name.
+/// The rule of a label: the human-readable name of a credential.
 #[cfg(feature = "http")]
 pub(crate) const LABEL: TextRule = TextRule {
     field: "label",
@@ -326,7 +326,7 @@ pub(crate) fn custom_field_name(field: &str, name: &str, violations: &mut Violat
 }
 
 pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
-    // An overlong name is truncated in the error.
+    // The violation names at most the 14 characters of `custom_fields.` and the longest valid name.
     let field: String = format!("custom_fields.{name}")
         .chars()
         .take(14 + MAX_CUSTOM_NAME_CHARS)

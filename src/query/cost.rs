@@ -51,7 +51,8 @@ pub(crate) struct ScanFrom {
 }
 
 impl ScanFrom {
-    /// Picks the end for a page of `wanted` rows after the first `offset` of `rows` rows.
+    /// Picks the end for a page of `wanted` rows that follows `offset` other rows, if there are
+    /// `rows` rows in total.
     pub(crate) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
         let behind = rows.saturating_sub(offset).saturating_sub(wanted);
         let is_last = behind < offset;

@@ -107,8 +107,8 @@ impl FromStr for Cursor {
 
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) unless the text is a cursor that this version
-    /// printed.
+    /// [`Invalid`](crate::ErrorKind::Invalid) unless the text is an intact cursor in the current
+    /// version of the encoding.
     fn from_str(text: &str) -> Result<Self> {
         URL_SAFE_NO_PAD
             .decode(text)
@@ -177,8 +177,8 @@ mod tests {
         for index in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
-            // The unused bits of the last character must be zero, so changing it is detected as
-            // well.
+            // A change to the last character is detected even in its unused bits, which must be
+            // zero.
             assert!(
                 String::from_utf8(changed)
                     .unwrap()

@@ -45,7 +45,7 @@ pub struct Facets {
     pub tags: Vec<ValueFacet>,
 }
 
-/// The leads with one status.
+/// The number of leads with one status, and the sum of their deal values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StatusFacet {
@@ -64,7 +64,7 @@ pub struct StatusFacet {
     pub deal_value: Decimal,
 }
 
-/// The leads with one value of a field.
+/// The number of leads with one value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ValueFacet {
@@ -76,7 +76,7 @@ pub struct ValueFacet {
 
 pub(crate) fn facets(state: StoreState<'_>, filter: &Filter) -> Result<Facets> {
     let rows = select(state, filter)?;
-    // Without a filter, the leads are counted without testing their rows.
+    // An empty filter selects all leads, so their rows need not be tested before they are counted.
     if filter.is_empty() {
         build_facets(state, &rows, None)
     } else {
@@ -150,8 +150,8 @@ struct Sums {
     /// Group number of each row. Looking it up for each deal value takes a third of the time of
     /// iterating over the groups for each block of deal values.
     group_of: Vec<u32>,
-    /// Sum of each group. The first one is for the rows that are in no group: adding to it costs
-    /// less than an unpredictable branch.
+    /// Sum of each group. The first sum is for the rows that are in no group. It is not used, but
+    /// adding to it costs less than an unpredictable branch.
     by_group: Vec<Sum>,
 }
 

@@ -84,8 +84,8 @@ impl Filter {
         self
     }
 
-    /// Selects leads with a deal value in this range, which excludes leads without one. A later
-    /// call replaces the range.
+    /// Selects leads with a deal value in this range. Leads without a deal value are never in the
+    /// range. A later call replaces the range.
     pub fn deal_value(mut self, range: impl RangeBounds<Decimal>) -> Self {
         self.deal_value = Some(DealValueRange::of(range));
         self

@@ -75,8 +75,8 @@ impl ListQuery {
         self
     }
 
-    /// Requests the page after the one that returned this cursor in [`Page::next`], instead of a
-    /// page number. The filter and the sort keys must be the same as in the query for that page.
+    /// Requests the page that this cursor leads to, instead of a page number. The cursor comes from
+    /// [`Page::next`]. The filter and the sort keys must be those of the query that returned it.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self

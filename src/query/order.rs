@@ -82,9 +82,8 @@ pub(crate) fn newest_of(
     if !among_late.is_empty() {
         rows.retain(|row| !out_of_order.contains(*row));
     }
-    // Row order is creation order, except for leads created out of order. All other rows beyond the
-    // end of the page can be dropped; a partial selection does so faster than building a set of all
-    // rows.
+    // For the remaining rows, row order is creation order, so only the last `end` of them can be on
+    // the page. Selecting these rows is faster than building a set of all rows.
     if end < rows.len() {
         rows.select_nth_unstable_by(end, newest_first);
         rows.truncate(end);
@@ -126,8 +125,8 @@ impl Pager<'_> {
         self.limit - self.page.len()
     }
 
-    /// Visits `rows` in the order of `sort`, skips those before the page and adds those on it. If
-    /// `after` is given, the page starts after that position within `rows`.
+    /// Visits `rows` in the order of `sort`: skips the rows before the page, and adds the rows on
+    /// the page. If `after` is given, the page starts after that position within `rows`.
     fn take(&mut self, rows: RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
         if self.is_full() {
             return Ok(());

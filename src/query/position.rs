@@ -15,8 +15,9 @@ use crate::storage::key::split_row;
 /// The position of a lead in a sort order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// For each sort key, bytes that sort like the value of the lead, or `None` if it has no value.
-    /// They are the lead's index key without the row, or the key of the value's bitmap.
+    /// The lead's value for each sort key, or `None` if the lead has no value. Each value is given
+    /// as bytes that sort as the value does: an index key without the row, the key of a bitmap, or
+    /// the time of the deletion.
     pub(crate) values: Vec<Option<Vec<u8>>>,
     pub(crate) row: Row,
     /// True if the lead was created out of order, so that its row does not determine its position
@@ -91,11 +92,11 @@ pub(crate) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
     }
 }
 
-/// Returns where the order of a sort key is kept.
+/// Returns the field of a sort key, and the stored structure that provides its order.
 ///
 /// # Errors
 ///
-/// `Invalid` for a field that the store does not know.
+/// `Invalid` if the catalogue has no field that can be sorted by this key.
 pub(crate) fn sort_order(catalogue: &Catalogue, key: SortKey) -> Result<(&FieldDef, SortOrder)> {
     catalogue.sort(key).ok_or_else(|| {
         Error::invalid(vec![Violation::new(

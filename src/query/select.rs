@@ -1,5 +1,5 @@
-//! Evaluates a filter to the set of rows that it selects: bitmaps for values, sort indexes for
-//! ranges.
+//! Evaluates a filter to the set of rows that it selects. Values are looked up in bitmaps, and
+//! ranges in sort indexes.
 
 use chrono::{DateTime, Utc};
 
@@ -56,8 +56,8 @@ struct Selection<'r> {
 impl Selection<'_> {
     /// Returns the intersection of all criteria, or `None` if there are none.
     fn intersection(mut self) -> Option<RowSet> {
-        // Smallest set first: the intersection of two large sets is large itself and costs several
-        // times as much.
+        // The smallest set comes first: intersecting two large sets first would cost several times
+        // as much.
         self.matching.sort_by_key(RowSet::len);
         self.matching
             .into_iter()

@@ -68,7 +68,8 @@ impl fmt::Display for Sort {
     }
 }
 
-/// Returns the error of a name that is not a sort key's. `prefix` describes what may precede it.
+/// Returns the error for a name that no sort key has. `prefix` ends the message: it describes the
+/// characters that may precede the name.
 fn unknown_sort_key(prefix: &str) -> Error {
     let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();
     let message = format!("must be one of {}{prefix}", names.join(", "));

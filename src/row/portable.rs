@@ -5,8 +5,8 @@ use crate::row::{Part, Row};
 
 const COOKIE_WITHOUT_RUNS: u32 = 12_346;
 const COOKIE_WITH_RUNS: u16 = 12_347;
-/// A set without run containers always has an offset table. A set with run containers has one only
-/// if it has at least this number of containers.
+/// Minimum number of containers for which a set with run containers has an offset table. A set
+/// without run containers always has an offset table.
 const NO_OFFSET_THRESHOLD: usize = 4;
 /// Maximum number of rows in an array container. A container with more rows is a bitmap container.
 const ARRAY_ROWS_MAX: usize = 4_096;

@@ -1,6 +1,6 @@
-//! The single write path. Every write arrives here as a lead before and after the change, and is
-//! turned into the lead's record, its ids, index keys, bitmaps and deal value, and the change log.
-//! This module makes no decisions about leads.
+//! The single write path. For every write it gets the lead before and after the change, and writes
+//! the lead's record, ids, index keys, bitmaps and deal value, and an entry of the change log. This
+//! module makes no decisions about leads.
 
 use crate::error::Result;
 use crate::row::Row;

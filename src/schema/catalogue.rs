@@ -49,7 +49,7 @@ impl Catalogue {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Returns where the order of a sort key is kept, and the field.
+    /// Returns the field of a sort key, and the stored structure that provides its order.
     pub(crate) fn sort(&self, key: SortKey) -> Option<(&FieldDef, SortOrder)> {
         let field = self.field(key.as_str())?;
         Some((field, field.sort?))
@@ -63,7 +63,7 @@ impl Catalogue {
             .filter_map(|field| Some((field, field.filter?)))
     }
 
-    /// Returns the searched fields in the order of their index fields.
+    /// Returns the searched fields in the order of `TermField`.
     pub(crate) fn searched(&self) -> impl Iterator<Item = (TermField, &FieldDef)> {
         self.searched
             .iter()

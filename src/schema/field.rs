@@ -165,7 +165,7 @@ pub(crate) struct FieldDef {
     pub(crate) source: FieldSource,
     /// The bitmaps of its values, if a filter can select by them.
     pub(crate) filter: Option<BitmapField>,
-    /// Where its order is kept, if leads can be sorted by it.
+    /// The stored structure that provides its order, if leads can be sorted by the field.
     pub(crate) sort: Option<SortOrder>,
     /// The field of the search index that holds its words, if it is searched.
     pub(crate) search: Option<TermField>,
@@ -196,9 +196,9 @@ pub(crate) enum SortOrder {
     /// A sort index. If `mandatory` is true, every lead has a value; otherwise, a bitmap contains
     /// the leads that have one.
     Keys { index: SortIndex, mandatory: bool },
-    /// In the order of the bitmaps of its values.
+    /// The bitmaps of the field's values, in the order of their keys.
     Bitmaps(BitmapField),
-    /// Only the leads in the trash have this value.
+    /// The time of the deletion, which only leads in the trash have.
     Trash,
 }
 

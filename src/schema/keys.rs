@@ -19,7 +19,8 @@ const EXTERNAL_ID: u8 = 0x02;
 const DELETED_AT: u8 = 0x20;
 const EXPIRES_AT: u8 = 0x21;
 
-// The byte after the field in a bitmap key: a value follows, or the leads have none.
+// The byte after the field in a bitmap key: `SOME` if a value follows, `NONE` for the leads without
+// a value.
 const SOME: u8 = 0x01;
 const NONE: u8 = 0xff;
 
@@ -68,8 +69,8 @@ pub(crate) fn sort_range(index: SortIndex) -> KeyRange {
     KeyRange::prefix(&[index.0])
 }
 
-/// Returns the range of the keys of a sort index whose values are in `from..to`. `None` leaves that
-/// side unbounded.
+/// Returns the range of the index keys of a sort index for values in `from..to`. If `from` or `to`
+/// is `None`, the range has no bound on that side.
 pub(crate) fn sort_range_between(
     index: SortIndex,
     from: Option<[u8; 8]>,
@@ -92,7 +93,7 @@ pub(crate) fn value_range(field: BitmapField) -> KeyRange {
     KeyRange::prefix(&[field.0, SOME])
 }
 
-/// Returns the range of all bitmaps of a field, the one of leads without a value last.
+/// Returns the range of all bitmaps of a field. The bitmap of the leads without a value comes last.
 pub(crate) fn bitmap_range(field: BitmapField) -> KeyRange {
     KeyRange::prefix(&[field.0])
 }
@@ -162,7 +163,7 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
     key
 }
 
-/// Returns the value in a bitmap's key, or `None` if the bitmap is not that of a value.
+/// Returns the value in a bitmap's key, or `None` if the key contains no value.
 pub(crate) fn bitmap_value(bitmap: &[u8]) -> Result<Option<String>> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has an invalid value");

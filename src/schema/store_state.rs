@@ -18,7 +18,7 @@ pub(crate) struct CommittedState {
     catalogue: Arc<Catalogue>,
 }
 
-/// A borrowed state, either committed or that of a transaction. It derefs to the [`StateRef`],
+/// A borrowed state: a committed one, or the state within a transaction. It derefs to [`StateRef`],
 /// which reads by encoded keys and knows no fields.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreState<'a> {
@@ -85,8 +85,8 @@ impl<'a> StoreState<'a> {
         self.each_bitmap(&keys::value_range(field), direction, visit)
     }
 
-    /// Calls `visit` with the bitmap key of each value of a field and the number of leads that have
-    /// it, in the order of the values. The leads without a value come last. If `among` is given,
+    /// Calls `visit` with the bitmap key of each value of a field and the number of leads with that
+    /// value, in the order of the values. The leads without a value come last. If `among` is given,
     /// only the leads in it are counted. Values that no lead has are left out.
     pub(crate) fn count_values(
         self,

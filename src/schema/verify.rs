@@ -1,8 +1,8 @@
 //! Checks that everything derived from the leads is consistent with them.
 //!
-//! The check keeps the bitmaps in memory. For the ids, each kind of index key and the deal values
-//! it keeps only a count and a sum of hashes: if both agree, so do the sets. If they do not, ids
-//! and index keys are compared one by one in another pass.
+//! The check keeps the bitmaps in memory. For ids, deal values and each kind of index key, it
+//! compares only counts and sums of hashes: if both agree, the sets are taken to be equal. If not,
+//! ids and index keys are compared one by one in another pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -70,7 +70,7 @@ impl Fingerprint {
 #[derive(Default)]
 struct Expected {
     ids: Fingerprint,
-    /// By tag, the first byte of the keys.
+    /// The keys of each kind by tag, which is the first byte of a key.
     keys: BTreeMap<u8, Fingerprint>,
     bitmaps: BTreeMap<Vec<u8>, RowSet>,
     deal_values: Fingerprint,

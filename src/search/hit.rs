@@ -1,13 +1,14 @@
 //! A lead that matched a search, and the matched ranges of its values.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::analyzer::{self, Word};
+use crate::analyzer;
 use crate::lead::Lead;
 use crate::schema::{Catalogue, TermField};
-use crate::search::query::query_text::{Phrase, QueryText};
+use crate::search::query::query_text::{Phrase, QueryText, QueryWord};
 use crate::search::terms::field::SearchField;
 use crate::search::terms::lead_terms::{SearchedValue, values};
 use crate::search::terms::phone::PhoneNumber;
@@ -34,8 +35,8 @@ pub struct FieldMatch {
     pub field: SearchField,
     /// Index of the value in its list, for tags and for custom fields that are lists.
     pub item: Option<usize>,
-    /// Byte ranges in the text of the value, in ascending order and without overlap. The text of a
-    /// number or boolean is its JSON representation.
+    /// The first 100 byte ranges in the text of the value, in ascending order and without overlap.
+    /// The text of a number or boolean is its JSON representation.
     pub ranges: Vec<Range<usize>>,
     utf16_ranges: Vec<Range<usize>>,
 }
@@ -64,6 +65,10 @@ impl Serialize for FieldMatch {
     }
 }
 
+/// Maximum number of ranges that are reported for a value. No client highlights more, and a lead of
+/// 1 MiB may have a hundred thousand.
+const RANGES_MAX: usize = 100;
+
 /// Returns the ranges in the values of `lead` that match the query. If `fields` is not empty, only
 /// their values are considered. `forgiving` is true if typos are tolerated.
 pub(crate) fn matches(
@@ -80,135 +85,204 @@ pub(crate) fn matches(
             || (matches!(field, SearchField::CustomField(_))
                 && fields.contains(&SearchField::CustomFields))
     };
-    let values: Vec<SearchedText<'_>> = values(catalogue, lead)
+    let values: Vec<SearchedValue<'_>> = values(catalogue, lead)
         .into_iter()
         .filter(is_searched)
-        .map(SearchedText::new)
         .collect();
-    let mut occurrences: Vec<Vec<Range<usize>>> = vec![Vec::new(); values.len()];
+    let texts = LeadWords::of(&values);
+    let mut ranges: Vec<RangeSet> = vec![RangeSet::default(); values.len()];
     for group in &query.groups {
-        let phrases: Vec<Vec<MatchRange>> = group
+        let phrases: Vec<Vec<RangeSet>> = group
             .phrases
             .iter()
-            .map(|phrase| best_ranges(&values, phrase, forgiving))
+            .map(|phrase| best_ranges(&texts, phrase, forgiving))
             .collect();
-        let in_words = if phrases.iter().all(|occurrences| !occurrences.is_empty()) {
-            phrases.concat()
-        } else {
-            Vec::new()
-        };
-        let as_number = group
-            .number
+        let has_all = phrases
             .iter()
-            .flat_map(|number| number_ranges(&values, number));
-        for MatchRange { value, range } in in_words.into_iter().chain(as_number) {
-            occurrences
-                .get_mut(value)
-                .into_iter()
-                .for_each(|occurrences| occurrences.push(range.clone()));
+            .all(|found| found.iter().any(|ranges| !ranges.is_empty()));
+        let in_words = phrases.iter().filter(|_| has_all);
+        for found in in_words {
+            for (ranges, found) in ranges.iter_mut().zip(found) {
+                ranges.add_all(found);
+            }
+        }
+        if let Some(number) = &group.number {
+            add_number(&values, number, &mut ranges);
         }
     }
-    let found = values
+    values
         .iter()
-        .zip(occurrences)
-        .filter(|(_, occurrences)| !occurrences.is_empty());
-    found
-        .map(|(value, occurrences)| value.matched(occurrences))
+        .zip(ranges)
+        .filter(|(_, ranges)| !ranges.is_empty())
+        .map(|(value, ranges)| matched(value, ranges.into_sorted()))
         .collect()
 }
 
-/// A matched range in one of the values of a lead. `value` is the index of the value.
-#[derive(Clone)]
-struct MatchRange {
-    value: usize,
-    range: Range<usize>,
-}
+/// The matched ranges of one value, in the order in which they were found.
+#[derive(Clone, Debug, Default)]
+struct RangeSet(Vec<Range<usize>>);
 
-struct SearchedText<'a> {
-    value: SearchedValue<'a>,
-    words: Vec<Word>,
-}
-
-impl<'a> SearchedText<'a> {
-    fn new(value: SearchedValue<'a>) -> Self {
-        // Phones are matched only as phone numbers, not as words.
-        let words = if value.field == TermField::Phone {
-            Vec::new()
-        } else {
-            analyzer::words(&value.text)
-        };
-        Self { value, words }
+impl RangeSet {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    fn matched(&self, mut occurrences: Vec<Range<usize>>) -> FieldMatch {
-        occurrences.sort_by_key(|range| (range.start, range.end));
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(occurrences.len());
-        for range in occurrences {
-            match ranges.last_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => ranges.push(range),
+    /// Adds a range that does not begin before the last one. Overlapping ranges are merged. Returns
+    /// false if the set is full.
+    fn push(&mut self, range: Range<usize>) -> bool {
+        let is_full = self.0.len() == RANGES_MAX;
+        match self.0.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ if is_full => return false,
+            _ => self.0.push(range),
+        }
+        true
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().cloned());
+    }
+
+    /// Returns the first ranges in ascending order, without overlap.
+    fn into_sorted(mut self) -> Vec<Range<usize>> {
+        self.0
+            .sort_unstable_by_key(|range| (range.start, range.end));
+        let mut sorted = Self::default();
+        for range in self.0 {
+            if !sorted.push(range) {
+                break;
             }
         }
-        let SearchedValue { item, text, .. } = &self.value;
-        let utf16_ranges = ranges.iter().map(|range| utf16(text, range)).collect();
-        FieldMatch {
-            field: self.value.field(),
-            item: *item,
-            ranges,
-            utf16_ranges,
-        }
+        sorted.0
     }
 }
 
-/// Returns the ranges in which the words of a phrase are adjacent, but only those with the fewest
-/// typos. Each extends from the start of the first word to the end of the last one.
-fn best_ranges(values: &[SearchedText<'_>], phrase: &Phrase, forgiving: bool) -> Vec<MatchRange> {
-    let (mut fewest, mut occurrences) = (u8::MAX, Vec::new());
-    for (value, searched) in values.iter().enumerate() {
-        for window in searched.words.windows(phrase.words.len().max(1)) {
-            let typos = window
-                .iter()
-                .zip(&phrase.words)
-                .map(|(word, typed)| typed.difference(&word.text, forgiving));
-            let typos = typos
-                .map(|difference| difference.map(|(typos, _)| typos))
-                .try_fold(0, |sum: u8, t| Some(sum.saturating_add(t?)));
-            let (Some(typos), Some(first), Some(last)) = (typos, window.first(), window.last())
-            else {
-                continue;
+/// The words of a lead's values. Equal words have the same number, so that each is compared only
+/// once with a word of the query.
+#[derive(Default)]
+struct LeadWords {
+    distinct: Vec<String>,
+    values: Vec<Vec<LeadWord>>,
+}
+
+/// A word of a value: its number in [`LeadWords::distinct`], and its bytes in the value.
+struct LeadWord {
+    number: usize,
+    start: usize,
+    end: usize,
+}
+
+impl LeadWords {
+    fn of(values: &[SearchedValue<'_>]) -> Self {
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut words = Self::default();
+        for value in values {
+            // Phones are compared only as numbers.
+            let in_value = if value.field == TermField::Phone {
+                Vec::new()
+            } else {
+                analyzer::words(&value.text)
             };
-            if typos < fewest {
-                fewest = typos;
-                occurrences.clear();
-            }
-            if typos == fewest {
-                occurrences.push(MatchRange {
-                    value,
-                    range: first.start..last.end,
+            let numbered = in_value.into_iter().map(|word| {
+                let number = numbers.get(&word.text).copied().unwrap_or_else(|| {
+                    let number = words.distinct.len();
+                    words.distinct.push(word.text.clone());
+                    numbers.insert(word.text, number);
+                    number
                 });
+                LeadWord {
+                    number,
+                    start: word.start,
+                    end: word.end,
+                }
+            });
+            let numbered = numbered.collect();
+            words.values.push(numbered);
+        }
+        words
+    }
+
+    /// Returns for each distinct word its number of typos if it matches `typed`.
+    fn typos(&self, typed: &QueryWord, forgiving: bool) -> Vec<Option<u8>> {
+        self.distinct
+            .iter()
+            .map(|word| Some(typed.difference(word, forgiving)?.0))
+            .collect()
+    }
+}
+
+/// Returns for each value the ranges in which the words of a phrase are adjacent with the fewest
+/// typos, each from the start of the first word to the end of the last one.
+fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeSet> {
+    let typos: Vec<Vec<Option<u8>>> = phrase
+        .words
+        .iter()
+        .map(|typed| lead.typos(typed, forgiving))
+        .collect();
+    let of_window = |window: &[LeadWord]| {
+        window
+            .iter()
+            .zip(&typos)
+            .try_fold(0_u8, |sum, (word, typos)| {
+                Some(sum.saturating_add((*typos.get(word.number)?)?))
+            })
+    };
+    let length = phrase.words.len().max(1);
+    let fewest = lead
+        .values
+        .iter()
+        .flat_map(|words| words.windows(length))
+        .filter_map(of_window)
+        .min();
+    let in_value = |words: &Vec<LeadWord>| {
+        let mut found = RangeSet::default();
+        for window in words.windows(length) {
+            if let (Some(first), Some(last)) = (window.first(), window.last())
+                && fewest.is_some()
+                && of_window(window) == fewest
+                && !found.push(first.start..last.end)
+            {
+                break;
             }
         }
+        found
+    };
+    lead.values.iter().map(in_value).collect()
+}
+
+/// Adds the occurrences of a phone number to the ranges of the values that are phones.
+fn add_number(values: &[SearchedValue<'_>], number: &PhoneNumber, ranges: &mut [RangeSet]) {
+    for (value, ranges) in values.iter().zip(ranges) {
+        if value.field == TermField::Phone {
+            let occurrences = number.occurrences(&analyzer::digits(&value.text));
+            ranges
+                .0
+                .extend(occurrences.into_iter().map(|(range, _)| range));
+        }
     }
-    occurrences
 }
 
-fn number_ranges(values: &[SearchedText<'_>], number: &PhoneNumber) -> Vec<MatchRange> {
-    let phones = values
+fn matched(value: &SearchedValue<'_>, ranges: Vec<Range<usize>>) -> FieldMatch {
+    FieldMatch {
+        field: value.field(),
+        item: value.item,
+        utf16_ranges: utf16(&value.text, &ranges),
+        ranges,
+    }
+}
+
+/// Converts ascending byte ranges of a text to UTF-16 code units, in one pass over the text.
+fn utf16(text: &str, ranges: &[Range<usize>]) -> Vec<Range<usize>> {
+    let (mut bytes, mut units) = (0, 0);
+    let mut units_at = |end: usize| {
+        units += text
+            .get(bytes..end)
+            .map_or(0, |part| part.encode_utf16().count());
+        bytes = end;
+        units
+    };
+    ranges
         .iter()
-        .enumerate()
-        .filter(|(_, searched)| searched.value.field == TermField::Phone);
-    let occurrences = phones.flat_map(|(value, searched)| {
-        let digits = analyzer::digits(&searched.value.text);
-        number
-            .occurrences(&digits)
-            .into_iter()
-            .map(move |(range, _)| MatchRange { value, range })
-    });
-    occurrences.collect()
-}
-
-fn utf16(text: &str, range: &Range<usize>) -> Range<usize> {
-    let units = |part: Option<&str>| part.map_or(0, |part| part.encode_utf16().count());
-    let start = units(text.get(..range.start));
-    start..start + units(text.get(range.clone()))
+        .map(|range| units_at(range.start)..units_at(range.end))
+        .collect()
 }

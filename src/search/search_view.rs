@@ -23,24 +23,24 @@ pub(crate) struct IndexView {
     row_columns: Vec<RowColumn>,
 }
 
-/// What a search reads in addition to the store's state.
+/// The data that a search reads in addition to the store's state.
 #[derive(Clone, Default)]
 pub(crate) struct SearchView {
     /// `None` while the index is being opened or rebuilt.
     index: Option<Arc<IndexView>>,
     /// The leads that changed since the index was committed; empty while `tracks_changes` is false.
     recent: RecentIndex,
-    /// True from the first batch on, until the index is withdrawn: an index lacks what is written
-    /// after its batch has begun, so that must be kept in `recent`.
+    /// True from the start of the first batch until the index is withdrawn. A batch does not index
+    /// the leads that change after its start, so they must be kept in `recent`.
     tracks_changes: bool,
 }
 
-/// The slot that holds the published view, as the index sync uses it.
+/// The interface through which the index sync reads and replaces the published view.
 pub(crate) trait ViewCell: Send + Sync {
     /// Returns the published state and its search view.
     fn load(&self) -> Result<(CommittedState, Arc<SearchView>)>;
 
-    /// Replaces the search view and returns what is then published.
+    /// Replaces the search view, and returns the published state and its new search view.
     fn update(
         &self,
         change: &mut dyn FnMut(&SearchView) -> SearchView,

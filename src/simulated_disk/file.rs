@@ -35,8 +35,8 @@ impl FileChange {
     }
 }
 
-/// The probabilities, at one power cut, that an unsynced change is kept and that a write is torn.
-/// They vary so that a power cut may keep all changes, none, most or some.
+/// The probabilities that an unsynced change is kept and that an unsynced write is torn, drawn again
+/// for each power cut and each failed sync, so that all changes may be kept, most, some or none.
 pub(crate) struct Odds {
     kept: f64,
     torn: f64,
@@ -82,8 +82,8 @@ impl File {
         }
     }
 
-    /// Fails a sync: any part of the unsynced changes becomes durable, and the rest counts as
-    /// synced from now on.
+    /// Simulates a failed sync: a random part of the unsynced changes becomes durable, and the rest
+    /// counts as synced, so that no later sync writes it.
     pub(crate) fn fail_sync(&mut self, rng: &mut Rng) {
         self.durable = self.durable_with_random_changes(rng);
         self.unsynced.clear();
@@ -100,8 +100,8 @@ impl File {
         }
     }
 
-    /// Returns the file as the next process reads it. After a failed sync, the kernel may have to
-    /// read the data from the disk again.
+    /// Returns the file as the next process reads it. After a failed sync, the kernel may have
+    /// dropped its page cache, so that the process reads the data that is on the disk.
     pub(crate) fn after_process_kill(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
         if self.may_differ_from_disk && rng.bool() {

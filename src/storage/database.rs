@@ -1,4 +1,4 @@
-//! An open store: reads, commits, checkpoints, compacts and closes its files.
+//! An open store, and the operations that read, commit, checkpoint, compact and close it.
 //!
 //! A commit goes to the journal and into the overlay. A [`Checkpoint`] writes the overlay to the
 //! tables, many commits at once, while other threads continue to commit.
@@ -95,8 +95,8 @@ impl Database {
         ))
     }
 
-    /// Commits a prepared transaction. If an error has an unknown outcome, only reopening the store
-    /// shows whether the commit is in it.
+    /// Commits a prepared transaction. If this fails with an unknown outcome, only reopening the
+    /// store shows whether it contains the commit.
     pub(crate) fn commit(
         &mut self,
         base: TxnBase,
@@ -159,8 +159,8 @@ impl Database {
         }
     }
 
-    /// Returns a handle that makes every commit so far durable without a lock on the database, or
-    /// `None` for a store that is only read.
+    /// Returns a handle that makes commits durable without a lock on the database, or `None` if the
+    /// store was opened read-only.
     pub(crate) fn journal_syncer(&self) -> Option<JournalSyncer> {
         match &self.files {
             OpenFiles::Writable(writable) => Some(writable.journal.syncer()),
@@ -202,8 +202,8 @@ impl Database {
             .is_some_and(|view| !view.overlay.is_empty())
     }
 
-    /// Starts a checkpoint. Returns `None` if the tables lack nothing or a checkpoint is already
-    /// running.
+    /// Starts a checkpoint. Returns `None` if the tables already contain every commit, or if a
+    /// checkpoint is running.
     pub(crate) fn begin_checkpoint(&mut self) -> Result<Option<Checkpoint>> {
         let (OpenFiles::Writable(writable), Some(view)) = (&mut self.files, &self.view) else {
             return Ok(None);
@@ -247,7 +247,8 @@ impl Database {
         Ok(())
     }
 
-    /// Runs a checkpoint, then returns the newest state, which has an empty overlay.
+    /// Runs a checkpoint, then returns the newest state, which has an empty overlay. No other
+    /// checkpoint may be running.
     pub(crate) fn checkpoint_and_read(&mut self) -> Result<ReadView> {
         self.checkpoint()?;
         self.read()

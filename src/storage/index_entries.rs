@@ -20,7 +20,7 @@ pub(crate) struct IndexEntries {
 }
 
 impl IndexEntries {
-    /// Returns the operations that replace a row's entries `before` with these.
+    /// Returns the operations that replace the entries `before` of a row with `self`.
     pub(crate) fn replace<'a>(
         &'a self,
         before: &'a Self,

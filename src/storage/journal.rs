@@ -45,8 +45,8 @@ pub(crate) struct Journal {
     failed: Arc<AtomicBool>,
 }
 
-/// Syncs a journal without a lock, so that a thread that needs durable commits does not wait for
-/// writers.
+/// A handle that syncs a journal without a lock, so that a thread that needs durable commits does
+/// not wait for writers.
 pub(crate) struct JournalSyncer {
     /// Weak, so that the files are closed with the journal.
     files: [Weak<dyn StorageBackend>; 2],

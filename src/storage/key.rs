@@ -70,7 +70,7 @@ impl KeyRange {
     }
 }
 
-/// Splits an index key into the row at its end, and the tag and value before it.
+/// Splits an index key into the bytes before the row, which are its tag and value, and the row.
 pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
     let corrupted = || Error::corrupted("leads.redb is corrupted: an index key has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(corrupted)?;
@@ -101,8 +101,7 @@ pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
         .ok_or_else(corrupted)
 }
 
-/// Returns the bitmap key in a chunk key, without the chunk number. All chunks of a bitmap share
-/// it.
+/// Returns a chunk key without the chunk number: the key that all chunks of the bitmap share.
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");

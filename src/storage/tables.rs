@@ -10,7 +10,7 @@
 //! ids       01 uuid[16]                                 -> row u32        the row of an id, trash included
 //!           02 external id                              -> row u32        the row of an external id, trash included
 //!
-//! keys      lower bound of a key block                  -> index keys     see `block` and `key_blocks`
+//! keys      lower bound of a key block                  -> index keys     of these forms (see `block` and `key_blocks`):
 //!           10 created_at                      row u32                    live leads in each sort index;
 //!           11 updated_at                      row u32                    a lead without a value has no key
 //!           12 folded name, name               row u32
@@ -71,10 +71,10 @@ pub(crate) mod write;
 
 /// The version of the file format that this module and `record` describe.
 ///
-/// | format | what it added |
+/// | format | remarks |
 /// |---|---|
-/// | 3 | the oldest that is read |
-/// | 4 | `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
+/// | 3 | the oldest format that can be read |
+/// | 4 | adds `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
 pub(crate) const FORMAT: u32 = 4;
 /// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it
 /// is opened.

@@ -1,5 +1,6 @@
-//! The background threads of a store. One checkpoints the journal and sweeps the trash. With
-//! [`Durability::Within`](super::Durability::Within) another syncs writes within the given time.
+//! The background threads of a store. One checkpoints the journal and sweeps the trash. If the
+//! store is opened with [`Durability::Within`](super::Durability::Within), a second thread syncs
+//! writes within the given time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
@@ -98,7 +99,8 @@ impl PendingWork {
 }
 
 impl BackgroundThread {
-    /// Starts the thread that checkpoints and sweeps and, with an interval, the one that syncs.
+    /// Starts the thread that checkpoints and sweeps. If `sync_interval` is given, also starts the
+    /// thread that syncs the journal.
     pub(crate) fn start(
         wakeup: Arc<Wakeup>,
         tasks: BackgroundTasks,
@@ -141,7 +143,8 @@ impl BackgroundThread {
     pub(crate) fn stop(&self) {
         self.wakeup.stop();
         for thread in lock(&self.threads).drain(..) {
-            // The threads only call the store, through `attempt`, which catches panics.
+            // The result is ignored: a thread calls the store only through `attempt`, which catches
+            // panics.
             let _ = thread.join();
         }
     }
@@ -197,8 +200,8 @@ fn sync_at(wakeup: &Wakeup, interval: Duration, sync: &dyn Fn() -> Result<()>) {
 }
 
 /// Returns the interval at which the journal is synced so that every write is durable within
-/// `time`. The lower bound keeps an interval of zero from being a busy loop, the upper bound keeps
-/// the time of the next sync within the range of `Instant`.
+/// `time`. The lower bound prevents a busy loop if `time` is zero, and the upper bound keeps the
+/// time of the next sync within the range of `Instant`.
 fn sync_interval(time: Duration) -> Duration {
     time.clamp(SYNC_INTERVAL_MIN, SYNC_INTERVAL_MAX)
 }

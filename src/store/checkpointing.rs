@@ -22,7 +22,7 @@ impl Engine {
     }
 
     /// Makes a checkpoint and calls `meanwhile` before and after the tables are written, so that a
-    /// test can write then.
+    /// test can commit at these points.
     pub(crate) fn checkpoint_while(&self, meanwhile: impl FnMut()) -> Result<()> {
         let _alone = lock(&self.checkpointing);
         self.checkpoint_locked(meanwhile)
@@ -71,9 +71,10 @@ impl Engine {
         catch_unwind(AssertUnwindSafe(write))
             .unwrap_or_else(panicked)
             .map_err(|error| {
-                let error = self.failure.latch(error).while_doing(
-                    "writing the commits of the journal, which still holds them, to leads.redb",
-                );
+                let error = self
+                    .failure
+                    .latch(error)
+                    .while_doing("checkpointing leads.redb (the journal still holds the commits)");
                 if error.kind() != ErrorKind::Closed {
                     // Without checkpoints memory would grow without bound.
                     self.failure.latch_always(&error);
@@ -152,8 +153,8 @@ impl Engine {
             .pause(compact, || database.borrow().read())
             .inspect_err(|error| {
                 if error.kind() != ErrorKind::Busy {
-                    // If this failure keeps later checkpoints from starting, memory would grow
-                    // without bound.
+                    // The store must fail, because this failure may keep later checkpoints from
+                    // starting, and memory would then grow indefinitely.
                     self.failure.latch_always(error);
                 }
             })

@@ -28,8 +28,8 @@ impl Engine {
         self.with_file(|file| self.commit(file, work))
     }
 
-    /// Runs one write in a commit that it shares with the writes of other threads that wait for the
-    /// file.
+    /// Runs one write in a group commit, together with the writes of other threads that wait for
+    /// the file.
     pub(crate) fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
@@ -52,8 +52,9 @@ impl Engine {
         self.wait_for_checkpoint()
     }
 
-    /// Runs `work` in a transaction on the locked file and publishes the committed state. A panic
-    /// of `work` rolls back and reaches the caller; one of the storage engine ends the store.
+    /// Runs `work` in a transaction on the locked file and publishes the committed state. If `work`
+    /// panics, the transaction is rolled back and the panic reaches the caller. If the storage
+    /// engine panics, the panic is latched as corruption.
     fn commit<T>(
         &self,
         file: &mut Database,
@@ -83,7 +84,8 @@ impl Engine {
                 self.index_sync.changed(count);
                 Ok(())
             })
-            // A panic leaves open what became of the commit.
+            // After a panic, which is reported as corruption, it is unknown whether the commit was
+            // written.
             .map_err(|error| match error.kind() {
                 ErrorKind::Corrupted => error.with_unknown_outcome(),
                 _ => error,

@@ -77,8 +77,8 @@ impl CommitQueue {
             slot: Arc::clone(&slot),
         }));
         loop {
-            // The write holds a second reference to the slot while it is queued or running. Until
-            // that is dropped, a result in the slot is not committed.
+            // The queued write holds a second reference to the slot, and drops it once the commit
+            // has succeeded or failed. Until then, a result in the slot is not committed.
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
@@ -143,7 +143,7 @@ impl Drop for CommitGroup {
     }
 }
 
-/// A guard that ends a thread's leadership when it is dropped, also by a panic.
+/// A guard that ends a thread's leadership when it is dropped, even if a panic drops it.
 struct LeaderGuard<'a>(&'a CommitQueue);
 
 impl Drop for LeaderGuard<'_> {

@@ -133,12 +133,10 @@ impl<'s> Credentials<'s> {
     /// Only store errors, see [`LeadStore::get`].
     pub fn authenticate(&self, token: &str) -> Result<Option<Principal>> {
         let token = Token::new(token);
-        let (stored, now) = self.store.with_engine(|engine| {
-            let stored = token
-                .claims()
-                .map(|id| engine.view()?.state().credential(id))
-                .transpose()?;
-            Ok((stored.flatten(), engine.now()))
+        let now = self.store.now()?;
+        let stored = self.store.read(|state| match token.claims() {
+            Some(id) => state.credential(id),
+            None => Ok(None),
         })?;
         let matches = token.matches(
             stored

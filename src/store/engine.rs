@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) wait_for_search: bool,
     /// The store's files, as long as they are open.
     pub(crate) file: Mutex<Option<Database>>,
-    /// Held while a checkpoint is made.
+    /// Held while a checkpoint is made, and while none may start.
     pub(crate) checkpointing: Mutex<()>,
     /// Set while writers have to wait for a checkpoint.
     pub(crate) backpressure: AtomicBool,

@@ -54,8 +54,8 @@ impl FailureLatch {
     }
 
     /// Runs `work`, which must contain no code of the application. Latches its I/O errors and
-    /// corruption. A panic is returned as corruption and latched as well: redb trusts its pages,
-    /// and what a panic left half done is unknown.
+    /// corruption. A panic is returned as corruption and latched too: redb trusts its pages, so a
+    /// corrupted page can make it panic, and the panic may leave an operation half done.
     pub(crate) fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => result.map_err(|error| self.latch(error)),
@@ -70,8 +70,8 @@ impl FailureLatch {
         }
     }
 
-    /// Latches an error whatever its kind. The first one stays: it is the cause of those that
-    /// follow.
+    /// Latches an error of any kind. If an error is already latched, that error stays, because it
+    /// is the cause of the later errors.
     pub(crate) fn latch_always(&self, error: &Error) {
         let _ = self.first.set(error.repeated());
     }

@@ -19,8 +19,8 @@ impl LeadStore {
         self.with_engine(|engine| Ok(Arc::clone(&engine.rules.catalogue)))
     }
 
-    /// Validates a new lead. Returns every violation as one error. Does not check whether its ids
-    /// are taken.
+    /// Validates a new lead. Returns all violations in one error. Does not check whether the lead's
+    /// ids are taken.
     pub(crate) fn check_new(&self, lead: NewLead) -> Result<()> {
         self.with_engine(|engine| {
             lead.into_lead(from_micros(0), &engine.rules.statuses)
@@ -28,7 +28,7 @@ impl LeadStore {
         })
     }
 
-    /// Validates a patch independently of the lead that it is for. Returns every violation as one
+    /// Validates a patch independently of the lead that it is for. Returns all violations in one
     /// error.
     pub(crate) fn check_patch(&self, patch: LeadPatch) -> Result<()> {
         self.with_engine(|engine| {

@@ -51,8 +51,8 @@ pub(crate) struct StoreShared {
     options: OpenOptions,
     pub(crate) location: Location,
     state: RwLock<StoreLifecycle>,
-    /// Serializes closing, reopening and repairing. `state` is not locked during these, because a
-    /// transaction that they wait for may read it.
+    /// Serializes closing, reopening and repairing. `state` is not locked during these operations:
+    /// they may wait for a transaction, and the transaction may read `state`.
     pub(crate) lifecycle: Mutex<()>,
     pub(crate) reentrancy: Arc<ReentrancyGuard>,
 }
@@ -221,7 +221,8 @@ impl LeadStore {
     }
 
     pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
-        self.with_engine(|engine| Ok(engine.now()))
+        // Not guarded: a panic of the application's clock is no failure of the store.
+        Ok(self.engine()?.now())
     }
 
     pub(crate) fn replace_state(&self, state: StoreLifecycle) -> StoreLifecycle {

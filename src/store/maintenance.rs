@@ -49,8 +49,8 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`](crate::Snapshot) or a lead iterator is held;
-    /// or while a backup or a read that began before does not end within 10 seconds;
+    /// [`Busy`](ErrorKind::Busy) while a [`Snapshot`](crate::Snapshot) or a lead iterator is held
+    /// or a backup is made, or if a read that began earlier does not end within 10 seconds;
     /// [`Unavailable`](ErrorKind::Unavailable) if the search index could not be merged, and so may
     /// still contain text of purged leads; [`Nested`](ErrorKind::Nested) inside a transaction;
     /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io).
@@ -86,9 +86,9 @@ impl LeadStore {
     /// leads, including the search index. The result is written to a new file that then replaces
     /// the old one, so the repair needs as much free disk space as the old file takes. During the
     /// rebuild, other calls return [`Unavailable`](ErrorKind::Unavailable), and open snapshots are
-    /// closed. The returned report is that of a second check: it lists the remaining problems, and
-    /// in [`Report::repaired`] the repaired ones. `progress` must not use the store. If it panics,
-    /// the panic resumes after the repair is done.
+    /// closed. Returns the report of a second check, which lists the remaining problems and, in
+    /// [`Report::repaired`], the repaired problems. `progress` must not use the store. If it
+    /// panics, the panic resumes after the repair is done.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl LeadStore {
 }
 
 /// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Otherwise the
-/// panic would be mistaken for one of redb's, or would leave the work half done.
+/// panic would be mistaken for a panic of redb, or would leave the work half done.
 fn defer_panics<T>(
     mut progress: impl FnMut(Progress),
     work: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T>,
@@ -280,8 +280,8 @@ impl Engine {
     }
 }
 
-/// Adds every problem of the store as stored on disk to `report`. Fails only if the disk cannot be
-/// read.
+/// Checks the store as stored on disk, and adds every problem to `report`. Fails only if the disk
+/// cannot be read.
 fn examine(
     disk: &DiskSnapshot,
     catalogue: &Catalogue,

@@ -1,5 +1,5 @@
 //! An engine with its threads, from open to close. It ends when the store is closed, reopened or
-//! repaired; the handle holds what outlives it.
+//! repaired; state that outlives the engine is in the handle.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -145,8 +145,8 @@ fn open_index(
         None => IndexStorage::Memory,
     };
     let view = Arc::clone(view);
-    // Without a lock on the file, so that a search that waits for the index never waits for a
-    // transaction.
+    // The journal is synced without a lock on the file: a search may wait for the index, and must
+    // not thereby wait for a transaction.
     let make_durable = move || syncer.as_ref().map_or(Ok(()), JournalSyncer::sync);
     let on_rebuild = options.on_search_rebuild.clone();
     match (options.search, options.threads) {

@@ -19,9 +19,9 @@ pub enum Durability {
     /// Before the call returns: an acknowledged write survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returned. A power cut, or the end of the process after its
-    /// disk has failed, can lose the newest writes, at most those made within this time. A write is
-    /// lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
+    /// Within this time after the call returns. A power cut can lose the newest writes, at most
+    /// those made within this time. So can the end of the process after its disk has failed. A
+    /// write is lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
     /// [`close`](crate::LeadStore::close) make all writes durable.
     Within(Duration),
 }

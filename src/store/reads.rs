@@ -1,7 +1,5 @@
-//! The reads of a store, a snapshot and a transaction. Those that all three have in common are
+//! The reads of a store, a snapshot and a transaction. The reads that all three have in common are
 //! defined and documented once.
-
-use std::sync::Arc;
 
 #[expect(unused_imports, reason = "linked from the documentation")]
 use crate::error::ErrorKind;
@@ -42,8 +40,8 @@ macro_rules! reads {
             self.read(|state| query::get_many(state, ids))
         }
 
-        /// Returns the lead with this external id, its id in another system. `None` if there is no
-        /// such lead or it is in the trash.
+        /// Returns the lead with this external id, which is the lead's id in another system.
+        /// Returns `None` if there is no such lead or it is in the trash.
         ///
         /// # Errors
         ///
@@ -143,7 +141,7 @@ impl LeadStore {
     ///
     /// Only store errors, see [`get`](Self::get).
     pub fn snapshot(&self) -> Result<Snapshot> {
-        self.with_engine(|engine| Snapshot::new(Arc::clone(engine)))
+        Snapshot::new(self.engine()?)
     }
 
     /// Returns a handle to the API keys and access tokens that [`LeadsApi`](crate::http::LeadsApi)
@@ -176,8 +174,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// The same, and [`Unavailable`](ErrorKind::Unavailable) if the snapshot was taken while the
-    /// search index was being opened or rebuilt.
+    /// Those of [`LeadStore::search`], and [`Unavailable`](ErrorKind::Unavailable) if the snapshot
+    /// was taken while the search index was being opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.search_with(query, crate::search::search)
     }

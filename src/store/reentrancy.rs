@@ -1,4 +1,5 @@
-//! Reentrancy guard: a write inside its own transaction returns `Nested` instead of deadlocking.
+//! The reentrancy guard. A call on the store from inside a transaction returns `Nested` if it would
+//! wait for that transaction, instead of deadlocking.
 
 use std::sync::Mutex;
 use std::thread::ThreadId;
@@ -21,7 +22,7 @@ impl ReentrancyGuard {
         Ok(())
     }
 
-    /// Marks this thread as inside a transaction until the guard is dropped.
+    /// Marks this thread as inside a transaction until the returned value is dropped.
     pub(crate) fn enter(&self) -> impl Drop + '_ {
         *lock(&self.0) = Some(std::thread::current().id());
         EnteredTransaction(self)

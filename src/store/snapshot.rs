@@ -39,8 +39,9 @@ impl Drop for HeldView {
 
 impl Snapshot {
     pub(crate) fn new(engine: Arc<Engine>) -> Result<Self> {
-        // Counted before the view is taken. Otherwise a compaction could see no snapshot although
-        // one already holds a view.
+        let now = engine.now();
+        // The snapshot is counted before it takes the view. Otherwise a compaction could find no
+        // snapshots although this one already holds a view.
         engine.snapshot_taken();
         let view = match engine.view() {
             Ok(view) => view,
@@ -49,7 +50,6 @@ impl Snapshot {
                 return Err(error);
             }
         };
-        let now = engine.now();
         Ok(Self {
             held: Arc::new(HeldView { engine, view, now }),
         })

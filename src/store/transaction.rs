@@ -1,7 +1,8 @@
 //! Writes on leads, and reads that see them before they are committed. Every write on the store
-//! runs here, either in the caller's transaction or in one that it may share with concurrent
-//! writes. A write makes all its checks before it changes anything, so a rejected write has written
-//! nothing. If a write fails halfway, its transaction cannot be committed.
+//! runs here, either in the caller's transaction or in a transaction that the store makes for one
+//! or more concurrent writes. A write makes all its checks before it changes anything, so a
+//! rejected write has written nothing. If a write fails halfway, its transaction cannot be
+//! committed.
 
 #[cfg(feature = "http")]
 mod credentials;
@@ -62,8 +63,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Calls `corrupt` with a lead's row and record, so that a test can make it inconsistent by
-    /// writes that no operation makes.
+    /// Calls `corrupt` with a lead's row and record, so that a test can make the lead inconsistent
+    /// by writes that no operation makes.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn corrupt(
         &mut self,
@@ -261,10 +262,11 @@ impl<'a> Transaction<'a> {
         self.failure.guard(|| read(self.state()))
     }
 
-    /// Runs a write at the current time. An I/O error in it, also in its reads, or a panic of redb
-    /// ends the store.
+    /// Runs a write at the current time. An I/O error of the write or of its reads is latched, and
+    /// so is a panic of redb.
     fn run<T>(&mut self, write: impl FnOnce(&mut Self, DateTime<Utc>) -> Result<T>) -> Result<T> {
-        // The clock is the application's, and so is its panic.
+        // Called outside the guard: the clock is code of the application, so a panic of the clock
+        // must not be reported as corruption.
         let now = self.rules.now();
         let failure = self.failure;
         failure.guard(|| write(self, now))
@@ -378,8 +380,8 @@ impl<'a> Transaction<'a> {
             .max(before.created_at)
     }
 
-    /// Purges the expired leads that hold an id of `stored`. Rejects a `stored` that is too large
-    /// before anything is purged.
+    /// Purges the expired leads that hold the id or external id of `stored`. If `stored` is too
+    /// large, rejects it before anything is purged.
     fn purge_for(&mut self, stored: &StoredLead, expired: Vec<(Row, StoredLead)>) -> Result<()> {
         if !expired.is_empty() {
             stored.check_size()?;

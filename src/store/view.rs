@@ -11,7 +11,7 @@ use crate::search::{SearchView, ViewCell};
 use crate::storage::ReadView;
 use crate::sync::{read_lock, write_lock};
 
-/// One state of the store: what is committed, and how far the search index has caught up.
+/// One state of the store: the committed data, and the search view that belongs to it.
 #[derive(Clone)]
 pub(crate) struct StoreView {
     committed: CommittedState,

@@ -1,5 +1,5 @@
-//! The write methods of `LeadStore`. Each runs in a transaction of its own; `transaction`
-//! implements what it does there.
+//! The write methods of `LeadStore`. Except for `transaction`, each calls the method of the same
+//! name on a `Transaction`.
 
 use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
@@ -15,7 +15,7 @@ impl LeadStore {
     ///
     /// [`Invalid`](ErrorKind::Invalid) with every rule that the input breaks;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for an id or external id that another lead has,
-    /// even in the trash. An id whose lead has expired in the trash is free again.
+    /// even one in the trash. When a lead in the trash expires, both of its ids become free again.
     pub fn create(&self, lead: NewLead) -> Result<Lead> {
         self.write(move |transaction| transaction.create(lead))
     }

@@ -1,5 +1,5 @@
-//! The sweep, which purges expired leads: how often it runs, how much it takes at once, and which
-//! leads it finds. `ClockGuard` pauses it while the clock is distrusted.
+//! The sweep, which purges expired leads: how often it runs, how many leads it purges at once, and
+//! how it finds them. `ClockGuard` pauses it while the clock is distrusted.
 
 use std::time::Duration;
 

@@ -124,7 +124,7 @@ fn write_in_every_way(
             store.delete(id)?;
         }
         store.create(NewLead::new("new").external_id("x 1000"))?;
-        // Outgrows the overlay, so that it is written to the tables.
+        // A transaction that exceeds the overlay and is written straight to the tables.
         store.transaction(|transaction| {
             for number in 0..300 {
                 let note = "y".repeat(4_000);
@@ -244,8 +244,8 @@ fn writes_to_a_corrupted_store_return_an_error_that_says_so() {
     assert!(reported > runs / 4, "{reported} of {runs}");
 }
 
-/// Blocks whose checksums are right although their content is not, as a faulty program leaves them.
-/// redb panics on some of them, and no such panic may reach the caller of a write.
+/// Corrupts blocks but gives them the right checksums, as a faulty program would. redb panics on
+/// some of these blocks, and no such panic may reach the caller of a write.
 #[test]
 fn redb_panics_never_reach_the_caller_of_a_write() {
     let mut rng = Rng::with_seed(seed());
@@ -323,7 +323,7 @@ fn truncation_is_reported_unless_only_unused_space_is_lost() {
     let (mut reported, mut intact) = (0, 0);
     for (files, read_only) in [(&killed, false), (&closed, false), (&closed, true)] {
         let length = files[0].1.len();
-        // At the end of each block, and within some.
+        // Truncate the file at the end of each block, and within some of the blocks.
         for kept in (FIRST_BLOCK..length)
             .step_by(BLOCK)
             .chain((0..length).step_by(BLOCK * 7).map(|kept| kept + 77))

@@ -18,8 +18,8 @@ fn options() -> OpenOptions {
     testing::without_threads(LeadStore::options().cache_bytes(0))
 }
 
-/// Returns options with the default cache, with which writes stay in the journal until a
-/// checkpoint.
+/// Returns options with the default cache, which is so large that writes stay in the journal until
+/// a checkpoint.
 fn journaled() -> OpenOptions {
     testing::without_threads(LeadStore::options())
 }
@@ -174,8 +174,8 @@ fn io_error_at_any_indexing_operation_keeps_searches_exact() {
     }
 }
 
-/// An I/O error in the reads of a write ends the store like one in its writes, also if the closure
-/// of the transaction ignores it.
+/// An I/O error while a write reads must fail the store, as an error while it writes does, even if
+/// the closure of the transaction ignores the error.
 #[test]
 fn io_error_in_the_reads_of_a_write_fails_the_store_until_it_is_reopened() {
     for ignores in [false, true] {

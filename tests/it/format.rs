@@ -1,5 +1,5 @@
-//! Stores in older file formats can be opened and are migrated. The test of a fixture of the
-//! current format fails if the format changes by mistake.
+//! Stores in older file formats can be opened and are migrated. One fixture has the current format,
+//! so that its test fails if the format changes by mistake.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ impl Copy {
             .unwrap()
     }
 
-    /// Compares leads, trash, filters, search and credentials, then writes to the store.
+    /// Checks the leads, trash, filters, search and credentials of the store, then writes to it.
     fn assert_contents(&self, store: &LeadStore) {
         let expected = std::fs::read_to_string(self.fixture.join("leads.json")).unwrap();
         assert_eq!(describe(store), expected);

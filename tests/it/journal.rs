@@ -138,7 +138,7 @@ fn journal_that_does_not_match_the_tables_is_rejected() {
     let older = copy(&test, "older");
     write_some(&test.store, 10);
     let crashed = copy(&test, "crashed");
-    // leads.redb of another store next to the journal.
+    // Put leads.redb of another store next to the journal.
     let other = TestStore::new();
     write_some(&other.store, 10);
     other.store.clone().close().unwrap();
@@ -146,7 +146,7 @@ fn journal_that_does_not_match_the_tables_is_rejected() {
     let error = options(&test.clock).open(&crashed).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
 
-    // An older copy of the store whose history has diverged since.
+    // Put the journal next to an older copy of leads.redb whose history has diverged since.
     let store = options(&test.clock).open(&older).unwrap();
     store.create(NewLead::new("another")).unwrap();
     store.close().unwrap();

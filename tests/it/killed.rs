@@ -1,5 +1,5 @@
-//! Processes that are killed at a random moment while they write. If `strace` is installed, also
-//! processes that are killed, or get an error, in a random system call that changes a file. Every
+//! Processes are killed at a random moment while they write. If `strace` is installed, others are
+//! killed, or get an error, in a random system call that changes a file. Afterwards every
 //! acknowledged write must be there, and the write in flight must be there completely or not at
 //! all.
 
@@ -155,7 +155,8 @@ fn writing_child() -> Command {
     command
 }
 
-/// Starts a child and kills it after less than 150 ms. Returns what `read` makes of its output.
+/// Starts a child and kills it after less than 150 ms. Returns the result of `read` for the child's
+/// output.
 fn kill_at_random<T: Send + 'static>(
     rng: &mut fastrand::Rng,
     command: &mut Command,
@@ -190,7 +191,8 @@ fn acknowledged_writes_survive_a_killed_process() {
     let mut max_written = 0;
     for run in 0..20 * support::scale() {
         if run % 5 == 4 {
-            // Start a new store now and then, so that creations are killed as well.
+            // Start a new store now and then, so that some children are killed while they create
+            // a store.
             (directory, written) = (tempfile::tempdir().unwrap(), 0);
         }
         let path = directory.path().join("store");

@@ -229,8 +229,8 @@ fn cursor_at_a_deleted_out_of_order_lead_stays_valid() {
                 .unwrap(),
         );
     }
-    // The next lead gets a time between those of the third and the fourth, as after a correction of
-    // the clock.
+    // Set the clock back, so that the next lead's creation time falls between the third lead's and
+    // the fourth lead's.
     test.clock
         .set(created[2].created_at + TimeDelta::minutes(30));
     let late = test.store.create(NewLead::new("late")).unwrap();
@@ -443,8 +443,8 @@ fn lists_are_consistent_across_bitmap_chunks() {
         statuses(Filter::new().status("third")),
         [("third".to_owned(), total as u64)]
     );
-    // Sorted by name, the numbers ascend. Sorted by creation time, the leads that were created
-    // after the clock was set back come first.
+    // A list sorted by name has ascending numbers. A list sorted by creation time begins with the
+    // leads that were created after the clock was set back.
     let late_thirds: Vec<usize> = (0..LEADS)
         .filter(|number| number % 3 == 0 && *number >= late)
         .collect();

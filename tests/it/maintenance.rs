@@ -498,8 +498,8 @@ fn search_index_with_wrong_leads_is_reported_and_rebuilt() {
     let ids = fill(&test.store, 30);
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     assert!(check(&test.store).is_ok());
-    // Bitmap 0 is that of the live leads. Without its row there, the lead is no longer live, but
-    // the index still has it.
+    // Bitmap 0 holds the live leads. A lead whose row is missing there is no longer live, but the
+    // search index still contains it.
     testing::corrupt(&test.store, ids[7], Corruption::RowMissing(0)).unwrap();
     // Marks a row without a lead as live.
     testing::corrupt(&test.store, ids[8], Corruption::RowTooMany(0)).unwrap();

@@ -305,8 +305,8 @@ fn index_removed_while_in_use_is_rebuilt() {
             number + 1
         );
     }
-    // The next batch fails because its directory is missing, and the one after it rebuilds the
-    // index.
+    // Indexing the next batch fails because the directory is missing, and indexing the batch after
+    // it rebuilds the index.
     wait_until("indexing", || test.store.search_status().unindexed == 0);
     check(&test.store);
     assert_eq!(

@@ -296,6 +296,30 @@ impl leadstore::Clock for PanickingClock {
 }
 
 #[test]
+fn panic_of_the_clock_is_no_failure_of_the_store() {
+    let clock = PanickingClock(std::sync::Arc::default());
+    let store = LeadStore::options()
+        .clock(clock.clone())
+        .in_memory()
+        .unwrap();
+    let lead = store.create(NewLead::new("Jane")).unwrap();
+    let panics = |call: &dyn Fn()| {
+        clock.0.store(1, Ordering::Relaxed);
+        let call = std::panic::AssertUnwindSafe(call);
+        std::panic::catch_unwind(call).expect_err("the clock panics");
+    };
+    panics(&|| drop(store.get_trashed(lead.id)));
+    panics(&|| drop(store.snapshot()));
+    panics(&|| drop(store.delete(lead.id)));
+    panics(&|| drop(store.transaction(|transaction| transaction.delete(lead.id))));
+    #[cfg(feature = "http")]
+    panics(&|| drop(store.credentials().authenticate("sk_live_x")));
+    assert_eq!(store.get(lead.id).unwrap(), Some(lead));
+    // No snapshot was left behind by the one that failed.
+    store.compact().unwrap();
+}
+
+#[test]
 fn panic_of_the_leader_fails_its_whole_commit_group() {
     let clock = PanickingClock(std::sync::Arc::default());
     let store = leadstore::LeadStore::options()
@@ -334,8 +358,8 @@ fn panic_of_the_leader_fails_its_whole_commit_group() {
     store.create(NewLead::new("after")).unwrap();
 }
 
-/// The index sync must not need the writers' lock: neither with synced commits nor with commits
-/// that are synced later.
+/// The index sync must not need the lock that a transaction holds, whether commits are synced
+/// immediately or later.
 #[test]
 fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
     for durability in [
@@ -358,8 +382,8 @@ fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
                 })
             });
             begins.recv().unwrap();
-            // Begins as soon as the leads are published, and holds the file until the search is
-            // done.
+            // This transaction begins as soon as the leads are published, and holds its lock until
+            // the search is done.
             let found = store.transaction(|_| {
                 let (found, finds) = mpsc::channel();
                 scope.spawn(move || found.send(store.search(&SearchQuery::new("jane"))));

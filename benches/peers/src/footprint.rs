@@ -76,8 +76,8 @@ pub fn open_after_a_clean_close(
     ));
 }
 
-/// Measures opening the stores after a process that wrote leads, one durable write each, has
-/// aborted.
+/// Measures how long the stores take to open after a crash: before each opening, a child process
+/// writes leads, with one durable write per lead, and aborts.
 pub fn open_after_a_crash(report: &mut Report, leads: usize, ours: &Path, theirs: &Path) {
     let crash = |peer: &str, path: &Path| {
         let output = process(peer, leads, path).output().unwrap();

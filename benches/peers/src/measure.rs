@@ -30,9 +30,9 @@ pub struct Report {
 const SAMPLE: Duration = Duration::from_millis(5);
 const REPEATS_MAX: u32 = 2_000;
 
-/// A timer for repeated work, in microseconds per call. It times one call first, and then repeats
-/// the work in every sample so often that the sample takes about [`SAMPLE`]. The work gets the
-/// number of the call.
+/// A timer for repeated work, in microseconds per call. It first times a single call to compute how
+/// many calls take about [`SAMPLE`]. Every sample makes this number of calls. The work is passed
+/// the number of the call.
 pub struct Sampler {
     repeats: u32,
     calls: usize,
@@ -65,8 +65,8 @@ impl Sampler {
 const LARGE_BLOCK: usize = 100_000;
 
 /// Makes the allocator consolidate the blocks that either engine has freed, outside of the measured
-/// time. glibc merges small free blocks when a large one is requested: after SQLite has sorted
-/// 300,000 rows, the next request takes 20 ms.
+/// time. glibc merges small free blocks when a large block is allocated: after SQLite has sorted
+/// 300,000 rows, that allocation takes 20 ms.
 pub fn settle_heap() {
     std::hint::black_box(vec![0_u8; LARGE_BLOCK]);
 }

@@ -4,9 +4,9 @@ use crate::generated::Fields;
 
 /// Creation time of the first lead, in microseconds since 1970.
 const START: i64 = 1_700_000_000_000_000;
-/// Time between two consecutive leads, in microseconds. leadstore raises a clock that is at most 5
-/// minutes behind the newest lead to the time of that lead. This spacing is longer, so that leads
-/// can be imported in any order of their times.
+/// Time between two consecutive leads, in microseconds. If the clock is at most 5 minutes behind
+/// the newest lead, leadstore uses the time of that lead instead. The spacing is longer than 5
+/// minutes, so that leads keep their own times even if they are imported out of order.
 const SPACING: i64 = 601_000_000;
 
 pub fn created_at(number: usize) -> i64 {
@@ -88,7 +88,7 @@ pub trait Peer {
     fn close(self: Box<Self>);
 }
 
-/// Size of the file cache of both engines.
+/// Size of each engine's file cache, in bytes.
 pub const CACHE_BYTES: usize = 256 << 20;
 
 /// Returns a search for these words. If only one is given, it is split at characters that are

@@ -1,4 +1,4 @@
-//! The workloads of the table, in the order of its rows.
+//! The workloads that the report compares, in the order of its rows.
 
 mod load;
 mod separate;
@@ -86,7 +86,7 @@ pub fn run(
     if selected("limit") {
         report.limits = limits::measure(directory, leads);
     }
-    // Last, because it writes leads that only leadstore has.
+    // This runs last, because it writes leads to leadstore only.
     if selected("search alone") {
         separate::searches_alone(
             &mut report,
@@ -435,7 +435,8 @@ impl Bench<'_> {
     }
 }
 
-/// Measures lists of leads that were imported in random order of their creation times.
+/// Measures lists of leads that were imported in random order instead of in the order of their
+/// creation times.
 fn shuffled(
     directory: &Path,
     leads: usize,

@@ -138,8 +138,8 @@ fn match_text(case: &SearchCase) -> String {
         .map_or(text.clone(), |field| format!("{field} : {text}"))
 }
 
-/// Returns a UUIDv7 with the creation time of the lead, so that ids ascend as those of leadstore
-/// do. The same number always gets the same id.
+/// Returns a UUIDv7 with the creation time of the lead, so that ids ascend with time, like the ids
+/// of leadstore. The same number always gets the same id.
 fn id(number: usize) -> [u8; 16] {
     let mut id = fastrand::Rng::with_seed(number as u64)
         .u128(..)
@@ -181,7 +181,7 @@ fn insert(connection: &Connection, number: usize, fields: &Fields) {
         .unwrap();
 }
 
-/// All fields that a caller gets of a lead. The custom fields remain text, which favors SQLite.
+/// All fields of a lead that a caller receives. The custom fields remain text, which favors SQLite.
 #[allow(
     dead_code,
     reason = "all fields are read so that reading them is timed"
@@ -259,8 +259,8 @@ impl Peer for Sqlite {
     }
 
     fn update(&mut self, number: usize, value: i64) {
-        // By the integer primary key instead of the public id, which favors SQLite. The version and
-        // the time are updated as in leadstore.
+        // The lead is found by its integer primary key instead of its public id, which favors
+        // SQLite. The version and the time are updated as in leadstore.
         let mut statement = self
             .connection
             .prepare_cached("UPDATE leads SET deal_value = ?, updated_at = ?, version = version + 1 WHERE number = ? AND deleted_at IS NULL")
@@ -295,7 +295,7 @@ impl Peer for Sqlite {
     }
 
     fn get(&mut self, number: usize) -> String {
-        // By the public id, because a caller does not know the number.
+        // The lead is found by its public id, because a caller does not know its number.
         let sql = format!("SELECT {COLUMNS} FROM leads WHERE id = ? AND deleted_at IS NULL");
         let mut statement = self.connection.prepare_cached(&sql).unwrap();
         statement.query_row([id(number)], lead).unwrap().name

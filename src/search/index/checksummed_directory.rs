@@ -1,5 +1,6 @@
 //! A tantivy directory that detects corruption. tantivy ends each segment file with a checksum, but
-//! not the two JSON files that name the segments. This directory adds one to those.
+//! not its two JSON files, `meta.json` and `.managed.json`. This directory adds a checksum to these
+//! JSON files.
 
 use std::io;
 use std::path::Path;

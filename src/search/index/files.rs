@@ -15,7 +15,7 @@ use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::StateRef;
 
-/// Where the index is stored, and whether it may be written there.
+/// The storage of the index: a directory, which may be read-only, or memory.
 #[derive(Clone, Debug)]
 pub(crate) enum IndexStorage {
     Directory(IndexLocation),
@@ -111,8 +111,8 @@ impl IndexFiles {
         }
         for name in place.files()? {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
-                // Left by an aborted commit. tantivy would pick the same name again and refuse to
-                // overwrite the file.
+                // An aborted commit left this file. tantivy would pick the same name again and
+                // refuse to overwrite the file.
                 index
                     .directory()
                     .delete(&name)
@@ -162,7 +162,8 @@ impl IndexFiles {
     }
 }
 
-/// Returns true if a file is named like a segment file, after the id of its segment.
+/// Returns true if a file has the name of a segment file: a segment id, a full stop and an
+/// extension.
 fn is_of_segment(name: &Path) -> bool {
     let segment = name
         .to_str()
@@ -216,7 +217,8 @@ mod tests {
                 assert!(!trusted(), "{} at {index}", path.display());
                 changed += 1;
             }
-            // Skip tantivy's list of managed files: without it tantivy only removes fewer files.
+            // tantivy's list of managed files may be missing: its only effect is that tantivy
+            // deletes fewer unused files.
             if !path.file_name().unwrap().to_string_lossy().starts_with('.') {
                 std::fs::remove_file(&path).unwrap();
                 assert!(!trusted(), "without {}", path.display());

@@ -57,7 +57,7 @@ impl CommitPayload {
 
     /// Reports whether the store went through the state that this payload describes. The commit
     /// number alone is not enough: a store that was restored from an older copy and then written to
-    /// has the same numbers with a different history.
+    /// reuses commit numbers for other commits.
     pub(crate) fn compatibility(&self, state: StateRef<'_>) -> Result<Compatibility> {
         let meta = state.meta;
         if self.store_id != meta.store_id.0 {
@@ -78,8 +78,8 @@ impl CommitPayload {
             return Ok(Compatibility::Useless("it is ahead of the store"));
         }
         let same = if self.seq == 0 {
-            // Before the first commit all histories are the same. The log must reach back that far,
-            // including all of commit 1.
+            // All histories start from the same empty store. The change log must reach back to that
+            // state, so it must contain commit 1 if there are commits.
             meta.log_start <= Seq(1)
                 && (meta.seq == Seq(0) || state.logged_commit(Seq(1))?.is_some())
         } else {

@@ -49,8 +49,8 @@ impl SyncSchedule {
         is_first || self.waiting >= BATCH_LEADS
     }
 
-    /// Starts a batch that takes all waiting leads. Returns true if the index must be rebuilt for
-    /// it.
+    /// Starts a batch that takes all waiting leads. Returns true if the batch must rebuild the
+    /// index.
     pub(crate) fn begin_batch(&mut self) -> bool {
         (self.waiting, self.waiting_since, self.at_once) = (0, None, false);
         std::mem::take(&mut self.discard)

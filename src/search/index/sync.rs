@@ -42,8 +42,8 @@ type MakeDurable = Box<dyn Fn() -> Result<()> + Send + Sync>;
 struct SyncState {
     storage: IndexStorage,
     cell: Arc<dyn ViewCell>,
-    /// Makes every published commit durable. The index must not run ahead of what survives a power
-    /// cut.
+    /// Makes every published commit durable. It is called before an index commit, because the index
+    /// must not contain store commits that a power cut may undo.
     make_durable: MakeDurable,
     on_rebuild: Option<RebuildCallback>,
     schedule: Mutex<SyncSchedule>,
@@ -399,16 +399,17 @@ impl SyncState {
             indexer.merge()?;
         }
         if self.on_demand {
-            // If there is no indexing thread, tantivy's threads must not outlive this call either.
+            // Without an indexing thread, no thread may run between calls, so tantivy's threads end
+            // here.
             indexer.settle()?;
         }
         let index = Arc::new(indexer.view()?);
-        // Fails only if the store was closed, which ends this thread anyway.
+        // The update fails only if the store was closed, and then this thread ends anyway.
         let _ = self
             .cell
             .update(&mut |view| view.with_index(Arc::clone(&index)));
         if merge {
-            // Done after publishing, because the previous view still used the merged files.
+            // The old files are removed only now, because the previously published view used them.
             indexer.remove_unused()?;
             self.schedule().merge = false;
         }

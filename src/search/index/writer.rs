@@ -16,11 +16,12 @@ use crate::storage::{ChangeKind, LoggedChange, Seq};
 pub(crate) struct Indexer {
     files: IndexFiles,
     /// Writer of the index. `None` before the first batch, after `settle`, and after a failed or
-    /// aborted batch: its uncommitted documents must not become part of the next batch, and after a
-    /// failed commit tantivy's writer loses later documents.
+    /// aborted batch: uncommitted documents of such a batch must not become part of the next one,
+    /// and a tantivy writer loses the documents that it is given after a failed commit.
     writer: Option<IndexWriter>,
     /// True if the last commit was made by this indexer and is known to have succeeded. A commit
-    /// that failed halfway may have left segments under the payload of the commit before it.
+    /// that failed halfway may have added its segments while the payload is still that of the
+    /// previous commit.
     last_commit_known: bool,
 }
 

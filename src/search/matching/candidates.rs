@@ -107,8 +107,8 @@ impl Candidates {
         documents.filter_map(|(index, document)| Some((*document, self.quality(index)?)))
     }
 
-    /// Improves the class of a document to `class`, that of a match with the complete query, unless
-    /// its class is already better.
+    /// Improves the class of a document to `class`, unless the document already has a better one.
+    /// `class` is the class of a match with the complete query.
     pub(crate) fn improve(&mut self, document: u32, class: RankClass) {
         if let Self::Computed {
             documents,
@@ -122,14 +122,14 @@ impl Candidates {
         }
     }
 
-    /// Joins `before`, the candidates of the parts so far, with `fewer`, those of them that also
-    /// match one more part, and combines their matches. The field rank is that of the part that was
-    /// typed first.
+    /// Combines the matches of two sets of candidates: `before` matches the parts so far, and
+    /// `fewer`, a subset of `before`, matches one more part. Returns the documents of `fewer`. The
+    /// field rank is taken from the part that was typed first.
     pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;
         let both = |(document, quality): (u32, PartialMatch)| {
-            // All of `fewer` are in `before`.
+            // Every document in `fewer` is also in `before`.
             let before = before.quality_from(&mut from, document)?;
             let class = RankClass {
                 typos: before.class.typos.saturating_add(quality.class.typos),
@@ -153,7 +153,7 @@ impl Candidates {
         Self::from_sorted(fewer.documents().end(), fewer.iter().filter_map(both))
     }
 
-    /// Returns the union of both, with the better match of a document that is in both.
+    /// Returns the union of both sets. A document that is in both gets the better of its matches.
     pub(crate) fn or(self, number: Self) -> Self {
         let end = self.documents().end().max(number.documents().end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());

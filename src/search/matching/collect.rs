@@ -21,8 +21,8 @@ pub(crate) struct MatchQuality {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PackedQuality(u16);
 
-/// Maximum number of typos in a phrase that qualities distinguish; more are stored as this many. It
-/// fits into 6 bits and keeps the packed number above 0.
+/// Maximum number of typos in a packed quality; a greater number is stored as this maximum. It fits
+/// into 6 bits and keeps the packed number above 0.
 const TYPOS_MAX: u8 = 62;
 
 impl PackedQuality {
@@ -52,7 +52,7 @@ impl PackedQuality {
         self.0 == 0
     }
 
-    /// Returns the better of two, or the fields of both combined if they are equally good.
+    /// Returns the better of two qualities. If they are equally good, combines their fields.
     fn and(self, other: Self) -> Self {
         if self.0 >> 8 == other.0 >> 8 {
             Self(self.0 | other.0)
@@ -113,7 +113,7 @@ fn packed_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality>
 
 /// The terms and documents that match a phrase.
 pub(crate) struct TermMatches<'t, T> {
-    /// Terms, each of which is a match by itself.
+    /// Terms that match by themselves: every document that contains one of them matches the phrase.
     pub(crate) terms: Vec<(&'t T, PackedQuality)>,
     /// Other documents that match, such as those with adjacent words.
     pub(crate) documents: Vec<(u32, PackedQuality)>,
@@ -233,8 +233,8 @@ fn collect_dense<P: Postings>(
     })
 }
 
-/// Calls `visit` with batches of the documents that contain any of the terms. Each document is
-/// visited once, with the quality of the first such term, in no particular order.
+/// Calls `visit` with batches of the documents that contain any of the terms, in no particular
+/// order. Each document is visited once, with the quality of the first term that it contains.
 pub(crate) fn visit_once<P: Postings>(
     segment: &P,
     terms: &[(&P::Term, PackedQuality)],

@@ -119,7 +119,7 @@ impl DocSet {
                 .for_each(visit);
         };
         // Membership is unpredictable, so the loop has no branch on it: every document is written,
-        // and the next one overwrites it if it is not in the set.
+        // and a document that is not in the set is overwritten by the next one.
         let mut common = [0; BLOCK];
         for documents in documents.chunks(BLOCK) {
             let mut count = 0;

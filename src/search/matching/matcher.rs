@@ -34,7 +34,8 @@ pub(crate) struct MatchRequest<'q> {
 /// Returns the leads that match every group of the query, each group in any of the scopes.
 pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<RankedHits> {
     let mut ranked = RankedHits::default();
-    // A newer source supersedes the older versions of its rows in all older sources.
+    // The rows of the sources searched so far. Older sources can only hold outdated versions of
+    // these rows.
     let mut outdated = RowSet::default();
     for segment in view.recent().newest_first() {
         Matcher {
@@ -200,7 +201,7 @@ impl<P: Postings> Matcher<'_, P> {
         )
     }
 
-    /// Returns the matches of a phrase: the terms that match it if it is one word, and documents
+    /// Returns the matches of a phrase: terms where the phrase is a single word, and documents
     /// where positions have to be compared.
     fn term_matches<'t>(
         &self,

@@ -110,8 +110,8 @@ fn documents_of(runs: &[WordPosition]) -> Vec<u32> {
     documents
 }
 
-/// Returns the positions of the length markers, at which values with that number of words start, in
-/// ascending order.
+/// Returns the positions of the length markers in ascending order. A value with the marked number
+/// of words starts at each of them.
 fn value_starts<P: Postings>(
     segment: &P,
     length_markers: &[P::Term],

@@ -25,12 +25,12 @@ pub(crate) type WordTerms<T> = Vec<Variant<T>>;
 pub(crate) struct TermSequence<T> {
     pub(crate) scope: FieldScope,
     pub(crate) words: Vec<WordTerms<T>>,
-    /// Terms that mark the start of values with as many words. Empty if it does not matter whether
-    /// a value equals the words.
+    /// Terms that mark the start of values with the same number of words as the phrase. Empty if it
+    /// does not matter whether a value equals the phrase.
     pub(crate) length_markers: Vec<T>,
 }
 
-/// A phrase in each scope in which all of its words occur.
+/// The terms of a phrase, for each scope that contains all of its words.
 pub(crate) struct PhraseTerms<T> {
     pub(crate) scopes: Vec<TermSequence<T>>,
     /// Estimated number of documents that match. It affects only the order of evaluation, not the
@@ -183,8 +183,8 @@ impl<P: Postings> TermLookup<'_, P> {
         Ok(runs)
     }
 
-    /// Returns the terms of a scope that match a word. `multi_word` is true for a word of a longer
-    /// phrase, which cannot be a complete value.
+    /// Returns the terms of a scope that match a word. `multi_word` is true if the word is part of
+    /// a phrase of several words, so that it cannot be a complete value.
     fn word(
         &self,
         scope: &FieldScope,

@@ -1,9 +1,9 @@
 //! Typo tolerance: which stored words a mistyped word may stand for.
 //!
-//! The edit distance is that of [optimal string
-//! alignment](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance): insertions,
-//! deletions and substitutions of letters and swaps of adjacent ones, each counted once, with no
-//! substring edited more than once.
+//! The edit distance is the [optimal string alignment
+//! distance](https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance): the least number
+//! of edits that turn one word into the other, if no substring is edited more than once. An edit
+//! inserts, deletes or replaces a letter, or swaps two adjacent letters.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -72,8 +72,8 @@ pub(crate) struct FuzzyWord {
     letters: Vec<char>,
     /// Maximum edit distance.
     max_typos: u8,
-    /// The automaton for whole words and the one for prefixes, each built at most once, because
-    /// building one takes as long as running it. Each of its states takes 1 KiB.
+    /// The automaton for whole words and the one for prefixes. Each is built at most once, because
+    /// building an automaton takes as long as running it. Each state of an automaton takes 1 KiB.
     automata: [OnceCell<DfaWrapper>; 2],
 }
 
@@ -178,7 +178,7 @@ impl FuzzyWord {
     }
 
     /// Returns an automaton that accepts the terms that consist of `prefix` and a word within the
-    /// distance. With `prefixes`, it also accepts them if any other text follows that word.
+    /// distance. With `prefixes`, any text may follow that word.
     pub(crate) fn automaton<'a>(
         &'a self,
         prefix: &'a str,

@@ -157,8 +157,8 @@ fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
 mod tests {
     use super::*;
 
-    /// Formats a parsed query: `|` separates groups, a space phrases and `.` words. `*` follows a
-    /// prefix, and `#` follows a group that may be a phone number.
+    /// Formats a parsed query: `|` separates groups, a space separates phrases, and `.` separates
+    /// words. `*` follows a prefix, and `#` follows a group that may be a phone number.
     fn parsed(text: &str) -> String {
         let word =
             |word: &QueryWord| format!("{}{}", word.text, if word.is_prefix { "*" } else { "" });

@@ -43,7 +43,7 @@ macro_rules! define_field {
                 }
             }
 
-            /// Returns the index field of the field's words.
+            /// Returns the index field that contains the words of this field.
             fn term_field(&self) -> TermField {
                 match self {
                     $(Self::$variant => TermField::$variant,)+
@@ -56,7 +56,7 @@ macro_rules! define_field {
 
 searched_fields!(define_field);
 
-/// What precedes the name of a custom field.
+/// Text that precedes the name of a custom field.
 const CUSTOM_PREFIX: &str = "custom_fields.";
 
 impl fmt::Display for SearchField {
@@ -162,8 +162,9 @@ impl FieldScope {
         scopes
     }
 
-    /// Returns the terms of a word, each of which is also the prefix of the terms of longer words.
-    /// Each is paired with true if it stands for values that consist of this word alone.
+    /// Returns the terms of a word. Each term is also a prefix of the terms of longer words that
+    /// start with this word, and is paired with true if it stands for values that consist of this
+    /// word alone.
     pub(crate) fn terms(&self, word: &str) -> impl Iterator<Item = (String, bool)> {
         let is_exact = self
             .field

@@ -94,7 +94,7 @@ impl fmt::Display for IndexTerm<'_> {
 /// NUL in the name and the NUL that ends the name are followed by different bytes.
 pub(crate) fn named_prefix(name: &str) -> String {
     let mut prefix = String::with_capacity(name.len() + 3);
-    // The full stop keeps every name apart from terms of other kinds.
+    // The full stop distinguishes the terms of custom fields from terms of other kinds.
     prefix.push('.');
     for c in name.chars() {
         match c {

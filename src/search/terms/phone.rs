@@ -13,8 +13,8 @@ use crate::analyzer::{self, Digit};
 const TERM_DIGITS: usize = 3;
 /// Minimum number of typed digits that match a number.
 const MIN_DIGITS: usize = 4;
-/// Minimum number of typed digits after the country code that match a stored number without a
-/// country code.
+/// Minimum number of digits that must follow a typed country code, so that they can match a stored
+/// number without a country code.
 const MIN_NATIONAL_DIGITS: usize = 7;
 /// Maximum number of digits of a country code (ITU-T E.164).
 const MAX_COUNTRY_CODE_DIGITS: usize = 3;
@@ -26,7 +26,7 @@ pub(crate) fn words(digits: &[Digit]) -> Vec<String> {
     digits.windows(TERM_DIGITS).map(text).collect()
 }
 
-/// Returns the number of leading zeros, which is also the index of the first term from which
+/// Returns the number of leading zeros, which is also the index of the first term that counts when
 /// complete numbers are compared.
 pub(crate) fn zeros(digits: &[Digit]) -> usize {
     digits.iter().take_while(|digit| digit.digit == '0').count()
@@ -35,7 +35,7 @@ pub(crate) fn zeros(digits: &[Digit]) -> usize {
 /// A typed phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PhoneNumber {
-    /// Runs of digits, any one of which matches a phone.
+    /// Alternative runs of digits: a stored phone matches the number if it matches any of them.
     pub(crate) runs: Vec<DigitRun>,
 }
 
@@ -80,7 +80,8 @@ impl PhoneNumber {
         if typed.trim_start().starts_with('+') || all.starts_with("00") {
             let nationals =
                 (1..=MAX_COUNTRY_CODE_DIGITS).filter_map(|code| significant.get(code..));
-            // A zero after the country code is not dialed from abroad. It is ignored on both sides.
+            // A zero after the country code is not dialed from abroad. It is ignored in the typed
+            // and in the stored number.
             let nationals = nationals.map(|national| national.trim_start_matches('0'));
             runs.extend(
                 nationals

@@ -1,4 +1,4 @@
-//! Backup and repair of a store's files.
+//! Backup of a store, and the replacement of its file by a rebuilt one, for repairs and migrations.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::storage::record::lead_record::StoredLead;
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 
-/// Creates a store in `path` with a copy of the tables of `view`, whose overlay must be empty. A
-/// failed backup removes its copy, and `path` too if it was created here. New parent directories
-/// and the lock file in an existing directory remain.
+/// Creates a store in `path` with a copy of the tables of `view`, whose overlay must be empty. If
+/// the backup fails, the copy is removed, and `path` too if this call created it. New parent
+/// directories remain, and so does the lock file if `path` existed before.
 pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
     let is_new = !path.exists();
     let directory = RealDirectory(path);
@@ -124,23 +124,24 @@ impl Database {
     }
 }
 
-/// The call that replaces the store file with the new one.
+/// A closure that installs the new file in place of the store file.
 type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 
-/// Writes a new file with `fill` next to the store file, and returns the call that installs it. A
+/// Writes a new file with `fill` next to the store file, and returns a closure that installs it. A
 /// failed write leaves nothing behind.
 fn write_new_file<'d, D: Directory + 'd>(
     directory: D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<InstallFile<'d>> {
     directory::write_temp_file(&directory, fill).inspect_err(|_| {
-        // The first error is the one to report. The next open removes the file if this fails.
+        // The first error is the one to report. If the removal fails, the next open removes the
+        // file.
         let _ = directory::remove_temp_file(&directory);
     })?;
     Ok(Box::new(move || directory::install_new_file(&directory)))
 }
 
-/// Writes a new file in memory with `fill`, and returns the call that installs it.
+/// Writes a new file in memory with `fill`, and returns a closure that installs it.
 fn write_in_memory(
     memory: &MemoryFiles,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,

@@ -1,5 +1,5 @@
 //! Decides when a checkpoint is made. Everything that is not in the tables yet costs memory, and
-//! time after a crash.
+//! lengthens recovery after a crash.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
 /// Number of commits after which a checkpoint is due: recovery replays each in about 8 µs.
 pub(crate) const COMMITS: u64 = 4_000;
-/// The overlay may take one part in `OVERLAY_FRACTION` of the cache, and at most
+/// The overlay may take `1 / OVERLAY_FRACTION` of the memory budget, and at most
 /// `OVERLAY_BYTES_MAX` bytes.
 const OVERLAY_FRACTION: usize = 6;
 const OVERLAY_BYTES_MAX: usize = 40 << 20;
@@ -22,7 +22,7 @@ pub(crate) struct CheckpointPolicy {
     overlay_bytes: usize,
 }
 
-/// What is committed but not in the tables.
+/// The size of everything that is committed but not in the tables yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backlog {
     pub(crate) overlay_bytes: usize,
@@ -43,7 +43,7 @@ impl CheckpointPolicy {
         Self { overlay_bytes }
     }
 
-    /// Returns the policy of a store that is only read.
+    /// Returns the policy of a store that is opened read-only.
     pub(crate) fn read_only() -> Self {
         Self { overlay_bytes: 0 }
     }
@@ -54,8 +54,8 @@ impl CheckpointPolicy {
         self.overlay_bytes
     }
 
-    /// Returns true if a checkpoint should start. Half of the overlay's bytes are left for what is
-    /// committed meanwhile.
+    /// Returns true if a checkpoint should start. It starts when half of the overlay's bytes are
+    /// used, so that commits made during the checkpoint have the other half.
     pub(crate) fn is_due(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 1)
     }

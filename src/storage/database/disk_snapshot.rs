@@ -10,7 +10,7 @@ use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::read::CommittedTables;
 
-/// Cache size in bytes of the second database handle.
+/// Cache size in bytes of the database handle that reads the snapshot.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// The store's tables as they are on disk. They stay the same as long as this snapshot is held and

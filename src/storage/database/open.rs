@@ -224,8 +224,9 @@ fn open_file(
     };
     let first = file()?;
     match open(&first) {
-        // An unfinished commit may have left torn blocks. Since the file was not closed, redb
-        // verifies everything in use and rolls back to the commit before.
+        // An unfinished commit may have left torn blocks. Their checksums can be ignored, because
+        // redb verifies all pages in use of a file that was not closed, and rolls back to the
+        // previous commit.
         Err(error)
             if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
         {

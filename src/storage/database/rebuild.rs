@@ -1,5 +1,5 @@
-//! Fills a new file from an existing store. For a backup, the file is an exact copy. For a repair,
-//! only the leads and credentials are copied, and everything derived from the leads is rebuilt.
+//! Fills a new file from an existing store. A backup copies the tables as they are. A repair or a
+//! migration copies only the leads and credentials, and rebuilds everything derived from the leads.
 
 use redb::{Builder, Database};
 
@@ -18,9 +18,9 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Tree;
 use crate::storage::tables::write::OpenTables;
 
-/// Cache size in bytes for the new file, and the size in bytes at which collected changes are
-/// written to its tables.
+/// Cache size in bytes for the new file.
 const CACHE_BYTES: usize = 64 << 20;
+/// Size in bytes of the collected changes at which they are written to the tables.
 const FLUSH_BYTES: usize = 16 << 20;
 
 /// Copies everything in the tables of `view`, whose overlay must be empty, and reports the number

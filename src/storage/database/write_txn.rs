@@ -141,7 +141,7 @@ impl<'p> WriteTxn<'p> {
     /// Allocates the row of a new lead.
     pub(crate) fn allocate_row(&mut self) -> Result<Row> {
         let row = Row(self.meta.next_row);
-        // Chunk numbers end at FFFF, which limits the number of rows.
+        // The next row must fit in a `u32` too, so the last row is `u32::MAX - 1`.
         self.meta.next_row = row.0.checked_add(1).ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,

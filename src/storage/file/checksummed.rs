@@ -10,9 +10,9 @@
 //! Numbers are little-endian. The checksum covers a random salt of the file and the block's number,
 //! so a block of another file or another position does not pass as valid.
 //!
-//! A power cut can tear a block, which hardly ever affects a block in use: redb writes pages that
-//! nothing refers to yet, syncs, and then refers to them from its header, block 0. Where it does
-//! not sync in between, it finds torn pages by its own checksums when the file is opened: see
+//! A power cut can tear a block, but hardly ever a block in use: redb writes pages that nothing
+//! refers to yet, syncs, and only then refers to them from its header, block 0. Where redb does not
+//! sync in between, it detects torn pages by its own checksums when the file is opened: see
 //! [`ignoring_checksums`](ChecksummedFile::ignoring_checksums).
 
 use std::collections::BTreeSet;
@@ -79,7 +79,7 @@ impl ChecksummedFile {
         Self::open_as(inner, false)
     }
 
-    /// Opens an existing file, to which nothing is written.
+    /// Opens an existing file for reading only.
     pub(crate) fn open_read_only(inner: impl StorageBackend) -> io::Result<Self> {
         Self::open_as(inner, true)
     }
@@ -126,10 +126,10 @@ impl ChecksummedFile {
         }
     }
 
-    /// Runs `work` while reads return blocks even if their checksum is wrong. `work` must detect
-    /// corruption by other means. The blocks that it read with a wrong checksum get a valid one
-    /// once it writes or succeeds: redb's own checksums do not cover the unused part of a page, so
-    /// such a block can be valid for redb.
+    /// Runs `work`. Meanwhile, reads return blocks even if their checksum is wrong, so `work` must
+    /// detect corruption by other means. Once `work` writes or succeeds, the blocks that it read
+    /// with a wrong checksum get a valid one: redb accepts a block that is torn only in the unused
+    /// part of a page, which its own checksums do not cover.
     pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();
@@ -349,7 +349,7 @@ impl StorageBackend for ChecksummedFile {
 }
 
 /// Returns the first block that a byte range touches, the number of blocks that it touches, and the
-/// number of bytes of the first block that precede it.
+/// offset of the range in the first block.
 fn blocks(offset: u64, length: usize) -> (u64, usize, usize) {
     let skip = (offset % DATA as u64) as usize;
     (offset / DATA as u64, (skip + length).div_ceil(DATA), skip)

@@ -21,7 +21,7 @@ pub(crate) struct CowFile {
     own: Mutex<CowState>,
 }
 
-/// What the copy does not read from the other file: its own length and blocks.
+/// The copy's own length and blocks, which it does not read from the other file.
 #[derive(Clone, Debug)]
 struct CowState {
     length: u64,

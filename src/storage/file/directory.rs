@@ -15,11 +15,13 @@ const NEW_FILE: &str = "leads.redb.new";
 const JOURNAL_FILES: [&str; 2] = ["leads.journal.0", "leads.journal.1"];
 
 /// Offset in bytes of the flags in redb's file format v3 (redb 2.6 and later), directly after the
-/// magic number; and the flag that is set from opening to closing.
+/// magic number.
 const FLAGS_OFFSET: u64 = 9;
+/// The flag that redb sets when it opens a file, and clears when it closes the file.
 const RECOVERY_REQUIRED: u8 = 2;
 
-/// Operations that a store needs on the directory of its files. `Display` names its location.
+/// Operations on the directory that holds a store's files. `Display` names the directory in
+/// messages.
 pub(crate) trait Directory: fmt::Display {
     type File: StorageBackend;
 
@@ -74,8 +76,8 @@ pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
     })
 }
 
-/// Creates the store file with `fill`, under a temporary name until it is complete: a power cut
-/// while redb creates a file leaves one that can never be opened.
+/// Creates the store file with `fill`, under a temporary name until it is complete: a power
+/// cut while redb creates a file leaves a file that can never be opened.
 pub(crate) fn create_atomically<D: Directory>(
     directory: &D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
@@ -145,8 +147,8 @@ pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<
 }
 
 /// Opens the store file for writing. A file that was not closed is read from disk again: after a
-/// failed sync, the page cache may hold data that never reaches the disk, and pages that redb still
-/// uses would be lost with it at the next power cut.
+/// failed sync, the page cache may hold pages that never reach the disk, and redb would use pages
+/// that the next power cut loses.
 pub(crate) fn open_store_for_writing(directory: &impl Directory) -> Result<ChecksummedFile> {
     let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];

@@ -33,7 +33,8 @@ pub(crate) fn checksum(salt: &[u8; 16], block: u64, data: &[u8]) -> [u8; CHECKSU
     hasher.finalize().to_le_bytes()
 }
 
-/// Returns the offset in the file of any block except block 0.
+/// Returns the offset of a block in the file, in bytes. It must not be block 0, which has two
+/// copies.
 pub(crate) fn block_offset(block: u64) -> io::Result<u64> {
     let position = (block.saturating_sub(1))
         .checked_mul(BLOCK as u64)

@@ -1,6 +1,6 @@
 //! Block 0 of the file (the superblock), which holds redb's header. It is the only block that is
-//! overwritten while it is in use, so two copies are kept, of which a power cut can corrupt at most
-//! one: the older copy is overwritten only once the newest one is synced.
+//! overwritten while it is in use, so the file keeps two copies of it. A power cut can corrupt at
+//! most one of them: the older copy is overwritten only once the newer one is synced.
 //!
 //! ```text
 //! CRC-32 of salt, generation and data   generation u64   data, 4,096 bytes   zeros up to 4,608

@@ -5,7 +5,7 @@
 //!  4  length of the record    u32     numbers are little-endian
 //!  8  CRC-32 of the rest      u32
 //! 12  store                   u64     first 8 bytes of the secret store id, so that no text can imitate an entry
-//! 20  epoch                   u64     as in the file's first entry
+//! 20  epoch                   u64     must equal the epoch of the file's first entry
 //! 28  seq                     u64     number of this commit
 //! 36  synced                  u64     every commit up to this one was durable when the entry was written
 //! 44  previous commit id      [16]
@@ -66,7 +66,7 @@ const ENTRY: RecordKind = RecordKind {
 };
 pub(crate) const MAGIC: [u8; 4] = *b"lead";
 const HEADER_BYTES: usize = 76;
-/// Offset at which the checksummed part of an entry starts.
+/// Offset in bytes at which the checksummed part of an entry starts.
 const CHECKSUM_START: usize = 12;
 
 #[derive(Encode)]
@@ -137,7 +137,7 @@ pub(crate) fn encode(
 }
 
 impl EntryHeader {
-    /// Fills in the header in front of the record of `entry`.
+    /// Fills in the header of `entry`, which already contains the record.
     fn fill(&self, entry: &mut [u8]) -> Result<()> {
         let too_large = || {
             Error::new(

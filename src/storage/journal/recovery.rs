@@ -1,6 +1,6 @@
 //! Crash recovery: reads from the journal the commits that the tables lack. A file ends at its
-//! first invalid entry. Later entries show whether that is a torn write or corruption, because each
-//! records the last commit that was durable when it was written.
+//! first invalid entry. Later entries show whether the invalid entry is a torn write or corruption,
+//! because each of them records the last commit that was durable when it was written.
 
 use std::collections::HashSet;
 
@@ -23,9 +23,8 @@ pub(crate) struct Recovered<'a> {
     /// Epoch and end offset of the file that holds the last commit, or `None` if no commit is to be
     /// replayed.
     pub(crate) resume_at: Option<(u64, u64)>,
-    /// The entries to replay that are only in the other file, encoded with the epoch of the file
-    /// that holds the last commit. Once they are appended to that file, the other one can be
-    /// reused.
+    /// The entries to replay that the file with the last commit lacks, encoded with that file's
+    /// epoch. Once they are appended to it, the other file can be reused.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 
@@ -103,8 +102,8 @@ impl Recovery {
         let last = reached
             .last()
             .map_or(state.seq, |(entry, _)| entry.header.seq);
-        // A later entry says what was durable when it was written. If that is beyond the chain, a
-        // durable commit is missing.
+        // An entry beyond the chain records the last commit that was durable when it was written.
+        // If the chain does not reach that commit, a durable commit is missing.
         let mut later = unreached
             .into_iter()
             .chain(&first.beyond)

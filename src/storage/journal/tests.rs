@@ -126,8 +126,8 @@ fn entries_of_an_earlier_epoch_are_ignored() {
 fn torn_end_is_dropped_and_earlier_corruption_is_reported() {
     let (files, new, mut journal) = new_journal();
     append(&mut journal, &mut new.clone(), 4);
-    // Keep 100 of the preallocated zeros: recovery scans all of them for later entries each
-    // time.
+    // Keep only 100 of the preallocated zeros, because every recovery below scans them for later
+    // entries.
     let length = files.bytes(0).iter().rposition(|byte| *byte != 0).unwrap() + 1;
     files.0[0].set_len(length as u64 + 100).unwrap();
     let bytes = files.bytes(0);
@@ -161,8 +161,8 @@ fn leftovers_of_lost_unsynced_commits_are_not_replayed() {
     (0..3).for_each(|_| append_unsynced(&mut journal, &mut state, 9).unwrap());
     files.0[0].write(end, &[0; 8]).unwrap();
     assert_eq!(files.recover(&new).unwrap(), [1, 2]);
-    // The next commit has the length of the lost one, so the leftover entries directly follow
-    // it.
+    // The next commit is as long as the first lost one, so leftovers of the other two would
+    // directly follow it.
     let (mut journal, mut state) = (files.open(&new), kept);
     append_unsynced(&mut journal, &mut state, 9).unwrap();
     journal.sync().unwrap();
@@ -207,7 +207,7 @@ fn io_error_stops_commits_and_keeps_acknowledged_ones() {
                 continue;
             };
             let (mut state, mut acknowledged, mut failed) = (new.clone(), 0, false);
-            // Without a checkpoint in between, a second switch is not allowed.
+            // Seven rounds contain one switch. A second one would require a checkpoint first.
             for round in 0..7 {
                 let before = (state.clone(), acknowledged);
                 let done = (|| {

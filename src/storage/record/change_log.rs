@@ -1,4 +1,5 @@
-//! The change log: the leads that each commit changed. The search index catches up from it.
+//! The change log: the leads that each commit changed. The index sync reads it to bring the search
+//! index up to date.
 //!
 //! A commit with many changes takes several records, so that the size of a record is bounded.
 

@@ -2,9 +2,9 @@
 //! (little-endian, variable-length integers). Decoding rejects a record above the size limit or
 //! with trailing bytes.
 //!
-//! bincode is pinned and unmaintained (RUSTSEC-2025-0141). Apart from the `derive`s on the records
-//! and the impls in `shared_key`, only this file depends on it. Golden tests next to the records
-//! pin the bytes for any replacement.
+//! bincode is unmaintained (RUSTSEC-2025-0141), so its version is pinned. Apart from the `derive`s
+//! on the records and the impls in `shared_key`, only this file depends on it. Golden tests next to
+//! the records define the bytes that a replacement must produce.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{BorrowDecode, Encode};
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, ErrorKind};
 
-/// Limit on the size of a decoded record. The largest records are journal entries, whose redo
+/// Maximum size in bytes of a decoded record. The largest records are journal entries, whose redo
 /// operations are bounded by the overlay's budget of at most 40 MiB.
 const LIMIT: usize = 64 << 20;
 

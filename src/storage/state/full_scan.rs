@@ -55,8 +55,8 @@ impl StateRef<'_> {
         })
     }
 
-    /// Calls `visit` with the key of every id and external id, and its row. Reads only the tables,
-    /// not the overlay.
+    /// Calls `visit` with the key of every id and external id, and with the row stored under that
+    /// key. Reads only the tables, not the overlay.
     pub(crate) fn each_stored_id(self, mut visit: impl FnMut(&[u8], Result<Row>)) -> Result<()> {
         self.scan_all(Tree::Ids, &mut |key, row| {
             visit(key, decode_row(row));
@@ -149,7 +149,7 @@ impl StateRef<'_> {
     }
 }
 
-/// Returns the range of all keys. No key starts with 64 bytes FF.
+/// Returns the range of all keys. No key starts with 64 `FF` bytes.
 fn all() -> KeyRange {
     KeyRange {
         from: Vec::new(),

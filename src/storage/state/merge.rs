@@ -78,8 +78,8 @@ pub(crate) struct KeyScan<'s> {
     pub(crate) skip: u64,
 }
 
-/// Calls `visit` with the index keys that `scan` selects, after the changes in `changed` have been
-/// applied to those of the tables.
+/// Calls `visit` with the index keys that `scan` selects from the keys of the tables, with the
+/// changes in `changed` applied.
 pub(crate) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,

@@ -1,8 +1,9 @@
 //! The overlay: all changes committed since the last checkpoint, in memory, on top of the tables.
 //! It has the latest value of everything that changed. The journal has the same changes on disk.
 //!
-//! Copies of a map share their nodes until one of them changes: a copy costs nothing and does not
-//! change with the original, so every view of the store has its own.
+//! The maps of an overlay are copy-on-write: copies share their nodes until one of them changes. A
+//! copy costs next to nothing and does not change with the original, so every view of the store has
+//! its own copy of the overlay.
 
 use std::sync::Arc;
 

@@ -132,7 +132,7 @@ impl StateRef<'_> {
         self.lead(row)?.ok_or_else(missing)
     }
 
-    /// Returns the row under a key of `ids`.
+    /// Returns the row stored under a key of the table `ids`.
     pub(crate) fn row_by_key(self, id: &[u8]) -> Result<Option<Row>> {
         match self.overlay.ids().get(id) {
             Some(changed) => Ok(*changed),
@@ -185,7 +185,8 @@ impl StateRef<'_> {
     }
 
     /// Calls `visit` with the key and the number of rows of each bitmap in a range of keys, in key
-    /// order. With `among`, only rows in this set are counted. Empty bitmaps are omitted.
+    /// order. With `among`, only rows in this set are counted. Bitmaps with a count of 0 are
+    /// omitted.
     pub(crate) fn count_bitmaps(
         self,
         range: &KeyRange,

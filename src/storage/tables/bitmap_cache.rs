@@ -56,8 +56,8 @@ impl BitmapCache {
         Ok(rows)
     }
 
-    /// Locks the cache, even if poisoned: nothing can panic between a change of the map and that of
-    /// its byte count.
+    /// Locks the cache, even if it is poisoned: no panic can come between a change to the map and
+    /// the update of its byte count.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         lock(&self.0)
     }

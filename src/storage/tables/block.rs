@@ -20,8 +20,8 @@ pub(crate) fn count(block: &[u8]) -> Result<u64> {
     BlockKeys::of(block).map(|keys| keys.left.into())
 }
 
-/// Returns the number of a block's keys whose rows are in `among`, in a fraction of the time that
-/// decoding the keys takes.
+/// Returns how many keys of a block end with a row in `among`. This takes a fraction of the time
+/// that decoding the keys would take.
 pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
     let (head, mut rest) = block.split_first_chunk::<2>().ok_or_else(corrupted)?;
     let (mut length, mut row, mut count) = (0, 0_u32, 0);
@@ -94,7 +94,7 @@ impl<'b> BlockKeys<'b> {
     }
 }
 
-/// Maximum encoded size of the two lengths before a key.
+/// Maximum encoded size, in bytes, of the two lengths before a key.
 const LENGTHS_BYTES_MAX: usize = 6;
 
 /// Sorted keys in contiguous memory.
@@ -134,7 +134,7 @@ impl KeyList {
 #[derive(Default)]
 pub(crate) struct BlockBuilder {
     keys: KeyList,
-    /// Size of the keys when encoded in a single block, without its count.
+    /// Size in bytes of the keys when encoded in a single block, without the block's count of keys.
     encoded_len: usize,
 }
 

@@ -62,8 +62,8 @@ impl DealValues {
         self.first_row
     }
 
-    /// Iterates over the values in row order, in ten-thousandths. A row without a value yields
-    /// `None`. Rows after the end have no value.
+    /// Iterates over the values, which are in ten-thousandths, in row order. A row without a value
+    /// yields `None`. Rows after the last item have no value either.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<u64>> {
         self.values
             .iter()
@@ -87,8 +87,8 @@ impl DealValues {
         }
     }
 
-    /// Builds the block of the next change, which the tables do not have, from all changes in that
-    /// block. Returns `None` if the row of the next change is not before `end`.
+    /// Builds a block that the tables lack, from all changes in it: the block of the next change.
+    /// Returns `None` if there is no next change, or if its row is at or after `end`.
     pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
         end: u32,

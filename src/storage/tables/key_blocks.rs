@@ -1,10 +1,11 @@
 //! The table of index keys. It stores them in key blocks, which takes less space than one entry per
 //! key and lets scans skip entire blocks by their counts.
 //!
-//! The table key of a block is a lower bound: it is not above the block's own keys, but above all
+//! The table key of a block is a lower bound: it is at most the block's first key, and above all
 //! keys of the blocks before it. The first byte of a key is its tag. Keys with different tags never
-//! share a block, so that a tag whose keys are only appended, as times are, has full blocks. A
-//! block fits in a page of redb, unless it consists of a single key that is longer.
+//! share a block, so that the blocks of a tag become full if its keys are only appended, for
+//! example creation times. A block fits in a page of redb, unless it consists of a single key that
+//! is longer.
 
 use std::iter::Peekable;
 
@@ -20,8 +21,8 @@ use crate::storage::tables::block::{BlockBuilder, BlockKeys, KeyList};
 use crate::storage::tables::scan::Visit;
 use crate::storage::tables::tree::Bytes;
 
-/// Maximum size of a block, in bytes. A page of redb is 4,096 bytes, some of which store where its
-/// keys and values end.
+/// Maximum size of a block, in bytes. A page of redb is 4,096 bytes and also holds the end offsets
+/// of its keys and values.
 const BLOCK_BYTES_MAX: usize = 3_950;
 /// Size in bytes below which a changed block is merged with the next one.
 const BLOCK_BYTES_MIN: usize = BLOCK_BYTES_MAX / 4;
@@ -166,8 +167,8 @@ fn block_of<'t>(
         .map_err(redb_error)
 }
 
-/// Maximum number of groups that are collected before any of them goes to the table, which cannot
-/// be modified while it is iterated.
+/// Maximum number of groups that are collected before they are written. They are collected first
+/// because the table cannot be modified while it is iterated.
 const GROUPS_MAX: usize = 64;
 /// Maximum number of unchanged blocks that the iteration passes on the way to the next changed
 /// block. If there are more, it stops, and the changed block is looked up.
@@ -313,8 +314,8 @@ impl RewriteGroup {
 
     fn write(&self, table: &mut Table<'_, Bytes, Bytes>) -> Result<()> {
         let encoded_len = self.builder.encoded_len();
-        // Appended keys leave full blocks behind. Other blocks are split evenly, with room for more
-        // keys.
+        // If keys were only appended, the blocks are filled. Otherwise the keys are split evenly
+        // into blocks with room for more.
         let target = if encoded_len <= BLOCK_BYTES_MAX {
             usize::MAX
         } else if self.appended {

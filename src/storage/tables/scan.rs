@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 
-/// Returned by a visitor to continue or stop a scan.
+/// The answer of a visitor: whether to continue or stop the scan.
 pub(crate) type Visit = ControlFlow<()>;
 
 /// A visitor that receives keys and values until it breaks.

@@ -1,7 +1,7 @@
 //! Crashes and disk faults while several threads write in group commits and others read. The
-//! interleaving differs between runs with the same seed, but the invariants of each writing thread
-//! do not: every acknowledged write that must be durable is there, the write that failed is there
-//! completely or not at all, and no write is there without the thread's earlier ones.
+//! interleaving differs between runs with the same seed, but the same invariants hold for each
+//! writing thread: every acknowledged write that must be durable is there, the write that failed is
+//! there completely or not at all, and no write is there without the thread's earlier writes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -211,7 +211,7 @@ impl ConcurrentRun {
     }
 }
 
-/// A guard that decrements the number of active writers when it is dropped, also on a panic.
+/// A guard that decrements the number of active writers when it is dropped, even by a panic.
 struct DecrementOnDrop<'a>(&'a AtomicUsize);
 
 impl Drop for DecrementOnDrop<'_> {
@@ -245,7 +245,7 @@ fn read(store: &LeadStore) -> Result<(), Error> {
 /// Name and version of each lead of one thread.
 type OwnLeads = BTreeMap<LeadId, (String, u64)>;
 
-/// A thread that writes, with the states in which the store may hold the thread's own leads.
+/// A writing thread, and the states in which its own leads may be in the store.
 struct Writer {
     name: String,
     rng: Rng,

@@ -1,5 +1,5 @@
-//! Crashes and faults at any operation of a simulated disk, again and again, also while the store
-//! is created or recovered. Afterwards every acknowledged write is there, any other write is there
+//! Repeated crashes and faults at any operation of a simulated disk, including while the store is
+//! created or recovered. Afterwards every acknowledged write is there, every other write is there
 //! completely or not at all, and every answer matches that of a plain map.
 
 mod concurrent;
@@ -144,8 +144,8 @@ fn crash_during_indexing_leaves_searches_exact() {
     assert!(interrupted > 10, "only {interrupted} interruptions");
 }
 
-/// Executes a run in which the first two bytes are the seed and each further pair of bytes
-/// determines what happens next, so that a fuzzer can explore the choices.
+/// Executes a run in which the first two bytes of `choices` are the seed and each further pair of
+/// bytes determines what happens next, so that a fuzzer can explore the choices.
 #[allow(dead_code, reason = "called by the fuzz target")]
 pub fn run_by(choices: &[u8]) {
     let (first, rest) = choices.split_at(choices.len().min(2));

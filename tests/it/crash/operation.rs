@@ -86,7 +86,7 @@ impl Operation {
     }
 
     /// Runs the operation on the store and records the states that the store may contain
-    /// afterwards. Panics if the store does not reject exactly the writes that the oracle rejects.
+    /// afterwards. Panics unless the store rejects exactly the writes that the oracle rejects.
     /// Returns any other error of the store.
     pub fn run(
         &self,

@@ -19,7 +19,7 @@ const LARGE_CACHE: usize = 24 << 20;
 /// The life of one store across several processes.
 pub struct Run {
     rng: Rng,
-    /// Bytes that determine what happens. Without them it is random.
+    /// Bytes that determine the choices of the run. Without them, the choices are random.
     choices: Option<std::vec::IntoIter<u8>>,
     pub disk: SimulatedDisk,
     clock: ManualClock,
@@ -355,7 +355,8 @@ impl Run {
         true
     }
 
-    /// Checks a search. The search may have to write the index first, which fails if the disk does.
+    /// Checks a search. The search may first have to write the index, and that fails if the disk
+    /// fails.
     fn search(&mut self, store: &LeadStore) {
         match store.search(&SearchQuery::new("jane")) {
             Ok(_) if self.disk.has_failed() => {}

@@ -93,8 +93,8 @@ pub fn back_up(
     Ok(())
 }
 
-/// Checks the backup on a working disk, then removes it. The backup must be complete. One that was
-/// not acknowledged may also be missing.
+/// Checks the backup on a working disk, then removes it. The backup must be complete or, if it was
+/// not acknowledged, may be missing.
 pub fn check_backup(
     disk: &SimulatedDisk,
     states: &mut States,

@@ -1,5 +1,5 @@
-//! Cursors over HTTP. A client that follows them sees every unchanged lead exactly once and learns
-//! nothing from their text.
+//! Cursors over HTTP. A client that follows them sees every unchanged lead exactly once, and learns
+//! nothing from the text of a cursor.
 
 use serde_json::json;
 

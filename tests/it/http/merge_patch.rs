@@ -68,7 +68,8 @@ fn custom_fields_merge_as_in_rfc_7396_appendix_a() {
 
 #[test]
 fn appendix_a_cases_that_do_not_fit_a_lead_are_rejected() {
-    // Each would give a lead or a custom field a type, or a lead a member, that it cannot have.
+    // Each patch would give a lead or a custom field a type that it cannot have, or would add an
+    // unknown member to a lead.
     for patch in [
         json!(["c"]),
         json!("bar"),

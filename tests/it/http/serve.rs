@@ -1,6 +1,6 @@
 //! The example server `serve`, called by `curl` and by a browser, and the TypeScript types of the
-//! API, which the TypeScript compiler checks against real responses. If a program is missing, the
-//! test that needs it prints that it is skipped.
+//! API, which the TypeScript compiler checks against real responses. A test that needs a missing
+//! program is skipped and prints a message.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -224,7 +224,8 @@ fn browser_page_lists_changes_searches_and_deletes_a_lead() {
     );
 }
 
-/// Returns the TypeScript compiler that `LEADSTORE_TSC` names, or `tsc`, if it can be run.
+/// Returns the TypeScript compiler: the one that `LEADSTORE_TSC` names, `tsc` by default. Returns
+/// `None` if it cannot be run.
 fn tsc() -> Option<PathBuf> {
     let named = std::env::var_os("LEADSTORE_TSC").unwrap_or_else(|| "tsc".into());
     is_installed(&named.to_string_lossy()).then(|| PathBuf::from(named))

@@ -325,8 +325,8 @@ impl Oracle {
         )
     }
 
-    /// Counts the selected leads by status, together with their deals and the sum of the deal
-    /// values, and by source, owner and tag.
+    /// Counts the selected leads by status, source, owner and tag. Only the counts by status
+    /// include the number of deals and the total deal value.
     pub fn facets(&self, requested: &ListRequest) -> FacetCounts {
         let leads = self.list(requested, 0, usize::MAX).0;
         let mut counts: FacetCounts = Default::default();
@@ -406,7 +406,7 @@ fn check_version(lead: &Lead, expected: Option<LeadVersion>) -> Result<(), Error
     }
 }
 
-/// Returns a lead to fill in, because `Lead` has no public constructor.
+/// Returns a lead without optional fields, for the oracle to fill in.
 fn blank_lead() -> Lead {
     static BLANK: std::sync::OnceLock<Lead> = std::sync::OnceLock::new();
     BLANK

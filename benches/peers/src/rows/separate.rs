@@ -12,8 +12,8 @@ use crate::native::Native;
 use crate::ours::Ours;
 use crate::peer::{CACHE_BYTES, Peer, SearchCase};
 
-/// Measures what search costs leadstore: a search right after a write is compared with one at rest,
-/// and creates in a store with a search index with creates in one without. Also reports the size of
+/// Measures the cost of search in leadstore. Compares searches right after a write with searches at
+/// rest, and the time to create a lead with and without a search index. Also reports the size of
 /// the index and the time of searches with typos.
 pub fn searches_alone(
     report: &mut Report,
@@ -69,7 +69,7 @@ pub fn searches_alone(
     let first = ours.count();
     let (mut our_next, mut their_next) = (first, leads);
     let mut samples = Vec::new();
-    // Long enough for the index to catch up several times.
+    // The loop is long enough for the index to catch up several times.
     for _ in 0..rounds * 10 {
         let create = |peer: &mut Ours, next: &mut usize| {
             let begun = Instant::now();

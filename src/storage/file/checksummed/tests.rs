@@ -153,7 +153,7 @@ fn ignored_blocks_get_new_checksums_before_other_writes() {
         memory
             .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
             .unwrap();
-        // Writing the checksum, its sync or the write after it fails.
+        // The operation that fails is the write of the checksum, its sync, or the write after it.
         let file = ChecksummedFile::open(FailingFile::at(failing, memory.clone())).unwrap();
         assert!(read(&file, 2).is_err());
         let done: Result<()> = file.ignoring_checksums(|| {

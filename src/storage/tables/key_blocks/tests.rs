@@ -9,7 +9,8 @@ use super::*;
 use crate::storage::tables::block::count;
 use crate::storage::tables::tree::Tree;
 
-/// Skips the first `left` keys, in blocks if possible, and collects the remaining keys.
+/// A visitor that skips the first `left` keys, in whole blocks if possible, and collects the
+/// remaining keys.
 struct TakenBlock {
     left: u64,
     skipped: u64,
