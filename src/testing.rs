@@ -51,7 +51,7 @@ impl Clock for ManualClock {
 ///
 /// # Errors
 ///
-/// Only errors of the store itself.
+/// Only store errors, see [`LeadStore::get`].
 pub fn sweep(store: &LeadStore) -> Result<u64> {
     store.sweep()
 }
@@ -101,7 +101,7 @@ pub fn back_up_on(store: &LeadStore, disk: &SimulatedDisk) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Only errors of the store itself.
+/// Only store errors, see [`LeadStore::get`].
 pub fn checkpoint(store: &LeadStore) -> Result<()> {
     store.checkpoint_while(|| {})
 }
@@ -113,7 +113,7 @@ pub fn checkpoint(store: &LeadStore) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Only errors of the store itself.
+/// Only store errors, see [`LeadStore::get`].
 pub fn checkpoint_while(store: &LeadStore, meanwhile: impl FnMut()) -> Result<()> {
     store.checkpoint_while(meanwhile)
 }

@@ -49,7 +49,8 @@ fn search_in_many_custom_fields_with_long_names_needs_little_memory() {
         lead = lead.custom_field(name(index), "alexandria");
     }
     let lead = store.create(lead).unwrap();
-    // 32 words with two typos each: no other words are as expensive to look up.
+    // The maximum of 32 words, each with two typos, because tolerating two typos makes a word
+    // expensive to look up.
     let words = ["alexxandrai"; 32].join(" ");
     let query = SearchQuery::new(words)
         .typos(TypoTolerance::Always)
@@ -71,9 +72,9 @@ fn custom_field_names_that_no_lead_can_have_are_invalid_in_a_search() {
     }
 }
 
-/// Time limit for a search that finds a lead of 1 MiB. In a release build it takes 0.06 s for one word
-/// and 0.2 s for 32 (`cargo test --release --all-features --test bounds -- --nocapture`), in a debug
-/// build 15 times as long.
+/// Time limit for a search that finds a lead of 1 MiB. In a release build it takes 0.06 s for one
+/// word and 0.2 s for 32 (`cargo test --release --all-features --test bounds -- --nocapture`), in a
+/// debug build 15 times as long.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
 
 #[test]

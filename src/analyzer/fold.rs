@@ -72,8 +72,13 @@ impl Folder {
     }
 }
 
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '’' | '‘' | 'ʼ' | '′')
+/// Returns true for the characters that keyboards and word processors produce for an apostrophe,
+/// among them accents that stand alone. The last two are canonically equivalent to `` ` `` and `´`.
+pub(crate) fn is_apostrophe(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '`' | '´' | '’' | '‘' | '‛' | 'ʼ' | 'ʹ' | 'ˈ' | '′' | '＇' | '\u{1fef}' | '\u{1ffd}'
+    )
 }
 
 /// Returns true if a mark after `base` is an accent that users leave out, and not part of the
@@ -97,6 +102,7 @@ fn plain_spelling(c: char) -> Option<&'static str> {
         'ı' => "i",
         'æ' => "ae",
         'œ' => "oe",
+        'þ' => "th",
         _ => return None,
     })
 }
@@ -114,6 +120,9 @@ mod tests {
             ("STRASSE", "strasse"),
             ("O'Brien", "obrien"),
             ("O’Brien", "obrien"),
+            ("O´Brien O`Brien", "obrien obrien"),
+            ("O‘B‛r′iʼeʹnˈ＇\u{1fef}\u{1ffd}", "obrien"),
+            ("Þór ÞÓRA", "thor thora"),
             ("Łukasz Żółć", "lukasz zolc"),
             ("Søren Kierkegård", "soren kierkegard"),
             ("İstanbul ılık", "istanbul ilik"),

@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
 use unicode_script::{Script, UnicodeScript};
 
-use crate::analyzer::fold::Folder;
+use crate::analyzer::fold::{Folder, is_apostrophe};
 
 /// A word of a text, or a pair of adjacent characters in a run of Han or kana.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +34,14 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
 fn ascii_words(text: &str) -> Vec<Word> {
     let (mut words, mut start) = (Vec::new(), 0);
     // An apostrophe neither belongs to a word nor ends one.
-    for run in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '\'') {
+    for run in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !is_apostrophe(c)) {
         let trimmed = run.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let begin = trimmed.find(|c: char| c != '\'').unwrap_or(trimmed.len());
+        let begin = trimmed
+            .find(|c: char| !is_apostrophe(c))
+            .unwrap_or(trimmed.len());
         if let Some(trimmed) = trimmed.get(begin..).filter(|trimmed| !trimmed.is_empty()) {
             let mut text = trimmed.to_ascii_lowercase();
-            text.retain(|c| c != '\'');
+            text.retain(|c| !is_apostrophe(c));
             words.push(Word {
                 text,
                 start: start + begin,
@@ -180,6 +182,7 @@ mod tests {
             ("Jane Doe", vec!["jane", "doe"]),
             ("jane@example.com", vec!["jane", "example", "com"]),
             ("O'Brien & Söhne", vec!["obrien", "sohne"]),
+            ("O`Brien O´Brien ` ´", vec!["obrien", "obrien"]),
             ("+1-555-0123", vec!["1", "555", "0123"]),
             ("東京都", vec!["東京", "京都"]),
             ("東", vec!["東"]),

@@ -1,5 +1,5 @@
-//! Entity tags ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), section 8.8.3) and the
-//! conditions on them.
+//! Entity tags ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), section 8.8.3), and the
+//! `If-Match` and `If-None-Match` conditions that use them.
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName};

@@ -7,13 +7,14 @@ use std::ops::Bound;
 
 use crate::http::json::exact_decimal;
 use crate::http::params::Params;
+use crate::lead::ViolationCode;
 use crate::lead::rule;
 use crate::lead::text_field::TextField;
-use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Sort};
 use crate::schema::{BitmapField, Catalogue, FieldDef, FieldSource};
 
-/// Returns the filter of the parameters, limited to the leads of `owner_id` if that is given.
+/// Returns the filter that the parameters describe, limited to the leads of `owner_id` if one is
+/// given.
 pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Option<&str>) -> Filter {
     let mut filter = Filter::new();
     for (field, bitmaps) in catalogue.filters() {
@@ -51,30 +52,26 @@ pub(crate) fn filter(params: &mut Params, catalogue: &Catalogue, owner_id: Optio
 /// owner's leads, and finds nothing if it requests only other owners.
 fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Filter {
     let asked = split_input(params, "owner_id");
-    for owner_id in asked
-        .iter()
-        .flatten()
-        .filter(|owner_id| !owner_id.is_empty())
-    {
-        rule::OWNER_ID.normalise(owner_id.clone(), &mut params.violations);
+    let Some(own) = bound_to else {
+        for owner_id in asked.into_iter().flatten() {
+            filter = if owner_id.is_empty() {
+                filter.unassigned()
+            } else {
+                filter.owner_id(owner_id)
+            };
+        }
+        return filter;
+    };
+    let includes_own = asked
+        .as_ref()
+        .is_none_or(|asked| asked.iter().any(|owner_id| owner_id == own));
+    for owner_id in asked.into_iter().flatten() {
+        rule::OWNER_ID.normalise(owner_id, &mut params.violations);
     }
-    match (bound_to, asked) {
-        (None, None) => filter,
-        (None, Some(asked)) => {
-            for owner_id in asked {
-                filter = if owner_id.is_empty() {
-                    filter.unassigned()
-                } else {
-                    filter.owner_id(owner_id)
-                };
-            }
-            filter
-        }
-        (Some(own), Some(asked)) if !asked.iter().any(|owner_id| owner_id == own) => {
-            // No lead has an empty owner id, so this finds nothing.
-            filter.owner_id("")
-        }
-        (Some(own), _) => filter.owner_id(own),
+    if includes_own {
+        filter.owner_id(own)
+    } else {
+        filter.with_no_value(BitmapField::OWNER_ID)
     }
 }
 
@@ -119,9 +116,6 @@ fn with_values(
 
 fn tags(mut filter: Filter, params: &mut Params) -> Filter {
     for tag in split_input(params, "tag").unwrap_or_default() {
-        let mut violations = Violations::default();
-        rule::tags(std::slice::from_ref(&tag), &mut violations);
-        params.violations.add_under("tag", violations);
         filter = filter.tag(tag);
     }
     filter

@@ -19,13 +19,9 @@ use crate::schema::Catalogue;
 pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let mut params = Params::of_query(call.query)?;
     let seal = CursorCipher::new(call.store.store_id()?, call.owner_id());
-    let query = list_query(
-        &mut params,
-        &*call.store.catalogue()?,
-        call.owner_id(),
-        &seal,
-    );
-    params.violations.absorb(query.check())?;
+    let catalogue = call.store.catalogue()?;
+    let query = list_query(&mut params, &catalogue, call.owner_id(), &seal);
+    params.violations.absorb(query.check(&catalogue))?;
     params.finish()?;
     let page = call.store.list(&query)?;
     let next_cursor = page

@@ -39,7 +39,7 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let texts: Vec<&str> = TEXTS.into_iter().chain(filters).collect();
     let mut params = Params::of_members(&members, &texts, &NUMBERS, violations);
     let query = search_query(&mut params, &catalogue, &fields, call.owner_id());
-    params.violations.absorb(query.check())?;
+    params.violations.absorb(query.check(&catalogue))?;
     params.finish()?;
     let page = call.store.search(&query)?;
     Ok(response::json(

@@ -6,12 +6,14 @@ use std::ops::{Bound, RangeBounds};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use crate::schema::{BitmapField, value_filters};
+use crate::lead::Violations;
+use crate::schema::{BitmapField, Catalogue, value_filters};
 
 /// Selects the leads that meet every criterion.
 ///
 /// Several values of one criterion are alternatives: `status("new").status("open")` selects leads
-/// with either status. Values are compared exactly.
+/// with either status. Values are compared exactly, and a value that no lead can have is
+/// [`Invalid`](crate::ErrorKind::Invalid) when the filter is used.
 ///
 /// ```
 /// use chrono::{TimeZone, Utc};
@@ -46,6 +48,13 @@ impl Filter {
         self
     }
 
+    /// Selects no lead, because the list of values that the field may have is empty.
+    #[cfg(feature = "http")]
+    pub(crate) fn with_no_value(mut self, field: BitmapField) -> Self {
+        self.values.insert(field, Vec::new());
+        self
+    }
+
     /// Returns true if it selects all leads.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
@@ -55,6 +64,15 @@ impl Filter {
             deal_value,
         } = self;
         values.is_empty() && created.is_none() && updated.is_none() && deal_value.is_none()
+    }
+
+    /// Adds a violation for each value that no lead can have.
+    pub(crate) fn check(&self, catalogue: &Catalogue, violations: &mut Violations) {
+        for (field, bitmaps) in catalogue.filters() {
+            for value in self.values.get(&bitmaps).into_iter().flatten().flatten() {
+                field.check_filter_value(value, violations);
+            }
+        }
     }
 
     /// Returns the same text for equivalent filters, whatever the order of their values.

@@ -9,8 +9,8 @@ use crate::query::page::{Page, Paging};
 use crate::query::position::Position;
 use crate::query::select::select;
 use crate::query::sort::{self, Sort};
-use crate::schema::SortKey;
 use crate::schema::StoreState;
+use crate::schema::{Catalogue, SortKey};
 
 /// A query for a page of the live leads. By default it returns the first 25 of all leads, newest
 /// first.
@@ -83,8 +83,9 @@ impl ListQuery {
     }
 
     /// Returns every violation of the query as one error.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<()> {
         let mut violations = Violations::default();
+        self.filter.check(catalogue, &mut violations);
         self.paging.check(&mut violations);
         sort::check(&self.sort, false, &mut violations);
         if let Some(cursor) = &self.after {
@@ -121,7 +122,7 @@ impl ListQuery {
 }
 
 pub(crate) fn list(state: StoreState<'_>, query: &ListQuery) -> Result<Page<Lead>> {
-    query.check()?;
+    query.check(state.catalogue)?;
     let rows = select(state, &query.filter)?;
     let total = rows.len();
     let (sort, limit) = (query.order(), query.paging.limit());

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::error::Result;
+use crate::lead::Violations;
 use crate::query::filter::{DealValueRange, Filter, TimeRange};
 use crate::row::{Direction, Row, RowSet};
 use crate::schema::BitmapField;
@@ -14,8 +15,12 @@ use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 use crate::storage::key;
 
-/// Returns the live leads that `filter` selects.
+/// Returns the live leads that `filter` selects. Fails with `Invalid` if it names a value that no
+/// lead can have.
 pub(crate) fn select(state: StoreState<'_>, filter: &Filter) -> Result<RowSet> {
+    let mut violations = Violations::default();
+    filter.check(state.catalogue, &mut violations);
+    violations.into_result()?;
     let mut selection = Selection {
         state,
         matching: Vec::new(),

@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "http")]
-use crate::schema::field::BitmapField;
-use crate::schema::field::{self, FieldDef, SortKey, SortOrder, TermField};
+use crate::schema::field::{self, BitmapField, FieldDef, SortKey, SortOrder, TermField};
 
 /// All fields that a store knows.
 #[derive(Clone, Debug)]
@@ -56,7 +54,6 @@ impl Catalogue {
     }
 
     /// Returns the fields that a filter selects by value.
-    #[cfg(feature = "http")]
     pub(crate) fn filters(&self) -> impl Iterator<Item = (&FieldDef, BitmapField)> {
         self.fields
             .iter()
@@ -76,7 +73,7 @@ mod tests {
     use super::*;
     use crate::lead::{LeadPatch, NewLead};
     use crate::query::Filter;
-    use crate::schema::field::{BitmapField, FieldSource, SortIndex};
+    use crate::schema::field::{FieldSource, SortIndex};
     use crate::schema::keys;
     use crate::store::{LeadStore, OpenOptions};
 

@@ -9,10 +9,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "http")]
 use crate::lead::rule::{self, TextRule};
 use crate::lead::text_field::TextField;
-use crate::lead::{CustomValue, Lead};
+use crate::lead::{CustomValue, Lead, ViolationCode, Violations};
 
 /// A field with a bitmap for each of its values, identified by the tag in the keys of these
 /// bitmaps.
@@ -241,13 +240,29 @@ impl FieldDef {
     }
 
     /// Returns the rule of the field's values, if it is the status or an optional text field.
-    #[cfg(feature = "http")]
     pub(crate) fn rule(&self) -> Option<&'static TextRule> {
         match self.source {
             FieldSource::Status => Some(&rule::STATUS),
             FieldSource::Text(field) => Some(field.rule()),
             _ => None,
         }
+    }
+
+    /// Adds the violation of a value that a filter names but no lead can have.
+    pub(crate) fn check_filter_value(&self, value: &str, violations: &mut Violations) {
+        let mut broken = Violations::default();
+        if let FieldSource::Tags = self.source {
+            rule::tags(&[value.to_owned()], &mut broken);
+        } else if value.trim().is_empty() {
+            broken.add(&*self.name, ViolationCode::Required, "must not be blank");
+        } else if let Some(rule) = self.rule()
+            && let Some(stored) = rule.normalise(value.to_owned(), &mut broken)
+            && stored != value
+        {
+            let message = "must not begin or end with white space";
+            broken.add(&*self.name, ViolationCode::InvalidFormat, message);
+        }
+        violations.add_under(&self.name, broken);
     }
 
     /// Returns the lead's text in this field, or `None` if the lead has none or the field does not

@@ -35,8 +35,9 @@ impl FileChange {
     }
 }
 
-/// The probabilities that an unsynced change is kept and that an unsynced write is torn, drawn again
-/// for each power cut and each failed sync, so that all changes may be kept, most, some or none.
+/// The probabilities that an unsynced change is kept and that an unsynced write is torn, drawn
+/// again for each power cut and each failed sync, so that all changes may be kept, most, some or
+/// none.
 pub(crate) struct Odds {
     kept: f64,
     torn: f64,

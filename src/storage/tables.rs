@@ -75,7 +75,8 @@ pub(crate) mod write;
 /// |---|---|
 /// | 3 | the oldest format that can be read |
 /// | 4 | adds `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
-pub(crate) const FORMAT: u32 = 4;
+/// | 5 | folding drops `´`, `` ` `` and other apostrophes, and spells `þ` as `th` |
+pub(crate) const FORMAT: u32 = 5;
 /// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it
 /// is opened.
 pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -328,7 +328,8 @@ fn unless_io(error: Error) -> Result<Error> {
 }
 
 impl OpenStore {
-    /// Closes the store for good and rebuilds all derived data in its files.
+    /// Closes the store and rebuilds all derived data in its files. This `OpenStore` cannot be used
+    /// afterwards; the caller opens the store again.
     fn rebuild(&self, location: &Location, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         let catalogue = std::sync::Arc::clone(&self.engine().rules.catalogue);
         let database = self.end().ok_or_else(Error::closed)?;

@@ -25,7 +25,7 @@ impl Engine {
         query: &SearchQuery,
         answer: fn(StoreState<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
-        query.check()?;
+        query.check(&self.rules.catalogue)?;
         let view = self.searchable()?;
         match answer(view.state(), view.search(), query) {
             Err(error) if error.kind() == ErrorKind::Unavailable => {

@@ -77,7 +77,7 @@ impl Snapshot {
         query: &SearchQuery,
         answer: fn(StoreState<'_>, &SearchView, &SearchQuery) -> Result<T>,
     ) -> Result<T> {
-        query.check()?;
+        query.check(&self.held.engine.rules.catalogue)?;
         self.read_view(|view| {
             if !view.search().has_index() {
                 let message =

@@ -235,6 +235,10 @@ fn is_han_or_kana(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
 }
 
+/// Rank of the field phone. It is the last of those in which a value that equals the query ranks
+/// first; name, company and e-mail precede it.
+const PHONE_RANK: usize = 3;
+
 /// Returns the matches of a unit: number of typos, whether the last word matches only as a prefix,
 /// whether the unit equals the value, and the field.
 fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, bool, bool, usize)> {
@@ -247,7 +251,9 @@ fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, b
                         found.push((
                             typos,
                             partial,
-                            !partial && window.len() == value.words.len(),
+                            !partial
+                                && window.len() == value.words.len()
+                                && value.field <= PHONE_RANK,
                             value.field,
                         ));
                     }

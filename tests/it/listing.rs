@@ -5,8 +5,8 @@ use std::time::Duration;
 use leadstore::chrono::TimeDelta;
 use leadstore::rust_decimal::Decimal;
 use leadstore::{
-    ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, Sort, SortKey, TrashQuery,
-    ViolationCode,
+    ErrorKind, Filter, Lead, LeadPatch, LeadStore, ListQuery, NewLead, SearchQuery, Sort, SortKey,
+    TrashQuery, ViolationCode,
 };
 
 use crate::support::{TestStore, day};
@@ -704,5 +704,38 @@ fn facets_count_exactly_the_leads_that_a_filter_selects() {
             count(&|lead| !lead.tags.is_empty()),
             "{filter:?}"
         );
+    }
+}
+
+/// A mistyped filter must not pass for one that selects nothing.
+#[test]
+fn filter_value_that_no_lead_can_have_is_invalid_in_every_read() {
+    let store = LeadStore::in_memory().unwrap();
+    store.create(NewLead::new("Jane").status("new")).unwrap();
+    let long = "x".repeat(256);
+    for (filter, field) in [
+        (Filter::new().status("NEW"), "status"),
+        (Filter::new().status("new").status(""), "status"),
+        (Filter::new().source("a,b"), "source"),
+        (Filter::new().source(" website"), "source"),
+        (Filter::new().owner_id("ada lovelace"), "owner_id"),
+        (Filter::new().tag(" "), "tag"),
+        (Filter::new().job_title(long.as_str()), "job_title"),
+    ] {
+        let query = ListQuery::new().filter(filter.clone()).per_page(0);
+        let search = SearchQuery::new(" ").filter(filter.clone());
+        let snapshot = store.snapshot().unwrap();
+        for (error, count) in [
+            (store.list(&query).unwrap_err(), 2),
+            (store.search(&search).unwrap_err(), 2),
+            (snapshot.search(&search).unwrap_err(), 2),
+            (store.count(&filter).unwrap_err(), 1),
+            (store.facets(&filter).unwrap_err(), 1),
+            (store.leads(&filter).next().unwrap().unwrap_err(), 1),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{filter:?}");
+            assert_eq!(error.violations().len(), count, "{error}");
+            assert_eq!(error.violations()[0].field, field, "{error}");
+        }
     }
 }

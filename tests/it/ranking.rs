@@ -93,11 +93,7 @@ fn value_equal_to_the_query_ranks_before_a_longer_one() {
     );
     assert_order(
         &SearchQuery::new("smith "),
-        &[lead("x").tags(["a b", "Smith"]), lead("Smith Jane")],
-    );
-    assert_order(
-        &SearchQuery::new("cold call"),
-        &[lead("x").tags(["cold call"]), lead("Cold Call Company")],
+        &[lead("x").company("Smith"), lead("Smith Jane")],
     );
     assert_order(
         &SearchQuery::new("jane@example.com "),
@@ -106,21 +102,33 @@ fn value_equal_to_the_query_ranks_before_a_longer_one() {
             lead("jane@example.com ltd"),
         ],
     );
-    let industry =
-        || SearchQuery::new("food ").fields([SearchField::CustomField("industry".into())]);
-    assert_order(
-        &industry(),
-        &[
-            lead("a").custom_field("industry", "Food"),
-            lead("b").custom_field("industry", "Food & Drink"),
-        ],
-    );
     let number = SearchQuery::new("504 621 8927");
     assert_order(
         &number,
         &[
             lead("a").phone("5046218927"),
             lead("b").phone("+1 504 621 8927"),
+        ],
+    );
+}
+
+#[test]
+fn equal_tag_or_custom_field_does_not_outrank_a_person_of_that_name() {
+    assert_order(
+        &SearchQuery::new("smith "),
+        &[lead("Smith Jane"), lead("x").tags(["a b", "Smith"])],
+    );
+    assert_order(
+        &SearchQuery::new("cold call"),
+        &[lead("Cold Call Company"), lead("x").tags(["cold call"])],
+    );
+    assert_order(
+        &SearchQuery::new("baker "),
+        &[
+            lead("Mary Baker"),
+            lead("x").source("Baker"),
+            lead("x").job_title("Baker"),
+            lead("x").custom_field("trade", "Baker"),
         ],
     );
 }

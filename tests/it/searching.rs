@@ -279,7 +279,7 @@ fn fields_and_filters_narrow_a_search() {
         )
         .unwrap();
     let example = || SearchQuery::new("example.com");
-    assert_eq!(found(&store, example()), ["2", "4", "3", "1"]);
+    assert_eq!(found(&store, example()), ["2", "1", "4", "3"]);
     assert_eq!(
         found(
             &store,
@@ -309,7 +309,7 @@ fn fields_and_filters_narrow_a_search() {
         found(&store, example().filter(Filter::new().status("lost"))),
         ["1"]
     );
-    assert_eq!(found(&store, example().per_page(2).page(2)), ["3", "1"]);
+    assert_eq!(found(&store, example().per_page(2).page(2)), ["4", "3"]);
     assert_eq!(
         store.search(&example().per_page(1).page(9)).unwrap().total,
         4

@@ -91,8 +91,8 @@ pub trait Peer {
 /// Size of each engine's file cache, in bytes.
 pub const CACHE_BYTES: usize = 256 << 20;
 
-/// Returns a search for these words. If only one is given, it is split at characters that are
-/// neither letters nor digits, and its parts must be adjacent.
+/// Returns a search for these words. Each is split at characters that are neither letters nor
+/// digits. If only one is given, its parts must be adjacent.
 pub fn words(words: &[&str], field: Option<&'static str>) -> SearchCase {
     let split = |word: &&str| {
         word.split(|c: char| !c.is_alphanumeric())

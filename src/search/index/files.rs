@@ -217,7 +217,7 @@ mod tests {
                 assert!(!trusted(), "{} at {index}", path.display());
                 changed += 1;
             }
-            // tantivy's list of managed files may be missing: its only effect is that tantivy
+            // tantivy's list of managed files may be missing: the only consequence is that tantivy
             // deletes fewer unused files.
             if !path.file_name().unwrap().to_string_lossy().starts_with('.') {
                 std::fs::remove_file(&path).unwrap();

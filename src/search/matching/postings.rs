@@ -25,8 +25,8 @@ pub(crate) trait Postings {
     /// prefix. Words that equal the prefix may be missing.
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>>;
 
-    /// Returns the words of a scope within the edit distance of a query word. With `prefixes`, a
-    /// word also counts if one of its prefixes is within that distance.
+    /// Returns the words of a scope within the edit distance that a query word tolerates. With
+    /// `prefixes`, a word also counts if one of its prefixes is within that distance.
     fn fuzzy_terms(
         &self,
         scope: &FieldScope,

@@ -242,13 +242,9 @@ impl<P: Postings> TermLookup<'_, P> {
         words: usize,
         first: Option<&QueryWord>,
     ) -> Result<Vec<P::Term>> {
-        // The words of a single custom field are also indexed in `CustomFields`, at the same
-        // positions, and only `CustomFields` has length markers.
-        let scope = if scope.field == TermField::NamedCustomField {
-            &FieldScope::whole(TermField::CustomFields)
-        } else {
-            scope
-        };
+        if !scope.field.ranks_equal_values() {
+            return Ok(Vec::new());
+        }
         if let Some(length_marker) = IndexTerm::length_marker(words) {
             return Ok(self
                 .segment

@@ -102,8 +102,8 @@ impl EditDistance {
 const ONE_TYPO_LETTERS: usize = 4;
 /// Minimum number of letters of a word that tolerates two typos.
 const TWO_TYPOS_LETTERS: usize = 8;
-/// Maximum number of letters of a word that tolerates typos. Automata grow with the word, and no
-/// user mistypes a longer one.
+/// Maximum number of letters of a word that tolerates typos. Automata grow with the word, and users
+/// do not type longer words.
 const MAX_LETTERS: usize = 64;
 
 impl FuzzyWord {

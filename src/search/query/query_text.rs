@@ -50,10 +50,13 @@ impl QueryText {
             }
         }
         let quoted_last = text.matches('"').count() % 2 == 1 || text.trim_end().ends_with('"');
+        // Users who know SQL or file names end a prefix with a wildcard.
+        let without_wildcard = text.trim_end().strip_suffix(['*', '%']);
+        let typed = without_wildcard.unwrap_or(text);
         // The end of a word includes the combining marks of its last letter.
-        let ends_in_word = analyzer::words(text)
+        let ends_in_word = analyzer::words(typed)
             .last()
-            .is_some_and(|word| word.end == text.len());
+            .is_some_and(|word| word.end == typed.len());
         let last = groups.last_mut().and_then(|group| group.phrases.last_mut());
         if let Some(last) = last
             .filter(|_| ends_in_word && !quoted_last)
@@ -185,6 +188,11 @@ mod tests {
         for (text, expected) in [
             ("jane doe", "jane|doe*"),
             ("jane doe ", "jane|doe"),
+            ("jane do*", "jane|do*"),
+            ("jane do% ", "jane|do*"),
+            ("jane do *", "jane|do"),
+            ("jane* doe ", "jane|doe"),
+            ("* %", ""),
             ("jane jose\u{301}", "jane|jose*"),
             ("हि", "हि*"),
             ("jane o'", "jane|o"),

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::lead::rule;
 use crate::lead::{ViolationCode, Violations};
 use crate::query::{Filter, Paging};
-use crate::schema::TermField;
+use crate::schema::{Catalogue, TermField};
 use crate::search::query::fuzzy::TypoTolerance;
 use crate::search::query::query_text::word_count;
 use crate::search::terms::field::SearchField;
@@ -13,12 +13,12 @@ use crate::search::terms::index_term::QUERY_WORDS_MAX;
 /// A search: text as a user types it, with double quotes for a phrase as the only syntax.
 ///
 /// ```
-/// use leadstore::{Field, LeadStore, NewLead, SearchQuery};
+/// use leadstore::{LeadStore, NewLead, SearchField, SearchQuery};
 ///
 /// let store = LeadStore::in_memory()?;
 /// store.create(NewLead::new("José Müller").email("jose@example.com").company("Example Corp"))?;
 /// assert_eq!(store.search(&SearchQuery::new("muller jos"))?.total, 1);
-/// let found = store.search(&SearchQuery::new("example.com").fields([Field::Email, Field::Company]))?;
+/// let found = store.search(&SearchQuery::new("example.com").fields([SearchField::Email, SearchField::Company]))?;
 /// assert_eq!(found.items[0].lead.name, "José Müller");
 /// # Ok::<(), leadstore::Error>(())
 /// ```
@@ -83,8 +83,9 @@ impl SearchQuery {
     }
 
     /// Returns every violation of the query as one error. Called before waiting for the index.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<()> {
         let mut violations = Violations::default();
+        self.filter.check(catalogue, &mut violations);
         if self.text.trim().is_empty() {
             violations.add("query", ViolationCode::Required, "must not be blank");
         } else if self.text.len() > QUERY_BYTES_MAX {

@@ -16,7 +16,7 @@ use crate::search::terms::pretokenized::{self, TokenText};
 
 /// Version of the documents. It must change whenever the same lead would produce another document.
 /// Adding a field changes it automatically. An index with another version is rebuilt.
-pub(crate) const DOCUMENT_VERSION: u32 = 6 + 256 * TermField::ALL.len() as u32;
+pub(crate) const DOCUMENT_VERSION: u32 = 7 + 256 * TermField::ALL.len() as u32;
 
 const ROW: &str = "row";
 

@@ -111,6 +111,12 @@ impl TermField {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
+    /// Returns true if a value that equals the complete query ranks before others. A tag or a
+    /// custom field that equals it says less than a name that contains it.
+    pub(crate) fn ranks_equal_values(self) -> bool {
+        matches!(self, Self::Name | Self::Company | Self::Email | Self::Phone)
+    }
+
     /// Returns true if a word that is a complete value is indexed under a different term than the
     /// same word in a longer value. The words of a single custom field need no such term: an exact
     /// match is looked up in [`CustomFields`](Self::CustomFields), where they have the same

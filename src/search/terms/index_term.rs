@@ -19,8 +19,9 @@ pub(crate) enum IndexTerm<'a> {
     Exact(&'a str),
     /// A length marker: a value of this many words begins here.
     LengthMarker(u8),
-    /// The first two or three letters of a word. With a single letter it is not indexed, but is the
-    /// common prefix of all two-letter terms that begin with that letter.
+    /// The first two or three letters of a word. A single letter is never indexed and serves only
+    /// for lookups: its encoding is the common beginning of the encodings of all two-letter
+    /// prefixes that start with that letter.
     Prefix(&'a str),
 }
 

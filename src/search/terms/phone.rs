@@ -93,8 +93,8 @@ impl PhoneNumber {
         Some(Self { runs })
     }
 
-    /// Returns the ranges of a stored phone that match this number, each with true if it is the
-    /// complete number.
+    /// Returns the ranges of a stored phone number that match this number, each with a flag that is
+    /// true if the range is the complete stored number.
     pub(crate) fn occurrences(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
         let mut occurrences = Vec::new();
         let significant = zeros(digits);

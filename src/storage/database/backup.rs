@@ -75,7 +75,9 @@ fn back_up_in<D: Directory>(
 
 impl Database {
     /// Closes the store and replaces its file with one that has the same leads and credentials, and
-    /// in which everything else is rebuilt with `derive`. After an error the old file is unchanged.
+    /// in which everything else is rebuilt with `derive`. If writing the new file fails, the old
+    /// file is unchanged. After a later error, either the old or the new file is in place,
+    /// complete.
     pub(crate) fn rebuild(
         self,
         location: &Location,

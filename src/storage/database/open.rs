@@ -224,9 +224,9 @@ fn open_file(
     };
     let first = file()?;
     match open(&first) {
-        // An unfinished commit may have left torn blocks. Their checksums can be ignored, because
-        // redb verifies all pages in use of a file that was not closed, and rolls back to the
-        // previous commit.
+        // An unfinished commit may have left torn blocks. Their checksums can be ignored: if a file
+        // was not closed cleanly, redb itself verifies every page in use, and returns to the
+        // previous commit if the last one is incomplete.
         Err(error)
             if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
         {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Api;
 
-/// The possible errors of one `PATCH`, in the order in which they are checked.
+/// The errors of one `PATCH` that come before the 412, in the order in which they are checked.
 const ERRORS: [(u16, &str); 9] = [
     (401, "unauthorized"),
     (404, "not_found"),
