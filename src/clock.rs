@@ -25,7 +25,7 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
-pub(crate) use guard::ClockGuard;
+pub(crate) use guard::{ClockGuard, ClockJump, TrustedTime};
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> DateTime<Utc> {

@@ -1,4 +1,5 @@
-//! Distrust of a clock that has just jumped.
+//! Which of the times that the wall clock shows can be trusted to have been reached. A clock that
+//! has just jumped ahead may be wrong, and leads that expire through the jump must not be lost.
 
 use std::time::Duration;
 
@@ -7,63 +8,122 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Clock;
 
 /// A wall clock that jumps ahead by more than this is distrusted. Setting it back by more than this
-/// ends the wait.
+/// ends the distrust.
 const JUMP: TimeDelta = TimeDelta::days(1);
-/// Time for which a clock is distrusted after it has jumped ahead.
+/// Time for which the clock must show a time after a jump, or a later one, before it is trusted.
+/// Only time in which the store is open counts, over any number of sessions.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// The guard that pauses the sweep for an hour after the wall clock has jumped ahead. Leads that
-/// expired through the jump are purged only if the clock is not corrected within that hour, so a
-/// user who sets the wrong year and corrects it in time loses no data.
+/// What a store remembers of the clock between sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedTime {
+    /// The latest time that is trusted to have been reached.
+    pub(crate) until: DateTime<Utc>,
+    /// The jump ahead that is not trusted yet.
+    pub(crate) jump: Option<ClockJump>,
+}
+
+impl TrustedTime {
+    /// Every time until this one is trusted to have been reached.
+    pub(crate) fn at(until: DateTime<Utc>) -> Self {
+        Self { until, jump: None }
+    }
+}
+
+/// A jump ahead of the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClockJump {
+    /// The time that the clock showed after the jump.
+    pub(crate) to: DateTime<Utc>,
+    /// How long the store has been open while the clock showed that time or a later one.
+    pub(crate) shown_for: Duration,
+}
+
+/// The guard that holds back the sweep after the wall clock has jumped ahead. Leads that expire
+/// through the jump are purged only if the clock is not corrected within an hour of the store being
+/// open, so a user who sets the wrong year and corrects it in time loses no data.
 pub(crate) struct ClockGuard {
+    trusted: TrustedTime,
+    /// The last reading of the wall clock.
     seen: DateTime<Utc>,
+    /// The monotonic time of that reading.
     seen_elapsed: Duration,
-    /// Monotonic time until which the sweep must not run.
-    wait_until: Duration,
 }
 
 impl ClockGuard {
-    /// Starts from the time of the last commit, if there is one. How much time really passed since
-    /// that commit is unknown and is taken to be zero, so if the commit is more than a day old, the
-    /// clock counts as having jumped ahead.
-    pub(crate) fn new(last_commit_at: Option<DateTime<Utc>>, clock: &dyn Clock) -> Self {
-        let elapsed = clock.elapsed();
-        let seen = last_commit_at.unwrap_or_else(|| clock.now());
-        let mut clock_guard = Self {
-            seen,
-            seen_elapsed: elapsed,
-            wait_until: elapsed,
-        };
-        clock_guard.allows_sweep(clock);
-        clock_guard
-    }
-
-    /// Reads the clock and returns true if the sweep may run now.
-    pub(crate) fn allows_sweep(&mut self, clock: &dyn Clock) -> bool {
+    /// Continues from what the last commit remembered, or starts from the clock if there is no
+    /// commit. The time that has really passed since then is unknown and counts as none, so more
+    /// than a day counts as a jump.
+    pub(crate) fn new(remembered: Option<TrustedTime>, clock: &dyn Clock) -> Self {
         let (now, elapsed) = (clock.now(), clock.elapsed());
-        let passed = TimeDelta::from_std(elapsed.saturating_sub(self.seen_elapsed))
-            .unwrap_or(TimeDelta::MAX);
-        let expected = self
-            .seen
-            .checked_add_signed(passed)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC);
-        if now.signed_duration_since(expected) > JUMP {
-            self.wait_until = elapsed.saturating_add(WAIT);
-        } else if expected.signed_duration_since(now) > JUMP {
-            // The clock was set back, so the leads that seemed to have expired have not, and the
-            // sweep need not wait.
-            self.wait_until = elapsed;
-        }
-        self.seen = now;
-        self.seen_elapsed = elapsed;
-        elapsed >= self.wait_until
+        let trusted = remembered.unwrap_or(TrustedTime::at(now));
+        let mut guard = Self {
+            seen: trusted.until,
+            seen_elapsed: elapsed,
+            trusted,
+        };
+        guard.read(now, elapsed);
+        guard
     }
 
-    /// Returns the time to store with a commit. Returns `None` while the clock is distrusted, so
-    /// that a restart does not end the wait.
-    pub(crate) fn trusted_now(&mut self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
-        self.allows_sweep(clock).then_some(self.seen)
+    /// Reads the clock, and returns the time until which the sweep may purge expired leads.
+    pub(crate) fn sweep_until(&mut self, clock: &dyn Clock) -> DateTime<Utc> {
+        self.trusted_time(clock).until
     }
+
+    /// Reads the clock, and returns what to remember with a commit.
+    pub(crate) fn trusted_time(&mut self, clock: &dyn Clock) -> TrustedTime {
+        self.read(clock.now(), clock.elapsed());
+        self.trusted
+    }
+
+    fn read(&mut self, now: DateTime<Utc>, elapsed: Duration) {
+        let passed = elapsed.saturating_sub(self.seen_elapsed);
+        (self.trusted.until, self.trusted.jump) = match self.trusted.jump {
+            None => self.read_trusted(now, passed),
+            // The clock was set back, so what it had shown was wrong.
+            Some(jump) if jump.to.signed_duration_since(now) > JUMP => (now, None),
+            Some(ClockJump { to, shown_for }) => {
+                let shown_for = shown_for.saturating_add(passed);
+                if shown_for < WAIT {
+                    (self.trusted.until, Some(ClockJump { to, shown_for }))
+                } else if now > plus(to, shown_for) && now - plus(to, shown_for) > JUMP {
+                    // The clock has jumped again meanwhile, for example because the store was
+                    // closed. Only the first jump is trusted by now.
+                    (to, Some(jump_to(now)))
+                } else {
+                    (now, None)
+                }
+            }
+        };
+        (self.seen, self.seen_elapsed) = (now, elapsed);
+    }
+
+    fn read_trusted(
+        &self,
+        now: DateTime<Utc>,
+        passed: Duration,
+    ) -> (DateTime<Utc>, Option<ClockJump>) {
+        let expected = plus(self.seen, passed);
+        if now.signed_duration_since(expected) > JUMP {
+            (expected, Some(jump_to(now)))
+        } else {
+            (now, None)
+        }
+    }
+}
+
+fn jump_to(to: DateTime<Utc>) -> ClockJump {
+    ClockJump {
+        to,
+        shown_for: Duration::ZERO,
+    }
+}
+
+fn plus(time: DateTime<Utc>, passed: Duration) -> DateTime<Utc> {
+    let passed = TimeDelta::from_std(passed).unwrap_or(TimeDelta::MAX);
+    time.checked_add_signed(passed)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]
@@ -91,26 +151,34 @@ mod tests {
         }
     }
 
+    fn since(until: DateTime<Utc>) -> Option<TrustedTime> {
+        Some(TrustedTime::at(until))
+    }
+
+    fn is_trusted(clock_guard: &mut ClockGuard, clock: &TestClock) -> bool {
+        clock_guard.sweep_until(clock) == clock.now()
+    }
+
     #[test]
     fn sweep_is_paused_for_an_hour_after_a_jump_ahead() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = TestClock(Mutex::new((start, Duration::from_secs(5))));
-        let mut clock_guard = ClockGuard::new(Some(start), &clock);
-        assert!(clock_guard.allows_sweep(&clock));
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
+        assert!(is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::days(40), Duration::from_secs(40 * 86_400));
         assert!(
-            clock_guard.allows_sweep(&clock),
+            is_trusted(&mut clock_guard, &clock),
             "elapsed time is not a jump"
         );
         clock.pass(TimeDelta::hours(25), Duration::from_secs(1));
-        assert!(!clock_guard.allows_sweep(&clock));
+        assert!(!is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::minutes(59), Duration::from_secs(59 * 60));
-        assert!(!clock_guard.allows_sweep(&clock));
+        assert!(!is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::minutes(1), Duration::from_secs(60));
-        assert!(clock_guard.allows_sweep(&clock));
+        assert!(is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::hours(23), Duration::from_secs(1));
         assert!(
-            clock_guard.allows_sweep(&clock),
+            is_trusted(&mut clock_guard, &clock),
             "less than a day is not a jump"
         );
     }
@@ -119,11 +187,11 @@ mod tests {
     fn setting_the_clock_back_ends_the_wait() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = TestClock(Mutex::new((start, Duration::ZERO)));
-        let mut clock_guard = ClockGuard::new(Some(start), &clock);
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
         clock.pass(TimeDelta::days(3_650), Duration::from_secs(1));
-        assert!(!clock_guard.allows_sweep(&clock));
+        assert!(!is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::days(-3_650), Duration::from_secs(1));
-        assert!(clock_guard.allows_sweep(&clock));
+        assert!(is_trusted(&mut clock_guard, &clock));
     }
 
     #[test]
@@ -133,34 +201,55 @@ mod tests {
             start + TimeDelta::days(2),
             Duration::from_secs(9),
         )));
-        let mut clock_guard = ClockGuard::new(Some(start), &clock);
-        assert!(!clock_guard.allows_sweep(&clock));
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
+        assert!(!is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
-        assert!(clock_guard.allows_sweep(&clock));
+        assert!(is_trusted(&mut clock_guard, &clock));
     }
 
     #[test]
     fn exactly_one_day_is_neither_a_jump_nor_a_correction() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = TestClock(Mutex::new((start, Duration::ZERO)));
-        let mut clock_guard = ClockGuard::new(Some(start), &clock);
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
         clock.pass(TimeDelta::days(1), Duration::ZERO);
-        assert!(clock_guard.allows_sweep(&clock));
+        assert!(is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::days(2), Duration::ZERO);
-        assert!(!clock_guard.allows_sweep(&clock));
+        assert!(!is_trusted(&mut clock_guard, &clock));
         clock.pass(TimeDelta::days(-1), Duration::ZERO);
-        assert!(!clock_guard.allows_sweep(&clock));
+        assert!(!is_trusted(&mut clock_guard, &clock));
     }
 
     #[test]
-    fn commits_store_the_time_only_while_the_clock_is_trusted() {
+    fn distrusted_time_is_not_remembered_as_reached() {
         let start = crate::clock::from_micros(1_700_000_000_000_000);
         let clock = TestClock(Mutex::new((start, Duration::ZERO)));
-        let mut clock_guard = ClockGuard::new(Some(start), &clock);
-        assert_eq!(clock_guard.trusted_now(&clock), Some(start));
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
+        assert_eq!(clock_guard.trusted_time(&clock).until, start);
         clock.pass(TimeDelta::days(40), Duration::ZERO);
-        assert_eq!(clock_guard.trusted_now(&clock), None);
+        assert_eq!(clock_guard.trusted_time(&clock).until, start);
         clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
-        assert_eq!(clock_guard.trusted_now(&clock), Some(clock.now()));
+        assert_eq!(clock_guard.trusted_time(&clock).until, clock.now());
+    }
+
+    #[test]
+    fn distrust_adds_up_over_sessions() {
+        let start = crate::clock::from_micros(1_700_000_000_000_000);
+        let mut remembered = since(start);
+        let mut wall = start + TimeDelta::days(40);
+        for session in 0..6 {
+            let clock = TestClock(Mutex::new((wall, Duration::ZERO)));
+            let mut clock_guard = ClockGuard::new(remembered, &clock);
+            clock.pass(TimeDelta::minutes(30), Duration::from_secs(1_800));
+            let trusted = clock_guard.trusted_time(&clock);
+            match session {
+                0 => assert_eq!(trusted.until, start),
+                // Forty days had passed when the first session began.
+                _ => assert!(trusted.until >= start + TimeDelta::days(40), "{session}"),
+            }
+            remembered = Some(trusted);
+            // The store is used once a week, so the clock jumps ahead in each session.
+            wall += TimeDelta::days(7);
+        }
     }
 }

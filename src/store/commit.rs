@@ -8,7 +8,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 
-use crate::clock;
 use crate::error::{ErrorKind, Result};
 #[expect(unused_imports, reason = "linked from the documentation")]
 use crate::storage::JournalSync;
@@ -112,13 +111,10 @@ impl Engine {
         if !txn.has_changes() {
             return Ok((value, None));
         }
-        let trusted_now = lock(&self.clock_guard).trusted_now(&*self.rules.clock);
-        let prepared = self.failure.guard(|| {
-            txn.prepare(
-                trusted_now.map(clock::microseconds),
-                self.index_sync.log_start(),
-            )
-        })?;
+        let trusted_time = lock(&self.clock_guard).trusted_time(&*self.rules.clock);
+        let prepared = self
+            .failure
+            .guard(|| txn.prepare(trusted_time, self.index_sync.log_start()))?;
         Ok((value, Some(prepared)))
     }
 
@@ -139,17 +135,37 @@ impl Engine {
         self.sync()
     }
 
-    /// Purges one batch of expired leads, unless the clock is distrusted. Returns the number of
-    /// leads purged.
+    /// Purges one batch of leads that expired before the time that is trusted to have been reached.
+    /// Returns the number of leads purged.
     pub(crate) fn sweep_step(&self) -> Result<u64> {
-        if !lock(&self.clock_guard).allows_sweep(&*self.rules.clock) {
-            return Ok(0);
-        }
+        let until = lock(&self.clock_guard)
+            .sweep_until(&*self.rules.clock)
+            .min(self.now());
         // Check the published view first, so that a step without work costs no write transaction.
-        if trash::expired_rows(self.view()?.state(), self.now(), 1)?.is_empty() {
+        if trash::expired_rows(self.view()?.state(), until, 1)?.is_empty() {
             return Ok(0);
         }
-        self.write(|transaction| transaction.sweep(trash::SWEEP_BATCH))
+        self.write(|transaction| transaction.sweep(until, trash::SWEEP_BATCH))
             .map(|purged| purged as u64)
+    }
+
+    /// Remembers for how long the clock has been distrusted, if leads wait for it to be trusted.
+    /// Otherwise a store that is opened for minutes at a time would never sweep them.
+    pub(crate) fn remember_distrust(&self) -> Result<()> {
+        if self.read_only || self.failure.check().is_err() {
+            return Ok(());
+        }
+        let trusted_time = lock(&self.clock_guard).trusted_time(&*self.rules.clock);
+        let view = self.view()?;
+        if trusted_time.jump.is_none()
+            || view.state().meta.trusted_time == trusted_time
+            || trash::expired_rows(view.state(), self.now(), 1)?.is_empty()
+        {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            transaction.remember_time();
+            Ok(())
+        })
     }
 }

@@ -43,8 +43,8 @@ impl OpenStore {
             None => error,
         })?;
         let meta = read.meta();
-        let last_commit_at = (meta.seq.0 > 0).then_some(meta.last_commit_at);
-        let clock_guard = ClockGuard::new(last_commit_at, &*options.clock);
+        let remembered = (meta.seq.0 > 0).then_some(meta.trusted_time);
+        let clock_guard = ClockGuard::new(remembered, &*options.clock);
         let failure = FailureLatch::new(database.corruption());
         let has_uncheckpointed = database.has_uncheckpointed();
         let view = Arc::new(PublishedView::new(CommittedState::new(
@@ -99,6 +99,9 @@ impl OpenStore {
     pub(crate) fn end(&self) -> Option<Database> {
         if let Some(background) = &self.background {
             background.stop();
+        }
+        if let Err(error) = self.engine.remember_distrust() {
+            log::warn!("remembering for how long the clock was distrusted failed: {error}");
         }
         // Before the index sync stops, it indexes the remaining changes. For that, the file and the
         // view must still be open.

@@ -241,16 +241,22 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Purges up to `limit` leads that have expired in the trash, and returns their number.
-    pub(crate) fn sweep(&mut self, limit: usize) -> Result<usize> {
-        self.run(|transaction, now| {
-            let rows = trash::expired_rows(transaction.state(), now, limit)?;
+    /// Purges up to `limit` leads that have expired in the trash at `until`, and returns their
+    /// number.
+    pub(crate) fn sweep(&mut self, until: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.run(|transaction, _| {
+            let rows = trash::expired_rows(transaction.state(), until, limit)?;
             for row in &rows {
                 let stored = transaction.state().lead_at(*row)?;
                 transaction.purge_row(*row, &stored)?;
             }
             Ok(rows.len())
         })
+    }
+
+    /// Makes the transaction commit even if it changes nothing else.
+    pub(crate) fn remember_time(&mut self) {
+        self.txn.remember_time();
     }
 
     pub(crate) fn now(&self) -> Result<DateTime<Utc>> {

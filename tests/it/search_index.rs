@@ -223,6 +223,15 @@ fn read_only_store_uses_a_matching_index_and_modifies_none() {
     test.reopen();
     test.store.create(NewLead::new("added")).unwrap();
     test.store.clone().close().unwrap();
+    // A commit that changes no lead, directly before closing.
+    #[cfg(feature = "http")]
+    {
+        use leadstore::http::Scope;
+        test.reopen();
+        let credentials = test.store.credentials();
+        credentials.create_api_key("key", Scope::ALL).unwrap();
+        test.store.clone().close().unwrap();
+    }
 
     let opens_with_reports = |expected: &[(u64, u64)]| {
         let before = contents(&search);

@@ -373,6 +373,37 @@ fn sweep_waits_an_hour_after_the_clock_jumps_ahead() {
     assert_eq!(sweep(&test.store).unwrap(), 1);
 }
 
+/// A desktop application is opened for half an hour a day. Personal data must not stay in its trash
+/// for years.
+#[test]
+fn store_that_is_opened_for_minutes_at_a_time_is_swept() {
+    let test = TestStore::new();
+    let lead = test.store.create(NewLead::new("A")).unwrap();
+    test.store.delete(lead.id).unwrap();
+    test.store.clone().close().unwrap();
+    test.clock.advance(DAY * 40);
+    let mut sessions = 0;
+    loop {
+        // While the store is closed, the application's monotonic clock does not run.
+        let wall = test.clock.now() + TimeDelta::hours(12);
+        test.clock.set(wall);
+        test.store.reopen().unwrap();
+        sweep(&test.store).unwrap();
+        let is_purged = test.store.check(|_| ()).unwrap().in_trash == 0;
+        test.clock.advance(Duration::from_secs(1_800));
+        test.store.clone().close().unwrap();
+        if is_purged {
+            break;
+        }
+        sessions += 1;
+        assert!(sessions < 50, "the lead was never purged");
+    }
+    assert!(
+        sessions >= 2,
+        "the clock was trusted after {sessions} sessions"
+    );
+}
+
 #[test]
 fn restart_does_not_end_the_wait_after_the_clock_jumps_ahead() {
     let mut test = TestStore::new();

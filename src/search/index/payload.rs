@@ -115,7 +115,12 @@ mod tests {
             version,
         })
         .unwrap();
-        let finished = txn.prepare(None, Seq(log_start)).unwrap();
+        let finished = txn
+            .prepare(
+                crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+                Seq(log_start),
+            )
+            .unwrap();
         db.commit(base, finished, JournalSync::Deferred).unwrap();
     }
 

@@ -316,7 +316,7 @@ impl SyncState {
 
     fn finish(&self) {
         // Index the commits that arrived during the last batch, unless indexing is failing.
-        if self.schedule().failure.is_none() && self.unindexed() > 0 {
+        if self.schedule().failure.is_none() && self.is_behind() {
             self.attempt();
         }
         if let Some(mut indexer) = lock(&self.indexer).take()
@@ -471,6 +471,20 @@ impl SyncState {
     /// Withdraws the index from the published view: searches wait until another is published.
     fn drop_index(&self) {
         let _ = self.cell.update(&mut |_| SearchView::default());
+    }
+
+    /// Returns true if the index lacks a commit. That may be one that changed no lead: a read-only
+    /// open accepts only an index that has every commit.
+    fn is_behind(&self) -> bool {
+        let indexed = lock(&self.indexer)
+            .as_ref()
+            .and_then(|indexer| indexer.payload().cloned());
+        let newest = self
+            .cell
+            .load()
+            .map(|(read, _)| CommitPayload::of(read.state().meta));
+        indexed.is_some_and(|indexed| newest.is_ok_and(|newest| newest != indexed))
+            || self.unindexed() > 0
     }
 
     fn unindexed(&self) -> u64 {

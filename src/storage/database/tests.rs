@@ -38,7 +38,10 @@ fn write(db: &mut Database, row: u32, durability: JournalSync) -> Result<()> {
         id,
         version,
     })?;
-    let finished = txn.prepare(None, Seq(0))?;
+    let finished = txn.prepare(
+        crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+        Seq(0),
+    )?;
     db.commit(base, finished, durability)
 }
 
@@ -82,7 +85,12 @@ fn overwrite_lead(db: &mut Database, bytes: usize) {
         &crate::storage::record::lead_record::with_text(bytes),
     )
     .unwrap();
-    let finished = txn.prepare(None, Seq(0)).unwrap();
+    let finished = txn
+        .prepare(
+            crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+            Seq(0),
+        )
+        .unwrap();
     db.commit(base, finished, JournalSync::Deferred).unwrap();
 }
 

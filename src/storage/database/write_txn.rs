@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::clock::TrustedTime;
 #[cfg(feature = "http")]
 use crate::credential::CredentialId;
 use crate::error::{Error, ErrorKind, Result};
@@ -246,6 +247,11 @@ impl<'p> WriteTxn<'p> {
     }
 
     /// Returns true if there is anything to commit.
+    /// Makes the transaction commit even if it changes nothing else, to remember the trusted time.
+    pub(crate) fn remember_time(&mut self) {
+        self.has_changes = true;
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         self.has_changes
     }
@@ -259,7 +265,7 @@ impl<'p> WriteTxn<'p> {
     /// lowest commit number that the log must keep. `now` is `None` while the clock is not trusted.
     pub(crate) fn prepare(
         mut self,
-        now: Option<DateTime<Utc>>,
+        trusted_time: TrustedTime,
         log_start: Seq,
     ) -> Result<PreparedCommit> {
         if self.half_written {
@@ -282,7 +288,7 @@ impl<'p> WriteTxn<'p> {
             self.change(RedoOp::Log(key.as_slice().into(), Some(record.into())))?;
         }
         self.trim_log(log_start)?;
-        self.meta.last_commit_at = now.unwrap_or(self.meta.last_commit_at);
+        self.meta.trusted_time = trusted_time;
         let finished = match self.tables {
             BaseTables::Open(mut tables) => {
                 tables.write_overlay(&self.overlay)?;

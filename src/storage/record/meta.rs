@@ -1,11 +1,14 @@
 //! The metadata of a store. The journal holds the metadata after each commit, and the tables hold
 //! the metadata as of the last checkpoint.
 
+use std::time::Duration;
+
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
+use crate::clock::{ClockJump, TrustedTime};
 use crate::error::Result;
-use crate::storage::record::codec::{self, RecordKind};
+use crate::storage::record::codec::{self, CodecError, RecordKind};
 
 /// The number of a commit: one more than the number of the commit before. It does not identify a
 /// state by itself: see [`CommitId`].
@@ -32,16 +35,21 @@ pub(crate) struct StoreMeta {
     pub(crate) next_row: u32,
     /// The latest `created_at` that any lead has ever had.
     pub(crate) newest_created_at: DateTime<Utc>,
-    /// Wall-clock time of the last commit at which the clock was trusted. It is used to detect a
-    /// clock that has jumped ahead.
-    pub(crate) last_commit_at: DateTime<Utc>,
+    /// How far the clock was trusted at the last commit.
+    pub(crate) trusted_time: TrustedTime,
     /// The lowest commit number that the change log may still contain.
     pub(crate) log_start: Seq,
 }
 
-const HEADER: RecordKind = RecordKind {
+/// Format 1 lacks the jump of the clock.
+const META_1: RecordKind = RecordKind {
     name: "metadata record",
     format: 1,
+};
+
+const META: RecordKind = RecordKind {
+    format: 2,
+    ..META_1
 };
 
 #[derive(Encode, BorrowDecode)]
@@ -51,9 +59,13 @@ struct MetaRecord {
     commit_id: [u8; 16],
     next_row: u32,
     newest_created_at: i64,
-    last_commit_at: i64,
+    trusted_until: i64,
     log_start: u64,
 }
+
+/// A jump of the clock: the time after it, in microseconds since 1970, and for how many seconds the
+/// clock has shown that time or a later one.
+type JumpRecord = (i64, u64);
 
 impl StoreMeta {
     /// Returns the metadata of an empty store.
@@ -64,7 +76,7 @@ impl StoreMeta {
             commit_id: CommitId(random_bytes()),
             next_row: 0,
             newest_created_at: DateTime::<Utc>::MIN_UTC,
-            last_commit_at: DateTime::<Utc>::MIN_UTC,
+            trusted_time: TrustedTime::at(DateTime::<Utc>::MIN_UTC),
             log_start: Seq(1),
         }
     }
@@ -76,21 +88,38 @@ impl StoreMeta {
             commit_id: self.commit_id.0,
             next_row: self.next_row,
             newest_created_at: self.newest_created_at.timestamp_micros(),
-            last_commit_at: self.last_commit_at.timestamp_micros(),
+            trusted_until: self.trusted_time.until.timestamp_micros(),
             log_start: self.log_start.0,
         };
-        Ok(codec::encode(HEADER, &record)?)
+        let jump: Option<JumpRecord> = self
+            .trusted_time
+            .jump
+            .map(|jump| (jump.to.timestamp_micros(), jump.shown_for.as_secs()));
+        Ok(codec::encode(META, &(record, jump))?)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let record: MetaRecord = codec::decode(HEADER, bytes)?;
+        let (record, jump): (MetaRecord, Option<JumpRecord>) = match bytes.first() {
+            Some(&format) if format == META_1.format => (codec::decode(META_1, bytes)?, None),
+            _ => codec::decode(META, bytes)?,
+        };
+        let jump = jump
+            .map(|(to, shown_for)| {
+                let to = codec::time(META, to)?;
+                let shown_for = Duration::from_secs(shown_for);
+                Ok::<_, CodecError>(ClockJump { to, shown_for })
+            })
+            .transpose()?;
         Ok(Self {
             store_id: StoreId(record.store_id),
             seq: Seq(record.seq),
             commit_id: CommitId(record.commit_id),
             next_row: record.next_row,
-            newest_created_at: codec::time(HEADER, record.newest_created_at)?,
-            last_commit_at: codec::time(HEADER, record.last_commit_at)?,
+            newest_created_at: codec::time(META, record.newest_created_at)?,
+            trusted_time: TrustedTime {
+                until: codec::time(META, record.trusted_until)?,
+                jump,
+            },
             log_start: Seq(record.log_start),
         })
     }
@@ -113,17 +142,30 @@ mod tests {
             commit_id: CommitId([2; 16]),
             next_row: 70_000,
             newest_created_at: from_micros(1),
-            last_commit_at: from_micros(-1),
+            trusted_time: TrustedTime {
+                until: from_micros(-1),
+                jump: Some(ClockJump {
+                    to: from_micros(2),
+                    shown_for: Duration::from_secs(9),
+                }),
+            },
             log_start: Seq(7),
         };
         let bytes = meta.encode().unwrap();
-        let mut expected = vec![1];
+        let mut expected = vec![2];
         expected.extend([1; 16]);
         expected.extend([251, 44, 1]);
         expected.extend([2; 16]);
         expected.extend([252, 112, 17, 1, 0]);
         expected.extend([2, 1, 7]);
+        // In format 1 the record ends here.
+        let mut format_1 = expected.clone();
+        format_1[0] = 1;
+        expected.extend([1, 4, 9]);
         assert_eq!(bytes, expected);
+        let mut without_jump = meta.clone();
+        without_jump.trusted_time.jump = None;
+        assert_eq!(StoreMeta::decode(&format_1).unwrap(), without_jump);
         assert_eq!(StoreMeta::decode(&bytes).unwrap(), meta);
         assert!(StoreMeta::decode(&bytes[1..]).is_err());
         let new = StoreMeta::new();

@@ -189,7 +189,12 @@ mod tests {
                     None => txn.remove_lead(Row(*row)).unwrap(),
                 }
             }
-            let finished = txn.prepare(None, Seq(0)).unwrap();
+            let finished = txn
+                .prepare(
+                    crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+                    Seq(0),
+                )
+                .unwrap();
             db.commit(base, finished, JournalSync::Now).unwrap();
         };
         let expected = |leads: &[(u32, usize)]| {

@@ -1,7 +1,6 @@
 //! Unit tests of `write_txn`.
 
 use super::*;
-use crate::clock::from_micros;
 use crate::row::Direction;
 use crate::storage::ChangeKind;
 use crate::storage::database::open::OpenMode;
@@ -78,7 +77,12 @@ fn writes_are_readable_before_and_after_the_commit() {
         };
         fill(&mut txn).unwrap();
         assert_eq!(matches!(txn.tables, BaseTables::Open(_)), cache_bytes == 0);
-        let finished = txn.prepare(Some(from_micros(0)), Seq(0)).unwrap();
+        let finished = txn
+            .prepare(
+                crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+                Seq(0),
+            )
+            .unwrap();
         assert_eq!(finished.changed_rows().len(), 1);
         db.commit(base, finished, JournalSync::Now).unwrap();
         let view = db.read().unwrap();
@@ -129,7 +133,12 @@ fn commits_trim_a_few_log_records_but_never_their_own() {
         let base = db.begin().unwrap();
         let mut txn = base.write_txn();
         txn.log(change()).unwrap();
-        let finished = txn.prepare(None, Seq(log_start)).unwrap();
+        let finished = txn
+            .prepare(
+                crate::clock::TrustedTime::at(crate::clock::from_micros(0)),
+                Seq(log_start),
+            )
+            .unwrap();
         db.commit(base, finished, JournalSync::Deferred).unwrap();
         let (view, mut kept) = (db.read().unwrap(), Vec::new());
         view.state()
