@@ -1,5 +1,6 @@
-//! The time source of the store. The store reads time only through a [`Clock`], so an application
-//! or a test can supply its own.
+//! The time source of the store. The store takes every stored time, and every time that it compares
+//! with a stored one, from a [`Clock`], so an application or a test can supply its own. Only timers
+//! and timeouts use [`Instant`].
 
 mod guard;
 
@@ -11,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A source of wall-clock time and of monotonic time.
 ///
 /// The store truncates [`now`](Self::now) to microseconds. It calls `now` at least once per write,
-/// so it should be cheap.
+/// so `now` should be cheap.
 pub trait Clock: Send + Sync + 'static {
     /// Returns the wall-clock time, which may jump forward or back.
     fn now(&self) -> DateTime<Utc>;
@@ -47,7 +48,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// If the clock lags behind the newest lead by at most this, the time of that lead is used instead.
+/// The largest lag of the clock behind the newest lead for which [`held`] returns the time of that
+/// lead instead.
 const SLACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Truncates `now` to microseconds.

@@ -8,14 +8,15 @@ use chrono::{DateTime, Utc};
 
 use crate::lead::{LeadId, LeadVersion, Violation};
 
-/// The result type of every fallible function in this crate.
+/// The result type of this crate; its error type is [`Error`] by default.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`], for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The lead does not exist or has expired from the trash, or there is no store to open.
+    /// The lead or credential does not exist, the lead has expired from the trash, or there is no
+    /// store to open.
     NotFound,
     /// The lead is in the trash. [`Error::expires_at`] returns the time until which it can be
     /// restored.
@@ -25,7 +26,7 @@ pub enum ErrorKind {
     /// A lead with this id or external id already exists, possibly in the trash, or the directory
     /// already contains a store.
     AlreadyExists,
-    /// The input violates a rule. [`Error::violations`] lists every violation.
+    /// The input violates at least one rule. [`Error::violations`] lists the violations.
     Invalid,
     /// The lead does not have the expected version. [`Error::current_version`] returns the version
     /// it has.
@@ -37,7 +38,8 @@ pub enum ErrorKind {
     /// The call was made on the store from inside a transaction and would wait for that transaction
     /// to end. Use the transaction instead.
     Nested,
-    /// The closure of the transaction returned an error of its own, see [`Error::abort`].
+    /// The closure of the transaction returned an error of its own, see [`Error::abort`], or
+    /// another write in the same commit panicked. Nothing was written.
     Aborted,
     /// The operation needs exclusive access to something that is in use, for example a compaction
     /// while a snapshot is held.
@@ -80,8 +82,9 @@ impl fmt::Display for ErrorKind {
 
 /// The error type of this crate. It is one pointer wide.
 ///
-/// Its `Display` output names the operation, the lead or file concerned, and what the caller can
-/// do. Programs should match on [`kind`](Self::kind).
+/// Its `Display` output is a message for people. Where they are known, it names the operation, the
+/// lead or file concerned, and what the caller can do. Programs should match on
+/// [`kind`](Self::kind).
 pub struct Error(Box<ErrorInner>);
 
 struct ErrorInner {

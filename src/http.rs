@@ -1,5 +1,5 @@
 //! The Leads API as a function from an HTTP request to a response, for web front ends that run
-//! offline and for servers (feature `http`). Opens no socket and needs no async runtime.
+//! offline and for servers (feature `http`). The module opens no socket and needs no async runtime.
 #![doc = include_str!("http/recipes.md")]
 // `route` is the table of paths and methods. `operations`, `trash_operations` and
 // `search_operation` contain one function per operation, which parses the request (`params`,
@@ -105,9 +105,9 @@ impl LeadsApi {
         self
     }
 
-    /// Handles a request and returns the response. Only the path and query of its URI are used; a
-    /// server that mounts the API under a prefix must strip the prefix first. Blocks until the
-    /// store has answered.
+    /// Handles a request and returns the response. Only the path and query of the request's URI are
+    /// used; a server that mounts the API under a prefix must strip the prefix first. Blocks until
+    /// the store has answered.
     pub fn handle<B: AsRef<[u8]>>(&self, request: Request<B>) -> Response<Vec<u8>> {
         let (head, body) = request.into_parts();
         let mut response = self
@@ -120,8 +120,8 @@ impl LeadsApi {
         response
     }
 
-    /// Checks credentials, path, method, scope, size and media type, in this order, then runs the
-    /// operation.
+    /// Answers an `OPTIONS` request for a known path. For any other request, checks credentials,
+    /// path, method, scope, size and media type, in this order, and then runs the operation.
     fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Vec<u8>>, ApiError> {
         let route = Route::find(head.uri.path());
         if let (&Method::OPTIONS, Some((route, _))) = (&head.method, &route) {
@@ -160,7 +160,8 @@ impl LeadsApi {
             .authenticator
             .authenticate(token)
             .map_err(|error| ApiError::of_the_server(&error))?;
-        // A blank owner id would select the leads without an owner.
+        // A principal with a blank owner id would create leads without an owner, which it could not
+        // see.
         let has_valid_owner = |principal: &Principal| {
             principal
                 .owner_id()

@@ -80,8 +80,8 @@ pub struct Lead {
     pub custom_fields: BTreeMap<String, CustomValue>,
     /// The creation time, in whole microseconds.
     pub created_at: DateTime<Utc>,
-    /// The time of the last update or restoration, in whole microseconds. Never before
-    /// `created_at`.
+    /// The time of the last update or restoration, or else the creation time, in whole
+    /// microseconds. Never before `created_at`.
     pub updated_at: DateTime<Utc>,
     /// The version: 1 at creation, incremented by every change.
     pub version: LeadVersion,

@@ -28,7 +28,7 @@
 //!
 //! - **Durable writes.** When a write returns, it survives a power cut, unless
 //!   [`Durability::Within`] is set. Each write is one atomic transaction over the lead, every
-//!   index, the trash and the change log.
+//!   index except the search index, the trash and the change log.
 //! - **Consistent reads.** Every read sees a single state of the store, and all reads of a
 //!   [`Snapshot`] see the same state. Readers and writers do not wait for each other, except during
 //!   [`compact`](LeadStore::compact), which blocks both. A writer that is too far ahead of the
@@ -61,8 +61,8 @@
 //! # On disk
 //!
 //! A store is a directory. Its data is in `leads.redb`, a [redb](https://docs.rs/redb) file, and,
-//! while the store is open, also in the journal, `leads.journal.0` and `leads.journal.1`. The
-//! journal files are empty once the store is closed. `search/` is a
+//! while the store is open or after a crash, also in the journal, `leads.journal.0` and
+//! `leads.journal.1`. The journal files are empty once the store is closed. `search/` is a
 //! [tantivy](https://docs.rs/tantivy) index that is derived from the data and may be deleted at any
 //! time. `leads.lock` keeps other processes out. Copying the files of an open store does not give a
 //! usable copy: use [`backup_to`](LeadStore::backup_to).

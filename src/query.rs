@@ -1,5 +1,5 @@
 //! Queries over the live leads: filters, sort orders, pages, counts and facets. Works on leads and
-//! sets of rows, and leaves encoding to `storage`.
+//! sets of rows, and leaves the encoding of keys to `schema` and of records to `storage`.
 
 mod cost;
 mod cursor;

@@ -3,8 +3,8 @@
 //!
 //! `field` lists the fields, and `catalogue` holds that list as part of the store's state. `derive`
 //! turns a lead into its index entries, `apply` is the one write path, and `verify` compares the
-//! entries with the leads. `migrate` opens stores that older versions wrote. `store_state` reads a
-//! state by field, and `keys` encodes and decodes the keys.
+//! entries with the leads. `migrate` rebuilds a store that an older version wrote, and opens it.
+//! `store_state` reads a state by field, and `keys` encodes and decodes the keys.
 
 mod apply;
 mod catalogue;

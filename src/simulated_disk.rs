@@ -134,12 +134,13 @@ impl SimulatedDisk {
         }
     }
 
-    /// Returns the number of operations so far that change or sync something, failed ones included.
+    /// Returns the number of operations so far that change or sync something. Operations that
+    /// failed because of a fault are included, except those after the disk stopped.
     pub fn operations(&self) -> u64 {
         self.disk().operations
     }
 
-    /// Returns the number of reads that have failed.
+    /// Returns the number of reads that failed because of a fault or because the disk had stopped.
     pub fn failed_reads(&self) -> u64 {
         self.disk().failed_reads
     }
@@ -163,7 +164,7 @@ impl SimulatedDisk {
         disk.injected.is_some_and(|(at, _)| disk.operations > at)
     }
 
-    /// Returns true if the disk has stopped for good.
+    /// Returns true if the disk has stopped. It cannot be started again.
     pub fn has_stopped(&self) -> bool {
         self.disk().state == DiskState::Stopped
     }
@@ -287,7 +288,7 @@ impl SimulatedDisk {
         verdict.result()
     }
 
-    /// Makes the names of the files durable.
+    /// Makes the names of the files in this directory durable.
     pub(crate) fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.disk();
         let verdict = disk.begin_operation(("sync names", &self.directory, 0, 0), false);

@@ -107,9 +107,9 @@ pub fn checkpoint(store: &LeadStore) -> Result<()> {
 }
 
 /// Runs a checkpoint and calls `meanwhile` twice: after the checkpoint has started, and after the
-/// tables are written but before the journal is updated. `meanwhile` may write to the store as long
-/// as it does not fill the overlay, because the write would then wait for this checkpoint to
-/// finish.
+/// tables are written but before the journal is updated. If there is nothing to write to the
+/// tables, does not call it. `meanwhile` may write to the store as long as it does not fill the
+/// overlay, because the write would then wait for this checkpoint to finish.
 ///
 /// # Errors
 ///
@@ -141,11 +141,11 @@ pub enum Corruption {
     KeyMissing(usize),
     /// An extra index key refers to a row without a lead.
     KeyTooMany,
-    /// Its row is missing in the nth of its bitmaps.
+    /// Its row is missing from the nth of its bitmaps.
     RowMissing(usize),
     /// The nth of its bitmaps has an extra row without a lead.
     RowTooMany(usize),
-    /// The column has another deal value for its row.
+    /// The column has a wrong deal value for its row.
     DealValue,
     /// Its record is gone, but everything derived from it remains.
     Lead,
@@ -248,7 +248,7 @@ pub fn folded(text: &str) -> String {
 pub mod layout {
     use crate::storage::layout;
 
-    /// Offset of block 1, the first after the two copies of block 0.
+    /// Offset in bytes of block 1, the first after the two copies of block 0.
     pub const FIRST_BLOCK: usize = layout::FIRST_BLOCK;
     /// Length of a block in bytes, including its checksum.
     pub const BLOCK: usize = layout::BLOCK;

@@ -80,7 +80,7 @@ const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
 #[test]
 fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_the_lead() {
     let _alone = alone();
-    // A letter with a mark in each second word, so that UTF-16 offsets and bytes differ.
+    // A letter with a mark in every second word, so that UTF-16 offsets and byte offsets differ.
     let text = "ä a ".repeat(700);
     let lead = |values: usize| {
         let values: Vec<CustomValue> = vec![text.as_str().into(); values];

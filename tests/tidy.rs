@@ -493,7 +493,7 @@ fn banned_phrases(sources: &[Source]) -> Vec<String> {
 }
 
 /// Returns the lines that name a module by a relative path (`super::`), which breaks when the file
-/// is moved.
+/// is moved. Allows `use super::*;`.
 fn relative_paths(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in sources {

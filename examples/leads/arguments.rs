@@ -65,7 +65,7 @@ pub enum Command {
     },
     /// Create a lead
     Create(FieldFlags),
-    /// Change the given fields; an empty value clears a field
+    /// Change the given fields; an empty value clears a field (not name or status)
     Update {
         id: LeadId,
         #[command(flatten)]

@@ -68,7 +68,7 @@ pub fn run(directory: Option<&Path>, output: Output) -> Result<()> {
 
     step(
         output,
-        "List the trash, from which it can be restored for 30 days",
+        "List the trash, from which the lead can be restored for 30 days",
         "GET /v1/leads/trash",
     );
     output.trash(&store.list_trash(&TrashQuery::new())?);

@@ -53,7 +53,8 @@ fn run(arguments: Arguments, output: Output) -> Result<bool> {
         Command::Import { file } => Some(import::CsvFile::open(file)?),
         _ => None,
     };
-    // Only `import` and `create` may create a store, so that a mistyped directory is an error.
+    // Of the commands handled below, only `import` and `create` may create a store. For the others,
+    // a mistyped directory is an error.
     let may_create = matches!(
         arguments.command,
         Command::Import { .. } | Command::Create(_)

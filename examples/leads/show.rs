@@ -1,4 +1,4 @@
-//! Prints results: as tables, or as the response bodies of the Leads API.
+//! Prints results: as tables, or as JSON in the style of the Leads API.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -120,8 +120,7 @@ impl Output {
         }
     }
 
-    /// Prints the numbers of leads by status, source, owner and tag, and the number of leads in the
-    /// trash.
+    /// Prints the facets of the leads and `trash`, the number of leads in the trash.
     pub fn stats(self, facets: &Facets, trash: u64) {
         if self.json {
             return print_json(&serde_json::json!({"trash": trash, "facets": facets}));

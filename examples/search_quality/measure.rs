@@ -46,8 +46,8 @@ impl Contact {
         format!("{} {}", self.first, self.last)
     }
 
-    /// Returns the ten digits of the phone with separators before the first, the fourth and the
-    /// seventh one.
+    /// Returns the ten digits of the phone number, with the given separators before the first, the
+    /// fourth and the seventh digit.
     fn spelled(&self, [before, between, then]: [&str; 3]) -> String {
         let digits: String = self.phone.chars().filter(char::is_ascii_digit).collect();
         format!(

@@ -1,4 +1,5 @@
-//! Raw requests cause neither a panic nor a server error, and every response body is JSON.
+//! Raw requests cause neither a panic nor a server error, every response body is JSON, and
+//! credentials bound to an owner never receive a lead of another owner or without an owner.
 #![no_main]
 
 mod store;

@@ -1,6 +1,6 @@
-//! A list with arbitrary parameters, parsed as in the HTTP API, is either rejected or consistent:
+//! A list with an arbitrary filter, sort order, page and cursor is either rejected or consistent:
 //! its total is the number of leads that an iteration returns, and two consecutive pages do not
-//! overlap.
+//! overlap. The facets add up to the same total.
 #![no_main]
 
 mod store;

@@ -1,4 +1,5 @@
-//! A store with corrupted files returns correct answers or an error.
+//! A store whose files are corrupted returns answers or an error, and does not panic. If it was
+//! closed cleanly, the answers are correct.
 #![no_main]
 
 mod store;

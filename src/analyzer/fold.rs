@@ -1,7 +1,7 @@
 //! Folding: compatibility decomposition (Unicode NFKD) and full case folding. Apostrophes are
-//! dropped, and so are combining marks after digits and after Latin, Greek, Cyrillic, Hebrew and
-//! Arabic letters. A few letters without a decomposition are replaced by plain letters. The result
-//! is composed (NFC).
+//! dropped, and so are combining marks after the digits 0 to 9 and after Latin, Greek, Cyrillic,
+//! Hebrew and Arabic letters. A few letters without a decomposition are replaced by plain letters.
+//! The result is composed (NFC).
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;

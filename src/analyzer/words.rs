@@ -1,5 +1,6 @@
-//! Splits text into words at every character that is neither a letter nor a digit. Runs of Han and
-//! kana, which have no spaces between words, are split into overlapping pairs of characters.
+//! Splits text into words at every character that is not a letter, a digit, a combining mark or an
+//! apostrophe. Runs of Han and kana, which have no spaces between words, are split into overlapping
+//! pairs of characters.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};

@@ -36,7 +36,7 @@ pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl TokenHash {
     /// A hash that no token has. A token that belongs to no credential is compared with it, so that
-    /// rejecting an unknown token takes as long as rejecting any other.
+    /// an unknown token is hashed and compared like a known one.
     pub(crate) const NONE: Self = Self([0; 32]);
 
     fn of(token: &str) -> Self {

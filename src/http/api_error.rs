@@ -80,8 +80,9 @@ impl ApiError {
         Self::new(ApiErrorCode::NotFound, format!("there is no such {what}"))
     }
 
-    /// Returns the error for a request without credentials. The challenge contains no error code
-    /// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 3.1).
+    /// Returns the error for a request that does not present exactly one bearer token. The
+    /// challenge contains no error code ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750),
+    /// section 3.1).
     pub(crate) fn no_credentials() -> Self {
         let message = "send an API key or access token as Authorization: Bearer …";
         Self::new(ApiErrorCode::Unauthorized, message).with(
@@ -129,7 +130,8 @@ impl ApiError {
         .with(ALLOW, allow)
     }
 
-    /// Returns the error for a body whose media type the operation does not accept.
+    /// Returns the error for a body whose media type or content encoding the operation does not
+    /// accept.
     pub(crate) fn unsupported_media_type(accepted: &'static str) -> Self {
         Self::new(
             ApiErrorCode::UnsupportedMediaType,

@@ -47,8 +47,9 @@ impl Authenticator for LeadStore {
     }
 }
 
-/// Returns the token of a request's only `Authorization: Bearer` header
-/// ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1).
+/// Returns the token of the `Authorization: Bearer` header ([RFC
+/// 6750](https://www.rfc-editor.org/rfc/rfc6750), section 2.1). A request must not have a second
+/// `Authorization` header.
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -1,4 +1,4 @@
-//! A call of an operation: its inputs, and the leads that it can see.
+//! A call of an operation: the inputs, and the leads that the principal can see.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,8 @@ impl Call<'_> {
         self.principal.owner_id()
     }
 
-    /// Returns the visibility as an owned value, for work that outlives the call.
+    /// Returns which leads the principal sees, as an owned value: a closure that writes cannot
+    /// borrow from the call.
     pub(crate) fn visibility(&self) -> Visibility {
         Visibility {
             owner_id: self.owner_id().map(str::to_owned),

@@ -1,10 +1,10 @@
-//! Encrypted cursors. The cursor of a list contains a row number, which reveals the number of leads
-//! of all owners. Clients get it encrypted, and authenticated together with the owner that it is
-//! for.
+//! Encrypted cursors. The cursor of a list contains a row number, which reveals roughly how
+//! many leads all owners have. Clients therefore get the cursor encrypted, and authenticated
+//! together with the owner that it is for.
 //!
 //! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys,
 //! which needs no nonce. Its output, a 16-byte tag and the encrypted cursor, is written in URL-safe
-//! base 64. The key is derived from the store's random id, so a cursor stays valid after a restart.
+//! Base64. The key is derived from the store's random id, so a cursor stays valid after a restart.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -40,7 +40,8 @@ impl<'o> CursorCipher<'o> {
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// Decrypts the cursor in `text`. Returns `None` if it was not encrypted for this owner.
+    /// Decrypts the cursor in `text`. Returns `None` unless the cursor was encrypted by this store
+    /// for this owner.
     pub(crate) fn open(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let bytes = self

@@ -59,8 +59,8 @@ impl IfMatch {
     }
 }
 
-/// Returns true if an `If-None-Match` header contains this tag or `*`, so the client already has
-/// this version of the lead. Uses the weak comparison, which ignores `W/`.
+/// Returns true if an `If-None-Match` header contains this tag or `*`, so that the lead need not be
+/// sent. Uses the weak comparison, which ignores `W/`.
 pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
@@ -68,15 +68,46 @@ pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
     tags(headers, &IF_NONE_MATCH).iter().any(names)
 }
 
-/// Splits a header into its tags. Tags of this API contain no commas, so a foreign tag that
-/// contains a comma splits into parts that match nothing.
+/// Returns the tags of a header, which are separated by commas outside of their quotes. `*` counts
+/// only if it is a complete header value (RFC 9110, section 13.1.1).
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers
         .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(|tag| tag.trim().to_owned())
-        .collect()
+    let mut tags = Vec::new();
+    for value in values {
+        let mut is_quoted = false;
+        let outside_quotes = |c: char| {
+            is_quoted ^= c == '"';
+            c == ',' && !is_quoted
+        };
+        let parts = value.split(outside_quotes).map(str::trim);
+        let is_tag = |part: &&str| part.ends_with('"') || value.trim() == "*";
+        tags.extend(parts.filter(is_tag).map(str::to_owned));
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn tags_are_split_outside_of_quotes_and_a_star_stands_alone() {
+        for (value, expected) in [
+            (r#""1-a""#, vec![r#""1-a""#]),
+            (r#""1-a" , W/"2-b","#, vec![r#""1-a""#, r#"W/"2-b""#]),
+            (r#""a,*,b", "c""#, vec![r#""a,*,b""#, r#""c""#]),
+            (" * ", vec!["*"]),
+            (r#"*, "c""#, vec![r#""c""#]),
+            ("1-a", vec![]),
+            ("", vec![]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, HeaderValue::from_static(value));
+            assert_eq!(tags(&headers, &IF_MATCH), expected, "{value}");
+        }
+    }
 }

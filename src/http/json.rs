@@ -1,5 +1,5 @@
-//! JSON values that keep the text of numbers, and duplicate members, so that callers can reject
-//! them.
+//! JSON values that keep the text of numbers, so that callers can parse them exactly, and duplicate
+//! members, so that callers can reject them.
 
 use std::fmt;
 
@@ -121,8 +121,8 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
     }
 }
 
-/// Parses a number of a custom field. Returns `None` for an integer that does not fit into 64 bits,
-/// instead of rounding it.
+/// Parses a number of a custom field. Returns `None` for an integer outside the range of `i64`,
+/// instead of rounding it, and for a decimal number outside the range of `f64`.
 fn number(text: &str) -> Option<CustomNumber> {
     if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         text.parse::<f64>()
@@ -137,8 +137,8 @@ fn number(text: &str) -> Option<CustomNumber> {
 /// Maximum number of significant digits and of decimal places; no valid value has as many.
 const MAX_DIGITS: usize = 28;
 
-/// Parses a JSON number exactly. Returns `None` if it is not a number or has more than 28
-/// significant digits or decimal places.
+/// Parses a JSON number exactly. Returns `None` if it is not a number, has more than 28 significant
+/// digits or decimal places, or exceeds the range of [`Decimal`].
 pub(crate) fn exact_decimal(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = text
         .strip_prefix('-')

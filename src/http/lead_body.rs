@@ -26,7 +26,7 @@ pub(crate) struct LeadBody {
     violations: Violations,
 }
 
-/// A member of an object: `None` if it is absent, `Some(None)` if it is `null`.
+/// A member of an object: `None` if it is absent or invalid, `Some(None)` if it is `null`.
 pub(crate) type Member<T> = Option<Option<T>>;
 
 /// The maximum length of a member's name in a response, in characters.

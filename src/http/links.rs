@@ -14,8 +14,9 @@ pub(crate) struct Neighbours<'a> {
     pub(crate) page: u64,
 }
 
-/// Returns the value of a `Link` header: the request's parameters with another page. Empty if there
-/// is neither a previous nor a next page.
+/// Returns the value of a `Link` header: a link to each neighbouring page, which keeps the
+/// request's parameters except `page` and `cursor`. Empty if there is neither a
+/// previous nor a next page.
 pub(crate) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
     let mut links = Vec::new();
     if let Some(next) = &neighbours.next {

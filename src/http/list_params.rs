@@ -1,5 +1,5 @@
 //! Filters, sort orders and paging of lists and searches, from query parameters or from members of
-//! the same names.
+//! the body with the same names.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
@@ -75,7 +75,7 @@ fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Fi
     }
 }
 
-/// Returns the sort keys, empty if none are given.
+/// Returns the sort keys with their directions, or an empty list if the parameter `sort` is absent.
 pub(crate) fn sort(params: &mut Params) -> Vec<Sort> {
     let named = split_input(params, "sort").unwrap_or_default();
     named
@@ -121,10 +121,11 @@ fn tags(mut filter: Filter, params: &mut Params) -> Filter {
     filter
 }
 
-/// The largest number of values of one filter.
+/// The largest number of values in one parameter.
 const VALUES_MAX: usize = 100;
 
-/// Splits a text at commas. If there are too many values, adds a violation and returns none.
+/// Splits a text at commas. If there are too many values, adds a violation and returns an empty
+/// list.
 fn split(params: &mut Params, name: &str, text: &str) -> Vec<String> {
     if text.split(',').count() > VALUES_MAX {
         params.violations.add(

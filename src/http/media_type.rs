@@ -27,8 +27,8 @@ impl RequestBody {
         }
     }
 
-    /// Checks the `Content-Type` of a request, which may be absent, and rejects a body with a
-    /// `Content-Encoding`.
+    /// Checks the `Content-Type` of a request, which may be absent, and rejects a
+    /// `Content-Encoding` other than `identity`. Checks nothing if the operation ignores the body.
     pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), ApiError> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let fits = match (types.next(), types.next()) {
@@ -50,7 +50,8 @@ impl RequestBody {
         let mut parts = named.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
         let takes = |candidate: &str| candidate.eq_ignore_ascii_case(essence);
-        // JSON is always UTF-8, but a client that declares another charset may really have used it.
+        // JSON is always UTF-8, but a client that declares a different charset may have used it, so
+        // the body is rejected.
         let is_utf8 =
             parts
                 .filter_map(|parameter| parameter.split_once('='))

@@ -15,7 +15,7 @@ use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
 use crate::schema::Catalogue;
 
-/// `GET /v1/leads`
+/// Handles `GET /v1/leads`.
 pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let mut params = Params::of_query(call.query)?;
     let seal = CursorCipher::new(call.store.store_id()?, call.owner_id());
@@ -79,7 +79,7 @@ fn list_query(
     query
 }
 
-/// `GET /v1/leads/{id}`
+/// Handles `GET /v1/leads/{id}`.
 pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     let (id, visibility) = (call.lead_id()?, call.visibility());
@@ -96,7 +96,7 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// `POST /v1/leads`
+/// Handles `POST /v1/leads`.
 pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut body = LeadBody::read(&call.members()?, true, violations);
@@ -117,7 +117,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::created(&call.store.create(lead)?))
 }
 
-/// `PATCH /v1/leads/{id}`
+/// Handles `PATCH /v1/leads/{id}`.
 pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut body = LeadBody::read(&call.members()?, false, violations);
@@ -139,7 +139,7 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::lead(StatusCode::OK, &lead))
 }
 
-/// `DELETE /v1/leads/{id}`
+/// Handles `DELETE /v1/leads/{id}`.
 pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     let (id, visibility, if_match) = (
@@ -154,7 +154,7 @@ pub(crate) fn delete(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST /v1/leads/{id}/restore`
+/// Handles `POST /v1/leads/{id}/restore`.
 pub(crate) fn restore(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     let (id, visibility, if_match) = (

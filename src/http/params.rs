@@ -136,8 +136,8 @@ impl Params {
         self.values.remove(name)
     }
 
-    /// Takes the parameter of this name as a number. If the text contains anything but digits, or
-    /// the number is too large, adds a violation and returns `None`.
+    /// Takes the parameter of this name as a number. If the text is empty or contains anything but
+    /// digits, or the number is too large, adds a violation and returns `None`.
     pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {

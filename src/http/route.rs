@@ -122,8 +122,8 @@ impl Route {
             .find_map(|route| Some((route, route.id_in(path)?)))
     }
 
-    /// Returns the segment that matches `{id}`, empty if the route has none, or `None` if the path
-    /// does not match.
+    /// Returns the decoded segment that matches `{id}`, or an empty text if the route has no
+    /// `{id}`. Returns `None` if the path does not match or a segment cannot be decoded.
     fn id_in<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         let (mut wanted, mut segments) = (self.path.split('/'), path.split('/'));
         let mut id = Cow::Borrowed("");

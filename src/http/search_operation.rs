@@ -13,7 +13,7 @@ use crate::query::PageBody;
 use crate::schema::Catalogue;
 use crate::search::{SearchField, SearchQuery};
 
-/// The members that may be strings or arrays of strings, apart from the filters.
+/// The members that may be strings or arrays of strings, without those of the catalogue's filters.
 const TEXTS: [&str; 6] = [
     "query",
     "typos",

@@ -28,13 +28,13 @@ impl Serialize for JsonNumber {
     }
 }
 
-/// Serializes a sum of deal values as a JSON number, rounded if it has more digits than a double
-/// can hold.
+/// Serializes a sum of deal values as a JSON number: exactly if it is a 64-bit integer, and
+/// otherwise rounded to the nearest double.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
 }
 
-/// Reads a sum of deal values from the digits of a JSON number.
+/// Reads a sum of deal values from the digits of a JSON number, or 0 from `null`.
 pub(crate) fn deserialize_sum<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Decimal, D::Error> {

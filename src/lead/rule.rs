@@ -326,7 +326,8 @@ pub(crate) fn custom_field_name(field: &str, name: &str, violations: &mut Violat
 }
 
 pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
-    // The violation names at most the 14 characters of `custom_fields.` and the longest valid name.
+    // In violations, the path is cut off after the 14 characters of `custom_fields.` and as many
+    // characters as a valid name may have.
     let field: String = format!("custom_fields.{name}")
         .chars()
         .take(14 + MAX_CUSTOM_NAME_CHARS)

@@ -75,10 +75,13 @@ impl Violations {
         self.0.is_empty()
     }
 
-    /// Returns true if a violation of this field was added.
+    /// Returns true if a violation of this field, or of an element of it, was added.
     #[cfg(feature = "http")]
     pub(crate) fn has_error_for(&self, field: &str) -> bool {
-        self.0.iter().any(|violation| violation.field == field)
+        self.0.iter().any(|violation| {
+            let rest = violation.field.strip_prefix(field);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        })
     }
 
     /// Returns `Ok` if there are no violations, and otherwise one error with all of them.

@@ -6,8 +6,8 @@
 /// nanoseconds.
 const FETCH_COST: u64 = 256;
 const SCAN_COST: u64 = 1;
-/// Cost of scanning past one key, in the same unit, if the leads of each value are also sorted by
-/// further sort keys and few of the leads are selected.
+/// Cost of scanning past one key in a grouped scan, in the same unit, if few of the leads are
+/// selected.
 const GROUPED_SCAN_COST: u64 = 2;
 /// Maximum number of rows for which fetching and sorting the leads is cheaper even than reading the
 /// bitmaps of a field with few values.
@@ -17,7 +17,7 @@ const FEW_ROWS_MAX: u64 = 64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ScanMode {
     KeyByKey,
-    /// The rows of each value are collected and sorted by the further sort keys.
+    /// The rows of each value are collected, and sorted by the further sort keys and the tie-break.
     Grouped,
 }
 

@@ -15,10 +15,10 @@ use crate::row::Row;
 /// The position at which a list continues after a page. [`Page::next`](super::Page::next) returns
 /// it, and [`ListQuery::after`](super::ListQuery::after) takes it.
 ///
-/// With cursors, every page costs the same. A lead that does not change in the meantime is neither
-/// skipped nor repeated, whatever changes around it. A cursor is valid only for the filter and the
-/// sort order of its query. It is printed, parsed and serialized as an opaque, URL-safe text. It
-/// contains the sort values of a lead, so it is as confidential as the lead.
+/// With cursors, a page costs about the same at any depth. A lead that does not change in the
+/// meantime is neither skipped nor repeated, whatever changes around it. A cursor is valid only for
+/// the filter and the sort order of its query. It is printed, parsed and serialized as an opaque,
+/// URL-safe text. It contains the sort values of a lead, so it is as confidential as the lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Checksum of the filter and the sort order.

@@ -32,7 +32,7 @@ use crate::storage::Visit;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facets {
-    /// Total number of leads.
+    /// Total number of leads that the facets cover.
     pub total: u64,
     /// Leads by status, sorted by status.
     pub statuses: Vec<StatusFacet>,
@@ -55,8 +55,8 @@ pub struct StatusFacet {
     pub leads: u64,
     /// Number of these leads that have a deal value.
     pub deals: u64,
-    /// The exact sum of their deal values. It serializes as a JSON number, rounded to the nearest
-    /// double if it has more than 15 digits.
+    /// The exact sum of their deal values. It serializes as a JSON number: exactly if it is a
+    /// 64-bit integer or has at most 15 digits, and otherwise rounded to the nearest double.
     #[serde(
         serialize_with = "serialize_deal_value",
         deserialize_with = "deserialize_deal_value"

@@ -48,14 +48,14 @@ impl Filter {
         self
     }
 
-    /// Selects no lead, because the list of values that the field may have is empty.
+    /// Makes the filter select no leads, by leaving no value that the field may have.
     #[cfg(feature = "http")]
     pub(crate) fn with_no_value(mut self, field: BitmapField) -> Self {
         self.values.insert(field, Vec::new());
         self
     }
 
-    /// Returns true if it selects all leads.
+    /// Returns true if the filter has no criteria, so that it selects all leads.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
             values,
@@ -75,7 +75,8 @@ impl Filter {
         }
     }
 
-    /// Returns the same text for equivalent filters, whatever the order of their values.
+    /// Returns a text of the criteria that does not depend on the order of the values or on
+    /// duplicates among them.
     pub(crate) fn canonical(&self) -> String {
         let mut filter = self.clone();
         for values in filter.values.values_mut() {

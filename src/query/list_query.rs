@@ -82,7 +82,7 @@ impl ListQuery {
         self
     }
 
-    /// Returns every violation of the query as one error.
+    /// Returns an error with every violation of the query, if there are any.
     pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<()> {
         let mut violations = Violations::default();
         self.filter.check(catalogue, &mut violations);

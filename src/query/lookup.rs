@@ -11,7 +11,7 @@ pub(crate) fn get(state: StoreState<'_>, id: LeadId) -> Result<Option<Lead>> {
     Ok(stored(state, id)?.and_then(|(_, stored)| live(stored)))
 }
 
-/// Returns the live leads with these ids, in the order of the ids.
+/// Returns, for each of these ids in order, the live lead with the id, or `None` if there is none.
 pub(crate) fn get_many(state: StoreState<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
     ids.iter().map(|id| get(state, *id)).collect()
 }

@@ -1,10 +1,10 @@
 //! Sorting: finds one page of a set of rows in a given sort order.
 //!
-//! There are three access paths, and the cost model picks the cheapest. Creation order is row
-//! order, so a page in creation order is read from the set itself. For other sort keys, a sort
-//! index or the bitmaps of the field are scanned in order and filtered by the set; if a single sort
-//! key decides the order, the scan starts at the nearer end. The leads of a small set are fetched
-//! and sorted.
+//! There are three access paths, and the cost model picks the cheapest. If the set contains no
+//! leads created out of order, creation order is row order, and a page in creation order is read
+//! from the set itself. Otherwise, a sort index or the bitmaps of the field are scanned in order
+//! and filtered by the set; if a single sort key decides the order, the scan of its sort index
+//! starts at the end nearer to the page. The leads of a small set are fetched and sorted.
 
 use std::cmp::Ordering;
 
@@ -364,8 +364,8 @@ impl SortedBy {
     }
 }
 
-/// Returns the position after which the page starts, if that position has no value for the sort
-/// key.
+/// Returns the position after which the page starts among the rows without a value for the sort
+/// key, or `None` if the page starts elsewhere.
 fn after_in_rows_without_value<'p>(
     begins: Option<(Option<&'p [u8]>, After<'p>)>,
 ) -> Option<After<'p>> {

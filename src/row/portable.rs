@@ -8,7 +8,8 @@ const COOKIE_WITH_RUNS: u16 = 12_347;
 /// Minimum number of containers for which a set with run containers has an offset table. A set
 /// without run containers always has an offset table.
 const NO_OFFSET_THRESHOLD: usize = 4;
-/// Maximum number of rows in an array container. A container with more rows is a bitmap container.
+/// Maximum number of rows in an array container. A container with more rows is a bitmap container,
+/// unless it is a run container.
 const ARRAY_ROWS_MAX: usize = 4_096;
 
 /// Returns the number of rows of a set with one container, or `None` if the bytes are malformed.

@@ -1,6 +1,6 @@
-//! The single write path. For every write it gets the lead before and after the change, and writes
-//! the lead's record, ids, index keys, bitmaps and deal value, and an entry of the change log. This
-//! module makes no decisions about leads.
+//! The single write path for leads. For every change of a lead it gets the lead before and after
+//! the change, and writes the lead's record, ids, index keys, bitmaps and deal value, and an entry
+//! of the change log. This module makes no decisions about leads.
 
 use crate::error::Result;
 use crate::row::Row;
@@ -17,7 +17,8 @@ pub(crate) struct LeadChange<'a> {
     pub(crate) after: Option<&'a StoredLead>,
 }
 
-/// Writes everything that follows from a change.
+/// Writes a change: the lead's record, the difference of its index entries, and an entry of the
+/// change log.
 ///
 /// # Errors
 ///

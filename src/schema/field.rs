@@ -78,7 +78,7 @@ named_enum! {
     pub enum SortKey {
         /// The creation time.
         CreatedAt = "created_at",
-        /// The time of the last update.
+        /// The time of the last update or restoration, or else the creation time.
         UpdatedAt = "updated_at",
         /// The name.
         Name = "name",
@@ -102,7 +102,8 @@ named_enum! {
 }
 
 /// Passes the searched fields to a macro: for each field its documentation, its variant and its
-/// name. They are in rank order: a hit in an earlier field ranks higher.
+/// name. The fields are in rank order: of hits that match equally well, the one in the earliest
+/// field ranks highest.
 macro_rules! searched_fields {
     ($define:ident) => {
         $define! {
@@ -129,8 +130,8 @@ pub(crate) use searched_fields;
 
 macro_rules! define_term_field {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// A field of the search index. The variants are in rank order: a hit in an earlier field
-        /// ranks higher.
+        /// A field of the search index. The variants are in rank order: of hits that match equally
+        /// well, the one in the earliest field ranks highest.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum TermField {
             $($(#[doc = $doc])+ $variant,)+
@@ -248,7 +249,7 @@ impl FieldDef {
         }
     }
 
-    /// Adds the violation of a value that a filter names but no lead can have.
+    /// Adds the violations of a filter's value, if no lead can have that value.
     pub(crate) fn check_filter_value(&self, value: &str, violations: &mut Violations) {
         let mut broken = Violations::default();
         if let FieldSource::Tags = self.source {

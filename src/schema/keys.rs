@@ -38,7 +38,7 @@ pub(crate) enum BitmapId<'a> {
     Trash,
     /// All live leads that were created with a `created_at` before that of an earlier row.
     OutOfOrder,
-    /// All live leads with this value of the field, or, if it is `None`, without any value.
+    /// All live leads with this value of the field, or, for `None`, all live leads without a value.
     Value(BitmapField, Option<&'a str>),
     /// All live leads that have a value in this sort index.
     Has(SortIndex),
@@ -184,8 +184,8 @@ pub(crate) fn time(time: DateTime<Utc>) -> [u8; 8] {
     (time.timestamp_micros() ^ i64::MIN).to_be_bytes()
 }
 
-/// Encodes a deal value in bytes that sort numerically. A filter bound can be outside the range of
-/// a lead's deal value, and then becomes the lowest or highest encoding.
+/// Encodes a deal value in bytes that sort numerically. A filter bound that the encoding cannot
+/// represent becomes the lowest or highest encoding.
 pub(crate) fn deal_value(value: Decimal) -> [u8; 8] {
     let scaled = value
         .checked_mul(Decimal::from(10_000))

@@ -3,8 +3,9 @@
 //!
 //! A rebuild reads every lead in the format of its record, and writes it, with everything that is
 //! derived from it, into a new file that then replaces the old one. It is atomic: after a crash the
-//! store is as it was, and is migrated when it is next opened. It needs as much free disk space as
-//! the store takes, and about one second for each 100,000 leads.
+//! store is either completely migrated, or as it was, and then it is migrated when it is next
+//! opened. It needs as much free disk space as the store takes, and about one second for each
+//! 100,000 leads.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::catalogue::Catalogue;

@@ -74,8 +74,8 @@ impl<'a> StoreState<'a> {
         self.bitmap(&bitmap.key())
     }
 
-    /// Calls `visit` with the bitmap key and the rows of each value of a field, in the order of the
-    /// values. Leads without a value are left out.
+    /// Calls `visit` with the bitmap key and the rows of each value of a field, in ascending or
+    /// descending order of the values, until `visit` breaks. Leads without a value are left out.
     pub(crate) fn each_value(
         self,
         field: BitmapField,

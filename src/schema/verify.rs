@@ -18,9 +18,9 @@ use crate::schema::derive::derive_index_entries;
 use crate::schema::store_state::StoreState;
 use crate::storage::{StoreMeta, StoredLead};
 
-/// Compares everything in the tables of `state`, whose overlay must be empty, with the leads. Adds
-/// the problems to `report`, and calls `progress` with the number of leads read so far. Returns an
-/// error only if reading fails.
+/// Checks the tables of `state`, whose overlay must be empty: the leads, everything that is derived
+/// from them, the change log and the credentials. Adds the problems to `report`, and calls
+/// `progress` with the number of leads read so far. Returns an error only if reading fails.
 pub(crate) fn check(
     state: StoreState<'_>,
     report: &mut Report,
@@ -348,7 +348,7 @@ fn tag(key: &[u8]) -> u8 {
     key.first().copied().unwrap_or_default()
 }
 
-/// A key, displayed in hexadecimal. `storage::tables` documents the layout.
+/// A key whose first 64 bytes are displayed in hexadecimal. `storage::tables` documents the layout.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

@@ -18,7 +18,8 @@ use crate::search::terms::field::FieldScope;
 ///
 /// # Errors
 ///
-/// `Unavailable` if reading the index fails. If so, the index must not be used again.
+/// `Unavailable` if the view has no index, or if reading the index fails. After a failed read the
+/// index must not be used again.
 pub(crate) fn search(
     state: StoreState<'_>,
     view: &SearchView,

@@ -35,8 +35,8 @@ pub struct FieldMatch {
     pub field: SearchField,
     /// Index of the value in its list, for tags and for custom fields that are lists.
     pub item: Option<usize>,
-    /// The first 100 byte ranges in the text of the value, in ascending order and without overlap.
-    /// The text of a number or boolean is its JSON representation.
+    /// The first matched byte ranges in the text of the value, at most 100, in ascending order and
+    /// without overlap. The text of a number or boolean is its JSON representation.
     pub ranges: Vec<Range<usize>>,
     utf16_ranges: Vec<Range<usize>>,
 }
@@ -127,8 +127,8 @@ impl RangeSet {
         self.0.is_empty()
     }
 
-    /// Adds a range that does not begin before the last one. Overlapping ranges are merged. Returns
-    /// false if the set is full.
+    /// Adds a range that does not begin before the last one. A range that overlaps the last one is
+    /// merged with it. Returns false if the range cannot be added because the set is full.
     fn push(&mut self, range: Range<usize>) -> bool {
         let is_full = self.0.len() == RANGES_MAX;
         match self.0.last_mut() {
@@ -143,7 +143,8 @@ impl RangeSet {
         self.0.extend(other.0.iter().cloned());
     }
 
-    /// Returns the first ranges in ascending order, without overlap.
+    /// Returns the first ranges, at most [`RANGES_MAX`], in ascending order and with overlapping
+    /// ranges merged.
     fn into_sorted(mut self) -> Vec<Range<usize>> {
         self.0
             .sort_unstable_by_key(|range| (range.start, range.end));
@@ -177,7 +178,7 @@ impl LeadWords {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut words = Self::default();
         for value in values {
-            // Phones are compared only as numbers.
+            // Phone numbers are compared only as digits, not as words.
             let in_value = if value.field == TermField::Phone {
                 Vec::new()
             } else {
@@ -250,7 +251,8 @@ fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeS
     lead.values.iter().map(in_value).collect()
 }
 
-/// Adds the occurrences of a phone number to the ranges of the values that are phones.
+/// Adds the occurrences of the typed phone number to the ranges of the values that are phone
+/// numbers.
 fn add_number(values: &[SearchedValue<'_>], number: &PhoneNumber, ranges: &mut [RangeSet]) {
     for (value, ranges) in values.iter().zip(ranges) {
         if value.field == TermField::Phone {

@@ -11,8 +11,7 @@ use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 
-/// Maximum number of changed leads that a search analyzes. If there are more, it waits for the
-/// index.
+/// Maximum number of changed leads that a search analyzes if it may wait for the index instead.
 const ANALYSED_MAX: u64 = 20_000;
 
 /// A committed state of the index.
@@ -30,8 +29,9 @@ pub(crate) struct SearchView {
     index: Option<Arc<IndexView>>,
     /// The leads that changed since the index was committed; empty while `tracks_changes` is false.
     recent: RecentIndex,
-    /// True from the start of the first batch until the index is withdrawn. A batch does not index
-    /// the leads that change after its start, so they must be kept in `recent`.
+    /// False until the first batch starts, and again from the withdrawal of an index until the next
+    /// batch starts. A batch does not index the leads that change after its start, so they must be
+    /// kept in `recent`.
     tracks_changes: bool,
 }
 
@@ -79,7 +79,8 @@ impl SearchView {
         matches!((&self.index, &other.index), (Some(this), Some(other)) if Arc::ptr_eq(this, other))
     }
 
-    /// Returns the number of changed leads that the index lacks.
+    /// Returns the number of changed leads that the index lacks. A lead that changed several times
+    /// may be counted several times.
     pub(crate) fn unindexed(&self) -> u64 {
         self.recent.len()
     }

@@ -18,8 +18,9 @@ pub enum SearchState {
     ///
     /// The progress counts leads; its total is 0 until their number is known.
     Building(Progress),
-    /// The index could not be opened or written, for this reason. Indexing is retried. Until it
-    /// succeeds, searches fail with `Unavailable`.
+    /// The index could not be opened or written, for this reason. Indexing is retried, unless the
+    /// reason is that the store was opened without search. Until it succeeds, searches fail with
+    /// `Unavailable`.
     Failed(String),
     /// The store is closed or has failed.
     Closed,
@@ -31,7 +32,8 @@ pub enum SearchState {
 pub struct SearchStatus {
     /// Current state of the index.
     pub state: SearchState,
-    /// Number of changed leads that are not in the index yet. If the index is
-    /// [`Ready`](SearchState::Ready), searches find them nevertheless.
+    /// Number of changed leads that are not in the index yet. A lead that changed several times may
+    /// be counted several times. If the index is [`Ready`](SearchState::Ready), searches find these
+    /// leads nevertheless.
     pub unindexed: u64,
 }

@@ -16,7 +16,8 @@ pub(crate) struct File {
     durable: Content,
     /// The changes since the last sync, in order.
     unsynced: Vec<FileChange>,
-    /// True if a sync has failed, so that reads may return data that is not on the disk.
+    /// True if a sync has failed since the page cache was last dropped, so that reads may return
+    /// data that no sync will write to the disk.
     may_differ_from_disk: bool,
 }
 
@@ -35,9 +36,9 @@ impl FileChange {
     }
 }
 
-/// The probabilities that an unsynced change is kept and that an unsynced write is torn, drawn
-/// again for each power cut and each failed sync, so that all changes may be kept, most, some or
-/// none.
+/// The probabilities that an unsynced change is kept and that an unsynced write is torn. They are
+/// drawn separately for each file at each power cut and failed sync, so that a file may keep all,
+/// most, some or none of its changes.
 pub(crate) struct Odds {
     kept: f64,
     torn: f64,

@@ -1,6 +1,7 @@
 //! An open store, and the operations that read, commit, checkpoint, compact and close it.
 //!
-//! A commit goes to the journal and into the overlay. A [`Checkpoint`] writes the overlay to the
+//! A commit goes to the journal and into the overlay, unless its transaction exceeded its memory
+//! budget and was written to the tables directly. A [`Checkpoint`] writes the overlay to the
 //! tables, many commits at once, while other threads continue to commit.
 
 pub(crate) mod backup;
@@ -44,7 +45,8 @@ pub(crate) struct Database {
     pub(crate) files: OpenFiles,
     /// The file that holds the tables.
     pub(crate) file: ChecksummedFile,
-    /// The newest state, or `None` while the file is being compacted.
+    /// The newest state, or `None` during a compaction, and after one that left the file
+    /// unreadable.
     pub(crate) view: Option<ReadView>,
     /// The last commit that the tables contain.
     pub(crate) checkpoint: Seq,
@@ -60,7 +62,7 @@ pub(crate) struct Writable {
     pub(crate) db: Arc<redb::Database>,
     pub(crate) journal: Journal,
     /// Changes committed since the running checkpoint started, or `None` if no checkpoint is
-    /// running.
+    /// running or if a large transaction has already written everything to the tables.
     pub(crate) delta: Option<Overlay>,
     pub(crate) _lock: Option<DirectoryLock>,
 }
@@ -279,7 +281,7 @@ impl Database {
     }
 
     /// Returns free pages to the file system and empties the journal. Fails with `Busy` while a
-    /// read or write is in progress.
+    /// view is held, or while a write or a checkpoint is in progress.
     pub(crate) fn compact(&mut self) -> Result<()> {
         self.checkpoint()?;
         let busy = || {
@@ -298,8 +300,8 @@ impl Database {
             .ok_or_else(busy)?;
         let meta = view.meta.clone();
         drop(view);
-        // After the last commits of a compaction, a crash would make redb verify the whole file.
-        // One more commit with quick repair prevents that.
+        // If the last commit before a crash is one of redb's own compaction commits, redb verifies
+        // the whole file at the next open. One more commit, with quick repair, prevents that.
         let compacted = db.compact().map_err(redb_error);
         let compacted = compacted.and_then(|_| {
             crate::storage::database::checkpoint::begin_write(db)?

@@ -1,6 +1,6 @@
-//! Decodes arbitrary bytes with every decoder of the storage layer, for fuzz targets. No input may
-//! make a decoder panic or allocate more memory than the input can justify, and every decoded
-//! record must round-trip.
+//! Decodes arbitrary bytes with the decoders of the storage layer, for fuzz targets. No input may
+//! make a decoder panic or allocate more memory than the input can justify, and every decoded lead,
+//! metadata or log record must round-trip.
 
 use crate::row::{RowBits, chunk_length};
 use crate::storage::file::checksummed::ChecksummedFile;
@@ -14,7 +14,8 @@ use crate::storage::tables::bitmap_chunk::decode_chunk;
 use crate::storage::tables::block::BlockKeys;
 use redb::StorageBackend as _;
 
-/// Decodes `bytes` in every format. Returns an error if a decoded value does not round-trip.
+/// Decodes `bytes` as each kind of data. Returns an error if a decoded lead, metadata or log record
+/// does not round-trip.
 pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
     if let Ok(stored) = lead_record::decode(bytes) {
         let again = lead_record::encode(&stored).map_err(|error| error.to_string())?;
@@ -76,7 +77,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// The seed corpus of the fuzz target contains every kind of record.
+    /// The seed corpus of the fuzz target contains lead, metadata and log records.
     #[test]
     fn fuzz_seeds_round_trip() {
         let Ok(seeds) =

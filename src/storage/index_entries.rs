@@ -5,8 +5,8 @@ use crate::row::Row;
 use crate::storage::journal::RedoOp;
 use crate::storage::key::chunk_key;
 
-/// The entries of a lead in the derived tables. The list is complete: no index contains the lead
-/// under any other key.
+/// The entries of a lead in the tables that are derived from leads: ids, keys, bitmaps and columns.
+/// They are complete: no index contains the lead under any other key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IndexEntries {
     /// The keys of its id and its external id.

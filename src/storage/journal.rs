@@ -1,6 +1,7 @@
-//! The journal (write-ahead log). Each commit is appended to it, and synced unless its durability
-//! is deferred, before the commit returns. A checkpoint later writes many commits to the tables at
-//! once, and crash recovery replays the commits that the tables lack.
+//! The journal (write-ahead log). A commit is appended to it, and synced unless its durability is
+//! deferred, before the commit returns; only a transaction that exceeded its memory budget goes to
+//! the tables directly. A checkpoint later writes many commits to the tables at once, and crash
+//! recovery replays the commits that the tables lack.
 //!
 //! Two files alternate. A checkpoint starts by switching files: commits made during the checkpoint
 //! go to the other file, and the previous file is reused once the tables contain its commits. Both
@@ -32,8 +33,8 @@ const RETAINED_BYTES: u64 = 4 << 20;
 pub(crate) struct Journal {
     active: JournalFile,
     inactive: JournalFile,
-    /// Random epoch, changed whenever a file is rewritten from offset 0. Recovery stops at the
-    /// first entry of another epoch.
+    /// Random epoch, changed whenever a file is rewritten from offset 0. In each file, recovery
+    /// stops at the first entry whose epoch differs from that of the file's first entry.
     epoch: u64,
     /// Offset of the next entry.
     end: u64,
@@ -182,7 +183,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Restarts the active file at offset 0. The tables must contain every commit in it.
+    /// Restarts the active file at offset 0, and invalidates the inactive file. The tables must
+    /// contain every commit in both files; `checkpoint` is the last of them.
     pub(crate) fn restart(&mut self, checkpoint: Seq) -> Result<()> {
         self.attempt("truncating", |journal| {
             journal.active.invalidate()?;

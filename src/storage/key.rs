@@ -19,8 +19,8 @@ pub(crate) struct KeyRange {
 }
 
 impl KeyRange {
-    /// Returns the range of all keys that start with `prefix`, which must not consist of `FF` bytes
-    /// only.
+    /// Returns the range of all keys that start with `prefix`. The prefix must contain a byte other
+    /// than `FF`.
     pub(crate) fn prefix(prefix: &[u8]) -> Self {
         let mut to = prefix.to_vec();
         while to.last() == Some(&0xff) {
@@ -55,7 +55,7 @@ impl KeyRange {
         self
     }
 
-    /// Narrows the range to start with the keys of `value` in `direction`.
+    /// Narrows the range so that a scan in `direction` starts with the keys of `value`.
     pub(crate) fn starting_with(mut self, value: &[u8], direction: Direction) -> Self {
         match direction {
             Direction::Ascending => self.from = self.from.max(value.to_vec()),
@@ -70,7 +70,7 @@ impl KeyRange {
     }
 }
 
-/// Splits an index key into the bytes before the row, which are its tag and value, and the row.
+/// Splits an index key into the bytes before the row (the sort index and the value) and the row.
 pub(crate) fn split_row(key: &[u8]) -> Result<(&[u8], Row)> {
     let corrupted = || Error::corrupted("leads.redb is corrupted: an index key has no row");
     let (value, row) = key.split_last_chunk::<ROW_SUFFIX>().ok_or_else(corrupted)?;

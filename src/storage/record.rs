@@ -1,5 +1,6 @@
 //! The records that the tables and the journal hold, as bytes: leads, credentials, the change log
-//! and the store's metadata. Only `codec` calls bincode; the records derive its traits.
+//! and the store's metadata. `codec` encodes and decodes them with bincode, whose traits they
+//! derive.
 
 pub(crate) mod change_log;
 pub(crate) mod codec;

@@ -9,8 +9,8 @@ use bincode::de::{BorrowDecode, BorrowDecoder};
 use bincode::enc::{Encode, Encoder};
 use bincode::error::{DecodeError, EncodeError};
 
-/// A key as bytes on the heap, with a copy of its first eight bytes inline. This copy decides most
-/// comparisons in a large map, so that they do not read the heap.
+/// A key as bytes on the heap, with a copy of its first eight bytes inline. Where two `SharedKey`s
+/// differ in these bytes, comparing them does not read the heap.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedKey {
     head: u64,

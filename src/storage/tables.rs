@@ -77,6 +77,6 @@ pub(crate) mod write;
 /// | 4 | adds `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
 /// | 5 | folding drops `´`, `` ` `` and other apostrophes, and spells `þ` as `th` |
 pub(crate) const FORMAT: u32 = 5;
-/// The oldest version that is read. A store of an older version than [`FORMAT`] is migrated when it
-/// is opened.
+/// The oldest version that can be read. A store of an older version than [`FORMAT`] is migrated
+/// when it is opened for writing.
 pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -48,7 +48,8 @@ struct PendingWork {
 }
 
 impl Wakeup {
-    /// Records a write. A checkpoint follows soon, or at once if `wants_checkpoint` is set.
+    /// Records a write. A checkpoint follows at the idle deadline of [`CheckpointPolicy`], or at
+    /// once if `wants_checkpoint` is true.
     pub(crate) fn written(&self, wants_checkpoint: bool) {
         let mut pending = lock(&self.pending);
         let now = Instant::now();

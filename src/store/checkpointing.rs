@@ -41,7 +41,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Keeps checkpoints from starting until the guard is dropped.
+    /// Waits for a running checkpoint, then keeps other threads from starting one until the guard
+    /// is dropped.
     pub(crate) fn hold_checkpoints(&self) -> MutexGuard<'_, ()> {
         lock(&self.checkpointing)
     }

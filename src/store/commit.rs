@@ -127,7 +127,7 @@ impl Engine {
         self.failure.guard(|| self.with_file(Database::sync))
     }
 
-    /// Makes every write so far durable, unless the store has failed. Errors are latched.
+    /// Makes every write so far durable, unless the store has failed. An I/O error is latched.
     pub(crate) fn sync_if_healthy(&self) -> Result<()> {
         if self.failure.check().is_err() {
             return Ok(());

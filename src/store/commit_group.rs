@@ -1,6 +1,6 @@
 //! Group commit: writes that wait for the file at the same time share one commit. Each write has
 //! its own result. A write that is rejected has written nothing, and the others are committed
-//! without it.
+//! without it. If a write panics or fails halfway, none of them is committed.
 //!
 //! One of the waiting threads becomes the leader and runs all waiting writes once it has locked the
 //! file. The others sleep until their result is ready. If they waited for the lock of the file
@@ -13,7 +13,7 @@ use crate::store::transaction::Transaction;
 use crate::sync::lock;
 use crate::sync::wait;
 
-/// Maximum number of writes in a commit.
+/// Maximum number of writes in a group commit.
 const COMMIT_GROUP_MAX: usize = 256;
 
 /// The queue of writes that wait for a commit.

@@ -115,7 +115,7 @@ impl<'s> Credentials<'s> {
             .write(move |transaction| transaction.credentials().revoke(id))
     }
 
-    /// Removes a credential without a trace. Its token is rejected from now on.
+    /// Removes a credential, so that it is no longer listed. Its token is rejected from now on.
     ///
     /// # Errors
     ///

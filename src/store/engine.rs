@@ -11,10 +11,13 @@
 //! 3. `IndexSync::thread` and `BackgroundThread::threads`: held while their threads are joined.
 //! 4. `SyncState::indexer`, then `SyncState::indexing`: held while a batch is indexed; the second
 //!    one also while the file is compacted.
-//! 5. `Engine::checkpointing`: held while a checkpoint is made, or while a backup or a check needs
-//!    the tables to stay as they are.
+//! 5. `Engine::checkpointing`: held while a checkpoint is made, and while none may start: during a
+//!    check, a compaction, closing, and the beginning of a backup.
 //! 6. `Engine::file`: held for one commit or for the beginning or end of a checkpoint.
-//! 7. Each held for a few statements: `CommitQueue::state`, then the result of one write; and, independently of these, `Engine::clock_guard`, the reentrancy guard and `Wakeup::pending`. The application's `Clock` runs while 6 and `clock_guard` are held, so it must not call the store.
+//! 7. Each held for a few statements: `CommitQueue::state`, then the result of one write; and,
+//!    independently of these, `Engine::clock_guard`, the reentrancy guard and `Wakeup::pending`.
+//!    The application's `Clock` may run while `Engine::file` and `Engine::clock_guard` are held, so
+//!    it must not call the store.
 //! 8. `SyncState::schedule`, then the slot of `Engine::view`: each held for one change. A compaction
 //!    holds the slot until it is done, so that no read begins meanwhile.
 //! 9. `MemSegment::analysing`: held while the leads of a segment are read and analyzed.

@@ -1,5 +1,5 @@
-//! The failure latch of an open store. It keeps the first I/O error or corruption, which every
-//! later call reports until the store is reopened.
+//! The failure latch of an open store. It keeps the first failure of the store's files, which later
+//! calls on the store report until it is reopened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -53,9 +53,10 @@ impl FailureLatch {
         error
     }
 
-    /// Runs `work`, which must contain no code of the application. Latches its I/O errors and
-    /// corruption. A panic is returned as corruption and latched too: redb trusts its pages, so a
-    /// corrupted page can make it panic, and the panic may leave an operation half done.
+    /// Runs `work`, which must contain no code of the application. Passes its error to
+    /// [`latch`](Self::latch). A panic is returned as corruption and always latched: redb trusts
+    /// its pages, so a corrupted page can make it panic, and the panic may leave an operation half
+    /// done.
     pub(crate) fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => result.map_err(|error| self.latch(error)),

@@ -22,9 +22,10 @@ use crate::sync::{read_lock, write_lock};
 /// It is closed by [`close`](Self::close) on any handle, or when the last handle is dropped. An
 /// error while closing on drop is only logged.
 ///
-/// After an I/O error or detected corruption, every call except [`close`](Self::close) and
-/// [`reopen`](Self::reopen) returns an error of the same kind. After corruption,
-/// [`check`](Self::check) and [`repair`](Self::repair) still work.
+/// After an I/O error, or after corruption that a checksum or a panic revealed, every read and
+/// write on a handle returns an error of the same kind until the store is reopened, for example by
+/// [`reopen`](Self::reopen). After corruption, [`check`](Self::check) and [`repair`](Self::repair)
+/// still work.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, ListQuery, NewLead};
@@ -166,9 +167,10 @@ impl LeadStore {
         result
     }
 
-    /// Closes the store: stops the background threads, indexes the remaining changes, closes the
-    /// files, and returns the first failure. All other handles and all snapshots return
-    /// [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does nothing.
+    /// Closes the store: stops the background threads, indexes the remaining changes, and closes
+    /// the files. Changes that cannot be indexed are left to the next open. All other handles and
+    /// all snapshots return [`Closed`](ErrorKind::Closed) from then on. Closing a closed store does
+    /// nothing.
     ///
     /// # Errors
     ///

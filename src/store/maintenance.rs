@@ -58,8 +58,9 @@ impl LeadStore {
         self.with_engine(|engine| engine.compact())
     }
 
-    /// Reads the entire file from disk, compares all derived data with the leads, and reports every
-    /// problem. Takes 0.4 seconds for 100,000 leads (`cargo bench --bench store -- maintenance`).
+    /// Reads the entire file from disk, compares all derived data with the leads, and reports the
+    /// problems found. Takes 0.4 seconds for 100,000 leads
+    /// (`cargo bench --bench store -- maintenance`).
     /// `progress` receives the number of leads checked so far and the total number of rows. Reads
     /// and writes continue meanwhile, but writers wait once their writes outgrow memory. `progress`
     /// must not use the store. If it panics, the panic resumes after the check is done.
@@ -93,9 +94,11 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read. Nothing is
-    /// changed then: restore a backup. [`Nested`](ErrorKind::Nested) inside a transaction;
-    /// [`ReadOnly`](ErrorKind::ReadOnly); [`Io`](ErrorKind::Io), after which the store is as it
-    /// was.
+    /// changed then: restore a backup. [`Busy`](ErrorKind::Busy) as in [`check`](Self::check);
+    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
+    /// [`Io`](ErrorKind::Io). If writing the new file fails, the old file is unchanged. After a
+    /// later error, either the old or the new file is in place, complete. If the store could not be
+    /// opened again, it stays closed until [`reopen`](Self::reopen) succeeds.
     pub fn repair(&self, progress: impl FnMut(Progress)) -> Result<Report> {
         defer_panics(progress, |progress| self.repair_with_progress(progress))
     }
@@ -152,9 +155,11 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the directory contains a store;
-    /// [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). A failed backup leaves no part
-    /// of the copy behind. It may leave empty directories and, in a directory that existed before,
-    /// the lock file.
+    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if that store is open;
+    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`Corrupted`](ErrorKind::Corrupted),
+    /// [`Io`](ErrorKind::Io). A failed backup leaves no incomplete store behind. If only the last
+    /// step failed, which syncs the directory, the copy is there and complete. Otherwise, empty
+    /// directories and, in a directory that existed before, the lock file may remain.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<()> {
         let path = path.as_ref();
         let copy =
@@ -256,7 +261,8 @@ impl Engine {
         }
     }
 
-    /// Runs one check. Returns its report, and true if nothing was written to the file meanwhile.
+    /// Runs one check. Returns its report, and false if a large transaction was committed to the
+    /// tables meanwhile.
     fn check_once(&self, progress: &mut dyn FnMut(Progress)) -> Result<(Report, bool)> {
         let _no_checkpoint = self.hold_checkpoints();
         let mut report = Report::default();
@@ -280,8 +286,8 @@ impl Engine {
     }
 }
 
-/// Checks the store as stored on disk, and adds every problem to `report`. Fails only if the disk
-/// cannot be read.
+/// Checks the store as stored on disk, and adds the problems found to `report`. Fails only if the
+/// disk cannot be read.
 fn examine(
     disk: &DiskSnapshot,
     catalogue: &Catalogue,

@@ -12,17 +12,20 @@ use crate::store::lead_store::LeadStore;
 use crate::store::options::OpenOptions;
 
 impl OpenOptions {
-    /// Opens the store in this directory, and creates both if they do not exist.
+    /// Opens the store in this directory, and creates both if they do not exist and the options
+    /// allow it.
     ///
     /// # Errors
     ///
-    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if this or another process has the store open;
-    /// [`Corrupted`](ErrorKind::Corrupted) or [`UnsupportedFormat`](ErrorKind::UnsupportedFormat)
-    /// for a file that cannot be used as it is; with [`create_new`](Self::create_new),
-    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the store exists; with
-    /// [`read_only`](Self::read_only), [`NotFound`](ErrorKind::NotFound) if it does not exist, and
+    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if this or another process has the store open,
+    /// unless both open it [`read_only`](Self::read_only); [`Corrupted`](ErrorKind::Corrupted) or
+    /// [`UnsupportedFormat`](ErrorKind::UnsupportedFormat) for a file that cannot be used as it is;
+    /// with [`create_new`](Self::create_new), [`AlreadyExists`](ErrorKind::AlreadyExists) if the
+    /// store exists; with `read_only` or with [`create(false)`](Self::create),
+    /// [`NotFound`](ErrorKind::NotFound) if it does not exist; with `read_only`,
     /// [`Unavailable`](ErrorKind::Unavailable) if it was not closed cleanly;
-    /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have; [`Io`](ErrorKind::Io).
+    /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have, or if `create_new` is
+    /// combined with `read_only`; [`Io`](ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
         LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
     }
@@ -32,7 +35,8 @@ impl OpenOptions {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead could have.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for statuses that no lead can have, or if
+    /// [`create_new`](Self::create_new) is combined with [`read_only`](Self::read_only).
     pub fn in_memory(self) -> Result<LeadStore> {
         LeadStore::open_with(self, Location::memory())
     }

@@ -86,7 +86,7 @@ impl OpenStore {
         &self.engine
     }
 
-    /// Ends the threads, then closes the file. Calls that are still running return `Closed`.
+    /// Ends the threads, then closes the file. Calls that are still running may return `Closed`.
     pub(crate) fn close(&self) -> Result<()> {
         let Some(database) = self.end() else {
             return Ok(());

@@ -20,8 +20,8 @@ pub enum Durability {
     #[default]
     EveryCommit,
     /// Within this time after the call returns. A power cut can lose the newest writes, at most
-    /// those made within this time. So can the end of the process after its disk has failed. A
-    /// write is lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
+    /// those made within this time. They can also be lost if the disk fails and the process then
+    /// ends. A write is lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
     /// [`close`](crate::LeadStore::close) make all writes durable.
     Within(Duration),
 }

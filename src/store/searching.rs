@@ -19,7 +19,8 @@ impl Engine {
         self.answer_from_index(query, search::facets)
     }
 
-    /// Answers a query from the index. If the index fails, it is rebuilt and queried once more.
+    /// Answers a query from the index. If the index fails, requests a rebuild and tries once more,
+    /// which fails if the search does not wait for the rebuild.
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,
@@ -38,7 +39,8 @@ impl Engine {
         }
     }
 
-    /// Returns a view that can be searched. Waits for one if the options say so.
+    /// Returns a view to search. If the options say so, waits until a search can be answered at
+    /// once. Otherwise, and inside a transaction, any view that has an index will do.
     fn searchable(&self) -> Result<Arc<StoreView>> {
         let view = self.view()?;
         if view.search().is_searchable() {

@@ -17,8 +17,8 @@ use crate::store::view::StoreView;
 /// are not visible in it, so paging through it neither skips nor repeats a lead.
 ///
 /// Expiry in the trash is judged at the time at which the snapshot was taken. Space freed by newer
-/// writes cannot be reused while the snapshot is held. Closing the store ends it: its reads then
-/// return [`Closed`](ErrorKind::Closed).
+/// writes cannot be reused while the snapshot is held. Once the store is closed, reopened or
+/// repaired, the snapshot's reads return [`Closed`](ErrorKind::Closed).
 #[derive(Clone)]
 pub struct Snapshot {
     held: Arc<HeldView>,

@@ -28,7 +28,8 @@ impl StoreView {
     }
 }
 
-/// The newest view. It is absent while the file is compacted and after the store was closed.
+/// The newest view. It is absent while the file is compacted, if the tables cannot be read after a
+/// compaction, and after the store was closed.
 pub(crate) struct PublishedView(RwLock<Option<Arc<StoreView>>>);
 
 impl PublishedView {
@@ -63,8 +64,8 @@ impl PublishedView {
         });
     }
 
-    /// Takes the view away and keeps readers waiting while `work` runs; then publishes the state
-    /// that `open` returns.
+    /// Takes the view away and keeps readers waiting while `work` runs. Then, even if `work`
+    /// failed, publishes the state that `open` returns.
     pub(crate) fn pause<T>(
         &self,
         work: impl FnOnce() -> Result<T>,

@@ -1,5 +1,5 @@
-//! The write methods of `LeadStore`. Except for `transaction`, each calls the method of the same
-//! name on a `Transaction`.
+//! The write methods of `LeadStore`. Except for `transaction` and `write`, each calls the method of
+//! the same name on a `Transaction`.
 
 use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
@@ -120,7 +120,7 @@ impl LeadStore {
     /// The errors of `work`; [`Nested`](ErrorKind::Nested) for a transaction, or any other write on
     /// the store, inside another transaction on the same thread; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io), where [`outcome_unknown`](Error::outcome_unknown) reports whether the
-    /// commit itself failed.
+    /// commit itself failed; and the other store errors, see [`get`](Self::get).
     pub fn transaction<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,

@@ -18,7 +18,8 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum number of expired leads that one transaction of the sweep purges.
 pub(crate) const SWEEP_BATCH: usize = 256;
 
-/// Returns up to `limit` rows that have expired from the trash at `now`, earliest expiry first.
+/// Returns the rows of up to `limit` leads in the trash that have expired at `now`, earliest expiry
+/// first.
 pub(crate) fn expired_rows(
     state: StoreState<'_>,
     now: DateTime<Utc>,

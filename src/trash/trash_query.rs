@@ -31,7 +31,7 @@ impl TrashQuery {
 
     /// Restricts the list to the leads of one owner. The trash has no index by owner, so this reads
     /// every lead in the trash, at about 2 µs each. Without this restriction, the cost of a page
-    /// sorted by deletion time does not depend on the number of leads in the trash.
+    /// sorted by deletion time hardly depends on the number of leads in the trash.
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self

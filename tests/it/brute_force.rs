@@ -235,12 +235,12 @@ fn is_han_or_kana(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
 }
 
-/// Rank of the field phone. It is the last of those in which a value that equals the query ranks
-/// first; name, company and e-mail precede it.
+/// Rank of the field phone. A value that equals the query ranks higher only in the fields name,
+/// company, e-mail and phone, which have the ranks 0 to 3.
 const PHONE_RANK: usize = 3;
 
 /// Returns the matches of a unit: number of typos, whether the last word matches only as a prefix,
-/// whether the unit equals the value, and the field.
+/// whether the unit equals the value of a field up to `PHONE_RANK`, and the field.
 fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, bool, bool, usize)> {
     let mut found = Vec::new();
     for value in values {
@@ -392,8 +392,9 @@ fn number_digits(typed: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Returns `None` if the stored phone does not contain the typed number. Otherwise returns whether
-/// the typed number is the complete stored one.
+/// Returns true if the typed number is the complete stored phone number, apart from leading zeros
+/// and a typed country code. Returns false if it is only a part of the stored number, and `None` if
+/// it does not match.
 fn match_number(typed: &str, stored: &str) -> Option<bool> {
     let digits = number_digits(typed)?;
     let significant = stored.trim_start_matches('0');

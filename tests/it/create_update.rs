@@ -169,7 +169,7 @@ fn rejected_create_purges_nothing() {
             t.create(NewLead::new("B"))
         })
         .unwrap();
-    // Only a sweep or a successful create purges expired leads.
+    // The rejected create did not purge the expired lead, so the sweep does.
     assert_eq!(leadstore::testing::sweep(&store).unwrap(), 1);
 }
 

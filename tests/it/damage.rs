@@ -69,7 +69,7 @@ fn corrupt(bytes: &mut Vec<u8>, rng: &mut Rng) -> String {
     }
 }
 
-/// Returns everything that can be read from a store as one string, or the first error.
+/// Returns the answers of a store to many kinds of reads as one string, or the first error.
 fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::Result<String> {
     let store = options(clock).cache_bytes(1 << 20).open(path)?;
     let answers = || -> leadstore::Result<String> {
@@ -108,7 +108,7 @@ fn answers(path: &Path, clock: &leadstore::testing::ManualClock) -> leadstore::R
     Ok(answers)
 }
 
-/// Writes to a store in every way. Returns the first error.
+/// Writes to a store in many ways. Returns the first error, if there was one.
 fn write_in_every_way(
     path: &Path,
     clock: &leadstore::testing::ManualClock,
@@ -188,8 +188,8 @@ impl Victim {
         }
     }
 
-    /// Opens a store with these bytes and reads everything. Returns true if corruption was
-    /// reported, and false if every answer was right.
+    /// Opens a store with these bytes and reads from it. Returns true if corruption or an
+    /// unsupported format was reported, and false if every answer was right.
     fn reports(&self, bytes: &[u8], what: &str) -> bool {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();

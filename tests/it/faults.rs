@@ -129,7 +129,7 @@ fn unwritable_search_index_fails_only_searches() {
     let mut leads = create(&store, 5);
     assert_eq!(store.search(&SearchQuery::new("jane ")).unwrap().total, 5);
     leads.extend(create(&store, 1));
-    // Fails the commit of the search index and the rebuild that follows.
+    // This fault makes the commit of the search index fail, and also the rebuild that follows.
     disk.inject(3, Fault::Full);
     assert_eq!(
         testing::index(&store).unwrap_err().kind(),
@@ -174,8 +174,8 @@ fn io_error_at_any_indexing_operation_keeps_searches_exact() {
     }
 }
 
-/// An I/O error while a write reads must fail the store, as an error while it writes does, even if
-/// the closure of the transaction ignores the error.
+/// If a read that is part of a write gets an I/O error, the store must fail, as it does if the disk
+/// write fails, even if the closure of the transaction ignores the error.
 #[test]
 fn io_error_in_the_reads_of_a_write_fails_the_store_until_it_is_reopened() {
     for ignores in [false, true] {

@@ -34,7 +34,7 @@ fn journal_bytes(path: &Path) -> u64 {
         .sum()
 }
 
-/// Returns everything that can be read from a store, as one string.
+/// Returns the leads, a list, the trash, the facets and the hits of a search, as one string.
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
     let by_name = store

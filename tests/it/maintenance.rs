@@ -32,7 +32,7 @@ fn fill(store: &LeadStore, count: u32) -> Vec<LeadId> {
     ids
 }
 
-/// Returns everything that can be read from a store, as one string.
+/// Returns the leads, the trash, several lists, the hits of a search and the facets, as one string.
 fn contents(store: &LeadStore) -> String {
     let leads: Vec<_> = store.leads(&Filter::new()).map(Result::unwrap).collect();
     let trash = store.list_trash(&TrashQuery::new()).unwrap().items;

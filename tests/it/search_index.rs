@@ -514,7 +514,7 @@ fn next_batch_commits_nothing_from_an_aborted_rebuild() {
             added.send(()).unwrap();
             closing.recv().unwrap();
             // Give `close` time to request the abort before the rebuild continues. A sleep that is
-            // too short can only hide a bug, not fail a correct build.
+            // too short can hide a bug, but cannot make the test fail if there is none.
             std::thread::sleep(Duration::from_millis(300));
         }
     };

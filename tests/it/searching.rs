@@ -203,7 +203,7 @@ fn typos_are_tolerated_if_nothing_matches_as_typed() {
         Vec::<String>::new(),
         "a typo in the first letter is not tolerated"
     );
-    // With a filter, typos are tolerated if nothing matches as typed under that filter.
+    // With a filter, typos are tolerated if none of the leads that it selects match as typed.
     let lost = SearchQuery::new("jonaa").filter(Filter::new().status("lost"));
     assert_eq!(found(&store, lost), ["Jona"]);
     let hit = store

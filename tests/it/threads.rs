@@ -315,7 +315,7 @@ fn panic_of_the_clock_is_no_failure_of_the_store() {
     #[cfg(feature = "http")]
     panics(&|| drop(store.credentials().authenticate("sk_live_x")));
     assert_eq!(store.get(lead.id).unwrap(), Some(lead));
-    // No snapshot was left behind by the one that failed.
+    // A snapshot left behind by the `snapshot` call that panicked would make this call fail.
     store.compact().unwrap();
 }
 
@@ -374,7 +374,7 @@ fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
             let load = scope.spawn(move || {
                 store.transaction(|transaction| {
                     begun.send(()).unwrap();
-                    // More leads than a search analyses itself.
+                    // More leads than a search analyzes itself, so that it waits for the index.
                     for _ in 0..20_500 {
                         transaction.create(NewLead::new("Jane"))?;
                     }

@@ -1,5 +1,5 @@
-//! Limits of the machine, measured in the same run: nothing built on these operations can be
-//! faster.
+//! The cost of basic operations, measured in the same run: an engine that performs one of them
+//! cannot be faster than the operation itself.
 
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -1,6 +1,7 @@
 //! The same workloads on leadstore, on SQLite with FTS5, and on native_db where it supports them,
 //! in one run. The engines take turns round by round, their answers to a query are compared before
-//! it is timed, and each row reports the median ratio with its spread.
+//! it is timed, and each row reports the median ratio with its spread (the bulk load: the ratio of
+//! the total times).
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows
 //! list,search] [--json FILE]`

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// A row of the table. The ratio is the figure of the peer divided by that of leadstore.
+/// A row of the table. `ours_us` and `peer_us` are in microseconds, or in megabytes if the name of
+/// the row ends in `MB`. The ratio is that of the peer's figure to leadstore's.
 #[derive(Serialize)]
 pub struct Row {
     pub row: String,
@@ -60,8 +61,8 @@ impl Sampler {
     }
 }
 
-/// Size of a block that glibc allocates from its heap: below the mmap threshold of 128 KiB and
-/// above its bins for small blocks, which end at 1 KiB.
+/// Size in bytes of a block that glibc allocates from its heap and does not count as small: below
+/// the mmap threshold of 128 KiB, and above 1 KiB, where the bins for small blocks end.
 const LARGE_BLOCK: usize = 100_000;
 
 /// Makes the allocator consolidate the blocks that either engine has freed, outside of the measured

@@ -14,7 +14,8 @@ use leadstore::{
 use crate::generated::Fields;
 use crate::peer::{Answer, FacetCounts, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
-/// A clock that is set before each create, so that the leads of all engines have the same times.
+/// A clock that is set before each create, so that a lead has the same creation time in every
+/// engine. Threads that create leads at the same time share it, so their times may differ.
 #[derive(Clone)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -80,7 +81,8 @@ impl Ours {
             .total
     }
 
-    /// Returns how many leads there are. The next lead gets this number, since numbers start at 0.
+    /// Returns the length of `ids`, which is indexed by the number of a lead. The next lead gets it
+    /// as its number.
     pub fn count(&self) -> usize {
         self.ids.len()
     }

@@ -1,4 +1,5 @@
-//! The operations of every engine. Answers identify leads by number, so that they can be compared.
+//! The operations that leadstore and SQLite are compared by. Answers identify leads by number, so
+//! that the answers of the two engines can be compared.
 
 use crate::generated::Fields;
 
@@ -69,10 +70,12 @@ pub const PER_PAGE: u32 = 25;
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// Creates leads in one transaction, in any order, at the times that `created_at` returns.
+    /// Creates leads in one transaction, with the creation times that `created_at` returns. The
+    /// leads can be in any order.
     fn import(&mut self, leads: &[(usize, Fields)]);
     fn create(&mut self, number: usize, fields: &Fields);
-    /// Creates the leads of each thread in that thread, with one durable write per lead.
+    /// Creates the leads of each list in a thread of its own. Every lead is durable before its
+    /// thread creates the next one.
     fn create_in_threads(&mut self, per_thread: &[Vec<(usize, Fields)>]);
     fn update(&mut self, number: usize, value: i64);
     fn delete(&mut self, number: usize);

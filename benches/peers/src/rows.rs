@@ -86,7 +86,8 @@ pub fn run(
     if selected("limit") {
         report.limits = limits::measure(directory, leads);
     }
-    // This runs last, because it writes leads to leadstore only.
+    // Like `native`, this writes leads to leadstore only, so it runs after all comparisons with
+    // SQLite.
     if selected("search alone") {
         separate::searches_alone(
             &mut report,
@@ -322,7 +323,7 @@ impl Bench<'_> {
         if !(self.selected)("get, at random") {
             return;
         }
-        // Read every lead once first, so that the caches of both engines are warm.
+        // Read each of these leads once first, so that the caches of both engines are warm.
         for number in &numbers {
             assert_eq!(self.ours.get(*number), self.theirs.get(*number));
         }

@@ -138,8 +138,8 @@ fn match_text(case: &SearchCase) -> String {
         .map_or(text.clone(), |field| format!("{field} : {text}"))
 }
 
-/// Returns a UUIDv7 with the creation time of the lead, so that ids ascend with time, like the ids
-/// of leadstore. The same number always gets the same id.
+/// Returns an id that begins with the creation time of the lead, as a UUIDv7 does, so that ids
+/// ascend with time, like the ids of leadstore. The same number always gets the same id.
 fn id(number: usize) -> [u8; 16] {
     let mut id = fastrand::Rng::with_seed(number as u64)
         .u128(..)

@@ -111,8 +111,8 @@ impl IndexFiles {
         }
         for name in place.files()? {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
-                // An aborted commit left this file. tantivy would pick the same name again and
-                // refuse to overwrite the file.
+                // No commit uses this file: an aborted commit or merge left it. tantivy might pick
+                // the same name again, and would refuse to overwrite the file.
                 index
                     .directory()
                     .delete(&name)

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Number of waiting leads at which a batch starts at once.
 const BATCH_LEADS: u64 = 2_000;
-/// Longest time that a changed lead waits for a batch to start.
+/// Delay from the first waiting lead to the start of a batch, if fewer than `BATCH_LEADS` leads
+/// wait.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// Delay before a failed batch is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);

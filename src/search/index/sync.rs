@@ -1,6 +1,6 @@
 //! Keeps the search index in sync with the store. A background thread opens or rebuilds the index,
 //! then indexes the rows named by the change log in batches and publishes each batch. The tables
-//! are authoritative, so every failure here is repaired by indexing again.
+//! are authoritative, so an index that failed or was lost can always be rebuilt from them.
 //!
 //! Tests that must be reproducible run without the thread: a caller that needs the index then does
 //! the work itself.
@@ -197,11 +197,12 @@ impl IndexSync {
     }
 
     /// Merges the index into one segment without deleted documents, and waits until the merge is
-    /// done. After a failure the index is reopened or rebuilt as usual.
+    /// done, has failed, or the index sync is stopped. After a failure the index is reopened or
+    /// rebuilt as usual.
     ///
     /// # Errors
     ///
-    /// `Unavailable` if merging failed.
+    /// `Unavailable` if indexing or merging failed, `Closed` if the index sync is stopped.
     pub(crate) fn compact(&self) -> Result<()> {
         if self.shared.is_disabled {
             return Ok(());
@@ -220,6 +221,7 @@ impl IndexSync {
                     failure.cause
                 ),
             )),
+            None if schedule.merge => Err(Error::closed()),
             _ => Ok(()),
         }
     }
@@ -257,8 +259,8 @@ impl IndexSync {
         lock(&self.shared.indexing)
     }
 
-    /// Indexes the remaining changes, then stops the thread and tantivy's threads. A rebuild is
-    /// aborted rather than finished.
+    /// Indexes the remaining changes unless indexing is failing, then stops the thread and
+    /// tantivy's threads. A rebuild is aborted rather than finished.
     pub(crate) fn stop(&self) {
         self.shared.schedule().stop = true;
         self.shared.work.notify_all();
@@ -468,7 +470,8 @@ impl SyncState {
         wait_timeout(&self.progress, schedule, Duration::from_millis(100))
     }
 
-    /// Withdraws the index from the published view: searches wait until another is published.
+    /// Withdraws the index from the published view. Until a new one is published, searches wait or
+    /// fail.
     fn drop_index(&self) {
         let _ = self.cell.update(&mut |_| SearchView::default());
     }

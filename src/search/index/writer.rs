@@ -141,7 +141,8 @@ impl Indexer {
 /// Rows that changed since the last index commit.
 struct ChangedRows {
     rows: RowSet,
-    /// Rows created since then. The index has no document for them, so there is nothing to delete.
+    /// Rows created since then. The index has no document for them, unless the outcome of its last
+    /// commit is unknown.
     created: RowSet,
 }
 

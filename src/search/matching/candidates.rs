@@ -20,7 +20,7 @@ pub(crate) enum Candidates {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PartialMatch {
     pub(crate) class: RankClass,
-    /// Fields that contain all phrases.
+    /// Fields that each contain all phrases joined so far.
     pub(crate) common: FieldSet,
 }
 

@@ -119,8 +119,8 @@ pub(crate) struct TermMatches<'t, T> {
     pub(crate) documents: Vec<(u32, PackedQuality)>,
 }
 
-/// Approximate number of documents per call of `visit`, small enough to stay in the processor's
-/// cache.
+/// Approximate maximum number of documents per call of `visit`, small enough to stay in the
+/// processor's cache.
 const BATCH_DOCUMENTS: usize = 4_096;
 /// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
 /// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.

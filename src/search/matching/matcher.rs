@@ -59,7 +59,7 @@ pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<Rank
 /// directly.
 const INTERSECTION_MIN: usize = 64;
 
-/// Matches one source of postings.
+/// The matching of a request against one source of postings.
 struct Matcher<'a, P> {
     segment: &'a P,
     request: &'a MatchRequest<'a>,
@@ -222,8 +222,7 @@ impl<P: Postings> Matcher<'_, P> {
                 )
             };
             match sequence.words.as_slice() {
-                // In a single custom field, only positions show whether a value equals the word.
-                [word] if field.has_exact_terms() || sequence.length_markers.is_empty() => {
+                [word] => {
                     terms.extend(word.iter().map(
                         |Variant {
                              term,
@@ -254,7 +253,7 @@ impl<P: Postings> Matcher<'_, P> {
         Ok(TermMatches { terms, documents })
     }
 
-    /// Returns the documents that have a phone with this number.
+    /// Returns the documents with a phone number that matches any of the runs.
     fn number(
         &self,
         runs: &[RunTerms<P::Term>],

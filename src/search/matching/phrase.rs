@@ -15,9 +15,9 @@ struct WordPosition {
     prefix_only: bool,
 }
 
-/// Returns those of `documents` in which words are adjacent, each with its best quality.
+/// Returns those of `documents` in which `words` are adjacent, each with its best quality.
 /// `documents` must be in ascending order. A match equals a value if one of the length markers is
-/// at the position of its first word.
+/// at the position of its first word, and its last word matches a complete word.
 pub(crate) fn match_phrase<P: Postings>(
     segment: &P,
     words: &[&[Variant<P::Term>]],

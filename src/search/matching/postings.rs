@@ -26,7 +26,8 @@ pub(crate) trait Postings {
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>>;
 
     /// Returns the words of a scope within the edit distance that a query word tolerates. With
-    /// `prefixes`, a word also counts if one of its prefixes is within that distance.
+    /// `prefixes`, also returns each word that has a prefix within that distance. Without it, such
+    /// words may be returned too; their [`EditDistance::whole`] is `None`.
     fn fuzzy_terms(
         &self,
         scope: &FieldScope,

@@ -2,7 +2,7 @@
 //!
 //! A new segment holds only rows and a state. Its leads are analyzed when the first search needs
 //! their terms, which are then shared by all views that hold the segment. A bulk load without
-//! searches therefore costs nothing here.
+//! searches therefore analyzes no lead here.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -33,8 +33,8 @@ impl RankedHits {
         self.classes.iter().flatten().copied().collect()
     }
 
-    /// Returns `limit` rows after the first `offset`, ordered by class and within a class newest
-    /// first.
+    /// Returns up to `limit` rows after the first `offset`, ordered by class and within a class
+    /// newest first.
     pub(crate) fn page(self, state: StoreState<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {

@@ -38,7 +38,7 @@ pub(crate) struct PhraseTerms<T> {
     pub(crate) frequency: u64,
 }
 
-/// A run of digits to find in phones, as terms.
+/// A run of digits to find in stored phone numbers, as terms.
 pub(crate) struct RunTerms<T> {
     pub(crate) sequence: TermSequence<T>,
     /// True if the run must be a complete number.
@@ -49,20 +49,21 @@ pub(crate) struct RunTerms<T> {
 pub(crate) struct GroupTerms<T> {
     /// All phrases of the group. Empty if one of them matches nothing.
     pub(crate) phrases: Vec<PhraseTerms<T>>,
-    /// The runs of digits that match the group as a phone number.
+    /// The runs of digits to find if the group may be a phone number. Empty if it cannot match as
+    /// one.
     pub(crate) number: Vec<RunTerms<T>>,
     /// Estimated number of documents that match.
     pub(crate) frequency: u64,
 }
 
 impl<T> GroupTerms<T> {
-    /// Returns true if no document matches the group.
+    /// Returns true if it is certain that no document matches the group.
     pub(crate) fn matches_nothing(&self) -> bool {
         self.phrases.is_empty() && self.number.is_empty()
     }
 }
 
-/// Looks up the words of a query in one source.
+/// The lookup of the words of a query in one source.
 pub(crate) struct TermLookup<'a, P> {
     pub(crate) segment: &'a P,
     pub(crate) scopes: &'a [FieldScope],
@@ -108,7 +109,7 @@ impl<P: Postings> TermLookup<'_, P> {
     fn phrase(&self, phrase: &Phrase, needs_equality: bool) -> Result<PhraseTerms<P::Term>> {
         let mut scopes = Vec::new();
         let mut frequency = 0_u64;
-        // Phones are matched only as phone numbers, not as words.
+        // The phone field is matched only by phone numbers, not by words.
         for scope in self
             .scopes
             .iter()

@@ -18,17 +18,16 @@ use unicode_script::{Script, UnicodeScript};
 use crate::error::Error;
 use crate::lead::{Violation, ViolationCode};
 
-/// Tolerance for typos: one in a word of 4 letters or more, two in a word of 8 letters or more. A
-/// typo is an extra, missing or wrong letter, or two adjacent letters swapped. The first letter
-/// must be right. Words with digits, in quotes, or in Chinese, Japanese or Korean tolerate no
-/// typos.
+/// Tolerance for typos: one in a word of 4 to 7 letters, two in a word of 8 to 64 letters. A typo
+/// is an extra, missing or wrong letter, or two adjacent letters swapped. The first letter must be
+/// right. Words with digits, in quotes, or in Chinese, Japanese or Korean tolerate no typos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TypoTolerance {
     /// Tolerates typos only if the query finds nothing as typed. The filter applies in both cases.
     #[default]
     Auto,
-    /// Always tolerates typos. Leads without typos rank first.
+    /// Always tolerates typos. Leads that match without typos rank first.
     Always,
     /// Never tolerates typos.
     Never,
@@ -107,8 +106,8 @@ const TWO_TYPOS_LETTERS: usize = 8;
 const MAX_LETTERS: usize = 64;
 
 impl FuzzyWord {
-    /// Returns `None` for a word that tolerates no typos because it is too short or too long, or
-    /// has digits or Chinese, Japanese or Korean letters.
+    /// Creates a fuzzy word. Returns `None` if the word tolerates no typos because it is too short
+    /// or too long, or has digits or Chinese, Japanese or Korean letters.
     pub(crate) fn new(word: &str) -> Option<Self> {
         let letters: Vec<char> = word.chars().collect();
         let max_typos = match letters.len() {

@@ -10,8 +10,8 @@ pub(crate) struct QueryText {
     pub(crate) groups: Vec<WordGroup>,
 }
 
-/// A part of a query that is matched as a unit: a single phrase, or several phrases that together
-/// are also a phone number.
+/// A part of a query that is matched as a unit: a single phrase, which may also be a phone number,
+/// or several phrases that together are also a phone number.
 #[derive(Debug)]
 pub(crate) struct WordGroup {
     /// A lead matches if it matches all of these phrases.

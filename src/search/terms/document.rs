@@ -14,8 +14,8 @@ use crate::search::terms::index_term::IndexTerm;
 use crate::search::terms::lead_terms::each_term;
 use crate::search::terms::pretokenized::{self, TokenText};
 
-/// Version of the documents. It must change whenever the same lead would produce another document.
-/// Adding a field changes it automatically. An index with another version is rebuilt.
+/// Version of the documents. It must change whenever the same lead would produce a different
+/// document. Adding a field changes it automatically. An index with a different version is rebuilt.
 pub(crate) const DOCUMENT_VERSION: u32 = 7 + 256 * TermField::ALL.len() as u32;
 
 const ROW: &str = "row";

@@ -106,7 +106,7 @@ impl Serialize for SearchField {
 
 impl TermField {
     /// Returns true if prefixes of the field's words have posting lists of their own. A single
-    /// custom field has few words, and phones are not searched by prefixes of their terms.
+    /// custom field has few words, and phone numbers are not searched by prefixes of their terms.
     pub(crate) fn has_prefixes(self) -> bool {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
@@ -118,9 +118,8 @@ impl TermField {
     }
 
     /// Returns true if a word that is a complete value is indexed under a different term than the
-    /// same word in a longer value. The words of a single custom field need no such term: an exact
-    /// match is looked up in [`CustomFields`](Self::CustomFields), where they have the same
-    /// positions.
+    /// same word in a longer value. The words of a single custom field need no such term, because
+    /// equal values of custom fields do not rank higher.
     pub(crate) fn has_exact_terms(self) -> bool {
         self != Self::NamedCustomField
     }

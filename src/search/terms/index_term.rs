@@ -1,6 +1,6 @@
 //! Encoding of index terms: how words and markers are written in a field so that terms of different
-//! kinds never collide. Words consist of letters and digits only, so no word begins with a control
-//! character or a full stop.
+//! kinds never collide. Words consist of letters, their combining marks and digits only, so no word
+//! begins with a control character or a full stop.
 
 use std::fmt::{self, Write};
 

@@ -18,10 +18,10 @@ const MIN_DIGITS: usize = 4;
 const MIN_NATIONAL_DIGITS: usize = 7;
 /// Maximum number of digits of a country code (ITU-T E.164).
 const MAX_COUNTRY_CODE_DIGITS: usize = 3;
-/// Maximum number of digits that a stored phone can have: its maximum length in characters.
+/// Maximum number of digits of a stored phone number, which is its maximum length in characters.
 const MAX_DIGITS: usize = 64;
 
-/// Returns the terms of a stored phone in order.
+/// Returns the terms of a stored phone number in order.
 pub(crate) fn words(digits: &[Digit]) -> Vec<String> {
     digits.windows(TERM_DIGITS).map(text).collect()
 }
@@ -35,11 +35,11 @@ pub(crate) fn zeros(digits: &[Digit]) -> usize {
 /// A typed phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PhoneNumber {
-    /// Alternative runs of digits: a stored phone matches the number if it matches any of them.
+    /// Alternative runs of digits. A stored phone number matches if it matches any of them.
     pub(crate) runs: Vec<DigitRun>,
 }
 
-/// A run of digits to find in stored phones.
+/// A run of digits to find in stored phone numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DigitRun {
     digits: String,
@@ -59,7 +59,7 @@ pub(crate) fn is_dialable(c: char) -> bool {
 
 impl PhoneNumber {
     /// Parses a part of a query as a phone number. Returns `None` if it has too few digits, or more
-    /// than a stored phone can have.
+    /// than a stored phone number can have.
     pub(crate) fn read(typed: &str) -> Option<Self> {
         let digits = analyzer::digits(typed);
         let all = text(&digits);
@@ -94,7 +94,7 @@ impl PhoneNumber {
     }
 
     /// Returns the ranges of a stored phone number that match this number, each with a flag that is
-    /// true if the range is the complete stored number.
+    /// true if the range is the complete stored number, apart from leading zeros.
     pub(crate) fn occurrences(&self, digits: &[Digit]) -> Vec<(Range<usize>, bool)> {
         let mut occurrences = Vec::new();
         let significant = zeros(digits);

@@ -24,8 +24,9 @@ use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 
 /// Creates a store in `path` with a copy of the tables of `view`, whose overlay must be empty. If
-/// the backup fails, the copy is removed, and `path` too if this call created it. New parent
-/// directories remain, and so does the lock file if `path` existed before.
+/// writing the copy fails, the copy is removed, and `path` too if this call created it; new parent
+/// directories remain, and so does the lock file if `path` existed before. If only the final sync
+/// of the directory fails, the complete copy remains.
 pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
     let is_new = !path.exists();
     let directory = RealDirectory(path);
@@ -75,9 +76,9 @@ fn back_up_in<D: Directory>(
 
 impl Database {
     /// Closes the store and replaces its file with one that has the same leads and credentials, and
-    /// in which everything else is rebuilt with `derive`. If writing the new file fails, the old
-    /// file is unchanged. After a later error, either the old or the new file is in place,
-    /// complete.
+    /// a new change log; `derive` rebuilds everything that is derived from leads. If writing the
+    /// new file fails, the old file stays in place and loses no data. After a later error, either
+    /// the old or the new file is in place, complete.
     pub(crate) fn rebuild(
         self,
         location: &Location,
@@ -129,15 +130,15 @@ impl Database {
 /// A closure that installs the new file in place of the store file.
 type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 
-/// Writes a new file with `fill` next to the store file, and returns a closure that installs it. A
-/// failed write leaves nothing behind.
+/// Writes a new file with `fill` next to the store file, and returns a closure that installs it. If
+/// writing fails, removes the incomplete file.
 fn write_new_file<'d, D: Directory + 'd>(
     directory: D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
 ) -> Result<InstallFile<'d>> {
     directory::write_temp_file(&directory, fill).inspect_err(|_| {
-        // The first error is the one to report. If the removal fails, the next open removes the
-        // file.
+        // The first error is the one to report. If the removal fails, the next open for writing
+        // removes the file.
         let _ = directory::remove_temp_file(&directory);
     })?;
     Ok(Box::new(move || directory::install_new_file(&directory)))

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Length of the journal in bytes at which a checkpoint is due: recovery reads the whole journal.
+/// Size in bytes of the entries in the active journal file at which a checkpoint is due: recovery
+/// reads the whole journal.
 pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
 /// Number of commits after which a checkpoint is due: recovery replays each in about 8 µs.
 pub(crate) const COMMITS: u64 = 4_000;
@@ -48,14 +49,15 @@ impl CheckpointPolicy {
         Self { overlay_bytes: 0 }
     }
 
-    /// Returns the number of bytes that the overlay may take. A transaction that needs more is
-    /// written to the tables at once.
+    /// Returns the number of bytes that the overlay may take. A transaction that needs more writes
+    /// to the tables directly.
     pub(crate) fn overlay_bytes(self) -> usize {
         self.overlay_bytes
     }
 
-    /// Returns true if a checkpoint should start. It starts when half of the overlay's bytes are
-    /// used, so that commits made during the checkpoint have the other half.
+    /// Returns true if a checkpoint should start: the journal or the number of commits has reached
+    /// its limit, or half of the overlay's bytes are used. Commits made during the checkpoint have
+    /// the other half.
     pub(crate) fn is_due(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 1)
     }

@@ -76,7 +76,7 @@ fn close_writes_acknowledged_commits_after_a_journal_failure() {
     }
 }
 
-/// Overwrites the same lead with a record of `bytes` bytes.
+/// Overwrites the lead in row 0 with one that has a text of `bytes` bytes.
 fn overwrite_lead(db: &mut Database, bytes: usize) {
     let base = db.begin().unwrap();
     let mut txn = base.write_txn();

@@ -1,8 +1,8 @@
 //! A write transaction, which reads its own uncommitted writes.
 //!
-//! The writes collect in the transaction's own overlay. A transaction that exceeds its memory
-//! budget writes this overlay to the tables, in key order, and continues. It is then committed to
-//! the tables directly, without the journal.
+//! The writes collect in the transaction's own copy of the overlay. A transaction that exceeds its
+//! memory budget writes this copy to the tables, in key order, and continues. It is then committed
+//! to the tables directly, without the journal.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ pub(crate) struct WriteTxn<'p> {
     changes: Vec<LoggedChange>,
     has_changes: bool,
     /// True while the tables are being written. If it stays true after an error, part of the
-    /// transaction is lost, and the transaction must not be committed.
+    /// transaction may be lost, and the transaction must not be committed.
     half_written: bool,
 }
 

@@ -186,8 +186,8 @@ impl ChecksummedFile {
         lock(&self.sealed.superblock)
     }
 
-    /// Reads `count` blocks from `first` on, with their checksums, and verifies each. Block 0 must
-    /// not be among them.
+    /// Reads `count` blocks from `first` on, with their checksums. Fails if a checksum is wrong,
+    /// unless checksums are ignored. Block 0 must not be among the blocks.
     fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut sealed = vec![0; count * BLOCK];
         self.sealed.inner.read(block_offset(first)?, &mut sealed)?;

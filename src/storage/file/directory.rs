@@ -1,5 +1,6 @@
 //! The files of a store and their directory, created and opened so that a power cut leaves no
-//! half-created file. [`Directory`] abstracts over a real directory and one that tests simulate.
+//! half-created store file. [`Directory`] abstracts over a real directory and one that tests
+//! simulate.
 
 use std::fmt;
 use std::io;
@@ -26,7 +27,7 @@ pub(crate) trait Directory: fmt::Display {
     type File: StorageBackend;
 
     /// Locks the directory for this store until the lock is dropped. Creates the directory first if
-    /// `create` is true.
+    /// it is missing and `create` is true.
     fn lock(&self, create: bool) -> Result<DirectoryLock>;
 
     fn exists(&self, name: &str) -> io::Result<bool>;
@@ -76,8 +77,8 @@ pub(crate) fn exists(directory: &impl Directory) -> Result<bool> {
     })
 }
 
-/// Creates the store file with `fill`, under a temporary name until it is complete: a power
-/// cut while redb creates a file leaves a file that can never be opened.
+/// Creates the store file with `fill`, under a temporary name until it is complete: a power cut
+/// while redb creates a file can leave a file that redb cannot open.
 pub(crate) fn create_atomically<D: Directory>(
     directory: &D,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,

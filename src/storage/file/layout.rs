@@ -1,7 +1,7 @@
 //! The byte layout of a checksummed file.
 //!
 //! ```text
-//! 0                            preface: "leadstore sealed" salt[16] CRC-32 of both, zeros up to 512
+//! 0                            preface: "leadstore sealed", salt[16], CRC-32 of both, zeros up to 512
 //! 512, 5,120                   block 0, twice: see `superblock`
 //! 9,728 + (block - 1) * 4,100  checksum: CRC-32 of salt, block as u64 and data; then the data, 4,096 bytes
 //! ```
@@ -33,7 +33,7 @@ pub(crate) fn checksum(salt: &[u8; 16], block: u64, data: &[u8]) -> [u8; CHECKSU
     hasher.finalize().to_le_bytes()
 }
 
-/// Returns the offset of a block in the file, in bytes. It must not be block 0, which has two
+/// Returns the offset in bytes of a block in the file. The block must not be block 0, which has two
 /// copies.
 pub(crate) fn block_offset(block: u64) -> io::Result<u64> {
     let position = (block.saturating_sub(1))

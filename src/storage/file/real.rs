@@ -1,5 +1,5 @@
-//! The directory of a store on a real file system. Only the owner can access its files, and one
-//! process at a time can lock it.
+//! The directory of a store on a real file system. On Unix, the files created in it are accessible
+//! only to their owner. The directory can be locked by one open store at a time.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -91,8 +91,8 @@ impl Directory for RealDirectory<'_> {
     fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         file.sync_data()?;
-        // Other platforms have no such call and do not need it: there, a failed sync keeps the
-        // pages that it could not write.
+        // On Linux, a failed sync can leave pages in the cache that it did not write but marked as
+        // clean. The cache of other platforms is not dropped.
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(())
@@ -149,8 +149,8 @@ fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes renames in a directory survive a power cut. Windows has no way to sync a directory, and
-/// NTFS does not need it.
+/// Makes new and changed names in a directory survive a power cut. Does nothing on Windows, where
+/// NTFS keeps a journal of such changes.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(directory)?.sync_all()?;

@@ -46,8 +46,8 @@ pub(crate) enum RedoOp {
 }
 
 impl RedoOp {
-    /// Returns an upper bound on the number of bytes that the operation takes in memory and in the
-    /// journal.
+    /// Returns the approximate number of bytes that the operation takes in memory, which is an
+    /// upper bound on its size in the journal.
     pub(crate) fn size(&self) -> usize {
         let value = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
         let bytes = match self {

@@ -64,7 +64,7 @@ pub(crate) struct RecordKind {
 }
 
 /// Converts a record's timestamp from microseconds since 1970. Fails if it is outside the range of
-/// `DateTime`, because such a timestamp is never written.
+/// `DateTime`: such a timestamp is never written, so the record is corrupted.
 pub(crate) fn time(kind: RecordKind, micros: i64) -> Result<DateTime<Utc>, CodecError> {
     DateTime::from_timestamp_micros(micros).ok_or(CodecError::Time {
         record: kind.name,

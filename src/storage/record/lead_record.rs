@@ -248,8 +248,8 @@ fn custom_value(record: CustomRecord<'_>) -> Result<CustomValue> {
     })
 }
 
-/// Rejects non-finite numbers. No lead is stored with one: validation rejects it, and JSON cannot
-/// express it.
+/// Converts a number, and reports a non-finite one as corruption: validation rejects non-finite
+/// numbers before a lead is stored, and JSON cannot express them.
 fn float(number: f64) -> Result<CustomValue> {
     if number.is_finite() {
         Ok(CustomValue::Number(CustomNumber::Float(number)))

@@ -1,5 +1,6 @@
-//! Full scans over everything in the store, for checks and rebuilds. An entry that cannot be
-//! decoded is passed to the visitor as an error, and the scan continues.
+//! Full scans over everything in the store, for checks and rebuilds. A value that cannot be decoded
+//! is passed to the visitor as an error, so that the scan can continue. Other corruption, such as
+//! an unreadable block, ends the scan.
 
 use crate::error::{Error, Result};
 use crate::row::{Direction, Row, RowSet, chunk_length};

@@ -249,7 +249,8 @@ impl StateRef<'_> {
         }
     }
 
-    /// Returns the id of the commit with this number, or `None` if the change log no longer has it.
+    /// Returns the id of the commit with this number, or `None` if the change log does not contain
+    /// it.
     pub(crate) fn logged_commit(self, seq: Seq) -> Result<Option<CommitId>> {
         let key = change_log::key(seq, 0);
         let decode = |bytes: &[u8]| change_log::decode(bytes).map(|(commit, _)| commit);

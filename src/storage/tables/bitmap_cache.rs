@@ -8,8 +8,8 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::sync::lock;
 
-/// Maximum total size of the cached bitmaps, in bytes. With a million leads, a bitmap takes at most
-/// 128 KiB.
+/// Maximum total size of the cached bitmaps, in bytes. With a million leads, a bitmap takes up to
+/// about 128 KiB.
 const CACHE_BYTES_MAX: usize = 8 << 20;
 
 /// Approximate memory of a cached bitmap in addition to its key and rows, in bytes.

@@ -8,7 +8,8 @@ use std::iter::Peekable;
 
 use crate::error::{Error, Result};
 
-/// Number of rows per block, chosen so that a block fills a page of redb.
+/// Number of rows per block. A full block is 3,584 bytes long and so fits in a page of redb, which
+/// is 4,096 bytes.
 pub(crate) const BLOCK_ROWS: u32 = 512;
 const WIDTH: usize = 7;
 const NONE: u64 = (1 << (8 * WIDTH)) - 1;
@@ -57,7 +58,7 @@ impl DealValues {
         bytes.collect()
     }
 
-    /// Returns the row of the first value.
+    /// Returns the first row of the block.
     pub(crate) fn first_row(&self) -> u32 {
         self.first_row
     }
@@ -87,7 +88,8 @@ impl DealValues {
         }
     }
 
-    /// Builds a block that the tables lack, from all changes in it: the block of the next change.
+    /// Builds the block that the next change belongs to, if the tables lack it, and consumes all
+    /// changes of that block. `end` is the first row of the next block that the tables have.
     /// Returns `None` if there is no next change, or if its row is at or after `end`.
     pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,

@@ -36,7 +36,7 @@ pub(crate) trait KeyVisitor {
     fn visit(&mut self, key: &[u8]) -> Result<Visit>;
 }
 
-/// Calls `visitor` with the keys of a range until it breaks.
+/// Calls `visitor` with the keys of a range, except those of blocks that it skips, until it breaks.
 pub(crate) fn scan(
     table: &impl ReadableTable<Bytes, Bytes>,
     range: &KeyRange,
@@ -92,8 +92,9 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// Visits the keys of a block. The tuple has the block's table key, the table key of the next block
-/// in the range, and the block.
+/// Visits the keys of a block that are in `range`, unless `visitor` skips the block. The tuple
+/// consists of the block's table key, the table key of the next block in the range, if any, and the
+/// block.
 fn scan_block(
     range: &KeyRange,
     direction: Direction,
@@ -199,7 +200,7 @@ struct RewriteGroup {
     stored: Vec<Vec<u8>>,
     begin: Vec<u8>,
     builder: BlockBuilder,
-    /// True if all inserted keys sort after the stored keys of the last replaced block.
+    /// True if no key was inserted before a stored key of the last replaced block.
     appended: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The tables opened for reading. Opening them costs more than a lookup, so it is done once per
-//! committed state.
+//! The tables opened for reading. Opening them costs more than a lookup, so it is done once after
+//! each commit of redb.
 
 use std::sync::Arc;
 
@@ -230,7 +230,8 @@ impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
 ///
 /// # Errors
 ///
-/// `UnsupportedFormat` for a format that this version cannot read.
+/// `UnsupportedFormat` for a format that this version cannot read; `Corrupted` if the format is
+/// missing.
 fn read_format(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<u32> {
     let value = meta.get(FORMAT_KEY).map_err(redb_error)?;
     let bytes = value

@@ -1,4 +1,5 @@
-//! The tables opened for writing, by a checkpoint or by a transaction that outgrows memory.
+//! The tables opened for writing: by a checkpoint, by a transaction that outgrows memory, or while
+//! a store is created, copied or rebuilt.
 
 use redb::{Table, WriteTransaction};
 

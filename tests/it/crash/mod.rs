@@ -1,6 +1,6 @@
 //! Repeated crashes and faults at any operation of a simulated disk, including while the store is
-//! created or recovered. Afterwards every acknowledged write is there, every other write is there
-//! completely or not at all, and every answer matches that of a plain map.
+//! created or recovered. Afterwards every acknowledged write that must be durable is there, every
+//! other write is there completely or not at all, and every answer matches that of a plain map.
 
 mod concurrent;
 mod operation;
@@ -41,7 +41,7 @@ fn run_all(runs: u64, run: impl Fn(u64) -> Run) {
 fn same_seed_produces_the_same_run() {
     let seed = support::seed();
     // A store with search is not deterministic: the order of disk operations of tantivy's threads
-    // varies, and so does the order in which it removes files.
+    // varies, and so does the order in which tantivy removes files.
     let seeds = (0..)
         .map(|run| seed.wrapping_add(run))
         .filter(|seed| !Run::new(*seed).is_searched);

@@ -138,7 +138,7 @@ impl Run {
     }
 
     /// Seeds the random choices from the next two bytes, if bytes determine the run. Returns false
-    /// if no bytes are left.
+    /// if fewer than two are left.
     fn reseed(&mut self) -> bool {
         let Some(choices) = &mut self.choices else {
             return true;

@@ -13,7 +13,7 @@ pub struct States {
     acknowledged: Vec<Oracle>,
     /// The state after a write whose outcome is unknown.
     unknown: Option<Oracle>,
-    /// True if there was a power cut since the state of the store was last identified.
+    /// True if there has been a power cut since the state of the store was last identified.
     is_power_cut: bool,
     /// True if derived data may be corrupted. Only a repair is reliable then.
     pub may_be_corrupted: bool,

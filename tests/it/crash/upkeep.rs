@@ -8,7 +8,7 @@ use leadstore::{Error, ErrorKind, LeadId, LeadStore, OpenOptions};
 use super::states::{Contents, States};
 use crate::model::oracle::Oracle;
 
-/// A copy of the store in its own directory on the disk of the store.
+/// A backup of the store, in a separate directory on the same disk.
 #[derive(Default)]
 pub struct Backup {
     /// The states that the backup may contain, if it exists. Empty if no backup was attempted.

@@ -680,6 +680,7 @@ fn every_invalid_member_of_a_search_is_reported() {
         (json!({"query": null}), vec![("query", "required")]),
         (json!({"query": " "}), vec![("query", "required")]),
         (json!({"query": 5}), vec![("query", "invalid_type")]),
+        (json!({"query": [5]}), vec![("query[0]", "invalid_type")]),
         (
             json!({"query": "x".repeat(513)}),
             vec![("query", "too_long")],

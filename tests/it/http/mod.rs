@@ -101,7 +101,7 @@ impl Api {
         self.store.credentials().issue(new).unwrap().token
     }
 
-    /// Returns everything that can be read from the store, as text.
+    /// Returns the leads, the trash and the credentials of the store, as text.
     pub fn contents(&self) -> String {
         let leads: Vec<_> = self
             .store

@@ -1,5 +1,5 @@
-//! A credential that is bound to an owner can neither change nor detect the leads of another owner,
-//! by any request.
+//! A credential that is bound to an owner can neither change nor detect leads that do not belong to
+//! that owner, by any request.
 
 use serde_json::{Value, json};
 
