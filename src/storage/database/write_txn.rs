@@ -318,7 +318,7 @@ impl<'p> WriteTxn<'p> {
             return Ok(());
         }
         let range = KeyRange {
-            from: Vec::new(),
+            from: change_log::key(self.meta.log_start, 0).to_vec(),
             to: change_log::key(log_start, 0).to_vec(),
         };
         let mut obsolete = Vec::new();
