@@ -89,7 +89,7 @@ pub struct Lead {
 
 /// A lead in the trash.
 ///
-/// It serializes as the object of the lead with the additional members `deleted_at` and
+/// It serializes as the lead's JSON object with the additional members `deleted_at` and
 /// `expires_at`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]

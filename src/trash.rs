@@ -9,6 +9,6 @@ pub use trash_query::TrashQuery;
 
 pub(crate) use expiry::{get_trashed, is_expired, stamp};
 pub(crate) use sweep::{SWEEP_BATCH, SWEEP_INTERVAL, expired_rows};
+pub(crate) use trash_query::list_trash;
 #[cfg(feature = "http")]
 pub(crate) use trash_query::visible_rows_of;
-pub(crate) use trash_query::{list_trash, visible_rows};

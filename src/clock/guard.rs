@@ -1,5 +1,5 @@
 //! Which of the times that the wall clock shows can be trusted to have been reached. A clock that
-//! has just jumped ahead may be wrong, and leads that expire through the jump must not be lost.
+//! has just jumped ahead may be wrong, and leads that expire because of the jump must not be lost.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ pub(crate) struct ClockJump {
 }
 
 /// The guard that holds back the sweep after the wall clock has jumped ahead. Leads that expire
-/// through the jump are purged only if the clock is not corrected within an hour of the store being
-/// open, so a user who sets the wrong year and corrects it in time loses no data.
+/// because of the jump are purged only once the store has been open for an hour without the clock
+/// being corrected. A user who sets the wrong year and corrects it in time therefore loses no data.
 pub(crate) struct ClockGuard {
     trusted: TrustedTime,
     /// The last reading of the wall clock.

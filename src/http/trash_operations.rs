@@ -51,9 +51,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
 pub(crate) fn empty(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     call.reject_query_params()?.into_result()?;
     match call.owner_id() {
-        Some(owner_id) => call
-            .store
-            .transaction(|transaction| transaction.empty_trash_of(owner_id))?,
+        Some(owner_id) => call.store.empty_trash_of(owner_id)?,
         None => call.store.empty_trash()?,
     };
     Ok(response::empty(StatusCode::NO_CONTENT))

@@ -364,8 +364,8 @@ impl SortedBy {
     }
 }
 
-/// Returns the position after which the page starts among the rows without a value for the sort
-/// key, or `None` if the page starts elsewhere.
+/// If the page starts among the rows without a value for the sort key, returns the position after
+/// which it starts. Otherwise returns `None`.
 fn after_in_rows_without_value<'p>(
     begins: Option<(Option<&'p [u8]>, After<'p>)>,
 ) -> Option<After<'p>> {

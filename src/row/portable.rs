@@ -21,8 +21,8 @@ pub(crate) fn chunk_length(bytes: &[u8]) -> Option<u64> {
             .and_then(|rest| rest.first_chunk())
             .map(|bytes| u16::from_le_bytes(*bytes))
     };
-    // Before the cardinality come the cookie (4 bytes); the run flags (1 byte) or, without run
-    // containers, the number of containers (4 bytes); and the key (2 bytes).
+    // The cardinality follows the cookie (4 bytes), the run flags (1 byte) and the key (2 bytes).
+    // Without run containers, the number of containers (4 bytes) takes the place of the run flags.
     let at = if u16_at(0)? == COOKIE_WITH_RUNS {
         4 + 1 + 2
     } else {

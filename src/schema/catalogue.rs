@@ -42,7 +42,7 @@ impl Catalogue {
         &self.fields
     }
 
-    /// Returns the field of this name.
+    /// Returns the field with this name.
     pub(crate) fn field(&self, name: &str) -> Option<&FieldDef> {
         self.fields.iter().find(|field| field.name == name)
     }

@@ -212,8 +212,9 @@ impl LeadWords {
     }
 }
 
-/// Returns for each value the ranges in which the words of a phrase are adjacent with the fewest
-/// typos, each from the start of the first word to the end of the last one.
+/// Finds the places where the words of a phrase are adjacent, with the fewest typos in the whole
+/// lead. Returns their ranges for each value: from the start of the first word to the end of the
+/// last one.
 fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeSet> {
     let typos: Vec<Vec<Option<u8>>> = phrase
         .words

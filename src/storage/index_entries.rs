@@ -20,7 +20,7 @@ pub(crate) struct IndexEntries {
 }
 
 impl IndexEntries {
-    /// Returns the operations that replace the entries `before` of a row with `self`.
+    /// Returns the operations that replace `before`, the old entries of `row`, with `self`.
     pub(crate) fn replace<'a>(
         &'a self,
         before: &'a Self,

@@ -149,8 +149,9 @@ impl Engine {
             .map(|purged| purged as u64)
     }
 
-    /// Remembers for how long the clock has been distrusted, if leads wait for it to be trusted.
-    /// Otherwise a store that is opened for minutes at a time would never sweep them.
+    /// Remembers for how long the clock has been distrusted, if leads are waiting for it to be
+    /// trusted. Without this, a store that is only ever open for minutes at a time would never
+    /// sweep them.
     pub(crate) fn remember_distrust(&self) -> Result<()> {
         if self.read_only || self.failure.check().is_err() {
             return Ok(());

@@ -109,9 +109,9 @@ impl OpenOptions {
         self
     }
 
-    /// Sets the statuses that a lead may be given. The default is any status. A new lead has the
-    /// status `new` if it is in the list, and the first status otherwise. Leads that already have
-    /// another status keep it.
+    /// Sets the statuses that a lead may be given. The default is any status. A new lead for which
+    /// no status is given has the status `new` if it is in the list, and the first status
+    /// otherwise. Leads that already have another status keep it.
     pub fn statuses<T: Into<String>>(mut self, statuses: impl IntoIterator<Item = T>) -> Self {
         self.statuses = Some(statuses.into_iter().map(Into::into).collect());
         self

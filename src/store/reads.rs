@@ -119,8 +119,8 @@ impl LeadStore {
     ///
     /// [`Invalid`](ErrorKind::Invalid) for a query that is blank or longer than 512 bytes or 32
     /// words, or for a page that is out of range; [`Unavailable`](ErrorKind::Unavailable) if the
-    /// index cannot be rebuilt, or while it is being opened or rebuilt if the options say not to
-    /// wait or the call is made inside a transaction.
+    /// index cannot be rebuilt. If the options say not to wait, or inside a transaction, also while
+    /// the index is being opened or rebuilt.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with_engine(|engine| engine.search(query))
     }

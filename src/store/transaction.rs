@@ -225,19 +225,28 @@ impl<'a> Transaction<'a> {
     ///
     /// The same.
     pub fn empty_trash(&mut self) -> Result<u64> {
-        self.run(|transaction, now| {
-            let visible = trash::visible_rows(transaction.state(), now)?;
-            transaction.purge_rows(&transaction.state().rows(&BitmapId::Trash)?)?;
-            Ok(visible.len())
-        })
+        let rows = self.read(|state| state.rows(&BitmapId::Trash))?;
+        self.purge_trashed(&rows, None)
     }
 
-    /// Permanently removes every lead of one owner that is in the trash, and returns the number of
-    /// removed leads.
-    #[cfg(feature = "http")]
-    pub(crate) fn empty_trash_of(&mut self, owner_id: &str) -> Result<u64> {
+    /// Purges those leads of `rows` that are in the trash and, with an owner, belong to that owner.
+    /// Returns the number of purged leads that had not expired.
+    pub(crate) fn purge_trashed(&mut self, rows: &RowSet, owner_id: Option<&str>) -> Result<u64> {
         self.run(|transaction, now| {
-            transaction.purge_rows(&trash::visible_rows_of(transaction.state(), now, owner_id)?)
+            let mut visible = 0;
+            for row in rows
+                .and(&transaction.state().rows(&BitmapId::Trash)?)
+                .iter()
+            {
+                let stored = transaction.state().lead_at(row)?;
+                if owner_id.is_some() && stored.lead.owner_id.as_deref() != owner_id {
+                    continue;
+                }
+                transaction.purge_row(row, &stored)?;
+                let is_visible = |stamp| !trash::is_expired(stamp, now);
+                visible += u64::from(stored.trash.is_some_and(is_visible));
+            }
+            Ok(visible)
         })
     }
 
@@ -326,14 +335,6 @@ impl<'a> Transaction<'a> {
             after: Some(&after),
         })?;
         Ok(after.lead)
-    }
-
-    fn purge_rows(&mut self, rows: &RowSet) -> Result<u64> {
-        for row in rows.iter() {
-            let stored = self.state().lead_at(row)?;
-            self.purge_row(row, &stored)?;
-        }
-        Ok(rows.len())
     }
 
     /// Returns the live lead with this id, and its row.

@@ -5,8 +5,15 @@ use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
 use crate::error::{Error, ErrorKind};
 use crate::lead::{Lead, LeadId, LeadPatch, LeadVersion, NewLead, TrashedLead};
+use crate::row::RowSet;
+use crate::schema::keys::BitmapId;
 use crate::store::lead_store::LeadStore;
 use crate::store::transaction::Transaction;
+#[cfg(feature = "http")]
+use crate::trash;
+
+/// Number of leads that one commit purges when the trash is emptied.
+const PURGE_BATCH: usize = 1_024;
 
 impl LeadStore {
     /// Creates a lead.
@@ -83,13 +90,42 @@ impl LeadStore {
     }
 
     /// Permanently removes every lead in the trash, including expired ones that the sweep has not
-    /// purged yet, and returns the number of removed leads that had not expired.
+    /// purged yet, and returns the number of removed leads that had not expired. Large trashes are
+    /// emptied in several commits, of 1,024 leads each, so that other writers do not wait for all
+    /// of them. If one fails, those before it stay.
     ///
     /// # Errors
     ///
     /// Only store errors, see [`transaction`](Self::transaction).
     pub fn empty_trash(&self) -> Result<u64> {
-        self.transaction(|transaction| transaction.empty_trash())
+        self.purge_in_batches(self.read(|state| state.rows(&BitmapId::Trash))?, None)
+    }
+
+    /// Permanently removes every lead of one owner that is in the trash.
+    #[cfg(feature = "http")]
+    pub(crate) fn empty_trash_of(&self, owner_id: &str) -> Result<u64> {
+        let now = self.now()?;
+        let rows = self.read(|state| trash::visible_rows_of(state, now, owner_id))?;
+        self.purge_in_batches(rows, Some(owner_id))
+    }
+
+    /// Purges those leads of `rows` that are still in the trash and, with an owner, belong to that
+    /// owner. Other writers get their turn between the batches.
+    fn purge_in_batches(&self, rows: RowSet, owner_id: Option<&str>) -> Result<u64> {
+        let mut rows = rows.iter();
+        let mut purged = 0;
+        loop {
+            let batch: RowSet = rows.by_ref().take(PURGE_BATCH).collect();
+            let is_last = batch.len() < PURGE_BATCH as u64;
+            let owner_id = owner_id.map(str::to_owned);
+            // A batch is also written if it is empty, so that a store that cannot be written to
+            // says so.
+            purged += self
+                .write(move |transaction| transaction.purge_trashed(&batch, owner_id.as_deref()))?;
+            if is_last {
+                return Ok(purged);
+            }
+        }
     }
 
     /// Runs `work` in a transaction. If `work` returns `Ok`, its writes are committed together; if

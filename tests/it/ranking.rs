@@ -316,7 +316,8 @@ fn random_lead(rng: &mut Rng) -> NewLead {
     }
 }
 
-/// Returns a random query: pieces of the values of a lead, then mangled.
+/// Returns a random query, made of pieces of a lead's values and of other notes and names. Some
+/// queries are also mangled.
 fn random_query(rng: &mut Rng, leads: &[Lead]) -> String {
     let Some(lead) = leads.get(rng.usize(..leads.len().max(1))) else {
         return "jane".to_owned();

@@ -277,6 +277,31 @@ fn expired_lead_is_gone_before_and_after_the_sweep() {
 }
 
 #[test]
+fn large_trash_is_emptied_in_several_commits() {
+    let store = LeadStore::in_memory().unwrap();
+    let ids = store.transaction(|transaction| {
+        let lead = |number| NewLead::new(format!("lead {number}")).external_id(format!("{number}"));
+        let mut ids = Vec::new();
+        for number in 0..2_500 {
+            ids.push(transaction.create(lead(number))?.id);
+        }
+        ids.iter()
+            .try_for_each(|id| transaction.delete(*id).map(drop))?;
+        Ok(ids)
+    });
+    let kept = store.create(NewLead::new("kept")).unwrap();
+    assert_eq!(store.empty_trash().unwrap(), 2_500);
+    assert_eq!(store.empty_trash().unwrap(), 0);
+    assert_eq!(store.list_trash(&TrashQuery::new()).unwrap().total, 0);
+    assert_eq!(store.list(&ListQuery::new()).unwrap().items, [kept]);
+    assert!(store.restore(ids.unwrap()[7]).is_err());
+    let report = store.check(|_| ()).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+    let nested = store.transaction(|_| store.empty_trash());
+    assert_eq!(nested.unwrap_err().kind(), ErrorKind::Nested);
+}
+
+#[test]
 fn expiry_is_fixed_at_deletion() {
     let mut test = TestStore::new();
     let lead = test.store.create(NewLead::new("A")).unwrap();

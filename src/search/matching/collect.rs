@@ -125,9 +125,9 @@ const BATCH_DOCUMENTS: usize = 4_096;
 /// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
 /// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
-/// With `among` and at most this number of terms, a sorted list is used unless there may be more
-/// results than documents in the source. Before sorting, the list consists of one ascending run per
-/// term, and few runs sort fast.
+/// If `among` is given and there are at most this many terms, a sorted list is used unless it could
+/// have more entries, duplicates included, than the segment has documents. Before sorting, the list
+/// consists of one ascending run per term, and few runs sort fast.
 const SPARSE_TERMS_MAX: usize = 8;
 
 /// Collects all documents that match, restricted to `among` if it is given.

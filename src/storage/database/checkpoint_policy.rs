@@ -62,8 +62,8 @@ impl CheckpointPolicy {
         self.is_exceeded(backlog, 1)
     }
 
-    /// Returns true if writers have to wait for a checkpoint, because it does not keep up with
-    /// them.
+    /// Returns true if writers have to wait for a checkpoint, because checkpoints do not keep up
+    /// with them.
     pub(crate) fn needs_backpressure(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 2)
     }

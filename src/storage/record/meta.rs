@@ -35,13 +35,13 @@ pub(crate) struct StoreMeta {
     pub(crate) next_row: u32,
     /// The latest `created_at` that any lead has ever had.
     pub(crate) newest_created_at: DateTime<Utc>,
-    /// How far the clock was trusted at the last commit.
+    /// Up to which time the clock was trusted at the last commit.
     pub(crate) trusted_time: TrustedTime,
     /// The lowest commit number that the change log may still contain.
     pub(crate) log_start: Seq,
 }
 
-/// Format 1 lacks the jump of the clock.
+/// Format 1 lacks the clock jump.
 const META_1: RecordKind = RecordKind {
     name: "metadata record",
     format: 1,
@@ -63,8 +63,8 @@ struct MetaRecord {
     log_start: u64,
 }
 
-/// A jump of the clock: the time after it, in microseconds since 1970, and for how many seconds the
-/// clock has shown that time or a later one.
+/// A clock jump: the time after it, in microseconds since 1970, and for how many seconds the clock
+/// has shown that time or a later one.
 type JumpRecord = (i64, u64);
 
 impl StoreMeta {

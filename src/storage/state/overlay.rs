@@ -92,8 +92,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Applies `ops`. Takes the changed bitmap chunks from `full`, an overlay to which `ops` are
-    /// already applied.
+    /// Applies `ops`. Takes the changed bitmap chunks from `full`, an overlay to which `ops` have
+    /// already been applied.
     pub(crate) fn merge_from(&mut self, ops: &[RedoOp], full: &Self) {
         for op in ops {
             if let RedoOp::Row { chunk, .. } = op {

@@ -36,7 +36,8 @@ pub(crate) trait KeyVisitor {
     fn visit(&mut self, key: &[u8]) -> Result<Visit>;
 }
 
-/// Calls `visitor` with the keys of a range, except those of blocks that it skips, until it breaks.
+/// Calls `visitor` with the keys of a range, except those of blocks that it skips, until it returns
+/// `Break`.
 pub(crate) fn scan(
     table: &impl ReadableTable<Bytes, Bytes>,
     range: &KeyRange,
@@ -278,7 +279,8 @@ impl RewriteGroup {
         }
     }
 
-    /// Adds the keys of a block, merged with the changes of its tag before `end`.
+    /// Adds the keys of a block, merged with the changes to keys that have the block's tag and sort
+    /// before `end`.
     fn merge<'c>(
         &mut self,
         block: &[u8],
