@@ -11,7 +11,8 @@ use std::time::Instant;
 use leadstore::{LeadStore, ListQuery, SearchQuery};
 
 fn main() {
-    // Cargo passes `--bench` and filters; this bench has one measurement.
+    // Cargo passes `--bench`, and filters that select measurements. Both are ignored, because this
+    // bench has only one measurement.
     let mut arguments = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench");

@@ -1,5 +1,5 @@
-//! Growth of the cost of reads with the size of the store: the same calls are timed alternately on
-//! a store and on one with ten times as many leads.
+//! Measures how the cost of reads grows with the size of the store: the same calls are timed
+//! alternately on a store and on one with ten times as many leads.
 //!
 //! `LEADSTORE_BENCH_LEADS=1000000 cargo bench --features unstable-testing --bench growth`
 //!

@@ -1,5 +1,6 @@
 //! Cost of the HTTP API compared with the calls that it wraps, measured alternately at 100,000
-//! leads: `cargo bench --features http --bench http`. `LEADSTORE_BENCH_LEADS` sets another number.
+//! leads: `cargo bench --features http --bench http`. `LEADSTORE_BENCH_LEADS` sets a different
+//! number of leads.
 
 mod generated;
 

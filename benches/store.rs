@@ -1,5 +1,5 @@
-//! Cost of the calls at 100,000 leads: `cargo bench --bench store`. `LEADSTORE_BENCH_LEADS` sets
-//! another number.
+//! Cost of the calls at 100,000 leads: `cargo bench --bench store`. `LEADSTORE_BENCH_LEADS` sets a
+//! different number of leads.
 
 mod generated;
 

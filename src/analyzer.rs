@@ -13,8 +13,8 @@ pub(crate) use fold::fold;
 pub(crate) use words::{Word, words};
 
 /// Returns a fingerprint of the rules that split text into words. An index built with different
-/// rules is rebuilt. The fingerprint includes the standard library's version of Unicode, which
-/// defines which characters are letters.
+/// rules is rebuilt. The fingerprint includes the standard library's version of Unicode, because
+/// that determines which characters are letters.
 ///
 /// Folding is not part of the fingerprint and must never change: the store file contains index keys
 /// and bitmap keys made from folded text, so a different folding requires a new file format. The
@@ -34,7 +34,8 @@ mod tests {
     fn folding_of_every_character_is_stable() {
         let mut hasher = crc32fast::Hasher::new();
         for c in '\0'..=char::MAX {
-            // Appended to a letter whose marks are dropped and to one whose marks are kept.
+            // The character is folded after a letter whose marks are dropped, and after one whose
+            // marks are kept.
             for base in ["a", "क"] {
                 hasher.update(fold(&format!("{base}{c}")).as_bytes());
             }
@@ -42,7 +43,7 @@ mod tests {
         assert_eq!(
             hasher.finalize(),
             1_859_872_012,
-            "another folding requires a new file format"
+            "a different folding requires a new file format"
         );
     }
 }

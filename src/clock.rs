@@ -1,6 +1,6 @@
-//! The time source of the store. The store takes every stored time, and every time that it compares
-//! with a stored one, from a [`Clock`], so an application or a test can supply its own. Only timers
-//! and timeouts use [`Instant`].
+//! The time source of the store. All times that the store records or compares with recorded times
+//! come from a [`Clock`], and an application or a test can supply its own clock. Only timers and
+//! timeouts use [`Instant`] directly.
 
 mod guard;
 
@@ -18,8 +18,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> DateTime<Utc>;
 
     /// Returns monotonic time since an arbitrary starting point. The store compares it with
-    /// [`now`](Self::now) to distinguish a wall clock that was set forward from time that has
-    /// passed.
+    /// [`now`](Self::now) to distinguish a wall clock that was set forward from the passage of
+    /// time.
     fn elapsed(&self) -> Duration {
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()
@@ -48,8 +48,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The largest lag of the clock behind the newest lead for which [`held`] returns the time of that
-/// lead instead.
+/// The maximum time by which the clock may be behind the newest lead for [`held`] to return the
+/// time of that lead.
 const SLACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Truncates `now` to microseconds.
@@ -67,8 +67,8 @@ pub(crate) fn from_micros(micros: i64) -> DateTime<Utc> {
     })
 }
 
-/// Returns `now`, or the time of the newest lead if the clock is only slightly behind it. This
-/// keeps `created_at` in creation order when a clock is corrected by a small step back.
+/// Returns the time of the newest lead if `now` is at most [`SLACK`] before it, and `now`
+/// otherwise. This keeps `created_at` in creation order when a clock is set back slightly.
 pub(crate) fn held(now: DateTime<Utc>, newest: DateTime<Utc>) -> DateTime<Utc> {
     if now < newest && newest - now <= SLACK {
         newest

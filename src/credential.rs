@@ -37,7 +37,7 @@ pub enum CredentialKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Credential {
-    /// The id. It follows the prefix of the token, so the beginning of a token tells which
+    /// The id. A token contains the id after its prefix, so the beginning of a token tells which
     /// credential it belongs to.
     pub id: CredentialId,
     /// The kind: API key or access token.

@@ -82,8 +82,8 @@ impl fmt::Display for ErrorKind {
 
 /// The error type of this crate. It is one pointer wide.
 ///
-/// Its `Display` output is a message for people. Where they are known, it names the operation, the
-/// lead or file concerned, and what the caller can do. Programs should match on
+/// Its `Display` output is a message for people. It names the operation, the lead or file
+/// concerned, and what the caller can do, as far as these are known. Programs should match on
 /// [`kind`](Self::kind).
 pub struct Error(Box<ErrorInner>);
 
@@ -147,9 +147,9 @@ impl Error {
         self.0.current_version
     }
 
-    /// Returns the time until which the lead that the error is about can be restored, if the error
-    /// is [`ErrorKind::InTrash`], or if it is [`ErrorKind::AlreadyExists`] and that lead is in the
-    /// trash.
+    /// Returns the time until which the lead with the id [`lead_id`](Self::lead_id) can be
+    /// restored. Returns `None` unless that lead is in the trash and the kind is
+    /// [`ErrorKind::InTrash`] or [`ErrorKind::AlreadyExists`].
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.0.expires_at
     }
@@ -221,8 +221,9 @@ impl Error {
         )
     }
 
-    /// Returns the error for an id or external id that already belongs to the lead `id`; `what`
-    /// describes it. If that lead is in the trash, it can be restored until `expires_at`.
+    /// Returns the error for an id or external id that already belongs to the lead `id`. In the
+    /// message, `what` describes the id or external id. If that lead is in the trash, it can be
+    /// restored until `expires_at`.
     pub(crate) fn already_exists(
         id: LeadId,
         what: impl fmt::Display,

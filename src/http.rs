@@ -2,9 +2,9 @@
 //! offline and for servers (feature `http`). The module opens no socket and needs no async runtime.
 #![doc = include_str!("http/recipes.md")]
 // `route` is the table of paths and methods. `operations`, `trash_operations` and
-// `search_operation` contain one function per operation, which parses the request (`params`,
-// `list_params`, `json`, `lead_body`), calls the store and builds the response (`response`,
-// `links`) or returns an `ApiError`.
+// `search_operation` contain one function per operation. Each function parses the request
+// (`params`, `list_params`, `json`, `lead_body`) and calls the store. It then builds the response
+// (`response`, `links`). If a step fails, it returns an `ApiError`.
 
 mod api_error;
 mod authenticator;

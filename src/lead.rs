@@ -100,7 +100,7 @@ pub struct TrashedLead {
     /// The time of the deletion.
     pub deleted_at: DateTime<Utc>,
     /// The time from which the lead can no longer be restored: the deletion time plus the retention
-    /// configured at that time.
+    /// that was configured when the lead was deleted.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -26,9 +26,9 @@
 //!
 //! # Guarantees
 //!
-//! - **Durable writes.** When a write returns, it survives a power cut, unless
-//!   [`Durability::Within`] is set. Each write is one atomic transaction over the lead, every
-//!   index except the search index, the trash and the change log.
+//! - **Durable writes.** A write that has returned survives a power cut, unless
+//!   [`Durability::Within`] is set. Each write is one atomic transaction over the lead, the trash,
+//!   the change log and every index except the search index.
 //! - **Consistent reads.** Every read sees a single state of the store, and all reads of a
 //!   [`Snapshot`] see the same state. Readers and writers do not wait for each other, except during
 //!   [`compact`](LeadStore::compact), which blocks both. A writer that is too far ahead of the
@@ -49,7 +49,7 @@
 //!
 //! [`LeadStore`] has every operation. The inputs are [`NewLead`], [`LeadPatch`], [`Filter`],
 //! [`ListQuery`], [`SearchQuery`] and [`TrashQuery`]. The results are [`Lead`], [`TrashedLead`],
-//! [`Hit`], [`Page`] and [`Facets`], and failures are an [`Error`]. [`OpenOptions`] sets the cache
+//! [`Hit`], [`Page`] and [`Facets`], and a failure is an [`Error`]. [`OpenOptions`] sets the cache
 //! size, the retention of the trash, the allowed statuses and more.
 //!
 //! # Features
@@ -74,7 +74,7 @@
 //! | the power is cut, the process is killed | at the next open every write that returned is there, and the one in flight is there completely or not at all; with [`Durability::Within`] a power cut may lose the newest writes |
 //! | the disk is full, or a read, write or sync fails | the call returns [`Io`](ErrorKind::Io), and so do all later calls until [`LeadStore::reopen`], after which every acknowledged write is there; [`Error::outcome_unknown`] reports whether the failed write may be there as well |
 //! | the search index cannot be written or is corrupted | the index is rebuilt, and searches wait for it; if it cannot be rebuilt they return [`Unavailable`](ErrorKind::Unavailable), and indexing is retried; everything else works |
-//! | the clock jumps | timestamps are what the clock reports, but a clock up to 5 minutes behind the newest lead is held at that lead's time; after a jump ahead of more than a day the sweep of the trash waits for an hour |
+//! | the clock jumps | timestamps are what the clock reports, except that a clock up to 5 minutes behind the newest lead is held at that lead's time; after the clock jumps forward by more than a day, the sweep of the trash waits for an hour |
 //! | a transaction's closure fails or panics | the transaction is rolled back, and the store continues to work |
 //! | another process has the store open | opening returns [`AlreadyOpen`](ErrorKind::AlreadyOpen) |
 //! | the file is not writable | opening returns [`Io`](ErrorKind::Io), unless [`OpenOptions::read_only`] is set |

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Row(pub(crate) u32);
 
-/// Number of lookups from which expanding a set to a plain bit array pays off.
+/// Minimum number of lookups for which expanding a set to a plain bit array pays off.
 const BIT_ARRAY_LOOKUPS_MIN: usize = 10_000;
 
 /// The direction of a scan.

@@ -2,10 +2,11 @@
 //! `storage` and `search` each adapt it to their own file interfaces.
 //!
 //! Written data can be read at once, as through the kernel's page cache, but it is certain to
-//! survive a power cut only after a sync: the contents of a file after a sync of the file, its name
-//! after a sync of its directory. Of everything else a power cut keeps an arbitrary part. Each
-//! write is kept, lost or torn at the boundaries of 512-byte sectors, independently of earlier and
-//! later writes to this or other files. Each change of a name or a length is kept or lost.
+//! survive a power cut only after a sync. The contents of a file become durable when the file is
+//! synced, and its name when its directory is synced. A power cut keeps an arbitrary part of
+//! everything else. Each write is kept, lost or torn at the boundaries of 512-byte sectors,
+//! independently of earlier and later writes to the same file or to others. Each change to a name
+//! or a length is kept or lost.
 
 mod content;
 mod file;
@@ -42,16 +43,16 @@ pub struct SimulatedDisk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The process or the machine stops during this operation. The operation may be done partly,
-    /// and all later ones fail.
+    /// The process or the machine stops during this operation. Any part of the operation may take
+    /// effect, and all later operations fail.
     Stop,
     /// This operation fails, once. A failed sync may lose any part of the data that it should have
     /// made durable, and no later sync reports the loss, as on Linux.
     Error,
-    /// Files cannot grow from this operation on, until [`SimulatedDisk::clear_fault`].
+    /// Files cannot grow from this operation on, until [`SimulatedDisk::clear_fault`] is called.
     Full,
-    /// This operation and all later ones fail, reads included, until
-    /// [`SimulatedDisk::clear_fault`].
+    /// This operation and all later ones fail, reads included, until [`SimulatedDisk::clear_fault`]
+    /// is called.
     Broken,
     /// The first read after this operation fails, once.
     ReadError,
@@ -85,7 +86,7 @@ enum DiskState {
 /// The outcome of an operation.
 enum Verdict {
     Done,
-    /// The operation fails with this error. A part of it may be done.
+    /// The operation fails with this error. A part of the operation may have taken effect.
     Fails(io::Error),
 }
 
@@ -118,7 +119,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Returns the same directory on another disk that was made from this one.
+    /// Returns the same directory on `disk`, which was made from this disk.
     fn on(&self, disk: Disk) -> Self {
         Self {
             disk: Arc::new(Mutex::new(disk)),
@@ -134,7 +135,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Returns the number of operations so far that change or sync something. Operations that
+    /// Returns how many operations to change or sync something have been started. Operations that
     /// failed because of a fault are included, except those after the disk stopped.
     pub fn operations(&self) -> u64 {
         self.disk().operations
@@ -145,8 +146,8 @@ impl SimulatedDisk {
         self.disk().failed_reads
     }
 
-    /// Returns a hash of all operations so far, without the written data. Two disks with the same
-    /// operations have the same hash.
+    /// Returns a hash of the operations that [`operations`](Self::operations) counts, without the
+    /// written data. Two disks with the same operations have the same hash.
     pub fn trace(&self) -> u64 {
         self.disk().trace.finish()
     }
@@ -202,7 +203,7 @@ impl SimulatedDisk {
 
     /// Stops this disk, and returns the disk as the next process finds it after this process was
     /// killed. All written data is preserved, except for data that a failed sync may have lost.
-    /// Unsynced data can still be lost in a power cut.
+    /// Unsynced data can still be lost in a later power cut.
     pub fn process_killed(&self) -> Self {
         let mut disk = self.disk();
         disk.state = DiskState::Stopped;

@@ -30,7 +30,7 @@ pub(crate) use database::disk_snapshot::DiskSnapshot;
 pub(crate) use database::open::OpenMode;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use database::open::set_format;
-pub(crate) use database::write_txn::{PreparedCommit, TxnBase, WriteTxn};
+pub(crate) use database::write_txn::{ChangedLeads, PreparedCommit, TxnBase, WriteTxn};
 pub(crate) use database::{Database, JournalSync, read_only};
 pub(crate) use file::checksummed::CorruptionSlot;
 #[cfg(feature = "unstable-testing")]

@@ -22,12 +22,13 @@ pub(crate) fn write_lock<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until the condition variable is notified.
+/// Waits until the condition variable is notified. Like [`Condvar::wait`], may return earlier.
 pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until the condition variable is notified or `timeout` has passed.
+/// Waits until the condition variable is notified or `timeout` has passed. Like
+/// [`Condvar::wait_timeout`], may return earlier.
 pub(crate) fn wait_timeout<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -64,15 +64,16 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the options for a store without a search index, in which searches return `Unavailable`.
-/// A comparison with a searchable store shows the cost of search.
+/// Returns `options`, changed so that the store has no search index and searches return
+/// `Unavailable`. A comparison with a searchable store shows the cost of search.
 pub fn without_search(options: OpenOptions) -> OpenOptions {
     options.without_search()
 }
 
-/// Returns the options for a store without background threads. Checkpoints, sweeps, delayed syncs
-/// and indexing only happen in a call, on the caller's thread, so that the same calls lead to the
-/// same disk operations. A search indexes if it has to.
+/// Returns `options`, changed so that the store has no background threads. Checkpoints, sweeps,
+/// delayed syncs and indexing only happen in a call, on the caller's thread. Without a search
+/// index, the same calls then lead to the same disk operations. A search updates the index if
+/// necessary.
 pub fn without_threads(options: OpenOptions) -> OpenOptions {
     options.without_threads()
 }
@@ -108,8 +109,8 @@ pub fn checkpoint(store: &LeadStore) -> Result<()> {
 
 /// Runs a checkpoint and calls `meanwhile` twice: after the checkpoint has started, and after the
 /// tables are written but before the journal is updated. If there is nothing to write to the
-/// tables, does not call it. `meanwhile` may write to the store as long as it does not fill the
-/// overlay, because the write would then wait for this checkpoint to finish.
+/// tables, `meanwhile` is not called. It may write to the store, but must not fill the overlay: the
+/// next write would then wait for this checkpoint to finish.
 ///
 /// # Errors
 ///
@@ -253,8 +254,8 @@ pub mod layout {
     /// Length of a block in bytes, including its checksum.
     pub const BLOCK: usize = layout::BLOCK;
 
-    /// Writes the right checksum of the block at offset `at` into `file`, the bytes of a whole
-    /// file.
+    /// Computes the checksum of the block that starts at offset `at`, and writes it into the block.
+    /// `file` holds the bytes of the whole store file.
     pub fn write_checksum(file: &mut [u8], at: usize) {
         let number = 1 + (at.saturating_sub(FIRST_BLOCK)) / BLOCK;
         let salt = file.get(16..32).and_then(|salt| salt.try_into().ok());

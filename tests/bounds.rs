@@ -25,7 +25,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the result of `work`, and the most memory in bytes that it held at once.
+/// Returns the result of `work` and its peak memory use in bytes.
 fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
@@ -72,15 +72,16 @@ fn custom_field_names_that_no_lead_can_have_are_invalid_in_a_search() {
     }
 }
 
-/// Time limit for a search that finds a lead of 1 MiB. In a release build it takes 0.06 s for one
-/// word and 0.2 s for 32 (`cargo test --release --all-features --test bounds -- --nocapture`), in a
-/// debug build 15 times as long.
+/// Time limit for a search that finds a lead of 1 MiB. In a release build, the search takes 0.06 s
+/// for one word and 0.2 s for 32 words (`cargo test --release --all-features --test bounds --
+/// --nocapture`). In a debug build, it takes 15 times as long.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
 
 #[test]
 fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_the_lead() {
     let _alone = alone();
-    // A letter with a mark in every second word, so that UTF-16 offsets and byte offsets differ.
+    // Every second word is a letter with a diacritic, so that UTF-16 offsets and byte offsets
+    // differ.
     let text = "ä a ".repeat(700);
     let lead = |values: usize| {
         let values: Vec<CustomValue> = vec![text.as_str().into(); values];
@@ -109,4 +110,49 @@ fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_
         let (small, large) = (seconds(29, &query), seconds(290, &query));
         assert!(large < small * 10.0 * 4.0, "{small} s, {large} s");
     }
+}
+
+/// The changed leads that the index lacks are analyzed by the search itself, but only within
+/// limits.
+#[test]
+fn search_of_unindexed_leads_needs_little_memory_or_is_unavailable() {
+    let _alone = alone();
+    // Without threads, so that nothing is indexed before `index`.
+    let options = || testing::without_threads(LeadStore::options().wait_for_search(false));
+    let value = |megabytes: usize| -> Vec<CustomValue> {
+        vec!["ab cd ".repeat(680).as_str().into(); 245 * megabytes]
+    };
+    let query = SearchQuery::new("ab");
+    for (leads, is_served) in [(4, true), (17, false)] {
+        let store = options().in_memory().unwrap();
+        testing::index(&store).unwrap();
+        for _ in 0..leads {
+            let list = CustomValue::List(value(1));
+            store
+                .create(NewLead::new("Jane").custom_field("text", list))
+                .unwrap();
+        }
+        let snapshot = store.snapshot().unwrap();
+        let (found, peak) = peak_of(|| (store.search(&query), snapshot.search(&query)));
+        println!("{leads} leads of 1 MiB: {peak} bytes");
+        if is_served {
+            assert_eq!(found.0.unwrap().total, leads);
+            assert_eq!(found.1.unwrap().total, leads);
+        } else {
+            assert_eq!(found.0.unwrap_err().kind(), ErrorKind::Unavailable);
+            assert_eq!(found.1.unwrap_err().kind(), ErrorKind::Unavailable);
+        }
+        assert!(peak < 64 * MIB, "{peak} bytes");
+    }
+    // Many small leads, in one transaction.
+    let store = options().in_memory().unwrap();
+    testing::index(&store).unwrap();
+    let created = store.transaction(|transaction| {
+        (0..20_001).try_for_each(|_| transaction.create(NewLead::new("Jane")).map(drop))
+    });
+    created.unwrap();
+    let search = || store.search(&SearchQuery::new("jane"));
+    assert_eq!(search().unwrap_err().kind(), ErrorKind::Unavailable);
+    testing::index(&store).unwrap();
+    assert_eq!(search().unwrap().total, 20_001);
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A source file: its path from the root of the repository, with `/`, and its text.
+/// A source file: its path from the root of the repository, separated by `/`, and its text.
 type Source = (String, String);
 
 /// The top-level modules of `src/`, each with the others that it may use. `lib.rs` may use all of
@@ -243,8 +243,8 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Returns the files that each file uses. A file that uses a re-exported item uses the file that
-/// defines the item.
+/// Returns the files that each file uses. A file that uses a re-exported item counts as using the
+/// file that defines the item.
 fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let files: BTreeMap<Vec<String>, &str> = sources
         .iter()
@@ -349,8 +349,8 @@ fn cycles(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// Returns a message for each use of a module that the using module may not use, and for each file
-/// whose module has no line in `ALLOWED`.
+/// Returns a message for each use of a module by another module that may not use it, and for each
+/// file whose module has no line in `ALLOWED`.
 fn forbidden_dependencies(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, used) in uses(sources) {

@@ -120,7 +120,7 @@ impl Output {
         }
     }
 
-    /// Prints the facets of the leads and `trash`, the number of leads in the trash.
+    /// Prints the facets of the leads. `trash` is the number of leads in the trash.
     pub fn stats(self, facets: &Facets, trash: u64) {
         if self.json {
             return print_json(&serde_json::json!({"trash": trash, "facets": facets}));

@@ -25,7 +25,8 @@ struct Arguments {
     /// Port on loopback; 0 picks a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Another origin whose pages may call the API, such as http://localhost:5173. Can be repeated.
+    /// Additional origin whose pages may call the API, such as http://localhost:5173. Can be
+    /// repeated.
     #[arg(long)]
     allow_origin: Vec<String>,
 }
@@ -42,8 +43,8 @@ fn main() -> Result<(), Failure> {
         Some(path) => LeadStore::open(path)?,
         None => LeadStore::in_memory()?,
     };
-    // The key is an access token that expires after a day. API keys do not expire, so each start
-    // of the server would leave another valid key in the store.
+    // The key is an access token that expires after a day. With API keys, which do not expire, each
+    // start of the server would leave one more valid key in the store.
     let expires_at = Utc::now() + TimeDelta::days(1);
     let key = store
         .credentials()

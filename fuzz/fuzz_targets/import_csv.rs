@@ -3,7 +3,8 @@
 #![no_main]
 #![allow(dead_code, reason = "the modules of the tool contain more than the import")]
 
-/// Replaces the macro of the tool, which also ignores a closed standard output.
+/// Prints a line, like the tool's macro with the same name. Unlike that macro, it panics if
+/// standard output is closed.
 macro_rules! say {
     ($($text:tt)*) => { println!($($text)*) };
 }

@@ -55,7 +55,7 @@ fn originals() -> &'static [Original; 2] {
 }
 
 fn answers(path: &Path) -> leadstore::Result<String> {
-    // The store is opened without search: otherwise rebuilding the search index would take most of
+    // The store is opened without search, because rebuilding the search index would take most of
     // the time.
     let store = without_search(store::options()).open(path)?;
     let leads = store

@@ -35,8 +35,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Calls `emit` with the folded form of `c`: zero, one or several characters that are not yet
-    /// composed.
+    /// Calls `emit` for each character of the folded form of `c`, which may be empty. The
+    /// characters are not yet composed.
     pub(crate) fn fold(&mut self, c: char, mut emit: impl FnMut(char)) {
         if is_apostrophe(c) {
             return;

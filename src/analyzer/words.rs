@@ -94,8 +94,8 @@ impl Splitter {
             self.end_run();
             return;
         }
-        // The long vowel mark belongs to no single script. It counts as kana, except in a run of
-        // another script, which it continues.
+        // The long vowel mark belongs to no single script. It continues a run of any script, and
+        // counts as kana at the start of a run.
         let cjk = is_cjk(c) || (c == 'ー' && (self.run_is_cjk || self.run.is_empty()));
         if cjk != self.run_is_cjk {
             self.end_run();

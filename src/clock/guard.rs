@@ -1,5 +1,5 @@
-//! Which of the times that the wall clock shows can be trusted to have been reached. A clock that
-//! has just jumped ahead may be wrong, and leads that expire because of the jump must not be lost.
+//! Distrust of a wall clock that has just jumped ahead. Such a clock may be wrong, and leads that
+//! expire because of the jump must not be lost.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::clock::Clock;
 /// A wall clock that jumps ahead by more than this is distrusted. Setting it back by more than this
 /// ends the distrust.
 const JUMP: TimeDelta = TimeDelta::days(1);
-/// Time for which the clock must show a time after a jump, or a later one, before it is trusted.
-/// Only time in which the store is open counts, over any number of sessions.
+/// Time for which the store must be open after a jump, without the clock being set back, before the
+/// time that the clock jumped to is trusted. Adds up over any number of sessions.
 const WAIT: Duration = Duration::from_secs(3_600);
 
 /// What a store remembers of the clock between sessions.
@@ -24,7 +24,7 @@ pub(crate) struct TrustedTime {
 }
 
 impl TrustedTime {
-    /// Every time until this one is trusted to have been reached.
+    /// Trusts that `until` and all earlier times have been reached.
     pub(crate) fn at(until: DateTime<Utc>) -> Self {
         Self { until, jump: None }
     }
@@ -35,7 +35,7 @@ impl TrustedTime {
 pub(crate) struct ClockJump {
     /// The time that the clock showed after the jump.
     pub(crate) to: DateTime<Utc>,
-    /// How long the store has been open while the clock showed that time or a later one.
+    /// How long the store has been open since the jump.
     pub(crate) shown_for: Duration,
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// Continues from what the last commit remembered, or starts from the clock if there is no
-    /// commit. The time that has really passed since then is unknown and counts as none, so more
-    /// than a day counts as a jump.
+    /// Continues from the time that was stored with the last commit, or starts from the clock if
+    /// there is no commit. How long the store was closed is unknown. If the clock is more than a
+    /// day ahead of the stored time, that therefore counts as a jump.
     pub(crate) fn new(remembered: Option<TrustedTime>, clock: &dyn Clock) -> Self {
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let trusted = remembered.unwrap_or(TrustedTime::at(now));
@@ -71,7 +71,7 @@ impl ClockGuard {
         self.trusted_time(clock).until
     }
 
-    /// Reads the clock, and returns what to remember with a commit.
+    /// Reads the clock, and returns the trusted time to store with a commit.
     pub(crate) fn trusted_time(&mut self, clock: &dyn Clock) -> TrustedTime {
         self.read(clock.now(), clock.elapsed());
         self.trusted
@@ -81,15 +81,23 @@ impl ClockGuard {
         let passed = elapsed.saturating_sub(self.seen_elapsed);
         (self.trusted.until, self.trusted.jump) = match self.trusted.jump {
             None => self.read_trusted(now, passed),
-            // The clock was set back, so what it had shown was wrong.
-            Some(jump) if jump.to.signed_duration_since(now) > JUMP => (now, None),
+            // The clock was set back, so what it had shown was wrong. What it shows now may still
+            // be ahead of the time that has really passed.
+            Some(jump) if jump.to.signed_duration_since(now) > JUMP => {
+                let expected = plus(self.trusted.until, jump.shown_for.saturating_add(passed));
+                if now.signed_duration_since(expected) > JUMP {
+                    (self.trusted.until, Some(jump_to(now)))
+                } else {
+                    (now, None)
+                }
+            }
             Some(ClockJump { to, shown_for }) => {
                 let shown_for = shown_for.saturating_add(passed);
                 if shown_for < WAIT {
                     (self.trusted.until, Some(ClockJump { to, shown_for }))
                 } else if now > plus(to, shown_for) && now - plus(to, shown_for) > JUMP {
-                    // The clock has jumped again meanwhile, for example because the store was
-                    // closed. Only the first jump is trusted by now.
+                    // The clock has jumped again meanwhile, for example while the store was closed.
+                    // The first jump is now trusted, but the second one is not.
                     (to, Some(jump_to(now)))
                 } else {
                     (now, None)
@@ -251,5 +259,37 @@ mod tests {
             // The store is used once a week, so the clock jumps ahead in each session.
             wall += TimeDelta::days(7);
         }
+    }
+
+    #[test]
+    fn clock_that_is_corrected_in_two_steps_stays_distrusted_between_them() {
+        let start = crate::clock::from_micros(1_700_000_000_000_000);
+        let clock = TestClock(Mutex::new((start, Duration::ZERO)));
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
+        clock.pass(TimeDelta::days(3_650), Duration::from_secs(1));
+        assert!(!is_trusted(&mut clock_guard, &clock));
+        clock.pass(TimeDelta::days(-2_920), Duration::from_secs(1));
+        assert_eq!(
+            clock_guard.sweep_until(&clock),
+            start + TimeDelta::seconds(1)
+        );
+        clock.pass(TimeDelta::days(-730), Duration::from_secs(1));
+        assert!(is_trusted(&mut clock_guard, &clock));
+    }
+
+    #[test]
+    fn second_jump_begins_a_wait_of_its_own() {
+        let start = crate::clock::from_micros(1_700_000_000_000_000);
+        let clock = TestClock(Mutex::new((start, Duration::ZERO)));
+        let mut clock_guard = ClockGuard::new(since(start), &clock);
+        clock.pass(TimeDelta::days(40), Duration::ZERO);
+        let first = clock.now();
+        assert_eq!(clock_guard.sweep_until(&clock), start);
+        clock.pass(TimeDelta::days(365), Duration::from_secs(1_800));
+        assert_eq!(clock_guard.sweep_until(&clock), start);
+        clock.pass(TimeDelta::minutes(30), Duration::from_secs(1_800));
+        assert_eq!(clock_guard.sweep_until(&clock), first);
+        clock.pass(TimeDelta::hours(1), Duration::from_secs(3_600));
+        assert!(is_trusted(&mut clock_guard, &clock));
     }
 }

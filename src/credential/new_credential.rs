@@ -66,8 +66,8 @@ impl NewCredential {
         self
     }
 
-    /// Creates the credential at the time `now`, with its token and the stored hash. Returns all
-    /// violations if it is invalid.
+    /// Creates the credential and its token at the time `now`. Returns both, and the hash of the
+    /// token. If the description is invalid, returns all violations.
     pub(crate) fn into_issued(self, now: DateTime<Utc>) -> Result<(IssuedCredential, TokenHash)> {
         let mut violations = Violations::default();
         let label = rule::LABEL.normalise(self.label.clone(), &mut violations);

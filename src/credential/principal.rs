@@ -29,8 +29,8 @@ impl Principal {
         }
     }
 
-    /// Binds the principal to the leads of one owner; other leads do not exist for it. A blank
-    /// owner id is rejected on authentication.
+    /// Binds the principal to the leads of one owner; other leads do not exist for it. If the
+    /// owner id is blank, the principal's requests are rejected with status 401.
     pub fn bound_to(mut self, owner_id: impl Into<String>) -> Self {
         self.owner_id = Some(owner_id.into());
         self

@@ -17,7 +17,7 @@ use crate::store::LeadStore;
 /// use leadstore::http::{LeadsApi, Principal, Scope, http::Request};
 ///
 /// let api = LeadsApi::new(LeadStore::in_memory()?).authenticator(|token: &str| {
-///     // Here a host would verify the token, for example a JWT.
+///     // Here an application would verify the token, for example a JWT.
 ///     Ok((token == "of-ada").then(|| Principal::new(Scope::ALL).bound_to("ada")))
 /// });
 /// let request = Request::get("/v1/leads").header("Authorization", "Bearer of-ada").body("")?;

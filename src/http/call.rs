@@ -29,8 +29,8 @@ impl Call<'_> {
         self.principal.owner_id()
     }
 
-    /// Returns which leads the principal sees, as an owned value: a closure that writes cannot
-    /// borrow from the call.
+    /// Returns which leads the principal sees. The value is owned, because the closure of a write
+    /// cannot borrow from the call.
     pub(crate) fn visibility(&self) -> Visibility {
         Visibility {
             owner_id: self.owner_id().map(str::to_owned),

@@ -43,7 +43,7 @@ impl Cors {
         response
     }
 
-    /// Adds to a response the headers that allow the page to read it.
+    /// Adds the headers that allow the page to read the response.
     pub(crate) fn mark(&self, headers: &HeaderMap, response: &mut Response<Vec<u8>>) {
         if self.origins.is_empty() {
             return;

@@ -1,5 +1,6 @@
-//! Encrypted cursors. The cursor of a list contains a row number, which reveals roughly how
-//! many leads all owners have. Clients therefore get the cursor encrypted, and authenticated
+//! Encrypted cursors. The cursor of a list contains a row number, which reveals roughly how many
+//! leads the store contains, including those of other owners. Clients therefore get the cursor
+//! encrypted, and authenticated
 //! together with the owner that it is for.
 //!
 //! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys,

@@ -1,5 +1,5 @@
-//! JSON values that keep the text of numbers, so that callers can parse them exactly, and duplicate
-//! members, so that callers can reject them.
+//! JSON values that keep the text of numbers and all duplicate members. This lets callers parse
+//! numbers exactly and reject duplicates.
 
 use std::fmt;
 
@@ -134,7 +134,7 @@ fn number(text: &str) -> Option<CustomNumber> {
     }
 }
 
-/// Maximum number of significant digits and of decimal places; no valid value has as many.
+/// Maximum number of significant digits of a number, and also of its decimal places.
 const MAX_DIGITS: usize = 28;
 
 /// Parses a JSON number exactly. Returns `None` if it is not a number, has more than 28 significant

@@ -76,10 +76,10 @@ impl LeadBody {
         body
     }
 
-    /// Adds a violation for `id` and one for `external_id` if the object sets them, because a
-    /// principal that is bound to an owner must not choose ids.
+    /// Adds a violation for each of `id` and `external_id` that the object sets: a principal that
+    /// is bound to an owner must not choose ids.
     pub(crate) fn refuse_identities(&mut self, is_new: bool) {
-        // `null` is the same as absent in a new lead, but clears the field in a patch.
+        // In a new lead, `null` is the same as an absent member. In a patch, it clears the field.
         let external_id = self
             .texts
             .get(TextField::ExternalId)
@@ -108,7 +108,7 @@ impl LeadBody {
             None => String::new(),
         };
         let mut lead = NewLead::new(name);
-        // An absent member and `null` both leave out the field.
+        // If the member is absent or `null`, the lead is created without the field.
         for (field, value) in self.texts.into_iter() {
             *lead.texts.get_mut(field) = value.flatten();
         }

@@ -14,8 +14,8 @@ pub(crate) struct Neighbours<'a> {
     pub(crate) page: u64,
 }
 
-/// Returns the value of a `Link` header: a link to each neighbouring page, which keeps the
-/// request's parameters except `page` and `cursor`. Empty if there is neither a
+/// Returns the value of a `Link` header: a link to each neighbouring page. The links keep the
+/// request's parameters except `page` and `cursor`. The value is empty if there is neither a
 /// previous nor a next page.
 pub(crate) fn links(path: &str, query: &str, neighbours: &Neighbours<'_>) -> String {
     let mut links = Vec::new();

@@ -66,6 +66,13 @@ fn owners(mut filter: Filter, params: &mut Params, bound_to: Option<&str>) -> Fi
         .as_ref()
         .is_none_or(|asked| asked.iter().any(|owner_id| owner_id == own));
     for owner_id in asked.into_iter().flatten() {
+        // An empty owner id stands for leads without an owner.
+        if !owner_id.is_empty() && owner_id.trim().is_empty() {
+            let message = "must not be blank";
+            params
+                .violations
+                .add("owner_id", ViolationCode::Required, message);
+        }
         rule::OWNER_ID.normalise(owner_id, &mut params.violations);
     }
     if includes_own {

@@ -11,7 +11,7 @@ use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
 use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
-/// The parameters that were not taken yet, by name, and the violations found so far.
+/// The parameters that have not been taken yet, by name, and the violations that have been found.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     values: BTreeMap<String, String>,
@@ -40,9 +40,9 @@ impl Params {
         Ok(params)
     }
 
-    /// Takes the members of an object. `texts` names the members that may be a string or an array
-    /// of strings; the strings of an array are joined by commas. `numbers` names the members that
-    /// may be a number. `null` counts as absent.
+    /// Converts the members of a JSON object to parameters. `texts` names the members that may be a
+    /// string or an array of strings; the strings of an array are joined by commas. `numbers` names
+    /// the members that may be a number. A member that is `null` counts as absent.
     pub(crate) fn of_members(
         members: &Members<'_>,
         texts: &[&str],

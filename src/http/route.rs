@@ -122,7 +122,7 @@ impl Route {
             .find_map(|route| Some((route, route.id_in(path)?)))
     }
 
-    /// Returns the decoded segment that matches `{id}`, or an empty text if the route has no
+    /// Returns the decoded segment that matches `{id}`, or an empty string if the route has no
     /// `{id}`. Returns `None` if the path does not match or a segment cannot be decoded.
     fn id_in<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         let (mut wanted, mut segments) = (self.path.split('/'), path.split('/'));

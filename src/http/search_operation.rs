@@ -13,7 +13,8 @@ use crate::query::PageBody;
 use crate::schema::Catalogue;
 use crate::search::{SearchField, SearchQuery};
 
-/// The members that may be strings or arrays of strings, without those of the catalogue's filters.
+/// The members that may be strings or arrays of strings, except the filters that the catalogue
+/// defines.
 const TEXTS: [&str; 6] = [
     "query",
     "typos",
@@ -28,8 +29,8 @@ const NUMBERS: [&str; 4] = ["page", "per_page", "deal_value_min", "deal_value_ma
 pub(crate) fn search(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
     let violations = call.reject_query_params()?;
     let mut members = call.members()?;
-    // Unlike the other arrays, `fields` is not joined by commas, because the name of a custom field
-    // can contain a comma.
+    // Unlike the strings of other arrays, the strings of `fields` are not joined by commas, because
+    // the name of a custom field can contain a comma.
     let fields: Vec<Json<'_>> = members
         .extract_if(.., |(name, _)| name == "fields")
         .map(|(_, value)| value)
@@ -57,7 +58,7 @@ fn search_query(
     fields: &[Json<'_>],
     owner_id: Option<&str>,
 ) -> SearchQuery {
-    // A query of the wrong type must not also be reported as blank.
+    // A query that cannot be read must not also be reported as blank.
     let unreadable = params.violations.has_error_for("query");
     let text = params.take("query").unwrap_or_else(|| {
         if unreadable {

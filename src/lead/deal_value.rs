@@ -18,8 +18,8 @@ impl Serialize for JsonNumber {
         {
             return serializer.serialize_i64(whole);
         }
-        // Parsing the digits rounds once and correctly. `Decimal::to_f64` divides, which may round
-        // differently.
+        // Parsing the digits gives the nearest double. `Decimal::to_f64` divides, which may give
+        // a different one.
         let nearest: f64 = value
             .to_string()
             .parse()
@@ -28,8 +28,8 @@ impl Serialize for JsonNumber {
     }
 }
 
-/// Serializes a sum of deal values as a JSON number: exactly if it is a 64-bit integer, and
-/// otherwise rounded to the nearest double.
+/// Serializes a sum of deal values as a JSON number. A 64-bit integer is written without rounding,
+/// and any other sum is rounded to the nearest double.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
 }

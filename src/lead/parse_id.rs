@@ -1,5 +1,6 @@
 //! Parses ids. This is a module of its own because `error` uses [`LeadId`] and parsing uses
-//! `error`: with both in one module, there would be a cycle.
+//! `error`: if `LeadId` and its parser were in one module, that module and `error` would form a
+//! cycle.
 
 use std::str::FromStr;
 

@@ -20,8 +20,8 @@ pub(crate) enum FieldChange<T> {
 
 /// A partial update of a lead: each field is left unchanged, set or cleared.
 ///
-/// A blank text clears an optional field. Custom fields are changed one by one, tags are replaced
-/// as a whole.
+/// A blank text clears an optional field. Custom fields are changed one by one, but tags are
+/// replaced as a whole.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, NewLead};
@@ -145,8 +145,8 @@ impl LeadPatch {
         self
     }
 
-    /// Makes the update conditional on this version. If the lead has another version, the update
-    /// fails with [`Conflict`](crate::ErrorKind::Conflict).
+    /// Makes the update conditional on this version. If the lead has a different version, the
+    /// update fails with [`Conflict`](crate::ErrorKind::Conflict).
     pub fn if_version(mut self, version: LeadVersion) -> Self {
         self.if_version = Some(version);
         self

@@ -326,8 +326,8 @@ pub(crate) fn custom_field_name(field: &str, name: &str, violations: &mut Violat
 }
 
 pub(crate) fn custom_field(name: &str, value: &CustomValue, violations: &mut Violations) {
-    // In violations, the path is cut off after the 14 characters of `custom_fields.` and as many
-    // characters as a valid name may have.
+    // In the path that a violation reports, the name is cut off at the maximum length of a valid
+    // name. The prefix `custom_fields.` is 14 characters long.
     let field: String = format!("custom_fields.{name}")
         .chars()
         .take(14 + MAX_CUSTOM_NAME_CHARS)

@@ -28,8 +28,8 @@ macro_rules! text_fields {
             /// Sets the source that the lead came from: trimmed, at most 64 characters, no commas
             /// or control characters.
             Source, source, clear_source, rule::SOURCE;
-            /// Sets the owner, who works on the lead: at most 64 printable ASCII characters without
-            /// space or comma.
+            /// Sets the owner, who works on the lead: at most 64 printable ASCII characters, no
+            /// spaces or commas.
             OwnerId, owner_id, clear_owner_id, rule::OWNER_ID;
         }
     };
@@ -49,7 +49,7 @@ macro_rules! define_text_field {
             /// Every field, in the order in which violations are reported.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Returns the field of this name.
+            /// Returns the field with this name.
             #[cfg(feature = "http")]
             pub(crate) fn named(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|field| field.rule().field == name)

@@ -21,8 +21,8 @@ pub(crate) enum ScanMode {
     Grouped,
 }
 
-/// Returns true if there are so few rows to return or to skip that work done once for the whole set
-/// does not pay off.
+/// Returns true if there are so few rows to return or to skip that handling them one by one is
+/// cheaper than reading more bitmaps.
 pub(crate) fn are_few(rows: u64) -> bool {
     rows <= FEW_ROWS_MAX
 }

@@ -18,7 +18,8 @@ use crate::row::Row;
 /// With cursors, a page costs about the same at any depth. A lead that does not change in the
 /// meantime is neither skipped nor repeated, whatever changes around it. A cursor is valid only for
 /// the filter and the sort order of its query. It is printed, parsed and serialized as an opaque,
-/// URL-safe text. It contains the sort values of a lead, so it is as confidential as the lead.
+/// URL-safe text. It contains a lead's values for the sort keys, so it is as confidential as the
+/// lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Checksum of the filter and the sort order.
@@ -30,9 +31,9 @@ pub struct Cursor {
 
 /// Version of the encoding, which is stored as the first byte. After it come `binding` as u32,
 /// `page` as u64, the row as u32, and a byte that is 1 for a lead created out of order and 0
-/// otherwise. Then comes each sort value: the byte 0 if it is absent, and otherwise the byte 1, its
-/// length in bytes as u32, and its bytes. The last four bytes are the CRC-32 of everything before
-/// them. Numbers are little-endian.
+/// otherwise. Then comes the lead's value for each sort key: the byte 0 if the lead has no value,
+/// and otherwise the byte 1, the value's length in bytes as u32, and its bytes. The last four bytes
+/// are the CRC-32 of everything before them. Numbers are little-endian.
 const VERSION: u8 = 1;
 
 impl Cursor {

@@ -55,8 +55,8 @@ pub struct StatusFacet {
     pub leads: u64,
     /// Number of these leads that have a deal value.
     pub deals: u64,
-    /// The exact sum of their deal values. It serializes as a JSON number: exactly if it is a
-    /// 64-bit integer or has at most 15 digits, and otherwise rounded to the nearest double.
+    /// The exact sum of their deal values. It serializes as a JSON number, which is rounded to
+    /// the nearest double if the sum has more than 15 digits and is not a 64-bit integer.
     #[serde(
         serialize_with = "serialize_deal_value",
         deserialize_with = "deserialize_deal_value"
@@ -76,7 +76,8 @@ pub struct ValueFacet {
 
 pub(crate) fn facets(state: StoreState<'_>, filter: &Filter) -> Result<Facets> {
     let rows = select(state, filter)?;
-    // An empty filter selects all leads, so their rows need not be tested before they are counted.
+    // An empty filter selects all leads, so the rows of each value can be counted without testing
+    // whether they are selected.
     if filter.is_empty() {
         build_facets(state, &rows, None)
     } else {

@@ -12,8 +12,8 @@ use crate::schema::{BitmapField, Catalogue, value_filters};
 /// Selects the leads that meet every criterion.
 ///
 /// Several values of one criterion are alternatives: `status("new").status("open")` selects leads
-/// with either status. Values are compared exactly, and a value that no lead can have is
-/// [`Invalid`](crate::ErrorKind::Invalid) when the filter is used.
+/// with either status. Values are compared exactly. A query whose filter has a value that no lead
+/// can have fails with [`Invalid`](crate::ErrorKind::Invalid).
 ///
 /// ```
 /// use chrono::{TimeZone, Utc};
@@ -28,8 +28,8 @@ use crate::schema::{BitmapField, Catalogue, value_filters};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a filter does nothing until it is passed to a query"]
 pub struct Filter {
-    /// The selected values by field. A lead must have one of the values of every field in the map;
-    /// `None` stands for leads without a value.
+    /// The selected values by field. For every field in the map, a lead must have one of the
+    /// values; `None` stands for leads without a value.
     pub(crate) values: BTreeMap<BitmapField, Vec<Option<String>>>,
     pub(crate) created: Option<TimeRange>,
     pub(crate) updated: Option<TimeRange>,
@@ -48,7 +48,7 @@ impl Filter {
         self
     }
 
-    /// Makes the filter select no leads, by leaving no value that the field may have.
+    /// Makes the filter select no leads: the field is left without any allowed value.
     #[cfg(feature = "http")]
     pub(crate) fn with_no_value(mut self, field: BitmapField) -> Self {
         self.values.insert(field, Vec::new());
@@ -75,8 +75,8 @@ impl Filter {
         }
     }
 
-    /// Returns a text of the criteria that does not depend on the order of the values or on
-    /// duplicates among them.
+    /// Returns the criteria as text. The order of the values and duplicates among them make no
+    /// difference to the text.
     pub(crate) fn canonical(&self) -> String {
         let mut filter = self.clone();
         for values in filter.values.values_mut() {
@@ -111,7 +111,7 @@ impl Filter {
     }
 }
 
-/// Defines a setter for each field that a filter selects by value.
+/// Defines a setter for each field by whose values a filter can select leads.
 macro_rules! define_setters {
     ($($(#[doc = $doc:literal])+ $setter:ident, $field:ident;)+) => {
         impl Filter {

@@ -75,8 +75,9 @@ impl ListQuery {
         self
     }
 
-    /// Requests the page that this cursor leads to, instead of a page number. The cursor comes from
-    /// [`Page::next`]. The filter and the sort keys must be those of the query that returned it.
+    /// Requests the page that this cursor leads to. A page number or an offset is then ignored. The
+    /// cursor comes from [`Page::next`]. The filter and the sort keys must be those of the query
+    /// that returned it.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
@@ -92,7 +93,7 @@ impl ListQuery {
             let fits = cursor.binding == self.binding()
                 && cursor.position.values.len() == self.order().len();
             if !fits {
-                let message = "was issued for another filter or sort order";
+                let message = "was issued for a different filter or sort order";
                 violations.add("cursor", ViolationCode::NotAllowed, message);
             }
         }

@@ -1,4 +1,4 @@
-//! Lookups of single leads by id.
+//! Lookups of individual leads by id or external id.
 
 use crate::error::Result;
 use crate::lead::{Lead, LeadId};
@@ -11,7 +11,8 @@ pub(crate) fn get(state: StoreState<'_>, id: LeadId) -> Result<Option<Lead>> {
     Ok(stored(state, id)?.and_then(|(_, stored)| live(stored)))
 }
 
-/// Returns, for each of these ids in order, the live lead with the id, or `None` if there is none.
+/// Returns the live leads with these ids, in the order of `ids`. An id without a live lead yields
+/// `None`.
 pub(crate) fn get_many(state: StoreState<'_>, ids: &[LeadId]) -> Result<Vec<Option<Lead>>> {
     ids.iter().map(|id| get(state, *id)).collect()
 }

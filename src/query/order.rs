@@ -1,10 +1,11 @@
 //! Sorting: finds one page of a set of rows in a given sort order.
 //!
-//! There are three access paths, and the cost model picks the cheapest. If the set contains no
-//! leads created out of order, creation order is row order, and a page in creation order is read
-//! from the set itself. Otherwise, a sort index or the bitmaps of the field are scanned in order
-//! and filtered by the set; if a single sort key decides the order, the scan of its sort index
-//! starts at the end nearer to the page. The leads of a small set are fetched and sorted.
+//! There are three access paths. If the set contains no leads created out of order, creation order
+//! is row order, and a page in creation order is read from the set itself. For any other page, the
+//! cost model picks the cheaper of the other two paths: to fetch and sort the leads of the set, or
+//! to scan a sort index or the bitmaps of a field in order and filter the scan by the set. If a
+//! single sort key decides the order, the scan of its sort index starts at the cursor or, without a
+//! cursor, at the end nearer to the page.
 
 use std::cmp::Ordering;
 

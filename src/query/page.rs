@@ -15,8 +15,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Number of items in the complete result.
     pub total: u64,
-    /// The page number, starting at 1. For a window, the number of the page that contains its
-    /// offset, if pages are as long as the window.
+    /// The page number, starting at 1. For a window, the number of the page that would contain its
+    /// offset if pages were as long as the window.
     pub page: u64,
     /// Maximum number of items per page.
     pub per_page: u32,

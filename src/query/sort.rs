@@ -68,8 +68,8 @@ impl fmt::Display for Sort {
     }
 }
 
-/// Returns the error for a name that no sort key has. `prefix` ends the message: it describes the
-/// characters that may precede the name.
+/// Returns the error for a name that no sort key has. The message ends with `prefix`, which
+/// describes the characters that may precede the name.
 fn unknown_sort_key(prefix: &str) -> Error {
     let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();
     let message = format!("must be one of {}{prefix}", names.join(", "));
@@ -122,8 +122,8 @@ impl FromStr for Sort {
 /// Maximum number of sort keys in a query.
 const MAX_KEYS: usize = 3;
 
-/// Adds the violations of the sort keys of a query over live leads or, if `in_trash` is true, over
-/// the trash.
+/// Adds the violations of a query's sort keys. The query is over the trash if `in_trash` is true,
+/// and over live leads otherwise.
 pub(crate) fn check(sort: &[Sort], in_trash: bool, violations: &mut Violations) {
     if sort.len() > MAX_KEYS {
         violations.add(

@@ -1,6 +1,6 @@
-//! The single write path for leads. For every change of a lead it gets the lead before and after
+//! The single write path for leads. For every change to a lead, it gets the lead before and after
 //! the change, and writes the lead's record, ids, index keys, bitmaps and deal value, and an entry
-//! of the change log. This module makes no decisions about leads.
+//! in the change log. This module makes no decisions about leads.
 
 use crate::error::Result;
 use crate::row::Row;
@@ -17,12 +17,12 @@ pub(crate) struct LeadChange<'a> {
     pub(crate) after: Option<&'a StoredLead>,
 }
 
-/// Writes a change: the lead's record, the difference of its index entries, and an entry of the
-/// change log.
+/// Writes a change: the lead's record, the index entries that differ, and an entry in the change
+/// log.
 ///
 /// # Errors
 ///
-/// `Invalid` if the lead is too large, before anything is written.
+/// `Invalid` if the lead is too large. Nothing has been written then.
 pub(crate) fn apply(
     txn: &mut WriteTxn<'_>,
     catalogue: &Catalogue,

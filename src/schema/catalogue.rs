@@ -15,7 +15,7 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Returns the catalogue of the fields that every lead has.
+    /// Returns the catalogue of the fields that are built into every store.
     pub(crate) fn builtin() -> Arc<Self> {
         Arc::new(Self::new(field::builtin()))
     }
@@ -53,7 +53,7 @@ impl Catalogue {
         Some((field, field.sort?))
     }
 
-    /// Returns the fields that a filter selects by value.
+    /// Returns the fields by whose values a filter can select leads.
     pub(crate) fn filters(&self) -> impl Iterator<Item = (&FieldDef, BitmapField)> {
         self.fields
             .iter()

@@ -185,7 +185,7 @@ pub(crate) enum FieldSource {
     DeletedAt,
     /// All custom fields.
     CustomFields,
-    /// The custom field of this name, if an application has defined it.
+    /// The custom field with this name, if an application has defined it.
     #[cfg_attr(not(test), expect(dead_code, reason = "no definition can be made yet"))]
     Custom(String),
 }
@@ -220,27 +220,28 @@ impl FieldDef {
         self
     }
 
-    /// Lets filters select by the field's values, and lists sort by them in the order of the
-    /// values' bitmaps. This suits a field with few distinct values.
+    /// Lets filters select by the field's values, and lets lists sort by them, by scanning the
+    /// values' bitmaps in key order. This suits a field with few distinct values.
     pub(crate) fn filtered_and_sorted(mut self, bitmaps: BitmapField) -> Self {
         self.sort = Some(SortOrder::Bitmaps(bitmaps));
         self.filtered(bitmaps)
     }
 
-    /// Lets lists sort by the field with a sort index. `mandatory` is true if every lead has a
-    /// value.
+    /// Lets lists sort by the field, by means of a sort index. `mandatory` is true if every lead
+    /// has a value.
     pub(crate) fn sorted(mut self, index: SortIndex, mandatory: bool) -> Self {
         self.sort = Some(SortOrder::Keys { index, mandatory });
         self
     }
 
-    /// Lets searches find the field's words, which are indexed in `field`.
+    /// Lets searches find the field's words. The search index holds them in `field`.
     pub(crate) fn searched(mut self, field: TermField) -> Self {
         self.search = Some(field);
         self
     }
 
-    /// Returns the rule of the field's values, if it is the status or an optional text field.
+    /// Returns the rule for the field's values if the field is the status or an optional text
+    /// field, and `None` otherwise.
     pub(crate) fn rule(&self) -> Option<&'static TextRule> {
         match self.source {
             FieldSource::Status => Some(&rule::STATUS),
@@ -266,8 +267,8 @@ impl FieldDef {
         violations.add_under(&self.name, broken);
     }
 
-    /// Returns the lead's text in this field, or `None` if the lead has none or the field does not
-    /// hold a single text.
+    /// Returns the lead's text in this field, or `None` if the lead has none or if the field holds
+    /// anything other than one text.
     pub(crate) fn text<'l>(&self, lead: &'l Lead) -> Option<&'l str> {
         match &self.source {
             FieldSource::Name => Some(&lead.name),
@@ -282,8 +283,8 @@ impl FieldDef {
     }
 
     /// Calls `visit` with each value that the lead has in this field, or with `None` if it has
-    /// none. For a lead without tags, `visit` is not called, because there is no bitmap of leads
-    /// without tags.
+    /// none. Tags are an exception: `visit` is not called for a lead without tags, because there is
+    /// no bitmap of such leads.
     pub(crate) fn each_value<'l>(&self, lead: &'l Lead, mut visit: impl FnMut(Option<&'l str>)) {
         match self.source {
             FieldSource::Tags => lead.tags.iter().for_each(|tag| visit(Some(tag))),
@@ -292,7 +293,7 @@ impl FieldDef {
     }
 }
 
-/// Passes the text fields that a filter selects by value to a macro: for each field its
+/// Passes to a macro the fields by whose values a filter can select leads: for each field its
 /// documentation, its setter and its `BitmapField`.
 macro_rules! value_filters {
     ($define:ident) => {
@@ -315,7 +316,7 @@ macro_rules! value_filters {
 }
 pub(crate) use value_filters;
 
-/// Returns the fields that every lead has.
+/// Returns the fields that are built into every store.
 pub(crate) fn builtin() -> Vec<FieldDef> {
     let field = FieldDef::new;
     let text = |field: TextField| FieldDef::new(field.rule().field, FieldSource::Text(field));

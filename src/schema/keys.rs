@@ -69,7 +69,7 @@ pub(crate) fn sort_range(index: SortIndex) -> KeyRange {
     KeyRange::prefix(&[index.0])
 }
 
-/// Returns the range of the index keys of a sort index for values in `from..to`. If `from` or `to`
+/// Returns the range of the keys in a sort index whose values are in `from..to`. If `from` or `to`
 /// is `None`, the range has no bound on that side.
 pub(crate) fn sort_range_between(
     index: SortIndex,
@@ -87,8 +87,7 @@ pub(crate) fn sort_range_between(
     range
 }
 
-/// Returns the range of the bitmaps of a field's values, without the bitmap of the leads that have
-/// no value.
+/// Returns the range of all bitmaps of a field except for the bitmap of the leads without a value.
 pub(crate) fn value_range(field: BitmapField) -> KeyRange {
     KeyRange::prefix(&[field.0, SOME])
 }
@@ -107,7 +106,7 @@ pub(crate) fn deleted_range() -> KeyRange {
 pub(crate) fn expired_range(end: DateTime<Utc>) -> KeyRange {
     let mut to = vec![EXPIRES_AT];
     to.extend(time(end));
-    // Includes every row at `end` itself.
+    // Sorts after every row at `end` itself, so that the range includes these rows.
     to.extend([0xff; size_of::<Row>() + 1]);
     KeyRange {
         from: vec![EXPIRES_AT],

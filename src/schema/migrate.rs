@@ -1,11 +1,11 @@
 //! Migrations: stores that an older version of leadstore wrote are rebuilt.
 //! `storage::tables::FORMAT` lists the formats.
 //!
-//! A rebuild reads every lead in the format of its record, and writes it, with everything that is
-//! derived from it, into a new file that then replaces the old one. It is atomic: after a crash the
-//! store is either completely migrated, or as it was, and then it is migrated when it is next
-//! opened. It needs as much free disk space as the store takes, and about one second for each
-//! 100,000 leads.
+//! A rebuild reads every lead in the format of its record, and writes the lead and everything
+//! derived from it into a new file. The new file then replaces the old one. A rebuild is atomic: a
+//! crash leaves the store either completely migrated or unchanged. An unchanged store is migrated
+//! when it is next opened. A rebuild needs as much free disk space as the store takes, and about
+//! one second for each 100,000 leads.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::catalogue::Catalogue;

@@ -75,7 +75,8 @@ impl<'a> StoreState<'a> {
     }
 
     /// Calls `visit` with the bitmap key and the rows of each value of a field, in ascending or
-    /// descending order of the values, until `visit` breaks. Leads without a value are left out.
+    /// descending order of the values, until `visit` returns `Break`. Leads without a value are
+    /// left out.
     pub(crate) fn each_value(
         self,
         field: BitmapField,

@@ -18,9 +18,9 @@ use crate::schema::derive::derive_index_entries;
 use crate::schema::store_state::StoreState;
 use crate::storage::{StoreMeta, StoredLead};
 
-/// Checks the tables of `state`, whose overlay must be empty: the leads, everything that is derived
-/// from them, the change log and the credentials. Adds the problems to `report`, and calls
-/// `progress` with the number of leads read so far. Returns an error only if reading fails.
+/// Checks the leads, everything that is derived from them, the change log and the credentials. The
+/// overlay of `state` must be empty. Adds the problems to `report`, and calls `progress` with the
+/// number of leads read so far. Returns an error only if reading fails.
 pub(crate) fn check(
     state: StoreState<'_>,
     report: &mut Report,
@@ -70,7 +70,8 @@ impl Fingerprint {
 #[derive(Default)]
 struct Expected {
     ids: Fingerprint,
-    /// The keys of each kind by tag, which is the first byte of a key.
+    /// The fingerprints of the keys, by tag. Keys of one kind have the same tag, which is their
+    /// first byte.
     keys: BTreeMap<u8, Fingerprint>,
     bitmaps: BTreeMap<Vec<u8>, RowSet>,
     deal_values: Fingerprint,
@@ -141,7 +142,7 @@ impl Expected {
         })?;
         state.each_stored_id(|id, row| match row {
             Ok(row) if expected.remove(&(id.to_vec(), row)) => {}
-            // The remains of a lead that was lost.
+            // The id belonged to a lead that was lost.
             Ok(row) if !rows.contains(row) => {
                 report.add(
                     Component::Leads,
@@ -259,7 +260,7 @@ fn each_readable_lead(
     mut visit: impl FnMut(Row, &StoredLead),
 ) -> Result<()> {
     state.each_lead(|row, stored| {
-        // An unreadable lead is already reported.
+        // An unreadable lead has already been reported.
         if let Ok(stored) = stored {
             visit(row, &stored);
         }
@@ -343,7 +344,7 @@ fn check_log(state: StoreState<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Returns the tag of a key, which identifies its kind.
+/// Returns the tag of a key: the first byte, which identifies the kind of key.
 fn tag(key: &[u8]) -> u8 {
     key.first().copied().unwrap_or_default()
 }

@@ -15,7 +15,7 @@ use crate::search::terms::phone::PhoneNumber;
 
 /// A lead that matched a search.
 ///
-/// It serializes as the lead's object with the additional member `matches`.
+/// It serializes as the lead's JSON object with the additional member `matches`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
@@ -25,7 +25,7 @@ pub struct Hit {
     pub matches: Vec<FieldMatch>,
 }
 
-/// The ranges of one value of a lead that match words of the query.
+/// The matches in one value of a lead: the ranges that match words of the query.
 ///
 /// It serializes the ranges in UTF-16 code units, so that JavaScript can slice the value with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,9 @@ pub struct FieldMatch {
     pub field: SearchField,
     /// Index of the value in its list, for tags and for custom fields that are lists.
     pub item: Option<usize>,
-    /// The first matched byte ranges in the text of the value, at most 100, in ascending order and
-    /// without overlap. The text of a number or boolean is its JSON representation.
+    /// The byte ranges that match in the text of the value, in ascending order and without overlap.
+    /// At most 100 are reported, the first ones of each phrase of the query. The text of a number
+    /// or boolean is its JSON representation.
     pub ranges: Vec<Range<usize>>,
     utf16_ranges: Vec<Range<usize>>,
 }
@@ -65,8 +66,8 @@ impl Serialize for FieldMatch {
     }
 }
 
-/// Maximum number of ranges that are reported for a value. No client highlights more, and a lead of
-/// 1 MiB may have a hundred thousand.
+/// Maximum number of ranges that are reported for a value. A client hardly highlights more, while a
+/// value in a lead of 1 MiB may have a hundred thousand matches.
 const RANGES_MAX: usize = 100;
 
 /// Returns the ranges in the values of `lead` that match the query. If `fields` is not empty, only
@@ -127,8 +128,8 @@ impl RangeSet {
         self.0.is_empty()
     }
 
-    /// Adds a range that does not begin before the last one. A range that overlaps the last one is
-    /// merged with it. Returns false if the range cannot be added because the set is full.
+    /// Adds a range, which must not begin before the last one. A range that overlaps the last one
+    /// is merged with it. Returns false if the range cannot be added because the set is full.
     fn push(&mut self, range: Range<usize>) -> bool {
         let is_full = self.0.len() == RANGES_MAX;
         match self.0.last_mut() {
@@ -203,7 +204,8 @@ impl LeadWords {
         words
     }
 
-    /// Returns for each distinct word its number of typos if it matches `typed`.
+    /// Returns, for each distinct word, the number of typos if the word matches `typed`, or `None`
+    /// if it does not.
     fn typos(&self, typed: &QueryWord, forgiving: bool) -> Vec<Option<u8>> {
         self.distinct
             .iter()
@@ -212,9 +214,9 @@ impl LeadWords {
     }
 }
 
-/// Finds the places where the words of a phrase are adjacent, with the fewest typos in the whole
-/// lead. Returns their ranges for each value: from the start of the first word to the end of the
-/// last one.
+/// Finds the places where the words of a phrase are adjacent, and keeps those with the fewest typos
+/// in the whole lead. Returns their ranges for each value: from the start of the first word to the
+/// end of the last one.
 fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeSet> {
     let typos: Vec<Vec<Option<u8>>> = phrase
         .words
@@ -252,8 +254,8 @@ fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeS
     lead.values.iter().map(in_value).collect()
 }
 
-/// Adds the occurrences of the typed phone number to the ranges of the values that are phone
-/// numbers.
+/// Finds the typed phone number in the values that are phone numbers, and adds the matches to the
+/// ranges of these values.
 fn add_number(values: &[SearchedValue<'_>], number: &PhoneNumber, ranges: &mut [RangeSet]) {
     for (value, ranges) in values.iter().zip(ranges) {
         if value.field == TermField::Phone {

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::row::RowSet;
 use crate::schema::CommittedState;
 use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
+use crate::storage::ChangedLeads;
 
-/// Maximum number of changed leads that a search analyzes if it may wait for the index instead.
-const ANALYSED_MAX: u64 = 20_000;
+/// Limits on the changed leads that a search analyzes, in leads and in bytes of their records. With
+/// more, it has to wait for the index. The terms of a lead take about ten times its record.
+const ANALYZED_MAX: u64 = 20_000;
+const ANALYZED_BYTES_MAX: u64 = 16 << 20;
 
 /// A committed state of the index.
 pub(crate) struct IndexView {
@@ -66,7 +68,9 @@ impl SearchView {
     /// Returns true if a search can be answered at once: there is an index, and few enough leads
     /// are unindexed.
     pub(crate) fn is_searchable(&self) -> bool {
-        self.index.is_some() && self.recent.len() <= ANALYSED_MAX
+        self.index.is_some()
+            && self.recent.len() <= ANALYZED_MAX
+            && self.recent.bytes() <= ANALYZED_BYTES_MAX
     }
 
     /// Returns true if there is an index to search.
@@ -85,12 +89,12 @@ impl SearchView {
         self.recent.len()
     }
 
-    /// Returns the view after a commit that changed `rows`.
-    pub(crate) fn with_changes(&self, rows: RowSet, committed: &CommittedState) -> Self {
+    /// Returns the view after a commit that changed these leads.
+    pub(crate) fn with_changes(&self, changed: ChangedLeads, committed: &CommittedState) -> Self {
         // A memory segment keeps the pages of its state from being reused. If no index took over
         // its leads, the pages would never be reused.
         let recent = if self.tracks_changes {
-            self.recent.with(rows, committed)
+            self.recent.with(changed, committed)
         } else {
             RecentIndex::default()
         };
@@ -125,9 +129,9 @@ impl SearchView {
 
     /// Returns the part of the view that survives while the tables are replaced.
     pub(crate) fn paused(&self) -> PausedSearch {
-        let mut unindexed = RowSet::default();
+        let mut unindexed = ChangedLeads::default();
         for segment in self.recent.newest_first() {
-            unindexed.add_all(segment.rows());
+            unindexed.add(segment.leads());
         }
         PausedSearch {
             unindexed,
@@ -139,7 +143,7 @@ impl SearchView {
 
 /// A search view without the states that its memory segments hold.
 pub(crate) struct PausedSearch {
-    unindexed: RowSet,
+    unindexed: ChangedLeads,
     index: Option<Arc<IndexView>>,
     tracks_changes: bool,
 }

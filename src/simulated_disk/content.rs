@@ -1,4 +1,4 @@
-//! The contents of a file, in copy-on-write blocks that copies share.
+//! The contents of a file, in blocks that clones share until one of them writes to a block.
 
 use std::io;
 use std::sync::Arc;

@@ -37,8 +37,8 @@ impl FileChange {
 }
 
 /// The probabilities that an unsynced change is kept and that an unsynced write is torn. They are
-/// drawn separately for each file at each power cut and failed sync, so that a file may keep all,
-/// most, some or none of its changes.
+/// drawn again at each power cut and failed sync, separately for each file and for the file names,
+/// so that a file may keep all, most, some or none of its changes.
 pub(crate) struct Odds {
     kept: f64,
     torn: f64,
@@ -103,7 +103,8 @@ impl File {
     }
 
     /// Returns the file as the next process reads it. After a failed sync, the kernel may have
-    /// dropped its page cache, so that the process reads the data that is on the disk.
+    /// dropped pages that never reached the disk; the next process then reads the old data from
+    /// the disk.
     pub(crate) fn after_process_kill(&self, rng: &mut Rng) -> Self {
         let mut file = self.clone();
         if self.may_differ_from_disk && rng.bool() {
@@ -146,7 +147,7 @@ fn tear(offset: u64, data: &[u8], content: &mut Content, rng: &mut Rng) {
         content.set_len(end);
     }
     let (mut at, mut rest) = (offset, data);
-    // Either each sector is kept or lost on its own, or only a prefix of the sectors is kept.
+    // A torn write keeps either an arbitrary subset of its sectors or only a prefix of them.
     let (by_sector, mut kept) = (rng.bool(), true);
     while !rest.is_empty() {
         let (sector, after) = rest.split_at(((SECTOR - at % SECTOR) as usize).min(rest.len()));

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::simulated_disk::{DiskState, SimulatedDisk, Verdict};
 
-/// An open file.
+/// An open file. Clones refer to the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedFile {
     disk: SimulatedDisk,
@@ -62,7 +62,7 @@ impl SimulatedFile {
         let verdict = disk.begin_operation(("write", "", offset, data.len()), grows);
         let written = match &verdict {
             Verdict::Done => data.len(),
-            // A write that stops or fails may have written a prefix of its data.
+            // A write that returns an error may have written a prefix of its data.
             Verdict::Fails(_) => disk.rng.usize(..=data.len()),
         };
         disk.file(self.id)?
@@ -95,7 +95,7 @@ impl SimulatedFile {
         match disk.begin_operation(("sync", "", 0, 0), false) {
             Verdict::Done => disk.file(self.id)?.sync(),
             Verdict::Fails(error) => {
-                // After a stop, the power cut that follows decides what is lost.
+                // If the disk has stopped, nothing is lost yet: a later power cut decides what is.
                 if disk.state != DiskState::Stopped {
                     let mut rng = disk.rng.fork();
                     disk.file(self.id)?.fail_sync(&mut rng);

@@ -153,7 +153,7 @@ impl Database {
         Ok(())
     }
 
-    /// Makes every commit so far durable.
+    /// Makes all previous commits durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         match &mut self.files {
             OpenFiles::Writable(writable) => writable.journal.sync(),

@@ -9,13 +9,13 @@ use crate::storage::key::chunk_key;
 /// They are complete: no index contains the lead under any other key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IndexEntries {
-    /// The keys of its id and its external id.
+    /// The keys of the lead's id and external id.
     pub(crate) ids: Vec<Vec<u8>>,
-    /// Its index keys.
+    /// The lead's index keys.
     pub(crate) keys: Vec<Vec<u8>>,
-    /// Keys of the bitmaps that contain its row.
+    /// The keys of the bitmaps that contain the lead's row.
     pub(crate) bitmaps: Vec<Vec<u8>>,
-    /// Its deal value in ten-thousandths.
+    /// The lead's deal value in ten-thousandths.
     pub(crate) deal_value: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
-//! The journal (write-ahead log). A commit is appended to it, and synced unless its durability is
-//! deferred, before the commit returns; only a transaction that exceeded its memory budget goes to
-//! the tables directly. A checkpoint later writes many commits to the tables at once, and crash
-//! recovery replays the commits that the tables lack.
+//! The journal (write-ahead log). Before a commit returns, it is appended to the journal, and
+//! synced unless its durability is deferred. Only a transaction that exceeded its memory budget
+//! goes to the tables directly. A checkpoint later writes many commits to the tables at once, and
+//! crash recovery replays the commits that the tables lack.
 //!
 //! Two files alternate. A checkpoint starts by switching files: commits made during the checkpoint
 //! go to the other file, and the previous file is reused once the tables contain its commits. Both
@@ -13,8 +13,7 @@
 mod entry;
 mod recovery;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use redb::StorageBackend;
 
@@ -23,6 +22,7 @@ pub(crate) use recovery::{Recovered, Recovery};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
+use crate::sync::lock;
 
 /// Step in bytes by which a journal file grows.
 const PREALLOC_BYTES: u64 = 1 << 20;
@@ -43,28 +43,27 @@ pub(crate) struct Journal {
     last: Seq,
     /// Latched by the first I/O error: after a failed fsync the kernel may drop dirty pages, so a
     /// retried fsync can succeed without having written them.
-    failed: Arc<AtomicBool>,
+    failed: Arc<Mutex<Option<String>>>,
 }
 
-/// A handle that syncs a journal without a lock, so that a thread that needs durable commits does
-/// not wait for writers.
+/// A handle that syncs a journal without locking the database, so that a thread that needs durable
+/// commits does not have to wait for writers.
 pub(crate) struct JournalSyncer {
-    /// Weak, so that the files are closed with the journal.
+    /// Weak, so that the files are closed when the journal is dropped.
     files: [Weak<dyn StorageBackend>; 2],
-    failed: Arc<AtomicBool>,
+    failed: Arc<Mutex<Option<String>>>,
 }
 
 impl JournalSyncer {
     /// Makes every entry that was appended before this call survive a power cut. After an error the
     /// journal takes no more entries.
     pub(crate) fn sync(&self) -> Result<()> {
-        for file in &self.files {
-            let file = file.upgrade().ok_or_else(Error::closed)?;
-            check(&self.failed)?;
-            file.sync_data().map_err(|error| {
-                self.failed.store(true, Ordering::Release);
-                failure("syncing", error)
-            })?;
+        let files = self.files.each_ref().map(Weak::upgrade);
+        let mut failed = lock(&self.failed);
+        check(&failed)?;
+        for file in files {
+            let synced = file.ok_or_else(Error::closed)?.sync_data();
+            synced.map_err(|error| fail(&mut failed, "syncing", error))?;
         }
         Ok(())
     }
@@ -142,9 +141,16 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes all previously appended entries survive a power cut.
     /// Makes every entry so far survive a power cut.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.attempt("syncing", Self::sync_files)?;
+        // Held during the sync: of two concurrent syncs of a file, Linux reports a lost write only
+        // to one.
+        let shared = Arc::clone(&self.failed);
+        let mut failed = lock(&shared);
+        check(&failed)?;
+        self.sync_files()
+            .map_err(|error| fail(&mut failed, "syncing", error))?;
         self.synced = self.last;
         Ok(())
     }
@@ -164,7 +170,7 @@ impl Journal {
 
     /// Returns an error if the journal has failed.
     pub(crate) fn check(&self) -> Result<()> {
-        check(&self.failed)
+        check(&lock(&self.failed))
     }
 
     /// Returns the size in bytes of the entries in the active file.
@@ -226,11 +232,11 @@ impl Journal {
     ) -> Result<()> {
         self.check()?;
         work(self).map_err(|error| {
-            self.failed.store(true, Ordering::Release);
+            let error = fail(&mut lock(&self.failed), what, error);
             // Commits that were acknowledged without a sync can still be made durable, unless the
             // failed operation was itself a sync.
             let _ = self.sync_files();
-            failure(what, error)
+            error
         })
     }
 }
@@ -287,14 +293,20 @@ impl JournalFile {
     }
 }
 
-fn check(failed: &AtomicBool) -> Result<()> {
-    if failed.load(Ordering::Acquire) {
-        return Err(Error::new(
+fn check(failed: &Option<String>) -> Result<()> {
+    match failed {
+        None => Ok(()),
+        Some(cause) => Err(Error::new(
             ErrorKind::Io,
-            "the journal failed earlier; call reopen()",
-        ));
+            format!("the journal failed earlier ({cause}); call reopen()"),
+        )),
     }
-    Ok(())
+}
+
+/// Records the first failure, and returns it as an error.
+fn fail(failed: &mut Option<String>, what: &str, error: std::io::Error) -> Error {
+    failed.get_or_insert_with(|| format!("{what}: {error}"));
+    failure(what, error)
 }
 
 fn random_epoch() -> u64 {

@@ -82,7 +82,7 @@ pub(crate) fn deal_value_block(first_row: u32) -> Vec<u8> {
     [&[DEAL_VALUES], first_row.to_be_bytes().as_slice()].concat()
 }
 
-/// Returns the row at the end of a key: the row of a lead, or the first row of a block of a column.
+/// Returns the row at the end of a key: the row of a lead, or the first row of a column block.
 pub(crate) fn row(key: &[u8]) -> Result<u32> {
     Ok(split_row(key)?.1.0)
 }
@@ -101,7 +101,8 @@ pub(crate) fn chunk_number(key: &[u8]) -> Result<u16> {
         .ok_or_else(corrupted)
 }
 
-/// Returns a chunk key without the chunk number: the key that all chunks of the bitmap share.
+/// Returns a chunk key without the chunk number: the prefix that the keys of all chunks of the
+/// bitmap share.
 pub(crate) fn split_chunk(key: &[u8]) -> Result<&[u8]> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has no chunk number");

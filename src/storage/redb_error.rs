@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Runs `read` and converts a panic into a corruption error. redb trusts its pages, so it can panic
-/// on an invalid page that a faulty program wrote with a valid checksum, or past the end of a
-/// truncated file.
+/// on an invalid page that a faulty program wrote with a valid checksum, or when it reads past the
+/// end of a truncated file.
 pub(crate) fn catch_corruption_panic<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(Error::corrupted(
@@ -15,7 +15,7 @@ pub(crate) fn catch_corruption_panic<T>(read: impl FnOnce() -> Result<T>) -> Res
     })
 }
 
-/// Converts an error of redb. The message names the cause only. Callers that know the operation
+/// Converts an error of redb. The message names only the cause; callers that know the operation
 /// prepend it.
 pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
     let error = error.into();

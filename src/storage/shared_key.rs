@@ -9,7 +9,7 @@ use bincode::de::{BorrowDecode, BorrowDecoder};
 use bincode::enc::{Encode, Encoder};
 use bincode::error::{DecodeError, EncodeError};
 
-/// A key as bytes on the heap, with a copy of its first eight bytes inline. Where two `SharedKey`s
+/// A key as bytes on the heap, with a copy of its first eight bytes inline. If two `SharedKey`s
 /// differ in these bytes, comparing them does not read the heap.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedKey {

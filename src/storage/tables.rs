@@ -44,11 +44,11 @@
 //!           "header"                                    -> metadata record (see `meta`)
 //! ```
 //!
-//! In the text of a key, every 00 is written as 00 FF, and the text ends with 00 01. No text is
-//! therefore a prefix of another, and byte order is text order. A folded text is followed by a byte
-//! that compares the exact text with it: 01 if the exact text is lower, 03 if it is higher, 02 if
-//! both are equal. The exact text comes next, except after 02. Times are microseconds since 1970 as
-//! i64 with the sign bit flipped.
+//! In the text of a key, every 00 is written as 00 FF, and the text ends with 00 01. As a result,
+//! no encoded text is a prefix of another, and byte order is text order. A folded text is followed
+//! by a byte that compares the exact text with it: 01 if the exact text is lower, 03 if it is
+//! higher, 02 if both are equal. The exact text comes next, except after 02. Times are microseconds
+//! since 1970 as i64 with the sign bit flipped.
 //!
 //! A bitmap is stored in chunks, numbered `row / 65,536`. The rows of a chunk are a roaring bitmap
 //! in its [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec). An empty chunk has

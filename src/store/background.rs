@@ -22,7 +22,7 @@ pub(crate) struct BackgroundTasks {
     pub(crate) checkpoint: Box<dyn Fn() -> Result<()> + Send>,
     /// Purges one batch of expired leads and returns their number.
     pub(crate) sweep: Box<dyn Fn() -> Result<u64> + Send>,
-    /// Makes every write so far durable.
+    /// Makes all previous writes durable.
     pub(crate) sync: Box<dyn Fn() -> Result<()> + Send>,
 }
 
@@ -66,7 +66,8 @@ impl Wakeup {
         self.wake.notify_all();
     }
 
-    /// Waits until the time that `due` returns. Returns `false` when the thread should exit.
+    /// Waits until the time that `due` returns, then returns true. Returns false if the thread
+    /// should exit.
     fn wait(&self, mut due: impl FnMut(&mut PendingWork, Instant) -> Instant) -> bool {
         let mut pending = lock(&self.pending);
         loop {
@@ -84,7 +85,8 @@ impl Wakeup {
 }
 
 impl PendingWork {
-    /// Returns the time at which the next checkpoint is due.
+    /// Returns the time at which the next checkpoint is due, or `None` if nothing was written since
+    /// the last one began.
     fn checkpoint_at(&self) -> Option<Instant> {
         let (first, last) = self.written?;
         Some(if self.wants_checkpoint {
@@ -207,7 +209,7 @@ fn sync_interval(time: Duration) -> Duration {
     time.clamp(SYNC_INTERVAL_MIN, SYNC_INTERVAL_MAX)
 }
 
-/// Runs one task and logs its failure. A panic must not end the thread.
+/// Runs one task and logs its failure, even if it is a panic, which must not end the thread.
 fn attempt(what: &str, work: impl FnOnce() -> Result<()>) {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => {}

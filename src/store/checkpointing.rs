@@ -1,6 +1,6 @@
-//! Checkpoints move the commits that only the journal holds into the tables, while other threads
-//! read and write. `CheckpointPolicy` in `storage` decides when a checkpoint is due, and usually
-//! the thread in `background` makes it.
+//! Checkpoints, which write commits from the overlay to the tables while other threads read and
+//! write. `CheckpointPolicy` in `storage` decides when a checkpoint is due, and usually the thread
+//! in `background` makes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
@@ -28,8 +28,8 @@ impl Engine {
         self.checkpoint_locked(meanwhile)
     }
 
-    /// Blocks a writer if too much is waiting for a checkpoint: waits for the running checkpoint,
-    /// or makes one.
+    /// If the backlog is too large, blocks the writer until the running checkpoint ends, or makes a
+    /// checkpoint if none is running.
     pub(crate) fn wait_for_checkpoint(&self) -> Result<()> {
         if self.backpressure.load(Ordering::Acquire) {
             let _alone = lock(&self.checkpointing);
@@ -77,7 +77,8 @@ impl Engine {
                     .latch(error)
                     .while_doing("checkpointing leads.redb (the journal still holds the commits)");
                 if error.kind() != ErrorKind::Closed {
-                    // Without checkpoints memory would grow without bound.
+                    // The store must fail, because without checkpoints, its memory would grow
+                    // indefinitely.
                     self.failure.latch_always(&error);
                 }
                 error
@@ -100,7 +101,7 @@ impl Engine {
         })
     }
 
-    /// Returns the tables as stored on disk, and the last commit that they contain.
+    /// Returns the tables as they are on disk, and the number of the last commit that they contain.
     pub(crate) fn disk_snapshot(&self) -> Result<(DiskSnapshot, Seq)> {
         self.failure
             .guard(|| self.with_file(|file| Ok((file.disk_snapshot()?, file.last_checkpoint()))))
@@ -110,7 +111,7 @@ impl Engine {
         self.with_file(|file| Ok(file.last_checkpoint()))
     }
 
-    /// Returns free pages to the file system, then merges the search index into one segment.
+    /// Gives free pages back to the file system, then merges the search index into one segment.
     pub(crate) fn compact(&self) -> Result<()> {
         self.refuse_read_only()?;
         self.refuse_nested()?;

@@ -1,12 +1,14 @@
 //! The commit pipeline: run the writes, append them to the journal, publish the new view, and wake
 //! the index sync and the background thread.
 //!
-//! A commit is durable once [`Database::commit`] has returned (with [`JournalSync::Now`]), and
+//! With [`JournalSync::Now`], a commit is durable once [`Database::commit`] has returned. It is
 //! visible once the view is published. A crash between the two loses nothing: recovery replays the
 //! journal, so the store contains the write although the call never returned.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
 
 use crate::error::{ErrorKind, Result};
 #[expect(unused_imports, reason = "linked from the documentation")]
@@ -18,7 +20,7 @@ use crate::sync::lock;
 use crate::trash;
 
 impl Engine {
-    /// Runs a caller's `work` in a transaction of its own and publishes the committed state.
+    /// Runs `work` in its own transaction and publishes the committed state.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
@@ -27,8 +29,8 @@ impl Engine {
         self.with_file(|file| self.commit(file, work))
     }
 
-    /// Runs one write in a group commit, together with the writes of other threads that wait for
-    /// the file.
+    /// Runs one write in a group commit, together with the writes of other threads that are waiting
+    /// for the file.
     pub(crate) fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
@@ -65,8 +67,10 @@ impl Engine {
         let (value, prepared) = match prepared {
             Ok(Ok((value, Some(prepared)))) => (value, prepared),
             Ok(result) => {
-                self.failure.guard(|| base.abort())?;
-                return result.map(|(value, _)| value);
+                let aborted = self.failure.guard(|| base.abort());
+                // The error of the write is the cause of one of the rollback.
+                let (value, _) = result?;
+                return aborted.map(|()| value);
             }
             Err(panic) => {
                 // The caller gets the panic; an error of the rollback would only hide it.
@@ -76,9 +80,9 @@ impl Engine {
         };
         self.failure
             .guard(|| {
-                let changed = prepared.changed_rows();
+                let changed = prepared.changed_leads();
                 file.commit(base, prepared, self.journal_sync)?;
-                let count = changed.len();
+                let count = changed.rows.len();
                 self.view.commit(file.read()?, changed);
                 self.index_sync.changed(count);
                 Ok(())
@@ -118,7 +122,7 @@ impl Engine {
         Ok((value, Some(prepared)))
     }
 
-    /// Makes every write so far durable.
+    /// Makes all previous writes durable.
     pub(crate) fn sync(&self) -> Result<()> {
         if self.read_only {
             return Ok(());
@@ -127,7 +131,7 @@ impl Engine {
         self.failure.guard(|| self.with_file(Database::sync))
     }
 
-    /// Makes every write so far durable, unless the store has failed. An I/O error is latched.
+    /// Makes all previous writes durable, unless the store has failed. An I/O error is latched.
     pub(crate) fn sync_if_healthy(&self) -> Result<()> {
         if self.failure.check().is_err() {
             return Ok(());
@@ -135,23 +139,23 @@ impl Engine {
         self.sync()
     }
 
-    /// Purges one batch of leads that expired before the time that is trusted to have been reached.
-    /// Returns the number of leads purged.
+    /// Purges one batch of leads that expired before the trusted time, which lags behind the clock
+    /// after a jump. Returns the number of leads purged.
     pub(crate) fn sweep_step(&self) -> Result<u64> {
         let until = lock(&self.clock_guard)
             .sweep_until(&*self.rules.clock)
             .min(self.now());
         // Check the published view first, so that a step without work costs no write transaction.
-        if trash::expired_rows(self.view()?.state(), until, 1)?.is_empty() {
+        if !self.has_expired(until)? {
             return Ok(0);
         }
         self.write(|transaction| transaction.sweep(until, trash::SWEEP_BATCH))
             .map(|purged| purged as u64)
     }
 
-    /// Remembers for how long the clock has been distrusted, if leads are waiting for it to be
-    /// trusted. Without this, a store that is only ever open for minutes at a time would never
-    /// sweep them.
+    /// If expired leads cannot be swept because the clock is not trusted yet, stores for how long
+    /// it has been distrusted. Without this, a store that is only ever open for minutes at a time
+    /// would never sweep these leads.
     pub(crate) fn remember_distrust(&self) -> Result<()> {
         if self.read_only || self.failure.check().is_err() {
             return Ok(());
@@ -160,7 +164,7 @@ impl Engine {
         let view = self.view()?;
         if trusted_time.jump.is_none()
             || view.state().meta.trusted_time == trusted_time
-            || trash::expired_rows(view.state(), self.now(), 1)?.is_empty()
+            || !self.has_expired(self.now())?
         {
             return Ok(());
         }
@@ -168,5 +172,10 @@ impl Engine {
             transaction.remember_time();
             Ok(())
         })
+    }
+
+    /// Returns true if a lead in the trash has expired at `until`.
+    fn has_expired(&self, until: DateTime<Utc>) -> Result<bool> {
+        self.guarded(|| Ok(!trash::expired_rows(self.view()?.state(), until, 1)?.is_empty()))
     }
 }

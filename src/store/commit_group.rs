@@ -1,9 +1,9 @@
-//! Group commit: writes that wait for the file at the same time share one commit. Each write has
-//! its own result. A write that is rejected has written nothing, and the others are committed
-//! without it. If a write panics or fails halfway, none of them is committed.
+//! Group commit: writes that are waiting for the file at the same time share one commit. Each write
+//! has its own result. A write that is rejected has written nothing, and the others are committed
+//! without it. If a write panics or fails halfway, none of the writes is committed.
 //!
 //! One of the waiting threads becomes the leader and runs all waiting writes once it has locked the
-//! file. The others sleep until their result is ready. If they waited for the lock of the file
+//! file. The others sleep until their results are ready. If they waited for the file's lock
 //! instead, the leader's next write could take that lock before any of them woke up.
 
 use std::sync::{Arc, Condvar, Mutex};
@@ -16,7 +16,7 @@ use crate::sync::wait;
 /// Maximum number of writes in a group commit.
 const COMMIT_GROUP_MAX: usize = 256;
 
-/// The queue of writes that wait for a commit.
+/// The queue of writes that are waiting for a commit.
 #[derive(Default)]
 pub(crate) struct CommitQueue {
     state: Mutex<QueueState>,

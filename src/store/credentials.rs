@@ -105,7 +105,7 @@ impl<'s> Credentials<'s> {
     }
 
     /// Revokes a credential: its token is rejected from now on. A credential that is already
-    /// revoked stays as it is.
+    /// revoked is left unchanged.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl<'s> Credentials<'s> {
     }
 
     /// Returns the principal that a bearer token authenticates, or `None` if the token is unknown,
-    /// expired or revoked. The comparison takes the same time for a right and for a wrong token.
+    /// expired or revoked. The comparison takes equally long for correct and incorrect tokens.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@
 //! 1. `StoreShared::lifecycle`: held while a handle closes, reopens or repairs the store.
 //! 2. `StoreShared::state`: held for one read or replacement.
 //! 3. `IndexSync::thread` and `BackgroundThread::threads`: held while their threads are joined.
-//! 4. `SyncState::indexer`, then `SyncState::indexing`: held while a batch is indexed; the second
-//!    one also while the file is compacted.
+//! 4. `SyncState::indexer`, then `SyncState::indexing`: held while a batch is indexed. The second
+//!    one is also held while the file is compacted.
 //! 5. `Engine::checkpointing`: held while a checkpoint is made, and while none may start: during a
 //!    check, a compaction, closing, and the beginning of a backup.
 //! 6. `Engine::file`: held for one commit or for the beginning or end of a checkpoint.
@@ -21,7 +21,8 @@
 //! 8. `SyncState::schedule`, then the slot of `Engine::view`: each held for one change. A compaction
 //!    holds the slot until it is done, so that no read begins meanwhile.
 //! 9. `MemSegment::analysing`: held while the leads of a segment are read and analyzed.
-//! 10. The locks of files and of the bitmap cache: held for one access.
+//! 10. The locks of files and of the bitmap cache: held for one access. That of the journal's failure
+//!     is held for one sync.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) journal_sync: JournalSync,
     pub(crate) read_only: bool,
     pub(crate) wait_for_search: bool,
-    /// The store's files, as long as they are open.
+    /// The store's files, or `None` once they are closed.
     pub(crate) file: Mutex<Option<Database>>,
     /// Held while a checkpoint is made, and while none may start.
     pub(crate) checkpointing: Mutex<()>,
@@ -76,8 +77,8 @@ impl Engine {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Runs a read, converts a panic in it into a corruption error, and latches a failure of the
-    /// files.
+    /// Runs an operation, converts a panic in it into a corruption error, and latches a failure of
+    /// the files.
     pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         self.failure.guard(read)
     }

@@ -1,5 +1,5 @@
-//! The failure latch of an open store. It keeps the first failure of the store's files, which later
-//! calls on the store report until it is reopened.
+//! The failure latch of an open store. It keeps the first failure of the store's files. Later calls
+//! on the store report that failure until the store is reopened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -53,7 +53,7 @@ impl FailureLatch {
         error
     }
 
-    /// Runs `work`, which must contain no code of the application. Passes its error to
+    /// Runs `work`, which must not call the application's code. Passes its error to
     /// [`latch`](Self::latch). A panic is returned as corruption and always latched: redb trusts
     /// its pages, so a corrupted page can make it panic, and the panic may leave an operation half
     /// done.

@@ -1,4 +1,4 @@
-//! The handle of an open store, and its life from open to close.
+//! The handle to a store, and the store's life from open to close.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -23,9 +23,9 @@ use crate::sync::{read_lock, write_lock};
 /// error while closing on drop is only logged.
 ///
 /// After an I/O error, or after corruption that a checksum or a panic revealed, every read and
-/// write on a handle returns an error of the same kind until the store is reopened, for example by
-/// [`reopen`](Self::reopen). After corruption, [`check`](Self::check) and [`repair`](Self::repair)
-/// still work.
+/// write on a handle returns an error of the same kind. This lasts until the store is reopened, for
+/// example by [`reopen`](Self::reopen). After corruption, [`check`](Self::check) and
+/// [`repair`](Self::repair) still work.
 ///
 /// ```
 /// use leadstore::{LeadPatch, LeadStore, ListQuery, NewLead};
@@ -183,8 +183,8 @@ impl LeadStore {
             .map_or(Ok(()), |engine| engine.close())
     }
 
-    /// Runs an operation on the open store. `work` must not call a closure of the application,
-    /// whose panic would be reported as corruption.
+    /// Runs an operation on the open store. `work` must not call the application's code: a panic in
+    /// that code would be reported as corruption.
     pub(crate) fn with_engine<T>(&self, work: impl FnOnce(&Arc<Engine>) -> Result<T>) -> Result<T> {
         let engine = self.engine()?;
         engine.guarded(|| work(&engine))
@@ -223,7 +223,7 @@ impl LeadStore {
     }
 
     pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
-        // Not guarded: a panic of the application's clock is no failure of the store.
+        // Not guarded: a panic of the application's clock is not a failure of the store.
         Ok(self.engine()?.now())
     }
 

@@ -32,7 +32,7 @@ impl LeadStore {
             })
     }
 
-    /// Makes every write so far durable. Only needed with
+    /// Makes all previous writes durable. Only needed with
     /// [`Durability::Within`](crate::Durability::Within).
     ///
     /// # Errors
@@ -42,10 +42,10 @@ impl LeadStore {
         self.with_engine(|engine| engine.sync())
     }
 
-    /// Returns the space of purged leads to the file system, and merges the search index into one
-    /// segment without them. Each step takes about a second for 100,000 leads. Reads and writes
-    /// wait for the first step, but not for the second. Searches are fastest afterwards, which pays
-    /// off after a large import.
+    /// Gives the space of purged leads back to the file system, and merges the search index into
+    /// one segment without purged leads. Each step takes about a second for 100,000 leads. Reads
+    /// and writes wait for the first step, but not for the second. Searches are fastest afterwards,
+    /// which pays off after a large import.
     ///
     /// # Errors
     ///
@@ -59,11 +59,11 @@ impl LeadStore {
     }
 
     /// Reads the entire file from disk, compares all derived data with the leads, and reports the
-    /// problems found. Takes 0.4 seconds for 100,000 leads
-    /// (`cargo bench --bench store -- maintenance`).
-    /// `progress` receives the number of leads checked so far and the total number of rows. Reads
-    /// and writes continue meanwhile, but writers wait once their writes outgrow memory. `progress`
-    /// must not use the store. If it panics, the panic resumes after the check is done.
+    /// problems found. Takes 0.4 seconds for 100,000 leads (`cargo bench --bench store --
+    /// maintenance`). `progress` receives the number of leads checked so far and the total number
+    /// of rows. Reads and writes continue meanwhile, but writers wait once the memory for their
+    /// writes is full. `progress` must not use the store. If it panics, the panic resumes after the
+    /// check is done.
     ///
     /// ```
     /// # let store = leadstore::LeadStore::in_memory()?;
@@ -87,9 +87,9 @@ impl LeadStore {
     /// leads, including the search index. The result is written to a new file that then replaces
     /// the old one, so the repair needs as much free disk space as the old file takes. During the
     /// rebuild, other calls return [`Unavailable`](ErrorKind::Unavailable), and open snapshots are
-    /// closed. Returns the report of a second check, which lists the remaining problems and, in
-    /// [`Report::repaired`], the repaired problems. `progress` must not use the store. If it
-    /// panics, the panic resumes after the repair is done.
+    /// closed. The rebuilt store is checked again. Returns the report of the last check, which
+    /// lists the remaining problems and, in [`Report::repaired`], the repaired problems. `progress`
+    /// must not use the store. If it panics, the panic resumes after the repair is done.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl LeadStore {
     /// changed then: restore a backup. [`Busy`](ErrorKind::Busy) as in [`check`](Self::check);
     /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io). If writing the new file fails, the old file is unchanged. After a
-    /// later error, either the old or the new file is in place, complete. If the store could not be
-    /// opened again, it stays closed until [`reopen`](Self::reopen) succeeds.
+    /// later error, either the old or the new file is in place, and that file is complete. If the
+    /// store could not be opened again, it stays closed until [`reopen`](Self::reopen) succeeds.
     pub fn repair(&self, progress: impl FnMut(Progress)) -> Result<Report> {
         defer_panics(progress, |progress| self.repair_with_progress(progress))
     }
@@ -135,7 +135,7 @@ impl LeadStore {
     }
 
     /// Copies the store to another directory, and creates that directory if it does not exist. The
-    /// copy has the complete state as of this call, opens like any other store, and builds its
+    /// copy contains the complete state as of this call, opens like any other store, and builds its
     /// search index at the first open. Other threads can read and write meanwhile. Takes 0.3
     /// seconds for 100,000 leads (`cargo bench --bench store -- maintenance`). `progress` receives
     /// the number of leads copied so far and the total number of rows. It must not use the store,
@@ -155,11 +155,11 @@ impl LeadStore {
     /// # Errors
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the directory contains a store;
-    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if that store is open;
-    /// [`Nested`](ErrorKind::Nested) inside a transaction; [`Corrupted`](ErrorKind::Corrupted),
-    /// [`Io`](ErrorKind::Io). A failed backup leaves no incomplete store behind. If only the last
-    /// step failed, which syncs the directory, the copy is there and complete. Otherwise, empty
-    /// directories and, in a directory that existed before, the lock file may remain.
+    /// [`AlreadyOpen`](ErrorKind::AlreadyOpen) if that store is open; [`Nested`](ErrorKind::Nested)
+    /// inside a transaction; [`Corrupted`](ErrorKind::Corrupted), [`Io`](ErrorKind::Io). A failed
+    /// backup leaves no incomplete store behind. If only the last step failed, which syncs the
+    /// directory, the copy is in place and complete. If an earlier step failed, empty directories
+    /// and, in a directory that existed before, the lock file may remain.
     pub fn backup_to(&self, path: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<()> {
         let path = path.as_ref();
         let copy =
@@ -224,8 +224,8 @@ impl LeadStore {
     }
 }
 
-/// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Otherwise the
-/// panic would be mistaken for a panic of redb, or would leave the work half done.
+/// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Without this,
+/// the panic would be mistaken for a panic of redb, or would leave the work half done.
 fn defer_panics<T>(
     mut progress: impl FnMut(Progress),
     work: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T>,
@@ -261,8 +261,8 @@ impl Engine {
         }
     }
 
-    /// Runs one check. Returns its report, and false if a large transaction was committed to the
-    /// tables meanwhile.
+    /// Runs one check. Returns its report, and whether that report is current: false if a large
+    /// transaction was committed to the tables meanwhile.
     fn check_once(&self, progress: &mut dyn FnMut(Progress)) -> Result<(Report, bool)> {
         let _no_checkpoint = self.hold_checkpoints();
         let mut report = Report::default();
@@ -286,7 +286,7 @@ impl Engine {
     }
 }
 
-/// Checks the store as stored on disk, and adds the problems found to `report`. Fails only if the
+/// Checks the store as it is on disk, and adds the problems found to `report`. Fails only if the
 /// disk cannot be read.
 fn examine(
     disk: &DiskSnapshot,
@@ -324,7 +324,7 @@ fn examine(
 }
 
 /// Returns the error if it can be reported as corruption. An I/O error means that the disk cannot
-/// be read now, and fails the check instead.
+/// be read now, so it makes the check fail instead.
 fn unless_io(error: Error) -> Result<Error> {
     if error.kind() == ErrorKind::Io {
         Err(error)

@@ -1,4 +1,4 @@
-//! Opens a store with its options.
+//! Opening a store with options.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::store::lead_store::LeadStore;
 use crate::store::options::OpenOptions;
 
 impl OpenOptions {
-    /// Opens the store in this directory, and creates both if they do not exist and the options
-    /// allow it.
+    /// Opens the store in this directory. If the store does not exist and the options allow it,
+    /// creates the store and, if necessary, the directory.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ impl OpenStore {
             Arc::clone(&rules.catalogue),
         )));
         let journal_sync = journal_sync(options.durability);
-        // With `JournalSync::Now` a published commit is durable already.
+        // With `JournalSync::Now`, a published commit is already durable.
         let syncer = database
             .journal_syncer()
             .filter(|_| journal_sync == JournalSync::Deferred);
@@ -94,14 +94,14 @@ impl OpenStore {
         self.engine.failure.guard(|| database.close())
     }
 
-    /// Ends everything but the database, and returns the database unless an earlier call has
+    /// Ends everything except the database. Returns the database, or `None` if an earlier call has
     /// returned it.
     pub(crate) fn end(&self) -> Option<Database> {
         if let Some(background) = &self.background {
             background.stop();
         }
         if let Err(error) = self.engine.remember_distrust() {
-            log::warn!("remembering for how long the clock was distrusted failed: {error}");
+            log::warn!("could not store for how long the clock has been distrusted: {error}");
         }
         // Before the index sync stops, it indexes the remaining changes. For that, the file and the
         // view must still be open.
@@ -148,8 +148,8 @@ fn open_index(
         None => IndexStorage::Memory,
     };
     let view = Arc::clone(view);
-    // The journal is synced without a lock on the file: a search may wait for the index, and must
-    // not thereby wait for a transaction.
+    // The journal is synced without locking the file. With the lock, a search that waits for the
+    // index would also have to wait for a running transaction.
     let make_durable = move || syncer.as_ref().map_or(Ok(()), JournalSyncer::sync);
     let on_rebuild = options.on_search_rebuild.clone();
     match (options.search, options.threads) {

@@ -19,10 +19,11 @@ pub enum Durability {
     /// Before the call returns: an acknowledged write survives a power cut.
     #[default]
     EveryCommit,
-    /// Within this time after the call returns. A power cut can lose the newest writes, at most
-    /// those made within this time. They can also be lost if the disk fails and the process then
-    /// ends. A write is lost as a whole or not at all. [`sync`](crate::LeadStore::sync) and
-    /// [`close`](crate::LeadStore::close) make all writes durable.
+    /// Within this time after the call returns. A power cut can lose the newest writes, but none
+    /// that returned longer ago than this time. The newest writes can also be lost if the disk
+    /// fails and the process then ends. A write is lost as a whole or not at all.
+    /// [`sync`](crate::LeadStore::sync) and [`close`](crate::LeadStore::close) make all writes
+    /// durable.
     Within(Duration),
 }
 
@@ -89,8 +90,9 @@ impl OpenOptions {
     }
 
     /// Sets the approximate memory limit for cached data of the store, in bytes. The default is 64
-    /// MiB. One sixth of the limit, at most 40 MiB, holds the writes that are only in the journal
-    /// so far. A transaction that needs more than that is written to the store's file directly.
+    /// MiB. One sixth of the limit, at most 40 MiB, is for the writes that no checkpoint has moved
+    /// from the journal to the store's file yet. A transaction that needs more than that is written
+    /// directly to the store's file.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
@@ -110,8 +112,8 @@ impl OpenOptions {
     }
 
     /// Sets the statuses that a lead may be given. The default is any status. A new lead for which
-    /// no status is given has the status `new` if it is in the list, and the first status
-    /// otherwise. Leads that already have another status keep it.
+    /// no status is given gets the status `new` if it is in the list, and the first status
+    /// otherwise. Leads whose status is not in the list keep it.
     pub fn statuses<T: Into<String>>(mut self, statuses: impl IntoIterator<Item = T>) -> Self {
         self.statuses = Some(statuses.into_iter().map(Into::into).collect());
         self
@@ -146,8 +148,9 @@ impl OpenOptions {
         self
     }
 
-    /// Sets whether a search waits while the index is being opened or rebuilt. The default is to
-    /// wait. Otherwise the search returns [`Unavailable`](crate::ErrorKind::Unavailable).
+    /// Sets whether a search waits while the index is being opened or rebuilt, or lacks more than
+    /// 20,000 changed leads or 16 MiB of them. The default is true. With false, the search returns
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
     pub fn wait_for_search(mut self, wait: bool) -> Self {
         self.wait_for_search = wait;
         self

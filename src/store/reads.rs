@@ -86,7 +86,7 @@ macro_rules! reads {
         ///
         /// # Errors
         ///
-        /// Only store errors, see [`get`](Self::get).
+        /// [`Invalid`](ErrorKind::Invalid) for a filter value that no lead can have.
         pub fn count(&self, filter: &Filter) -> Result<u64> {
             self.read(|state| Ok(query::select(state, filter)?.len()))
         }
@@ -107,7 +107,7 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// Only store errors, see [`get`](Self::get).
+    /// [`Invalid`](ErrorKind::Invalid) for a filter value that no lead can have.
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.read(|state| query::facets(state, filter))
     }
@@ -119,8 +119,9 @@ impl LeadStore {
     ///
     /// [`Invalid`](ErrorKind::Invalid) for a query that is blank or longer than 512 bytes or 32
     /// words, or for a page that is out of range; [`Unavailable`](ErrorKind::Unavailable) if the
-    /// index cannot be rebuilt. If the options say not to wait, or inside a transaction, also while
-    /// the index is being opened or rebuilt.
+    /// index cannot be rebuilt. Inside a transaction, or if the options say not to wait, a search
+    /// also returns `Unavailable` while the index is being opened or rebuilt, or lacks more than
+    /// 20,000 changed leads or 16 MiB of them.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.with_engine(|engine| engine.search(query))
     }
@@ -166,7 +167,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// Only store errors, see [`get`](Self::get).
+    /// [`Invalid`](ErrorKind::Invalid) for a filter value that no lead can have.
     pub fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.read(|state| query::facets(state, filter))
     }
@@ -176,7 +177,8 @@ impl Snapshot {
     /// # Errors
     ///
     /// Those of [`LeadStore::search`], and [`Unavailable`](ErrorKind::Unavailable) if the snapshot
-    /// was taken while the search index was being opened or rebuilt.
+    /// was taken while the search index was being opened or rebuilt, or lacked more than 20,000
+    /// changed leads or 16 MiB of them.
     pub fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {
         self.search_with(query, crate::search::search)
     }
@@ -197,13 +199,13 @@ impl Transaction<'_> {
     /// Returns all leads that match a filter, in creation order, the transaction's own writes
     /// included. The iterator ends after the first error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
-        let (rows, error) = match query::select(self.state(), filter) {
+        let (rows, error) = match self.read(|state| query::select(state, filter)) {
             Ok(rows) => (rows, None),
             Err(error) => (RowSet::default(), Some(Err(error))),
         };
         let leads = rows
             .into_rows()
-            .map(|row| Ok(self.state().lead_at(Row(row))?.lead));
+            .map(|row| self.read(|state| Ok(state.lead_at(Row(row))?.lead)));
         error.into_iter().chain(leads).scan(false, |failed, lead| {
             if *failed {
                 return None;

@@ -12,8 +12,8 @@ use crate::sync::lock;
 pub(crate) struct ReentrancyGuard(Mutex<Option<ThreadId>>);
 
 impl ReentrancyGuard {
-    /// Returns `Nested` on the thread that runs the current transaction. Called before everything
-    /// that waits for the transaction to end.
+    /// Fails with `Nested` if this thread runs the current transaction. Called before anything that
+    /// waits for the transaction to end.
     pub(crate) fn refuse(&self) -> Result<()> {
         if *lock(&self.0) == Some(std::thread::current().id()) {
             let message = "this call on the store would wait for the transaction that it is made in; use the transaction instead";

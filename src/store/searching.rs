@@ -19,8 +19,8 @@ impl Engine {
         self.answer_from_index(query, search::facets)
     }
 
-    /// Answers a query from the index. If the index fails, requests a rebuild and tries once more,
-    /// which fails if the search does not wait for the rebuild.
+    /// Answers a query from the index. If the index fails, requests a rebuild and tries once more.
+    /// The second attempt fails if it does not wait for the rebuild.
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,
@@ -39,23 +39,19 @@ impl Engine {
         }
     }
 
-    /// Returns a view to search. If the options say so, waits until a search can be answered at
-    /// once. Otherwise, and inside a transaction, any view that has an index will do.
+    /// Returns a view of which a search can be answered at once. If there is none, waits for the
+    /// index if the options say so, but not inside a transaction.
     fn searchable(&self) -> Result<Arc<StoreView>> {
         let view = self.view()?;
         if view.search().is_searchable() {
             return Ok(view);
         }
-        // A transaction holds the file and must not wait here, because the index may need the file.
-        let waits = self.wait_for_search && self.reentrancy.refuse().is_ok();
-        if waits {
+        // A transaction holds the file. A compaction that waits for it keeps the index from
+        // catching up, so the two would wait for each other.
+        if self.wait_for_search && self.reentrancy.refuse().is_ok() {
             return self.wait_until_searchable();
         }
-        if view.search().has_index() {
-            Ok(view)
-        } else {
-            Err(search::index_not_ready())
-        }
+        Err(search::index_not_ready())
     }
 
     /// Waits for the index, then loads the view. If the view has changed in between and cannot be

@@ -16,9 +16,9 @@ use crate::store::view::StoreView;
 /// A snapshot of the store. It has the same reads as [`LeadStore`](super::LeadStore). Later writes
 /// are not visible in it, so paging through it neither skips nor repeats a lead.
 ///
-/// Expiry in the trash is judged at the time at which the snapshot was taken. Space freed by newer
-/// writes cannot be reused while the snapshot is held. Once the store is closed, reopened or
-/// repaired, the snapshot's reads return [`Closed`](ErrorKind::Closed).
+/// Whether a lead in the trash has expired is judged as of the time when the snapshot was taken.
+/// Space freed by newer writes cannot be reused while the snapshot is held. Once the store is
+/// closed, reopened or repaired, the snapshot's reads return [`Closed`](ErrorKind::Closed).
 #[derive(Clone)]
 pub struct Snapshot {
     held: Arc<HeldView>,
@@ -79,9 +79,9 @@ impl Snapshot {
     ) -> Result<T> {
         query.check(&self.held.engine.rules.catalogue)?;
         self.read_view(|view| {
-            if !view.search().has_index() {
-                let message =
-                    "the snapshot was taken before the search index was ready; take another";
+            if !view.search().is_searchable() {
+                let message = "the snapshot was taken before the search index had caught up; take \
+                               another when search_status() is Ready";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
             answer(view.state(), view.search(), query)

@@ -98,7 +98,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn create(&mut self, lead: NewLead) -> Result<Lead> {
         self.run(|transaction, now| transaction.create_lead(lead, now))
     }
@@ -135,7 +135,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn update(&mut self, id: LeadId, patch: LeadPatch) -> Result<Lead> {
         self.run(|transaction, now| transaction.update_lead(id, patch, now))
     }
@@ -171,7 +171,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn delete(&mut self, id: LeadId) -> Result<TrashedLead> {
         self.run(|transaction, now| transaction.delete_expecting(id, None, now))
     }
@@ -181,7 +181,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn delete_if(&mut self, id: LeadId, version: LeadVersion) -> Result<TrashedLead> {
         self.run(|transaction, now| transaction.delete_expecting(id, Some(version), now))
     }
@@ -190,7 +190,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn restore(&mut self, id: LeadId) -> Result<Lead> {
         self.run(|transaction, now| transaction.restore_expecting(id, None, now))
     }
@@ -200,7 +200,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn restore_if(&mut self, id: LeadId, version: LeadVersion) -> Result<Lead> {
         self.run(|transaction, now| transaction.restore_expecting(id, Some(version), now))
     }
@@ -210,7 +210,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn purge(&mut self, id: LeadId) -> Result<()> {
         self.run(|transaction, now| {
             let (row, stored) = transaction.trashed(id, now)?;
@@ -223,14 +223,14 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn empty_trash(&mut self) -> Result<u64> {
         let rows = self.read(|state| state.rows(&BitmapId::Trash))?;
         self.purge_trashed(&rows, None)
     }
 
-    /// Purges those leads of `rows` that are in the trash and, with an owner, belong to that owner.
-    /// Returns the number of purged leads that had not expired.
+    /// Purges those leads of `rows` that are in the trash and, if an owner is given, belong to that
+    /// owner. Returns the number of purged leads that had not expired.
     pub(crate) fn purge_trashed(&mut self, rows: &RowSet, owner_id: Option<&str>) -> Result<u64> {
         self.run(|transaction, now| {
             let mut visible = 0;
@@ -250,8 +250,8 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Purges up to `limit` leads that have expired in the trash at `until`, and returns their
-    /// number.
+    /// Purges up to `limit` leads in the trash that have expired by the time `until`, and returns
+    /// their number.
     pub(crate) fn sweep(&mut self, until: DateTime<Utc>, limit: usize) -> Result<usize> {
         self.run(|transaction, _| {
             let rows = trash::expired_rows(transaction.state(), until, limit)?;
@@ -263,7 +263,7 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Makes the transaction commit even if it changes nothing else.
+    /// Makes the transaction commit the trusted time, even if it changes nothing else.
     pub(crate) fn remember_time(&mut self) {
         self.txn.remember_time();
     }
@@ -280,8 +280,8 @@ impl<'a> Transaction<'a> {
     /// Runs a write at the current time. An I/O error of the write or of its reads is latched, and
     /// so is a panic of redb.
     fn run<T>(&mut self, write: impl FnOnce(&mut Self, DateTime<Utc>) -> Result<T>) -> Result<T> {
-        // Called outside the guard: the clock is code of the application, so a panic of the clock
-        // must not be reported as corruption.
+        // Called outside the guard: the clock is application code, so a panic of the clock must not
+        // be reported as corruption.
         let now = self.rules.now();
         let failure = self.failure;
         failure.guard(|| write(self, now))

@@ -5,10 +5,9 @@
 use std::sync::{Arc, RwLock};
 
 use crate::error::{Error, Result};
-use crate::row::RowSet;
 use crate::schema::{CommittedState, StoreState};
 use crate::search::{SearchView, ViewCell};
-use crate::storage::ReadView;
+use crate::storage::{ChangedLeads, ReadView};
 use crate::sync::{read_lock, write_lock};
 
 /// One state of the store: the committed data, and the search view that belongs to it.
@@ -45,18 +44,18 @@ impl PublishedView {
         read_lock(&self.0).clone().ok_or_else(Error::closed)
     }
 
-    /// Publishes the state after a commit that changed `rows`.
-    pub(crate) fn commit(&self, read: ReadView, rows: RowSet) {
+    /// Publishes the state after a commit that changed these leads.
+    pub(crate) fn commit(&self, read: ReadView, changed: ChangedLeads) {
         self.replace(|view| {
             let committed = view.committed.with(read);
             StoreView {
-                search: Arc::new(view.search.with_changes(rows, &committed)),
+                search: Arc::new(view.search.with_changes(changed, &committed)),
                 committed,
             }
         });
     }
 
-    /// Publishes the same state, now backed by other tables.
+    /// Publishes the same state again, now backed by the tables after a checkpoint.
     pub(crate) fn rebase(&self, read: ReadView) {
         self.replace(|view| StoreView {
             committed: view.committed.with(read),

@@ -1,5 +1,5 @@
-//! The write methods of `LeadStore`. Except for `transaction` and `write`, each calls the method of
-//! the same name on a `Transaction`.
+//! The write methods of `LeadStore`. Those for a single lead call the method of the same name on a
+//! `Transaction`.
 
 use crate::error::Result;
 #[expect(unused_imports, reason = "linked from the documentation")]
@@ -39,8 +39,8 @@ impl LeadStore {
         self.write(move |transaction| transaction.update(id, patch))
     }
 
-    /// Moves a lead to the trash. Until it expires there, [`restore`](Self::restore) brings it back
-    /// as it was.
+    /// Moves a lead to the trash. Until it expires there, [`restore`](Self::restore) can bring it
+    /// back.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotFound`](ErrorKind::NotFound), including for a lead that has expired;
     /// [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn restore(&self, id: LeadId) -> Result<Lead> {
         self.write(move |transaction| transaction.restore(id))
@@ -73,7 +73,7 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotFound`](ErrorKind::NotFound), including for a lead that has expired;
     /// [`NotInTrash`](ErrorKind::NotInTrash), [`Conflict`](ErrorKind::Conflict).
     pub fn restore_if(&self, id: LeadId, version: LeadVersion) -> Result<Lead> {
         self.write(move |transaction| transaction.restore_if(id, version))
@@ -83,16 +83,16 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound), also once the lead has expired;
+    /// [`NotFound`](ErrorKind::NotFound), including for a lead that has expired;
     /// [`NotInTrash`](ErrorKind::NotInTrash).
     pub fn purge(&self, id: LeadId) -> Result<()> {
         self.write(move |transaction| transaction.purge(id))
     }
 
     /// Permanently removes every lead in the trash, including expired ones that the sweep has not
-    /// purged yet, and returns the number of removed leads that had not expired. Large trashes are
-    /// emptied in several commits, of 1,024 leads each, so that other writers do not wait for all
-    /// of them. If one fails, those before it stay.
+    /// purged yet, and returns the number of removed leads that had not expired. A large trash is
+    /// emptied in several commits of up to 1,024 leads each, so that other writers can write in
+    /// between. If a commit fails, the earlier commits remain in effect.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl LeadStore {
         self.purge_in_batches(self.read(|state| state.rows(&BitmapId::Trash))?, None)
     }
 
-    /// Permanently removes every lead of one owner that is in the trash.
+    /// Permanently removes the leads in the trash that belong to one owner and have not expired.
+    /// Returns their number.
     #[cfg(feature = "http")]
     pub(crate) fn empty_trash_of(&self, owner_id: &str) -> Result<u64> {
         let now = self.now()?;
@@ -109,8 +110,9 @@ impl LeadStore {
         self.purge_in_batches(rows, Some(owner_id))
     }
 
-    /// Purges those leads of `rows` that are still in the trash and, with an owner, belong to that
-    /// owner. Other writers get their turn between the batches.
+    /// Purges those leads of `rows` that are still in the trash. If `owner_id` is given, purges
+    /// only the leads of that owner. Returns the number of purged leads that had not expired. Other
+    /// writers can write between the batches.
     fn purge_in_batches(&self, rows: RowSet, owner_id: Option<&str>) -> Result<u64> {
         let mut rows = rows.iter();
         let mut purged = 0;
@@ -118,8 +120,8 @@ impl LeadStore {
             let batch: RowSet = rows.by_ref().take(PURGE_BATCH).collect();
             let is_last = batch.len() < PURGE_BATCH as u64;
             let owner_id = owner_id.map(str::to_owned);
-            // A batch is also written if it is empty, so that a store that cannot be written to
-            // says so.
+            // Even an empty batch is written, so that a store that cannot be written to returns an
+            // error.
             purged += self
                 .write(move |transaction| transaction.purge_trashed(&batch, owner_id.as_deref()))?;
             if is_last {

@@ -1,5 +1,5 @@
-//! When a deleted lead expires. From that time on it can be neither seen nor restored, whether or
-//! not the sweep has purged it yet.
+//! The time at which a deleted lead expires. From then on, the lead can be neither seen nor
+//! restored, even if the sweep has not purged it yet.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The sweep, which purges expired leads: how often it runs, how many leads it purges at once, and
-//! how it finds them. `ClockGuard` pauses it while the clock is distrusted.
+//! how it finds them. While the clock is distrusted, `ClockGuard` limits it to the leads that
+//! expired before the jump.
 
 use std::time::Duration;
 

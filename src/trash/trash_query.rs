@@ -12,8 +12,8 @@ use crate::schema::keys::BitmapId;
 use crate::storage::Visit;
 use crate::trash::expiry::visible;
 
-/// A query for a page of the trash. By default it returns the 25 leads that were deleted last, the
-/// most recent one first.
+/// A query for a page of the trash. By default it returns the 25 most recently deleted leads, the
+/// most recent first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is passed to list_trash"]
 pub struct TrashQuery {
@@ -23,8 +23,8 @@ pub struct TrashQuery {
 }
 
 impl TrashQuery {
-    /// Creates a query for page 1 of the complete trash, last deleted first, with 25 leads per
-    /// page.
+    /// Creates a query for page 1 of the complete trash, with 25 leads per page, the most recently
+    /// deleted first.
     pub fn new() -> Self {
         Self::default()
     }
@@ -37,8 +37,8 @@ impl TrashQuery {
         self
     }
 
-    /// Sets the sort keys, at most three, which may include [`SortKey::DeletedAt`]. The default is
-    /// last deleted first.
+    /// Sets the sort keys, at most three, which may include [`SortKey::DeletedAt`]. By default, the
+    /// most recently deleted lead comes first.
     pub fn sort(mut self, sort: impl IntoIterator<Item = Sort>) -> Self {
         self.sort = sort.into_iter().collect();
         self
@@ -56,7 +56,7 @@ impl TrashQuery {
         self
     }
 
-    /// Checks the query. Returns an error that lists every violation if there are any.
+    /// Checks the query. If it has violations, returns an error that lists all of them.
     pub(crate) fn check(&self) -> Result<()> {
         let mut violations = Violations::default();
         self.paging.check(&mut violations);

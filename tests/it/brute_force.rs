@@ -16,7 +16,7 @@ struct Value {
     field: usize,
     custom_name: Option<String>,
     words: Vec<String>,
-    /// The digits of a phone number.
+    /// The digits of the value if it is a phone number.
     digits: Option<String>,
 }
 
@@ -239,8 +239,9 @@ fn is_han_or_kana(c: char) -> bool {
 /// company, e-mail and phone, which have the ranks 0 to 3.
 const PHONE_RANK: usize = 3;
 
-/// Returns the matches of a unit: number of typos, whether the last word matches only as a prefix,
-/// whether the unit equals the value of a field up to `PHONE_RANK`, and the field.
+/// Returns the matches of a unit, each with the number of typos, whether the last word matches only
+/// as a prefix, whether the unit equals the whole value of a field of rank `PHONE_RANK` or less,
+/// and the rank of the field.
 fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, bool, bool, usize)> {
     let mut found = Vec::new();
     for value in values {

@@ -146,7 +146,7 @@ fn lead_over_1_mib_is_rejected_and_the_transaction_continues() {
 
 #[test]
 fn rejected_create_purges_nothing() {
-    // A background thread could sweep during the test.
+    // The store has no background threads, because one of them could sweep during the test.
     let clock = leadstore::testing::ManualClock::at(day(2026, 3, 1));
     let store = leadstore::testing::without_threads(options(&clock))
         .in_memory()

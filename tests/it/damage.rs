@@ -11,7 +11,7 @@ use leadstore::testing::layout::{BLOCK, FIRST_BLOCK, write_checksum};
 
 use crate::support::{TestStore, options, scale, seed};
 
-/// Returns the offsets of all blocks but block 0, which has two copies in a place of their own.
+/// Returns the offsets of all blocks except block 0, whose two copies precede the other blocks.
 fn blocks(bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
     let end = bytes.len();
     (FIRST_BLOCK..end)
@@ -349,8 +349,8 @@ fn truncation_is_reported_unless_only_unused_space_is_lost() {
                 // The missing part was not in use.
                 Ok(Ok(leads)) if leads.len() == ids.len() => intact += 1,
                 Ok(Err(error)) if error.kind() == ErrorKind::Corrupted => reported += 1,
-                // A read-only open may report that the store must first be opened for writing. That
-                // open then detects the truncation.
+                // A read-only open may report that the store must first be opened for writing.
+                // Opening it for writing then detects the truncation.
                 Ok(Err(error)) if read_only && error.kind() == ErrorKind::Unavailable => {
                     reported += 1
                 }

@@ -57,8 +57,8 @@ fn format_4_store_opens_with_its_complete_contents() {
     let store = copy.open();
     copy.assert_contents(&store);
     assert_eq!(store.count(&Filter::new().job_title("CTO")).unwrap(), 1);
-    // Format 4 folded fewer apostrophes, so names with the others had a different place in the
-    // list, and a search without the apostrophe did not find them.
+    // Format 4 did not fold all apostrophes. A name with an unfolded apostrophe had a different
+    // place in the list, and a search without the apostrophe did not find it.
     let names = |query: &ListQuery| {
         let page = store.list(query).unwrap();
         let names = page.items.into_iter().map(|lead| lead.name);

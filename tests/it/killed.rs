@@ -20,8 +20,9 @@ const MULTI_THREADED: &str = "LEADSTORE_TEST_KILLED_MULTI_THREADED";
 /// Number of threads that write in the multi-threaded case.
 const WRITERS: u64 = 4;
 
-/// Not a test by itself: the child process that the other tests kill. It writes until it is killed
-/// or has made the given number of writes, and prints a line for each acknowledged write.
+/// Runs as the child process that the other tests kill. Writes until it is killed or has made the
+/// given number of writes, and prints a line for each acknowledged write. Does nothing unless the
+/// variable `STORE` is set.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(STORE) else {
@@ -172,8 +173,8 @@ fn kill_at_random<T: Send + 'static>(
     reader.join().unwrap()
 }
 
-/// Returns the number of writes that a child has acknowledged by its end, including the `before`
-/// writes of earlier children.
+/// Reads the output of a child to its end. Returns the number of acknowledged writes, including
+/// those of earlier children, whose number is `before`.
 fn acknowledged_writes(out: impl std::io::Read, before: u64) -> u64 {
     let lines = BufReader::new(out).lines().map_while(Result::ok);
     let numbers = lines.filter_map(|line| {
@@ -262,8 +263,8 @@ fn acknowledged_writes_of_several_threads_survive_a_kill() {
     assert!(max_written > 0, "no child wrote anything");
 }
 
-/// Returns the number of writes that each thread of a child has acknowledged, including those in
-/// `before`.
+/// Reads the output of a child to its end. Returns the number of acknowledged writes of each
+/// thread, including those of earlier children, whose numbers are in `before`.
 fn acknowledged_by_each(
     out: impl std::io::Read,
     before: [u64; WRITERS as usize],

@@ -520,7 +520,7 @@ fn facets_are_exact_before_and_after_a_checkpoint() {
                 (from..to).try_for_each(|n| {
                     let lead = NewLead::new(format!("{n}")).status(["new", "won"][n as usize % 2]);
                     // Long ranges of rows have no deal value, so that the column lacks some of its
-                    // blocks.
+                    // blocks of 512 rows.
                     let lead = if n % 2_000 < 600 {
                         lead.deal_value(Decimal::new(i64::from(n), 2))
                     } else {

@@ -40,8 +40,8 @@ pub fn data(file: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// A guard that sets a flag on drop, including after a failed assertion. Otherwise threads that run
-/// until the flag is set would keep a failing test from ending.
+/// A guard that sets a flag on drop, even after a failed assertion. Without the guard, threads that
+/// run until the flag is set would keep a failing test from ending.
 pub struct StopOnDrop<'f>(pub &'f AtomicBool);
 
 impl Drop for StopOnDrop<'_> {

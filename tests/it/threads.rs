@@ -235,7 +235,7 @@ fn grouped_writers_get_their_own_errors() {
             });
         }
     });
-    // A quarter of the 240 rounds create a lead, in addition to the first one.
+    // A quarter of the 240 rounds create a lead each. With the first lead, there are 61.
     assert_eq!(store.count(&Filter::new()).unwrap(), 61);
     assert_eq!(store.get(taken.id).unwrap(), Some(taken));
 }

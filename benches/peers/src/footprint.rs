@@ -47,8 +47,8 @@ fn open_ours(path: &Path) -> f64 {
     time
 }
 
-/// Returns the time to open a SQLite store in microseconds. This includes a trivial query, because
-/// SQLite opens its file lazily.
+/// Returns how long it takes to open a SQLite store, in microseconds. This includes a trivial
+/// query, because SQLite opens its file lazily.
 fn open_theirs(path: &Path) -> f64 {
     let begun = Instant::now();
     let mut sqlite = Sqlite::open(path, CACHE_BYTES);

@@ -1,7 +1,7 @@
 //! The same workloads on leadstore, on SQLite with FTS5, and on native_db where it supports them,
-//! in one run. The engines take turns round by round, their answers to a query are compared before
-//! it is timed, and each row reports the median ratio with its spread (the bulk load: the ratio of
-//! the total times).
+//! in one run. The engines take turns in each round, and their answers to a query are compared
+//! before the query is timed. Each row reports the median ratio with its spread, except that the
+//! row of the bulk load reports the ratio of the total times.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --leads 1000000 [--rows
 //! list,search] [--json FILE]`

@@ -32,8 +32,8 @@ const SAMPLE: Duration = Duration::from_millis(5);
 const REPEATS_MAX: u32 = 2_000;
 
 /// A timer for repeated work, in microseconds per call. It first times a single call to compute how
-/// many calls take about [`SAMPLE`]. Every sample makes this number of calls. The work is passed
-/// the number of the call.
+/// many calls take about [`SAMPLE`]. Every sample makes this number of calls. The argument of the
+/// work is the number of the call.
 pub struct Sampler {
     repeats: u32,
     calls: usize,
@@ -65,8 +65,9 @@ impl Sampler {
 /// the mmap threshold of 128 KiB, and above 1 KiB, where the bins for small blocks end.
 const LARGE_BLOCK: usize = 100_000;
 
-/// Makes the allocator consolidate the blocks that either engine has freed, outside of the measured
-/// time. glibc merges small free blocks when a large block is allocated: after SQLite has sorted
+/// Makes the allocator consolidate the blocks that the engines have freed. Called before a
+/// measurement, so that this work is not measured. glibc merges small free blocks when a large
+/// block is allocated: after SQLite has sorted
 /// 300,000 rows, that allocation takes 20 ms.
 pub fn settle_heap() {
     std::hint::black_box(vec![0_u8; LARGE_BLOCK]);
@@ -95,8 +96,8 @@ pub fn compare(
     summarize(row, leads, peer, samples.collect())
 }
 
-/// Summarizes pairs of samples as medians, with the 10th and the 90th percentile of the ratio as
-/// its spread.
+/// Summarizes pairs of samples as medians. The spread of the ratio is given as its 10th and 90th
+/// percentiles.
 pub fn summarize(row: &str, leads: usize, peer: &'static str, samples: Vec<(f64, f64)>) -> Row {
     let sorted = |values: Vec<f64>| {
         let mut values = values;

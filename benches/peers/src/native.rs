@@ -1,5 +1,5 @@
-//! native_db, for the rows that it supports: it has secondary keys, but neither filters with totals
-//! nor search.
+//! native_db, for the rows that it supports: it has secondary keys, but no filters with totals and
+//! no search.
 
 use std::path::Path;
 

@@ -15,7 +15,8 @@ use crate::generated::Fields;
 use crate::peer::{Answer, FacetCounts, ListCase, PER_PAGE, Peer, SearchCase, SortBy, created_at};
 
 /// A clock that is set before each create, so that a lead has the same creation time in every
-/// engine. Threads that create leads at the same time share it, so their times may differ.
+/// engine. Threads that create leads at the same time share the clock, so the creation times of
+/// their leads may differ between the engines.
 #[derive(Clone)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -81,8 +82,8 @@ impl Ours {
             .total
     }
 
-    /// Returns the length of `ids`, which is indexed by the number of a lead. The next lead gets it
-    /// as its number.
+    /// Returns the length of `ids`, which is indexed by the number of a lead. This is also the
+    /// number of the next lead.
     pub fn count(&self) -> usize {
         self.ids.len()
     }

@@ -1,6 +1,6 @@
 //! SQLite as an experienced developer would set it up for this workload: WAL with full sync, cached
-//! prepared statements, partial indexes on live leads, a deferred join for deep pages, and an
-//! external-content FTS5 table that triggers maintain, with prefix indexes for search as you type.
+//! prepared statements, partial indexes on live leads, and a deferred join for deep pages. Search
+//! uses an external-content FTS5 table with prefix indexes, which triggers keep up to date.
 
 use std::path::{Path, PathBuf};
 

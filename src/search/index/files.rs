@@ -19,8 +19,8 @@ use crate::storage::StateRef;
 #[derive(Clone, Debug)]
 pub(crate) enum IndexStorage {
     Directory(IndexLocation),
-    /// A directory that is never written. If its index is not current, an empty one is created in
-    /// memory instead.
+    /// A directory that is never written to. If its index is not current, an empty one is created
+    /// in memory instead.
     ReadOnly(IndexLocation),
     Memory,
 }
@@ -39,8 +39,8 @@ pub(crate) struct IndexFiles {
 const WRITER_BYTES: usize = 64 << 20;
 
 impl IndexFiles {
-    /// Opens the index in `storage` if it is intact and belongs to this store. Otherwise creates an
-    /// empty one.
+    /// Opens the index in `storage` if it is intact and can be brought up to date with the store.
+    /// Otherwise creates an empty one.
     pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
             IndexStorage::Memory => Self::create(Box::new(RamDirectory::create())),

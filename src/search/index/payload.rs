@@ -55,9 +55,9 @@ impl CommitPayload {
         serde_json::from_str(text).ok()
     }
 
-    /// Reports whether an index with this payload can be brought up to date: it must have been
-    /// built with the current schema and analyzer versions from a state that this store went
-    /// through, and the change log must reach back to that state. The commit number alone does not
+    /// Reports whether an index with this payload can be brought up to date. The index must have
+    /// been built with the current schema and analyzer versions, from a state that this store went
+    /// through. The change log must reach back to that state. The commit number alone does not
     /// identify the state: a store that was restored from an older copy and then written to reuses
     /// commit numbers for other commits.
     pub(crate) fn compatibility(&self, state: StateRef<'_>) -> Result<Compatibility> {

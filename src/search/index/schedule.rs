@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Number of waiting leads at which a batch starts at once.
 const BATCH_LEADS: u64 = 2_000;
-/// Delay from the first waiting lead to the start of a batch, if fewer than `BATCH_LEADS` leads
-/// wait.
+/// Delay from the first waiting lead to the start of a batch, if fewer than `BATCH_LEADS` leads are
+/// waiting.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// Delay before a failed batch is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -41,8 +41,8 @@ pub(crate) enum NextRun {
 }
 
 impl SyncSchedule {
-    /// Adds `leads` to the number of leads that wait to be indexed. Returns true if the thread must
-    /// be woken.
+    /// Adds `leads` to the number of leads that are waiting to be indexed. Returns true if the
+    /// thread must be woken.
     pub(crate) fn changed(&mut self, leads: u64, now: Instant) -> bool {
         let is_first = self.waiting == 0;
         self.waiting += leads;

@@ -1,6 +1,6 @@
-//! Keeps the search index in sync with the store. A background thread opens or rebuilds the index,
-//! then indexes the rows named by the change log in batches and publishes each batch. The tables
-//! are authoritative, so an index that failed or was lost can always be rebuilt from them.
+//! Keeps the search index in sync with the store. A background thread opens or rebuilds the index.
+//! It then indexes the rows that the change log names, in batches, and publishes each batch. The
+//! tables are authoritative, so an index that failed or was lost can always be rebuilt from them.
 //!
 //! Tests that must be reproducible run without the thread: a caller that needs the index then does
 //! the work itself.
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
+use crate::schema::StoreState;
 use crate::search::index::files::{IndexFiles, IndexStorage};
 use crate::search::index::payload::CommitPayload;
 use crate::search::index::schedule::{NextRun, SyncFailure, SyncSchedule};
@@ -20,9 +21,7 @@ use crate::search::index::writer::{BatchProgress, Indexer};
 use crate::search::search_view::{SearchView, ViewCell};
 use crate::search::status::{SearchState, SearchStatus};
 use crate::storage::Seq;
-use crate::sync::lock;
-use crate::sync::wait;
-use crate::sync::wait_timeout;
+use crate::sync::{lock, wait, wait_timeout};
 
 /// Number of unindexed leads above which writers wait, so that memory stays bounded.
 const UNINDEXED_MAX: u64 = 50_000;
@@ -49,14 +48,14 @@ struct SyncState {
     schedule: Mutex<SyncSchedule>,
     /// Wakes the indexing thread.
     work: Condvar,
-    /// Wakes the callers that wait for the indexing thread.
+    /// Wakes the callers that are waiting for the indexing thread.
     progress: Condvar,
     /// Held while a batch is indexed.
     indexing: Mutex<()>,
     indexer: Mutex<Option<Indexer>>,
     /// True if there is no thread and callers bring the index up to date on demand.
     on_demand: bool,
-    /// True if there is no index, see [`IndexSync::none`].
+    /// True if the handle was created by [`IndexSync::none`], so that there is no index.
     is_disabled: bool,
     indexed: AtomicU64,
     total: AtomicU64,
@@ -111,8 +110,8 @@ impl IndexSync {
         }
     }
 
-    /// Indexes all pending changes if there is no thread. Returns the cause of the last failure as
-    /// an error.
+    /// Indexes all pending changes if there is no thread. If the last batch failed, returns its
+    /// cause as an error.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn index(&self) -> Result<()> {
         if self.shared.on_demand {
@@ -196,8 +195,8 @@ impl IndexSync {
         }
     }
 
-    /// Merges the index into one segment without deleted documents, and waits until the merge is
-    /// done, has failed, or the index sync is stopped. After a failure the index is reopened or
+    /// Merges the index into one segment without deleted documents. Waits until the merge is done
+    /// or has failed, or until the index sync is stopped. After a failure the index is reopened or
     /// rebuilt as usual.
     ///
     /// # Errors
@@ -370,22 +369,7 @@ impl SyncState {
         }
         let indexer = match slot {
             Some(indexer) => indexer,
-            None => {
-                let files = if discard {
-                    IndexFiles::discard(&self.storage)?
-                } else {
-                    IndexFiles::open(&self.storage, *state)?
-                };
-                // Reset the figures of the previous batch.
-                self.indexed.store(0, Ordering::Relaxed);
-                self.total.store(0, Ordering::Relaxed);
-                let indexer = slot.insert(Indexer::new(files));
-                self.log_start.store(
-                    indexer.payload().map_or(0, |payload| payload.seq().0),
-                    Ordering::Release,
-                );
-                indexer
-            }
+            None => slot.insert(self.open_indexer(discard, state)?),
         };
         let target = CommitPayload::of(state.meta);
         if indexer.payload() != Some(&target) {
@@ -406,7 +390,8 @@ impl SyncState {
             indexer.settle()?;
         }
         let index = Arc::new(indexer.view()?);
-        // The update fails only if the store was closed, and then this thread ends anyway.
+        // The update fails only if the store was closed or could not be reopened. No view is
+        // published then.
         let _ = self
             .cell
             .update(&mut |view| view.with_index(Arc::clone(&index)));
@@ -416,6 +401,21 @@ impl SyncState {
             self.schedule().merge = false;
         }
         Ok(())
+    }
+
+    fn open_indexer(&self, discard: bool, state: StoreState<'_>) -> Result<Indexer> {
+        let files = if discard {
+            IndexFiles::discard(&self.storage)?
+        } else {
+            IndexFiles::open(&self.storage, *state)?
+        };
+        // Reset the figures of the previous batch.
+        self.indexed.store(0, Ordering::Relaxed);
+        self.total.store(0, Ordering::Relaxed);
+        let indexer = Indexer::new(files);
+        let seq = indexer.payload().map_or(0, |payload| payload.seq().0);
+        self.log_start.store(seq, Ordering::Release);
+        Ok(indexer)
     }
 
     /// Publishes the progress of a batch. Aborts a rebuild with `Closed` if the store is closing.
@@ -476,8 +476,8 @@ impl SyncState {
         let _ = self.cell.update(&mut |_| SearchView::default());
     }
 
-    /// Returns true if the index lacks a commit. That may be one that changed no lead: a read-only
-    /// open accepts only an index that has every commit.
+    /// Returns true if the index lacks a commit, even one that changed no lead: a read-only open
+    /// accepts only an index that has every commit.
     fn is_behind(&self) -> bool {
         let indexed = lock(&self.indexer)
             .as_ref()

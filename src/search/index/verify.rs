@@ -12,8 +12,7 @@ use crate::search::search_view::SearchView;
 /// Compares the index of a view with the live rows of the store, and adds the numbers of mismatches
 /// to `report`. Each live lead must be in the index exactly once, and no other row may be in it.
 /// Rows that changed since the last index commit are skipped. A view without an index is not
-/// checked. The checksums of the index files that existed when the store was opened were verified
-/// then.
+/// checked. Checksums of index files are verified when the index is opened, not here.
 pub(crate) fn check(state: StoreState<'_>, view: &SearchView, report: &mut Report) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(state, view, report)));
     let compared =

@@ -16,8 +16,9 @@ use crate::storage::{ChangeKind, LoggedChange, Seq};
 pub(crate) struct Indexer {
     files: IndexFiles,
     /// Writer of the index. `None` before the first batch, after `settle`, and after a failed or
-    /// aborted batch: uncommitted documents of such a batch must not become part of the next one,
-    /// and a tantivy writer loses the documents that it is given after a failed commit.
+    /// aborted batch. The writer of such a batch is not kept: its uncommitted documents must not
+    /// become part of the next batch, and after a failed commit a tantivy writer loses the
+    /// documents that it is given.
     writer: Option<IndexWriter>,
     /// True if the last commit was made by this indexer and is known to have succeeded. A commit
     /// that failed halfway may have added its segments while the payload is still that of the
@@ -57,7 +58,8 @@ impl Indexer {
     }
 
     /// Brings the index up to `state`, and commits it with `target` as payload. Calls
-    /// `report_progress` periodically and at the end; an error from it aborts the batch.
+    /// `report_progress` periodically before the commit, and once after it. Returns its error if it
+    /// fails, which aborts a batch that has not been committed.
     pub(crate) fn index(
         &mut self,
         state: StoreState<'_>,

@@ -5,7 +5,7 @@ use crate::search::matching::collect::{MatchQuality, PackedQuality, ScoredDocs};
 use crate::search::matching::doc_set::DocSet;
 use crate::search::matching::rank::{FieldSet, RankClass};
 
-/// Documents that match all parts so far, each with its best match.
+/// Documents that match all parts joined so far, each with its best match.
 pub(crate) enum Candidates {
     /// The documents of one phrase, with packed qualities. Only the qualities of documents that
     /// remain candidates are unpacked.
@@ -16,7 +16,7 @@ pub(crate) enum Candidates {
     },
 }
 
-/// A document's match with one part of the query, or with all parts so far.
+/// A document's match with one part of the query, or with all parts joined so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PartialMatch {
     pub(crate) class: RankClass,
@@ -37,7 +37,7 @@ impl Candidates {
     }
 
     /// Creates the candidates of a phone number. `is_all` is true if the number is the complete
-    /// query. The `common` fields of each match are empty, because no word of another part can be
+    /// query. The set `common` of each match is empty, because no word of another part can be
     /// adjacent to the digits.
     pub(crate) fn of_number(scored: ScoredDocs, is_all: bool) -> Self {
         let quality = |packed| PartialMatch {
@@ -84,8 +84,8 @@ impl Candidates {
     }
 
     /// Returns the match of a document if it is a candidate. The search begins at index `from`, and
-    /// advances `from` to the document's index. In dense packed form no search is needed, and
-    /// `from` stays as it is.
+    /// advances `from` to the document's index. Qualities in dense packed form need no search, and
+    /// `from` is left unchanged.
     #[inline]
     fn quality_from(&self, from: &mut usize, document: u32) -> Option<PartialMatch> {
         match self {
@@ -122,9 +122,10 @@ impl Candidates {
         }
     }
 
-    /// Combines the matches of two sets of candidates: `before` matches the parts so far, and
-    /// `fewer`, a subset of `before`, matches one more part. Returns the documents of `fewer`. The
-    /// field rank is taken from the part that was typed first.
+    /// Combines the matches of two sets of candidates. `before` contains the documents that match
+    /// all parts joined so far, and `fewer` those of them that also match one more part. Returns
+    /// the documents of `fewer` with the combined matches. The field rank is taken from the part
+    /// that was typed first.
     pub(crate) fn joined(before: Option<Self>, fewer: Self, fewer_is_first: bool) -> Self {
         let Some(before) = before else { return fewer };
         let mut from = 0;

@@ -1,5 +1,5 @@
-//! Collects the documents that match a phrase, each with its best match quality, from postings in
-//! any order.
+//! Collects the documents that match a phrase, each with its best match quality. The postings may
+//! be in any order.
 
 use crate::error::Result;
 use crate::search::matching::doc_set::{DocBits, DocSet};
@@ -72,7 +72,8 @@ enum DocQualities {
     /// In the order of the documents.
     Sparse(Vec<PackedQuality>),
     /// Indexed by document number, with an entry for every document of the source; 0 means no
-    /// match. Plain integers, because zeroed memory costs nothing until it is written.
+    /// match. The entries are plain integers, because a vector of zeros costs nothing until it is
+    /// written to.
     Dense(Vec<u16>),
 }
 
@@ -113,7 +114,7 @@ fn packed_by_number(packed_list: &[u16], document: u32) -> Option<PackedQuality>
 
 /// The terms and documents that match a phrase.
 pub(crate) struct TermMatches<'t, T> {
-    /// Terms that match by themselves: every document that contains one of them matches the phrase.
+    /// Terms that suffice for a match: every document that contains one of them matches the phrase.
     pub(crate) terms: Vec<(&'t T, PackedQuality)>,
     /// Other documents that match, such as those with adjacent words.
     pub(crate) documents: Vec<(u32, PackedQuality)>,
@@ -125,9 +126,10 @@ const BATCH_DOCUMENTS: usize = 4_096;
 /// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
 /// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
-/// If `among` is given and there are at most this many terms, a sorted list is used unless it could
-/// have more entries, duplicates included, than the segment has documents. Before sorting, the list
-/// consists of one ascending run per term, and few runs sort fast.
+/// If `among` is given and there are at most this many terms, a sorted list is used even above the
+/// fraction, for up to as many entries as the segment has documents. A document has an entry for
+/// each of the terms that it contains. Before sorting, the list consists of one ascending run per
+/// term, and few runs sort fast.
 const SPARSE_TERMS_MAX: usize = 8;
 
 /// Collects all documents that match, restricted to `among` if it is given.

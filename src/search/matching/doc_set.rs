@@ -141,8 +141,8 @@ impl DocSet {
         self.as_slice().binary_search(&document).ok()
     }
 
-    /// Returns the index of a document in the list if it is at `from` or later. A galloping search
-    /// makes this faster the closer the document is to `from`.
+    /// Returns the index of a document in the list if it is at `from` or later. The search is a
+    /// galloping one, which is faster the closer the document is to `from`.
     pub(crate) fn place_from(&self, from: usize, document: u32) -> Option<usize> {
         let rest = self.as_slice().get(from..)?;
         let mut bound = 1;

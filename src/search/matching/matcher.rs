@@ -34,7 +34,7 @@ pub(crate) struct MatchRequest<'q> {
 /// Returns the leads that match every group of the query, each group in any of the scopes.
 pub(crate) fn find(view: &SearchView, request: &MatchRequest<'_>) -> Result<RankedHits> {
     let mut ranked = RankedHits::default();
-    // The rows of the sources searched so far. Older sources can only hold outdated versions of
+    // The rows of the sources searched so far. Older sources can hold only outdated versions of
     // these rows.
     let mut outdated = RowSet::default();
     for segment in view.recent().newest_first() {
@@ -96,7 +96,7 @@ impl<P: Postings> Matcher<'_, P> {
             })
     }
 
-    /// Ranks the matches of a query of a single phrase. The class of a lead follows from the match
+    /// Ranks the matches of a single-phrase query. The class of a lead follows from the match
     /// quality of the phrase.
     fn rank_phrase(
         &self,
@@ -201,8 +201,8 @@ impl<P: Postings> Matcher<'_, P> {
         )
     }
 
-    /// Returns the matches of a phrase: terms where the phrase is a single word, and documents
-    /// where positions have to be compared.
+    /// Returns the matches of a phrase. For a single word, these are terms. For several words,
+    /// positions have to be compared, and the matches are documents.
     fn term_matches<'t>(
         &self,
         phrase: &'t PhraseTerms<P::Term>,

@@ -5,8 +5,8 @@ use crate::search::matching::collect::MatchQuality;
 use crate::search::matching::postings::Postings;
 use crate::search::matching::term_lookup::Variant;
 
-/// The position of a matching word in a document. For a phrase that is matched word by word, it is
-/// the position of the last word so far, with the typos of all words so far.
+/// The position of a matching word in a document. While a phrase is being matched word by word, it
+/// is the position of the word that was matched last, with the typos of all words up to that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct WordPosition {
     document: u32,

@@ -25,9 +25,9 @@ pub(crate) trait Postings {
     /// prefix. Words that equal the prefix may be missing.
     fn terms_with_prefix(&self, scope: &FieldScope, prefix: &str) -> Result<Vec<Self::Term>>;
 
-    /// Returns the words of a scope within the edit distance that a query word tolerates. With
-    /// `prefixes`, also returns each word that has a prefix within that distance. Without it, such
-    /// words may be returned too; their [`EditDistance::whole`] is `None`.
+    /// Returns the words of a scope that are within the edit distance that a query word tolerates.
+    /// If `prefixes` is true, also returns each word that has a prefix within that distance. If it
+    /// is false, such words may be returned too; their [`EditDistance::whole`] is `None`.
     fn fuzzy_terms(
         &self,
         scope: &FieldScope,
@@ -58,7 +58,7 @@ pub(crate) trait Postings {
     fn each_row(&self, documents: &[u32], visit: impl FnMut(usize, Row)) -> Result<()>;
 }
 
-/// A word within the edit distance of a query word.
+/// A stored word that is within the edit distance that a query word tolerates.
 pub(crate) struct FuzzyMatch<T> {
     pub(crate) term: T,
     /// True if the term stands for values that consist of this word alone.

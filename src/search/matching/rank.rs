@@ -32,8 +32,8 @@ impl RankClass {
     }
 }
 
-/// Returns the rank of a field, in the order name, company, e-mail, phone, tags, source, job
-/// title, custom fields.
+/// Returns the rank of a field. The fields rank in this order: name, company, e-mail, phone, tags,
+/// source, job title, custom fields.
 pub(crate) fn field_rank(field: TermField) -> u8 {
     match field {
         TermField::NamedCustomField => TermField::CustomFields as u8,
@@ -43,7 +43,7 @@ pub(crate) fn field_rank(field: TermField) -> u8 {
 
 const _: () = assert!(
     TermField::ALL.len() - 1 <= u8::BITS as usize,
-    "FieldSet has a bit for each field but the named custom field, which ranks as a custom field"
+    "FieldSet has a bit for each field except the named custom field, which ranks as a custom field"
 );
 
 /// A set of field ranks, with a bit for each rank.

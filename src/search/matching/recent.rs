@@ -17,11 +17,12 @@ use crate::search::matching::postings::{FuzzyMatch, Postings};
 use crate::search::query::fuzzy::FuzzyWord;
 use crate::search::terms::field::FieldScope;
 use crate::search::terms::lead_terms::each_term;
+use crate::storage::ChangedLeads;
 use crate::sync::lock;
 
 /// The leads that one or more commits have changed.
 pub(crate) struct MemSegment {
-    rows: RowSet,
+    leads: ChangedLeads,
     /// State of the store after the last of those commits.
     committed: CommittedState,
     terms: OnceLock<MemTerms>,
@@ -29,9 +30,9 @@ pub(crate) struct MemSegment {
 }
 
 impl MemSegment {
-    fn new(rows: RowSet, committed: CommittedState) -> Arc<Self> {
+    fn new(leads: ChangedLeads, committed: CommittedState) -> Arc<Self> {
         Arc::new(Self {
-            rows,
+            leads,
             committed,
             terms: OnceLock::new(),
             analysing: Mutex::new(()),
@@ -39,7 +40,11 @@ impl MemSegment {
     }
 
     pub(crate) fn rows(&self) -> &RowSet {
-        &self.rows
+        &self.leads.rows
+    }
+
+    pub(crate) fn leads(&self) -> &ChangedLeads {
+        &self.leads
     }
 
     pub(crate) fn terms(&self) -> Result<&MemTerms> {
@@ -52,7 +57,7 @@ impl MemSegment {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let terms = MemTerms::analyse(&self.rows, self.committed.state())?;
+        let terms = MemTerms::analyse(&self.leads.rows, self.committed.state())?;
         Ok(self.terms.get_or_init(|| terms))
     }
 }
@@ -225,18 +230,30 @@ impl RecentIndex {
 
     /// Returns the number of rows in all segments. A row in several segments is counted in each.
     pub(crate) fn len(&self) -> u64 {
-        self.newest_first().map(|segment| segment.rows.len()).sum()
+        self.newest_first()
+            .map(|segment| segment.rows().len())
+            .sum()
     }
 
     /// Returns a copy with the rows that a commit changed. Segments of similar size are merged, so
     /// their number stays small and each row is merged a logarithmic number of times.
-    pub(crate) fn with(&self, mut rows: RowSet, committed: &CommittedState) -> Self {
+    pub(crate) fn with(&self, mut changed: ChangedLeads, committed: &CommittedState) -> Self {
         let mut recent = self.clone();
-        while let Some(last) = recent.active.pop_if(|last| last.rows.len() <= rows.len()) {
-            rows.add_all(&last.rows);
+        while let Some(last) = recent
+            .active
+            .pop_if(|last| last.rows().len() <= changed.rows.len())
+        {
+            changed.add(&last.leads);
         }
-        recent.active.push(MemSegment::new(rows, committed.clone()));
         recent
+            .active
+            .push(MemSegment::new(changed, committed.clone()));
+        recent
+    }
+
+    /// Returns the total size in bytes of the records of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.newest_first().map(|segment| segment.leads.bytes).sum()
     }
 
     /// Returns a copy in which all segments are handed over to `IndexSync`.

@@ -14,7 +14,7 @@ pub(crate) struct RankedHits {
 }
 
 impl RankedHits {
-    /// Returns the rows of a class, to append to.
+    /// Returns the rows of a class, so that the caller can append to them.
     pub(crate) fn class(&mut self, class: RankClass) -> &mut Vec<Row> {
         let index = class.index();
         if index >= self.classes.len() {
@@ -33,8 +33,8 @@ impl RankedHits {
         self.classes.iter().flatten().copied().collect()
     }
 
-    /// Returns up to `limit` rows after the first `offset`, ordered by class and within a class
-    /// newest first.
+    /// Skips `offset` rows and returns up to `limit` of the rows that follow. Rows are ordered by
+    /// class and, within a class, newest first.
     pub(crate) fn page(self, state: StoreState<'_>, offset: u64, limit: usize) -> Result<Vec<Row>> {
         let (mut skip, mut page) = (offset, Vec::new());
         for rows in self.classes {

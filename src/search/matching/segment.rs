@@ -28,7 +28,7 @@ pub(crate) struct Segment<'a> {
 /// as a search.
 pub(crate) type RowColumn = OnceLock<Column<u64>>;
 
-/// A term and the inverted index that it is from.
+/// A term and the inverted index that contains it.
 pub(crate) struct SegmentTerm {
     inverted: Arc<InvertedIndexReader>,
     info: TermInfo,
@@ -130,9 +130,9 @@ impl Postings for Segment<'_> {
                 .collect());
         }
         let term = IndexTerm::Prefix(prefix).to_string();
-        // A single letter is looked up as all two-letter prefixes that start with it. A word that
-        // equals a prefix of one or three letters is not in these posting lists, but the caller
-        // looks it up as a word.
+        // A single letter is looked up as all two-letter prefixes that start with it. A word of one
+        // or three letters that equals `prefix` is not found here, but the caller looks it up as a
+        // word.
         if letters == 1 {
             return self.scan_prefix(scope.field, &term);
         }

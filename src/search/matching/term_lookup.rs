@@ -49,8 +49,7 @@ pub(crate) struct RunTerms<T> {
 pub(crate) struct GroupTerms<T> {
     /// All phrases of the group. Empty if one of them matches nothing.
     pub(crate) phrases: Vec<PhraseTerms<T>>,
-    /// The runs of digits to find if the group may be a phone number. Empty if it cannot match as
-    /// one.
+    /// The runs of digits to find. Empty if the group cannot match as a phone number.
     pub(crate) number: Vec<RunTerms<T>>,
     /// Estimated number of documents that match.
     pub(crate) frequency: u64,

@@ -24,7 +24,7 @@ use crate::lead::{Violation, ViolationCode};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TypoTolerance {
-    /// Tolerates typos only if the query finds nothing as typed. The filter applies in both cases.
+    /// Tolerates typos only if the query, restricted by its filter, finds nothing as typed.
     #[default]
     Auto,
     /// Always tolerates typos. Leads that match without typos rank first.
@@ -140,7 +140,8 @@ impl FuzzyWord {
         let mut previous_letter = None;
         let mut nearest = self.letters.len();
         let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-        // A prefix of the stored word with more letters than this is further away than the limit.
+        // If a prefix of the stored word has more letters than this, its distance is over the
+        // limit.
         let letters_max = self.letters.len() + usize::from(self.max_typos);
         let is_longer = stored.chars().nth(letters_max).is_some();
         for (count, letter) in (1..).zip(stored.chars().take(letters_max)) {
@@ -177,7 +178,7 @@ impl FuzzyWord {
     }
 
     /// Returns an automaton that accepts the terms that consist of `prefix` and a word within the
-    /// distance. With `prefixes`, any text may follow that word.
+    /// maximum edit distance. If `prefixes` is true, any text may follow that word.
     pub(crate) fn automaton<'a>(
         &'a self,
         prefix: &'a str,

@@ -11,12 +11,12 @@ pub(crate) struct QueryText {
 }
 
 /// A part of a query that is matched as a unit: a single phrase, which may also be a phone number,
-/// or several phrases that together are also a phone number.
+/// or several phrases that together form a phone number.
 #[derive(Debug)]
 pub(crate) struct WordGroup {
     /// A lead matches if it matches all of these phrases.
     pub(crate) phrases: Vec<Phrase>,
-    /// A lead also matches if it has this number.
+    /// A lead also matches if its phone number matches this one.
     pub(crate) number: Option<PhoneNumber>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct QueryWord {
 impl QueryText {
     pub(crate) fn parse(text: &str) -> Self {
         let mut groups = Vec::new();
-        // Parts outside and inside of quotes alternate. An unclosed quote extends to the end of the
+        // Parts outside and inside quotes alternate. An unclosed quote extends to the end of the
         // text.
         for (index, part) in text.split('"').enumerate() {
             if index % 2 == 1 {
@@ -148,7 +148,8 @@ fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
         } else {
             FuzzyWord::new(&word.text)
         },
-        // A single Han or kana character matches every pair that starts with it.
+        // A single Han or kana character matches every indexed pair of characters that starts with
+        // it.
         is_prefix: word.single_cjk,
         text: word.text,
     };

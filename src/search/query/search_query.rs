@@ -35,13 +35,13 @@ pub struct SearchQuery {
 
 /// Maximum length of a query, in bytes.
 const QUERY_BYTES_MAX: usize = 512;
-/// Maximum number of fields: those of every lead, and the hundred custom fields that a lead can
+/// Maximum number of fields to search: the built-in ones, and the 100 custom fields that a lead can
 /// have.
 const QUERY_FIELDS_MAX: usize = TermField::ALL.len() - 1 + 100;
 
 impl SearchQuery {
-    /// Creates a search for `text`, which may have up to 512 bytes and 32 words, in all fields. It
-    /// returns the first page, with up to 25 hits.
+    /// Creates a search for `text` in all fields. The text may have up to 512 bytes and 32 words.
+    /// The search returns the first page, with up to 25 hits.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -82,7 +82,8 @@ impl SearchQuery {
         self
     }
 
-    /// Returns every violation of the query as one error. Called before waiting for the index.
+    /// Returns all violations of the query as one error. It is called before a search waits for the
+    /// index.
     pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<()> {
         let mut violations = Violations::default();
         self.filter.check(catalogue, &mut violations);

@@ -1,5 +1,5 @@
-//! The tantivy schema, and the conversion of a lead to a document. The index holds only what is
-//! searched: a document has the row of its lead, and the lead itself is read from the tables.
+//! The tantivy schema, and the conversion of a lead to a document. A document contains only the
+//! lead's terms and its row; the lead itself is read from the tables.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{

@@ -32,7 +32,7 @@ macro_rules! define_field {
             }
 
             /// Returns the searchable field to which an index field belongs. `custom_name` is the
-            /// name of the custom field, if it is one.
+            /// name of the custom field, if the value belongs to one.
             pub(crate) fn of(field: TermField, custom_name: Option<&str>) -> Self {
                 match (field, custom_name) {
                     (TermField::CustomFields | TermField::NamedCustomField, Some(name)) => {
@@ -105,14 +105,15 @@ impl Serialize for SearchField {
 }
 
 impl TermField {
-    /// Returns true if prefixes of the field's words have posting lists of their own. A single
-    /// custom field has few words, and phone numbers are not searched by prefixes of their terms.
+    /// Returns true if prefixes of the field's words have posting lists of their own. They have
+    /// none for a single custom field, which has few words, and for phone numbers, which are not
+    /// searched by prefixes of their terms.
     pub(crate) fn has_prefixes(self) -> bool {
         !matches!(self, Self::NamedCustomField | Self::Phone)
     }
 
     /// Returns true if a value that equals the complete query ranks before others. A tag or a
-    /// custom field that equals it says less than a name that contains it.
+    /// custom field that equals the query says less than a name that contains it.
     pub(crate) fn ranks_equal_values(self) -> bool {
         matches!(self, Self::Name | Self::Company | Self::Email | Self::Phone)
     }

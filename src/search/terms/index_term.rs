@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 
 use crate::search::terms::pretokenized::SEPARATOR;
 
-/// Maximum number of words in a query. Longer values have no length marker, since no query can
-/// equal them.
+/// Maximum number of words in a query. Values with more words have no length marker, since no query
+/// can equal them.
 pub(crate) const QUERY_WORDS_MAX: usize = 32;
 
 /// A term at a position in a field.
@@ -19,15 +19,15 @@ pub(crate) enum IndexTerm<'a> {
     Exact(&'a str),
     /// A length marker: a value of this many words begins here.
     LengthMarker(u8),
-    /// The first two or three letters of a word. A single letter is never indexed and serves only
-    /// for lookups: its encoding is the common beginning of the encodings of all two-letter
-    /// prefixes that start with that letter.
+    /// The first two or three letters of a word. A prefix of a single letter is never indexed and
+    /// serves only for lookups: its encoding is the common beginning of the encodings of all
+    /// two-letter prefixes that start with that letter.
     Prefix(&'a str),
 }
 
 impl<'a> IndexTerm<'a> {
     /// Returns the length marker of a value with this many words. It is indexed at the first word,
-    /// and lets a phrase match detect that the phrase is the entire value. `None` for a single
+    /// and shows a phrase match that the phrase is the entire value. Returns `None` for a single
     /// word, which has an exact term, and for more words than a query can have.
     pub(crate) fn length_marker(words: usize) -> Option<Self> {
         if (2..=QUERY_WORDS_MAX).contains(&words) {

@@ -1,4 +1,4 @@
-//! The searched values of a lead, and the terms of their words with their positions in the index.
+//! The searched values of a lead, and the terms and positions under which their words are indexed.
 
 use crate::analyzer;
 use crate::lead::{CustomNumber, CustomValue, Lead};

@@ -11,10 +11,10 @@ use crate::analyzer::{self, Digit};
 
 /// Number of digits in a term.
 const TERM_DIGITS: usize = 3;
-/// Minimum number of typed digits that match a number.
+/// Minimum number of typed digits that can match a stored number.
 const MIN_DIGITS: usize = 4;
-/// Minimum number of digits that must follow a typed country code, so that they can match a stored
-/// number without a country code.
+/// Minimum number of digits after a typed country code that can match a stored number without a
+/// country code.
 const MIN_NATIONAL_DIGITS: usize = 7;
 /// Maximum number of digits of a country code (ITU-T E.164).
 const MAX_COUNTRY_CODE_DIGITS: usize = 3;

@@ -24,8 +24,8 @@ use crate::storage::redb_error::redb_error;
 use crate::storage::state::read_view::ReadView;
 
 /// Creates a store in `path` with a copy of the tables of `view`, whose overlay must be empty. If
-/// writing the copy fails, the copy is removed, and `path` too if this call created it; new parent
-/// directories remain, and so does the lock file if `path` existed before. If only the final sync
+/// writing the copy fails, removes the copy, and also `path` if this call created it. New parent
+/// directories remain, and so does the lock file if `path` already existed. If only the final sync
 /// of the directory fails, the complete copy remains.
 pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
     let is_new = !path.exists();
@@ -76,9 +76,9 @@ fn back_up_in<D: Directory>(
 
 impl Database {
     /// Closes the store and replaces its file with one that has the same leads and credentials, and
-    /// a new change log; `derive` rebuilds everything that is derived from leads. If writing the
+    /// a new change log. `derive` rebuilds everything that is derived from leads. If writing the
     /// new file fails, the old file stays in place and loses no data. After a later error, either
-    /// the old or the new file is in place, complete.
+    /// the old or the new file is in place, and it is complete.
     pub(crate) fn rebuild(
         self,
         location: &Location,

@@ -60,9 +60,9 @@ impl Checkpoint {
     }
 }
 
-/// Starts a transaction with quick repair: once it is committed, the file opens at once even after
+/// Starts a transaction with quick repair: once it is committed, the file opens quickly even after
 /// a crash. Without quick repair, redb verifies the whole file at the first open after a crash,
-/// which takes about a second for each million leads.
+/// which takes about one second per million leads.
 pub(crate) fn begin_write(db: &redb::Database) -> Result<redb::WriteTransaction> {
     let mut transaction = db.begin_write().map_err(redb_error)?;
     transaction.set_quick_repair(true);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Size in bytes of the entries in the active journal file at which a checkpoint is due: recovery
 /// reads the whole journal.
 pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
-/// Number of commits after which a checkpoint is due: recovery replays each in about 8 µs.
+/// Number of commits at which a checkpoint is due: recovery takes about 8 µs for each of them.
 pub(crate) const COMMITS: u64 = 4_000;
 /// The overlay may take `1 / OVERLAY_FRACTION` of the memory budget, and at most
 /// `OVERLAY_BYTES_MAX` bytes.
@@ -14,7 +14,7 @@ const OVERLAY_FRACTION: usize = 6;
 const OVERLAY_BYTES_MAX: usize = 40 << 20;
 /// A checkpoint is due once nothing has been written for this long.
 const AFTER_IDLE: Duration = Duration::from_secs(1);
-/// A checkpoint is due at the latest this long after the first write since the last checkpoint.
+/// Maximum time from the first write after a checkpoint until the next checkpoint is due.
 const AFTER_WRITE: Duration = Duration::from_secs(30);
 
 /// The limits of a store, derived from its cache size.
@@ -49,15 +49,15 @@ impl CheckpointPolicy {
         Self { overlay_bytes: 0 }
     }
 
-    /// Returns the number of bytes that the overlay may take. A transaction that needs more writes
-    /// to the tables directly.
+    /// Returns the number of bytes that the overlay may take. If a transaction needs more, it
+    /// writes to the tables directly.
     pub(crate) fn overlay_bytes(self) -> usize {
         self.overlay_bytes
     }
 
     /// Returns true if a checkpoint should start: the journal or the number of commits has reached
-    /// its limit, or half of the overlay's bytes are used. Commits made during the checkpoint have
-    /// the other half.
+    /// its limit, or the overlay takes half of the bytes that it may take. The other half is left
+    /// for commits made during the checkpoint.
     pub(crate) fn is_due(self, backlog: Backlog) -> bool {
         self.is_exceeded(backlog, 1)
     }

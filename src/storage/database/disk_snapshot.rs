@@ -13,8 +13,8 @@ use crate::storage::tables::read::CommittedTables;
 /// Cache size in bytes of the database handle that reads the snapshot.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// The store's tables as they are on disk. They stay the same as long as this snapshot is held and
-/// no checkpoint or large transaction writes to the tables.
+/// The store's tables as they are on disk. They do not change while this snapshot is held, unless a
+/// checkpoint or a large transaction writes to the tables.
 pub(crate) struct DiskSnapshot {
     /// Never written to: each use opens a fork of it and writes only to the fork.
     file: CowFile,
@@ -38,8 +38,8 @@ impl DiskSnapshot {
         self.open()?.check_integrity().map_err(redb_error)
     }
 
-    /// Calls `read` with the tables. They are opened again for each call, because a redb handle
-    /// reads nothing more after it has met corruption.
+    /// Calls `read` with the tables. They are opened again for each call, because every read
+    /// through a redb handle fails once the handle has met corruption.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&ReadView) -> Result<T>) -> Result<T> {
         let db = self.open()?;
         let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(redb_error)?)?;

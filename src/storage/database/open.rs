@@ -37,9 +37,9 @@ pub(crate) enum OpenMode {
 type Backends = [Box<dyn StorageBackend>; 2];
 
 impl Database {
-    /// Opens the store. Creates it first if it does not exist and `mode` allows that; a store in
-    /// memory is always created. `cache_bytes` is the memory budget for the page cache and the
-    /// overlay together.
+    /// Opens the store. Creates it first if it does not exist and `mode` allows that. For a store
+    /// in memory, `mode` is ignored: the store is created if it does not exist. `cache_bytes` is
+    /// the memory budget for the page cache and the overlay together.
     pub(crate) fn open(location: &Location, cache_bytes: usize, mode: OpenMode) -> Result<Self> {
         let policy = CheckpointPolicy::for_cache(cache_bytes);
         let mut builder = Builder::new();

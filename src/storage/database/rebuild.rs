@@ -101,7 +101,7 @@ pub(crate) fn rebuild(
     })
 }
 
-/// Creates a store in a new file with one transaction.
+/// Creates a store in a new file, and fills it with `work` in a single transaction.
 fn fill(file: ChecksummedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
     let db = Builder::new()
         .set_cache_size(CACHE_BYTES)

@@ -1,8 +1,8 @@
 //! A write transaction, which reads its own uncommitted writes.
 //!
-//! The writes collect in the transaction's own copy of the overlay. A transaction that exceeds its
-//! memory budget writes this copy to the tables, in key order, and continues. It is then committed
-//! to the tables directly, without the journal.
+//! The writes are collected in the transaction's own copy of the overlay. A transaction that
+//! exceeds its memory budget writes this copy to the tables, in key order, and continues. It is
+//! then committed to the tables directly, without the journal.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ pub(crate) struct WriteTxn<'p> {
     ops_bytes: usize,
     changes: Vec<LoggedChange>,
     has_changes: bool,
+    /// Total size in bytes of the lead records that were written.
+    lead_bytes: u64,
     /// True while the tables are being written. If it stays true after an error, part of the
     /// transaction may be lost, and the transaction must not be committed.
     half_written: bool,
@@ -135,6 +137,7 @@ impl<'p> WriteTxn<'p> {
             ops_bytes: 0,
             changes: Vec::new(),
             has_changes: false,
+            lead_bytes: 0,
             half_written: false,
         }
     }
@@ -158,6 +161,7 @@ impl<'p> WriteTxn<'p> {
 
     pub(crate) fn put_lead(&mut self, row: Row, stored: &StoredLead) -> Result<()> {
         let record = lead_record::encode(stored)?;
+        self.lead_bytes += record.len() as u64;
         self.change(RedoOp::Lead(row.0, Some(record.into())))
     }
 
@@ -177,7 +181,8 @@ impl<'p> WriteTxn<'p> {
         self.change(RedoOp::Key(key.into(), present))
     }
 
-    /// Adds a row to a bitmap or removes it. `bitmap` is the key that the bitmap's chunks share.
+    /// Adds a row to a bitmap or removes it. `bitmap` is the prefix that the keys of the bitmap's
+    /// chunks share.
     #[cfg(any(test, feature = "unstable-testing"))]
     pub(crate) fn set_row(&mut self, bitmap: &[u8], row: Row, present: bool) -> Result<()> {
         self.change(RedoOp::Row {
@@ -205,8 +210,8 @@ impl<'p> WriteTxn<'p> {
         self.change(RedoOp::DealValue(row.0, value))
     }
 
-    /// Records the change of a lead for the change log. All writes of that change must already be
-    /// done.
+    /// Records the change of a lead for the change log. All writes of that change must precede this
+    /// call.
     pub(crate) fn log(&mut self, change: LoggedChange) -> Result<()> {
         self.changes.push(change);
         self.make_room()
@@ -246,12 +251,12 @@ impl<'p> WriteTxn<'p> {
         }
     }
 
-    /// Returns true if there is anything to commit.
     /// Makes the transaction commit even if it changes nothing else, to remember the trusted time.
     pub(crate) fn remember_time(&mut self) {
         self.has_changes = true;
     }
 
+    /// Returns true if there is anything to commit.
     pub(crate) fn has_changes(&self) -> bool {
         self.has_changes
     }
@@ -261,8 +266,8 @@ impl<'p> WriteTxn<'p> {
         self.changes.len()
     }
 
-    /// Prepares the commit: adds its log records and the new store metadata. `log_start` is the
-    /// lowest commit number that the log must keep. `now` is `None` while the clock is not trusted.
+    /// Prepares the commit: adds its log records and the new store metadata, which includes
+    /// `trusted_time`. `log_start` is the lowest commit number that the log must keep.
     pub(crate) fn prepare(
         mut self,
         trusted_time: TrustedTime,
@@ -304,7 +309,11 @@ impl<'p> WriteTxn<'p> {
                 CommitTarget::InMemory(Box::new(view), self.ops)
             }
         };
-        Ok(PreparedCommit { finished, changes })
+        Ok(PreparedCommit {
+            finished,
+            changes,
+            lead_bytes: self.lead_bytes,
+        })
     }
 
     fn view_bytes(&self) -> usize {
@@ -373,12 +382,31 @@ impl<'p> WriteTxn<'p> {
 pub(crate) struct PreparedCommit {
     pub(crate) finished: CommitTarget,
     changes: Vec<LoggedChange>,
+    lead_bytes: u64,
 }
 
 impl PreparedCommit {
-    /// Returns the rows of the leads that the transaction changed.
-    pub(crate) fn changed_rows(&self) -> RowSet {
-        self.changes.iter().map(|change| change.row).collect()
+    /// Returns the leads that the transaction changed.
+    pub(crate) fn changed_leads(&self) -> ChangedLeads {
+        ChangedLeads {
+            rows: self.changes.iter().map(|change| change.row).collect(),
+            bytes: self.lead_bytes,
+        }
+    }
+}
+
+/// The leads that one or more commits have changed.
+#[derive(Clone, Default)]
+pub(crate) struct ChangedLeads {
+    pub(crate) rows: RowSet,
+    /// Total size in bytes of the records that were written for them.
+    pub(crate) bytes: u64,
+}
+
+impl ChangedLeads {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rows.add_all(&other.rows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 

@@ -1,5 +1,5 @@
 //! A file of checksummed blocks, which detects corruption on read. redb trusts the pages that it
-//! reads: a corrupted page makes it return wrong values, panic or abort.
+//! reads: a corrupted page can make it return wrong values, panic or abort.
 //!
 //! ```text
 //! 0                            preface: "leadstore sealed", salt[16], CRC-32 of both, zeros up to 512
@@ -127,9 +127,9 @@ impl ChecksummedFile {
     }
 
     /// Runs `work`. Meanwhile, reads return blocks even if their checksum is wrong, so `work` must
-    /// detect corruption by other means. Once `work` writes or succeeds, the blocks that it read
-    /// with a wrong checksum get a valid one: redb accepts a block that is torn only in the unused
-    /// part of a page, which its own checksums do not cover.
+    /// detect corruption by other means. Once `work` writes or succeeds, each block that it read
+    /// with a wrong checksum is given a valid checksum: redb accepts a block that is torn only in
+    /// the unused part of a page, which redb's own checksums do not cover.
     pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();

@@ -12,10 +12,10 @@ use crate::sync::lock;
 
 const BLOCK: usize = 4_096;
 
-/// A copy-on-write copy of another file. It holds only block 0 and the blocks written to it in
-/// memory. The parts that it reads from the other file must not change: redb does not overwrite a
-/// page while a reader can see it. redb does overwrite its header, so block 0 is copied when the
-/// `CowFile` is created.
+/// A copy-on-write copy of another file. In memory, it holds only block 0 and the blocks written to
+/// it. The parts that it reads from the other file must not change, and they do not: redb never
+/// overwrites a page that a reader can see. redb does overwrite its header, so block 0 is copied
+/// when the `CowFile` is created.
 #[derive(Debug)]
 pub(crate) struct CowFile {
     file: ChecksummedFile,

@@ -147,9 +147,9 @@ pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<
     Ok(file)
 }
 
-/// Opens the store file for writing. A file that was not closed is read from disk again: after a
-/// failed sync, the page cache may hold pages that never reach the disk, and redb would use pages
-/// that the next power cut loses.
+/// Opens the store file for writing. A file that was not closed is read from disk again. After a
+/// failed sync, the page cache may hold pages that never reach the disk: redb would build on them,
+/// and the next power cut would lose them.
 pub(crate) fn open_store_for_writing(directory: &impl Directory) -> Result<ChecksummedFile> {
     let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];
@@ -174,9 +174,9 @@ pub(crate) fn open_journal<D: Directory>(directory: &D) -> Result<[D::File; 2]> 
             .map_err(failed)
     });
     let files = [first?, second?];
-    // A file is lost if its name is not durable. The name of an existing file may not be durable
-    // either: the process that created or renamed it may have been killed before it synced the
-    // directory.
+    // A power cut loses a file whose name is not durable. Even the name of an existing file may not
+    // be durable: the process that created or renamed the file may have been killed before it
+    // synced the directory.
     directory
         .sync()
         .map_err(|error| failure(format_args!("syncing {directory}"), error))?;

@@ -17,8 +17,8 @@ pub(crate) struct FailingFile {
 }
 
 impl FailingFile {
-    /// Returns a file in which the operation with this number fails, counted from 0. If the number
-    /// is negative, no operation fails until `fail` is called.
+    /// Returns a file in which operation `number` fails, counting from 0. If `number` is negative,
+    /// no operation fails until `fail` is called.
     pub(crate) fn at(number: i64, file: SharedMemory) -> Self {
         Self {
             file,

@@ -91,8 +91,8 @@ impl Directory for RealDirectory<'_> {
     fn drop_page_cache(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         file.sync_data()?;
-        // On Linux, a failed sync can leave pages in the cache that it did not write but marked as
-        // clean. The cache of other platforms is not dropped.
+        // On Linux, a failed sync can leave pages in the cache that were marked as clean but never
+        // written. On other platforms, the cache is not dropped.
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(())

@@ -28,7 +28,7 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
-    /// Returns the superblock of a file that has none yet.
+    /// Returns the superblock of a new file, in which neither copy has been written yet.
     pub(crate) fn blank() -> Self {
         Self {
             data: vec![0; DATA],

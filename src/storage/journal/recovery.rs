@@ -1,6 +1,7 @@
-//! Crash recovery: reads from the journal the commits that the tables lack. A file ends at its
-//! first invalid entry. Later entries show whether the invalid entry is a torn write or corruption,
-//! because each of them records the last commit that was durable when it was written.
+//! Crash recovery: reads from the journal the commits that the tables lack. A file ends at the
+//! first entry that is invalid or has another epoch. Later entries show whether an invalid entry is
+//! a torn write or corruption, because each entry records the last commit that was durable when the
+//! entry was written.
 
 use std::collections::HashSet;
 
@@ -67,7 +68,7 @@ impl Recovery {
         Self { files }
     }
 
-    /// Returns true if neither file starts with an entry, of this store or any other.
+    /// Returns true if neither file starts with an intact entry, whether of this store or another.
     pub(crate) fn is_empty(&self) -> bool {
         self.files
             .iter()
@@ -102,8 +103,8 @@ impl Recovery {
         let last = reached
             .last()
             .map_or(state.seq, |(entry, _)| entry.header.seq);
-        // An entry beyond the chain records the last commit that was durable when it was written.
-        // If the chain does not reach that commit, a durable commit is missing.
+        // An entry after the end of the chain records the last commit that was durable when the
+        // entry was written. If the chain does not reach that commit, a durable commit is missing.
         let mut later = unreached
             .into_iter()
             .chain(&first.beyond)
@@ -157,8 +158,9 @@ impl Recovery {
 
 /// The entries after a state, divided at the first gap in their numbers.
 struct Chain<'e, 'b> {
-    /// The entries that follow the state without a gap. The number and the previous commit id of
-    /// each match the entry before it. The flag is true if the entry is in the second file.
+    /// The entries that follow the state without a gap in their numbers. Each records the commit id
+    /// of its predecessor, which for the first entry is the state. The flag is true if the entry
+    /// is in the second file.
     reached: Vec<(&'e Entry<'b>, bool)>,
     /// The entries after the first gap.
     unreached: Vec<&'e Entry<'b>>,
@@ -200,7 +202,7 @@ struct FileContent<'a> {
     /// Consecutive entries from offset 0.
     entries: Vec<Entry<'a>>,
     end: usize,
-    /// Intact entries after the first invalid one.
+    /// Intact entries after `end`.
     beyond: Vec<Entry<'a>>,
 }
 

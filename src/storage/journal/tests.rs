@@ -299,3 +299,40 @@ fn epochs_are_unique() {
     epochs.dedup();
     assert_eq!(epochs.len(), 10);
 }
+
+/// A file whose syncs fail, in a journal whose syncer belongs to another thread.
+#[test]
+fn failed_sync_of_the_syncer_stops_the_journal_and_reports_its_cause() {
+    let (_, new, _) = new_journal();
+    let [first, second] = [(); 2].map(|()| FailingFile::at(-1, SharedMemory(Arc::default())));
+    let files: [Box<dyn StorageBackend>; 2] = [Box::new(first.clone()), Box::new(second.clone())];
+    let recovery = Recovery::read(&files).unwrap();
+    let mut journal = Journal::new(files, &recovery.after(&new).unwrap(), &new).unwrap();
+    let mut state = new.clone();
+    let syncer = journal.syncer();
+    append_unsynced(&mut journal, &mut state, 10).unwrap();
+    syncer.sync().unwrap();
+    append_unsynced(&mut journal, &mut state, 10).unwrap();
+    second.fail();
+    let error = syncer.sync().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    for error in [
+        syncer.sync().unwrap_err(),
+        journal.sync().unwrap_err(),
+        append_unsynced(&mut journal, &mut state, 10).unwrap_err(),
+    ] {
+        assert!(
+            error.to_string().contains("failed earlier (syncing"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn syncer_of_a_closed_journal_returns_closed() {
+    let (_, _, journal) = new_journal();
+    let syncer = journal.syncer();
+    syncer.sync().unwrap();
+    drop(journal);
+    assert_eq!(syncer.sync().unwrap_err().kind(), ErrorKind::Closed);
+}

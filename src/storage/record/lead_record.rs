@@ -18,7 +18,7 @@ use crate::storage::record::codec::{self, RecordKind};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredLead {
     pub(crate) lead: Lead,
-    /// True if it was created with a `created_at` before that of an earlier row.
+    /// True if the lead was created with a `created_at` before that of an earlier row.
     pub(crate) out_of_order: bool,
     pub(crate) trash: Option<TrashStamp>,
 }
@@ -42,7 +42,7 @@ const LEAD: RecordKind = RecordKind {
     format: 2,
 };
 
-/// The record of file format 3, without a job title.
+/// The lead record of file format 3, which has no job title.
 const LEAD_1: RecordKind = RecordKind {
     name: "lead record",
     format: 1,

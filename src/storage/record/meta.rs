@@ -10,8 +10,8 @@ use crate::clock::{ClockJump, TrustedTime};
 use crate::error::Result;
 use crate::storage::record::codec::{self, CodecError, RecordKind};
 
-/// The number of a commit: one more than the number of the commit before. It does not identify a
-/// state by itself: see [`CommitId`].
+/// The number of a commit: one more than the number of the previous commit. It alone does not
+/// identify a state: see [`CommitId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seq(pub(crate) u64);
 
@@ -35,13 +35,14 @@ pub(crate) struct StoreMeta {
     pub(crate) next_row: u32,
     /// The latest `created_at` that any lead has ever had.
     pub(crate) newest_created_at: DateTime<Utc>,
-    /// Up to which time the clock was trusted at the last commit.
+    /// The time up to which the clock was trusted at the last commit, and the clock jump
+    /// that was not trusted yet, if any.
     pub(crate) trusted_time: TrustedTime,
     /// The lowest commit number that the change log may still contain.
     pub(crate) log_start: Seq,
 }
 
-/// Format 1 lacks the clock jump.
+/// The metadata record of format 1, which lacks the clock jump.
 const META_1: RecordKind = RecordKind {
     name: "metadata record",
     format: 1,
@@ -63,8 +64,9 @@ struct MetaRecord {
     log_start: u64,
 }
 
-/// A clock jump: the time after it, in microseconds since 1970, and for how many seconds the clock
-/// has shown that time or a later one.
+/// A clock jump: the time that the clock showed after it, in microseconds since 1970, and the
+/// number of microseconds for which the store has been open while the clock showed that time or a
+/// later one.
 type JumpRecord = (i64, u64);
 
 impl StoreMeta {
@@ -91,10 +93,12 @@ impl StoreMeta {
             trusted_until: self.trusted_time.until.timestamp_micros(),
             log_start: self.log_start.0,
         };
-        let jump: Option<JumpRecord> = self
-            .trusted_time
-            .jump
-            .map(|jump| (jump.to.timestamp_micros(), jump.shown_for.as_secs()));
+        let jump: Option<JumpRecord> = self.trusted_time.jump.map(|jump| {
+            (
+                jump.to.timestamp_micros(),
+                u64::try_from(jump.shown_for.as_micros()).unwrap_or(u64::MAX),
+            )
+        });
         Ok(codec::encode(META, &(record, jump))?)
     }
 
@@ -106,7 +110,7 @@ impl StoreMeta {
         let jump = jump
             .map(|(to, shown_for)| {
                 let to = codec::time(META, to)?;
-                let shown_for = Duration::from_secs(shown_for);
+                let shown_for = Duration::from_micros(shown_for);
                 Ok::<_, CodecError>(ClockJump { to, shown_for })
             })
             .transpose()?;
@@ -146,7 +150,7 @@ mod tests {
                 until: from_micros(-1),
                 jump: Some(ClockJump {
                     to: from_micros(2),
-                    shown_for: Duration::from_secs(9),
+                    shown_for: Duration::from_micros(9),
                 }),
             },
             log_start: Seq(7),

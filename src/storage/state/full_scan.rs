@@ -19,7 +19,7 @@ use crate::storage::tables::scan::Visit;
 use crate::storage::tables::scan::Visitor;
 use crate::storage::tables::tree::Tree;
 
-/// Scans over all entries of a kind. Where an individual entry can be corrupted, the visitor gets a
+/// Scans over all entries of a kind. If individual entries can be corrupted, the visitor gets a
 /// `Result` for each entry, so that the scan can continue with the next one.
 impl StateRef<'_> {
     /// Calls `visit` with every lead, live or in the trash, in row order.

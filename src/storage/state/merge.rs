@@ -78,8 +78,8 @@ pub(crate) struct KeyScan<'s> {
     pub(crate) skip: u64,
 }
 
-/// Calls `visit` with the index keys that `scan` selects from the keys of the tables, with the
-/// changes in `changed` applied.
+/// Calls `visit` with the index keys that `scan` selects. `scan` selects from the keys of the
+/// tables after the changes in `changed` have been applied to them.
 pub(crate) fn merged_keys(
     changed: &OrdMap<Key, bool>,
     tables: &dyn ReadTables,

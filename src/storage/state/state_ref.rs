@@ -40,7 +40,7 @@ pub(crate) struct StateRef<'a> {
 }
 
 impl StateRef<'_> {
-    /// Calls `visit` with the index keys of a range until `visit` breaks.
+    /// Calls `visit` with the index keys in a range, until `visit` returns `Break`.
     pub(crate) fn scan_keys(
         self,
         range: &KeyRange,
@@ -58,7 +58,7 @@ impl StateRef<'_> {
         )
     }
 
-    /// Calls `visit` with the index keys that `scan` selects until `visit` breaks.
+    /// Calls `visit` with the index keys that `scan` selects, until `visit` returns `Break`.
     pub(crate) fn scan_keys_with(
         self,
         scan: &KeyScan<'_>,
@@ -154,7 +154,7 @@ impl StateRef<'_> {
     }
 
     /// Calls `visit` with the key and the rows of each bitmap in a range of keys, in the given
-    /// direction, until `visit` breaks.
+    /// direction, until `visit` returns `Break`.
     pub(crate) fn each_bitmap(
         self,
         range: &KeyRange,
@@ -250,7 +250,7 @@ impl StateRef<'_> {
     }
 
     /// Returns the id of the commit with this number, or `None` if the change log does not contain
-    /// it.
+    /// the commit.
     pub(crate) fn logged_commit(self, seq: Seq) -> Result<Option<CommitId>> {
         let key = change_log::key(seq, 0);
         let decode = |bytes: &[u8]| change_log::decode(bytes).map(|(commit, _)| commit);

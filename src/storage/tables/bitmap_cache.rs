@@ -1,4 +1,4 @@
-//! A cache of decoded bitmaps of one committed state of the tables.
+//! A cache of the decoded bitmaps of one committed state.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,8 +56,8 @@ impl BitmapCache {
         Ok(rows)
     }
 
-    /// Locks the cache, even if it is poisoned: no panic can come between a change to the map and
-    /// the update of its byte count.
+    /// Locks the cache, even if the lock is poisoned: no panic can come between a change to the
+    /// map and the update of the byte count.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         lock(&self.0)
     }

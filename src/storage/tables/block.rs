@@ -1,5 +1,5 @@
-//! Key blocks: sorted, prefix-compressed index keys. Of each key, only the suffix that differs from
-//! the previous key is stored.
+//! Key blocks: sorted, prefix-compressed index keys. Each key is stored without the prefix that it
+//! shares with the previous key.
 //!
 //! ```text
 //! count u16, little-endian
@@ -20,8 +20,8 @@ pub(crate) fn count(block: &[u8]) -> Result<u64> {
     BlockKeys::of(block).map(|keys| keys.left.into())
 }
 
-/// Returns how many keys of a block end with a row in `among`. Usually decodes only the rows, which
-/// takes a fraction of the time that decoding the keys would take.
+/// Returns how many keys of a block end with a row that `among` contains. Usually decodes only the
+/// rows, which takes a fraction of the time that decoding the keys would take.
 pub(crate) fn count_rows(block: &[u8], among: &Lookup) -> Result<u64> {
     let (head, mut rest) = block.split_first_chunk::<2>().ok_or_else(corrupted)?;
     let (mut length, mut row, mut count) = (0, 0_u32, 0);
@@ -154,7 +154,8 @@ impl BlockBuilder {
 
     /// Returns the keys as blocks of about `target` bytes. A block exceeds `max_len` bytes only if
     /// it has a single key. Each block comes with its lower bound, which is above all keys of the
-    /// previous blocks and not above its own keys. The lower bound of the first block is empty.
+    /// previous blocks and not above any key of the block. The lower bound of the first block is
+    /// empty.
     pub(crate) fn blocks(&self, target: usize, max_len: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut blocks = Vec::new();
         let (mut begin, mut block, mut count) = (Vec::new(), vec![0, 0], 0_u16);
@@ -281,7 +282,7 @@ mod tests {
             }
         }
 
-        /// `count_rows` agrees with decoding the keys, however long the prefixes that they share.
+        /// `count_rows` agrees with decoding the keys, however long their shared prefixes are.
         #[test]
         fn count_rows_matches_the_decoded_keys(
             keys in btree_set((vec(0_u8..3, 0..4), 0_u32..3, 0_u32..70_000), 0..200),
@@ -346,8 +347,8 @@ mod tests {
     #[test]
     fn block_ends_when_full_or_when_the_next_key_might_not_fit() {
         let mut builder = BlockBuilder::default();
-        // Each key takes ten bytes in a block: two lengths and eight bytes, because no two keys
-        // share a prefix.
+        // Each key takes ten bytes in a block: two lengths of one byte each, and all eight bytes of
+        // the key, because no two keys share a prefix.
         let keys: Vec<Vec<u8>> = (0..10_u8).map(|n| vec![n; 8]).collect();
         keys.iter().for_each(|key| builder.push(key));
         let counts = |target, max_len| {

@@ -88,9 +88,9 @@ impl DealValues {
         }
     }
 
-    /// Builds the block that the next change belongs to, if the tables lack it, and consumes all
-    /// changes of that block. `end` is the first row of the next block that the tables have.
-    /// Returns `None` if there is no next change, or if its row is at or after `end`.
+    /// If the tables lack the block that the next change belongs to, builds that block and consumes
+    /// all changes to it. `end` is the first row of the next block that the tables have. Returns
+    /// `None` if there is no next change, or if its row is at or after `end`.
     pub(crate) fn missing(
         changed: &mut Peekable<impl Iterator<Item = (u32, Option<u64>)>>,
         end: u32,

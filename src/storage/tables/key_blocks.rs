@@ -1,11 +1,11 @@
-//! The table of index keys. It stores them in key blocks, which takes less space than one entry per
-//! key and lets scans skip entire blocks by their counts.
+//! The table of index keys. It stores the keys in key blocks, which take less space than one entry
+//! per key and let scans skip entire blocks by their counts.
 //!
 //! The table key of a block is a lower bound: it is at most the block's first key, and above all
 //! keys of the blocks before it. The first byte of a key is its tag. Keys with different tags never
-//! share a block, so that the blocks of a tag become full if its keys are only appended, for
-//! example creation times. A block fits in a page of redb, unless it consists of a single key that
-//! is longer.
+//! share a block, so that the blocks of a tag become full if its keys are only appended, as
+//! creation times are. A block fits in a page of redb, unless it consists of a single key that is
+//! longer.
 
 use std::iter::Peekable;
 
@@ -102,7 +102,7 @@ fn scan_block(
     (begin, end, block): (&[u8], Option<&[u8]>, &[u8]),
     visitor: &mut dyn KeyVisitor,
 ) -> Result<Visit> {
-    // Only the first and the last block of a range can have keys outside of it.
+    // Only the first and the last block of a range can have keys outside the range.
     let bounds = match end {
         Some(end) if begin >= range.from.as_slice() => {
             if visitor.skip_block(begin, end, block)? {
@@ -131,7 +131,8 @@ fn scan_block(
     }
 }
 
-/// Calls `visit` with the keys of a block that are in `bounds`, or with all keys for `None`.
+/// Calls `visit` with the keys of a block that are in `bounds`, or with all keys if `bounds` is
+/// `None`, until `visit` returns `Break`.
 fn visit_block(
     block: &[u8],
     bounds: Option<&KeyRange>,
@@ -156,7 +157,7 @@ fn visit_block(
 
 type Block<'t> = (AccessGuard<'t, Bytes>, AccessGuard<'t, Bytes>);
 
-/// Returns the block that `key` would belong to, or `None` if it sorts before all blocks.
+/// Returns the block that `key` would belong to, or `None` if `key` sorts before all blocks.
 fn block_of<'t>(
     table: &'t impl ReadableTable<Bytes, Bytes>,
     key: &[u8],
@@ -169,8 +170,8 @@ fn block_of<'t>(
         .map_err(redb_error)
 }
 
-/// Maximum number of groups that are collected before they are written. They are collected first
-/// because the table cannot be modified while it is iterated.
+/// Maximum number of groups that are collected before they are written. Groups are collected first
+/// because the table cannot be modified during the iteration.
 const GROUPS_MAX: usize = 64;
 /// Maximum number of unchanged blocks that the iteration passes on the way to the next changed
 /// block. If there are more, it stops, and the changed block is looked up.

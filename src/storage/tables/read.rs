@@ -32,12 +32,12 @@ pub(crate) struct CommittedTables {
     format: u32,
 }
 
-/// Read access to the tables, of a committed state or of a write transaction.
+/// Read access to the tables of a committed state or of a write transaction.
 pub(crate) trait ReadTables {
     /// Calls `read` with the value under a key, if there is one.
     fn get(&self, tree: Tree, key: &[u8], read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
-    /// Returns the rows of a bitmap, given the key that its chunks share.
+    /// Returns the rows of a bitmap, given the key prefix that its chunks share.
     fn bitmap(&self, bitmap: &[u8]) -> Result<Arc<RoaringBitmap>> {
         let mut rows = RoaringBitmap::new();
         self.scan(
@@ -52,7 +52,7 @@ pub(crate) trait ReadTables {
         Ok(Arc::new(rows))
     }
 
-    /// Calls `visitor` with the index keys of a range until it breaks.
+    /// Calls `visitor` with the index keys of a range until it returns `Break`.
     fn scan_keys(
         &self,
         range: &KeyRange,
@@ -61,7 +61,7 @@ pub(crate) trait ReadTables {
     ) -> Result<()>;
 
     /// Calls `visit` with the keys and values in a range of any table except `keys`, until it
-    /// breaks.
+    /// returns `Break`.
     fn scan(
         &self,
         tree: Tree,
@@ -203,7 +203,8 @@ impl ReadTables for CommittedTables {
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> Tables<T> {
-    /// Returns the block of deal values that holds a row, empty if there is none.
+    /// Returns the block of deal values that a row belongs to, or an empty block if the tables lack
+    /// it.
     pub(crate) fn deal_value_block(&self, row: u32) -> Result<DealValues> {
         let empty = DealValues::empty(row);
         let first_row = empty.first_row();
@@ -267,7 +268,7 @@ pub(crate) fn stored_value<T>(
     Ok(value)
 }
 
-/// Returns a chunk of a bitmap, empty if the tables have none.
+/// Returns a chunk of a bitmap, or an empty chunk if the tables lack it.
 pub(crate) fn stored_chunk(tables: &dyn ReadTables, chunk: &[u8]) -> Result<RoaringBitmap> {
     Ok(stored_value(tables, Tree::Bitmaps, chunk, decode_chunk)?.unwrap_or_default())
 }

@@ -39,7 +39,7 @@ impl<'t> OpenTables<'t> {
         )
     }
 
-    /// Sets the value under a key of a table, or removes it.
+    /// Sets the value under a key of a table, or removes the key if `value` is `None`.
     pub(crate) fn set(&mut self, tree: Tree, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let table = self.table_mut(tree);
         match value {

@@ -33,7 +33,7 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn issue(&mut self, new: NewCredential) -> Result<IssuedCredential> {
         self.transaction.run(|transaction, now| {
             let (issued, hash) = new.into_issued(now)?;
@@ -50,7 +50,7 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn revoke(&mut self, id: CredentialId) -> Result<Credential> {
         self.transaction.run(|transaction, now| {
             let mut stored = transaction
@@ -69,7 +69,7 @@ impl TransactionCredentials<'_, '_> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// The same errors as that method.
     pub fn remove(&mut self, id: CredentialId) -> Result<()> {
         self.transaction.run(|transaction, _| {
             transaction

@@ -245,7 +245,7 @@ fn read(store: &LeadStore) -> Result<(), Error> {
 /// Name and version of each lead of one thread.
 type OwnLeads = BTreeMap<LeadId, (String, u64)>;
 
-/// A writing thread, and the states in which its own leads may be in the store.
+/// A writing thread, and the states that its own leads may have in the store.
 struct Writer {
     name: String,
     rng: Rng,
@@ -336,7 +336,7 @@ impl Writer {
         let mut allowed = self.acknowledged[oldest..].iter().chain(&self.unknown);
         assert!(
             allowed.any(|state| *state == held),
-            "{} has {held:?}, which is not an allowed state, the newest is {:?}",
+            "{} has {held:?}, which is not an allowed state; the newest is {:?}",
             self.name,
             self.newest()
         );

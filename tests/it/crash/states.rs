@@ -1,4 +1,5 @@
-//! The states that a store may contain after everything that has happened to it, as oracles.
+//! The states that a store may contain after everything that has happened to it. Each state is an
+//! oracle.
 
 use leadstore::chrono::{DateTime, Utc};
 use leadstore::{Error, Filter, Lead, LeadStore, TrashQuery};

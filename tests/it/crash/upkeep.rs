@@ -1,4 +1,4 @@
-//! Checks, repairs and backups of a simulated store. Their reports must be correct, and none of
+//! The checks, repairs and backups of a simulated store. Their reports must be correct, and none of
 //! them may harm the store.
 
 use leadstore::chrono::{DateTime, Utc};
@@ -93,8 +93,8 @@ pub fn back_up(
     Ok(())
 }
 
-/// Checks the backup on a working disk, then removes it. The backup must be complete or, if it was
-/// not acknowledged, may be missing.
+/// Checks the backup on a working disk, then removes it. The backup must be complete. It may be
+/// missing only if it was not acknowledged.
 pub fn check_backup(
     disk: &SimulatedDisk,
     states: &mut States,

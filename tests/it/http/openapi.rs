@@ -56,7 +56,7 @@ fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
     document()["paths"].as_object().unwrap().iter()
 }
 
-/// Returns the path item of the document that matches the path of a request.
+/// Returns the path item for the path of a request, or `None` if the document has none.
 fn template(path: &str) -> Option<&'static Value> {
     let path = path.split('?').next().unwrap();
     let fits = |template: &str| {

@@ -1,12 +1,12 @@
-//! A credential that is bound to an owner can neither change nor detect leads that do not belong to
-//! that owner, by any request.
+//! If a credential is bound to an owner, no request with it can change or reveal a lead that does
+//! not belong to that owner.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Api};
 
-/// Leads of several owners and of none, live and in the trash, that differ only in their owner and
-/// external id.
+/// Leads with different owners or without one, live and in the trash. They differ only in their
+/// owner and external id.
 struct Fixture {
     api: Api,
     ada: String,

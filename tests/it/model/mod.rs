@@ -78,7 +78,7 @@ struct Driver {
     test: TestStore,
     oracle: Oracle,
     time: ClockMode,
-    /// The latest time that the clock has shown before a jump.
+    /// The latest of the times that the clock showed just before its jumps.
     latest: leadstore::chrono::DateTime<Utc>,
 }
 

@@ -96,7 +96,7 @@ fn closing_makes_both_copies_of_block_0_identical() {
         memory.write(at, &[byte]).unwrap();
     }
     assert!(ChecksummedFile::open(memory.clone()).unwrap().was_closed());
-    // A write goes to the newest copy while that is unsynced, so the other copy survives.
+    // While the newest copy is unsynced, writes go to it, so the other copy survives.
     let file = ChecksummedFile::open(memory.clone()).unwrap();
     let closed = copy(0);
     (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
