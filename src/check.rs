@@ -51,7 +51,7 @@ pub enum Component {
     SortIndexes,
     /// The bitmaps that lists are filtered and counted with.
     Bitmaps,
-    /// The column of deal values, which sums are computed from.
+    /// The column of deal values, from which sums are computed.
     DealValues,
     /// The log from which the search index catches up.
     ChangeLog,

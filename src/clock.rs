@@ -48,8 +48,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The maximum time by which the clock may be behind the newest lead for [`held`] to return the
-/// time of that lead.
+/// How far the clock may lag behind the newest lead. Up to this lag, [`held`] returns the time of
+/// that lead.
 const SLACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Truncates `now` to microseconds.

@@ -135,8 +135,8 @@ impl SimulatedDisk {
         }
     }
 
-    /// Returns how many operations to change or sync something have been started. Operations that
-    /// failed because of a fault are included, except those after the disk stopped.
+    /// Returns the number of operations started so far that change or sync something. Operations
+    /// that failed because of a fault are included, except those after the disk stopped.
     pub fn operations(&self) -> u64 {
         self.disk().operations
     }

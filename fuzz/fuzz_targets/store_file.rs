@@ -78,7 +78,7 @@ fn answers(path: &Path) -> leadstore::Result<String> {
 }
 
 /// Removes the panic hook of libFuzzer, which would end the process before the store catches a
-/// panic of redb. Other panics still reach libFuzzer.
+/// panic in redb. Other panics still reach libFuzzer.
 fn remove_panic_hook() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| drop(std::panic::take_hook()));

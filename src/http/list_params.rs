@@ -8,7 +8,7 @@ use std::ops::Bound;
 use crate::http::json::exact_decimal;
 use crate::http::params::Params;
 use crate::lead::ViolationCode;
-use crate::lead::rule;
+use crate::lead::rule::{self, TextRule};
 use crate::lead::text_field::TextField;
 use crate::query::{Filter, Sort};
 use crate::schema::{BitmapField, Catalogue, FieldDef, FieldSource};
@@ -104,7 +104,7 @@ fn with_values(
     field: &FieldDef,
     bitmaps: BitmapField,
 ) -> Filter {
-    for text in split_input(params, &field.name).unwrap_or_default() {
+    for text in values_of(params, field).unwrap_or_default() {
         if text.trim().is_empty() {
             params
                 .violations
@@ -131,24 +131,36 @@ fn tags(mut filter: Filter, params: &mut Params) -> Filter {
 /// The largest number of values in one parameter.
 const VALUES_MAX: usize = 100;
 
-/// Splits a text at commas. If there are too many values, adds a violation and returns an empty
-/// list.
-fn split(params: &mut Params, name: &str, text: &str) -> Vec<String> {
-    if text.split(',').count() > VALUES_MAX {
-        params.violations.add(
-            name,
-            ViolationCode::TooLong,
-            format!("must have at most {VALUES_MAX} values"),
-        );
-        return Vec::new();
-    }
-    text.split(',').map(str::to_owned).collect()
+/// Takes the values of a parameter whose values contain no commas. Returns `None` if it is absent.
+/// If there are too many values, adds a violation and returns none.
+fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
+    let parts = params.take_parts(name)?;
+    // Encoded commas also separate values, because browsers encode every comma in a form's query
+    // string.
+    let values = parts.iter().flat_map(|part| part.split(','));
+    let values = values.map(str::to_owned).collect();
+    Some(limited(params, name, values))
 }
 
-/// Takes a parameter and splits it at commas. Returns `None` if it is absent.
-fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
-    let text = params.take(name)?;
-    Some(split(params, name, &text))
+fn limited(params: &mut Params, name: &str, values: Vec<String>) -> Vec<String> {
+    if values.len() <= VALUES_MAX {
+        return values;
+    }
+    let message = format!("must have at most {VALUES_MAX} values");
+    params.violations.add(name, ViolationCode::TooLong, message);
+    Vec::new()
+}
+
+/// Takes the values of a parameter that filters by a field. In a field whose values may contain
+/// commas, only literal commas of a query string separate values, and an element of an array is one
+/// value.
+fn values_of(params: &mut Params, field: &FieldDef) -> Option<Vec<String>> {
+    let allows_commas = |rule: &TextRule| (rule.check)("a,b").is_none();
+    if !field.rule().is_some_and(allows_commas) {
+        return split_input(params, &field.name);
+    }
+    let parts = params.take_parts(&field.name)?;
+    Some(limited(params, &field.name, parts))
 }
 
 /// Takes a parameter that is a time or a date; a date stands for its first moment in UTC. Returns
@@ -158,7 +170,7 @@ fn time(params: &mut Params, name: &str) -> Bound<DateTime<Utc>> {
         return Bound::Unbounded;
     };
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    // `NaiveDate` also accepts spaces and missing zeros.
+    // `NaiveDate` also accepts spaces and missing leading zeros.
     let is_date = text.len() == 10
         && text
             .bytes()

@@ -14,7 +14,9 @@ use crate::lead::{ViolationCode, Violations};
 /// The parameters that have not been taken yet, by name, and the violations that have been found.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
-    values: BTreeMap<String, String>,
+    /// The parts of each parameter: the elements of a JSON array, or the pieces of a query string
+    /// value between commas that are not percent-encoded.
+    values: BTreeMap<String, Vec<String>>,
     pub(crate) violations: Violations,
 }
 
@@ -35,13 +37,16 @@ impl Params {
                     ApiError::new(ApiErrorCode::MalformedRequest, message)
                 })
             };
-            params.insert(decode(name)?, decode(value)?);
+            // Before decoding, so that an encoded comma is a part of its value (OpenAPI's style
+            // `form` without `explode`).
+            let parts = value.split(',').map(decode).collect::<Result<_, _>>()?;
+            params.insert(decode(name)?, parts);
         }
         Ok(params)
     }
 
     /// Converts the members of a JSON object to parameters. `texts` names the members that may be a
-    /// string or an array of strings; the strings of an array are joined by commas. `numbers` names
+    /// string or an array of strings; a string is one part. `numbers` names
     /// the members that may be a number. A member that is `null` counts as absent.
     pub(crate) fn of_members(
         members: &Members<'_>,
@@ -64,10 +69,10 @@ impl Params {
             match value.kind() {
                 Kind::Null => {}
                 Kind::Number if wants_number => {
-                    params.insert(name.clone(), value.as_written().to_owned())
+                    params.insert(name.clone(), vec![value.as_written().to_owned()])
                 }
                 Kind::Text if !wants_number => match value.text() {
-                    Some(text) => params.insert(name.clone(), text),
+                    Some(text) => params.insert(name.clone(), vec![text]),
                     None => {
                         params
                             .violations
@@ -75,8 +80,9 @@ impl Params {
                     }
                 },
                 Kind::List if !wants_number => {
-                    if let Some(texts) = params.texts(name, *value) {
-                        params.insert(name.clone(), texts.join(","));
+                    // An empty array counts as absent.
+                    if let Some(texts) = params.texts(name, *value).filter(|t| !t.is_empty()) {
+                        params.insert(name.clone(), texts);
                     }
                 }
                 _ => {
@@ -118,9 +124,9 @@ impl Params {
         (texts.len() == elements.len()).then_some(texts)
     }
 
-    fn insert(&mut self, name: String, value: String) {
+    fn insert(&mut self, name: String, parts: Vec<String>) {
         match self.values.entry(name) {
-            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Vacant(place) => drop(place.insert(parts)),
             Entry::Occupied(earlier) => {
                 self.violations.add(
                     shortened(earlier.key()),
@@ -133,6 +139,11 @@ impl Params {
 
     /// Takes the parameter of this name, if present.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        Some(self.values.remove(name)?.join(","))
+    }
+
+    /// Takes the parts of the parameter of this name, if present.
+    pub(crate) fn take_parts(&mut self, name: &str) -> Option<Vec<String>> {
         self.values.remove(name)
     }
 
@@ -172,7 +183,7 @@ impl Params {
     }
 }
 
-/// Replaces every `%XX` by its byte. Returns `None` if a `%` is not followed by two hexadecimal
+/// Replaces every `%XX` with its byte. Returns `None` if a `%` is not followed by two hexadecimal
 /// digits or the bytes are not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {

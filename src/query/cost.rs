@@ -42,7 +42,8 @@ pub(crate) fn fetching_is_cheaper(rows: u64, keys: u64, mode: ScanMode) -> bool 
     rows.saturating_mul(FETCH_COST) <= keys.saturating_mul(key)
 }
 
-/// The end of the sort order from which fewer rows must be scanned to complete a page.
+/// Which end of the sort order to scan from, the first or the last, so that fewer rows are scanned
+/// to complete a page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ScanFrom {
     pub(crate) is_last: bool,

@@ -251,7 +251,7 @@ impl Pager<'_> {
         self.take(without_value, rest, after_in_rows_without_value(begins))
     }
 
-    /// Adds the rows of the page that are in `rows`. Every one of `rows` has a value for the first
+    /// Adds the rows of the page that are in `rows`. Every row in `rows` has a value for the first
     /// sort key.
     fn take_with_value(
         &mut self,

@@ -77,7 +77,8 @@ mod tests {
     use crate::schema::keys;
     use crate::store::{LeadStore, OpenOptions};
 
-    /// Returns a field that is defined at run time, as an application will define its own.
+    /// Returns a field that is defined at run time. A later version will let applications define
+    /// their fields like this.
     fn industry() -> FieldDef {
         FieldDef::new("industry", FieldSource::Custom("industry".to_owned()))
             .filtered(BitmapField(0x40))

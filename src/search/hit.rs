@@ -159,8 +159,8 @@ impl RangeSet {
     }
 }
 
-/// The words of a lead's values. Equal words have the same number, so that each is compared only
-/// once with a word of the query.
+/// The words of a lead's values. Equal words share a number, so that each distinct word is compared
+/// only once with a word of the query.
 #[derive(Default)]
 struct LeadWords {
     distinct: Vec<String>,

@@ -142,10 +142,9 @@ impl Journal {
     }
 
     /// Makes all previously appended entries survive a power cut.
-    /// Makes every entry so far survive a power cut.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        // Held during the sync: of two concurrent syncs of a file, Linux reports a lost write only
-        // to one.
+        // The lock is held during the sync: if two syncs of a file run at the same time, Linux
+        // reports a lost write to only one of them.
         let shared = Arc::clone(&self.failed);
         let mut failed = lock(&shared);
         check(&failed)?;

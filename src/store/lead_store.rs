@@ -223,7 +223,7 @@ impl LeadStore {
     }
 
     pub(crate) fn now(&self) -> Result<DateTime<Utc>> {
-        // Not guarded: a panic of the application's clock is not a failure of the store.
+        // Not guarded: a panic in the application's clock is not a failure of the store.
         Ok(self.engine()?.now())
     }
 

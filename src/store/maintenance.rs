@@ -224,8 +224,8 @@ impl LeadStore {
     }
 }
 
-/// Runs `work`, and defers a panic of the caller's `progress` until `work` is done. Without this,
-/// the panic would be mistaken for a panic of redb, or would leave the work half done.
+/// Runs `work`, and defers a panic in the caller's `progress` until `work` is done. Without this,
+/// the panic would be mistaken for a panic in redb, or would leave the work half done.
 fn defer_panics<T>(
     mut progress: impl FnMut(Progress),
     work: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T>,

@@ -20,7 +20,8 @@ impl Engine {
     }
 
     /// Answers a query from the index. If the index fails, requests a rebuild and tries once more.
-    /// The second attempt fails if it does not wait for the rebuild.
+    /// If the options say not to wait, or inside a transaction, the second attempt fails, because
+    /// the index is still being rebuilt.
     fn answer_from_index<T>(
         &self,
         query: &SearchQuery,

@@ -277,10 +277,10 @@ impl<'a> Transaction<'a> {
         self.failure.guard(|| read(self.state()))
     }
 
-    /// Runs a write at the current time. An I/O error of the write or of its reads is latched, and
-    /// so is a panic of redb.
+    /// Runs a write at the current time. An I/O error in the write or of its reads is latched, and
+    /// so is a panic in redb.
     fn run<T>(&mut self, write: impl FnOnce(&mut Self, DateTime<Utc>) -> Result<T>) -> Result<T> {
-        // Called outside the guard: the clock is application code, so a panic of the clock must not
+        // Called outside the guard: the clock is application code, so a panic in the clock must not
         // be reported as corruption.
         let now = self.rules.now();
         let failure = self.failure;

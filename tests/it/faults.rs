@@ -200,7 +200,7 @@ fn io_error_in_the_reads_of_a_write_fails_the_store_until_it_is_reopened() {
         let store = testing::open_on(small_cache, &disk).unwrap();
         let mut leads = create(&store, 300);
         testing::checkpoint(&store).unwrap();
-        // The first read after the create fails.
+        // The fault hits the first read that follows the create.
         disk.inject(0, Fault::ReadError);
         leads.extend(create(&store, 1));
         let written = store.transaction(|transaction| {

@@ -14,7 +14,7 @@ use crate::support::{self, TestStore};
 /// Each transaction moves an amount between the two leads of a pair, gives both the same new name,
 /// and sometimes replaces a third lead. In every committed state, the sum of the deal values and
 /// the number of leads are unchanged, and the names of a pair are equal. A state in the middle of a
-/// transaction can violate each of these.
+/// transaction can violate any of these invariants.
 #[test]
 fn readers_never_see_a_partial_transaction() {
     const PAIRS: usize = 8;

@@ -1,4 +1,5 @@
-//! The index with its writer, and the batches that bring it to a state of the store.
+//! The index with its writer, and the batches that bring the index up to date with a state of the
+//! store.
 
 use tantivy::{IndexWriter, SegmentMeta};
 

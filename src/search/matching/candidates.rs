@@ -154,7 +154,8 @@ impl Candidates {
         Self::from_sorted(fewer.documents().end(), fewer.iter().filter_map(both))
     }
 
-    /// Returns the union of both sets. A document that is in both gets the better of its matches.
+    /// Returns the union of both sets. A document that is in both keeps the better of its two
+    /// matches.
     pub(crate) fn or(self, number: Self) -> Self {
         let end = self.documents().end().max(number.documents().end());
         let (mut words, mut numbers) = (self.iter().peekable(), number.iter().peekable());

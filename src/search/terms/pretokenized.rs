@@ -1,5 +1,5 @@
 //! Passes terms to tantivy as text with one term per line. The tokenizer in this module splits the
-//! text into the terms again. tantivy has a type for pre-tokenized text, but it serializes that to
+//! text back into the terms. tantivy has a type for pre-tokenized text, but it serializes that to
 //! JSON and back for each document, which took half the time of an import.
 //!
 //! Several terms may share a position. An empty line advances to the next position. A NUL followed

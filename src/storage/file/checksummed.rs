@@ -128,8 +128,8 @@ impl ChecksummedFile {
 
     /// Runs `work`. Meanwhile, reads return blocks even if their checksum is wrong, so `work` must
     /// detect corruption by other means. Once `work` writes or succeeds, each block that it read
-    /// with a wrong checksum is given a valid checksum: redb accepts a block that is torn only in
-    /// the unused part of a page, which redb's own checksums do not cover.
+    /// with a wrong checksum is given a valid one. Such a block may be harmless: if it is torn only
+    /// in the unused part of a page, which redb's own checksums do not cover, redb accepts it.
     pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
         let done = work();

@@ -24,8 +24,8 @@ pub(crate) struct Recovered<'a> {
     /// Epoch and end offset of the file that holds the last commit, or `None` if no commit is to be
     /// replayed.
     pub(crate) resume_at: Option<(u64, u64)>,
-    /// The entries to replay that the file with the last commit lacks, encoded with that file's
-    /// epoch. Once they are appended to it, the other file can be reused.
+    /// The entries to replay that are missing from the file with the last commit, re-encoded with
+    /// that file's epoch. Once they are appended to it, the other file can be reused.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 

@@ -217,7 +217,7 @@ mod tests {
     use crate::storage::tables::block::BlockBuilder;
     use crate::storage::tables::tree::Tree;
 
-    /// Generates keys of a short text and a row.
+    /// Generates keys that consist of a short text and a row.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         let row = prop_oneof![0_u32..4, 254_u32..260, 510_u32..514];
         (vec(0_u8..4, 0..3), row)

@@ -205,6 +205,50 @@ fn lists_and_searches_accept_every_filter_and_sort() {
     );
 }
 
+/// Job titles may contain commas, unlike the values of the other filters.
+#[test]
+fn job_titles_with_commas_can_be_filtered_by() {
+    let api = Api::new();
+    for (name, title) in [
+        ("a", "VP, Sales"),
+        ("b", "VP"),
+        ("c", "Sales"),
+        ("d", "CTO"),
+    ] {
+        api.create(json!({"name": name, "job_title": title, "status": "open", "tags": ["x"]}));
+    }
+    for (query, names) in [
+        ("job_title=VP%2C%20Sales", vec!["a"]),
+        ("job_title=VP%2C+Sales,CTO", vec!["d", "a"]),
+        ("job_title=VP,Sales", vec!["c", "b"]),
+        ("status=open%2Cnew&job_title=CTO", vec!["d"]),
+    ] {
+        let page = api.get(&format!("/v1/leads?{query}"));
+        assert_eq!(page.names(), names, "{query}");
+    }
+    for (filter, names) in [
+        (json!("VP, Sales"), vec!["a"]),
+        (json!(["VP, Sales", "CTO"]), vec!["d", "a"]),
+        (json!([]), vec!["d", "c", "b", "a"]),
+    ] {
+        let search = json!({"query": "x", "fields": ["tags"], "job_title": filter});
+        let page = api.post("/v1/leads/search", search);
+        assert_eq!(page.names(), names, "{filter}");
+    }
+}
+
+/// An empty array is no filter, as for the searched fields.
+#[test]
+fn empty_array_of_a_filter_counts_as_absent() {
+    let api = Api::new();
+    api.create(json!({"name": "Jane", "owner_id": "ada", "status": "open"}));
+    for member in ["owner_id", "status", "source", "tag", "job_title"] {
+        let search = json!({"query": "jane", member: []});
+        let page = api.post("/v1/leads/search", search);
+        assert_eq!(page.names(), ["Jane"], "{member}: {}", page.body);
+    }
+}
+
 #[test]
 fn pages_link_to_their_neighbours() {
     let api = Api::new();
