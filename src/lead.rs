@@ -105,9 +105,9 @@ pub struct TrashedLead {
 }
 
 impl Lead {
-    /// Creates a lead in memory with these values, the status `new`, version 1 and no other fields:
-    /// for tests, and for code that works on leads without a store. Nothing is checked. The store
-    /// creates leads from [`NewLead`].
+    /// Creates a lead in memory with these values, the status `new`, version 1 and no other fields.
+    /// It is meant for tests, and for code that works on leads without a store. Nothing is checked.
+    /// The store creates leads from [`NewLead`].
     pub fn new(id: LeadId, name: impl Into<String>, created_at: DateTime<Utc>) -> Self {
         Self {
             id,

@@ -1,6 +1,6 @@
 //! Search, the only module that depends on tantivy. Matching reads posting lists, both from the
 //! index and from the leads that are not indexed yet, and returns ranked rows. Filters and pages
-//! are those of `query`.
+//! are defined in `crate::query`.
 //!
 //! - `query/search_query` defines the query that a caller builds, `query_text` parses its text,
 //!   and `fuzzy` tolerates typos.
@@ -9,9 +9,9 @@
 //!   terms into a document of the index, and `pretokenized` passes them to tantivy.
 //! - `matching/matcher` finds and ranks rows. It uses the same code for `segment` (the index) and
 //!   `recent` (the leads that are not indexed yet), both of which implement `postings`.
-//!   `term_lookup` looks up the words of a query, `collect` and `phrase` find documents and
-//!   adjacent words, `candidates` joins them, `rank` defines the order of hits and `results` holds
-//!   the rows that matched.
+//!   `term_lookup` looks up the words of a query, `collect` finds documents, and `phrase` finds
+//!   adjacent words. `candidates` joins the documents found for the parts of a query, `rank`
+//!   defines the order of hits, and `results` holds the rows that matched.
 //! - `index/sync` is the thread that keeps the index up to date with the store, scheduled by
 //!   `schedule`. Its `writer` writes the index `files`, which are stored at a `location`. `payload`
 //!   records what an index was built from, `checksummed_directory` detects corrupted index files,

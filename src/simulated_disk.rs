@@ -152,8 +152,8 @@ impl SimulatedDisk {
         self.disk().trace.finish()
     }
 
-    /// Injects a fault into a later operation: `after` operations are done before it. Replaces any
-    /// fault that was injected earlier.
+    /// Injects a fault into a later operation. `after` is the number of operations before that one.
+    /// Replaces any fault that was injected earlier.
     pub fn inject(&self, after: u64, fault: Fault) {
         let mut disk = self.disk();
         disk.injected = Some((disk.operations + after, fault));
@@ -300,8 +300,8 @@ impl SimulatedDisk {
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        // A poisoned lock is ignored: a thread that panics while holding it leaves the model as an
-        // interrupted operation could.
+        // A poisoned lock is ignored: a thread that panics while holding it leaves the model in a
+        // state that an interrupted operation could also cause.
         lock(&self.disk)
     }
 }

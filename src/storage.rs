@@ -1,6 +1,6 @@
-//! The storage layer, and the only module that uses redb and bincode. It stores leads, their ids,
-//! index keys, bitmaps and deal values, the change log and credentials, updates all of them in one
-//! transaction, and does not know what they are used for.
+//! The storage layer, and the only module that uses redb and bincode. It stores leads with their
+//! ids, index keys, bitmaps and deal values, and also the change log and credentials. It updates
+//! all of them in one transaction, and does not know what they are used for.
 //!
 //! A commit is appended to the `journal` and kept in an `overlay` on top of the tables. A
 //! `checkpoint` later writes the overlay to the tables. `tables` documents every table and its

@@ -56,7 +56,7 @@ pub fn sweep(store: &LeadStore) -> Result<u64> {
     store.sweep()
 }
 
-/// Returns the words of a text as search compares them, in order.
+/// Returns the words of a text in order, in the form in which search compares them.
 pub fn words(text: &str) -> Vec<String> {
     crate::analyzer::words(text)
         .into_iter()
@@ -87,8 +87,7 @@ pub fn open_on(options: OpenOptions, disk: &SimulatedDisk) -> Result<LeadStore> 
     options.open_on(disk.clone())
 }
 
-/// Creates a backup of the store on a simulated disk, as [`LeadStore::backup_to`] does in a
-/// directory.
+/// Backs up the store to a simulated disk, as [`LeadStore::backup_to`] does to a directory.
 ///
 /// # Errors
 ///
@@ -232,7 +231,8 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
     crate::storage::read_in_every_way(bytes)
 }
 
-/// Compares two texts by their encoding in keys. A list sorted by name has the same order.
+/// Compares two texts by their encodings in keys: first by the folded texts, then by the texts
+/// themselves.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
         crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()

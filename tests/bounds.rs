@@ -112,8 +112,8 @@ fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_
     }
 }
 
-/// The changed leads that the index lacks are analyzed by the search itself, but only within
-/// limits.
+/// A search analyzes changed leads that are not indexed yet, but only up to a limit. Beyond it, the
+/// search is unavailable.
 #[test]
 fn search_of_unindexed_leads_needs_little_memory_or_is_unavailable() {
     let _alone = alone();

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A source file: its path from the root of the repository, separated by `/`, and its text.
+/// A source file: its path relative to the root of the repository, with `/` as the separator, and
+/// its text.
 type Source = (String, String);
 
 /// The top-level modules of `src/`, each with the others that it may use. `lib.rs` may use all of

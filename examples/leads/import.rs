@@ -186,8 +186,9 @@ fn progress_bar(size: u64) -> ProgressBar {
 }
 
 /// Maps every column to a field. If several columns match one field, the first one is used. The
-/// others become custom fields, as do columns with unknown titles. If the title is blank or already
-/// taken by a custom field, the name of the custom field contains the column number.
+/// others become custom fields, as do columns with unknown titles. A custom field is named after
+/// its column's title. If the title is blank or another custom field already has that name, the
+/// column number is added to the name.
 fn columns(header: &csv::StringRecord) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (index, title) in header.iter().enumerate() {

@@ -73,7 +73,8 @@ impl Folder {
 }
 
 /// Returns true for the characters that keyboards and word processors produce for an apostrophe,
-/// among them accents that stand alone. The last two are canonically equivalent to `` ` `` and `´`.
+/// among them accents that stand alone. U+1FEF and U+1FFD are canonically equivalent to `` ` `` and
+/// `´`.
 pub(crate) fn is_apostrophe(c: char) -> bool {
     matches!(
         c,

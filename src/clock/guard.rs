@@ -8,13 +8,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Clock;
 
 /// A wall clock that jumps ahead by more than this is distrusted. Setting it back by more than this
-/// ends the distrust.
+/// ends the distrust, unless it is then still ahead of the expected time by more than this.
 const JUMP: TimeDelta = TimeDelta::days(1);
-/// Time for which the store must be open after a jump, without the clock being set back, before the
-/// time that the clock jumped to is trusted. Adds up over any number of sessions.
+/// How long the store must have been open since a jump, in one session or several, before the time
+/// that the clock jumped to is trusted. Setting the clock back by more than
+/// [`JUMP`] ends the wait or starts a new one.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// What a store remembers of the clock between sessions.
+/// The state of the guard that a store keeps between sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TrustedTime {
     /// The latest time that is trusted to have been reached.
@@ -52,8 +53,8 @@ pub(crate) struct ClockGuard {
 
 impl ClockGuard {
     /// Continues from the time that was stored with the last commit, or starts from the clock if
-    /// there is no commit. How long the store was closed is unknown. If the clock is more than a
-    /// day ahead of the stored time, that therefore counts as a jump.
+    /// there is no commit. How long the store was closed is unknown, so a clock that is more than a
+    /// day ahead of the stored time counts as having jumped.
     pub(crate) fn new(remembered: Option<TrustedTime>, clock: &dyn Clock) -> Self {
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let trusted = remembered.unwrap_or(TrustedTime::at(now));
@@ -81,8 +82,8 @@ impl ClockGuard {
         let passed = elapsed.saturating_sub(self.seen_elapsed);
         (self.trusted.until, self.trusted.jump) = match self.trusted.jump {
             None => self.read_trusted(now, passed),
-            // The clock was set back, so what it had shown was wrong. What it shows now may still
-            // be ahead of the time that has really passed.
+            // The clock was set back, so the time that it showed before was wrong. The time that it
+            // shows now may still be too far ahead.
             Some(jump) if jump.to.signed_duration_since(now) > JUMP => {
                 let expected = plus(self.trusted.until, jump.shown_for.saturating_add(passed));
                 if now.signed_duration_since(expected) > JUMP {

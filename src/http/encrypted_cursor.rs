@@ -1,7 +1,6 @@
 //! Encrypted cursors. The cursor of a list contains a row number, which reveals roughly how many
 //! leads the store contains, including those of other owners. Clients therefore get the cursor
-//! encrypted, and authenticated
-//! together with the owner that it is for.
+//! in encrypted form, authenticated together with the id of the owner for whom it was made.
 //!
 //! The cipher is AES-SIV ([RFC 5297](https://www.rfc-editor.org/rfc/rfc5297)) with 128-bit keys,
 //! which needs no nonce. Its output, a 16-byte tag and the encrypted cursor, is written in URL-safe
@@ -37,7 +36,7 @@ impl<'o> CursorCipher<'o> {
             .cipher()
             .encrypt(self.associated_data(), &cursor.to_bytes());
         let sealed = sealed
-            .map_err(|_| Error::new(ErrorKind::Unavailable, "a cursor could not be sealed"))?;
+            .map_err(|_| Error::new(ErrorKind::Unavailable, "a cursor could not be encrypted"))?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -67,7 +66,7 @@ impl<'o> CursorCipher<'o> {
 mod tests {
     use super::*;
 
-    /// Cursors outlive the process, and thus the version of the library that encrypted them.
+    /// A cursor outlives the process, so a later version of the library may have to decrypt it.
     #[test]
     fn the_text_of_a_sealed_cursor_stays_what_it_is() {
         let mut bytes = [

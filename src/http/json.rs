@@ -134,7 +134,7 @@ fn number(text: &str) -> Option<CustomNumber> {
     }
 }
 
-/// Maximum number of significant digits of a number, and also of its decimal places.
+/// Maximum number of significant digits in a number. Its decimal places have the same maximum.
 const MAX_DIGITS: usize = 28;
 
 /// Parses a JSON number exactly. Returns `None` if it is not a number, has more than 28 significant

@@ -132,7 +132,7 @@ fn tags(mut filter: Filter, params: &mut Params) -> Filter {
 const VALUES_MAX: usize = 100;
 
 /// Takes the values of a parameter whose values contain no commas. Returns `None` if it is absent.
-/// If there are too many values, adds a violation and returns none.
+/// If there are too many values, adds a violation and returns an empty list.
 fn split_input(params: &mut Params, name: &str) -> Option<Vec<String>> {
     let parts = params.take_parts(name)?;
     // Encoded commas also separate values, because browsers encode every comma in a form's query
@@ -151,9 +151,9 @@ fn limited(params: &mut Params, name: &str, values: Vec<String>) -> Vec<String> 
     Vec::new()
 }
 
-/// Takes the values of a parameter that filters by a field. In a field whose values may contain
-/// commas, only literal commas of a query string separate values, and an element of an array is one
-/// value.
+/// Takes the values of a parameter that filters by a field. If the field's values may
+/// contain commas, they are separated in a query string only by literal commas, not by
+/// percent-encoded ones, and each element of an array is one value.
 fn values_of(params: &mut Params, field: &FieldDef) -> Option<Vec<String>> {
     let allows_commas = |rule: &TextRule| (rule.check)("a,b").is_none();
     if !field.rule().is_some_and(allows_commas) {

@@ -14,8 +14,8 @@ use crate::lead::{ViolationCode, Violations};
 /// The parameters that have not been taken yet, by name, and the violations that have been found.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
-    /// The parts of each parameter: the elements of a JSON array, or the pieces of a query string
-    /// value between commas that are not percent-encoded.
+    /// The parts of each parameter, by its name. The parts of a JSON array are its elements. A
+    /// value from a query string is split into parts at each comma that is not percent-encoded.
     values: BTreeMap<String, Vec<String>>,
     pub(crate) violations: Violations,
 }
@@ -37,8 +37,8 @@ impl Params {
                     ApiError::new(ApiErrorCode::MalformedRequest, message)
                 })
             };
-            // Before decoding, so that an encoded comma is a part of its value (OpenAPI's style
-            // `form` without `explode`).
+            // The value is split before it is decoded, so that an encoded comma does not separate
+            // parts (OpenAPI's style `form` without `explode`).
             let parts = value.split(',').map(decode).collect::<Result<_, _>>()?;
             params.insert(decode(name)?, parts);
         }
@@ -137,18 +137,18 @@ impl Params {
         }
     }
 
-    /// Takes the parameter of this name, if present.
+    /// Takes the parameter with this name, if present.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         Some(self.values.remove(name)?.join(","))
     }
 
-    /// Takes the parts of the parameter of this name, if present.
+    /// Takes the parts of the parameter with this name, if present.
     pub(crate) fn take_parts(&mut self, name: &str) -> Option<Vec<String>> {
         self.values.remove(name)
     }
 
-    /// Takes the parameter of this name as a number. If the text is empty or contains anything but
-    /// digits, or the number is too large, adds a violation and returns `None`.
+    /// Takes the parameter with this name as a number. If the text is empty or contains anything
+    /// but digits, or the number is too large, adds a violation and returns `None`.
     pub(crate) fn take_number<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let text = self.take(name)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {

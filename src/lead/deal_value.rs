@@ -28,20 +28,20 @@ impl Serialize for JsonNumber {
     }
 }
 
-/// Serializes a sum of deal values as a JSON number. A 64-bit integer is written without rounding,
-/// and any other sum is rounded to the nearest double.
+/// Serializes a sum of deal values as a JSON number. A sum that is a 64-bit integer is written
+/// without rounding, and any other sum is rounded to the nearest double.
 pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
     JsonNumber(*value).serialize(serializer)
 }
 
-/// Reads a sum of deal values from the digits of a JSON number, or 0 from `null`.
+/// Reads a sum of deal values from the digits of a JSON number. `null` is read as 0.
 pub(crate) fn deserialize_sum<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Decimal, D::Error> {
     Ok(deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a deal value from the digits of a JSON number, or `None` from `null`.
+/// Reads a deal value from the digits of a JSON number. `null` is read as `None`.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Decimal>, D::Error> {

@@ -6,8 +6,8 @@
 /// nanoseconds.
 const FETCH_COST: u64 = 256;
 const SCAN_COST: u64 = 1;
-/// Cost of scanning past one key in a grouped scan, in the same unit, if few of the leads are
-/// selected.
+/// Cost of scanning past one key in a grouped scan, in the unit of `SCAN_COST`. The value is that
+/// of a scan in which few of the leads are selected.
 const GROUPED_SCAN_COST: u64 = 2;
 /// Maximum number of rows for which fetching and sorting the leads is cheaper even than reading the
 /// bitmaps of a field with few values.
@@ -17,7 +17,8 @@ const FEW_ROWS_MAX: u64 = 64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ScanMode {
     KeyByKey,
-    /// The rows of each value are collected, and sorted by the further sort keys and the tie-break.
+    /// The rows of each value are collected, and sorted by the remaining sort keys and the
+    /// tie-break.
     Grouped,
 }
 
@@ -42,18 +43,18 @@ pub(crate) fn fetching_is_cheaper(rows: u64, keys: u64, mode: ScanMode) -> bool 
     rows.saturating_mul(FETCH_COST) <= keys.saturating_mul(key)
 }
 
-/// Which end of the sort order to scan from, the first or the last, so that fewer rows are scanned
-/// to complete a page.
+/// The end of the sort order that a scan for a page starts from. It is the end with fewer rows
+/// between it and the page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ScanFrom {
     pub(crate) is_last: bool,
-    /// Number of rows between that end and the page.
+    /// Number of rows between this end and the page.
     pub(crate) skip: u64,
 }
 
 impl ScanFrom {
-    /// Picks the end for a page of `wanted` rows that follows `offset` other rows, if there are
-    /// `rows` rows in total.
+    /// Picks the end for a page of `wanted` rows that follows `offset` other rows. There are `rows`
+    /// rows in total.
     pub(crate) fn to(rows: u64, offset: u64, wanted: u64) -> Self {
         let behind = rows.saturating_sub(offset).saturating_sub(wanted);
         let is_last = behind < offset;

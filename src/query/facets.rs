@@ -148,8 +148,8 @@ fn by_status(state: StoreState<'_>, rows: &RowSet) -> Result<Vec<StatusFacet>> {
 
 /// The sums of the deal values of several groups of rows.
 struct Sums {
-    /// Group number of each row. Looking it up for each deal value takes a third of the time of
-    /// iterating over the groups for each block of deal values.
+    /// Group number of each row. A lookup for each deal value takes a third of the time that it
+    /// takes to iterate over the groups for each block of deal values.
     group_of: Vec<u32>,
     /// Sum of each group. The first sum is for the rows that are in no group. It is not used, but
     /// adding to it costs less than an unpredictable branch.

@@ -193,12 +193,12 @@ impl DealValueRange {
     }
 }
 
-/// Returns the first ten-thousandth at or after `value`.
+/// Returns `value` in ten-thousandths, rounded up.
 fn first_tick_from(value: Decimal) -> u64 {
     ticks(value, Decimal::ceil)
 }
 
-/// Returns the first ten-thousandth after `value`.
+/// Returns the smallest number of ten-thousandths that is greater than `value`.
 fn first_tick_after(value: Decimal) -> u64 {
     if value.is_sign_negative() && !value.is_zero() {
         return 0;

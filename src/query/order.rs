@@ -2,10 +2,10 @@
 //!
 //! There are three access paths. If the set contains no leads created out of order, creation order
 //! is row order, and a page in creation order is read from the set itself. For any other page, the
-//! cost model picks the cheaper of the other two paths: to fetch and sort the leads of the set, or
-//! to scan a sort index or the bitmaps of a field in order and filter the scan by the set. If a
-//! single sort key decides the order, the scan of its sort index starts at the cursor or, without a
-//! cursor, at the end nearer to the page.
+//! cost model picks the cheaper of the other two paths. One fetches and sorts the leads of the set.
+//! The other scans a sort index, or the bitmaps of a field, in order, and skips rows that are not
+//! in the set. If a single sort key decides the order, the scan of its sort index starts at the
+//! cursor or, without a cursor, at the end nearer to the page.
 
 use std::cmp::Ordering;
 
@@ -33,8 +33,8 @@ pub(crate) enum PageStart<'p> {
     After(&'p Position),
 }
 
-/// Returns up to `limit` of `rows` from `start` on, sorted by `sort`. The tie-break is creation
-/// order in the direction of the first key.
+/// Sorts `rows` by `sort`, and returns up to `limit` of them from `start` on. The tie-break is
+/// creation order in the direction of the first key.
 pub(crate) fn page_of_rows(
     state: StoreState<'_>,
     rows: RowSet,
@@ -62,7 +62,8 @@ pub(crate) fn page_of_rows(
     Ok(pager.page)
 }
 
-/// Returns up to `limit` of `rows` after skipping `offset`, newest leads first.
+/// Sorts `rows` with the newest leads first, and returns up to `limit` of them after skipping the
+/// first `offset`.
 pub(crate) fn newest_of(
     state: StoreState<'_>,
     mut rows: Vec<Row>,
@@ -83,8 +84,8 @@ pub(crate) fn newest_of(
     if !among_late.is_empty() {
         rows.retain(|row| !out_of_order.contains(*row));
     }
-    // For the remaining rows, row order is creation order, so only the last `end` of them can be on
-    // the page. Selecting these rows is faster than building a set of all rows.
+    // For the remaining rows, row order is creation order, so only the `end` rows with the highest
+    // numbers can be on the page. Selecting these rows is faster than building a set of all rows.
     if end < rows.len() {
         rows.select_nth_unstable_by(end, newest_first);
         rows.truncate(end);
@@ -350,7 +351,7 @@ impl Pager<'_> {
 #[derive(Clone, Copy)]
 struct SortedBy {
     index: SortIndex,
-    /// Set if every lead has a value.
+    /// True if every lead has a value.
     mandatory: bool,
 }
 

@@ -87,7 +87,7 @@ impl<T: Serialize> Serialize for Page<T> {
     }
 }
 
-/// A page together with the text of its cursor.
+/// A page together with the text of the cursor for the next page.
 pub(crate) struct PageBody<'a, T> {
     pub(crate) page: &'a Page<T>,
     pub(crate) next_cursor: Option<&'a str>,

@@ -96,7 +96,7 @@ pub(crate) fn directed(ordering: Ordering, direction: Direction) -> Ordering {
 ///
 /// # Errors
 ///
-/// `Invalid` if no field of the catalogue lets leads be sorted by this key.
+/// `Invalid` if the catalogue has no field that provides this sort key.
 pub(crate) fn sort_order(catalogue: &Catalogue, key: SortKey) -> Result<(&FieldDef, SortOrder)> {
     catalogue.sort(key).ok_or_else(|| {
         Error::invalid(vec![Violation::new(

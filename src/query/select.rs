@@ -110,8 +110,8 @@ fn rows_between(
 /// Returns the leads of `rows` that were created in `range`.
 ///
 /// Rows are in creation order, so `created_at` increases with the row number except for leads
-/// created out of order. If `rows` contains none of these, the time range is a row range, found
-/// with one lookup at each end.
+/// created out of order. If `rows` contains none of these, the time range is a row range, whose two
+/// ends are looked up in the sort index.
 fn created_in(state: StoreState<'_>, rows: &RowSet, range: TimeRange) -> Result<RowSet> {
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
     if rows.is_disjoint(&out_of_order) {

@@ -68,8 +68,8 @@ impl fmt::Display for Sort {
     }
 }
 
-/// Returns the error for a name that no sort key has. The message ends with `prefix`, which
-/// describes the characters that may precede the name.
+/// Returns the error for a name that no sort key has. The message lists the valid names, followed
+/// by the text `prefix`, which describes the characters that may precede a name.
 fn unknown_sort_key(prefix: &str) -> Error {
     let names: Vec<&str> = SortKey::ALL.iter().map(|key| key.as_str()).collect();
     let message = format!("must be one of {}{prefix}", names.join(", "));

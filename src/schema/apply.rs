@@ -8,8 +8,8 @@ use crate::schema::catalogue::Catalogue;
 use crate::schema::derive::derive_index_entries;
 use crate::storage::{ChangeKind, LoggedChange, StoredLead, WriteTxn};
 
-/// A lead before and after a write. A change without `before` creates the lead, and one without
-/// `after` purges it.
+/// A lead before and after a write. If `before` is `None`, the change creates the lead; if `after`
+/// is `None`, the change purges it.
 pub(crate) struct LeadChange<'a> {
     pub(crate) kind: ChangeKind,
     pub(crate) row: Row,
@@ -22,7 +22,7 @@ pub(crate) struct LeadChange<'a> {
 ///
 /// # Errors
 ///
-/// `Invalid` if the lead is too large. Nothing has been written then.
+/// `Invalid` if the lead is too large. In that case, nothing has been written.
 pub(crate) fn apply(
     txn: &mut WriteTxn<'_>,
     catalogue: &Catalogue,

@@ -40,7 +40,7 @@ impl SortIndex {
     pub(crate) const JOB_TITLE: Self = Self(0x16);
 }
 
-/// Defines an enum of fields with the name of each variant in the API.
+/// Defines an enum of fields, and gives each variant its name in the API.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $visibility:vis enum $type:ident {
         $($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+
@@ -102,8 +102,8 @@ named_enum! {
 }
 
 /// Passes the searched fields to a macro: for each field its documentation, its variant and its
-/// name. The fields are in rank order: of hits that match equally well, the one in the earliest
-/// field ranks highest.
+/// name. The fields are in rank order: if hits match equally well, the hit in the earliest field
+/// ranks highest.
 macro_rules! searched_fields {
     ($define:ident) => {
         $define! {
@@ -130,13 +130,13 @@ pub(crate) use searched_fields;
 
 macro_rules! define_term_field {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// A field of the search index. The variants are in rank order: of hits that match equally
-        /// well, the one in the earliest field ranks highest.
+        /// A field of the search index. The variants are in rank order: if hits match equally well,
+        /// the hit in the earliest field ranks highest.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum TermField {
             $($(#[doc = $doc])+ $variant,)+
-            /// The words of custom fields once more, each with its field's name. Ranks like
-            /// `CustomFields`.
+            /// The words of the custom fields once more, each together with the name of its custom
+            /// field. Ranks like `CustomFields`.
             NamedCustomField,
         }
 
@@ -220,15 +220,15 @@ impl FieldDef {
         self
     }
 
-    /// Lets filters select by the field's values, and lets lists sort by them, by scanning the
-    /// values' bitmaps in key order. This suits a field with few distinct values.
+    /// Lets filters select by the field's values, and lets lists sort by them. A sort scans the
+    /// bitmaps of the values in key order, which suits a field with few distinct values.
     pub(crate) fn filtered_and_sorted(mut self, bitmaps: BitmapField) -> Self {
         self.sort = Some(SortOrder::Bitmaps(bitmaps));
         self.filtered(bitmaps)
     }
 
-    /// Lets lists sort by the field, by means of a sort index. `mandatory` is true if every lead
-    /// has a value.
+    /// Lets lists sort by the field with a sort index. `mandatory` is true if every lead has a
+    /// value.
     pub(crate) fn sorted(mut self, index: SortIndex, mandatory: bool) -> Self {
         self.sort = Some(SortOrder::Keys { index, mandatory });
         self

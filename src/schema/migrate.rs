@@ -1,4 +1,4 @@
-//! Migrations: stores that an older version of leadstore wrote are rebuilt.
+//! Migrates the stores that an older version of leadstore wrote, by rebuilding them.
 //! `storage::tables::FORMAT` lists the formats.
 //!
 //! A rebuild reads every lead in the format of its record, and writes the lead and everything

@@ -66,7 +66,7 @@ impl Serialize for FieldMatch {
     }
 }
 
-/// Maximum number of ranges that are reported for a value. A client hardly highlights more, while a
+/// Maximum number of ranges that are reported for a value. A client has no use for more, but a
 /// value in a lead of 1 MiB may have a hundred thousand matches.
 const RANGES_MAX: usize = 100;
 
@@ -214,9 +214,9 @@ impl LeadWords {
     }
 }
 
-/// Finds the places where the words of a phrase are adjacent, and keeps those with the fewest typos
-/// in the whole lead. Returns their ranges for each value: from the start of the first word to the
-/// end of the last one.
+/// Finds the places in a lead where the words of a phrase are adjacent, and keeps only the places
+/// with the fewest typos. Returns their ranges for each value. A range extends from the start of
+/// the first word to the end of the last one.
 fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeSet> {
     let typos: Vec<Vec<Option<u8>>> = phrase
         .words
@@ -276,7 +276,8 @@ fn matched(value: &SearchedValue<'_>, ranges: Vec<Range<usize>>) -> FieldMatch {
     }
 }
 
-/// Converts ascending byte ranges of a text to UTF-16 code units, in one pass over the text.
+/// Converts ascending byte ranges of a text to ranges of UTF-16 code units, in one pass over the
+/// text.
 fn utf16(text: &str, ranges: &[Range<usize>]) -> Vec<Range<usize>> {
     let (mut bytes, mut units) = (0, 0);
     let mut units_at = |end: usize| {

@@ -11,8 +11,9 @@ use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 use crate::storage::ChangedLeads;
 
-/// Limits on the changed leads that a search analyzes, in leads and in bytes of their records. With
-/// more, it has to wait for the index. The terms of a lead take about ten times its record.
+/// Limits on the changed leads that a search analyzes, in leads and in bytes of their records. If
+/// there are more, the search has to wait for the index. The terms of a lead take about ten times
+/// as much memory as its record.
 const ANALYZED_MAX: u64 = 20_000;
 const ANALYZED_BYTES_MAX: u64 = 16 << 20;
 
@@ -91,8 +92,9 @@ impl SearchView {
 
     /// Returns the view after a commit that changed these leads.
     pub(crate) fn with_changes(&self, changed: ChangedLeads, committed: &CommittedState) -> Self {
-        // A memory segment keeps the pages of its state from being reused. If no index took over
-        // its leads, the pages would never be reused.
+        // A memory segment pins the pages of its state until an index contains its leads. While no
+        // index exists and no batch is building one, that might never happen, so changed leads are
+        // not kept. The next batch indexes them anyway.
         let recent = if self.tracks_changes {
             self.recent.with(changed, committed)
         } else {
@@ -127,7 +129,7 @@ impl SearchView {
         }
     }
 
-    /// Returns the part of the view that survives while the tables are replaced.
+    /// Returns the part of the view that is kept while the tables are replaced.
     pub(crate) fn paused(&self) -> PausedSearch {
         let mut unindexed = ChangedLeads::default();
         for segment in self.recent.newest_first() {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 
-/// Converts an error of tantivy. No such error is fatal, because the index is derived and can be
+/// Converts a tantivy error. No such error is fatal, because the index is derived and can be
 /// rebuilt.
 pub(crate) fn tantivy_error(error: impl Into<tantivy::TantivyError>) -> Error {
     let error = error.into();

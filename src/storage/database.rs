@@ -345,7 +345,7 @@ impl Database {
                     None => Ok(()),
                 };
                 if written.is_err() {
-                    // The journal is then the only copy of the last commits.
+                    // Without the checkpoint, the journal has the only copy of the last commits.
                     journal.sync()?;
                 }
                 let closed = match Arc::try_unwrap(db) {

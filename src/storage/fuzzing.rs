@@ -1,5 +1,5 @@
 //! Decodes arbitrary bytes with the decoders of the storage layer, for fuzz targets. No input may
-//! make a decoder panic or allocate more memory than the input can justify, and every decoded lead,
+//! make a decoder panic or allocate memory out of proportion to the input. Every decoded lead,
 //! metadata or log record must round-trip.
 
 use crate::row::{RowBits, chunk_length};

@@ -204,8 +204,8 @@ impl Journal {
     pub(crate) fn checkpointed(&mut self, seq: Seq) -> Result<()> {
         self.synced = self.synced.max(seq);
         self.last = self.last.max(seq);
-        // Without its first entry, the file cannot be mistaken for the continuation of an older
-        // copy of the store that is restored later.
+        // If an older copy of the store is restored later, a file without its first entry cannot be
+        // mistaken for the continuation of that copy.
         self.attempt("invalidating", |journal| journal.inactive.invalidate())
     }
 

@@ -68,12 +68,14 @@ impl Engine {
             Ok(Ok((value, Some(prepared)))) => (value, prepared),
             Ok(result) => {
                 let aborted = self.failure.guard(|| base.abort());
-                // The error of the write is the cause of one of the rollback.
+                // If both the write and the rollback failed, the error of the write is returned,
+                // because it came first.
                 let (value, _) = result?;
                 return aborted.map(|()| value);
             }
             Err(panic) => {
-                // The caller gets the panic; an error of the rollback would only hide it.
+                // The caller gets the panic. An error of the rollback is not returned, because it
+                // would hide the panic.
                 let _ = self.failure.guard(|| base.abort());
                 resume_unwind(panic);
             }
@@ -174,7 +176,7 @@ impl Engine {
         })
     }
 
-    /// Returns true if a lead in the trash has expired at `until`.
+    /// Returns true if a lead in the trash has expired by `until`.
     fn has_expired(&self, until: DateTime<Utc>) -> Result<bool> {
         self.guarded(|| Ok(!trash::expired_rows(self.view()?.state(), until, 1)?.is_empty()))
     }

@@ -78,7 +78,8 @@ impl CommitQueue {
         }));
         loop {
             // The queued write holds a second reference to the slot, and drops it once the commit
-            // has succeeded or failed. Until then, a result in the slot is not committed.
+            // has succeeded or failed. Until then, the slot may hold the result of a write that is
+            // not committed yet.
             if Arc::strong_count(&slot) == 1 {
                 return lock(&slot).take().unwrap_or_else(|| Err(panicked()));
             }
@@ -98,7 +99,8 @@ impl CommitQueue {
     fn run_batch(&self, commit: &impl Fn(&mut dyn FnMut(&mut Transaction<'_>)) -> Result<()>) {
         let mut group = CommitGroup::default();
         let done = commit(&mut |transaction| {
-            // Taken only now, so that writes that arrived while the file was busy take part.
+            // The writes are taken from the queue only now, so that the group includes those that
+            // were queued while the file was locked.
             group.jobs = self.take();
             for job in &mut group.jobs {
                 job.run(transaction);

@@ -14,15 +14,14 @@
 //! 5. `Engine::checkpointing`: held while a checkpoint is made, and while none may start: during a
 //!    check, a compaction, closing, and the beginning of a backup.
 //! 6. `Engine::file`: held for one commit or for the beginning or end of a checkpoint.
-//! 7. Each held for a few statements: `CommitQueue::state`, then the result of one write; and,
-//!    independently of these, `Engine::clock_guard`, the reentrancy guard and `Wakeup::pending`.
+//! 7. `CommitQueue::state`, then the lock of one write's result (`Slot`). Besides, in no order relative to those two, `Engine::clock_guard`, the reentrancy guard and `Wakeup::pending`. Each of these locks is held for a few statements.
 //!    The application's `Clock` may run while `Engine::file` and `Engine::clock_guard` are held, so
 //!    it must not call the store.
 //! 8. `SyncState::schedule`, then the slot of `Engine::view`: each held for one change. A compaction
 //!    holds the slot until it is done, so that no read begins meanwhile.
-//! 9. `MemSegment::analysing`: held while the leads of a segment are read and analyzed.
-//! 10. The locks of files and of the bitmap cache: held for one access. That of the journal's failure
-//!     is held for one sync.
+//! 9. `MemSegment::analyzing`: held while the leads of a segment are read and analyzed.
+//! 10. The locks of files and of the bitmap cache: held for one access. The lock of the journal's
+//!     failure is held for one sync.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -11,8 +11,8 @@ use crate::storage::CorruptionSlot;
 /// differ, so neither can be trusted and nothing may be written.
 pub(crate) struct FailureLatch {
     first: OnceLock<Error>,
-    /// Set by the file when a checksum fails. redb reports a failed read only once: all its later
-    /// calls fail without naming the cause.
+    /// Set by the file when a checksum fails. The cause is kept here, because redb reports a failed
+    /// read only once: all its later calls fail without naming the cause.
     corruption: CorruptionSlot,
 }
 

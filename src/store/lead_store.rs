@@ -52,8 +52,9 @@ pub(crate) struct StoreShared {
     options: OpenOptions,
     pub(crate) location: Location,
     state: RwLock<StoreLifecycle>,
-    /// Serializes closing, reopening and repairing. `state` is not locked during these operations:
-    /// they may wait for a transaction, and the transaction may read `state`.
+    /// Serializes closing, reopening and repairing. `state` is not locked during these operations,
+    /// because they may wait for a transaction. The transaction may read `state`, so a lock on it
+    /// would cause a deadlock.
     pub(crate) lifecycle: Mutex<()>,
     pub(crate) reentrancy: Arc<ReentrancyGuard>,
 }

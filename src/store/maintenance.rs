@@ -45,7 +45,7 @@ impl LeadStore {
     /// Gives the space of purged leads back to the file system, and merges the search index into
     /// one segment without purged leads. Each step takes about a second for 100,000 leads. Reads
     /// and writes wait for the first step, but not for the second. Searches are fastest afterwards,
-    /// which pays off after a large import.
+    /// so a compaction pays off after a large import.
     ///
     /// # Errors
     ///
@@ -93,8 +93,9 @@ impl LeadStore {
     ///
     /// # Errors
     ///
-    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read. Nothing is
-    /// changed then: restore a backup. [`Busy`](ErrorKind::Busy) as in [`check`](Self::check);
+    /// [`Corrupted`](ErrorKind::Corrupted) if leads or credentials cannot be read. In this case
+    /// nothing is changed, and only a backup can restore the store. [`Busy`](ErrorKind::Busy) as in
+    /// [`check`](Self::check);
     /// [`Nested`](ErrorKind::Nested) inside a transaction; [`ReadOnly`](ErrorKind::ReadOnly);
     /// [`Io`](ErrorKind::Io). If writing the new file fails, the old file is unchanged. After a
     /// later error, either the old or the new file is in place, and that file is complete. If the
@@ -248,8 +249,8 @@ impl Engine {
         let mut checks = 1;
         loop {
             let (report, is_current) = self.check_once(progress)?;
-            // If a large transaction wrote to the file during the check, the problems may be pages
-            // that it overwrote, so the check is repeated.
+            // If a large transaction wrote to the file during the check, the check may have taken
+            // the pages that it overwrote for corrupted ones, so the check is repeated.
             if report.is_ok() || is_current {
                 return Ok(report);
             }

@@ -90,9 +90,9 @@ impl OpenOptions {
     }
 
     /// Sets the approximate memory limit for cached data of the store, in bytes. The default is 64
-    /// MiB. One sixth of the limit, at most 40 MiB, is for the writes that no checkpoint has moved
-    /// from the journal to the store's file yet. A transaction that needs more than that is written
-    /// directly to the store's file.
+    /// MiB. One sixth of the limit, at most 40 MiB, is for writes that are in the journal but not
+    /// in the store's file yet. A transaction that needs more than that is written directly to the
+    /// store's file.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
@@ -113,7 +113,7 @@ impl OpenOptions {
 
     /// Sets the statuses that a lead may be given. The default is any status. A new lead for which
     /// no status is given gets the status `new` if it is in the list, and the first status
-    /// otherwise. Leads whose status is not in the list keep it.
+    /// otherwise. Existing leads keep their status, even if it is not in the list.
     pub fn statuses<T: Into<String>>(mut self, statuses: impl IntoIterator<Item = T>) -> Self {
         self.statuses = Some(statuses.into_iter().map(Into::into).collect());
         self

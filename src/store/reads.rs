@@ -196,8 +196,8 @@ impl Snapshot {
 impl Transaction<'_> {
     reads!();
 
-    /// Returns all leads that match a filter, in creation order, the transaction's own writes
-    /// included. The iterator ends after the first error.
+    /// Returns all leads that match a filter, in creation order. The leads reflect the
+    /// transaction's own writes. The iterator ends after the first error.
     pub fn leads(&self, filter: &Filter) -> impl Iterator<Item = Result<Lead>> + '_ {
         let (rows, error) = match self.read(|state| query::select(state, filter)) {
             Ok(rows) => (rows, None),

@@ -20,7 +20,7 @@ impl Engine {
     }
 
     /// Answers a query from the index. If the index fails, requests a rebuild and tries once more.
-    /// If the options say not to wait, or inside a transaction, the second attempt fails, because
+    /// Inside a transaction, or if the options say not to wait, the second attempt fails, because
     /// the index is still being rebuilt.
     fn answer_from_index<T>(
         &self,
@@ -40,15 +40,16 @@ impl Engine {
         }
     }
 
-    /// Returns a view of which a search can be answered at once. If there is none, waits for the
-    /// index if the options say so, but not inside a transaction.
+    /// Returns a view that can be searched at once. If the published view cannot be searched, waits
+    /// for the index. Inside a transaction, or if the options say not to wait, fails instead.
     fn searchable(&self) -> Result<Arc<StoreView>> {
         let view = self.view()?;
         if view.search().is_searchable() {
             return Ok(view);
         }
-        // A transaction holds the file. A compaction that waits for it keeps the index from
-        // catching up, so the two would wait for each other.
+        // Inside a transaction, waiting could cause a deadlock: the search would wait for the
+        // index, the index for a running compaction, and the compaction for the file, which the
+        // transaction holds.
         if self.wait_for_search && self.reentrancy.refuse().is_ok() {
             return self.wait_until_searchable();
         }

@@ -16,7 +16,7 @@ use crate::store::view::StoreView;
 /// A snapshot of the store. It has the same reads as [`LeadStore`](super::LeadStore). Later writes
 /// are not visible in it, so paging through it neither skips nor repeats a lead.
 ///
-/// Whether a lead in the trash has expired is judged as of the time when the snapshot was taken.
+/// A lead in the trash counts as expired if it had expired when the snapshot was taken.
 /// Space freed by newer writes cannot be reused while the snapshot is held. Once the store is
 /// closed, reopened or repaired, the snapshot's reads return [`Closed`](ErrorKind::Closed).
 #[derive(Clone)]

@@ -63,8 +63,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Calls `corrupt` with a lead's row and record, so that a test can make the lead inconsistent
-    /// by writes that no operation makes.
+    /// Calls `corrupt` with the write transaction and a lead's row and record, so that a test can
+    /// make the lead inconsistent by writes that no operation makes.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn corrupt(
         &mut self,
@@ -277,8 +277,8 @@ impl<'a> Transaction<'a> {
         self.failure.guard(|| read(self.state()))
     }
 
-    /// Runs a write at the current time. An I/O error in the write or of its reads is latched, and
-    /// so is a panic in redb.
+    /// Runs a write at the current time. An I/O error in the write, or in a read that it makes, is
+    /// latched, and so is a panic in redb.
     fn run<T>(&mut self, write: impl FnOnce(&mut Self, DateTime<Utc>) -> Result<T>) -> Result<T> {
         // Called outside the guard: the clock is application code, so a panic in the clock must not
         // be reported as corruption.
@@ -357,8 +357,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Rejects an external id that another lead has. If that lead has expired in the trash, it is
-    /// added to `expired` instead, to be purged first.
+    /// Rejects an external id that another lead has. If that lead has expired in the trash, adds it
+    /// to `expired` instead, so that it is purged before the id is reused.
     fn check_external_id(
         &self,
         lead: &Lead,
@@ -441,8 +441,8 @@ fn check_version(lead: &Lead, expected: Option<LeadVersion>) -> Result<()> {
     }
 }
 
-/// Returns `stored` if it has expired in the trash and can be purged. Otherwise fails, since `what`
-/// is taken.
+/// Returns `stored` if it has expired in the trash and can be purged. Otherwise fails with the
+/// error that `what` is taken.
 fn expired_or_taken(
     stored: StoredLead,
     now: DateTime<Utc>,

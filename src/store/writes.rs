@@ -157,8 +157,8 @@ impl LeadStore {
     ///
     /// The errors of `work`; [`Nested`](ErrorKind::Nested) for a transaction, or any other write on
     /// the store, inside another transaction on the same thread; [`ReadOnly`](ErrorKind::ReadOnly);
-    /// [`Io`](ErrorKind::Io), where [`outcome_unknown`](Error::outcome_unknown) reports whether the
-    /// commit itself failed; and the other store errors, see [`get`](Self::get).
+    /// [`Io`](ErrorKind::Io), for which [`outcome_unknown`](Error::outcome_unknown) returns true if
+    /// the commit failed partway; and the other store errors, see [`get`](Self::get).
     pub fn transaction<T>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,

@@ -1,6 +1,6 @@
 //! The sweep, which purges expired leads: how often it runs, how many leads it purges at once, and
-//! how it finds them. While the clock is distrusted, `ClockGuard` limits it to the leads that
-//! expired before the jump.
+//! how it finds them. After the clock has jumped ahead, `ClockGuard` limits the sweep to the leads
+//! that had expired before the jump, until the clock is trusted again.
 
 use std::time::Duration;
 

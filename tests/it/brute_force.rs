@@ -239,9 +239,9 @@ fn is_han_or_kana(c: char) -> bool {
 /// company, e-mail and phone, which have the ranks 0 to 3.
 const PHONE_RANK: usize = 3;
 
-/// Returns the matches of a unit, each with the number of typos, whether the last word matches only
-/// as a prefix, whether the unit equals the whole value of a field of rank `PHONE_RANK` or less,
-/// and the rank of the field.
+/// Returns the matches of a unit as tuples. Their elements: the number of typos; whether the last
+/// word matches only as a prefix; whether the unit equals the whole value of a field of rank
+/// `PHONE_RANK` or less; the rank of the field.
 fn occurrences(unit: &Unit, values: &[&Value], forgiving: bool) -> Vec<(usize, bool, bool, usize)> {
     let mut found = Vec::new();
     for value in values {
@@ -325,8 +325,8 @@ fn best_rank(units: &[Unit], values: &[&Value], forgiving: bool) -> Option<Rank>
     Some(best)
 }
 
-/// Returns the number of typos in a query word compared with a stored word, and whether it matches
-/// only as a prefix. Returns `None` if it does not match.
+/// Compares a query word with a stored word. Returns the number of typos, and whether the query
+/// word matches only as a prefix. Returns `None` if it does not match.
 fn match_word(query: &Word, stored: &str, forgiving: bool) -> Option<(usize, bool)> {
     let mut candidates = Vec::new();
     if query.text == stored {

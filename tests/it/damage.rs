@@ -124,7 +124,7 @@ fn write_in_every_way(
             store.delete(id)?;
         }
         store.create(NewLead::new("new").external_id("x 1000"))?;
-        // A transaction that exceeds the overlay and is written straight to the tables.
+        // This transaction is too large for the overlay, so it is written straight to the tables.
         store.transaction(|transaction| {
             for number in 0..300 {
                 let note = "y".repeat(4_000);

@@ -279,8 +279,8 @@ fn clock_jumps_by_years_affect_only_timestamps() {
         test.store.search(&SearchQuery::new("jane ")).unwrap().total,
         7
     );
-    // A clock that is wrong for a short time does not cause a sweep: the trashed lead is back once
-    // the clock is right again.
+    // While the clock is wrong for a short time, a sweep does not purge the trashed lead, so the
+    // lead is back once the clock is right again.
     let trashed = test.store.delete(leads[0].id).unwrap();
     test.clock.set(day(2100, 1, 1));
     testing::sweep(&test.store).unwrap();

@@ -255,8 +255,8 @@ fn checkpoints_do_not_disturb_writers_or_readers() {
                         }
                         ids.push(id);
                         if number % 40 == 39 {
-                            // A transaction that exceeds the overlay and is written straight to the
-                            // tables.
+                            // This transaction is too large for the overlay, so it is written
+                            // straight to the tables.
                             let large = |n: u32| {
                                 NewLead::new(format!("large {n}"))
                                     .custom_field("x", "y".repeat(1_000))

@@ -173,8 +173,8 @@ fn kill_at_random<T: Send + 'static>(
     reader.join().unwrap()
 }
 
-/// Reads the output of a child to its end. Returns the number of acknowledged writes, including
-/// those of earlier children, whose number is `before`.
+/// Reads the output of a child to its end. Returns the number of writes that this child and all
+/// earlier ones acknowledged. `before` is the number for the earlier ones alone.
 fn acknowledged_writes(out: impl std::io::Read, before: u64) -> u64 {
     let lines = BufReader::new(out).lines().map_while(Result::ok);
     let numbers = lines.filter_map(|line| {

@@ -443,8 +443,8 @@ fn lists_are_consistent_across_bitmap_chunks() {
         statuses(Filter::new().status("third")),
         [("third".to_owned(), total as u64)]
     );
-    // A list sorted by name has ascending numbers. A list sorted by creation time begins with the
-    // leads that were created after the clock was set back.
+    // The leads are named by their numbers, so a list sorted by name has ascending numbers. A list
+    // sorted by creation time begins with the leads that were created after the clock was set back.
     let late_thirds: Vec<usize> = (0..LEADS)
         .filter(|number| number % 3 == 0 && *number >= late)
         .collect();
@@ -707,7 +707,7 @@ fn facets_count_exactly_the_leads_that_a_filter_selects() {
     }
 }
 
-/// A mistyped filter must not pass for one that selects nothing.
+/// A mistyped filter value must be an error. An empty result would hide the mistake.
 #[test]
 fn filter_value_that_no_lead_can_have_is_invalid_in_every_read() {
     let store = LeadStore::in_memory().unwrap();

@@ -393,7 +393,7 @@ fn answers_match_a_brute_force_search() {
         for _ in 0..QUERIES / 100 {
             apply_random_writes(&mut rng, &test.store, 40);
             if rng.bool() {
-                // Closing indexes everything written until now, in a segment of its own.
+                // Closing indexes everything written so far, in a segment of its own.
                 test.reopen();
             }
             let unindexed = rng.usize(..20);

@@ -223,7 +223,7 @@ fn read_only_store_uses_a_matching_index_and_modifies_none() {
     test.reopen();
     test.store.create(NewLead::new("added")).unwrap();
     test.store.clone().close().unwrap();
-    // A commit that changes no lead, directly before closing.
+    // The last commit before closing changes no lead.
     #[cfg(feature = "http")]
     {
         use leadstore::http::Scope;

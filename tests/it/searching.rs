@@ -1,5 +1,5 @@
-//! Which leads a search finds and which matches it reports, for cases that the model does not make
-//! explicit.
+//! The leads that a search finds and the matches that it reports, in cases that the model test does
+//! not make explicit.
 
 use leadstore::{
     CustomValue, ErrorKind, Filter, LeadPatch, LeadStore, NewLead, SearchField, SearchQuery,
@@ -203,7 +203,8 @@ fn typos_are_tolerated_if_nothing_matches_as_typed() {
         Vec::<String>::new(),
         "a typo in the first letter is not tolerated"
     );
-    // With a filter, typos are tolerated if none of the leads that it selects match as typed.
+    // With a filter, typos are tolerated if no lead that the filter selects matches the query as
+    // typed.
     let lost = SearchQuery::new("jonaa").filter(Filter::new().status("lost"));
     assert_eq!(found(&store, lost), ["Jona"]);
     let hit = store

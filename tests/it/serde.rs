@@ -1,4 +1,4 @@
-//! Public data survives JSON: what is serialized is read back as an equal value.
+//! Public types round-trip through JSON: deserializing a serialized value returns an equal value.
 
 use std::fmt::Debug;
 

@@ -235,7 +235,7 @@ fn grouped_writers_get_their_own_errors() {
             });
         }
     });
-    // A quarter of the 240 rounds create a lead each. With the first lead, there are 61.
+    // Of the 240 rounds, 60 create one lead each. With the first lead, that makes 61 leads.
     assert_eq!(store.count(&Filter::new()).unwrap(), 61);
     assert_eq!(store.get(taken.id).unwrap(), Some(taken));
 }
@@ -374,7 +374,8 @@ fn search_that_waits_for_the_index_does_not_wait_for_a_transaction() {
             let load = scope.spawn(move || {
                 store.transaction(|transaction| {
                     begun.send(()).unwrap();
-                    // More leads than a search analyzes itself, so that it waits for the index.
+                    // So many unindexed leads that a search waits for the index instead of
+                    // analyzing them itself.
                     for _ in 0..20_500 {
                         transaction.create(NewLead::new("Jane"))?;
                     }

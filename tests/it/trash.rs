@@ -1,4 +1,4 @@
-//! The trash: what is in it, for how long, and which operations it rejects.
+//! The trash: which leads it contains, for how long, and which operations on them are rejected.
 
 use std::time::Duration;
 

@@ -140,8 +140,8 @@ pub fn peak_memory(report: &mut Report, leads: usize, directory: &Path) {
 /// Number of leads that a process writes before it aborts.
 const LEADS_BEFORE_ABORT: usize = 3_000;
 
-/// Runs as a child process for one engine: either writes leads and aborts, or imports, lists and
-/// searches, and prints its peak memory in megabytes.
+/// Runs as a child process for one engine: either writes leads and then aborts, or imports, lists
+/// and searches leads and then prints its peak memory in megabytes.
 pub fn child(peer: &str, directory: &Path, leads: usize) {
     let mut store: Box<dyn Peer> = match peer {
         "ours" | "ours-crashes" => Box::new(Ours::open(directory, CACHE_BYTES)),

@@ -32,8 +32,8 @@ const SAMPLE: Duration = Duration::from_millis(5);
 const REPEATS_MAX: u32 = 2_000;
 
 /// A timer for repeated work, in microseconds per call. It first times a single call to compute how
-/// many calls take about [`SAMPLE`]. Every sample makes this number of calls. The argument of the
-/// work is the number of the call.
+/// many calls take about [`SAMPLE`]. Every sample makes this number of calls. The work receives the
+/// number of the call as its argument.
 pub struct Sampler {
     repeats: u32,
     calls: usize,
@@ -67,8 +67,7 @@ const LARGE_BLOCK: usize = 100_000;
 
 /// Makes the allocator consolidate the blocks that the engines have freed. Called before a
 /// measurement, so that this work is not measured. glibc merges small free blocks when a large
-/// block is allocated: after SQLite has sorted
-/// 300,000 rows, that allocation takes 20 ms.
+/// block is allocated. After SQLite has sorted 300,000 rows, that allocation takes 20 ms.
 pub fn settle_heap() {
     std::hint::black_box(vec![0_u8; LARGE_BLOCK]);
 }

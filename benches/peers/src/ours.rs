@@ -82,8 +82,8 @@ impl Ours {
             .total
     }
 
-    /// Returns the length of `ids`, which is indexed by the number of a lead. This is also the
-    /// number of the next lead.
+    /// Returns the number of ids in `ids`, one for each lead number from 0 on. The next lead gets
+    /// this number.
     pub fn count(&self) -> usize {
         self.ids.len()
     }

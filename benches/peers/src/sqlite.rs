@@ -138,8 +138,8 @@ fn match_text(case: &SearchCase) -> String {
         .map_or(text.clone(), |field| format!("{field} : {text}"))
 }
 
-/// Returns an id that begins with the creation time of the lead, as a UUIDv7 does, so that ids
-/// ascend with time, like the ids of leadstore. The same number always gets the same id.
+/// Returns an id in the style of a UUIDv7: it begins with the creation time of the lead, so ids
+/// ascend with time, like those of leadstore. The same number always gets the same id.
 fn id(number: usize) -> [u8; 16] {
     let mut id = fastrand::Rng::with_seed(number as u64)
         .u128(..)
@@ -181,7 +181,8 @@ fn insert(connection: &Connection, number: usize, fields: &Fields) {
         .unwrap();
 }
 
-/// All fields of a lead that a caller receives. The custom fields remain text, which favors SQLite.
+/// A lead with all the fields that a caller receives. The custom fields remain text, which favors
+/// SQLite.
 #[allow(
     dead_code,
     reason = "all fields are read so that reading them is timed"

@@ -1,5 +1,5 @@
 //! A tantivy directory that detects corruption. tantivy ends each segment file with a checksum, but
-//! not its two JSON files, `meta.json` and `.managed.json`. This directory adds a checksum to these
+//! not the two JSON files `meta.json` and `.managed.json`. This directory adds a checksum to these
 //! JSON files.
 
 use std::io;

@@ -89,8 +89,8 @@ impl IndexFiles {
             },
         }
         let mut files = meta.list_segment_files();
-        // `list_segment_files` also names optional files. Keep the mandatory ones: a `.del` file
-        // exists only for a segment with deletes, and a `.temp` file need not exist.
+        // `list_segment_files` also names files that need not exist. Leave out `.temp` files and,
+        // at first, all `.del` files: only a segment with deletes has one.
         files.retain(|name| {
             !name
                 .extension()
@@ -187,8 +187,8 @@ mod tests {
                 (0..200).try_for_each(|n| t.create(NewLead::new(format!("Jane no{n}"))).map(drop))
             })
             .unwrap();
-        // Wait for the index: a store that is closed before its index exists builds it at the next
-        // open.
+        // A search waits for the index. Without it, the store might be closed before its index
+        // exists.
         store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
         let medium = Location::Directory(directory.path().to_owned());

@@ -8,8 +8,8 @@ use crate::search::terms::document;
 use crate::storage::StateRef;
 use crate::storage::{Seq, StoreMeta};
 
-/// Payload of an index commit: the store, the last commit that is indexed, and the schema and
-/// analyzer versions that the index was built with.
+/// Payload of an index commit: the id of the store, the last store commit that is indexed, and the
+/// schema and analyzer versions that the index was built with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommitPayload {
     store_id: [u8; 16],
@@ -58,8 +58,8 @@ impl CommitPayload {
     /// Reports whether an index with this payload can be brought up to date. The index must have
     /// been built with the current schema and analyzer versions, from a state that this store went
     /// through. The change log must reach back to that state. The commit number alone does not
-    /// identify the state: a store that was restored from an older copy and then written to reuses
-    /// commit numbers for other commits.
+    /// identify the state: if a store is restored from an older copy, its new commits reuse the
+    /// numbers of lost commits.
     pub(crate) fn compatibility(&self, state: StateRef<'_>) -> Result<Compatibility> {
         let meta = state.meta;
         if self.store_id != meta.store_id.0 {

@@ -110,8 +110,8 @@ impl IndexSync {
         }
     }
 
-    /// Indexes all pending changes if there is no thread. If the last batch failed, returns its
-    /// cause as an error.
+    /// Indexes all pending changes if there is no thread. If the last batch failed, returns the
+    /// cause of the failure as an error.
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn index(&self) -> Result<()> {
         if self.shared.on_demand {
@@ -177,8 +177,8 @@ impl IndexSync {
         }
     }
 
-    /// Invalidates the index of `failed` after a read error and schedules a rebuild. Does nothing
-    /// if that index has already been replaced.
+    /// Withdraws the index of the view `failed`, in which a read failed, and schedules a rebuild.
+    /// Does nothing if that index has already been replaced.
     pub(crate) fn invalidate_index(&self, failed: &SearchView) {
         let mut schedule = self.shared.schedule();
         // The rebuild is requested and the index withdrawn under one lock, so that no batch can
@@ -247,8 +247,8 @@ impl IndexSync {
         }
     }
 
-    /// Returns the lowest commit number that the change log must retain for the index to catch up
-    /// after a crash.
+    /// Returns the lowest commit number that the change log must retain, so that the index can
+    /// catch up after a crash.
     pub(crate) fn log_start(&self) -> Seq {
         Seq(self.shared.log_start.load(Ordering::Acquire))
     }
@@ -453,7 +453,7 @@ impl SyncState {
         }
     }
 
-    /// Requests an immediate batch, and waits until a batch has ended, but no longer than 100 ms.
+    /// Requests an immediate batch, and waits at most 100 ms for a batch to end.
     /// Without a thread, runs the batch itself.
     fn hurry<'a>(
         &'a self,

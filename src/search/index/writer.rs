@@ -18,8 +18,8 @@ pub(crate) struct Indexer {
     files: IndexFiles,
     /// Writer of the index. `None` before the first batch, after `settle`, and after a failed or
     /// aborted batch. The writer of such a batch is not kept: its uncommitted documents must not
-    /// become part of the next batch, and after a failed commit a tantivy writer loses the
-    /// documents that it is given.
+    /// become part of the next batch, and after a failed commit a tantivy writer loses all
+    /// documents that are added to it.
     writer: Option<IndexWriter>,
     /// True if the last commit was made by this indexer and is known to have succeeded. A commit
     /// that failed halfway may have added its segments while the payload is still that of the
@@ -59,8 +59,8 @@ impl Indexer {
     }
 
     /// Brings the index up to `state`, and commits it with `target` as payload. Calls
-    /// `report_progress` periodically before the commit, and once after it. Returns its error if it
-    /// fails, which aborts a batch that has not been committed.
+    /// `report_progress` periodically before the commit, and once after it. If `report_progress`
+    /// fails, returns its error. If that happens before the commit, the batch is aborted.
     pub(crate) fn index(
         &mut self,
         state: StoreState<'_>,

@@ -127,8 +127,9 @@ const BATCH_DOCUMENTS: usize = 4_096;
 /// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
 /// If `among` is given and there are at most this many terms, a sorted list is used even above the
-/// fraction, for up to as many entries as the segment has documents. A document has an entry for
-/// each of the terms that it contains. Before sorting, the list consists of one ascending run per
+/// fraction, unless it might have more entries than the segment has documents. A document has an
+/// entry for each of the terms that it contains. Before sorting, the list consists of one ascending
+/// run per
 /// term, and few runs sort fast.
 const SPARSE_TERMS_MAX: usize = 8;
 

@@ -26,7 +26,7 @@ pub(crate) struct MemSegment {
     /// State of the store after the last of those commits.
     committed: CommittedState,
     terms: OnceLock<MemTerms>,
-    analysing: Mutex<()>,
+    analyzing: Mutex<()>,
 }
 
 impl MemSegment {
@@ -35,7 +35,7 @@ impl MemSegment {
             leads,
             committed,
             terms: OnceLock::new(),
-            analysing: Mutex::new(()),
+            analyzing: Mutex::new(()),
         })
     }
 
@@ -53,11 +53,11 @@ impl MemSegment {
         }
         // One thread analyzes while the others wait. The mutex guards no data that a panic could
         // leave inconsistent.
-        let _analysing = lock(&self.analysing);
+        let _analyzing = lock(&self.analyzing);
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let terms = MemTerms::analyse(&self.leads.rows, self.committed.state())?;
+        let terms = MemTerms::analyze(&self.leads.rows, self.committed.state())?;
         Ok(self.terms.get_or_init(|| terms))
     }
 }
@@ -76,7 +76,7 @@ pub(crate) struct MemPosting {
 }
 
 impl MemTerms {
-    fn analyse(rows: &RowSet, state: StoreState<'_>) -> Result<Self> {
+    fn analyze(rows: &RowSet, state: StoreState<'_>) -> Result<Self> {
         let mut terms = Self {
             end: u32::try_from(rows.end()).unwrap_or(u32::MAX),
             ..Self::default()

@@ -234,8 +234,8 @@ impl<P: Postings> TermLookup<'_, P> {
         Ok(terms)
     }
 
-    /// Returns the terms that mark the start of values with `words` words. For one word, these are
-    /// the terms of values that equal `first`.
+    /// Returns the terms that mark the start of values with `words` words. A value of one word has
+    /// no marker of its own: if `words` is 1, these are the exact terms of `first`.
     pub(crate) fn length_markers(
         &self,
         scope: &FieldScope,

@@ -10,7 +10,7 @@ use crate::search::query::query_text::word_count;
 use crate::search::terms::field::SearchField;
 use crate::search::terms::index_term::QUERY_WORDS_MAX;
 
-/// A search: text as a user types it, with double quotes for a phrase as the only syntax.
+/// A search for text as a user types it. The only syntax is double quotes around a phrase.
 ///
 /// ```
 /// use leadstore::{LeadStore, NewLead, SearchField, SearchQuery};

@@ -26,8 +26,9 @@ pub(crate) enum IndexTerm<'a> {
 }
 
 impl<'a> IndexTerm<'a> {
-    /// Returns the length marker of a value with this many words. It is indexed at the first word,
-    /// and shows a phrase match that the phrase is the entire value. Returns `None` for a single
+    /// Returns the length marker of a value with this many words. It is indexed at the position of
+    /// the first word. A phrase of as many words that matches there equals the entire value.
+    /// Returns `None` for a single
     /// word, which has an exact term, and for more words than a query can have.
     pub(crate) fn length_marker(words: usize) -> Option<Self> {
         if (2..=QUERY_WORDS_MAX).contains(&words) {

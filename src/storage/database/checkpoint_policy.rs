@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-/// Size in bytes of the entries in the active journal file at which a checkpoint is due: recovery
-/// reads the whole journal.
+/// Size in bytes of the entries in the active journal file at which a checkpoint is due. It bounds
+/// the time for recovery, which reads the whole journal.
 pub(crate) const JOURNAL_BYTES: u64 = 64 << 20;
-/// Number of commits at which a checkpoint is due: recovery takes about 8 µs for each of them.
+/// Number of commits at which a checkpoint is due. It bounds the time for recovery, which takes
+/// about 8 µs per commit.
 pub(crate) const COMMITS: u64 = 4_000;
-/// The overlay may take `1 / OVERLAY_FRACTION` of the memory budget, and at most
+/// The overlay may take `1 / OVERLAY_FRACTION` of the memory budget, but at most
 /// `OVERLAY_BYTES_MAX` bytes.
 const OVERLAY_FRACTION: usize = 6;
 const OVERLAY_BYTES_MAX: usize = 40 << 20;
@@ -74,8 +75,9 @@ impl CheckpointPolicy {
             || backlog.commits >= COMMITS * factor as u64
     }
 
-    /// Returns the time at which a checkpoint becomes due even if no limit is exceeded, given the
-    /// times of the first and the last write since the last checkpoint.
+    /// Returns the time at which a checkpoint becomes due even if no limit has been reached.
+    /// `first_write` and `last_write` are the times of the first and the last write since the last
+    /// checkpoint.
     pub(crate) fn idle_deadline(first_write: Instant, last_write: Instant) -> Instant {
         (last_write + AFTER_IDLE).min(first_write + AFTER_WRITE)
     }

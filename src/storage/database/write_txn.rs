@@ -210,7 +210,7 @@ impl<'p> WriteTxn<'p> {
         self.change(RedoOp::DealValue(row.0, value))
     }
 
-    /// Records the change of a lead for the change log. All writes of that change must precede this
+    /// Records a change to a lead for the change log. All writes of that change must precede this
     /// call.
     pub(crate) fn log(&mut self, change: LoggedChange) -> Result<()> {
         self.changes.push(change);
@@ -236,8 +236,8 @@ impl<'p> WriteTxn<'p> {
 
     /// Writes the collected changes to the tables if the transaction exceeds its memory budget.
     fn make_room(&mut self) -> Result<()> {
-        // A lead that is changed repeatedly adds to the journal's operations each time, though not
-        // to the overlay.
+        // Each change of the same lead adds redo operations, but the overlay keeps only the last
+        // value. So the redo operations can take more memory than the overlay's growth.
         let own_bytes = match self.tables {
             BaseTables::Committed(_) => self
                 .ops_bytes

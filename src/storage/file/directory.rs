@@ -147,9 +147,9 @@ pub(crate) fn open_store<D: Directory>(directory: &D, mode: FileMode) -> Result<
     Ok(file)
 }
 
-/// Opens the store file for writing. A file that was not closed is read from disk again. After a
-/// failed sync, the page cache may hold pages that never reach the disk: redb would build on them,
-/// and the next power cut would lose them.
+/// Opens the store file for writing. A file that was not closed is read from disk again, because
+/// after a failed sync the page cache may hold pages that never reach the disk. redb would build on
+/// these pages, and the next power cut would lose them.
 pub(crate) fn open_store_for_writing(directory: &impl Directory) -> Result<ChecksummedFile> {
     let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];

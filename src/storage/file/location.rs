@@ -34,7 +34,7 @@ impl Location {
     }
 }
 
-/// The files of a store in memory. They outlive the `Database`, so that it can be reopened.
+/// The files of a store in memory. They outlive the `Database`, so that the store can be reopened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryFiles {
     pub(crate) store: SharedMemory,

@@ -99,9 +99,9 @@ impl Directory for RealDirectory<'_> {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // The directory's own name is stored in its parent, and the process that created the
-        // directory may have been killed before it synced the parent. An error is ignored, because
-        // this process may not be allowed to open the parent.
+        // The parent is synced too: it stores the directory's own name, and the process that
+        // created the directory may have been killed before it synced the parent. An error is
+        // ignored, because this process may lack the permission to open the parent.
         if let Some(parent) = parent(self.0) {
             let _ = sync_directory(parent);
         }

@@ -133,8 +133,9 @@ impl Superblock {
         bytes.extend(generation.to_le_bytes());
         bytes.extend(&self.data);
         bytes.resize(COPY, 0);
-        // Set before the write: if a write of new data fails, this copy counts as the newest and
-        // unsynced one, so the next write goes to it and not to the intact copy.
+        // The generation is set before the write. If a write of new data fails, this copy then
+        // counts as the newest and as unsynced, so the next write goes to it and not to the intact
+        // copy.
         if let Some(position) = self.generations.get_mut(copy) {
             *position = generation;
         }

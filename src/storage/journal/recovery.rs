@@ -24,8 +24,9 @@ pub(crate) struct Recovered<'a> {
     /// Epoch and end offset of the file that holds the last commit, or `None` if no commit is to be
     /// replayed.
     pub(crate) resume_at: Option<(u64, u64)>,
-    /// The entries to replay that are missing from the file with the last commit, re-encoded with
-    /// that file's epoch. Once they are appended to it, the other file can be reused.
+    /// Those entries to replay that only the other file contains, re-encoded with the epoch in
+    /// `resume_at`. Once they are appended to the file with the last commit, the other file can be
+    /// reused.
     pub(crate) carried: Vec<Vec<u8>>,
 }
 
@@ -159,8 +160,8 @@ impl Recovery {
 /// The entries after a state, divided at the first gap in their numbers.
 struct Chain<'e, 'b> {
     /// The entries that follow the state without a gap in their numbers. Each records the commit id
-    /// of its predecessor, which for the first entry is the state. The flag is true if the entry
-    /// is in the second file.
+    /// of its predecessor; the predecessor of the first entry is the state. The flag is true if the
+    /// entry is in the second file.
     reached: Vec<(&'e Entry<'b>, bool)>,
     /// The entries after the first gap.
     unreached: Vec<&'e Entry<'b>>,

@@ -1,6 +1,6 @@
 //! Encodes and decodes records. A record is one format byte followed by bincode's standard encoding
-//! (little-endian, variable-length integers). Decoding rejects a record above the size limit or
-//! with trailing bytes.
+//! (little-endian, variable-length integers). Decoding rejects a record that exceeds the size limit
+//! or has trailing bytes.
 //!
 //! bincode is unmaintained (RUSTSEC-2025-0141), so its version is pinned. Apart from the `derive`s
 //! on the records and the impls in `shared_key`, only this file depends on it. Golden tests next to

@@ -145,8 +145,8 @@ impl<'m, I: Iterator<Item = (&'m Key, &'m bool)>, F: FnMut(&[u8]) -> Result<Visi
     for KeyMerge<'m, I, F>
 {
     fn skip_block(&mut self, from: &[u8], to: &[u8], block: &[u8]) -> Result<bool> {
-        // The block's count is valid only if no change is pending in the block or before it in scan
-        // order.
+        // The block can be skipped by its count only if no unvisited change lies in the block, or
+        // before it in scan order.
         let unchanged = self
             .changed
             .peek()

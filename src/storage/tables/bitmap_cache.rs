@@ -56,8 +56,8 @@ impl BitmapCache {
         Ok(rows)
     }
 
-    /// Locks the cache, even if the lock is poisoned: no panic can come between a change to the
-    /// map and the update of the byte count.
+    /// Locks the cache, even if the lock is poisoned. This is safe, because no panic can occur
+    /// between a change to the map and the update of the byte count.
     fn lock(&self) -> std::sync::MutexGuard<'_, CachedBitmaps> {
         lock(&self.0)
     }

@@ -3,9 +3,8 @@
 //!
 //! The table key of a block is a lower bound: it is at most the block's first key, and above all
 //! keys of the blocks before it. The first byte of a key is its tag. Keys with different tags never
-//! share a block, so that the blocks of a tag become full if its keys are only appended, as
-//! creation times are. A block fits in a page of redb, unless it consists of a single key that is
-//! longer.
+//! share a block. If the keys of a tag are only appended, like those of creation times, its blocks
+//! therefore become full. A block fits in a page of redb, unless its only key is longer than that.
 
 use std::iter::Peekable;
 

@@ -1,5 +1,5 @@
-//! The tables opened for reading. Opening them costs more than a lookup, so it is done once after
-//! each commit of redb.
+//! The tables opened for reading. Opening them costs more than a lookup, so they are opened only
+//! once after each redb commit.
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ fn acknowledged_writes_survive_faults_after_long_work() {
     run_all(1, |seed| Run::new(seed).long());
 }
 
-/// Executes `runs` runs for each unit of the test scale, each run with a seed of its own.
+/// Executes `runs` runs, multiplied by the test scale. Each run has its own seed.
 fn run_all(runs: u64, run: impl Fn(u64) -> Run) {
     let seed = support::seed();
     let (mut crashes, mut operations) = (0, 0);

@@ -13,7 +13,7 @@ use super::upkeep;
 use crate::model::Answers;
 use crate::support;
 
-/// A cache of this many bytes has room for everything that a process of a run writes.
+/// Size in bytes of a cache that has room for everything that a process of a run writes.
 const LARGE_CACHE: usize = 24 << 20;
 
 /// The life of one store across several processes.

@@ -35,7 +35,7 @@ fn of_two_errors_the_first_in_the_contract_is_returned() {
         for (second, other) in ERRORS.into_iter().enumerate().skip(first) {
             let wrong = |error: usize| error == first || error == second;
             // An unknown path has no lead, and a body that is not JSON has no members, so in some
-            // pairs the second error cannot show.
+            // pairs the second error cannot occur.
             let path = match (wrong(1), wrong(8)) {
                 (true, _) => "/v1/nowhere".to_owned(),
                 (_, true) => "/v1/leads/lead_01h455vb4pex5vsknk084sn02q".to_owned(),

@@ -237,7 +237,7 @@ fn job_titles_with_commas_can_be_filtered_by() {
     }
 }
 
-/// An empty array is no filter, as for the searched fields.
+/// With an empty array of values, a filter counts as absent, so it excludes no lead.
 #[test]
 fn empty_array_of_a_filter_counts_as_absent() {
     let api = Api::new();

@@ -35,7 +35,7 @@ fn change() -> LoggedChange {
     }
 }
 
-/// Runs twice: first in memory only, then with a write to the tables after every change.
+/// Each check runs twice: first in memory only, then with a write to the tables after every change.
 #[test]
 fn writes_are_readable_before_and_after_the_commit() {
     let bitmap = b"\x07\x01x";

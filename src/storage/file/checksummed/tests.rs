@@ -153,7 +153,7 @@ fn ignored_blocks_get_new_checksums_before_other_writes() {
         memory
             .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
             .unwrap();
-        // The operation that fails is the write of the checksum, its sync, or the write after it.
+        // Operation 0 writes the checksum, 1 syncs it, and 2 writes the data of block 1.
         let file = ChecksummedFile::open(FailingFile::at(failing, memory.clone())).unwrap();
         assert!(read(&file, 2).is_err());
         let done: Result<()> = file.ignoring_checksums(|| {
