@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::row::{Direction, Row};
 
 /// Length in bytes of the chunk number at the end of a chunk key. The chunk number is the upper 16
-/// bits of the rows in the chunk.
+/// bits that all rows in the chunk share.
 pub(crate) const CHUNK_SUFFIX: usize = 2;
 const ROW_SUFFIX: usize = 4;
 

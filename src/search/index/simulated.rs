@@ -23,7 +23,8 @@ pub(crate) struct SimulatedIndex {
     locks: Arc<Locks>,
 }
 
-/// Locks that are currently held. Like locks on real files, they end with the process.
+/// Locks that are currently held. Like locks on real files, they are released when the process
+/// ends.
 #[derive(Debug, Default)]
 struct Locks {
     held: Mutex<HashSet<PathBuf>>,

@@ -126,11 +126,11 @@ const BATCH_DOCUMENTS: usize = 4_096;
 /// Above this fraction (1/64) of all documents, results are collected in an array with an entry for
 /// every document rather than in a sorted list. See `SPARSE_TERMS_MAX` for the exception.
 const DENSE_FRACTION: u64 = 64;
-/// If `among` is given and there are at most this many terms, a sorted list is used even above the
-/// fraction, unless it might have more entries than the segment has documents. A document has an
-/// entry for each of the terms that it contains. Before sorting, the list consists of one ascending
-/// run per
-/// term, and few runs sort fast.
+/// Maximum number of terms for which `collect` uses a sorted list even above `DENSE_FRACTION`, if
+/// `among` is given. The list has one entry for each pair of a term and a document that contains
+/// it. If it might have more entries than the segment has documents, the array is used after all.
+/// The limit is low because the list starts as one ascending run per term, and only a few runs sort
+/// fast.
 const SPARSE_TERMS_MAX: usize = 8;
 
 /// Collects all documents that match, restricted to `among` if it is given.

@@ -155,7 +155,8 @@ pub(crate) fn open_store_for_writing(directory: &impl Directory) -> Result<Check
     let mut flags = [0];
     let failed = |error| failure(format_args!("rereading {STORE_FILE} in {directory}"), error);
     file.read(FLAGS_OFFSET, &mut flags).map_err(failed)?;
-    // If the copies of block 0 differ, closing was interrupted at its last step.
+    // `was_closed` compares the copies of block 0. If they differ although the flag is clear,
+    // closing was interrupted at its last step, so the file is read again.
     if flags[0] & RECOVERY_REQUIRED == 0 && file.was_closed() {
         return Ok(file);
     }

@@ -148,7 +148,7 @@ impl Operation {
                 });
                 written.and(checkpoint)
             }
-            // A failure shows up in the searches that follow.
+            // A failure is ignored here: it shows up in the searches that follow.
             Self::Index => testing::index(store).or(Ok(())),
             Self::Sync => store.sync().inspect(|()| states.make_durable()),
             Self::Compact => match store.compact() {

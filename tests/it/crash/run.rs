@@ -302,8 +302,8 @@ impl Run {
         self.history.record(format!("the process ends: {end:?}"));
         match end {
             End::PowerCut => self.cut_the_power(),
-            // No acknowledged write is lost, but a power cut during the recovery can still lose
-            // one.
+            // The kill itself loses no acknowledged write. Writes that were not synced stay
+            // unsynced, so a power cut during the recovery can still lose them.
             End::Killed => {
                 if self.disk.has_failed() && !self.disk.has_stopped() {
                     // A failed sync can lose whatever a power cut can lose.
