@@ -92,9 +92,14 @@ fn search_that_finds_a_lead_of_one_mebibyte_reports_few_ranges_and_is_linear_in_
         store.create(lead(values)).unwrap();
         // The first search also analyzes the lead, so it is not measured.
         store.search(query).unwrap();
-        let begun = Instant::now();
         let (found, peak) = peak_of(|| store.search(query).unwrap());
-        let taken = begun.elapsed();
+        // The faster of two, because another process may delay one.
+        let timed = || {
+            let begun = Instant::now();
+            store.search(query).unwrap();
+            begun.elapsed()
+        };
+        let taken = timed().min(timed());
         let matches = &found.items[0].matches;
         assert_eq!(matches.len(), values + 1);
         assert!(matches.iter().all(|value| value.ranges.len() <= 100));

@@ -36,7 +36,7 @@ impl TrustedTime {
 pub(crate) struct ClockJump {
     /// The time that the clock showed after the jump.
     pub(crate) to: DateTime<Utc>,
-    /// How long the store has been open since the jump.
+    /// The time for which the store has been open since the jump, over all sessions.
     pub(crate) shown_for: Duration,
 }
 
@@ -96,7 +96,7 @@ impl ClockGuard {
                 let shown_for = shown_for.saturating_add(passed);
                 if shown_for < WAIT {
                     (self.trusted.until, Some(ClockJump { to, shown_for }))
-                } else if now > plus(to, shown_for) && now - plus(to, shown_for) > JUMP {
+                } else if now.signed_duration_since(plus(to, shown_for)) > JUMP {
                     // The clock has jumped again meanwhile, for example while the store was closed.
                     // The first jump is now trusted, but the second one is not.
                     (to, Some(jump_to(now)))
