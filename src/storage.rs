@@ -34,9 +34,15 @@ pub(crate) use database::write_txn::{ChangedLeads, PreparedCommit, TxnBase, Writ
 pub(crate) use database::{Database, JournalSync, read_only};
 pub(crate) use file::checksummed::CorruptionSlot;
 #[cfg(feature = "unstable-testing")]
-pub(crate) use file::layout;
+pub(crate) use file::checksummed::FIRST_BLOCK;
+pub(crate) use file::directory::{Directory, FileMode};
 pub(crate) use file::location::Location;
-pub(crate) use file::real::create_private_directory;
+pub(crate) use file::real::RealDirectory;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use file::seal::Seal;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use file::simulated::SimulatedDirectory;
+pub(crate) use file::write_once::{WriteOnceFile, WriteOnceWriter};
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;
 pub(crate) use index_entries::IndexEntries;

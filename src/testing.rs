@@ -247,24 +247,20 @@ pub fn folded(text: &str) -> String {
 
 /// The layout of the store's file.
 pub mod layout {
-    use crate::storage::layout;
+    use crate::storage::Seal;
 
     /// Offset in bytes of block 1, the first after the two copies of block 0.
-    pub const FIRST_BLOCK: usize = layout::FIRST_BLOCK;
+    pub const FIRST_BLOCK: usize = crate::storage::FIRST_BLOCK;
     /// Length of a block in bytes, including its checksum.
-    pub const BLOCK: usize = layout::BLOCK;
+    pub const BLOCK: usize = 4_100;
 
     /// Computes the checksum of the block that starts at offset `at`, and writes it into the block.
     /// `file` holds the bytes of the whole store file.
     pub fn write_checksum(file: &mut [u8], at: usize) {
         let number = 1 + (at.saturating_sub(FIRST_BLOCK)) / BLOCK;
-        let salt = file.get(16..32).and_then(|salt| salt.try_into().ok());
-        let data = file.get(at + layout::CHECKSUM..at + BLOCK);
-        if let (Some(salt), Some(data)) = (salt, data) {
-            let checksum = layout::checksum(&salt, number as u64, data);
-            file.get_mut(at..at + layout::CHECKSUM)
-                .into_iter()
-                .for_each(|bytes| bytes.copy_from_slice(&checksum));
+        let seal = Seal::of_preface(file);
+        if let (Ok(seal), Some(block)) = (seal, file.get_mut(at..at + BLOCK)) {
+            seal.seal(number as u64, block);
         }
     }
 }

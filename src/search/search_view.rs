@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::CommittedState;
+use crate::search::index::directory::OpenIndexFiles;
 use crate::search::matching::recent::RecentIndex;
 use crate::search::matching::segment::{RowColumn, Segment};
 use crate::search::tantivy_error::tantivy_error;
@@ -23,6 +24,7 @@ pub(crate) struct IndexView {
     schema: IndexSchema,
     /// Row columns in the order of the searcher's segments.
     row_columns: Vec<RowColumn>,
+    files: OpenIndexFiles,
 }
 
 /// The data that a search reads in addition to the store's state.
@@ -64,6 +66,13 @@ impl SearchView {
             .iter()
             .zip(&index.row_columns);
         Ok(segments.map(|(reader, row_column)| Segment::new(reader, &index.schema, row_column)))
+    }
+
+    /// Verifies the files of the index. Returns the names of those that could not be read, with the
+    /// reasons.
+    pub(crate) fn verify_files(&self) -> Vec<(String, std::io::Error)> {
+        let index = self.index.as_ref();
+        index.map_or_else(Vec::new, |index| index.files.verify())
     }
 
     /// Returns true if a search can be answered at once: there is an index, and few enough leads
@@ -162,7 +171,11 @@ impl PausedSearch {
 }
 
 impl IndexView {
-    pub(crate) fn new(reader: &tantivy::IndexReader, schema: IndexSchema) -> Result<Self> {
+    pub(crate) fn new(
+        reader: &tantivy::IndexReader,
+        schema: IndexSchema,
+        files: OpenIndexFiles,
+    ) -> Result<Self> {
         reader.reload().map_err(tantivy_error)?;
         let searcher = reader.searcher();
         let row_columns = searcher
@@ -170,10 +183,18 @@ impl IndexView {
             .iter()
             .map(|_| RowColumn::new())
             .collect();
+        // The term dictionaries are opened now, while the previous view still has those of the
+        // segments that both have: they are read only once.
+        for segment in searcher.segment_readers() {
+            for field in schema.term_fields() {
+                segment.inverted_index(field).map_err(tantivy_error)?;
+            }
+        }
         Ok(Self {
             searcher,
             schema,
             row_columns,
+            files,
         })
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! `directory` defines the interface to a directory, which `real` and `simulated` implement, and
 //! creates, opens and replaces the files crash-safely; `location` says where a store lives.
-//! `checksummed` is the block file under the tables, with its `layout` and `superblock`; `cow` is a
-//! copy-on-write view of that file.
+//! All files but the journal consist of sealed blocks: `seal` is the seal and its place in the file.
+//! `checksummed` is the file under the tables, with its `superblock`; `cow` is a copy-on-write view
+//! of it. `write_once` is a file of the search index.
 
 pub(crate) mod checksummed;
 pub(crate) mod cow;
 pub(crate) mod directory;
 #[cfg(test)]
 pub(crate) mod failing;
-pub(crate) mod layout;
 pub(crate) mod location;
 pub(crate) mod real;
+pub(crate) mod seal;
 #[cfg(feature = "unstable-testing")]
 pub(crate) mod simulated;
 pub(crate) mod superblock;
+pub(crate) mod write_once;

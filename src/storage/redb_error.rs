@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::file::seal::UnknownSeal;
 
 /// Runs `read` and converts a panic into a corruption error. redb trusts its pages, so it can panic
 /// on an invalid page that a faulty program wrote with a valid checksum, or when it reads past the
@@ -24,16 +25,7 @@ pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
             ErrorKind::Corrupted,
             format!("leads.redb is corrupted: {what}"),
         ),
-        redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => (
-            ErrorKind::Corrupted,
-            format!("leads.redb is corrupted or not a store: {io}"),
-        ),
-        redb::Error::Io(io) => (
-            ErrorKind::Io,
-            format!(
-                "reading or writing leads.redb failed: {io}; fix the cause, then call reopen()"
-            ),
-        ),
+        redb::Error::Io(io) => of_io(io),
         redb::Error::PreviousIo => (
             ErrorKind::Io,
             "leads.redb is unusable after an earlier I/O error; call reopen()".to_owned(),
@@ -74,6 +66,28 @@ pub(crate) fn redb_error(error: impl Into<redb::Error>) -> Error {
         ),
     };
     Error::new(kind, message).caused_by(error)
+}
+
+/// Returns the kind and the message for an I/O error.
+fn of_io(error: &std::io::Error) -> (ErrorKind, String) {
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        (
+            ErrorKind::Corrupted,
+            format!("leads.redb is corrupted or not a store: {error}"),
+        )
+    } else if UnknownSeal::is_cause_of(error) {
+        (
+            ErrorKind::UnsupportedFormat,
+            format!("leads.redb cannot be opened: {error}"),
+        )
+    } else {
+        (
+            ErrorKind::Io,
+            format!(
+                "reading or writing leads.redb failed: {error}; fix the cause, then call reopen()"
+            ),
+        )
+    }
 }
 
 pub(crate) fn not_closed_cleanly() -> Error {

@@ -34,7 +34,12 @@ impl OpenStore {
     ) -> Result<Self> {
         let rules = rules(options)?;
         let database = storage::catch_corruption_panic(|| {
-            schema::open_migrated(location, options.cache_bytes, mode, &rules.catalogue)
+            schema::open_migrated(
+                location,
+                options.table_cache_bytes(),
+                mode,
+                &rules.catalogue,
+            )
         })?;
         let read = database.read().map_err(|error| match location.path() {
             Some(path) => {
@@ -136,11 +141,17 @@ fn open_index(
     view: &Arc<PublishedView>,
     syncer: Option<JournalSyncer>,
 ) -> Result<IndexSync> {
+    let cache_bytes = options.search_cache_bytes();
     let storage = match location {
-        Location::Directory(path) => Some(IndexLocation::Directory(path.join("search"))),
+        Location::Directory(path) => {
+            Some(IndexLocation::directory(&path.join("search"), cache_bytes))
+        }
         Location::Memory(_) => None,
         #[cfg(feature = "unstable-testing")]
-        Location::Simulated(disk) => Some(IndexLocation::Simulated(disk.directory("search"))),
+        Location::Simulated(disk) => Some(IndexLocation::simulated(
+            disk.directory("search"),
+            cache_bytes,
+        )),
     };
     let storage = match storage {
         Some(location) if options.read_only => IndexStorage::ReadOnly(location),

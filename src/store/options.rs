@@ -90,9 +90,10 @@ impl OpenOptions {
     }
 
     /// Sets the approximate memory limit for cached data of the store, in bytes. The default is 64
-    /// MiB. One sixth of the limit, at most 40 MiB, is for writes that are in the journal but not
-    /// in the store's file yet. A transaction that needs more than that is written directly to the
-    /// store's file.
+    /// MiB. One eighth of the limit is for the search index. One sixth of the rest, at most 40 MiB,
+    /// is for writes that are in the journal but not in the store's file yet. A transaction that
+    /// needs more than that is written directly to the store's file. The term dictionaries of the
+    /// search index are kept in memory in addition.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
@@ -179,6 +180,16 @@ impl OpenOptions {
     pub(crate) fn without_threads(mut self) -> Self {
         self.threads = false;
         self
+    }
+
+    /// Returns the part of `cache_bytes` that is for the search index.
+    pub(crate) fn search_cache_bytes(&self) -> usize {
+        self.cache_bytes / 8
+    }
+
+    /// Returns the part of `cache_bytes` that is for the tables.
+    pub(crate) fn table_cache_bytes(&self) -> usize {
+        self.cache_bytes - self.search_cache_bytes()
     }
 
     pub(crate) fn open_mode(&self) -> OpenMode {

@@ -149,6 +149,7 @@ fn unwritable_search_index_fails_only_searches() {
 
 #[test]
 fn io_error_at_any_indexing_operation_keeps_searches_exact() {
+    let mut failed = 0;
     for at in 0..60 {
         let disk = SimulatedDisk::new(at);
         let store = testing::open_on(journaled(), &disk).unwrap();
@@ -164,6 +165,8 @@ fn io_error_at_any_indexing_operation_keeps_searches_exact() {
             (6, 1, 1),
             "fault at operation {at}"
         );
+        failed += u64::from(disk.has_failed());
+        disk.clear_fault();
         create(&store, 1);
         testing::index(&store).unwrap();
         assert_eq!(
@@ -172,6 +175,7 @@ fn io_error_at_any_indexing_operation_keeps_searches_exact() {
             "fault at operation {at}"
         );
     }
+    assert!(failed > 30, "only {failed} faults were met");
 }
 
 /// An I/O error in a read that is part of a write must make the store fail, as an error in a disk

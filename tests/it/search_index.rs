@@ -327,45 +327,72 @@ fn index_removed_while_in_use_is_rebuilt() {
     );
 }
 
+/// Overwrites or truncates the files with an extension.
+fn damage(test: &TestStore, extension: &str, is_truncated: bool) {
+    let is_one = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
+    let files: Vec<PathBuf> = index_files(test).into_iter().filter(is_one).collect();
+    assert!(!files.is_empty(), "{extension}");
+    for path in &files {
+        let len = path.metadata().unwrap().len();
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        if is_truncated {
+            file.set_len(len / 2).unwrap();
+        } else {
+            file.write_all(&vec![0xff; len as usize]).unwrap();
+        }
+    }
+}
+
+/// Without a copy of the file in memory, a read of a truncated file must not raise a signal, as one
+/// of a memory-mapped file does.
 #[test]
-fn index_corrupted_while_in_use_is_rebuilt() {
+fn index_corrupted_or_truncated_while_in_use_is_rebuilt() {
     let mut test = filled();
     let expected = test.store.search(&SearchQuery::new("jane ")).unwrap();
     test.store.clone().close().unwrap();
-    for extension in ["fast", "term"] {
+    for (extension, is_truncated) in ["fast", "term", "idx", "pos"]
+        .into_iter()
+        .flat_map(|extension| [(extension, false), (extension, true)])
+    {
         test.reopen();
         wait_until("the index", || {
             test.store.search_status().state == SearchState::Ready
         });
-        let is_one = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
-        let files: Vec<PathBuf> = index_files(&test).into_iter().filter(is_one).collect();
-        assert!(!files.is_empty(), "{extension}");
-        for file in &files {
-            let len = file.metadata().unwrap().len() as usize;
-            // Overwrite the memory-mapped file after its checksum was verified. These bytes decode
-            // as neither a column nor a term dictionary. Other bytes might decode, but to the wrong
-            // leads.
-            std::fs::OpenOptions::new()
-                .write(true)
-                .open(file)
-                .unwrap()
-                .write_all(&vec![0xff; len])
-                .unwrap();
-        }
-        assert_eq!(
-            test.store.search(&SearchQuery::new("jane ")).unwrap(),
-            expected,
-            "{extension}"
-        );
+        damage(&test, extension, is_truncated);
+        let case = format!("{extension}, truncated: {is_truncated}");
+        let found = test.store.search(&SearchQuery::new("jane ")).unwrap();
+        assert_eq!(found, expected, "{case}");
+        let phrase = test.store.search(&SearchQuery::new("\"jane no17\""));
+        assert_eq!(phrase.unwrap().total, 1, "{case}");
         check(&test.store);
-        assert_eq!(
-            test.store
-                .search_facets(&SearchQuery::new("jane "))
-                .unwrap()
-                .total,
-            300
-        );
+        let facets = test.store.search_facets(&SearchQuery::new("jane "));
+        assert_eq!(facets.unwrap().total, 300, "{case}");
         test.store.clone().close().unwrap();
+    }
+}
+
+#[test]
+fn check_reports_corrupted_index_files_and_repair_rebuilds_them() {
+    let mut test = filled();
+    for (extension, is_truncated) in [("term", false), ("pos", true), ("store", false)] {
+        // The index on disk is complete once the store is closed.
+        test.store.clone().close().unwrap();
+        test.reopen();
+        check(&test.store);
+        assert!(test.store.check(|_| ()).unwrap().is_ok());
+        damage(&test, extension, is_truncated);
+        let report = test.store.check(|_| ()).unwrap();
+        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.contains("search index")
+                    && problem.contains(&format!(".{extension}: "))),
+            "{problems:?}"
+        );
+        let repaired = test.store.repair(|_| ()).unwrap();
+        assert!(repaired.is_ok() && !repaired.repaired.is_empty());
+        check(&test.store);
     }
 }
 

@@ -7,9 +7,10 @@ use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentMeta};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::search::index::checksummed_directory::ChecksummedDirectory;
+use crate::search::index::directory::OpenIndexFiles;
 use crate::search::index::location::IndexLocation;
 use crate::search::index::payload::{CommitPayload, Compatibility};
+use crate::search::search_view::IndexView;
 use crate::search::tantivy_error::tantivy_error;
 use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
@@ -28,8 +29,10 @@ pub(crate) enum IndexStorage {
 /// An open index.
 pub(crate) struct IndexFiles {
     pub(crate) schema: IndexSchema,
-    pub(crate) reader: IndexReader,
+    reader: IndexReader,
     index: Index,
+    /// The files that are open. None of an index in memory.
+    open: OpenIndexFiles,
     /// Payload of the last commit, or `None` if there is no commit.
     pub(crate) payload: Option<CommitPayload>,
 }
@@ -43,7 +46,7 @@ impl IndexFiles {
     /// Otherwise creates an empty one.
     pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
-            IndexStorage::Memory => Self::create(Box::new(RamDirectory::create())),
+            IndexStorage::Memory => Self::create_in_memory(),
             IndexStorage::Directory(place) => match Self::open_trusted(place, false, state) {
                 Ok(files) => Ok(files),
                 Err(reason) => {
@@ -53,7 +56,7 @@ impl IndexFiles {
             },
             IndexStorage::ReadOnly(place) => match Self::open_trusted(place, true, state) {
                 Ok(files) if files.payload == Some(CommitPayload::of(state.meta)) => Ok(files),
-                _ => Self::create(Box::new(RamDirectory::create())),
+                _ => Self::create_in_memory(),
             },
         }
     }
@@ -62,19 +65,18 @@ impl IndexFiles {
     pub(crate) fn discard(storage: &IndexStorage) -> Result<Self> {
         match storage {
             IndexStorage::Directory(place) => Self::create_in(place),
-            IndexStorage::ReadOnly(_) | IndexStorage::Memory => {
-                Self::create(Box::new(RamDirectory::create()))
-            }
+            IndexStorage::ReadOnly(_) | IndexStorage::Memory => Self::create_in_memory(),
         }
     }
 
     fn open_trusted(place: &IndexLocation, read_only: bool, state: StateRef<'_>) -> Result<Self> {
         let unusable = |why: &str| Error::new(ErrorKind::Unavailable, why);
-        if !place.exists() {
+        let present = place.files()?;
+        if present.is_empty() {
             return Err(unusable("it does not exist"));
         }
-        let index = Index::open(ChecksummedDirectory::new(place.open()?, read_only))
-            .map_err(tantivy_error)?;
+        let (directory, open) = place.open();
+        let index = Index::open(directory).map_err(tantivy_error)?;
         let schema = IndexSchema::new();
         if index.schema() != schema.schema() {
             return Err(unusable("its schema is different"));
@@ -98,18 +100,9 @@ impl IndexFiles {
         });
         let changed = meta.segments.iter().filter(|segment| segment.has_deletes());
         files.extend(changed.map(|segment| segment.relative_path(SegmentComponent::Delete)));
-        for name in &files {
-            // Verify before anything reads the files: a corrupted file causes wrong results, panics
-            // or hangs, and a missing one is noticed late or never.
-            if !index
-                .directory()
-                .validate_checksum(name)
-                .map_err(tantivy_error)?
-            {
-                return Err(unusable(&format!("{} is corrupted", name.display())));
-            }
-        }
-        for name in place.files()? {
+        // Verify before anything uses the files: a missing one is noticed late or never.
+        place.verify(&files)?;
+        for name in present {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
                 // No commit uses this file: an aborted commit or merge left it. tantivy might pick
                 // the same name again, and would refuse to overwrite the file.
@@ -119,22 +112,32 @@ impl IndexFiles {
                     .map_err(|error| unusable(&error.to_string()))?;
             }
         }
-        Self::assemble(index, schema, payload)
+        Self::assemble(index, open, schema, payload)
     }
 
     fn create_in(place: &IndexLocation) -> Result<Self> {
         place.clear()?;
-        Self::create(Box::new(ChecksummedDirectory::new(place.open()?, false)))
+        let (directory, open) = place.open();
+        Self::create(directory, open)
     }
 
-    fn create(directory: Box<dyn Directory>) -> Result<Self> {
+    fn create_in_memory() -> Result<Self> {
+        Self::create(Box::new(RamDirectory::create()), OpenIndexFiles::default())
+    }
+
+    fn create(directory: Box<dyn Directory>, open: OpenIndexFiles) -> Result<Self> {
         let schema = IndexSchema::new();
         let index = Index::create(directory, schema.schema(), IndexSettings::default())
             .map_err(tantivy_error)?;
-        Self::assemble(index, schema, None)
+        Self::assemble(index, open, schema, None)
     }
 
-    fn assemble(index: Index, schema: IndexSchema, payload: Option<CommitPayload>) -> Result<Self> {
+    fn assemble(
+        index: Index,
+        open: OpenIndexFiles,
+        schema: IndexSchema,
+        payload: Option<CommitPayload>,
+    ) -> Result<Self> {
         index
             .tokenizers()
             .register(pretokenized::NAME, PretokenizedText::default());
@@ -147,8 +150,14 @@ impl IndexFiles {
             schema,
             reader,
             index,
+            open,
             payload,
         })
+    }
+
+    /// Returns a searchable view of the last commit.
+    pub(crate) fn view(&self) -> Result<IndexView> {
+        IndexView::new(&self.reader, self.schema.clone(), self.open.clone())
     }
 
     pub(crate) fn segments(&self) -> Result<Vec<SegmentMeta>> {
@@ -197,7 +206,7 @@ mod tests {
             .read()
             .unwrap();
         let search = directory.path().join("search");
-        let place = IndexLocation::Directory(search.clone());
+        let place = IndexLocation::directory(&search, 1 << 20);
         let trusted = || IndexFiles::open_trusted(&place, true, read.state()).is_ok();
         assert!(trusted());
         let mut changed = 0;

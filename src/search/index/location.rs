@@ -2,84 +2,138 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
-
-use tantivy::directory::{Directory, MmapDirectory};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(feature = "unstable-testing")]
-use crate::search::index::simulated::SimulatedIndex;
+use crate::search::index::directory::{IndexDirectory, OpenIndexFiles};
 use crate::search::tantivy_error::tantivy_error;
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
-use crate::storage::create_private_directory;
+#[cfg(feature = "unstable-testing")]
+use crate::storage::SimulatedDirectory;
+use crate::storage::{Directory as StorageDirectory, FileMode, RealDirectory, WriteOnceFile};
 
 /// A directory for an index.
 #[derive(Clone, Debug)]
-pub(crate) enum IndexLocation {
-    Directory(PathBuf),
+pub(crate) struct IndexLocation {
+    place: Place,
+    /// Limit of the cache for what is read from the directory, in bytes.
+    cache_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Directory(RealDirectory),
     #[cfg(feature = "unstable-testing")]
-    Simulated(SimulatedDisk),
+    Simulated(SimulatedDirectory),
 }
 
 impl fmt::Display for IndexLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path) => path.display().fmt(f),
+        match &self.place {
+            Place::Directory(directory) => directory.fmt(f),
             #[cfg(feature = "unstable-testing")]
-            Self::Simulated(_) => f.write_str("a simulated disk"),
+            Place::Simulated(directory) => directory.fmt(f),
         }
     }
 }
 
 impl IndexLocation {
-    pub(crate) fn exists(&self) -> bool {
-        match self {
-            Self::Directory(path) => path.is_dir(),
-            #[cfg(feature = "unstable-testing")]
-            Self::Simulated(disk) => SimulatedIndex::exists(disk),
+    pub(crate) fn directory(path: &Path, cache_bytes: usize) -> Self {
+        Self {
+            place: Place::Directory(RealDirectory::at(path)),
+            cache_bytes,
         }
     }
 
-    pub(crate) fn open(&self) -> Result<Box<dyn Directory>> {
-        match self {
-            Self::Directory(path) => {
-                Ok(Box::new(MmapDirectory::open(path).map_err(tantivy_error)?))
-            }
-            #[cfg(feature = "unstable-testing")]
-            Self::Simulated(disk) => Ok(Box::new(SimulatedIndex::new(disk.clone()))),
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn simulated(disk: SimulatedDisk, cache_bytes: usize) -> Self {
+        Self {
+            place: Place::Simulated(SimulatedDirectory(disk)),
+            cache_bytes,
         }
+    }
+
+    /// Opens the directory for tantivy. Also returns the list of the files that tantivy opens.
+    pub(crate) fn open(&self) -> (Box<dyn tantivy::Directory>, OpenIndexFiles) {
+        match &self.place {
+            Place::Directory(directory) => self.open_in(directory),
+            #[cfg(feature = "unstable-testing")]
+            Place::Simulated(directory) => self.open_in(directory),
+        }
+    }
+
+    fn open_in<D>(&self, directory: &D) -> (Box<dyn tantivy::Directory>, OpenIndexFiles)
+    where
+        D: StorageDirectory + Clone + Send + Sync + 'static,
+    {
+        let directory = IndexDirectory::new(directory.clone(), self.cache_bytes);
+        let files = directory.open_files();
+        (Box::new(directory), files)
     }
 
     /// Returns the names of all files in the directory, including those that tantivy did not
-    /// create.
+    /// create. There are none if the directory does not exist.
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
-        let files = match self {
-            Self::Directory(path) => {
-                let entries = std::fs::read_dir(path).map_err(tantivy_error)?;
-                entries
-                    .map(|entry| entry.map(|entry| PathBuf::from(entry.file_name())))
-                    .collect::<io::Result<_>>()
-            }
-            #[cfg(feature = "unstable-testing")]
-            Self::Simulated(disk) => SimulatedIndex::files(disk),
+        let names = match self.names() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(tantivy_error)?,
         };
-        files.map_err(tantivy_error)
+        Ok(names.into_iter().map(PathBuf::from).collect())
     }
 
-    /// Creates the directory, or empties it if it exists.
-    pub(crate) fn clear(&self) -> Result<()> {
-        let cleared = match self {
-            Self::Directory(path) if path.exists() => {
-                std::fs::remove_dir_all(path).and_then(|()| create_private_directory(path))
-            }
-            Self::Directory(path) => create_private_directory(path),
+    fn names(&self) -> io::Result<Vec<String>> {
+        match &self.place {
+            Place::Directory(directory) => directory.names(),
             #[cfg(feature = "unstable-testing")]
-            Self::Simulated(disk) => SimulatedIndex::remove_all(disk),
+            Place::Simulated(directory) => directory.names(),
+        }
+    }
+
+    /// Verifies files that tantivy has written.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if a file is missing, corrupted or cannot be read.
+    pub(crate) fn verify<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+        files.into_iter().try_for_each(|name| {
+            let name = name.to_string_lossy();
+            let verified = match &self.place {
+                Place::Directory(directory) => verify(directory, &name),
+                #[cfg(feature = "unstable-testing")]
+                Place::Simulated(directory) => verify(directory, &name),
+            };
+            verified.map_err(|error| {
+                Error::new(ErrorKind::Unavailable, format!("{name}: {error}")).caused_by(error)
+            })
+        })
+    }
+
+    /// Creates the directory, or removes all files in it if it exists.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let cleared = match &self.place {
+            Place::Directory(directory) => clear(directory),
+            #[cfg(feature = "unstable-testing")]
+            Place::Simulated(directory) => clear(directory),
         };
         cleared.map_err(|error| {
             let message = format!("recreating the search index in {self} failed: {error}");
             Error::new(ErrorKind::Unavailable, message).caused_by(error)
         })
     }
+}
+
+fn clear(directory: &impl StorageDirectory) -> io::Result<()> {
+    directory.create()?;
+    directory
+        .names()?
+        .iter()
+        .try_for_each(|name| directory.remove(name))
+}
+
+fn verify(directory: &impl StorageDirectory, name: &str) -> io::Result<()> {
+    directory
+        .open(name, FileMode::ReadOnly)
+        .and_then(WriteOnceFile::open)?
+        .verify()
 }

@@ -1,4 +1,4 @@
-//! Compares the search index with the live leads of the store.
+//! Verifies the files of the search index, and compares it with the live leads of the store.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,11 +9,18 @@ use crate::schema::StoreState;
 use crate::schema::keys::BitmapId;
 use crate::search::search_view::SearchView;
 
-/// Compares the index of a view with the live rows of the store, and adds the numbers of mismatches
-/// to `report`. Each live lead must be in the index exactly once, and no other row may be in it.
+/// Verifies the files of a view's index, compares the index with the live rows of the store, and
+/// adds the corrupted files and the numbers of mismatches to `report`. Each live lead must be in the index exactly once, and no other row may be in it.
 /// Rows that changed since the last index commit are skipped. A view without an index is not
-/// checked. Checksums of index files are verified when the index is opened, not here.
+/// checked.
 pub(crate) fn check(state: StoreState<'_>, view: &SearchView, report: &mut Report) {
+    let corrupted = view.verify_files();
+    if !corrupted.is_empty() {
+        for (name, error) in corrupted {
+            report.add(Component::SearchIndex, format_args!("{name}: {error}"));
+        }
+        return;
+    }
     let compared = catch_unwind(AssertUnwindSafe(|| compare(state, view, report)));
     let compared =
         compared.unwrap_or_else(|_| Err(Error::corrupted("reading the search index panicked")));

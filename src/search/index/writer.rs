@@ -55,7 +55,7 @@ impl Indexer {
 
     /// Returns a searchable view of the last commit.
     pub(crate) fn view(&self) -> Result<IndexView> {
-        IndexView::new(&self.files.reader, self.files.schema.clone())
+        self.files.view()
     }
 
     /// Brings the index up to `state`, and commits it with `target` as payload. Calls

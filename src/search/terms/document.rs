@@ -61,6 +61,11 @@ impl IndexSchema {
         self.fields.get(field as usize).copied().unwrap_or(self.row)
     }
 
+    /// Returns the fields that have terms.
+    pub(crate) fn term_fields(&self) -> impl Iterator<Item = IndexField> + '_ {
+        self.fields.iter().copied()
+    }
+
     /// Returns the term by which the document of a row is found and deleted.
     pub(crate) fn row_term(&self, row: Row) -> Term {
         Term::from_field_u64(self.row, row.0.into())

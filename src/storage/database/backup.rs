@@ -29,7 +29,7 @@ use crate::storage::state::read_view::ReadView;
 /// of the directory fails, the complete copy remains.
 pub(crate) fn back_up(view: &ReadView, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
     let is_new = !path.exists();
-    let directory = RealDirectory(path);
+    let directory = RealDirectory::at(path);
     let lock = directory.lock(true)?;
     let written = back_up_in(view, &directory, progress);
     if written.is_err() && is_new {
@@ -48,7 +48,7 @@ pub(crate) fn back_up_on(
     disk: &SimulatedDisk,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let directory = SimulatedDirectory(disk);
+    let directory = SimulatedDirectory(disk.clone());
     let _lock = directory.lock(true)?;
     back_up_in(view, &directory, progress)
 }
@@ -97,9 +97,11 @@ impl Database {
             })
         };
         let install = match location {
-            Location::Directory(path) => write_new_file(RealDirectory(path), fill)?,
+            Location::Directory(path) => write_new_file(RealDirectory::at(path), fill)?,
             #[cfg(feature = "unstable-testing")]
-            Location::Simulated(simulated) => write_new_file(SimulatedDirectory(simulated), fill)?,
+            Location::Simulated(simulated) => {
+                write_new_file(SimulatedDirectory(simulated.clone()), fill)?
+            }
             Location::Memory(memory) => write_in_memory(memory, fill)?,
         };
         drop((disk, view));

@@ -46,12 +46,15 @@ impl Database {
         builder.set_cache_size(cache_bytes - policy.overlay_bytes());
         match location {
             Location::Directory(path) => {
-                Self::open_in(&mut builder, &RealDirectory(path), mode, policy)
+                Self::open_in(&mut builder, &RealDirectory::at(path), mode, policy)
             }
             #[cfg(feature = "unstable-testing")]
-            Location::Simulated(disk) => {
-                Self::open_in(&mut builder, &SimulatedDirectory(disk), mode, policy)
-            }
+            Location::Simulated(disk) => Self::open_in(
+                &mut builder,
+                &SimulatedDirectory(disk.clone()),
+                mode,
+                policy,
+            ),
             Location::Memory(memory) => {
                 let opened = open_memory(&mut builder, memory)?;
                 let journal = memory
@@ -262,7 +265,7 @@ pub(crate) fn open_memory(
 /// Sets or removes the format number in the file of a closed store.
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
-    let file = directory::open_store(&RealDirectory(directory), FileMode::ReadWrite)?;
+    let file = directory::open_store(&RealDirectory::at(directory), FileMode::ReadWrite)?;
     let db = Builder::new()
         .create_with_backend(file)
         .map_err(redb_error)?;

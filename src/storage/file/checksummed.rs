@@ -2,13 +2,10 @@
 //! reads: a corrupted page can make it return wrong values, panic or abort.
 //!
 //! ```text
-//! 0                            preface: "leadstore sealed", salt[16], CRC-32 of both, zeros up to 512
-//! 512, 5,120                   block 0, two copies: see `superblock`
-//! 9,728 + (block - 1) * 4,100  CRC-32 of salt, block number as u64 and data; then the data, 4,096 bytes
+//! 0                                      preface, see `seal`
+//! 512, 5,120                             block 0, two copies: see `superblock`
+//! 9,728 + (block - 1) * (seal + 4,096)   seal; then the data, 4,096 bytes
 //! ```
-//!
-//! Numbers are little-endian. The checksum covers a random salt of the file and the block's number,
-//! so a block of another file or another position does not pass as valid.
 //!
 //! A power cut can tear a block, but hardly ever a block in use: redb writes pages that nothing
 //! refers to yet, syncs, and only then refers to them from its header, block 0. Where redb does not
@@ -24,15 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use redb::{BackendError, StorageBackend};
 
 use crate::error::Result;
-use crate::storage::file::layout::{
-    BLOCK, CHECKSUM, DATA, FIRST_BLOCK, PREFACE, block_offset, checksum, corrupted,
-};
-use crate::storage::file::superblock::Superblock;
-use crate::storage::record::meta::random_bytes;
+use crate::storage::file::seal::{DATA, PREFACE, Seal, corrupted};
+use crate::storage::file::superblock::{COPY, Superblock};
 use crate::storage::redb_error::redb_error;
 use crate::sync::lock;
 
-const MAGIC: &[u8; 16] = b"leadstore sealed";
+/// Offset of block 1 in bytes.
+pub(crate) const FIRST_BLOCK: usize = PREFACE + 2 * COPY;
 
 /// A file of checksummed blocks on top of a plain file. Clones share the same file.
 #[derive(Clone, Debug)]
@@ -44,7 +39,7 @@ pub(crate) struct ChecksummedFile {
 #[derive(Debug)]
 struct BlockFile {
     inner: Box<dyn StorageBackend>,
-    salt: [u8; 16],
+    seal: Seal,
     superblock: Mutex<Superblock>,
     /// True while blocks with a wrong checksum are returned as they are.
     ignores_checksums: AtomicBool,
@@ -61,17 +56,10 @@ pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 impl ChecksummedFile {
     /// Creates a checksummed file in `inner`, which must be empty.
     pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
-        let salt = random_bytes();
-        let superblock = [MAGIC.as_slice(), &salt].concat();
-        let mut preface = [
-            superblock.as_slice(),
-            &crc32fast::hash(&superblock).to_le_bytes(),
-        ]
-        .concat();
-        preface.resize(PREFACE, 0);
+        let seal = Seal::new();
         inner.set_len(FIRST_BLOCK as u64)?;
-        inner.write(0, &preface)?;
-        Ok(Self::of(inner, salt, Superblock::blank(), false))
+        inner.write(0, &seal.preface())?;
+        Ok(Self::of(inner, seal, Superblock::blank(), false))
     }
 
     /// Opens an existing file for reading and writing.
@@ -90,23 +78,14 @@ impl ChecksummedFile {
         }
         let mut preface = [0; PREFACE];
         inner.read(0, &mut preface)?;
-        let parts = preface.split_first_chunk::<16>().and_then(|(magic, rest)| {
-            let (salt, rest) = rest.split_first_chunk::<16>()?;
-            Some((magic, salt, rest.first_chunk::<4>()?))
-        });
-        let (magic, salt, sum) = parts
-            .filter(|(magic, ..)| *magic == MAGIC)
-            .ok_or_else(|| corrupted("bad magic number"))?;
-        if crc32fast::hash(&[magic.as_slice(), salt].concat()) != u32::from_le_bytes(*sum) {
-            return Err(corrupted("checksum mismatch in the preface"));
-        }
-        let superblock = Superblock::read(&inner, salt)?;
-        Ok(Self::of(inner, *salt, superblock, is_read_only))
+        let seal = Seal::of_preface(&preface)?;
+        let superblock = Superblock::read(&inner, &seal)?;
+        Ok(Self::of(inner, seal, superblock, is_read_only))
     }
 
     fn of(
         inner: impl StorageBackend,
-        salt: [u8; 16],
+        seal: Seal,
         superblock: Superblock,
         is_read_only: bool,
     ) -> Self {
@@ -114,7 +93,7 @@ impl ChecksummedFile {
         let (ignores_checksums, unverified) = (AtomicBool::new(false), Mutex::default());
         let sealed = Arc::new(BlockFile {
             inner,
-            salt,
+            seal,
             superblock,
             ignores_checksums,
             unverified,
@@ -158,11 +137,11 @@ impl ChecksummedFile {
     }
 
     fn rewrite_checksum(&self, block: u64) -> io::Result<()> {
-        let mut sealed = vec![0; BLOCK];
-        self.sealed.inner.read(block_offset(block)?, &mut sealed)?;
-        let (stored, data) = sealed.split_at_mut(CHECKSUM);
-        stored.copy_from_slice(&checksum(&self.sealed.salt, block, data));
-        self.sealed.inner.write(block_offset(block)?, &sealed)
+        let BlockFile { inner, seal, .. } = &*self.sealed;
+        let mut sealed = vec![0; seal.block_len()];
+        inner.read(block_offset(seal, block)?, &mut sealed)?;
+        seal.seal(block, &mut sealed);
+        inner.write(block_offset(seal, block)?, &sealed)
     }
 
     pub(crate) fn corruption(&self) -> CorruptionSlot {
@@ -189,11 +168,11 @@ impl ChecksummedFile {
     /// Reads `count` blocks from `first` on, with their checksums. Fails if a checksum is wrong,
     /// unless checksums are ignored. Block 0 must not be among the blocks.
     fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
-        let mut sealed = vec![0; count * BLOCK];
-        self.sealed.inner.read(block_offset(first)?, &mut sealed)?;
-        for (block, sealed) in (first..).zip(sealed.chunks_exact(BLOCK)) {
-            let (stored, data) = sealed.split_at(CHECKSUM);
-            if stored == checksum(&self.sealed.salt, block, data) {
+        let BlockFile { inner, seal, .. } = &*self.sealed;
+        let mut sealed = vec![0; count * seal.block_len()];
+        inner.read(block_offset(seal, first)?, &mut sealed)?;
+        for (block, sealed) in (first..).zip(sealed.chunks_exact(seal.block_len())) {
+            if seal.verify(block, sealed) {
                 continue;
             }
             if !self.sealed.ignores_checksums.load(Ordering::Relaxed) {
@@ -208,7 +187,8 @@ impl ChecksummedFile {
 
 impl StorageBackend for ChecksummedFile {
     fn len(&self) -> io::Result<u64> {
-        let blocks = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64) / BLOCK as u64;
+        let length = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64);
+        let blocks = length / self.sealed.seal.block_len() as u64;
         let superblock = u64::from(!self.superblock().is_blank());
         Ok(if blocks == 0 { superblock } else { blocks + 1 } * DATA as u64)
     }
@@ -228,8 +208,10 @@ impl StorageBackend for ChecksummedFile {
             };
         }
         let (mut rest, mut skip) = (out, skip);
-        for sealed in self.read_blocks(first, count)?.chunks_exact(BLOCK) {
-            let data = sealed.get(CHECKSUM + skip..).unwrap_or_default();
+        let seal = &self.sealed.seal;
+        let sealed = self.read_blocks(first, count)?;
+        for sealed in sealed.chunks_exact(seal.block_len()) {
+            let data = sealed.get(seal.len() + skip..).unwrap_or_default();
             let (target, after) = rest.split_at_mut(rest.len().min(data.len()));
             target.copy_from_slice(data.get(..target.len()).unwrap_or_default());
             (rest, skip) = (after, 0);
@@ -245,7 +227,8 @@ impl StorageBackend for ChecksummedFile {
             ));
         }
         self.rechecksum_unverified()?;
-        self.sealed.inner.set_len(block_offset(len / DATA as u64)?)
+        let BlockFile { inner, seal, .. } = &*self.sealed;
+        inner.set_len(block_offset(seal, len / DATA as u64)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -262,31 +245,31 @@ impl StorageBackend for ChecksummedFile {
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
             self.superblock()
-                .write(&*self.sealed.inner, &self.sealed.salt, skip, own)?;
+                .write(&*self.sealed.inner, &self.sealed.seal, skip, own)?;
             return if rest.is_empty() {
                 Ok(())
             } else {
                 self.write(DATA as u64, rest)
             };
         }
+        let BlockFile { inner, seal, .. } = &*self.sealed;
         let mut sealed = if skip == 0 && data.len() == count * DATA {
-            vec![0; count * BLOCK]
+            vec![0; count * seal.block_len()]
         } else {
             self.read_blocks(first, count)?
         };
         let (mut rest, mut skip) = (data, skip);
-        for (block, sealed) in (first..).zip(sealed.chunks_exact_mut(BLOCK)) {
-            let (position, data) = sealed.split_at_mut(CHECKSUM);
-            let target = data.get_mut(skip..).unwrap_or_default();
+        for (block, sealed) in (first..).zip(sealed.chunks_exact_mut(seal.block_len())) {
+            let target = sealed.get_mut(seal.len() + skip..).unwrap_or_default();
             let (new, after) = rest.split_at(rest.len().min(target.len()));
             target
                 .get_mut(..new.len())
                 .unwrap_or_default()
                 .copy_from_slice(new);
-            position.copy_from_slice(&checksum(&self.sealed.salt, block, data));
+            seal.seal(block, sealed);
             (rest, skip) = (after, 0);
         }
-        self.sealed.inner.write(block_offset(first)?, &sealed)
+        inner.write(block_offset(seal, first)?, &sealed)
     }
 
     fn close(&self) -> io::Result<()> {
@@ -295,7 +278,7 @@ impl StorageBackend for ChecksummedFile {
         }
         let completed = self
             .superblock()
-            .complete(&*self.sealed.inner, &self.sealed.salt);
+            .complete(&*self.sealed.inner, &self.sealed.seal);
         self.sealed.inner.close().and(completed)
     }
 
@@ -346,6 +329,15 @@ impl StorageBackend for ChecksummedFile {
     ) -> std::result::Result<bool, BackendError> {
         self.sealed.inner.query_lock_range(start, end)
     }
+}
+
+/// Returns the offset in bytes of a block in the file. The block must not be block 0, which has two
+/// copies.
+fn block_offset(seal: &Seal, block: u64) -> io::Result<u64> {
+    let position = (block.saturating_sub(1))
+        .checked_mul(seal.block_len() as u64)
+        .and_then(|position| position.checked_add(FIRST_BLOCK as u64));
+    position.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the file is too large"))
 }
 
 /// Returns the first block that a byte range touches, the number of blocks that it touches, and the

@@ -30,6 +30,12 @@ pub(crate) trait Directory: fmt::Display {
     /// it is missing and `create` is true.
     fn lock(&self, create: bool) -> Result<DirectoryLock>;
 
+    /// Creates the directory if it is missing.
+    fn create(&self) -> io::Result<()>;
+
+    /// Returns the names of the files in the directory.
+    fn names(&self) -> io::Result<Vec<String>>;
+
     fn exists(&self, name: &str) -> io::Result<bool>;
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
@@ -58,6 +64,8 @@ pub(crate) enum FileMode {
     ReadWrite,
     /// Read and write. The file is created if it is missing.
     CreateIfMissing,
+    /// Read and write. The file is created, and must not exist.
+    CreateNew,
     /// Read and write. The file is created if it is missing, and truncated otherwise.
     Truncate,
 }
@@ -230,7 +238,7 @@ mod tests {
     #[test]
     fn temp_file_of_an_interrupted_creation_is_removed() {
         let path = tempfile::tempdir().unwrap();
-        let directory = crate::storage::file::real::RealDirectory(path.path());
+        let directory = crate::storage::file::real::RealDirectory::at(path.path());
         remove_temp_file(&directory).unwrap();
         std::fs::write(path.path().join(NEW_FILE), "a part").unwrap();
         remove_temp_file(&directory).unwrap();

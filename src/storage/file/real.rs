@@ -14,28 +14,33 @@ use crate::storage::file::directory::{self, Directory, DirectoryLock, FileMode};
 pub(crate) const LOCK_FILE: &str = "leads.lock";
 
 /// A directory of the file system.
-pub(crate) struct RealDirectory<'a>(pub(crate) &'a Path);
+#[derive(Clone, Debug)]
+pub(crate) struct RealDirectory(pub(crate) PathBuf);
 
-impl fmt::Display for RealDirectory<'_> {
+impl fmt::Display for RealDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.display().fmt(f)
     }
 }
 
-impl RealDirectory<'_> {
+impl RealDirectory {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
 
-impl Directory for RealDirectory<'_> {
+impl Directory for RealDirectory {
     type File = FileBackend;
 
     fn lock(&self, create: bool) -> Result<DirectoryLock> {
         let failed =
             |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
         if create && !self.0.is_dir() {
-            create_private_directory(self.0)
+            create_private_directory(&self.0)
                 .map_err(|error| failed("creating the store directory", error))?;
         }
         let file = private_file(
@@ -53,6 +58,21 @@ impl Directory for RealDirectory<'_> {
             )),
             Err(TryLockError::Error(error)) => Err(failed("locking the store in", error)),
         }
+    }
+
+    fn create(&self) -> io::Result<()> {
+        create_private_directory(&self.0)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        Ok(names)
     }
 
     fn exists(&self, name: &str) -> io::Result<bool> {
@@ -76,6 +96,7 @@ impl Directory for RealDirectory<'_> {
                 mode,
                 FileMode::CreateIfMissing | FileMode::Truncate
             ))
+            .create_new(mode == FileMode::CreateNew)
             .truncate(mode == FileMode::Truncate);
         FileBackend::new(private_file(&mut options, &self.path(name))?).map_err(io::Error::other)
     }
@@ -102,10 +123,10 @@ impl Directory for RealDirectory<'_> {
         // The parent is synced too: it stores the directory's own name, and the process that
         // created the directory may have been killed before it synced the parent. An error is
         // ignored, because this process may lack the permission to open the parent.
-        if let Some(parent) = parent(self.0) {
+        if let Some(parent) = parent(&self.0) {
             let _ = sync_directory(parent);
         }
-        sync_directory(self.0)
+        sync_directory(&self.0)
     }
 }
 
@@ -186,18 +207,21 @@ mod tests {
     #[test]
     fn inaccessible_path_is_an_error_and_not_absent() {
         let temp_dir = tempfile::tempdir().unwrap();
-        let directory = RealDirectory(temp_dir.path());
+        let directory = RealDirectory::at(temp_dir.path());
         assert!(!directory.exists("file").unwrap());
         std::fs::write(temp_dir.path().join("file"), "text").unwrap();
         assert!(directory.exists("file").unwrap());
         assert_eq!(directory.read("file").unwrap(), b"text");
         let in_a_file = temp_dir.path().join("file");
-        assert!(RealDirectory(&in_a_file).exists("file").is_err());
+        assert!(RealDirectory::at(&in_a_file).exists("file").is_err());
         let error = create_private_directory(&in_a_file).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert!(create_private_directory(&in_a_file.join("store")).is_err());
         directory.remove("file").unwrap();
         assert!(!in_a_file.exists());
-        assert_eq!(RealDirectory(Path::new("a/store")).to_string(), "a/store");
+        assert_eq!(
+            RealDirectory::at(Path::new("a/store")).to_string(),
+            "a/store"
+        );
     }
 }

@@ -10,15 +10,16 @@ use crate::simulated_disk::{SimulatedDisk, SimulatedFile};
 use crate::storage::file::directory::{Directory, DirectoryLock, FileMode};
 
 /// A directory of a simulated disk.
-pub(crate) struct SimulatedDirectory<'a>(pub(crate) &'a SimulatedDisk);
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedDirectory(pub(crate) SimulatedDisk);
 
-impl fmt::Display for SimulatedDirectory<'_> {
+impl fmt::Display for SimulatedDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a simulated disk")
     }
 }
 
-impl Directory for SimulatedDirectory<'_> {
+impl Directory for SimulatedDirectory {
     type File = SimulatedFile;
 
     fn lock(&self, _create: bool) -> Result<DirectoryLock> {
@@ -31,6 +32,14 @@ impl Directory for SimulatedDirectory<'_> {
         }
     }
 
+    fn create(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
     fn exists(&self, name: &str) -> io::Result<bool> {
         self.0.exists(name)
     }
@@ -40,10 +49,13 @@ impl Directory for SimulatedDirectory<'_> {
     }
 
     fn open(&self, name: &str, mode: FileMode) -> io::Result<SimulatedFile> {
+        if mode == FileMode::CreateNew {
+            return self.0.create(name);
+        }
         match self.0.open(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match mode {
-                FileMode::ReadOnly | FileMode::ReadWrite => Err(error),
                 FileMode::CreateIfMissing | FileMode::Truncate => self.0.create(name),
+                _ => Err(error),
             },
             Ok(file) if mode == FileMode::Truncate => {
                 file.set_len(0)?;

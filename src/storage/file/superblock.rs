@@ -3,7 +3,7 @@
 //! most one of them: the older copy is overwritten only once the newer one is synced.
 //!
 //! ```text
-//! CRC-32 of salt, generation and data   generation u64   data, 4,096 bytes   zeros up to 4,608
+//! seal of the data as block number `generation`   generation u64   data, 4,096 bytes   zeros up to 4,608
 //! ```
 //!
 //! The valid copy with the higher generation is current. A closed file has the same data in both
@@ -13,8 +13,10 @@ use std::io;
 
 use redb::StorageBackend;
 
-use crate::storage::file::layout::{CHECKSUM, COPY, DATA, PREFACE, checksum, corrupted};
+use crate::storage::file::seal::{DATA, PREFACE, Seal, corrupted};
 
+/// Length in bytes of one copy of block 0, rounded up to whole sectors of 512 bytes.
+pub(crate) const COPY: usize = 4_608;
 const GENERATION: usize = 8;
 
 /// Block 0 as it was last written.
@@ -37,25 +39,17 @@ impl Superblock {
         }
     }
 
-    pub(crate) fn read(file: &impl StorageBackend, salt: &[u8; 16]) -> io::Result<Self> {
+    pub(crate) fn read(file: &impl StorageBackend, seal: &Seal) -> io::Result<Self> {
         let mut superblock = Self::blank();
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];
             file.read(position(copy), &mut bytes)?;
-            let parts = bytes
-                .split_first_chunk::<CHECKSUM>()
-                .and_then(|(stored, rest)| {
-                    let (generation, rest) = rest.split_first_chunk::<GENERATION>()?;
-                    Some((stored, u64::from_le_bytes(*generation), rest.get(..DATA)?))
-                });
-            let Some((stored, generation, data)) = parts else {
-                continue;
-            };
-            if generation == 0 || *stored != checksum(salt, generation, data) {
+            let (generation, mut sealed) = unpack(seal, bytes);
+            if generation == 0 || !seal.verify(generation, &sealed) {
                 continue;
             }
             if generation > superblock.newest_generation() {
-                superblock.data = data.to_vec();
+                superblock.data = sealed.split_off(seal.len());
             }
             if let Some(position) = superblock.generations.get_mut(copy) {
                 *position = generation;
@@ -85,7 +79,7 @@ impl Superblock {
     pub(crate) fn write(
         &mut self,
         file: &dyn StorageBackend,
-        salt: &[u8; 16],
+        seal: &Seal,
         offset: usize,
         new: &[u8],
     ) -> io::Result<()> {
@@ -100,7 +94,7 @@ impl Superblock {
         };
         self.is_synced = false;
         self.data = data;
-        self.write_copy(file, salt, copy, self.newest_generation() + 1)
+        self.write_copy(file, seal, copy, self.newest_generation() + 1)
     }
 
     /// Records that the file was synced.
@@ -109,29 +103,26 @@ impl Superblock {
     }
 
     /// Makes both copies identical and durable. Does nothing while the newest copy is unsynced.
-    pub(crate) fn complete(
-        &mut self,
-        file: &dyn StorageBackend,
-        salt: &[u8; 16],
-    ) -> io::Result<()> {
+    pub(crate) fn complete(&mut self, file: &dyn StorageBackend, seal: &Seal) -> io::Result<()> {
         if self.copies_match() || !self.is_synced {
             return Ok(());
         }
-        self.write_copy(file, salt, self.oldest_copy(), self.newest_generation())?;
+        self.write_copy(file, seal, self.oldest_copy(), self.newest_generation())?;
         file.sync_data()
     }
 
     fn write_copy(
         &mut self,
         file: &dyn StorageBackend,
-        salt: &[u8; 16],
+        seal: &Seal,
         copy: usize,
         generation: u64,
     ) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(COPY);
-        bytes.extend(checksum(salt, generation, &self.data));
-        bytes.extend(generation.to_le_bytes());
+        let mut bytes = vec![0; seal.len()];
         bytes.extend(&self.data);
+        seal.seal(generation, &mut bytes);
+        let after_seal = seal.len()..seal.len();
+        bytes.splice(after_seal, generation.to_le_bytes());
         bytes.resize(COPY, 0);
         // The generation is set before the write. If a write of new data fails, this copy then
         // counts as the newest and as unsynced, so the next write goes to it and not to the intact
@@ -155,6 +146,14 @@ impl Superblock {
     fn oldest_copy(&self) -> usize {
         1 - self.newest_copy()
     }
+}
+
+/// Splits the bytes of a copy into its generation and its sealed data.
+fn unpack(seal: &Seal, mut bytes: Vec<u8>) -> (u64, Vec<u8>) {
+    bytes.truncate(seal.len() + GENERATION + DATA);
+    let generation: Vec<u8> = bytes.drain(seal.len()..seal.len() + GENERATION).collect();
+    let generation = generation.first_chunk().copied().unwrap_or_default();
+    (u64::from_le_bytes(generation), bytes)
 }
 
 fn position(copy: usize) -> u64 {

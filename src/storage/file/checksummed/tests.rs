@@ -3,7 +3,6 @@
 use super::*;
 use crate::error::Error;
 use crate::storage::file::failing::FailingFile;
-use crate::storage::file::layout::COPY;
 use crate::storage::file::location::SharedMemory;
 use proptest::prelude::*;
 
@@ -14,6 +13,12 @@ fn filled(byte: u8) -> (SharedMemory, ChecksummedFile) {
     file.set_len(4 * DATA as u64).unwrap();
     (0..4).for_each(|block| file.write(block * DATA as u64, &[byte; DATA]).unwrap());
     (memory, file)
+}
+
+/// Returns the offset of a block in the file, and the length of a seal.
+fn place(file: &ChecksummedFile, block: u64) -> (u64, usize) {
+    let seal = &file.sealed.seal;
+    (block_offset(seal, block).unwrap(), seal.len())
 }
 
 fn read_file(file: &ChecksummedFile) -> io::Result<Vec<u8>> {
@@ -53,8 +58,8 @@ fn block_moved_to_another_position_fails_its_checksum() {
     let file = ChecksummedFile::create(memory.clone()).unwrap();
     file.set_len(4 * DATA as u64).unwrap();
     (0..4).for_each(|n| file.write(n * DATA as u64, &[n as u8; DATA]).unwrap());
-    let (second, third) = (block_offset(2).unwrap(), block_offset(3).unwrap());
-    let mut block = [0; BLOCK];
+    let ((second, _), (third, _)) = (place(&file, 2), place(&file, 3));
+    let mut block = vec![0; file.sealed.seal.block_len()];
     memory.read(second, &mut block).unwrap();
     memory.write(third, &block).unwrap();
     let file = ChecksummedFile::open(memory).unwrap();
@@ -80,8 +85,9 @@ fn closing_makes_both_copies_of_block_0_identical() {
         bytes
     };
     assert_eq!(copy(0), copy(1));
+    let (_, seal) = place(&file, 1);
     assert!(
-        copy(0)[CHECKSUM + 8..CHECKSUM + 8 + DATA]
+        copy(0)[seal + 8..seal + 8 + DATA]
             .iter()
             .all(|byte| *byte == 1)
     );
@@ -115,7 +121,7 @@ fn invalid_files_and_lengths_are_rejected_with_a_reason() {
             io::ErrorKind::InvalidInput
         );
     }
-    memory.write(block_offset(2).unwrap() + 50, &[7]).unwrap();
+    memory.write(place(&file, 2).0 + 50, &[7]).unwrap();
     assert!(
         read_file(&file)
             .unwrap_err()
@@ -150,9 +156,8 @@ fn ignored_blocks_get_new_checksums_before_other_writes() {
         let file = ChecksummedFile::create(memory.clone()).unwrap();
         file.set_len(4 * DATA as u64).unwrap();
         (0..4).for_each(|block| file.write(block * DATA as u64, &[1; DATA]).unwrap());
-        memory
-            .write(block_offset(2).unwrap() + CHECKSUM as u64, &[7])
-            .unwrap();
+        let (second, seal) = place(&file, 2);
+        memory.write(second + seal as u64, &[7]).unwrap();
         // Operation 0 writes the checksum, 1 syncs it, and 2 writes the data of block 1.
         let file = ChecksummedFile::open(FailingFile::at(failing, memory.clone())).unwrap();
         assert!(read(&file, 2).is_err());

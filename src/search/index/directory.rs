@@ -1,0 +1,269 @@
+//! The files of the index as tantivy reads and writes them: sealed files of a directory of
+//! [`storage`](crate::storage). A file that was truncated or corrupted, or a disk that fails, gives
+//! an error. A memory-mapped file would raise a signal instead, which ends the process.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+
+use tantivy::HasLen;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite,
+    WatchCallback, WatchHandle, WritePtr,
+};
+
+use crate::search::index::block_cache::{BlockCache, FileNumber};
+use crate::storage::{Directory as StorageDirectory, FileMode, WriteOnceFile, WriteOnceWriter};
+use crate::sync::{lock, wait};
+
+/// A directory of index files. Clones share their locks and their cache.
+pub(crate) struct IndexDirectory<D> {
+    directory: D,
+    shared: Arc<Shared>,
+}
+
+impl<D: Clone> Clone for IndexDirectory<D> {
+    fn clone(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<D> fmt::Debug for IndexDirectory<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexDirectory").finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    locks: Arc<Locks>,
+    open: OpenIndexFiles,
+    cache: Arc<BlockCache>,
+}
+
+/// Locks that are currently held. They are held in memory, because only one process at a time has
+/// the store open for writing.
+#[derive(Debug, Default)]
+struct Locks {
+    held: Mutex<HashSet<PathBuf>>,
+    released: Condvar,
+}
+
+struct HeldLock {
+    locks: Arc<Locks>,
+    path: PathBuf,
+}
+
+/// The files that are open for reading.
+#[derive(Clone, Default)]
+pub(crate) struct OpenIndexFiles(Arc<Mutex<Vec<Weak<IndexFile>>>>);
+
+/// A file that is open for reading.
+#[derive(Debug)]
+struct IndexFile {
+    name: String,
+    number: FileNumber,
+    file: WriteOnceFile,
+    cache: Arc<BlockCache>,
+}
+
+struct IndexWriter(WriteOnceWriter);
+
+impl<D: StorageDirectory + Clone + Send + Sync + 'static> IndexDirectory<D> {
+    /// Returns the directory, with a cache of at most `cache_bytes` for what is read from it.
+    pub(crate) fn new(directory: D, cache_bytes: usize) -> Self {
+        let shared = Shared {
+            locks: Arc::default(),
+            open: OpenIndexFiles::default(),
+            cache: Arc::new(BlockCache::new(cache_bytes)),
+        };
+        Self {
+            directory,
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn open_files(&self) -> OpenIndexFiles {
+        self.shared.open.clone()
+    }
+
+    fn open(&self, path: &Path) -> Result<WriteOnceFile, OpenReadError> {
+        self.directory
+            .open(&name_of(path), FileMode::ReadOnly)
+            .and_then(WriteOnceFile::open)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+                _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+            })
+    }
+}
+
+/// Returns the file name of a path. All files of an index are in one flat directory.
+fn name_of(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+impl<D: StorageDirectory + Clone + Send + Sync + 'static> Directory for IndexDirectory<D> {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        let file = IndexFile {
+            name: name_of(path),
+            number: self.shared.cache.number_of(path),
+            file: self.open(path)?,
+            cache: Arc::clone(&self.shared.cache),
+        };
+        let file = Arc::new(file);
+        self.shared.open.add(&file);
+        Ok(file)
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.shared.cache.forget(path);
+        self.directory
+            .remove(&name_of(path))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
+                _ => DeleteError::IoError {
+                    io_error: Arc::new(error),
+                    filepath: path.to_owned(),
+                },
+            })
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.directory
+            .exists(&name_of(path))
+            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        let file = self
+            .directory
+            .open(&name_of(path), FileMode::CreateNew)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
+                _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
+            })?;
+        let writer = IndexWriter(WriteOnceWriter::new(file));
+        Ok(BufWriter::new(Box::new(writer)))
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        let file = self.open(path)?;
+        file.verify()
+            .and_then(|()| file.read_blocks(WriteOnceFile::blocks(&(0..file.len()))))
+            .map(|data| data.to_vec())
+            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        let name = name_of(path);
+        let new = format!("{name}.new");
+        let file = self.directory.open(&new, FileMode::Truncate)?;
+        let mut writer = WriteOnceWriter::new(file);
+        writer.write_all(data)?;
+        writer.finish()?;
+        drop(writer);
+        self.directory.rename(&new, &name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.sync()
+    }
+
+    fn acquire_lock(&self, requested: &Lock) -> Result<DirectoryLock, LockError> {
+        let locks = &self.shared.locks;
+        let mut held = lock(&locks.held);
+        while !held.insert(requested.filepath.clone()) {
+            if !requested.is_blocking {
+                return Err(LockError::LockBusy);
+            }
+            held = wait(&locks.released, held);
+        }
+        let held = HeldLock {
+            locks: Arc::clone(locks),
+            path: requested.filepath.clone(),
+        };
+        Ok(DirectoryLock::from(Box::new(held)))
+    }
+
+    fn watch(&self, _callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        // Index readers are reloaded explicitly, so nothing needs to be watched.
+        Ok(WatchHandle::empty())
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        lock(&self.locks.held).remove(&self.path);
+        self.locks.released.notify_all();
+    }
+}
+
+impl OpenIndexFiles {
+    fn add(&self, file: &Arc<IndexFile>) {
+        let mut open = lock(&self.0);
+        open.retain(|file| file.strong_count() > 0);
+        open.push(Arc::downgrade(file));
+    }
+
+    /// Verifies all files that are open, and returns those that could not be read, with the reason.
+    pub(crate) fn verify(&self) -> Vec<(String, io::Error)> {
+        // The files are verified without the lock, so that others can be opened meanwhile.
+        let open: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        let mut seen = HashSet::new();
+        open.iter()
+            .filter(|file| seen.insert(&file.name))
+            .filter_map(|file| Some((file.name.clone(), file.file.verify().err()?)))
+            .collect()
+    }
+}
+
+impl HasLen for IndexFile {
+    fn len(&self) -> usize {
+        self.file.len() as usize
+    }
+}
+
+impl FileHandle for IndexFile {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if range.is_empty() {
+            return Ok(OwnedBytes::empty());
+        }
+        let range = range.start as u64..range.end as u64;
+        let blocks = WriteOnceFile::blocks(&range);
+        let start = (range.start - WriteOnceFile::start_of_block(blocks.start)) as usize;
+        let length = (range.end - range.start) as usize;
+        let data = self
+            .cache
+            .get_or_read(self.number, blocks.clone(), || {
+                self.file.read_blocks(blocks)
+            })
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.name)))?;
+        Ok(OwnedBytes::new(data).slice(start..start + length))
+    }
+}
+
+impl Write for IndexWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl TerminatingWrite for IndexWriter {
+    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
+        self.0.finish()
+    }
+}
