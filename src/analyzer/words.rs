@@ -1,6 +1,7 @@
 //! Splits text into words at every character that is not a letter, a digit, a combining mark or an
 //! apostrophe. Runs of Han and kana, which have no spaces between words, are split into overlapping
-//! pairs of characters.
+//! pairs of characters. A blank does not end such a run, because names are written with and without
+//! one: `山田 太郎`, `山田太郎`.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{compose, is_combining_mark};
@@ -82,6 +83,10 @@ struct Splitter {
     words: Vec<Word>,
     run: Vec<Piece>,
     run_is_cjk: bool,
+    /// True after a blank that follows a run of Han or kana.
+    after_blank: bool,
+    /// Number of characters of the run before the last blank in it.
+    before_blank: usize,
 }
 
 impl Splitter {
@@ -91,7 +96,11 @@ impl Splitter {
             return;
         }
         if !c.is_alphanumeric() {
-            self.end_run();
+            if self.run_is_cjk && c.is_whitespace() && !matches!(c, '\n' | '\r') {
+                self.after_blank = true;
+            } else {
+                self.end_run();
+            }
             return;
         }
         // The long vowel mark belongs to no single script. It continues a run of any script, and
@@ -101,11 +110,17 @@ impl Splitter {
             self.end_run();
             self.run_is_cjk = cjk;
         }
+        if std::mem::take(&mut self.after_blank) {
+            self.before_blank = self.run.len();
+        }
         self.run.push(Piece { c, start, end });
     }
 
     /// Attaches a mark to the letter before it. A mark without a letter is not a word.
     fn take_mark(&mut self, mark: char, start: usize, end: usize) {
+        if self.after_blank {
+            return;
+        }
         let Some(last) = self.run.last_mut() else {
             return;
         };
@@ -135,15 +150,23 @@ impl Splitter {
         if self.run_is_cjk {
             match run.as_slice() {
                 [single] => self.words.push(word(&[*single], true)),
-                several => self
-                    .words
-                    .extend(several.windows(2).map(|pair| word(pair, false))),
+                several => {
+                    let pairs = several.windows(2).map(|pair| word(pair, false));
+                    self.words.extend(pairs);
+                    // A single character after a blank begins no pair, but can be typed as a word.
+                    if let [before @ .., last] = several
+                        && before.len() == self.before_blank
+                    {
+                        self.words.push(word(&[*last], true));
+                    }
+                }
             }
         } else if !run.is_empty() {
             self.words.push(word(run, false));
         }
         run.clear();
         self.run_is_cjk = false;
+        (self.after_blank, self.before_blank) = (false, 0);
     }
 }
 
@@ -188,6 +211,16 @@ mod tests {
             ("東京都", vec!["東京", "京都"]),
             ("東", vec!["東"]),
             ("東京 Tower", vec!["東京", "tower"]),
+            ("山田 太郎", vec!["山田", "田太", "太郎"]),
+            ("山田\u{3000} 太", vec!["山田", "田太", "太"]),
+            ("林 檎", vec!["林檎", "檎"]),
+            ("林 ", vec!["林"]),
+            (
+                "山 田 郎 Tower 林",
+                vec!["山田", "田郎", "郎", "tower", "林"],
+            ),
+            ("山田\n太郎", vec!["山田", "太郎"]),
+            ("山田・太郎", vec!["山田", "太郎"]),
             ("iPhone東京", vec!["iphone", "東京"]),
             ("スーパー", vec!["スー", "ーパ", "パー"]),
             ("ーパー", vec!["ーパ", "パー"]),

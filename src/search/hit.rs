@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::analyzer;
 use crate::lead::Lead;
 use crate::schema::{Catalogue, TermField};
 use crate::search::query::query_text::{Phrase, QueryText, QueryWord};
 use crate::search::terms::field::SearchField;
 use crate::search::terms::lead_terms::{SearchedValue, values};
 use crate::search::terms::phone::PhoneNumber;
+use crate::search::terms::phone::numbers::numbers;
 
 /// A lead that matched a search.
 ///
@@ -179,13 +179,7 @@ impl LeadWords {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut words = Self::default();
         for value in values {
-            // Phone numbers are compared only as digits, not as words.
-            let in_value = if value.field == TermField::Phone {
-                Vec::new()
-            } else {
-                analyzer::words(&value.text)
-            };
-            let numbered = in_value.into_iter().map(|word| {
+            let numbered = value.words().into_iter().map(|word| {
                 let number = numbers.get(&word.text).copied().unwrap_or_else(|| {
                     let number = words.distinct.len();
                     words.distinct.push(word.text.clone());
@@ -259,10 +253,10 @@ fn best_ranges(lead: &LeadWords, phrase: &Phrase, forgiving: bool) -> Vec<RangeS
 fn add_number(values: &[SearchedValue<'_>], number: &PhoneNumber, ranges: &mut [RangeSet]) {
     for (value, ranges) in values.iter().zip(ranges) {
         if value.field == TermField::Phone {
-            let occurrences = number.occurrences(&analyzer::digits(&value.text));
-            ranges
-                .0
-                .extend(occurrences.into_iter().map(|(range, _)| range));
+            for stored in numbers(&value.text) {
+                let occurrences = number.occurrences(&stored).into_iter();
+                ranges.0.extend(occurrences.map(|(range, _)| range));
+            }
         }
     }
 }

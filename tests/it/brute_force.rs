@@ -16,7 +16,7 @@ struct Value {
     field: usize,
     custom_name: Option<String>,
     words: Vec<String>,
-    /// The digits of the value if it is a phone number.
+    /// The digits of the number if the value is one number of a phone field.
     digits: Option<String>,
 }
 
@@ -109,17 +109,78 @@ fn values(lead: &Lead) -> Vec<Value> {
             }
         }
     }
-    let digits = lead
-        .phone
-        .as_ref()
-        .map(|phone| phone.chars().filter(char::is_ascii_digit).collect());
-    all.extend(digits.map(|digits| Value {
+    let phone = lead.phone.as_deref().unwrap_or_default();
+    let stored = numbers(phone);
+    let several = if stored.len() > 1 { phone } else { "" };
+    all.extend(stored.into_iter().map(|number| Value {
         field: 3,
         custom_name: None,
         words: vec![],
-        digits: Some(digits),
+        digits: Some(number.digits),
     }));
+    // What is more than one number can be found by its words, too.
+    all.push(Value {
+        field: 3,
+        custom_name: None,
+        words: words(several),
+        digits: None,
+    });
     all
+}
+
+/// A phone number in a text.
+#[derive(Clone, Debug)]
+struct Number {
+    digits: String,
+    has_plus: bool,
+    /// The text from its first to its last digit.
+    text: String,
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Returns the numbers in a text of digits and punctuation. A slash separates numbers of six digits
+/// or more.
+fn numbers(text: &str) -> Vec<Number> {
+    let mut numbers = Vec::new();
+    for (index, international) in text.split('+').enumerate() {
+        let mut pieces: Vec<String> = Vec::new();
+        let mut has_digits = false;
+        for piece in international.split('/') {
+            match pieces.last_mut() {
+                Some(last) if digits(last).len() < 6 || digits(piece).len() < 6 => {
+                    last.push('/');
+                    last.push_str(piece);
+                }
+                _ => pieces.push(piece.to_owned()),
+            }
+        }
+        for piece in &pieces {
+            let has_plus = index > 0 && !has_digits;
+            let code = digits(piece.split("(0)").next().unwrap_or_default());
+            let is_code = match code.strip_prefix("00") {
+                Some(code) => (1..=3).contains(&code.len()) && !code.starts_with('0'),
+                None => has_plus && (1..=3).contains(&code.len()) && !code.starts_with('0'),
+            };
+            let mut digits = digits(piece);
+            if piece.contains("(0)") && is_code {
+                digits.remove(code.len());
+            }
+            if !digits.is_empty() {
+                has_digits = true;
+                let is_other = |c: char| !c.is_ascii_digit();
+                let text = piece.trim_matches(is_other).to_owned();
+                numbers.push(Number {
+                    digits,
+                    has_plus,
+                    text,
+                });
+            }
+        }
+    }
+    numbers
 }
 
 impl Value {
@@ -151,44 +212,57 @@ struct Word {
 #[derive(Clone, Debug)]
 enum Unit {
     Words(Vec<Word>),
-    Number(String),
+    Number(Number),
 }
 
 struct Query {
-    /// The parts of the query. A part that may be a phone number also has its text as typed.
-    parts: Vec<(Vec<Unit>, Option<String>)>,
+    /// The parts of the query. A part that may be a phone number also has that number.
+    parts: Vec<(Vec<Unit>, Option<Number>)>,
 }
 
 impl Query {
     fn parse(text: &str) -> Self {
-        let mut parts: Vec<(Vec<Unit>, Option<String>)> = Vec::new();
+        let mut parts = Vec::new();
         for (index, piece) in text.split('"').enumerate() {
-            let quoted = index % 2 == 1;
-            // True if the next token can continue the last part as a phone number.
-            let mut in_number = false;
-            for token in if quoted {
-                vec![piece]
-            } else {
-                piece.split_whitespace().collect()
-            } {
-                let is_dialable = token
-                    .chars()
-                    .all(|c| c.is_ascii_digit() || " +().-/".contains(c));
-                if !(is_dialable && in_number) {
-                    parts.push((Vec::new(), is_dialable.then(String::new)));
+            if index % 2 == 1 {
+                let number = match numbers(piece).as_slice() {
+                    [number] if is_dialable(piece) => Some(number.clone()),
+                    _ => None,
+                };
+                parts.push((Vec::from_iter(unit(piece, true)), number));
+                continue;
+            }
+            let tokens: Vec<&str> = piece.split_whitespace().collect();
+            for run in tokens.chunk_by(|a, b| is_dialable(a) && is_dialable(b)) {
+                let units = |text: &str| {
+                    let tokens = text.split_whitespace();
+                    tokens
+                        .filter_map(|token| unit(token, false))
+                        .collect::<Vec<_>>()
+                };
+                let typed = run.join(" ");
+                let numbers = if is_dialable(&typed) {
+                    numbers(&typed)
+                } else {
+                    Vec::new()
+                };
+                match numbers.as_slice() {
+                    _ if !numbers.iter().any(|number| significant(number).is_some()) => {
+                        parts.extend(units(&typed).into_iter().map(|unit| (vec![unit], None)));
+                    }
+                    [number] => parts.push((units(&typed), Some(number.clone()))),
+                    several => parts.extend(
+                        several
+                            .iter()
+                            .map(|number| (units(&number.text), Some(number.clone()))),
+                    ),
                 }
-                let (units, number) = parts.last_mut().unwrap();
-                units.extend(unit(token, quoted));
-                number
-                    .iter_mut()
-                    .for_each(|number| number.extend([token, " "]));
-                in_number = is_dialable && !quoted;
             }
         }
         for (_, number) in &mut parts {
-            *number = number.take().filter(|typed| number_digits(typed).is_some());
+            *number = number.take().filter(|number| significant(number).is_some());
         }
-        parts.retain(|(units, _)| !units.is_empty());
+        parts.retain(|(units, _): &(Vec<Unit>, _)| !units.is_empty());
         let quotes = text.matches('"').count();
         let ends_in_quotes = quotes % 2 == 1 || text.trim_end().ends_with('"');
         if !ends_in_quotes
@@ -219,6 +293,11 @@ impl Query {
         readings.retain(|reading| !reading.is_empty());
         readings
     }
+}
+
+fn is_dialable(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_digit() || c.is_whitespace() || "+().-/".contains(c))
 }
 
 fn unit(token: &str, quoted: bool) -> Option<Unit> {
@@ -384,33 +463,35 @@ fn distance(a: &[char], b: &[char]) -> usize {
 
 /// Returns the digits of a typed number, without leading zeros if at least 4 digits remain. Returns
 /// `None` for fewer than 4 or more than 64 digits.
-fn number_digits(typed: &str) -> Option<String> {
-    let all: String = typed.chars().filter(char::is_ascii_digit).collect();
+fn significant(typed: &Number) -> Option<&str> {
+    let all = typed.digits.as_str();
     let without = all.trim_start_matches('0');
-    [without, &all]
+    [without, all]
         .into_iter()
         .find(|digits| digits.len() >= 4 && all.len() <= 64)
-        .map(str::to_owned)
 }
 
 /// Returns true if the typed number is the complete stored phone number, apart from leading zeros
 /// and a typed country code. Returns false if it is only a part of the stored number, and `None` if
 /// it does not match.
-fn match_number(typed: &str, stored: &str) -> Option<bool> {
-    let digits = number_digits(typed)?;
-    let significant = stored.trim_start_matches('0');
-    let all: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let international = typed.trim_start().starts_with('+') || all.starts_with("00");
+fn match_number(typed: &Number, stored: &str) -> Option<bool> {
+    let digits = significant(typed)?;
+    let stored_significant = stored.trim_start_matches('0');
+    let all = typed.digits.as_str();
+    let code_digits = if typed.has_plus || all.starts_with("00") {
+        3
+    } else {
+        usize::from(all.len() == 11 && all.starts_with('1'))
+    };
     let without = all.trim_start_matches('0');
-    let is_national = international
-        && significant.len() >= 7
-        && (1..=3).any(|code| {
+    let is_national = stored_significant.len() >= 7
+        && (1..=code_digits).any(|code| {
             without
                 .get(code..)
-                .is_some_and(|rest| rest.trim_start_matches('0') == significant)
+                .is_some_and(|rest| rest.trim_start_matches('0') == stored_significant)
         });
-    if significant == digits || is_national {
+    if stored_significant == digits || is_national {
         return Some(true);
     }
-    stored.contains(&digits).then_some(false)
+    stored.contains(digits).then_some(false)
 }

@@ -6,7 +6,9 @@ use leadstore::{
     SearchState, TypoTolerance,
 };
 
-use crate::support::{self, TestStore, wait_until};
+use proptest::prelude::*;
+
+use crate::support::{self, TestStore, scale, wait_until};
 
 #[path = "../../examples/search_quality/measure.rs"]
 mod search_quality;
@@ -119,7 +121,7 @@ fn names_of_many_languages_are_found_as_typed() {
 }
 
 #[test]
-fn phones_match_by_their_digits_only() {
+fn phones_match_by_their_digits() {
     let store = LeadStore::in_memory().unwrap();
     let phones = [
         "504-621-8927",
@@ -144,7 +146,7 @@ fn phones_match_by_their_digits_only() {
     ] {
         assert_eq!(by_phone(typed), [expected], "{typed}");
     }
-    for text in ["504", "ext", "5046218928", "504 x 621", "+2 621 8927"] {
+    for text in ["504", "5046218928", "504 x 621", "+2 621 8927", "012312"] {
         assert_eq!(by_phone(text), Vec::<String>::new(), "{text}");
     }
     let hit = store
@@ -162,6 +164,184 @@ fn phones_match_by_their_digits_only() {
         .items
         .remove(0);
     assert_eq!(pairs(&hit.matches[0].ranges), [(4, 11)]);
+}
+
+/// A value may hold several numbers, extensions and words.
+#[test]
+fn phones_in_any_form_are_found_by_each_number_and_by_their_own_text() {
+    let mut test = TestStore::new();
+    let phones = [
+        "+1 (212) 555-0101 ext. 42",
+        "030 111222 / 0171 333444",
+        "tel:+49-30-1234567",
+        "+44 (0)20 7946 0018",
+        "1-415-555-0134",
+        "ask for Bob: 110",
+        "(415) 555-0135 x123",
+    ];
+    for phone in phones {
+        let lead = NewLead::new("x").external_id(phone).phone(phone);
+        test.store.create(lead).unwrap();
+    }
+    for indexed in [false, true] {
+        if indexed {
+            test.reopen();
+        }
+        let found = |text: &str| {
+            let query = SearchQuery::new(text).typos(TypoTolerance::Never);
+            let found = test.store.search(&query).unwrap();
+            let ids = found.items.iter().map(|hit| hit.lead.external_id.clone());
+            ids.map(Option::unwrap).collect::<Vec<_>>()
+        };
+        for phone in phones {
+            assert_eq!(found(phone), [phone], "{phone}");
+        }
+        for (typed, expected) in [
+            ("212 555 0101", phones[0]),
+            ("+12125550101", phones[0]),
+            ("0171 333444", phones[1]),
+            ("+49 171 333444", phones[1]),
+            ("+49 30 1234567", phones[2]),
+            ("030/1234567", phones[2]),
+            ("+44 20 7946 0018", phones[3]),
+            ("020 7946 0018", phones[3]),
+            ("tel:+442079460018", phones[3]),
+            ("415 555 0134", phones[4]),
+            ("bob", phones[5]),
+            ("1-415-555-0135", phones[6]),
+            ("(415) 555-0135 ext 9", phones[6]),
+            ("415 555 0135 / 415 555 0135", phones[6]),
+        ] {
+            assert_eq!(found(typed), [expected], "{typed}");
+        }
+        for typed in ["1112220171", "010142", "4155550135123", "30 1234567 ext"] {
+            assert_eq!(found(typed), Vec::<String>::new(), "{typed}");
+        }
+    }
+}
+
+#[test]
+fn han_and_kana_are_found_across_a_blank_in_a_value() {
+    let mut test = TestStore::new();
+    let names = ["山田 太郎", "佐藤花子", "林 檎", "スーパー マン"];
+    for name in names {
+        test.store.create(NewLead::new(name)).unwrap();
+    }
+    for indexed in [false, true] {
+        if indexed {
+            test.reopen();
+        }
+        for (typed, expected) in [
+            ("山田太郎", "山田 太郎"),
+            ("\"山田太郎\"", "山田 太郎"),
+            ("山田\u{3000}太郎", "山田 太郎"),
+            ("太郎 山田", "山田 太郎"),
+            ("佐藤 花子", "佐藤花子"),
+            ("林檎", "林 檎"),
+            ("檎", "林 檎"),
+            ("林 檎", "林 檎"),
+            ("スーパーマン", "スーパー マン"),
+        ] {
+            let query = SearchQuery::new(typed);
+            assert_eq!(found(&test.store, query), [expected], "{typed}");
+        }
+    }
+}
+
+/// Parts of values, in every script and form that is treated in a way of its own.
+const PIECES: &[&str] = &[
+    "Jane",
+    "O'Brien",
+    "o`",
+    "´",
+    "Zoë",
+    "e\u{301}",
+    "\u{301}",
+    "ß",
+    "Đỗ",
+    "ﬁ",
+    "Ⅷ",
+    "½",
+    "①",
+    "Ελένη",
+    "Пётр",
+    "שָׁלוֹם",
+    "हिन्दी",
+    "서울",
+    "山",
+    "田",
+    "太郎",
+    "スーパー",
+    "ー",
+    "ｶﾞ",
+    "+",
+    "+49",
+    "(0)",
+    "0",
+    "00",
+    "1",
+    "12",
+    "030",
+    "1234567",
+    "555-0134",
+    "٥٠٤",
+    "x",
+    "x12",
+    "ext.",
+    "#7",
+    "tel:",
+    "/",
+    ",",
+    ";",
+    ":",
+    "&",
+    "*",
+    "%",
+    "\"",
+    "-",
+    "–",
+    ".",
+    "@",
+    "(",
+    ")",
+    " ",
+    " ",
+    "\u{3000}",
+    "😀",
+    "1-415-555-0134",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400 * u32::try_from(scale()).unwrap_or(1)))]
+
+    /// The text of any field, used as a query, finds its lead.
+    #[test]
+    fn own_text_of_a_field_finds_its_lead(
+        pieces in prop::collection::vec(prop::sample::select(PIECES), 1..9),
+        field in 0..7_usize,
+    ) {
+        let text = pieces.concat();
+        let lead = NewLead::new("Name");
+        let lead = match field {
+            0 => NewLead::new(&text),
+            1 => lead.company(&text),
+            2 => lead.phone(&text),
+            3 => lead.tags([&text]),
+            4 => lead.source(&text),
+            5 => lead.job_title(&text),
+            _ => lead.custom_field("any", text.as_str()),
+        };
+        let store = LeadStore::in_memory().unwrap();
+        if let Ok(lead) = store.create(lead)
+            && text.chars().any(char::is_alphanumeric)
+        {
+            for typos in [TypoTolerance::Never, TypoTolerance::Always] {
+                let found = store.search(&SearchQuery::new(&text).typos(typos)).unwrap();
+                prop_assert_eq!(found.total, 1, "{:?} in field {}: {:?}", text, field, lead);
+                prop_assert!(!found.items[0].matches.is_empty());
+            }
+        }
+    }
 }
 
 #[test]

@@ -108,12 +108,7 @@ impl<P: Postings> TermLookup<'_, P> {
     fn phrase(&self, phrase: &Phrase, needs_equality: bool) -> Result<PhraseTerms<P::Term>> {
         let mut scopes = Vec::new();
         let mut frequency = 0_u64;
-        // The phone field is matched only by phone numbers, not by words.
-        for scope in self
-            .scopes
-            .iter()
-            .filter(|scope| scope.field != TermField::Phone)
-        {
+        for scope in self.scopes {
             let mut words = Vec::with_capacity(phrase.words.len());
             for word in &phrase.words {
                 let terms = self.word(scope, word, phrase.words.len() > 1)?;
@@ -151,10 +146,10 @@ impl<P: Postings> TermLookup<'_, P> {
             return Ok(runs);
         };
         for run in &number.runs {
-            let terms = run
-                .words
-                .iter()
-                .map(|word| self.segment.term(TermField::Phone, word));
+            let terms = run.words.iter().map(|word| {
+                let term = IndexTerm::Digits(word).to_string();
+                self.segment.term(TermField::Phone, &term)
+            });
             let Some(terms) = terms.collect::<Result<Option<Vec<_>>>>()? else {
                 continue;
             };

@@ -2,7 +2,8 @@
 
 use crate::analyzer;
 use crate::search::query::fuzzy::FuzzyWord;
-use crate::search::terms::phone::{self, PhoneNumber};
+use crate::search::terms::phone::numbers::numbers;
+use crate::search::terms::phone::{self, PhoneNumber, TypedPart};
 
 /// A parsed query: groups of words. A lead must match every group.
 #[derive(Debug, Default)]
@@ -100,10 +101,10 @@ pub(crate) fn word_count(text: &str) -> usize {
 }
 
 fn quoted(part: &str) -> Option<WordGroup> {
-    let number = if is_dialable(part) {
-        PhoneNumber::read(part)
-    } else {
-        None
+    let is_number = part.chars().all(phone::is_dialable);
+    let number = match numbers(part).as_slice() {
+        [number] if is_number => PhoneNumber::of(number),
+        _ => None,
     };
     Some(WordGroup {
         phrases: vec![phrase(part, true)?],
@@ -113,32 +114,78 @@ fn quoted(part: &str) -> Option<WordGroup> {
 
 fn unquoted(part: &str) -> Vec<WordGroup> {
     let typed: Vec<&str> = part.split_whitespace().collect();
+    let mut rest = typed.as_slice();
     let mut groups = Vec::new();
-    for run in typed.chunk_by(|a, b| is_dialable(a) && is_dialable(b)) {
-        let phrases: Vec<Phrase> = run
-            .iter()
-            .filter_map(|typed| phrase(typed, false))
-            .collect();
-        let number = if run.iter().copied().all(is_dialable) {
-            PhoneNumber::read(&run.join(" "))
+    while !rest.is_empty() {
+        let length = number_length(rest);
+        let (run, after) = rest.split_at_checked(length.max(1)).unwrap_or_default();
+        let numbers = if length > 0 {
+            number_groups(run)
         } else {
-            None
+            Vec::new()
         };
-        if number.is_some() {
-            groups.push(WordGroup { phrases, number });
+        if numbers.is_empty() {
+            groups.extend(run.iter().filter_map(|typed| word_group(typed)));
         } else {
-            groups.extend(phrases.into_iter().map(|phrase| WordGroup {
-                phrases: vec![phrase],
-                number: None,
-            }));
+            groups.extend(numbers);
         }
+        rest = after;
     }
     groups
 }
 
-/// Returns true if a part of a query may be part of a phone number.
-fn is_dialable(typed: &str) -> bool {
-    typed.chars().all(phone::is_dialable)
+/// Returns how many of the first typed parts may form phone numbers, with their extensions.
+fn number_length(typed: &[&str]) -> usize {
+    let ends_with_extension = |length: usize| {
+        let run = typed.get(..length).map(|run| numbers(&run.join(" ")));
+        run.is_some_and(|run| run.last().is_some_and(|last| last.has_extension))
+    };
+    let first = typed.first().copied().unwrap_or_default();
+    if phone::without_scheme(first).is_some_and(|number| numbers(number).len() == 1) {
+        return 1;
+    }
+    let mut length = 0;
+    while let Some(next) = typed.get(length) {
+        length += match TypedPart::of(next) {
+            TypedPart::Dialable => 1,
+            TypedPart::WithExtension if ends_with_extension(length + 1) => 1,
+            TypedPart::Mark if ends_with_extension(length + 2) => 2,
+            _ => break,
+        };
+    }
+    length
+}
+
+/// Returns a group for each phone number that the typed parts form together. Returns none if they
+/// form no number.
+fn number_groups(run: &[&str]) -> Vec<WordGroup> {
+    let run = run.join(" ");
+    let number = phone::without_scheme(&run).unwrap_or(&run);
+    let phrases = |typed: &str| {
+        let typed = typed.split_whitespace();
+        typed.filter_map(|typed| phrase(typed, false)).collect()
+    };
+    let numbers = numbers(number);
+    let groups = numbers.iter().map(|found| WordGroup {
+        phrases: phrases(match numbers.as_slice() {
+            [_] => &run,
+            _ => number.get(found.range.clone()).unwrap_or_default(),
+        }),
+        number: PhoneNumber::of(found),
+    });
+    let groups: Vec<WordGroup> = groups.collect();
+    if groups.iter().any(|group| group.number.is_some()) {
+        groups
+    } else {
+        Vec::new()
+    }
+}
+
+fn word_group(typed: &str) -> Option<WordGroup> {
+    Some(WordGroup {
+        phrases: vec![phrase(typed, false)?],
+        number: None,
+    })
 }
 
 fn phrase(text: &str, quoted: bool) -> Option<Phrase> {
@@ -222,7 +269,20 @@ mod tests {
             ("- 50 -", "50"),
             ("\"504 621\"", "504.621#"),
             ("a5046218927", "a5046218927*"),
-            ("tel:5046218927", "tel.5046218927*"),
+            ("tel:5046218927", "tel.5046218927*#"),
+            ("TEL:+49-30-1234567 jane", "tel.49.30.1234567#|jane*"),
+            ("tel:bob", "tel.bob*"),
+            ("030 111222 / 0171 333444", "030 111222#|0171 333444*#"),
+            ("030111222/0171333444", "030111222#|0171333444*#"),
+            ("030/1234567", "030.1234567*#"),
+            (
+                "+1 (212) 555-0101 ext. 42 jane",
+                "1 212 555.0101 ext 42#|jane*",
+            ),
+            ("212 555-0101x42", "212 555.0101x42*#"),
+            ("212 555-0101 #42 1", "212 555.0101 42 1*#"),
+            ("1200 x 800", "1200#|x|800*"),
+            ("jane ext 42", "jane|ext|42*"),
         ] {
             assert_eq!(parsed(text), expected, "{text}");
         }

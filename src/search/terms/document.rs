@@ -16,7 +16,7 @@ use crate::search::terms::pretokenized::{self, TokenText};
 
 /// Version of the documents. It must change whenever the same lead would produce a different
 /// document. Adding a field changes it automatically. An index with a different version is rebuilt.
-pub(crate) const DOCUMENT_VERSION: u32 = 7 + 256 * TermField::ALL.len() as u32;
+pub(crate) const DOCUMENT_VERSION: u32 = 8 + 256 * TermField::ALL.len() as u32;
 
 const ROW: &str = "row";
 
@@ -147,7 +147,13 @@ mod tests {
             "1 \u{2}2ob",
             "1 \u{2}3obr"
         ]));
-        assert!(of(TermField::Phone).eq(["0 001", "1 012", "2 \u{1}2", "2 123", "3 234"]));
+        assert!(of(TermField::Phone).eq([
+            "0 \u{3}001",
+            "1 \u{3}012",
+            "2 \u{1}2",
+            "2 \u{3}123",
+            "3 \u{3}234"
+        ]));
         assert!(of(TermField::Tags).eq(["0 \u{1}1hot", "0 \u{2}2ho", "2 \u{1}2", "2 a", "3 b"]));
         assert!(of(TermField::CustomFields).eq(["0 \u{1}1tech", "0 \u{2}2te", "0 \u{2}3tec"]));
         assert!(of(TermField::NamedCustomField).eq(["0 .n\0\u{2}tech"]));

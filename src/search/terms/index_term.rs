@@ -17,6 +17,8 @@ pub(crate) enum IndexTerm<'a> {
     Word { prefix: &'a str, word: &'a str },
     /// A word that is the entire value. It is written instead of the plain word.
     Exact(&'a str),
+    /// Digits of a phone number.
+    Digits(&'a str),
     /// A length marker: a value of this many words begins here.
     LengthMarker(u8),
     /// The first two or three letters of a word. A prefix of a single letter is never indexed and
@@ -55,11 +57,11 @@ impl<'a> IndexTerm<'a> {
             .map(Self::Prefix)
     }
 
-    /// Returns the word, or `None` for a marker or a prefix.
+    /// Returns the word, or `None` for a marker, a prefix or digits.
     pub(crate) fn word(self) -> Option<&'a str> {
         match self {
             Self::Word { word, .. } | Self::Exact(word) => Some(word),
-            Self::LengthMarker(_) | Self::Prefix(_) => None,
+            Self::LengthMarker(_) | Self::Prefix(_) | Self::Digits(_) => None,
         }
     }
 }
@@ -74,6 +76,10 @@ impl fmt::Display for IndexTerm<'_> {
             Self::Exact(word) => {
                 f.write_str("\u{1}1")?;
                 f.write_str(word)
+            }
+            Self::Digits(digits) => {
+                f.write_str("\u{3}")?;
+                f.write_str(digits)
             }
             Self::LengthMarker(words) => {
                 f.write_str("\u{1}")?;

@@ -7,6 +7,7 @@ use crate::schema::{Catalogue, TermField};
 use crate::search::terms::field::SearchField;
 use crate::search::terms::index_term::{IndexTerm, named_prefix};
 use crate::search::terms::phone;
+use crate::search::terms::phone::numbers::numbers;
 
 /// A searched value of a lead.
 pub(crate) struct SearchedValue<'a> {
@@ -34,20 +35,74 @@ impl<'a> SearchedValue<'a> {
         SearchField::of(self.field, self.custom_name)
     }
 
-    /// Returns the indexed words of the value, and the index of the first word that counts when the
-    /// entire value is compared. The leading zeros of a phone number do not count.
-    fn words(&self) -> (Vec<String>, usize) {
-        if self.field == TermField::Phone {
-            let digits = analyzer::digits(&self.text);
-            return (phone::words(&digits), phone::zeros(&digits));
-        }
-        (
+    /// Returns the words of the value. Phone numbers are compared as digits, so a value that is just
+    /// a number has no words.
+    pub(crate) fn words(&self) -> Vec<analyzer::Word> {
+        if self.field == TermField::Phone && phone::is_plain(&self.text) {
+            Vec::new()
+        } else {
             analyzer::words(&self.text)
+        }
+    }
+
+    /// Returns the sequences of terms under which the value is indexed.
+    fn sequences(&self) -> Vec<Sequence> {
+        let mut sequences = Vec::with_capacity(1);
+        if self.field == TermField::Phone {
+            let numbers = numbers(&self.text).into_iter();
+            sequences.extend(numbers.map(|number| Sequence {
+                words: phone::words(&number.digits),
+                first: number.leading_zeros(),
+                is_digits: true,
+            }));
+        }
+        let words: Vec<String> = self.words().into_iter().map(|word| word.text).collect();
+        if self.field != TermField::Phone || !words.is_empty() {
+            sequences.push(Sequence {
+                words,
+                first: 0,
+                is_digits: false,
+            });
+        }
+        sequences
+    }
+}
+
+/// Adjacent words of a value, or the terms of a phone number.
+struct Sequence {
+    words: Vec<String>,
+    /// Index of the first word that counts when the entire sequence is compared. The leading zeros
+    /// of a phone number do not count.
+    first: usize,
+    is_digits: bool,
+}
+
+impl Sequence {
+    /// Returns the terms, each with its index in the sequence.
+    fn terms(&self, field: TermField) -> impl Iterator<Item = (u32, IndexTerm<'_>)> {
+        let has_exact_terms = field.has_exact_terms();
+        let length_marker = IndexTerm::length_marker(self.words.len().saturating_sub(self.first))
+            .filter(|_| has_exact_terms);
+        let is_alone = self.words.len() == 1 && has_exact_terms;
+        let first = u32::try_from(self.first).unwrap_or(u32::MAX);
+        (0..).zip(&self.words).flat_map(move |(index, word)| {
+            let term = if self.is_digits {
+                IndexTerm::Digits(word)
+            } else if is_alone {
+                IndexTerm::Exact(word)
+            } else {
+                IndexTerm::Word { prefix: "", word }
+            };
+            let length_marker = length_marker.filter(|_| index == first);
+            length_marker
                 .into_iter()
-                .map(|word| word.text)
-                .collect(),
-            0,
-        )
+                .chain([term])
+                .map(move |term| (index, term))
+        })
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.words.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -122,32 +177,11 @@ pub(crate) fn each_term(
     lead: &Lead,
     mut visit: impl FnMut(TermField, u32, IndexTerm<'_>),
 ) {
-    let (mut field, mut position) = (TermField::Name, 0);
+    let (mut field, mut position) = (TermField::Name, 0_u32);
     let (mut name, mut prefix) = (None, String::new());
     for value in values(catalogue, lead) {
         if value.field != field {
             (field, position) = (value.field, 0);
-        }
-        let (words, first) = value.words();
-        let length_marker = if field.has_exact_terms() {
-            IndexTerm::length_marker(words.len().saturating_sub(first))
-        } else {
-            None
-        };
-        for (index, (position, word)) in (position..).zip(&words).enumerate() {
-            if let Some(length_marker) = length_marker.filter(|_| index == first) {
-                visit(field, position, length_marker);
-            }
-            let is_alone = words.len() == 1 && field.has_exact_terms();
-            visit(
-                field,
-                position,
-                if is_alone {
-                    IndexTerm::Exact(word)
-                } else {
-                    IndexTerm::Word { prefix: "", word }
-                },
-            );
         }
         if value.custom_name != name {
             (name, prefix) = (
@@ -155,20 +189,20 @@ pub(crate) fn each_term(
                 value.custom_name.map(named_prefix).unwrap_or_default(),
             );
         }
-        if name.is_some() {
-            for (position, word) in (position..).zip(&words) {
-                visit(
-                    TermField::NamedCustomField,
-                    position,
-                    IndexTerm::Word {
-                        prefix: &prefix,
-                        word,
-                    },
-                );
+        for sequence in value.sequences() {
+            for (index, term) in sequence.terms(field) {
+                visit(field, position.saturating_add(index), term);
             }
+            if name.is_some() {
+                for (position, word) in (position..).zip(&sequence.words) {
+                    let prefix = &prefix;
+                    let term = IndexTerm::Word { prefix, word };
+                    visit(TermField::NamedCustomField, position, term);
+                }
+            }
+            // Leave a gap between values, so that words of different values are never adjacent.
+            position = position.saturating_add(sequence.len()).saturating_add(1);
         }
-        // Leave a gap between values, so that words of different values are never adjacent.
-        position += u32::try_from(words.len()).unwrap_or(u32::MAX) + 1;
     }
 }
 
@@ -215,7 +249,12 @@ mod tests {
         // The length marker is at the first word after the leading zeros.
         assert_eq!(
             of(TermField::Phone),
-            ["0:001", "1:012", "2:\u{1}2 123", "3:234"]
+            [
+                "0:\u{3}001",
+                "1:\u{3}012",
+                "2:\u{1}2 \u{3}123",
+                "3:\u{3}234"
+            ]
         );
         assert_eq!(
             of(TermField::Tags),
