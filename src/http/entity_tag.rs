@@ -3,22 +3,31 @@
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lead::Lead;
 
-/// The strong entity tag of a lead. It contains the lead's version and also its creation time,
-/// since the id of a purged lead can be reused.
+/// The strong entity tag of a lead: its version, and a part of the SHA-256 of its JSON. The version
+/// alone would not do, since the id of a purged lead can be given to another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag(String);
 
+/// Number of bytes of the hash in a tag.
+const HASH_BYTES: usize = 8;
+
 impl EntityTag {
     pub(crate) fn of(lead: &Lead) -> Self {
-        Self(format!(
-            "\"{}-{:x}\"",
-            lead.version,
-            lead.created_at.timestamp_micros()
-        ))
+        // Serialization cannot fail for a lead.
+        Self::of_json(lead, &serde_json::to_vec(lead).unwrap_or_default())
+    }
+
+    /// Returns the tag of a lead of which `json` is the JSON.
+    pub(crate) fn of_json(lead: &Lead, json: &[u8]) -> Self {
+        let hash = Sha256::digest(json);
+        let hash = hash.first_chunk::<HASH_BYTES>();
+        let hash = u64::from_be_bytes(hash.copied().unwrap_or_default());
+        Self(format!("\"{}-{hash:016x}\"", lead.version))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -59,13 +68,18 @@ impl IfMatch {
     }
 }
 
-/// Returns true if an `If-None-Match` header contains this tag or `*`, so that the lead need not be
-/// sent. Uses the weak comparison, which ignores `W/`.
-pub(crate) fn has_already(headers: &HeaderMap, tag: &EntityTag) -> bool {
+/// Returns the lead's tag if an `If-None-Match` header contains it or `*`, so that the lead need not
+/// be sent. Uses the weak comparison, which ignores `W/`.
+pub(crate) fn known(headers: &HeaderMap, lead: &Lead) -> Option<EntityTag> {
+    let candidates = tags(headers, &IF_NONE_MATCH);
+    if candidates.is_empty() {
+        return None;
+    }
+    let tag = EntityTag::of(lead);
     let names = |candidate: &String| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag.0
     };
-    tags(headers, &IF_NONE_MATCH).iter().any(names)
+    candidates.iter().any(names).then_some(tag)
 }
 
 /// Returns the tags of a header, which are separated by commas outside of their quotes. `*` counts

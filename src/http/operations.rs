@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::call::Call;
 use crate::http::encrypted_cursor::CursorCipher;
-use crate::http::entity_tag::{self, EntityTag, IfMatch};
+use crate::http::entity_tag::{self, IfMatch};
 use crate::http::lead_body::LeadBody;
 use crate::http::links::{self, Neighbours};
 use crate::http::list_params;
@@ -89,11 +89,10 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
         // or restore cannot hide the lead.
         _ => visibility.live(&call.store.snapshot()?, id)?,
     };
-    let tag = EntityTag::of(&lead);
-    if entity_tag::has_already(call.headers, &tag) {
-        return Ok(response::not_modified(&tag));
-    }
-    Ok(response::lead(StatusCode::OK, &lead))
+    Ok(match entity_tag::known(call.headers, &lead) {
+        Some(tag) => response::not_modified(&tag),
+        None => response::lead(StatusCode::OK, &lead),
+    })
 }
 
 /// Handles `POST /v1/leads`.

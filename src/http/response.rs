@@ -27,7 +27,9 @@ pub(crate) fn json(mut status: StatusCode, body: &impl Serialize) -> Response<Ve
 
 /// Builds the response for a lead, with its entity tag.
 pub(crate) fn lead(status: StatusCode, lead: &Lead) -> Response<Vec<u8>> {
-    with(json(status, lead), ETAG, EntityTag::of(lead).as_str())
+    let response = json(status, lead);
+    let tag = EntityTag::of_json(lead, response.body());
+    with(response, ETAG, tag.as_str())
 }
 
 /// Builds the response for a lead that was just created.
