@@ -24,7 +24,7 @@ pub use sort::Sort;
 pub(crate) use facets::{facets, facets_of};
 pub(crate) use list_query::list;
 pub(crate) use lookup::{get, get_by_external_id, get_many, stored};
-pub(crate) use order::{SortedKeys, newest_of, page_by_fetching, page_of_keys};
+pub(crate) use order::{PageStart, newest_of, page_of_rows};
 #[cfg(feature = "http")]
 pub(crate) use page::PageBody;
 pub(crate) use page::Paging;

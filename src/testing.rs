@@ -235,7 +235,8 @@ pub fn read_in_every_way(bytes: &[u8]) -> std::result::Result<(), String> {
 /// themselves.
 pub fn compare_as_keys(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text| {
-        crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text)).key()
+        crate::schema::keys::BitmapId::Value(crate::schema::BitmapField::TAG, Some(text))
+            .key(crate::schema::keys::Collection::Live)
     };
     key(a).cmp(&key(b))
 }

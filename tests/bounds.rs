@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use leadstore::testing;
 use leadstore::{
-    CustomValue, ErrorKind, LeadStore, NewLead, SearchField, SearchQuery, TypoTolerance,
+    CustomValue, ErrorKind, LeadStore, ListQuery, NewLead, SearchField, SearchQuery, Sort,
+    TrashQuery, TypoTolerance,
 };
 use peak_alloc::PeakAlloc;
 
@@ -160,4 +161,85 @@ fn search_of_unindexed_leads_needs_little_memory_or_is_unavailable() {
     assert_eq!(search().unwrap_err().kind(), ErrorKind::Unavailable);
     testing::index(&store).unwrap();
     assert_eq!(search().unwrap().total, 20_001);
+}
+
+/// Neither a list of the live leads nor one of the trash fetches leads that are not on the page,
+/// whatever the sort order and the page.
+#[test]
+fn first_and_last_pages_need_little_memory_in_any_order() {
+    const LEADS: u64 = 20_000;
+    let _alone = alone();
+    let store = testing::without_search(LeadStore::options())
+        .in_memory()
+        .unwrap();
+    let create = || {
+        store.transaction(|transaction| {
+            (0..LEADS)
+                .map(|number| {
+                    let lead = NewLead::new(format!("Lead {}", number * 7_919 % LEADS))
+                        .company(format!("Company {}", number % 1_000))
+                        .owner_id(format!("owner-{}", number % 2))
+                        .deal_value(number % 5_000);
+                    Ok(transaction.create(lead)?.id)
+                })
+                .collect::<leadstore::Result<Vec<_>>>()
+        })
+    };
+    let deleted = create().unwrap();
+    let delete = store.transaction(|transaction| {
+        deleted
+            .iter()
+            .try_for_each(|id| transaction.delete(*id).map(drop))
+    });
+    delete.unwrap();
+    create().unwrap();
+    let last = LEADS / 25;
+    let sorts = [
+        "name",
+        "-name",
+        "company",
+        "deal_value",
+        "status",
+        "-owner_id",
+        "-created_at",
+        "updated_at",
+        "email",
+        "company,name",
+        "-status,deal_value",
+        "-deal_value,company,name",
+    ];
+    for sort in sorts.into_iter().chain(["deleted_at", "-deleted_at,name"]) {
+        let keys: Vec<Sort> = sort.split(',').map(|key| key.parse().unwrap()).collect();
+        for page in [1, last] {
+            let trash = TrashQuery::new().sort(keys.clone());
+            let of_owner = trash.clone().owner_id("owner-1");
+            let of_owner = of_owner.page(if page == 1 { 1 } else { last / 2 });
+            let live = ListQuery::new().sort(keys.clone()).page(page);
+            let trash = trash.page(page);
+            let mut lists: Vec<(&str, Box<dyn Fn() -> u64>)> = vec![
+                (
+                    "trash",
+                    Box::new(|| store.list_trash(&trash).unwrap().len() as u64),
+                ),
+                (
+                    "owner's trash",
+                    Box::new(|| store.list_trash(&of_owner).unwrap().len() as u64),
+                ),
+            ];
+            if !sort.contains("deleted_at") {
+                lists.push((
+                    "live leads",
+                    Box::new(|| store.list(&live).unwrap().len() as u64),
+                ));
+            }
+            for (list, call) in lists {
+                // The first call also fills the cache of bitmaps.
+                call();
+                let (listed, peak) = peak_of(call);
+                assert_eq!(listed, 25);
+                println!("{list}, {sort}, page {page}: {peak} bytes");
+                assert!(peak < MIB / 4, "{list}, {sort}, page {page}: {peak} bytes");
+            }
+        }
+    }
 }

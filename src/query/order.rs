@@ -16,7 +16,6 @@ use crate::query::sort::Sort;
 use crate::row::{Direction, Lookup, Row, RowSet};
 use crate::schema::BitmapField;
 use crate::schema::SortIndex;
-use crate::schema::keys;
 use crate::schema::keys::BitmapId;
 use crate::schema::{SortKey, SortOrder, StoreState};
 use crate::storage::KeyScan;
@@ -46,19 +45,27 @@ pub(crate) fn page_of_rows(
         .first()
         .map_or(Direction::Descending, |first| first.direction());
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
-    let (skip, after) = match start {
-        PageStart::Offset(offset) => (offset, None),
-        PageStart::After(position) => (0, Some(position.after())),
+    let (end, needed, after) = match start {
+        PageStart::Offset(offset) => {
+            let needed = rows.len().saturating_sub(offset).min(limit as u64);
+            (ScanFrom::to(rows.len(), offset, needed), needed, None)
+        }
+        PageStart::After(position) => (ScanFrom::FIRST, limit as u64, Some(position.after())),
     };
+    let limit = usize::try_from(needed).unwrap_or(usize::MAX);
     let mut pager = Pager {
         state,
         out_of_order,
-        tie,
-        skip,
+        tie: tie.reversed_if(end.is_last),
+        is_reversed: end.is_last,
+        skip: end.skip,
         limit,
         page: Vec::with_capacity(limit.min(1_001)),
     };
     pager.take(rows, sort, after)?;
+    if end.is_last {
+        pager.page.reverse();
+    }
     Ok(pager.page)
 }
 
@@ -111,7 +118,11 @@ pub(crate) fn newest_of(
 struct Pager<'r> {
     state: StoreState<'r>,
     out_of_order: RowSet,
+    /// Direction of the tie-break.
     tie: Direction,
+    /// True if the rows are visited in the reverse of the sort order, because the page is nearer to
+    /// its end. A page after a position is never visited in reverse.
+    is_reversed: bool,
     /// Number of rows to skip before the page. 0 if the page starts after a position.
     skip: u64,
     limit: usize,
@@ -125,6 +136,11 @@ impl Pager<'_> {
 
     fn needed(&self) -> usize {
         self.limit - self.page.len()
+    }
+
+    /// Returns the direction in which the rows are visited by a sort key.
+    fn direction(&self, sort: Sort) -> Direction {
+        sort.direction().reversed_if(self.is_reversed)
     }
 
     /// Visits `rows` in the order of `sort`: skips the rows before the page, and adds the rows on
@@ -141,8 +157,9 @@ impl Pager<'_> {
             self.take_in_row_order(rows, after);
             return Ok(());
         };
-        let by_creation =
-            first.key() == SortKey::CreatedAt && first.direction() == self.tie && rest.is_empty();
+        let by_creation = first.key() == SortKey::CreatedAt
+            && self.direction(*first) == self.tie
+            && rest.is_empty();
         let begins_in_order = after.is_none_or(|after| !after.out_of_order);
         if by_creation && begins_in_order && rows.is_disjoint(&self.out_of_order) {
             self.take_in_row_order(rows, after);
@@ -155,7 +172,7 @@ impl Pager<'_> {
             SortOrder::Bitmaps(field) if !cost::are_few(rows.len()) => {
                 self.take_by_values(&rows, field, sort, after)
             }
-            SortOrder::Bitmaps(_) | SortOrder::Trash => self.take_by_fetching(&rows, sort, after),
+            SortOrder::Bitmaps(_) => self.take_by_fetching(&rows, sort, after),
         }
     }
 
@@ -178,9 +195,13 @@ impl Pager<'_> {
         after: Option<After<'_>>,
     ) -> Result<()> {
         let mut positions = positions(self.state, rows, sort)?;
-        positions.sort_unstable_by(|a, b| a.compare(b.after(), sort, self.tie));
+        let tie = self.tie.reversed_if(self.is_reversed);
+        positions.sort_unstable_by(|a, b| a.compare(b.after(), sort, tie));
+        if self.is_reversed {
+            positions.reverse();
+        }
         let page = positions.iter().filter(|position| {
-            after.is_none_or(|after| position.compare(after, sort, self.tie) == Ordering::Greater)
+            after.is_none_or(|after| position.compare(after, sort, tie) == Ordering::Greater)
         });
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
         let needed = self.needed();
@@ -201,8 +222,12 @@ impl Pager<'_> {
         let Some((first, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (state, direction) = (self.state, first.direction());
+        let (state, direction) = (self.state, self.direction(*first));
         let begins = after.map(After::split);
+        let without_value = BitmapId::Value(field, None);
+        if self.is_reversed {
+            self.take(rows.and(&state.rows(&without_value)?), rest, None)?;
+        }
         if !matches!(begins, Some((None, _))) {
             state.each_value(field, direction, |value, value_rows| {
                 let after = match begins {
@@ -221,8 +246,11 @@ impl Pager<'_> {
                 })
             })?;
         }
-        let without_value = rows.and(&state.rows(&BitmapId::Value(field, None))?);
-        self.take(without_value, rest, after_in_rows_without_value(begins))
+        if self.is_reversed {
+            return Ok(());
+        }
+        let after = after_in_rows_without_value(begins);
+        self.take(rows.and(&state.rows(&without_value)?), rest, after)
     }
 
     fn take_by_keys(
@@ -242,6 +270,17 @@ impl Pager<'_> {
             (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
+        if self.is_reversed {
+            self.take(without_value, rest, None)?;
+            if self.is_full() {
+                return Ok(());
+            }
+            if self.skip >= with_value.len() {
+                self.skip -= with_value.len();
+                return Ok(());
+            }
+            return self.take_with_value(&with_value, sorted_by, sort, None);
+        }
         match begins {
             // The page starts among the rows without a value, so every row with a value is before
             // it.
@@ -264,7 +303,7 @@ impl Pager<'_> {
         let Some((first, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (count, direction) = (rows.len(), first.direction());
+        let (count, direction) = (rows.len(), self.direction(*first));
         let needed = (self.needed() as u64).min(count.saturating_sub(self.skip));
         let mode = if rest.is_empty() && direction == self.tie {
             ScanMode::KeyByKey
@@ -275,7 +314,7 @@ impl Pager<'_> {
             (ScanMode::KeyByKey, None) => ScanFrom::to(count, self.skip, needed).skip + needed,
             _ => self.skip + needed,
         };
-        let all_keys = u64::from(self.state.meta.next_row);
+        let all_keys = self.state.keys_max()?;
         let scanned = cost::keys_scanned(all_keys, count, seen);
         if cost::fetching_is_cheaper(count, scanned, mode) {
             return self.take_by_fetching(rows, sort, after);
@@ -283,7 +322,7 @@ impl Pager<'_> {
         if mode == ScanMode::Grouped {
             return self.take_groups(&lookup(rows, scanned), sorted_by, sort, after);
         }
-        let mut range = keys::sort_range(sorted_by.index);
+        let mut range = self.state.sort_range(sorted_by.index);
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
@@ -311,9 +350,9 @@ impl Pager<'_> {
         let Some((first, rest)) = sort.split_first() else {
             return Ok(());
         };
-        let (state, direction) = (self.state, first.direction());
+        let (state, direction) = (self.state, self.direction(*first));
         let begins = after.map(After::split);
-        let mut range = keys::sort_range(sorted_by.index);
+        let mut range = state.sort_range(sorted_by.index);
         if let Some((Some(value), _)) = begins {
             range = range.starting_with(value, direction);
         }
@@ -359,7 +398,7 @@ impl SortedBy {
     /// Returns the bitmap of the leads that have a value.
     fn rows_with_value(self) -> BitmapId<'static> {
         if self.mandatory {
-            BitmapId::Live
+            BitmapId::All
         } else {
             BitmapId::Has(self.index)
         }
@@ -377,18 +416,18 @@ fn after_in_rows_without_value<'p>(
 }
 
 /// The range of a sort index from which a page is read.
-pub(crate) struct SortedKeys {
-    pub(crate) range: KeyRange,
+struct SortedKeys {
+    range: KeyRange,
     /// Approximate number of keys in the range.
-    pub(crate) count: u64,
+    count: u64,
     /// True if every key belongs to a selected row, so that keys before the page need no lookup in
     /// the set.
-    pub(crate) covers_exactly: bool,
+    covers_exactly: bool,
 }
 
 /// Returns a page of `rows` in key order, scanned from the nearer end. If `offset` is not 0, every
 /// row must have a key in the range.
-pub(crate) fn page_of_keys(
+fn page_of_keys(
     state: StoreState<'_>,
     keys: &SortedKeys,
     rows: &RowSet,
@@ -438,27 +477,6 @@ pub(crate) fn page_of_keys(
 /// Returns `rows` in the form that is fastest for this number of lookups.
 fn lookup(rows: &RowSet, keys: u64) -> Lookup {
     rows.lookup(usize::try_from(keys).unwrap_or(usize::MAX))
-}
-
-/// Returns a page of `rows` by fetching and sorting all their leads.
-pub(crate) fn page_by_fetching(
-    state: StoreState<'_>,
-    rows: &RowSet,
-    sort: &[Sort],
-    tie: Direction,
-    offset: u64,
-    limit: usize,
-) -> Result<Vec<Row>> {
-    let mut pager = Pager {
-        state,
-        out_of_order: RowSet::default(),
-        tie,
-        skip: offset,
-        limit,
-        page: Vec::new(),
-    };
-    pager.take_by_fetching(rows, sort, None)?;
-    Ok(pager.page)
 }
 
 fn positions(state: StoreState<'_>, rows: &RowSet, sort: &[Sort]) -> Result<Vec<Position>> {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::lead::{Violation, ViolationCode};
 use crate::query::sort::Sort;
 use crate::row::{Direction, Row};
-use crate::schema::keys::{self, BitmapId};
+use crate::schema::keys::{self, BitmapId, Collection};
 use crate::schema::{Catalogue, FieldDef, SortKey, SortOrder};
 use crate::storage::StoredLead;
 use crate::storage::key::split_row;
@@ -16,8 +16,7 @@ use crate::storage::key::split_row;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The lead's value for each sort key, or `None` if the lead has no value. Each value is given
-    /// as bytes that sort as the value does: an index key without the row, the key of a bitmap, or
-    /// the time of the deletion.
+    /// as bytes that sort as the value does: an index key without the row, or the key of a bitmap.
     pub(crate) values: Vec<Option<Vec<u8>>>,
     pub(crate) row: Row,
     /// True if the lead was created out of order, so that its row does not determine its position
@@ -111,17 +110,12 @@ pub(crate) fn sort_order(catalogue: &Catalogue, key: SortKey) -> Result<(&FieldD
 fn sort_value(catalogue: &Catalogue, stored: &StoredLead, key: SortKey) -> Result<Option<Vec<u8>>> {
     let (field, order) = sort_order(catalogue, key)?;
     Ok(match order {
-        SortOrder::Trash => stored
-            .trash
-            .map(|stamp| keys::time(stamp.deleted_at).to_vec()),
-        SortOrder::Keys { index, .. } => {
-            match keys::index_key(index, field, &stored.lead, Row(0)) {
-                Some(key) => Some(split_row(&key)?.0.to_vec()),
-                None => None,
-            }
-        }
+        SortOrder::Keys { index, .. } => match keys::index_key(index, field, stored, Row(0)) {
+            Some(key) => Some(split_row(&key)?.0.to_vec()),
+            None => None,
+        },
         SortOrder::Bitmaps(bitmaps) => field
             .text(&stored.lead)
-            .map(|text| BitmapId::Value(bitmaps, Some(text)).key()),
+            .map(|text| BitmapId::Value(bitmaps, Some(text)).key(Collection::of(stored))),
     })
 }

@@ -44,7 +44,7 @@ pub(crate) fn select(state: StoreState<'_>, filter: &Filter) -> Result<RowSet> {
     }
     let rows = match selection.intersection() {
         Some(rows) => rows,
-        None => state.rows(&BitmapId::Live)?,
+        None => state.rows(&BitmapId::All)?,
     };
     match filter.created {
         Some(range) => created_in(state, &rows, range),
@@ -99,7 +99,7 @@ fn rows_between(
     to: Option<[u8; 8]>,
 ) -> Result<RowSet> {
     let mut rows = RowSet::default();
-    let range = keys::sort_range_between(sort_key, from, to);
+    let range = state.sort_range_between(sort_key, from, to);
     state.scan_keys(&range, Direction::Ascending, |key| {
         rows.insert(key::split_row(key)?.1);
         Ok(Visit::Continue(()))
@@ -143,7 +143,7 @@ fn first_row_from(
     time: DateTime<Utc>,
 ) -> Result<Option<Row>> {
     let mut first = None;
-    let range = keys::sort_range_between(SortIndex::CREATED_AT, Some(keys::time(time)), None);
+    let range = state.sort_range_between(SortIndex::CREATED_AT, Some(keys::time(time)), None);
     state.scan_keys(&range, Direction::Ascending, |key| {
         let (_, row) = key::split_row(key)?;
         if out_of_order.contains(row) {

@@ -74,7 +74,7 @@ mod tests {
     use crate::lead::{LeadPatch, NewLead};
     use crate::query::Filter;
     use crate::schema::field::{FieldSource, SortIndex};
-    use crate::schema::keys;
+    use crate::schema::keys::{self, Collection};
     use crate::store::{LeadStore, OpenOptions};
 
     /// Returns a field that is defined at run time. A later version will let applications define
@@ -122,7 +122,7 @@ mod tests {
         let mut sorted = Vec::new();
         store
             .read(|state| {
-                let range = keys::sort_range(SortIndex(0x60));
+                let range = keys::sort_range(Collection::Live, SortIndex(0x60));
                 state.scan_keys(&range, crate::row::Direction::Ascending, |key| {
                     sorted.push(key.to_vec());
                     Ok(crate::storage::Visit::Continue(()))

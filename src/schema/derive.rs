@@ -1,10 +1,9 @@
 //! Derives the entries of a lead in every index.
 
-use crate::lead::Lead;
 use crate::row::Row;
 use crate::schema::catalogue::Catalogue;
 use crate::schema::field::SortOrder;
-use crate::schema::keys::{self, BitmapId};
+use crate::schema::keys::{self, BitmapId, Collection};
 use crate::storage::{IndexEntries, StoredLead};
 
 /// Returns all index entries of the lead stored at `row`.
@@ -13,50 +12,38 @@ pub(crate) fn derive_index_entries(
     row: Row,
     stored: &StoredLead,
 ) -> IndexEntries {
-    let lead = &stored.lead;
+    let (lead, collection) = (&stored.lead, Collection::of(stored));
     let mut entries = IndexEntries::default();
     entries.ids.push(keys::id(lead.id));
     entries
         .ids
         .extend(lead.external_id.as_deref().map(keys::external_id));
     match stored.trash {
-        Some(stamp) => {
-            entries.keys.push(keys::deleted_at(stamp.deleted_at, row));
-            entries.keys.push(keys::expires_at(stamp.expires_at, row));
-            entries.bitmaps.push(BitmapId::Trash.key());
+        Some(stamp) => entries.keys.push(keys::expires_at(stamp.expires_at, row)),
+        // The column serves the facets, which count live leads only.
+        None => {
+            entries.deal_value = lead
+                .deal_value
+                .map(|value| u64::from_be_bytes(keys::deal_value(value)));
         }
-        None => add_live(&mut entries, catalogue, lead, row, stored.out_of_order),
     }
-    entries
-}
-
-fn add_live(
-    entries: &mut IndexEntries,
-    catalogue: &Catalogue,
-    lead: &Lead,
-    row: Row,
-    out_of_order: bool,
-) {
-    entries.bitmaps.push(BitmapId::Live.key());
-    if out_of_order {
-        entries.bitmaps.push(BitmapId::OutOfOrder.key());
+    let mut add_bitmap = |bitmap: BitmapId<'_>| entries.bitmaps.push(bitmap.key(collection));
+    add_bitmap(BitmapId::All);
+    if stored.out_of_order {
+        add_bitmap(BitmapId::OutOfOrder);
     }
-    entries.deal_value = lead
-        .deal_value
-        .map(|value| u64::from_be_bytes(keys::deal_value(value)));
     for field in catalogue.fields() {
         if let Some(SortOrder::Keys { index, mandatory }) = field.sort
-            && let Some(key) = keys::index_key(index, field, lead, row)
+            && let Some(key) = keys::index_key(index, field, stored, row)
         {
             entries.keys.push(key);
             if !mandatory {
-                entries.bitmaps.push(BitmapId::Has(index).key());
+                add_bitmap(BitmapId::Has(index));
             }
         }
         if let Some(bitmaps) = field.filter {
-            field.each_value(lead, |value| {
-                entries.bitmaps.push(BitmapId::Value(bitmaps, value).key());
-            });
+            field.each_value(lead, |value| add_bitmap(BitmapId::Value(bitmaps, value)));
         }
     }
+    entries
 }

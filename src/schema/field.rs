@@ -38,6 +38,8 @@ impl SortIndex {
     pub(crate) const EMAIL: Self = Self(0x14);
     pub(crate) const DEAL_VALUE: Self = Self(0x15);
     pub(crate) const JOB_TITLE: Self = Self(0x16);
+    /// The time of the deletion, which every lead in the trash has, and no other.
+    pub(crate) const DELETED_AT: Self = Self(0x17);
 }
 
 /// Defines an enum of fields, and gives each variant its name in the API.
@@ -198,8 +200,6 @@ pub(crate) enum SortOrder {
     Keys { index: SortIndex, mandatory: bool },
     /// The bitmaps of the field's values, in the order of their keys.
     Bitmaps(BitmapField),
-    /// The time of the deletion, which only leads in the trash have.
-    Trash,
 }
 
 impl FieldDef {
@@ -348,9 +348,6 @@ pub(crate) fn builtin() -> Vec<FieldDef> {
             .sorted(SortIndex::JOB_TITLE, !always)
             .searched(TermField::JobTitle),
         field("custom_fields", FieldSource::CustomFields).searched(TermField::CustomFields),
-        FieldDef {
-            sort: Some(SortOrder::Trash),
-            ..field("deleted_at", FieldSource::DeletedAt)
-        },
+        field("deleted_at", FieldSource::DeletedAt).sorted(SortIndex::DELETED_AT, always),
     ]
 }

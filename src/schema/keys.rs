@@ -8,16 +8,20 @@ use rust_decimal::Decimal;
 
 use crate::analyzer::fold;
 use crate::error::{Error, Result};
-use crate::lead::{Lead, LeadId};
+use crate::lead::LeadId;
 use crate::row::Row;
 use crate::schema::field::{BitmapField, FieldDef, FieldSource, SortIndex};
+use crate::storage::StoredLead;
 use crate::storage::key::KeyRange;
 use crate::storage::key::row_bytes;
 
 const ID: u8 = 0x01;
 const EXTERNAL_ID: u8 = 0x02;
-const DELETED_AT: u8 = 0x20;
+const TRASH: u8 = 0x20;
 const EXPIRES_AT: u8 = 0x21;
+
+/// The byte before the bitmaps of the trash.
+const TRASH_BITMAPS: u8 = 0x02;
 
 // The byte after the field in a bitmap key: `SOME` if a value follows, `NONE` for the leads without
 // a value.
@@ -29,77 +33,108 @@ const BELOW_FOLDED: u8 = 0x01;
 const AS_FOLDED: u8 = 0x02;
 const ABOVE_FOLDED: u8 = 0x03;
 
-/// Identifies a bitmap by the leads that it contains.
+/// The leads that are listed together. Each collection has bitmaps and sort indexes of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Collection {
+    Live,
+    /// The leads in the trash, expired or not.
+    Trash,
+}
+
+impl Collection {
+    /// Returns the collection that contains a lead.
+    pub(crate) fn of(stored: &StoredLead) -> Self {
+        match stored.trash {
+            Some(_) => Self::Trash,
+            None => Self::Live,
+        }
+    }
+
+    /// Returns the start of the key of a bitmap.
+    fn bitmap_key(self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(64);
+        key.extend((self == Self::Trash).then_some(TRASH_BITMAPS));
+        key
+    }
+
+    /// Returns the start of an index key.
+    fn index_key(self, index: SortIndex) -> Vec<u8> {
+        // Most keys fit into this capacity, so the vector need not be reallocated.
+        let mut key = Vec::with_capacity(128);
+        key.extend((self == Self::Trash).then_some(TRASH));
+        key.push(index.0);
+        key
+    }
+}
+
+/// Identifies a bitmap of a collection by the leads that it contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BitmapId<'a> {
-    /// All leads that are not in the trash.
-    Live,
-    /// All leads in the trash, expired or not.
-    Trash,
-    /// All live leads that were created with a `created_at` before that of an earlier row.
+    /// All leads.
+    All,
+    /// All leads that were created with a `created_at` before that of an earlier row.
     OutOfOrder,
-    /// All live leads with this value of the field, or, for `None`, all live leads without a value.
+    /// All leads with this value of the field, or, for `None`, all leads without a value.
     Value(BitmapField, Option<&'a str>),
-    /// All live leads that have a value in this sort index.
+    /// All leads that have a value in this sort index.
     Has(SortIndex),
 }
 
 impl BitmapId<'_> {
     /// Returns the key that the bitmap's chunks share. It is not a prefix of any other bitmap's
     /// key.
-    pub(crate) fn key(&self) -> Vec<u8> {
+    pub(crate) fn key(&self, collection: Collection) -> Vec<u8> {
+        let mut key = collection.bitmap_key();
         match *self {
-            Self::Live => vec![0x01],
-            Self::Trash => vec![0x02],
-            Self::OutOfOrder => vec![0x03],
-            Self::Value(field, None) => vec![field.0, NONE],
+            Self::All => key.push(0x01),
+            Self::OutOfOrder => key.push(0x03),
+            Self::Value(field, None) => key.extend([field.0, NONE]),
             Self::Value(field, Some(value)) => {
-                let mut key = Vec::with_capacity(64);
                 key.extend([field.0, SOME]);
                 push_sorted_text(&mut key, value);
-                key
             }
-            Self::Has(index) => vec![0x08, index.0],
+            Self::Has(index) => key.extend([0x08, index.0]),
         }
+        key
     }
 }
 
 /// Returns the range of all index keys of a sort index.
-pub(crate) fn sort_range(index: SortIndex) -> KeyRange {
-    KeyRange::prefix(&[index.0])
+pub(crate) fn sort_range(collection: Collection, index: SortIndex) -> KeyRange {
+    KeyRange::prefix(&collection.index_key(index))
 }
 
 /// Returns the range of the keys in a sort index whose values are in `from..to`. If `from` or `to`
 /// is `None`, the range has no bound on that side.
 pub(crate) fn sort_range_between(
+    collection: Collection,
     index: SortIndex,
     from: Option<[u8; 8]>,
     to: Option<[u8; 8]>,
 ) -> KeyRange {
-    let mut range = sort_range(index);
+    let mut range = sort_range(collection, index);
     if let Some(from) = from {
         range.from.extend(from);
     }
     if let Some(to) = to {
-        range.to = vec![index.0];
+        range.to = collection.index_key(index);
         range.to.extend(to);
     }
     range
 }
 
 /// Returns the range of all bitmaps of a field except for the bitmap of the leads without a value.
-pub(crate) fn value_range(field: BitmapField) -> KeyRange {
-    KeyRange::prefix(&[field.0, SOME])
+pub(crate) fn value_range(collection: Collection, field: BitmapField) -> KeyRange {
+    let mut prefix = collection.bitmap_key();
+    prefix.extend([field.0, SOME]);
+    KeyRange::prefix(&prefix)
 }
 
 /// Returns the range of all bitmaps of a field. The bitmap of the leads without a value comes last.
-pub(crate) fn bitmap_range(field: BitmapField) -> KeyRange {
-    KeyRange::prefix(&[field.0])
-}
-
-/// Returns the range of the leads in the trash, in order of deletion.
-pub(crate) fn deleted_range() -> KeyRange {
-    KeyRange::prefix(&[DELETED_AT])
+pub(crate) fn bitmap_range(collection: Collection, field: BitmapField) -> KeyRange {
+    let mut prefix = collection.bitmap_key();
+    prefix.push(field.0);
+    KeyRange::prefix(&prefix)
 }
 
 /// Returns the range of the leads in the trash that expire at `end` or before, earliest first.
@@ -119,13 +154,13 @@ pub(crate) fn expired_range(end: DateTime<Utc>) -> KeyRange {
 pub(crate) fn index_key(
     index: SortIndex,
     field: &FieldDef,
-    lead: &Lead,
+    stored: &StoredLead,
     row: Row,
 ) -> Option<Vec<u8>> {
-    // Most keys fit into this capacity, so the vector need not be reallocated.
-    let mut key = Vec::with_capacity(128);
-    key.push(index.0);
+    let lead = &stored.lead;
+    let mut key = Collection::of(stored).index_key(index);
     match field.source {
+        FieldSource::DeletedAt => key.extend(time(stored.trash?.deleted_at)),
         FieldSource::CreatedAt => key.extend(time(lead.created_at)),
         FieldSource::UpdatedAt => key.extend(time(lead.updated_at)),
         FieldSource::DealValue => key.extend(deal_value(lead.deal_value?)),
@@ -147,17 +182,9 @@ pub(crate) fn external_id(external_id: &str) -> Vec<u8> {
     key
 }
 
-pub(crate) fn deleted_at(time_of_deletion: DateTime<Utc>, row: Row) -> Vec<u8> {
-    trash_key(DELETED_AT, time_of_deletion, row)
-}
-
 pub(crate) fn expires_at(end: DateTime<Utc>, row: Row) -> Vec<u8> {
-    trash_key(EXPIRES_AT, end, row)
-}
-
-fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
-    let mut key = vec![tag];
-    key.extend(time(at));
+    let mut key = vec![EXPIRES_AT];
+    key.extend(time(end));
     key.extend(row_bytes(row));
     key
 }
@@ -166,6 +193,7 @@ fn trash_key(tag: u8, at: DateTime<Utc>, row: Row) -> Vec<u8> {
 pub(crate) fn bitmap_value(bitmap: &[u8]) -> Result<Option<String>> {
     let corrupted =
         || Error::corrupted("leads.redb is corrupted: a bitmap key has an invalid value");
+    let bitmap = bitmap.strip_prefix(&[TRASH_BITMAPS]).unwrap_or(bitmap);
     let (_, rest) = bitmap.split_first().ok_or_else(corrupted)?;
     let Some(texts) = rest.strip_prefix(&[SOME]) else {
         return Ok(None);
@@ -281,8 +309,11 @@ mod tests {
 
         #[test]
         fn bitmap_key_round_trips_its_value(value in prop_oneof![any::<String>(), "[\0-\u{2}aA]{0,6}"]) {
-            prop_assert_eq!(bitmap_value(&BitmapId::Value(BitmapField::TAG, Some(&value)).key()).unwrap(), Some(value));
-            prop_assert_eq!(bitmap_value(&BitmapId::Value(BitmapField::TAG, None).key()).unwrap(), None);
+            for collection in [Collection::Live, Collection::Trash] {
+                let decoded = |value| bitmap_value(&BitmapId::Value(BitmapField::TAG, value).key(collection)).unwrap();
+                prop_assert_eq!(decoded(Some(value.as_str())), Some(value.clone()));
+                prop_assert_eq!(decoded(None), None);
+            }
         }
 
         #[test]
@@ -306,18 +337,24 @@ mod tests {
         );
         assert_eq!(external_id("a-1"), b"\x02a-1");
         assert_eq!(
-            BitmapId::Value(BitmapField::SOURCE, Some("Web")).key(),
+            BitmapId::Value(BitmapField::SOURCE, Some("Web")).key(Collection::Live),
             b"\x05\x01web\0\x01\x01Web\0\x01"
         );
         assert_eq!(
-            BitmapId::Value(BitmapField::SOURCE, Some("web")).key(),
+            BitmapId::Value(BitmapField::SOURCE, Some("web")).key(Collection::Live),
             b"\x05\x01web\0\x01\x02"
         );
         assert_eq!(
-            BitmapId::Value(BitmapField::SOURCE, None).key(),
+            BitmapId::Value(BitmapField::SOURCE, None).key(Collection::Live),
             b"\x05\xff"
         );
-        assert_eq!(BitmapId::Has(SortIndex::EMAIL).key(), b"\x08\x14");
+        let has_email = BitmapId::Has(SortIndex::EMAIL);
+        assert_eq!(has_email.key(Collection::Live), b"\x08\x14");
+        assert_eq!(has_email.key(Collection::Trash), b"\x02\x08\x14");
+        assert_eq!(
+            sort_range(Collection::Trash, SortIndex::DELETED_AT).from,
+            b"\x20\x17"
+        );
         assert_eq!(
             expires_at(from_micros(1), Row(2)),
             b"\x21\x80\0\0\0\0\0\0\x01\0\0\0\x02"

@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::lead::LeadId;
 use crate::row::{Direction, Row, RowBits, RowSet};
 use crate::schema::catalogue::Catalogue;
-use crate::schema::field::BitmapField;
-use crate::schema::keys::{self, BitmapId};
+use crate::schema::field::{BitmapField, SortIndex};
+use crate::schema::keys::{self, BitmapId, Collection};
+use crate::storage::key::KeyRange;
 use crate::storage::{ReadView, StateRef, Visit};
 
 /// A committed state and its catalogue. Clones share both.
@@ -18,12 +19,14 @@ pub(crate) struct CommittedState {
     catalogue: Arc<Catalogue>,
 }
 
-/// A borrowed state: a committed one, or the state within a transaction. It derefs to [`StateRef`],
-/// which reads by encoded keys and knows no fields.
+/// A borrowed state: a committed one, or the state within a transaction. Bitmaps and sort indexes
+/// are read from one collection, the live leads unless [`in_trash`](Self::in_trash) is called. It
+/// derefs to [`StateRef`], which reads by encoded keys and knows no fields.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreState<'a> {
     stored: StateRef<'a>,
     pub(crate) catalogue: &'a Catalogue,
+    collection: Collection,
 }
 
 impl CommittedState {
@@ -58,7 +61,19 @@ impl<'a> Deref for StoreState<'a> {
 
 impl<'a> StoreState<'a> {
     pub(crate) fn new(stored: StateRef<'a>, catalogue: &'a Catalogue) -> Self {
-        Self { stored, catalogue }
+        Self {
+            stored,
+            catalogue,
+            collection: Collection::Live,
+        }
+    }
+
+    /// Returns the same state, of which bitmaps and sort indexes are read from the trash.
+    pub(crate) fn in_trash(self) -> Self {
+        Self {
+            collection: Collection::Trash,
+            ..self
+        }
     }
 
     pub(crate) fn row_by_id(self, id: LeadId) -> Result<Option<Row>> {
@@ -71,7 +86,31 @@ impl<'a> StoreState<'a> {
 
     /// Returns the rows of one bitmap.
     pub(crate) fn rows(self, bitmap: &BitmapId<'_>) -> Result<RowSet> {
-        self.bitmap(&bitmap.key())
+        self.bitmap(&bitmap.key(self.collection))
+    }
+
+    /// Returns the range of all index keys of a sort index.
+    pub(crate) fn sort_range(self, index: SortIndex) -> KeyRange {
+        keys::sort_range(self.collection, index)
+    }
+
+    /// Returns the range of the keys in a sort index whose values are in `from..to`. If `from` or
+    /// `to` is `None`, the range has no bound on that side.
+    pub(crate) fn sort_range_between(
+        self,
+        index: SortIndex,
+        from: Option<[u8; 8]>,
+        to: Option<[u8; 8]>,
+    ) -> KeyRange {
+        keys::sort_range_between(self.collection, index, from, to)
+    }
+
+    /// Returns an upper bound of the number of keys in a sort index.
+    pub(crate) fn keys_max(self) -> Result<u64> {
+        match self.collection {
+            Collection::Live => Ok(u64::from(self.meta.next_row)),
+            Collection::Trash => Ok(self.rows(&BitmapId::All)?.len()),
+        }
     }
 
     /// Calls `visit` with the bitmap key and the rows of each value of a field, in ascending or
@@ -83,7 +122,7 @@ impl<'a> StoreState<'a> {
         direction: Direction,
         visit: impl FnMut(&[u8], RowSet) -> Result<Visit>,
     ) -> Result<()> {
-        self.each_bitmap(&keys::value_range(field), direction, visit)
+        self.each_bitmap(&keys::value_range(self.collection, field), direction, visit)
     }
 
     /// Calls `visit` with the bitmap key of each value of a field and the number of leads with that
@@ -95,6 +134,6 @@ impl<'a> StoreState<'a> {
         among: Option<&RowBits>,
         visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
-        self.count_bitmaps(&keys::bitmap_range(field), among, visit)
+        self.count_bitmaps(&keys::bitmap_range(self.collection, field), among, visit)
     }
 }

@@ -18,11 +18,11 @@
 //!           14 folded email, email             row u32
 //!           15 deal_value * 10^4 as u64        row u32
 //!           16 folded job_title, job_title     row u32
-//!           20 deleted_at                      row u32                    leads in the trash
-//!           21 expires_at                      row u32
+//!           20 10 created_at, …                row u32                    leads in the trash: the same again,
+//!           20 17 deleted_at                   row u32                      and the time of the deletion
+//!           21 expires_at                      row u32                    leads in the trash
 //!
 //! bitmaps   01                                 chunk u16 -> rows          live leads
-//!           02                                 chunk u16 -> rows          leads in the trash
 //!           03                                 chunk u16 -> rows          live leads created out of created_at order
 //!           04 01 folded status, status        chunk u16 -> rows          live leads with this status
 //!           05 01 folded source, source        chunk u16 -> rows          live leads with this source,
@@ -33,6 +33,7 @@
 //!           08 sort index (13, 14, 15, 16)     chunk u16 -> rows          live leads with a value in this sort index
 //!           09 01 folded job_title, job_title  chunk u16 -> rows          live leads with this job title,
 //!           09 FF                              chunk u16 -> rows            without a job title
+//!           02 01, 02 03, 02 04 …              chunk u16 -> rows          leads in the trash: the same again
 //!
 //! columns   01                                 row u32  -> deal values    of 512 rows from this one on (see `column`)
 //!
@@ -76,7 +77,8 @@ pub(crate) mod write;
 /// | 3 | the oldest format that can be read |
 /// | 4 | adds `job_title`: lead records of format 2, the bitmaps 09, the sort index 16 |
 /// | 5 | folding drops `´`, `` ` `` and other apostrophes, and spells `þ` as `th` |
-pub(crate) const FORMAT: u32 = 5;
+/// | 6 | the trash has bitmaps and sort indexes of its own |
+pub(crate) const FORMAT: u32 = 6;
 /// The oldest version that can be read. A store of an older version than [`FORMAT`] is migrated
 /// when it is opened for writing.
 pub(crate) const OLDEST_FORMAT: u32 = 3;

@@ -225,7 +225,7 @@ impl<'a> Transaction<'a> {
     ///
     /// The same errors as that method.
     pub fn empty_trash(&mut self) -> Result<u64> {
-        let rows = self.read(|state| state.rows(&BitmapId::Trash))?;
+        let rows = self.read(|state| state.in_trash().rows(&BitmapId::All))?;
         self.purge_trashed(&rows, None)
     }
 
@@ -235,7 +235,7 @@ impl<'a> Transaction<'a> {
         self.run(|transaction, now| {
             let mut visible = 0;
             for row in rows
-                .and(&transaction.state().rows(&BitmapId::Trash)?)
+                .and(&transaction.state().in_trash().rows(&BitmapId::All)?)
                 .iter()
             {
                 let stored = transaction.state().lead_at(row)?;

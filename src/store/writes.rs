@@ -98,7 +98,10 @@ impl LeadStore {
     ///
     /// Only store errors, see [`transaction`](Self::transaction).
     pub fn empty_trash(&self) -> Result<u64> {
-        self.purge_in_batches(self.read(|state| state.rows(&BitmapId::Trash))?, None)
+        self.purge_in_batches(
+            self.read(|state| state.in_trash().rows(&BitmapId::All))?,
+            None,
+        )
     }
 
     /// Permanently removes the leads in the trash that belong to one owner and have not expired.

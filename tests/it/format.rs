@@ -95,6 +95,14 @@ fn format_5_store_opens_with_its_complete_contents() {
     assert!(store.check(|_| ()).unwrap().is_ok());
 }
 
+#[test]
+fn format_6_store_opens_with_its_complete_contents() {
+    let copy = Copy::of("format-6");
+    let store = copy.open();
+    copy.assert_contents(&store);
+    assert!(store.check(|_| ()).unwrap().is_ok());
+}
+
 /// A copy of a fixture in a temporary directory.
 struct Copy {
     directory: tempfile::TempDir,
@@ -227,7 +235,7 @@ fn writes_the_fixture_if_requested() {
     test.store.compact().unwrap();
     let description = describe(&test.store);
     test.store.clone().close().unwrap();
-    let fixture = Path::new(FIXTURES).join("format-5");
+    let fixture = Path::new(FIXTURES).join("format-6");
     std::fs::create_dir_all(&fixture).unwrap();
     std::fs::copy(test.path().join("leads.redb"), fixture.join("leads.redb")).unwrap();
     std::fs::write(fixture.join("leads.json"), description).unwrap();

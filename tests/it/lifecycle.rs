@@ -72,7 +72,7 @@ fn foreign_databases_and_newer_formats_are_rejected() {
     test.store.clone().close().unwrap();
     let set_format = |format| leadstore::testing::set_format(test.path(), format).unwrap();
     for (format, kind) in [
-        (Some(6), ErrorKind::UnsupportedFormat),
+        (Some(u32::MAX), ErrorKind::UnsupportedFormat),
         (None, ErrorKind::Corrupted),
     ] {
         set_format(format);
@@ -85,7 +85,7 @@ fn foreign_databases_and_newer_formats_are_rejected() {
             assert_eq!(error.kind(), kind, "{error}");
         }
     }
-    set_format(Some(5));
+    set_format(Some(6));
     assert_eq!(
         LeadStore::open(test.path())
             .unwrap()

@@ -44,7 +44,7 @@ fn compare(state: StoreState<'_>, view: &SearchView, report: &mut Report) -> Res
             indexed.insert(row);
         }
     }
-    let live = state.rows(&BitmapId::Live)?.minus(&recent);
+    let live = state.rows(&BitmapId::All)?.minus(&recent);
     let (missing, foreign) = (live.minus(&indexed).len(), indexed.minus(&live).len());
     if missing + foreign + twice > 0 {
         let what =

@@ -166,7 +166,7 @@ impl ChangedRows {
 
     /// Returns all live rows, for an index that is empty.
     fn all(state: StoreState<'_>) -> Result<Self> {
-        let rows = state.rows(&BitmapId::Live)?;
+        let rows = state.rows(&BitmapId::All)?;
         Ok(Self {
             created: rows.clone(),
             rows,
