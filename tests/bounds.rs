@@ -216,29 +216,20 @@ fn first_and_last_pages_need_little_memory_in_any_order() {
             let of_owner = of_owner.page(if page == 1 { 1 } else { last / 2 });
             let live = ListQuery::new().sort(keys.clone()).page(page);
             let trash = trash.page(page);
-            let mut lists: Vec<(&str, Box<dyn Fn() -> u64>)> = vec![
-                (
-                    "trash",
-                    Box::new(|| store.list_trash(&trash).unwrap().len() as u64),
-                ),
-                (
-                    "owner's trash",
-                    Box::new(|| store.list_trash(&of_owner).unwrap().len() as u64),
-                ),
-            ];
-            if !sort.contains("deleted_at") {
-                lists.push((
-                    "live leads",
-                    Box::new(|| store.list(&live).unwrap().len() as u64),
-                ));
-            }
-            for (list, call) in lists {
+            let check = |list: &str, call: &dyn Fn() -> usize| {
                 // The first call also fills the cache of bitmaps.
                 call();
                 let (listed, peak) = peak_of(call);
                 assert_eq!(listed, 25);
                 println!("{list}, {sort}, page {page}: {peak} bytes");
                 assert!(peak < MIB / 4, "{list}, {sort}, page {page}: {peak} bytes");
+            };
+            check("trash", &|| store.list_trash(&trash).unwrap().len());
+            check("owner's trash", &|| {
+                store.list_trash(&of_owner).unwrap().len()
+            });
+            if !sort.contains("deleted_at") {
+                check("live leads", &|| store.list(&live).unwrap().len());
             }
         }
     }
