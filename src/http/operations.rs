@@ -175,7 +175,7 @@ fn keep_within(body: &mut LeadBody, own: &str, is_new: bool) -> Result<(), ApiEr
     if body
         .owner_id()
         .as_ref()
-        .is_some_and(|named| named.as_deref().map(str::trim) != Some(own))
+        .is_some_and(|named| named.as_deref() != Some(own))
     {
         return Err(ApiError::new(
             ApiErrorCode::Forbidden,

@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use std::str::FromStr;
 
 use crate::http::api_error::{ApiError, ApiErrorCode};
-use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
+use crate::http::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
 use crate::http::lead_body::shortened;
 use crate::lead::{ViolationCode, Violations};
 
@@ -69,7 +69,7 @@ impl Params {
             match value.kind() {
                 Kind::Null => {}
                 Kind::Number if wants_number => {
-                    params.insert(name.clone(), vec![value.as_written().to_owned()])
+                    params.insert(name.clone(), vec![without_fraction(value.as_written())])
                 }
                 Kind::Text if !wants_number => match value.text() {
                     Some(text) => params.insert(name.clone(), vec![text]),
@@ -180,6 +180,14 @@ impl Params {
     /// Returns an error with all violations, if there are any.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         Ok(self.into_violations().into_result()?)
+    }
+}
+
+/// Returns a JSON number without a fraction of zeros: JSON has no integers, and `25.0` is 25.
+fn without_fraction(number: &str) -> String {
+    match exact_decimal(number) {
+        Some(value) => value.normalize().to_string(),
+        None => number.to_owned(),
     }
 }
 
