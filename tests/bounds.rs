@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use leadstore::testing;
 use leadstore::{
-    CustomValue, ErrorKind, LeadStore, ListQuery, NewLead, SearchField, SearchQuery, Sort,
-    TrashQuery, TypoTolerance,
+    CustomValue, ErrorKind, LeadPatch, LeadStore, ListQuery, NewLead, SearchField, SearchQuery,
+    Sort, TrashQuery, TypoTolerance,
 };
 use peak_alloc::PeakAlloc;
 
@@ -233,4 +233,40 @@ fn first_and_last_pages_need_little_memory_in_any_order() {
             }
         }
     }
+}
+
+/// A transaction that outgrows its memory is written to the file as it goes, with its change log.
+#[test]
+fn memory_of_a_transaction_does_not_grow_with_the_number_of_changes() {
+    let _alone = alone();
+    let peak = |changes: usize| {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LeadStore::options().cache_bytes(4 * MIB);
+        let store = testing::without_search(options)
+            .open(directory.path())
+            .unwrap();
+        let ids = store.transaction(|transaction| {
+            (0..1_000)
+                .map(|number| {
+                    Ok(transaction
+                        .create(NewLead::new(format!("Lead {number}")))?
+                        .id)
+                })
+                .collect::<leadstore::Result<Vec<_>>>()
+        });
+        let ids = ids.unwrap();
+        let update = |transaction: &mut leadstore::Transaction<'_>| {
+            for number in 0..changes {
+                let patch = LeadPatch::new().deal_value(number as u64);
+                transaction.update(ids[number % ids.len()], patch)?;
+            }
+            Ok(())
+        };
+        let (updated, peak) = peak_of(|| store.transaction(update));
+        updated.unwrap();
+        println!("{changes} changes: {peak} bytes");
+        peak
+    };
+    let (small, large) = (peak(20_000), peak(120_000));
+    assert!(large < small + MIB, "{small}, then {large} bytes");
 }

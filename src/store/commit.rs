@@ -82,7 +82,7 @@ impl Engine {
         };
         self.failure
             .guard(|| {
-                let changed = prepared.changed_leads();
+                let changed = prepared.changed.clone();
                 file.commit(base, prepared, self.journal_sync)?;
                 let count = changed.rows.len();
                 self.view.commit(file.read()?, changed);

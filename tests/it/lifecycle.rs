@@ -1,6 +1,7 @@
 //! The life cycle of a store: creating, opening, closing, reopening and compacting it, and the
 //! errors of each.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use leadstore::{
@@ -304,7 +305,7 @@ fn file_failure_is_latched_until_reopen() {
     store.search(&SearchQuery::new("jane")).unwrap();
     let path = test.path().join("leads.redb");
     let intact = std::fs::read(&path).unwrap();
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(8_192).unwrap();
     let failed = leads
         .iter()
@@ -322,8 +323,7 @@ fn file_failure_is_latched_until_reopen() {
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.to_string().contains("reopen()"), "{error}");
     }
-    use std::os::unix::fs::FileExt;
-    file.write_all_at(&intact, 0).unwrap();
+    file.write_all(&intact).unwrap();
     store.reopen().unwrap();
     for lead in &leads {
         assert_eq!(store.get(lead.id).unwrap().as_ref(), Some(lead));

@@ -1,5 +1,6 @@
 //! Integrity checks find corruption, repairs fix it, and backups are consistent.
 
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use leadstore::check::{Component, Problem, Report};
@@ -261,7 +262,6 @@ fn contradictory_records_are_reported() {
 
 #[test]
 fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
-    use std::os::unix::fs::FileExt;
     let mut found = 0;
     let test = TestStore::new();
     fill(&test.store, 300);
@@ -277,12 +277,14 @@ fn corruption_in_an_open_file_is_found_and_derived_data_rebuilt() {
         };
         // Corrupt the file while it is open, after redb has already read it.
         assert_eq!(contents(&store), expected);
-        let file = std::fs::OpenOptions::new()
+        let mut file = std::fs::OpenOptions::new()
             .write(true)
             .open(test.path().join("leads.redb"))
             .unwrap();
-        file.write_all_at(&[0x55; 16], (FIRST_BLOCK + block * BLOCK + 2_000) as u64)
-            .unwrap();
+        let offset = FIRST_BLOCK + block * BLOCK + 2_000;
+        file.seek(SeekFrom::Start(offset as u64)).unwrap();
+        file.write_all(&[0x55; 16]).unwrap();
+        drop(file);
         let report = check(&store);
         if report.is_ok() {
             continue;

@@ -120,6 +120,8 @@ impl Database {
             _lock,
             ..
         } = *writable;
+        // Windows does not replace a file that is open.
+        drop((self.view, self.file));
         if let Ok(db) = Arc::try_unwrap(db) {
             // The file is about to be replaced, so a failure to write to it does not matter.
             let _ = db.close();

@@ -10,7 +10,7 @@ use crate::storage::index_entries::IndexEntries;
 use crate::storage::journal::RedoOp;
 use crate::storage::record::change_log;
 use crate::storage::record::lead_record::{self, StoredLead};
-use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
+use crate::storage::record::meta::{CommitId, StoreMeta, random_bytes};
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
@@ -56,7 +56,7 @@ pub(crate) fn rebuild(
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     fill(file, |tables| {
-        let seq = Seq(view.meta.seq.0.saturating_add(1));
+        let seq = view.meta.seq.next();
         let mut meta = StoreMeta {
             seq,
             commit_id: CommitId(random_bytes()),

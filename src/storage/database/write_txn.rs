@@ -101,10 +101,16 @@ pub(crate) struct WriteTxn<'p> {
     /// Redo operations for the journal. Empty once the transaction has written to the tables.
     ops: Vec<RedoOp>,
     ops_bytes: usize,
-    changes: Vec<LoggedChange>,
+    /// Id of the commit that this transaction becomes.
+    commit_id: CommitId,
+    /// The last changes, which are in no log record yet.
+    unrecorded: Vec<LoggedChange>,
+    /// Number of log records written so far.
+    log_records: u32,
+    /// Number of lead changes so far.
+    change_count: usize,
+    changed: ChangedLeads,
     has_changes: bool,
-    /// Total size in bytes of the lead records that were written.
-    lead_bytes: u64,
     /// True while the tables are being written. If it stays true after an error, part of the
     /// transaction may be lost, and the transaction must not be committed.
     half_written: bool,
@@ -135,9 +141,12 @@ impl<'p> WriteTxn<'p> {
             tables: BaseTables::Committed(Arc::clone(&view.tables)),
             ops: Vec::new(),
             ops_bytes: 0,
-            changes: Vec::new(),
+            commit_id: CommitId(random_bytes()),
+            unrecorded: Vec::new(),
+            log_records: 0,
+            change_count: 0,
+            changed: ChangedLeads::default(),
             has_changes: false,
-            lead_bytes: 0,
             half_written: false,
         }
     }
@@ -161,7 +170,7 @@ impl<'p> WriteTxn<'p> {
 
     pub(crate) fn put_lead(&mut self, row: Row, stored: &StoredLead) -> Result<()> {
         let record = lead_record::encode(stored)?;
-        self.lead_bytes += record.len() as u64;
+        self.changed.bytes += record.len() as u64;
         self.change(RedoOp::Lead(row.0, Some(record.into())))
     }
 
@@ -213,8 +222,22 @@ impl<'p> WriteTxn<'p> {
     /// Records a change to a lead for the change log. All writes of that change must precede this
     /// call.
     pub(crate) fn log(&mut self, change: LoggedChange) -> Result<()> {
-        self.changes.push(change);
+        self.changed.rows.insert(change.row);
+        self.change_count += 1;
+        self.unrecorded.push(change);
+        if self.unrecorded.len() == change_log::CHANGES_PER_RECORD {
+            self.write_log_record()?;
+        }
         self.make_room()
+    }
+
+    /// Writes the last changes as a record of the change log.
+    fn write_log_record(&mut self) -> Result<()> {
+        let key = change_log::key(self.meta.seq.next(), self.log_records);
+        let record = change_log::encode(self.commit_id, &self.unrecorded)?;
+        self.unrecorded.clear();
+        self.log_records = self.log_records.saturating_add(1);
+        self.change(RedoOp::Log(key.as_slice().into(), Some(record.into())))
     }
 
     /// Sets or removes the record of a credential.
@@ -263,7 +286,7 @@ impl<'p> WriteTxn<'p> {
 
     /// Returns the number of lead changes recorded so far.
     pub(crate) fn change_count(&self) -> usize {
-        self.changes.len()
+        self.change_count
     }
 
     /// Prepares the commit: adds its log records and the new store metadata, which includes
@@ -278,20 +301,13 @@ impl<'p> WriteTxn<'p> {
                 "an earlier failure lost a part of the transaction, so it cannot be committed",
             ));
         }
-        let changes = std::mem::take(&mut self.changes);
-        self.meta.seq = Seq(self.meta.seq.0.saturating_add(1));
-        self.meta.commit_id = CommitId(random_bytes());
         // A commit that changes no lead also gets a record: the commit ids in these records tell
         // one history of the store from another.
-        let without_leads = changes.is_empty().then_some(changes.as_slice());
-        let parts = changes
-            .chunks(change_log::CHANGES_PER_RECORD)
-            .chain(without_leads);
-        for (part, changes) in parts.enumerate() {
-            let key = change_log::key(self.meta.seq, u32::try_from(part).unwrap_or(u32::MAX));
-            let record = change_log::encode(self.meta.commit_id, changes)?;
-            self.change(RedoOp::Log(key.as_slice().into(), Some(record.into())))?;
+        if !self.unrecorded.is_empty() || self.log_records == 0 {
+            self.write_log_record()?;
         }
+        self.meta.seq = self.meta.seq.next();
+        self.meta.commit_id = self.commit_id;
         self.trim_log(log_start)?;
         self.meta.trusted_time = trusted_time;
         let finished = match self.tables {
@@ -311,8 +327,7 @@ impl<'p> WriteTxn<'p> {
         };
         Ok(PreparedCommit {
             finished,
-            changes,
-            lead_bytes: self.lead_bytes,
+            changed: self.changed,
         })
     }
 
@@ -381,18 +396,8 @@ impl<'p> WriteTxn<'p> {
 /// A prepared transaction, ready to be committed.
 pub(crate) struct PreparedCommit {
     pub(crate) finished: CommitTarget,
-    changes: Vec<LoggedChange>,
-    lead_bytes: u64,
-}
-
-impl PreparedCommit {
-    /// Returns the leads that the transaction changed.
-    pub(crate) fn changed_leads(&self) -> ChangedLeads {
-        ChangedLeads {
-            rows: self.changes.iter().map(|change| change.row).collect(),
-            bytes: self.lead_bytes,
-        }
-    }
+    /// The leads that the transaction changed.
+    pub(crate) changed: ChangedLeads,
 }
 
 /// The leads that one or more commits have changed.

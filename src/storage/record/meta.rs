@@ -15,6 +15,13 @@ use crate::storage::record::codec::{self, CodecError, RecordKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seq(pub(crate) u64);
 
+impl Seq {
+    /// Returns the number of the next commit.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// 16 random bytes drawn for each commit. When an older copy of a store is restored and written to,
 /// its new commits reuse commit numbers of the abandoned history, but not commit ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

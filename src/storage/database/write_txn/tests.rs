@@ -83,7 +83,7 @@ fn writes_are_readable_before_and_after_the_commit() {
                 Seq(0),
             )
             .unwrap();
-        assert_eq!(finished.changed_leads().rows.len(), 1);
+        assert_eq!(finished.changed.rows.len(), 1);
         db.commit(base, finished, JournalSync::Now).unwrap();
         let view = db.read().unwrap();
         assert_eq!(view.state().bitmap(bitmap).unwrap().len(), 1);
