@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use leadstore::testing;
 use leadstore::{
-    CustomValue, ErrorKind, LeadPatch, LeadStore, ListQuery, NewLead, SearchField, SearchQuery,
-    Sort, TrashQuery, TypoTolerance,
+    CustomValue, ErrorKind, Filter, LeadPatch, LeadStore, ListQuery, NewLead, SearchField,
+    SearchQuery, Sort, TrashQuery, TypoTolerance,
 };
 use peak_alloc::PeakAlloc;
 
@@ -269,4 +269,141 @@ fn memory_of_a_transaction_does_not_grow_with_the_number_of_changes() {
     };
     let (small, large) = (peak(20_000), peak(120_000));
     assert!(large < small + MIB, "{small}, then {large} bytes");
+}
+
+/// Calls on a store of 50,000 leads with a cache of 4 MiB. What they read passes through the cache,
+/// and what they keep is a few bytes a lead.
+#[test]
+fn calls_on_a_large_store_keep_only_a_few_bytes_a_lead() {
+    const LEADS: usize = 50_000;
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let store = LeadStore::options()
+        .cache_bytes(4 * MIB)
+        .open(directory.path().join("store"))
+        .unwrap();
+    let mut ids = Vec::new();
+    for batch in 0..10 {
+        let created = store.transaction(|transaction| {
+            (0..LEADS / 10)
+                .map(|number| {
+                    let lead = NewLead::new(format!("Lead {number} of {batch}"))
+                        .owner_id(format!("owner-{}", number % 50))
+                        .deal_value(number as u64);
+                    Ok(transaction.create(lead)?.id)
+                })
+                .collect::<leadstore::Result<Vec<_>>>()
+        });
+        ids.extend(created.unwrap());
+    }
+    store.search(&SearchQuery::new("lead")).unwrap();
+    let all = Filter::new();
+    let some = Filter::new().owner_id("owner-1").owner_id("owner-2");
+    let backup = directory.path().join("backup");
+    type Call<'a> = (&'a str, usize, &'a dyn Fn());
+    let calls: [Call<'_>; 13] = [
+        ("get", MIB / 4, &|| drop(store.get(ids[7]).unwrap())),
+        ("get_many", MIB, &|| {
+            drop(store.get_many(&ids[..1_000]).unwrap())
+        }),
+        ("leads", MIB, &|| {
+            assert_eq!(store.leads(&all).filter_map(Result::ok).count(), LEADS)
+        }),
+        ("count", MIB / 4, &|| {
+            assert_eq!(store.count(&some).unwrap(), 2_000)
+        }),
+        ("facets", MIB, &|| drop(store.facets(&all).unwrap())),
+        ("facets of some", MIB, &|| {
+            drop(store.facets(&some).unwrap())
+        }),
+        ("search", MIB, &|| {
+            drop(store.search(&SearchQuery::new("lead")).unwrap())
+        }),
+        ("search_facets", MIB, &|| {
+            drop(store.search_facets(&SearchQuery::new("lead")).unwrap())
+        }),
+        ("snapshot", MIB / 4, &|| drop(store.snapshot().unwrap())),
+        ("check", 12 * MIB, &|| {
+            assert!(store.check(|_| ()).unwrap().is_ok())
+        }),
+        ("backup_to", 72 * MIB, &|| {
+            store.backup_to(&backup, |_| ()).unwrap()
+        }),
+        ("compact", 20 * MIB, &|| store.compact().unwrap()),
+        ("reopen", 12 * MIB, &|| store.reopen().unwrap()),
+    ];
+    for (name, limit, call) in calls {
+        let ((), peak) = peak_of(call);
+        println!("{name}: {peak} bytes");
+        assert!(peak < limit, "{name}: {peak} bytes");
+    }
+}
+
+/// The memory for a request is in proportion to it, whatever it says.
+#[cfg(feature = "http")]
+#[test]
+fn hostile_http_requests_need_memory_in_proportion_to_their_length() {
+    use leadstore::http::http::Request;
+    use leadstore::http::{LeadsApi, Scope};
+
+    let _alone = alone();
+    let store = LeadStore::in_memory().unwrap();
+    let key = store.credentials().create_api_key("key", Scope::ALL);
+    let key = key.unwrap().token;
+    let api = LeadsApi::new(store);
+    let call = |method: &str, path: &str, body: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .body(body.to_owned())
+            .unwrap();
+        let (response, peak) = peak_of(|| api.handle(request));
+        let status = response.status().as_u16();
+        println!("{method} {:.40}: {status}, {peak} bytes", path);
+        assert!((400..500).contains(&status), "{path}: {status}");
+        assert!(
+            peak < 32 * MIB,
+            "{method} {path:.40} {body:.40}: {peak} bytes"
+        );
+    };
+    let members = |member: &dyn Fn(usize) -> String| {
+        let members: Vec<String> = (0..50_000).map(member).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let bodies = [
+        "[".repeat(MIB),
+        format!("[{}]", vec!["1"; MIB / 2 - 1].join(",")),
+        format!("{{\"tags\":[{}]}}", vec!["\"\""; MIB / 3 - 6].join(",")),
+        format!("{{\"query\":\"{}\"}}", "a ".repeat(MIB / 2 - 8)),
+        format!(
+            "{{\"query\":\"x\",\"fields\":[{}]}}",
+            vec!["\"x\""; MIB / 4 - 10].join(",")
+        ),
+        format!(
+            "{{\"query\":\"x\",\"status\":\"{}\"}}",
+            "a,".repeat(MIB / 2 - 20)
+        ),
+        members(&|number| format!("\"member {number}\":{number}")),
+        members(&|_| "\"name\":\"x\"".to_owned()),
+        format!(
+            "{{\"custom_fields\":{}}}",
+            members(&|number| format!("\"{number}\":[1]"))
+        ),
+    ];
+    for body in &bodies {
+        for (method, path) in [("POST", "/v1/leads"), ("POST", "/v1/leads/search")] {
+            call(method, path, body);
+        }
+    }
+    // The crate `http` accepts at most 65,534 bytes of URI.
+    for query in [
+        "page=1&".repeat(9_000),
+        "a,".repeat(30_000),
+        "status=".to_owned() + &"a,".repeat(30_000),
+    ] {
+        call("GET", &format!("/v1/leads?{query}"), "");
+        call("GET", &format!("/v1/leads/trash?{query}"), "");
+    }
 }

@@ -445,6 +445,8 @@ fn read_only_file_can_only_be_opened_read_only() {
     );
 }
 
+/// Not on Windows, which removes no directory in which files are open.
+#[cfg(unix)]
 #[test]
 fn removed_directory_causes_no_hang_and_no_new_store() {
     let test = TestStore::new();

@@ -293,6 +293,8 @@ fn search_without_waiting_is_unavailable_until_index_is_ready() {
     assert_eq!(store.search_status().state, SearchState::Ready);
 }
 
+/// Not on Windows, which removes no directory in which files are open.
+#[cfg(unix)]
 #[test]
 fn index_removed_while_in_use_is_rebuilt() {
     let test = filled();
