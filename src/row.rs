@@ -49,7 +49,9 @@ impl RowSet {
 
     /// Returns the row number after the last row, or 0 if the set is empty.
     pub(crate) fn end(&self) -> usize {
-        self.0.max().map_or(0, |row| (row as usize).saturating_add(1))
+        self.0
+            .max()
+            .map_or(0, |row| (row as usize).saturating_add(1))
     }
 
     pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
