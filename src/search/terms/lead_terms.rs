@@ -38,7 +38,9 @@ impl<'a> SearchedValue<'a> {
     /// Returns the words of the value. Phone numbers are compared as digits, so a value that is just
     /// a number has no words.
     pub(crate) fn words(&self) -> Vec<analyzer::Word> {
-        if self.field == TermField::Phone && phone::is_plain(&self.text) {
+        let is_number =
+            self.field == TermField::Phone && phone::is_plain(&self.text, &numbers(&self.text));
+        if is_number {
             Vec::new()
         } else {
             analyzer::words(&self.text)
@@ -47,24 +49,25 @@ impl<'a> SearchedValue<'a> {
 
     /// Returns the sequences of terms under which the value is indexed.
     fn sequences(&self) -> Vec<Sequence> {
-        let mut sequences = Vec::with_capacity(1);
-        if self.field == TermField::Phone {
-            let numbers = numbers(&self.text).into_iter();
-            sequences.extend(numbers.map(|number| Sequence {
-                words: phone::words(&number.digits),
-                first: number.leading_zeros(),
-                is_digits: true,
-            }));
+        let words = || Sequence {
+            words: analyzer::words(&self.text)
+                .into_iter()
+                .map(|word| word.text)
+                .collect(),
+            first: 0,
+            is_digits: false,
+        };
+        if self.field != TermField::Phone {
+            return vec![words()];
         }
-        let words: Vec<String> = self.words().into_iter().map(|word| word.text).collect();
-        if self.field != TermField::Phone || !words.is_empty() {
-            sequences.push(Sequence {
-                words,
-                first: 0,
-                is_digits: false,
-            });
-        }
-        sequences
+        let numbers = numbers(&self.text);
+        let others = (!phone::is_plain(&self.text, &numbers)).then(words);
+        let numbers = numbers.iter().map(|number| Sequence {
+            words: phone::words(&number.digits),
+            first: number.leading_zeros(),
+            is_digits: true,
+        });
+        numbers.chain(others).collect()
     }
 }
 

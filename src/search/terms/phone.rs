@@ -11,9 +11,7 @@
 use std::ops::Range;
 
 use crate::analyzer::{self, Digit};
-use crate::search::terms::phone::numbers::{
-    MAX_COUNTRY_CODE_DIGITS, Number, is_extension_mark, numbers,
-};
+use crate::search::terms::phone::numbers::{MAX_COUNTRY_CODE_DIGITS, Number, is_extension_mark};
 
 pub(crate) mod numbers;
 
@@ -29,11 +27,12 @@ const MAX_DIGITS: usize = 64;
 /// Schemes of URIs that are phone numbers (RFC 3966 for `tel`).
 const URI_SCHEMES: [&str; 2] = ["tel:", "callto:"];
 
-/// Returns true if a text is a single phone number that a query of the same text is also taken for.
-/// Searches then find it by its digits, so its words need not be indexed.
-pub(crate) fn is_plain(text: &str) -> bool {
+/// Returns true if a text, in which these numbers were found, is a single phone number that a query
+/// of the same text is also taken for. Searches then find it by its digits, so its words need not be
+/// indexed.
+pub(crate) fn is_plain(text: &str, numbers: &[Number]) -> bool {
     matches!(
-        numbers(text).as_slice(),
+        numbers,
         [Number { digits, .. }] if text.chars().all(is_dialable)
             && (MIN_DIGITS..=MAX_DIGITS).contains(&digits.len())
     )
@@ -190,6 +189,7 @@ fn text(digits: &[Digit]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::terms::phone::numbers::numbers;
 
     fn finds(typed: &str, stored: &str) -> Option<bool> {
         let typed = PhoneNumber::of(numbers(typed).first()?)?;
@@ -245,7 +245,7 @@ mod tests {
             "٥٠٤٦٢١",
             "1 415\u{2011}555\u{2013}0134",
         ] {
-            assert!(is_plain(plain), "{plain}");
+            assert!(is_plain(plain, &numbers(plain)), "{plain}");
         }
         for other in [
             "110",
@@ -254,7 +254,7 @@ mod tests {
             "Tel. 030 111222",
             "",
         ] {
-            assert!(!is_plain(other), "{other}");
+            assert!(!is_plain(other, &numbers(other)), "{other}");
         }
     }
 }
