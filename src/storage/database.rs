@@ -25,7 +25,7 @@ use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
 use crate::storage::journal::{Journal, JournalSyncer};
 use crate::storage::record::meta::{Seq, StoreMeta};
-use crate::storage::redb_error::redb_error;
+use crate::storage::redb_error::{catch_corruption_panic, redb_error};
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::FORMAT;
@@ -341,7 +341,11 @@ impl Database {
                 // The journal is not switched for this checkpoint: no commits follow, and a failed
                 // journal would refuse the switch.
                 let written = match view.filter(|view| !view.overlay.is_empty()) {
-                    Some(view) => Checkpoint::new(Arc::clone(&db), view).write().map(|_| ()),
+                    // A panic is caught here, because redb's database must not be dropped while
+                    // one unwinds: it panics again, and the process would abort.
+                    Some(view) => catch_corruption_panic(|| {
+                        Checkpoint::new(Arc::clone(&db), view).write().map(|_| ())
+                    }),
                     None => Ok(()),
                 };
                 if written.is_err() {
