@@ -53,12 +53,6 @@ pub(crate) struct ScanFrom {
 }
 
 impl ScanFrom {
-    /// The first end, with no rows to skip.
-    pub(crate) const FIRST: Self = Self {
-        is_last: false,
-        skip: 0,
-    };
-
     /// Picks the end for a page of `wanted` rows that follows `offset` other rows. There are `rows`
     /// rows in total.
     pub(crate) fn to(rows: u64, offset: u64, wanted: u64) -> Self {

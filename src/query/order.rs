@@ -21,7 +21,6 @@ use crate::schema::{SortKey, SortOrder, StoreState};
 use crate::storage::KeyScan;
 use crate::storage::Visit;
 use crate::storage::key;
-use crate::storage::key::KeyRange;
 
 /// The start of a page.
 #[derive(Clone, Copy)]
@@ -45,27 +44,20 @@ pub(crate) fn page_of_rows(
         .first()
         .map_or(Direction::Descending, |first| first.direction());
     let out_of_order = state.rows(&BitmapId::OutOfOrder)?;
-    let (end, needed, after) = match start {
-        PageStart::Offset(offset) => {
-            let needed = rows.len().saturating_sub(offset).min(limit as u64);
-            (ScanFrom::to(rows.len(), offset, needed), needed, None)
-        }
-        PageStart::After(position) => (ScanFrom::FIRST, limit as u64, Some(position.after())),
+    let (skip, after) = match start {
+        PageStart::Offset(offset) => (offset, None),
+        PageStart::After(position) => (0, Some(position.after())),
     };
-    let limit = usize::try_from(needed).unwrap_or(usize::MAX);
     let mut pager = Pager {
         state,
         out_of_order,
-        tie: tie.reversed_if(end.is_last),
-        is_reversed: end.is_last,
-        skip: end.skip,
+        tie,
+        is_reversed: false,
+        skip,
         limit,
         page: Vec::with_capacity(limit.min(1_001)),
     };
     pager.take(rows, sort, after)?;
-    if end.is_last {
-        pager.page.reverse();
-    }
     Ok(pager.page)
 }
 
@@ -120,8 +112,8 @@ struct Pager<'r> {
     out_of_order: RowSet,
     /// Direction of the tie-break.
     tie: Direction,
-    /// True if the rows are visited in the reverse of the sort order, because the page is nearer to
-    /// its end. A page after a position is never visited in reverse.
+    /// True if rows are visited in the reverse of the sort order, see
+    /// [`visit_from_nearer_end`](Self::visit_from_nearer_end).
     is_reversed: bool,
     /// Number of rows to skip before the page. 0 if the page starts after a position.
     skip: u64,
@@ -143,14 +135,52 @@ impl Pager<'_> {
         sort.direction().reversed_if(self.is_reversed)
     }
 
+    /// Returns true if none of the next `rows` rows is on the page: it is full, or starts after
+    /// them. In the latter case, skips them.
+    fn skip_unless_on_page(&mut self, rows: u64, after: Option<After<'_>>) -> bool {
+        if self.is_full() {
+            return true;
+        }
+        let is_before = after.is_none() && self.skip >= rows;
+        if is_before {
+            self.skip -= rows;
+        }
+        is_before
+    }
+
+    /// Visits `rows` rows with `visit`, which adds those on the page, from the end of these rows
+    /// that is nearer to the page: either in the sort order or in its reverse. A page after a
+    /// position is always visited in the sort order.
+    fn visit_from_nearer_end(
+        &mut self,
+        rows: u64,
+        after: Option<After<'_>>,
+        visit: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let limit = rows.saturating_sub(self.skip).min(self.needed() as u64);
+        let end = ScanFrom::to(rows, self.skip, limit);
+        if after.is_some() || !end.is_last {
+            return visit(self);
+        }
+        let mut reversed = Self {
+            state: self.state,
+            out_of_order: self.out_of_order.clone(),
+            tie: self.tie.reversed_if(true),
+            is_reversed: !self.is_reversed,
+            skip: end.skip,
+            limit: limit as usize,
+            page: Vec::new(),
+        };
+        visit(&mut reversed)?;
+        self.page.extend(reversed.page.into_iter().rev());
+        self.skip = 0;
+        Ok(())
+    }
+
     /// Visits `rows` in the order of `sort`: skips the rows before the page, and adds the rows on
     /// the page. If `after` is given, the page starts after that position within `rows`.
     fn take(&mut self, rows: RowSet, sort: &[Sort], after: Option<After<'_>>) -> Result<()> {
-        if self.is_full() {
-            return Ok(());
-        }
-        if after.is_none() && self.skip >= rows.len() {
-            self.skip -= rows.len();
+        if self.skip_unless_on_page(rows.len(), after) {
             return Ok(());
         }
         let Some((first, rest)) = sort.split_first() else {
@@ -165,15 +195,16 @@ impl Pager<'_> {
             self.take_in_row_order(rows, after);
             return Ok(());
         }
-        match sort_order(self.state.catalogue, first.key())?.1 {
+        let order = sort_order(self.state.catalogue, first.key())?.1;
+        self.visit_from_nearer_end(rows.len(), after, |pager| match order {
             SortOrder::Keys { index, mandatory } => {
-                self.take_by_keys(rows, SortedBy { index, mandatory }, sort, after)
+                pager.take_by_keys(rows, SortedBy { index, mandatory }, sort, after)
             }
             SortOrder::Bitmaps(field) if !cost::are_few(rows.len()) => {
-                self.take_by_values(&rows, field, sort, after)
+                pager.take_by_values(&rows, field, sort, after)
             }
-            SortOrder::Bitmaps(_) => self.take_by_fetching(&rows, sort, after),
-        }
+            SortOrder::Bitmaps(_) => pager.take_by_fetching(&rows, sort, after),
+        })
     }
 
     fn take_in_row_order(&mut self, mut rows: RowSet, after: Option<After<'_>>) {
@@ -270,23 +301,21 @@ impl Pager<'_> {
             (rows.and(&having), rows.minus(&having))
         };
         let begins = after.map(After::split);
+        let take_with_value = |pager: &mut Self| {
+            if pager.skip_unless_on_page(with_value.len(), after) {
+                return Ok(());
+            }
+            pager.visit_from_nearer_end(with_value.len(), after, |pager| {
+                pager.take_with_value(&with_value, sorted_by, sort, after)
+            })
+        };
         if self.is_reversed {
             self.take(without_value, rest, None)?;
-            if self.is_full() {
-                return Ok(());
-            }
-            if self.skip >= with_value.len() {
-                self.skip -= with_value.len();
-                return Ok(());
-            }
-            return self.take_with_value(&with_value, sorted_by, sort, None);
+            return take_with_value(self);
         }
-        match begins {
-            // The page starts among the rows without a value, so every row with a value is before
-            // it.
-            Some((None, _)) => {}
-            None if self.skip >= with_value.len() => self.skip -= with_value.len(),
-            _ => self.take_with_value(&with_value, sorted_by, sort, after)?,
+        // If the page starts among the rows without a value, every row with a value is before it.
+        if !matches!(begins, Some((None, _))) {
+            take_with_value(self)?;
         }
         self.take(without_value, rest, after_in_rows_without_value(begins))
     }
@@ -310,12 +339,8 @@ impl Pager<'_> {
         } else {
             ScanMode::Grouped
         };
-        let seen = match (mode, after) {
-            (ScanMode::KeyByKey, None) => ScanFrom::to(count, self.skip, needed).skip + needed,
-            _ => self.skip + needed,
-        };
         let all_keys = self.state.keys_max()?;
-        let scanned = cost::keys_scanned(all_keys, count, seen);
+        let scanned = cost::keys_scanned(all_keys, count, self.skip + needed);
         if cost::fetching_is_cheaper(count, scanned, mode) {
             return self.take_by_fetching(rows, sort, after);
         }
@@ -326,15 +351,34 @@ impl Pager<'_> {
         if let Some((Some(value), After { row, .. })) = after.map(After::split) {
             range = range.beyond(value, row, direction);
         }
+        // If every key belongs to one of the rows, keys before the page need no lookup in the set.
         let is_all = !cost::are_few(self.skip)
             && count == self.state.rows(&sorted_by.rows_with_value())?.len();
-        let keys = SortedKeys {
-            range,
-            count: all_keys,
-            covers_exactly: is_all,
+        let among = (!is_all).then(|| lookup(rows, scanned));
+        let scan = KeyScan {
+            range: &range,
+            direction,
+            among: among.as_ref(),
+            skip: self.skip,
         };
-        let page = page_of_keys(self.state, &keys, rows, direction, self.skip, needed)?;
-        self.page.extend(page);
+        self.take_keys(rows, &scan)
+    }
+
+    /// Scans index keys for the rest of the page. The keys to skip are counted, not visited.
+    fn take_keys(&mut self, rows: &RowSet, scan: &KeyScan<'_>) -> Result<()> {
+        self.state.scan_keys_with(scan, |key| {
+            let (_, row) = key::split_row(key)?;
+            // The row is tested even if every key should belong to a selected row: a faulty program
+            // may have left a stale key, whose row must not be returned.
+            if rows.contains(row) {
+                self.page.push(row);
+            }
+            Ok(if self.is_full() {
+                Visit::Break(())
+            } else {
+                Visit::Continue(())
+            })
+        })?;
         self.skip = 0;
         Ok(())
     }
@@ -413,65 +457,6 @@ fn after_in_rows_without_value<'p>(
     begins
         .filter(|(value, _)| value.is_none())
         .map(|(_, after)| after)
-}
-
-/// The range of a sort index from which a page is read.
-struct SortedKeys {
-    range: KeyRange,
-    /// Approximate number of keys in the range.
-    count: u64,
-    /// True if every key belongs to a selected row, so that keys before the page need no lookup in
-    /// the set.
-    covers_exactly: bool,
-}
-
-/// Returns a page of `rows` in key order, scanned from the nearer end. If `offset` is not 0, every
-/// row must have a key in the range.
-fn page_of_keys(
-    state: StoreState<'_>,
-    keys: &SortedKeys,
-    rows: &RowSet,
-    direction: Direction,
-    offset: u64,
-    limit: u64,
-) -> Result<Vec<Row>> {
-    let needed = limit.min(rows.len().saturating_sub(offset));
-    if needed == 0 {
-        return Ok(Vec::new());
-    }
-    let end = ScanFrom::to(rows.len(), offset, needed);
-    let scanned = cost::keys_scanned(keys.count, rows.len(), end.skip + needed);
-    let among = if keys.covers_exactly {
-        None
-    } else {
-        Some(lookup(rows, scanned))
-    };
-    let direction = direction.reversed_if(end.is_last);
-    let scan = KeyScan {
-        range: &keys.range,
-        direction,
-        among: among.as_ref(),
-        skip: end.skip,
-    };
-    let mut page = Vec::new();
-    state.scan_keys_with(&scan, |key| {
-        let (_, row) = key::split_row(key)?;
-        // The row is tested even if every key should belong to a selected row: a faulty program may
-        // have left a stale key, whose row must not be returned.
-        if !rows.contains(row) {
-            return Ok(Visit::Continue(()));
-        }
-        page.push(row);
-        Ok(if page.len() as u64 == needed {
-            Visit::Break(())
-        } else {
-            Visit::Continue(())
-        })
-    })?;
-    if end.is_last {
-        page.reverse();
-    }
-    Ok(page)
 }
 
 /// Returns `rows` in the form that is fastest for this number of lookups.
