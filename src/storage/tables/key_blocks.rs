@@ -189,6 +189,12 @@ pub(crate) fn write(
         for group in collect_groups(table, first, &mut changes)? {
             group.write(table)?;
         }
+        // The block that was found does not end after `first`, although none before it does.
+        if changes.peek().is_some_and(|(next, _)| *next == first) {
+            return Err(Error::corrupted(
+                "leads.redb is corrupted: the blocks of index keys are not in order",
+            ));
+        }
     }
     Ok(())
 }

@@ -179,3 +179,13 @@ fn ignored_blocks_get_new_checksums_before_other_writes() {
         );
     }
 }
+
+#[test]
+fn work_with_a_limit_fails_at_its_first_sync_beyond_it() {
+    let (_memory, file) = filled(1);
+    let syncs = |count: usize| (0..count).try_for_each(|_| file.sync_data());
+    file.limiting_syncs(3, || syncs(3)).unwrap();
+    let error = file.limiting_syncs(3, || syncs(4)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    syncs(4).unwrap();
+}
