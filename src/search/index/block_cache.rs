@@ -12,11 +12,12 @@ use lru::LruCache;
 use crate::sync::lock;
 
 /// Data of consecutive blocks of index files. Data that is used again and again, such as a common
-/// word's posting list, is neither read nor verified again, nor copied.
+/// word's posting list, is neither read nor verified again, nor copied. Data is found by its first
+/// and last block: tantivy reads a posting list or a dictionary as a whole.
 ///
-/// Data larger than an eighth of the cache's limit is not kept, but is found as long as it is in use.
-/// An open index uses the term dictionaries of its segments, so the index that is opened after a
-/// commit shares those of the segments that it still has.
+/// Data larger than an eighth of the cache's limit is not kept. Data that is not kept, or no longer,
+/// is found as long as it is in use. An open index uses the term dictionaries of its segments, so
+/// the index that is opened after a commit shares those of the segments that it still has.
 pub(crate) struct BlockCache {
     /// Maximum number of bytes that are kept.
     limit: usize,
@@ -121,8 +122,9 @@ impl Contents {
     }
 
     fn add(&mut self, key: Key, data: &Arc<[u8]>, limit: usize) {
+        // A weak reference keeps the memory of its data allocated.
+        self.used.retain(|_, data| data.strong_count() > 0);
         if size(data) > limit / 8 {
-            self.used.retain(|_, data| data.strong_count() > 0);
             self.used.insert(key, Arc::downgrade(data));
             return;
         }
@@ -130,9 +132,12 @@ impl Contents {
         let replaced = self.kept.push(key, Arc::clone(data));
         self.kept_bytes -= replaced.map_or(0, |(_, data)| size(&data));
         while self.kept_bytes > limit
-            && let Some((_, evicted)) = self.kept.pop_lru()
+            && let Some((key, evicted)) = self.kept.pop_lru()
         {
             self.kept_bytes -= size(&evicted);
+            if Arc::strong_count(&evicted) > 1 {
+                self.used.insert(key, Arc::downgrade(&evicted));
+            }
         }
     }
 }
@@ -181,6 +186,22 @@ mod tests {
         assert_eq!(cache.contents().kept_bytes, 0);
         drop(used);
         assert!(is_miss(&cache, file, 0, 30));
+    }
+
+    #[test]
+    fn evicted_data_is_found_while_it_is_in_use_and_then_released() {
+        let cache = BlockCache::new(20_000);
+        let file = cache.number_of(Path::new("a"));
+        let read = || cache.get_or_read(file, 0..1, || Ok(vec![1; 1_000].into()));
+        let used = read().unwrap();
+        for block in 1..30 {
+            assert!(is_miss(&cache, file, block, 1));
+        }
+        assert!(!is_miss(&cache, file, 0, 1), "in use");
+        drop(used);
+        assert!(is_miss(&cache, file, 30, 1));
+        assert!(cache.contents().used.is_empty());
+        assert!(is_miss(&cache, file, 0, 1), "evicted");
     }
 
     #[test]

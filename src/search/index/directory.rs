@@ -2,8 +2,7 @@
 //! [`storage`](crate::storage). A file that was truncated or corrupted, or a disk that fails, gives
 //! an error. A memory-mapped file would raise a signal instead, which ends the process.
 
-use std::collections::HashSet;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,27 +20,9 @@ use crate::storage::{Directory as StorageDirectory, FileMode, WriteOnceFile, Wri
 use crate::sync::{lock, wait};
 
 /// A directory of index files. Clones share their locks and their cache.
+#[derive(Clone, Debug)]
 pub(crate) struct IndexDirectory<D> {
     directory: D,
-    shared: Arc<Shared>,
-}
-
-impl<D: Clone> Clone for IndexDirectory<D> {
-    fn clone(&self) -> Self {
-        Self {
-            directory: self.directory.clone(),
-            shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-impl<D> fmt::Debug for IndexDirectory<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IndexDirectory").finish_non_exhaustive()
-    }
-}
-
-struct Shared {
     locks: Arc<Locks>,
     open: OpenIndexFiles,
     cache: Arc<BlockCache>,
@@ -60,9 +41,10 @@ struct HeldLock {
     path: PathBuf,
 }
 
-/// The files that are open for reading.
-#[derive(Clone, Default)]
-pub(crate) struct OpenIndexFiles(Arc<Mutex<Vec<Weak<IndexFile>>>>);
+/// The files that are open for reading, by name. Segments that several views of the index have in
+/// common share them, so that a view needs a file descriptor only for each file that is new in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenIndexFiles(Arc<Mutex<HashMap<PathBuf, Weak<IndexFile>>>>);
 
 /// A file that is open for reading.
 #[derive(Debug)]
@@ -70,27 +52,27 @@ struct IndexFile {
     name: String,
     number: FileNumber,
     file: WriteOnceFile,
+    /// Bytes of data in the file.
+    len: usize,
     cache: Arc<BlockCache>,
 }
 
-struct IndexWriter(WriteOnceWriter);
+/// A file that is being written, or `None` once it is finished.
+struct IndexWriter(Option<WriteOnceWriter>);
 
-impl<D: StorageDirectory + Clone + Send + Sync + 'static> IndexDirectory<D> {
+impl<D: StorageDirectory> IndexDirectory<D> {
     /// Returns the directory, with a cache of at most `cache_bytes` for what is read from it.
     pub(crate) fn new(directory: D, cache_bytes: usize) -> Self {
-        let shared = Shared {
+        Self {
+            directory,
             locks: Arc::default(),
             open: OpenIndexFiles::default(),
             cache: Arc::new(BlockCache::new(cache_bytes)),
-        };
-        Self {
-            directory,
-            shared: Arc::new(shared),
         }
     }
 
     pub(crate) fn open_files(&self) -> OpenIndexFiles {
-        self.shared.open.clone()
+        self.open.clone()
     }
 
     fn open(&self, path: &Path) -> Result<WriteOnceFile, OpenReadError> {
@@ -109,21 +91,28 @@ fn name_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-impl<D: StorageDirectory + Clone + Send + Sync + 'static> Directory for IndexDirectory<D> {
+impl<D: StorageDirectory> Directory for IndexDirectory<D> {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        if let Some(file) = self.open.get(path) {
+            return Ok(file);
+        }
+        let file = self.open(path)?;
+        let len = usize::try_from(file.len()).map_err(|_| {
+            OpenReadError::wrap_io_error(io::ErrorKind::FileTooLarge.into(), path.to_owned())
+        })?;
         let file = IndexFile {
             name: name_of(path),
-            number: self.shared.cache.number_of(path),
-            file: self.open(path)?,
-            cache: Arc::clone(&self.shared.cache),
+            number: self.cache.number_of(path),
+            file,
+            len,
+            cache: Arc::clone(&self.cache),
         };
-        let file = Arc::new(file);
-        self.shared.open.add(&file);
-        Ok(file)
+        Ok(self.open.add(path, file))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        self.shared.cache.forget(path);
+        self.cache.forget(path);
+        self.open.forget(path);
         self.directory
             .remove(&name_of(path))
             .map_err(|error| match error.kind() {
@@ -149,7 +138,7 @@ impl<D: StorageDirectory + Clone + Send + Sync + 'static> Directory for IndexDir
                 io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
                 _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
             })?;
-        let writer = IndexWriter(WriteOnceWriter::new(file));
+        let writer = IndexWriter(Some(WriteOnceWriter::new(file)));
         Ok(BufWriter::new(Box::new(writer)))
     }
 
@@ -168,7 +157,6 @@ impl<D: StorageDirectory + Clone + Send + Sync + 'static> Directory for IndexDir
         let mut writer = WriteOnceWriter::new(file);
         writer.write_all(data)?;
         writer.finish()?;
-        drop(writer);
         self.directory.rename(&new, &name)
     }
 
@@ -177,16 +165,15 @@ impl<D: StorageDirectory + Clone + Send + Sync + 'static> Directory for IndexDir
     }
 
     fn acquire_lock(&self, requested: &Lock) -> Result<DirectoryLock, LockError> {
-        let locks = &self.shared.locks;
-        let mut held = lock(&locks.held);
+        let mut held = lock(&self.locks.held);
         while !held.insert(requested.filepath.clone()) {
             if !requested.is_blocking {
                 return Err(LockError::LockBusy);
             }
-            held = wait(&locks.released, held);
+            held = wait(&self.locks.released, held);
         }
         let held = HeldLock {
-            locks: Arc::clone(locks),
+            locks: Arc::clone(&self.locks),
             path: requested.filepath.clone(),
         };
         Ok(DirectoryLock::from(Box::new(held)))
@@ -206,19 +193,28 @@ impl Drop for HeldLock {
 }
 
 impl OpenIndexFiles {
-    fn add(&self, file: &Arc<IndexFile>) {
+    fn get(&self, path: &Path) -> Option<Arc<IndexFile>> {
+        lock(&self.0).get(path)?.upgrade()
+    }
+
+    fn add(&self, path: &Path, file: IndexFile) -> Arc<IndexFile> {
+        let file = Arc::new(file);
         let mut open = lock(&self.0);
-        open.retain(|file| file.strong_count() > 0);
-        open.push(Arc::downgrade(file));
+        open.retain(|_, file| file.strong_count() > 0);
+        open.insert(path.to_owned(), Arc::downgrade(&file));
+        file
+    }
+
+    /// Forgets a file that is being deleted. Who has it open can still read it.
+    fn forget(&self, path: &Path) {
+        lock(&self.0).remove(path);
     }
 
     /// Verifies all files that are open, and returns those that could not be read, with the reason.
     pub(crate) fn verify(&self) -> Vec<(String, io::Error)> {
         // The files are verified without the lock, so that others can be opened meanwhile.
-        let open: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
-        let mut seen = HashSet::new();
+        let open: Vec<_> = lock(&self.0).values().filter_map(Weak::upgrade).collect();
         open.iter()
-            .filter(|file| seen.insert(&file.name))
             .filter_map(|file| Some((file.name.clone(), file.file.verify().err()?)))
             .collect()
     }
@@ -226,7 +222,7 @@ impl OpenIndexFiles {
 
 impl HasLen for IndexFile {
     fn len(&self) -> usize {
-        self.file.len() as usize
+        self.len
     }
 }
 
@@ -254,16 +250,52 @@ impl FileHandle for IndexFile {
 
 impl Write for IndexWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(data)
+        self.0.as_mut().ok_or_else(finished)?.write(data)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
 }
 
 impl TerminatingWrite for IndexWriter {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.0.finish()
+        self.0.take().ok_or_else(finished)?.finish()
+    }
+}
+
+fn finished() -> io::Error {
+    io::Error::other("the file has been finished")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::RealDirectory;
+
+    #[test]
+    fn file_that_is_open_is_shared_until_it_is_deleted() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = IndexDirectory::new(RealDirectory::at(temp.path()), 1 << 20);
+        let path = Path::new("a");
+        let write = |text: &[u8]| {
+            let mut file = directory.open_write(path).unwrap();
+            file.write_all(text).unwrap();
+            file.terminate().unwrap();
+        };
+        let content = |file: &Arc<dyn FileHandle>| file.read_bytes(0..3).unwrap().to_vec();
+        write(b"one");
+        let one = directory.get_file_handle(path).unwrap();
+        let again = directory.get_file_handle(path).unwrap();
+        assert!(Arc::ptr_eq(&one, &again));
+        directory.delete(path).unwrap();
+        write(b"two");
+        let two = directory.get_file_handle(path).unwrap();
+        assert_eq!(
+            (content(&one), content(&two)),
+            (b"one".to_vec(), b"two".to_vec())
+        );
+        drop((one, again, two));
+        assert!(directory.open_files().get(path).is_none());
     }
 }

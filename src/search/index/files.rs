@@ -1,6 +1,7 @@
 //! Opens the index files if they are intact and match the store, and recreates them otherwise.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use tantivy::directory::{Directory, RamDirectory};
 use tantivy::index::{SegmentComponent, SegmentId};
@@ -101,7 +102,7 @@ impl IndexFiles {
         let changed = meta.segments.iter().filter(|segment| segment.has_deletes());
         files.extend(changed.map(|segment| segment.relative_path(SegmentComponent::Delete)));
         // Verify before anything uses the files: a missing one is noticed late or never.
-        place.verify(&files)?;
+        verify(&index, &open, &files)?;
         for name in present {
             if !read_only && is_of_segment(&name) && !files.contains(&name) {
                 // No commit uses this file: an aborted commit or merge left it. tantivy might pick
@@ -168,6 +169,25 @@ impl IndexFiles {
         self.index
             .writer_with_num_threads(1, WRITER_BYTES)
             .map_err(tantivy_error)
+    }
+}
+
+/// Verifies files of `index`, whose open files are listed in `open`.
+///
+/// # Errors
+///
+/// `Unavailable` if a file is missing, corrupted or cannot be read.
+fn verify(index: &Index, open: &OpenIndexFiles, files: &HashSet<PathBuf>) -> Result<()> {
+    let open_file = |name: &PathBuf| index.directory().get_file_handle(name);
+    let opened: std::result::Result<Vec<_>, _> = files.iter().map(open_file).collect();
+    // Only files that are still open are verified.
+    let _opened = opened.map_err(tantivy_error)?;
+    match open.verify().into_iter().next() {
+        Some((name, error)) => {
+            let message = format!("{name}: {error}");
+            Err(Error::new(ErrorKind::Unavailable, message).caused_by(error))
+        }
+        None => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::search::tantivy_error::tantivy_error;
 use crate::simulated_disk::SimulatedDisk;
 #[cfg(feature = "unstable-testing")]
 use crate::storage::SimulatedDirectory;
-use crate::storage::{Directory as StorageDirectory, FileMode, RealDirectory, WriteOnceFile};
+use crate::storage::{Directory as StorageDirectory, RealDirectory};
 
 /// A directory for an index.
 #[derive(Clone, Debug)]
@@ -63,10 +63,10 @@ impl IndexLocation {
         }
     }
 
-    fn open_in<D>(&self, directory: &D) -> (Box<dyn tantivy::Directory>, OpenIndexFiles)
-    where
-        D: StorageDirectory + Clone + Send + Sync + 'static,
-    {
+    fn open_in(
+        &self,
+        directory: &impl StorageDirectory,
+    ) -> (Box<dyn tantivy::Directory>, OpenIndexFiles) {
         let directory = IndexDirectory::new(directory.clone(), self.cache_bytes);
         let files = directory.open_files();
         (Box::new(directory), files)
@@ -90,25 +90,6 @@ impl IndexLocation {
         }
     }
 
-    /// Verifies files that tantivy has written.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` if a file is missing, corrupted or cannot be read.
-    pub(crate) fn verify<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
-        files.into_iter().try_for_each(|name| {
-            let name = name.to_string_lossy();
-            let verified = match &self.place {
-                Place::Directory(directory) => verify(directory, &name),
-                #[cfg(feature = "unstable-testing")]
-                Place::Simulated(directory) => verify(directory, &name),
-            };
-            verified.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, format!("{name}: {error}")).caused_by(error)
-            })
-        })
-    }
-
     /// Creates the directory, or removes all files in it if it exists.
     pub(crate) fn clear(&self) -> Result<()> {
         let cleared = match &self.place {
@@ -129,11 +110,4 @@ fn clear(directory: &impl StorageDirectory) -> io::Result<()> {
         .names()?
         .iter()
         .try_for_each(|name| directory.remove(name))
-}
-
-fn verify(directory: &impl StorageDirectory, name: &str) -> io::Result<()> {
-    directory
-        .open(name, FileMode::ReadOnly)
-        .and_then(WriteOnceFile::open)?
-        .verify()
 }

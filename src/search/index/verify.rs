@@ -10,9 +10,9 @@ use crate::schema::keys::BitmapId;
 use crate::search::search_view::SearchView;
 
 /// Verifies the files of a view's index, compares the index with the live rows of the store, and
-/// adds the corrupted files and the numbers of mismatches to `report`. Each live lead must be in the index exactly once, and no other row may be in it.
-/// Rows that changed since the last index commit are skipped. A view without an index is not
-/// checked.
+/// adds the corrupted files and the numbers of mismatches to `report`. Each live lead must be in
+/// the index exactly once, and no other row may be in it. Rows that changed since the last index
+/// commit are skipped. A view without an index is not checked.
 pub(crate) fn check(state: StoreState<'_>, view: &SearchView, report: &mut Report) {
     let corrupted = view.verify_files();
     if !corrupted.is_empty() {

@@ -23,7 +23,9 @@ const RECOVERY_REQUIRED: u8 = 2;
 
 /// Operations on the directory that holds a store's files. `Display` names the directory in
 /// messages.
-pub(crate) trait Directory: fmt::Display {
+pub(crate) trait Directory:
+    Clone + fmt::Debug + fmt::Display + Send + Sync + 'static
+{
     type File: StorageBackend;
 
     /// Locks the directory for this store until the lock is dropped. Creates the directory first if

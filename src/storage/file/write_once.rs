@@ -26,9 +26,9 @@ pub(crate) struct WriteOnceWriter {
     seal: Seal,
     /// Offset in the file of the next write.
     offset: u64,
-    /// Number of the next block.
+    /// Number of the current block.
     block: u64,
-    /// Sealed blocks that are not written yet. The last one is incomplete and not sealed yet.
+    /// Sealed blocks that are not written yet. The last one is the current block, not sealed yet.
     pending: Vec<u8>,
 }
 
@@ -47,8 +47,9 @@ impl WriteOnceWriter {
         }
     }
 
-    /// Writes the last block, and syncs the file.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    /// Writes the last block, syncs the file and closes it.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.begin_block_if_full()?;
         self.seal_block();
         self.write_pending()?;
         self.file.sync_data()
@@ -58,6 +59,26 @@ impl WriteOnceWriter {
     fn start_of_block(&self) -> usize {
         let before = PREFACE as u64 + self.block * self.seal.block_len() as u64;
         (before - self.offset) as usize
+    }
+
+    /// Begins the next block if the current one is full. Nothing changes on an error, so the call
+    /// can be repeated.
+    fn begin_block_if_full(&mut self) -> io::Result<()> {
+        if self.room() > 0 {
+            return Ok(());
+        }
+        self.seal_block();
+        if (self.block + 1).is_multiple_of(BATCH as u64) {
+            self.write_pending()?;
+        }
+        self.block += 1;
+        self.pending.resize(self.pending.len() + self.seal.len(), 0);
+        Ok(())
+    }
+
+    /// Returns the number of bytes that the current block can still take.
+    fn room(&self) -> usize {
+        self.start_of_block() + self.seal.block_len() - self.pending.len()
     }
 
     fn seal_block(&mut self) {
@@ -77,18 +98,9 @@ impl WriteOnceWriter {
 
 impl Write for WriteOnceWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let filled = self.pending.len() - self.start_of_block();
-        let room = self.seal.block_len() - filled;
-        let (data, _) = data.split_at(data.len().min(room));
+        self.begin_block_if_full()?;
+        let (data, _) = data.split_at(data.len().min(self.room()));
         self.pending.extend(data);
-        if data.len() == room {
-            self.seal_block();
-            self.block += 1;
-            if self.block.is_multiple_of(BATCH as u64) {
-                self.write_pending()?;
-            }
-            self.pending.resize(self.pending.len() + self.seal.len(), 0);
-        }
         Ok(data.len())
     }
 
@@ -211,19 +223,33 @@ impl WriteOnceFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::file::failing::FailingFile;
     use crate::storage::file::location::SharedMemory;
     use proptest::prelude::*;
 
-    fn written(data: &[u8]) -> SharedMemory {
+    /// Writes a file in which one operation fails, see `FailingFile`, and repeats a failed write.
+    fn written_despite_failure(data: &[u8], failing: i64) -> io::Result<SharedMemory> {
         let memory = SharedMemory::default();
+        let seal = Seal::new();
+        let blocks = data.len() / DATA;
+        let length = PREFACE + (blocks + 1) * seal.len() + data.len();
         // The file in memory cannot grow by a write.
-        memory.set_len(data.len() as u64 * 2 + 10_000).unwrap();
-        let mut writer = WriteOnceWriter::new(memory.clone());
-        data.chunks(1_000)
-            .for_each(|part| writer.write_all(part).unwrap());
-        writer.finish().unwrap();
-        memory.set_len(writer.offset).unwrap();
-        memory
+        memory.set_len(length as u64).unwrap();
+        let mut writer = WriteOnceWriter::new(FailingFile::at(failing, memory.clone()));
+        for part in data.chunks(1_000) {
+            let mut rest = part;
+            while !rest.is_empty() {
+                if let Ok(count) = writer.write(rest) {
+                    rest = &rest[count..];
+                }
+            }
+        }
+        writer.finish()?;
+        Ok(memory)
+    }
+
+    fn written(data: &[u8]) -> SharedMemory {
+        written_despite_failure(data, -1).unwrap()
     }
 
     fn bytes(length: usize) -> Vec<u8> {
@@ -246,6 +272,18 @@ mod tests {
             file.verify().unwrap();
             let [start, end] = [from, from + count].map(|block| (block as usize * DATA).min(length));
             prop_assert_eq!(&*file.read_blocks(from..from + count).unwrap(), &data[start..end]);
+            let all = WriteOnceFile::blocks(&(0..length as u64));
+            prop_assert_eq!(&*file.read_blocks(all).unwrap(), &data);
+        }
+
+        #[test]
+        fn failed_write_can_be_repeated(length in 0..6 * BATCH * DATA, failing in 0..8_i64) {
+            let data = bytes(length);
+            let Ok(written) = written_despite_failure(&data, failing) else {
+                // The last write or the sync failed.
+                return Ok(());
+            };
+            let file = WriteOnceFile::open(written).unwrap();
             let all = WriteOnceFile::blocks(&(0..length as u64));
             prop_assert_eq!(&*file.read_blocks(all).unwrap(), &data);
         }
