@@ -60,7 +60,7 @@ pub(crate) fn without_scheme(typed: &str) -> Option<&str> {
     })
 }
 
-/// How a part of a query without blanks can belong to a phone number.
+/// The role that a token of a query, which has no white space, can have in a phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TypedPart {
     /// Digits and punctuation.
@@ -137,15 +137,22 @@ impl PhoneNumber {
         } else {
             0
         };
-        let nationals = (1..=country_code_digits).filter_map(|code| significant.get(code..));
-        // A zero after the country code is not dialed from abroad. It is ignored in the typed and
-        // in the stored number.
-        let nationals = nationals.map(|national| national.trim_start_matches('0'));
-        runs.extend(
-            nationals
-                .filter(|national| national.len() >= MIN_NATIONAL_DIGITS)
-                .map(|national| DigitRun::new(national, true)),
-        );
+        for code in 1..=country_code_digits {
+            let Some((code, national)) = significant.split_at_checked(code) else {
+                break;
+            };
+            // A trunk zero after the country code is not dialed from abroad, but may have been
+            // typed or stored.
+            let without_zero = national.trim_start_matches('0');
+            if without_zero.len() < MIN_NATIONAL_DIGITS {
+                continue;
+            }
+            runs.push(DigitRun::new(without_zero, true));
+            if number.has_plus {
+                let zero = if national == without_zero { "0" } else { "" };
+                runs.push(DigitRun::new(&[code, zero, without_zero].concat(), true));
+            }
+        }
         runs.dedup();
         Some(Self { runs })
     }
@@ -219,6 +226,10 @@ mod tests {
             ("+33 (0)6 28 12 34 56", "+33 6 28 12 34 56", whole),
             ("+33 6 28 12 34 56", "+33 (0)6 28 12 34 56", whole),
             ("06 28 12 34 56", "0033 ( 0 ) 6 28 12 34 56", part),
+            ("+330628123456", "+33 (0)6 28 12 34 56", whole),
+            ("+33 (0)6 28 12 34 56", "+330628123456", whole),
+            ("+330628123456", "+33 6 28 12 34 56", whole),
+            ("+39 06 698 1234", "+39 06 698 1234", whole),
             ("33 6 28 12 34 56", "06 28 12 34 56", None),
             ("+1 555 0123", "555 0123", whole),
             ("+1 55 0123", "55 0123", None),

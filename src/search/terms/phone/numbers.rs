@@ -143,6 +143,7 @@ impl NumberSplitter {
                     && let Some(last) = self.numbers.pop()
                 {
                     self.current = last;
+                    self.continues = false;
                 }
                 let has_extension = self.current.digits.len() >= MIN_COMPLETE_DIGITS;
                 if has_extension && self.extension.is_none() {
@@ -236,6 +237,9 @@ mod tests {
             ("+49 30 111222 +49 171 333444", "4930111222|49171333444"),
             ("Tel. 030 111222, mobil 0171 333444", "030111222|0171333444"),
             ("Phone 2: 030 111222", "2|030111222"),
+            ("Phone 2: 030 111222, ext. 42", "2|030111222"),
+            ("Tel 1: 415-555-0134; x7", "1|4155550134"),
+            ("030 111222 mobil 12, x5", "030111222|12|5"),
             ("+1 (212) 555-0101 ext. 42", "12125550101"),
             ("555-0101x42 / 555-0102#7", "5550101|5550102"),
             ("tel:+1-212-555-0101;ext=42", "12125550101"),
