@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "trash",
         ],
     ),
-    ("lead", &["clock", "error", "type_id"]),
+    ("lead", &["analyzer", "clock", "error", "type_id"]),
     ("progress", &[]),
     (
         "query",

@@ -20,6 +20,14 @@ def is_exact(number):
     return -28 <= exponent and value.adjusted() < 28
 
 
+def has_many_places(number):
+    return isinstance(number, float) and Decimal(str(number)).as_tuple().exponent < -4
+
+
+def digits(text):
+    return sum(character.isdecimal() for character in text)
+
+
 def are_distinct(sort):
     """A sort key must not be given twice, not even in both directions."""
     keys = sort.split(",") if isinstance(sort, str) else sort
@@ -35,6 +43,12 @@ def filter_case(context, case):
     if "cursor" in query:
         return False
     if isinstance(query.get("sort"), (list, str)) and not are_distinct(query["sort"]):
+        return False
+    # A deal value has at most 4 decimal places, which a schema could only say in binary fractions.
+    if has_many_places(body.get("deal_value")):
+        return False
+    # A phone number has at least 3 digits, in any script.
+    if isinstance(phone := body.get("phone"), str) and phone.strip() and digits(phone) < 3:
         return False
     # A number without a fraction and an exponent must fit into 64 bits.
     if any(is_huge(value) for value in custom_values(body.get("custom_fields"))):

@@ -4,6 +4,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::analyzer;
 use crate::lead::{CustomNumber, CustomValue, ViolationCode, Violations};
 
 /// Maximum size in bytes of a lead encoded for storage.
@@ -182,7 +183,7 @@ pub(crate) const PHONE: TextRule = TextRule {
     trimmed: true,
     limit: Limit::Chars(64),
     check: |text| {
-        let digits = text.chars().filter(|c| c.is_numeric()).count();
+        let digits = analyzer::digits(text).len();
         (digits < 3).then_some((ViolationCode::InvalidFormat, "must have at least 3 digits"))
     },
 };
