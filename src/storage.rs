@@ -16,6 +16,7 @@ mod fuzzing;
 mod index_entries;
 mod journal;
 pub(crate) mod key;
+mod random;
 mod record;
 mod redb_error;
 mod shared_key;

@@ -70,7 +70,7 @@ impl IfMatch {
 
 /// Returns the lead's tag if an `If-None-Match` header contains it or `*`, so that the lead need not
 /// be sent. Uses the weak comparison, which ignores `W/`.
-pub(crate) fn known(headers: &HeaderMap, lead: &Lead) -> Option<EntityTag> {
+pub(crate) fn if_not_modified(headers: &HeaderMap, lead: &Lead) -> Option<EntityTag> {
     let candidates = tags(headers, &IF_NONE_MATCH);
     if candidates.is_empty() {
         return None;

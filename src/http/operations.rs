@@ -89,7 +89,7 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Response<Vec<u8>>, ApiError> {
         // or restore cannot hide the lead.
         _ => visibility.live(&call.store.snapshot()?, id)?,
     };
-    Ok(match entity_tag::known(call.headers, &lead) {
+    Ok(match entity_tag::if_not_modified(call.headers, &lead) {
         Some(tag) => response::not_modified(&tag),
         None => response::lead(StatusCode::OK, &lead),
     })

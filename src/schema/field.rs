@@ -38,7 +38,7 @@ impl SortIndex {
     pub(crate) const EMAIL: Self = Self(0x14);
     pub(crate) const DEAL_VALUE: Self = Self(0x15);
     pub(crate) const JOB_TITLE: Self = Self(0x16);
-    /// The time of the deletion, which every lead in the trash has, and no other.
+    /// The time of the deletion. Only lists of the trash sort by it: no live lead has one.
     pub(crate) const DELETED_AT: Self = Self(0x17);
 }
 

@@ -17,7 +17,7 @@ use crate::storage::key::row_bytes;
 
 const ID: u8 = 0x01;
 const EXTERNAL_ID: u8 = 0x02;
-const TRASH: u8 = 0x20;
+const TRASH_KEYS: u8 = 0x20;
 const EXPIRES_AT: u8 = 0x21;
 
 /// The byte before the bitmaps of the trash.
@@ -61,7 +61,7 @@ impl Collection {
     fn index_key(self, index: SortIndex) -> Vec<u8> {
         // Most keys fit into this capacity, so the vector need not be reallocated.
         let mut key = Vec::with_capacity(128);
-        key.extend((self == Self::Trash).then_some(TRASH));
+        key.extend((self == Self::Trash).then_some(TRASH_KEYS));
         key.push(index.0);
         key
     }

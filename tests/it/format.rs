@@ -88,19 +88,13 @@ fn format_4_store_opens_with_its_complete_contents() {
 }
 
 #[test]
-fn format_5_store_opens_with_its_complete_contents() {
-    let copy = Copy::of("format-5");
-    let store = copy.open();
-    copy.assert_contents(&store);
-    assert!(store.check(|_| ()).unwrap().is_ok());
-}
-
-#[test]
-fn format_6_store_opens_with_its_complete_contents() {
-    let copy = Copy::of("format-6");
-    let store = copy.open();
-    copy.assert_contents(&store);
-    assert!(store.check(|_| ()).unwrap().is_ok());
+fn stores_of_format_5_and_later_open_with_their_complete_contents() {
+    for fixture in ["format-5", "format-6"] {
+        let copy = Copy::of(fixture);
+        let store = copy.open();
+        copy.assert_contents(&store);
+        assert!(store.check(|_| ()).unwrap().is_ok(), "{fixture}");
+    }
 }
 
 /// A copy of a fixture in a temporary directory.

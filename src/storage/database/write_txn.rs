@@ -20,11 +20,12 @@ use crate::storage::journal::RedoOp;
 use crate::storage::key::KeyRange;
 #[cfg(any(test, feature = "unstable-testing"))]
 use crate::storage::key::chunk_key;
+use crate::storage::random::random_bytes;
 use crate::storage::record::change_log::{self, LoggedChange};
 #[cfg(feature = "http")]
 use crate::storage::record::credential::StoredCredential;
 use crate::storage::record::lead_record::{self, StoredLead};
-use crate::storage::record::meta::{CommitId, Seq, StoreMeta, random_bytes};
+use crate::storage::record::meta::{CommitId, Seq, StoreMeta};
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
@@ -289,7 +290,7 @@ impl<'p> WriteTxn<'p> {
         self.change_count
     }
 
-    /// Prepares the commit: adds its log records and the new store metadata, which includes
+    /// Prepares the commit: adds its last log record and the new store metadata, which includes
     /// `trusted_time`. `log_start` is the lowest commit number that the log must keep.
     pub(crate) fn prepare(
         mut self,

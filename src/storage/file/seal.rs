@@ -23,7 +23,7 @@
 use std::fmt;
 use std::io;
 
-use crate::storage::record::meta::random_bytes;
+use crate::storage::random::random_bytes;
 
 /// Length of the preface in bytes.
 pub(crate) const PREFACE: usize = 512;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{ClockJump, TrustedTime};
 use crate::error::Result;
+use crate::storage::random::random_bytes;
 use crate::storage::record::codec::{self, CodecError, RecordKind};
 
 /// The number of a commit: one more than the number of the previous commit. It alone does not
@@ -134,10 +135,6 @@ impl StoreMeta {
             log_start: Seq(record.log_start),
         })
     }
-}
-
-pub(crate) fn random_bytes() -> [u8; 16] {
-    uuid::Uuid::new_v4().into_bytes()
 }
 
 #[cfg(test)]
