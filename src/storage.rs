@@ -38,11 +38,10 @@ pub(crate) use file::checksummed::CorruptionSlot;
 pub(crate) use file::checksummed::FIRST_BLOCK;
 pub(crate) use file::directory::{Directory, FileMode};
 pub(crate) use file::location::Location;
+#[cfg(test)]
 pub(crate) use file::real::RealDirectory;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use file::seal::Seal;
-#[cfg(feature = "unstable-testing")]
-pub(crate) use file::simulated::SimulatedDirectory;
 pub(crate) use file::write_once::{WriteOnceFile, WriteOnceWriter};
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;

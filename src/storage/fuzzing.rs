@@ -61,7 +61,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         .set_len(bytes.len() as u64)
         .and_then(|()| file.write(0, bytes));
     if written.is_ok()
-        && let Ok(sealed) = ChecksummedFile::open(file)
+        && let Ok(sealed) = ChecksummedFile::open(Box::new(file))
     {
         let mut out = vec![0; 4_096];
         let _ = (

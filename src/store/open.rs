@@ -27,7 +27,7 @@ impl OpenOptions {
     /// [`Invalid`](ErrorKind::Invalid) for statuses that no lead can have, or if `create_new` is
     /// combined with `read_only`; [`Io`](ErrorKind::Io).
     pub fn open(self, path: impl AsRef<Path>) -> Result<LeadStore> {
-        LeadStore::open_with(self, Location::Directory(path.as_ref().to_owned()))
+        LeadStore::open_with(self, Location::at(path.as_ref()))
     }
 
     /// Opens a new store in memory. Its contents are lost with the last handle. Until then a closed
@@ -43,6 +43,6 @@ impl OpenOptions {
 
     #[cfg(feature = "unstable-testing")]
     pub(crate) fn open_on(self, disk: SimulatedDisk) -> Result<LeadStore> {
-        LeadStore::open_with(self, Location::Simulated(disk))
+        LeadStore::open_with(self, Location::on(disk))
     }
 }

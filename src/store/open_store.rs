@@ -41,11 +41,11 @@ impl OpenStore {
                 &rules.catalogue,
             )
         })?;
-        let read = database.read().map_err(|error| match location.path() {
-            Some(path) => {
-                error.while_doing(format_args!("opening the store in {}", path.display()))
+        let read = database.read().map_err(|error| match location {
+            Location::Directory(directory) => {
+                error.while_doing(format_args!("opening the store in {directory}"))
             }
-            None => error,
+            Location::Memory(_) => error,
         })?;
         let meta = read.meta();
         let remembered = (meta.seq.0 > 0).then_some(meta.trusted_time);
@@ -143,20 +143,14 @@ fn open_index(
 ) -> Result<IndexSync> {
     let cache_bytes = options.search_cache_bytes();
     let storage = match location {
-        Location::Directory(path) => {
-            Some(IndexLocation::directory(&path.join("search"), cache_bytes))
+        Location::Directory(directory) => {
+            let index = IndexLocation::new(directory.subdirectory("search"), cache_bytes);
+            match options.read_only {
+                true => IndexStorage::ReadOnly(index),
+                false => IndexStorage::Directory(index),
+            }
         }
-        Location::Memory(_) => None,
-        #[cfg(feature = "unstable-testing")]
-        Location::Simulated(disk) => Some(IndexLocation::simulated(
-            disk.directory("search"),
-            cache_bytes,
-        )),
-    };
-    let storage = match storage {
-        Some(location) if options.read_only => IndexStorage::ReadOnly(location),
-        Some(location) => IndexStorage::Directory(location),
-        None => IndexStorage::Memory,
+        Location::Memory(_) => IndexStorage::Memory,
     };
     let view = Arc::clone(view);
     // The journal is synced without locking the file. With the lock, a search that waits for the

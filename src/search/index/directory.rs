@@ -21,8 +21,8 @@ use crate::sync::{lock, wait};
 
 /// A directory of index files. Clones share their locks and their cache.
 #[derive(Clone, Debug)]
-pub(crate) struct IndexDirectory<D> {
-    directory: D,
+pub(crate) struct IndexDirectory {
+    directory: Arc<dyn StorageDirectory>,
     locks: Arc<Locks>,
     open: OpenIndexFiles,
     cache: Arc<BlockCache>,
@@ -60,9 +60,9 @@ struct IndexFile {
 /// A file that is being written, or `None` once it is finished.
 struct IndexWriter(Option<WriteOnceWriter>);
 
-impl<D: StorageDirectory> IndexDirectory<D> {
+impl IndexDirectory {
     /// Returns the directory, with a cache of at most `cache_bytes` for what is read from it.
-    pub(crate) fn new(directory: D, cache_bytes: usize) -> Self {
+    pub(crate) fn new(directory: Arc<dyn StorageDirectory>, cache_bytes: usize) -> Self {
         Self {
             directory,
             locks: Arc::default(),
@@ -91,7 +91,7 @@ fn name_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-impl<D: StorageDirectory> Directory for IndexDirectory<D> {
+impl Directory for IndexDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         if let Some(file) = self.open.get(path) {
             return Ok(file);
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn file_that_is_open_is_shared_until_it_is_deleted() {
         let temp = tempfile::tempdir().unwrap();
-        let directory = IndexDirectory::new(RealDirectory::at(temp.path()), 1 << 20);
+        let directory = IndexDirectory::new(Arc::new(RealDirectory::at(temp.path())), 1 << 20);
         let path = Path::new("a");
         let write = |text: &[u8]| {
             let mut file = directory.open_write(path).unwrap();

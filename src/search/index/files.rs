@@ -204,7 +204,9 @@ fn is_of_segment(name: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Database, Location, OpenMode};
+    use std::sync::Arc;
+
+    use crate::storage::{Database, Location, OpenMode, RealDirectory};
     use crate::{LeadStore, NewLead, SearchQuery};
 
     #[test]
@@ -220,13 +222,13 @@ mod tests {
         // exists.
         store.search(&SearchQuery::new("jane")).unwrap();
         store.close().unwrap();
-        let medium = Location::Directory(directory.path().to_owned());
+        let medium = Location::at(directory.path());
         let read = Database::open(&medium, 1 << 20, OpenMode::OpenExisting)
             .unwrap()
             .read()
             .unwrap();
         let search = directory.path().join("search");
-        let place = IndexLocation::directory(&search, 1 << 20);
+        let place = IndexLocation::new(Arc::new(RealDirectory::at(&search)), 1 << 20);
         let trusted = || IndexFiles::open_trusted(&place, true, read.state()).is_ok();
         assert!(trusted());
         let mut changed = 0;

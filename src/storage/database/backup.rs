@@ -12,11 +12,12 @@ use crate::simulated_disk::SimulatedDisk;
 use crate::storage::database::rebuild;
 use crate::storage::database::{Database, OpenFiles, Writable};
 use crate::storage::file::checksummed::ChecksummedFile;
-use crate::storage::file::directory::{self, Directory};
+use crate::storage::file::directory::Directory;
 use crate::storage::file::location::{Location, MemoryFiles, SharedMemory};
 use crate::storage::file::real::{LOCK_FILE, RealDirectory};
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
+use crate::storage::file::store_files;
 use crate::storage::index_entries::IndexEntries;
 use crate::storage::read_only;
 use crate::storage::record::lead_record::StoredLead;
@@ -53,25 +54,24 @@ pub(crate) fn back_up_on(
     back_up_in(view, &directory, progress)
 }
 
-fn back_up_in<D: Directory>(
+fn back_up_in(
     view: &ReadView,
-    directory: &D,
+    directory: &dyn Directory,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    if directory::exists(directory)?
-        || !directory::read_journal(directory)?
+    if store_files::exists(directory)?
+        || !store_files::read_journal(directory)?
             .iter()
             .all(Vec::is_empty)
     {
         let message = format!("{directory} already contains a store; choose another directory");
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
-    directory::create_atomically(directory, |file| rebuild::copy(view, file, progress)).inspect_err(
-        |_| {
+    store_files::create_atomically(directory, |file| rebuild::copy(view, file, progress))
+        .inspect_err(|_| {
             // If the file cannot be removed, the next backup overwrites it.
-            let _ = directory::remove_temp_file(directory);
-        },
-    )
+            let _ = store_files::remove_temp_file(directory);
+        })
 }
 
 impl Database {
@@ -97,11 +97,7 @@ impl Database {
             })
         };
         let install = match location {
-            Location::Directory(path) => write_new_file(RealDirectory::at(path), fill)?,
-            #[cfg(feature = "unstable-testing")]
-            Location::Simulated(simulated) => {
-                write_new_file(SimulatedDirectory(simulated.clone()), fill)?
-            }
+            Location::Directory(directory) => write_new_file(&**directory, fill)?,
             Location::Memory(memory) => write_in_memory(memory, fill)?,
         };
         drop((disk, view));
@@ -136,16 +132,16 @@ type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 
 /// Writes a new file with `fill` next to the store file, and returns a closure that installs it. If
 /// writing fails, removes the incomplete file.
-fn write_new_file<'d, D: Directory + 'd>(
-    directory: D,
+fn write_new_file(
+    directory: &dyn Directory,
     fill: impl FnOnce(ChecksummedFile) -> Result<()>,
-) -> Result<InstallFile<'d>> {
-    directory::write_temp_file(&directory, fill).inspect_err(|_| {
+) -> Result<InstallFile<'_>> {
+    store_files::write_temp_file(directory, fill).inspect_err(|_| {
         // The first error is the one to report. If the removal fails, the next open for writing
         // removes the file.
-        let _ = directory::remove_temp_file(&directory);
+        let _ = store_files::remove_temp_file(directory);
     })?;
-    Ok(Box::new(move || directory::install_new_file(&directory)))
+    Ok(Box::new(move || store_files::install_new_file(directory)))
 }
 
 /// Writes a new file in memory with `fill`, and returns a closure that installs it.
@@ -155,7 +151,7 @@ fn write_in_memory(
 ) -> Result<InstallFile<'_>> {
     let new = SharedMemory::default();
     fill(
-        ChecksummedFile::create(new.clone())
+        ChecksummedFile::create(Box::new(new.clone()))
             .map_err(redb::Error::Io)
             .map_err(redb_error)?,
     )?;

@@ -9,11 +9,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint_policy::CheckpointPolicy;
 use crate::storage::database::{Database, OpenFiles, Writable};
 use crate::storage::file::checksummed::ChecksummedFile;
-use crate::storage::file::directory::{self, Directory, DirectoryLock, FileMode};
+use crate::storage::file::directory::{Directory, DirectoryLock, FileMode};
 use crate::storage::file::location::{Location, MemoryFiles};
-use crate::storage::file::real::RealDirectory;
 #[cfg(feature = "unstable-testing")]
-use crate::storage::file::simulated::SimulatedDirectory;
+use crate::storage::file::real::RealDirectory;
+use crate::storage::file::store_files;
 use crate::storage::journal::{Journal, Recovery};
 use crate::storage::redb_error::catch_corruption_panic;
 use crate::storage::redb_error::redb_error;
@@ -45,16 +45,9 @@ impl Database {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes - policy.overlay_bytes());
         match location {
-            Location::Directory(path) => {
-                Self::open_in(&mut builder, &RealDirectory::at(path), mode, policy)
+            Location::Directory(directory) => {
+                Self::open_in(&mut builder, &**directory, mode, policy)
             }
-            #[cfg(feature = "unstable-testing")]
-            Location::Simulated(disk) => Self::open_in(
-                &mut builder,
-                &SimulatedDirectory(disk.clone()),
-                mode,
-                policy,
-            ),
             Location::Memory(memory) => {
                 let opened = open_memory(&mut builder, memory)?;
                 let journal = memory
@@ -66,9 +59,9 @@ impl Database {
         }
     }
 
-    fn open_in<D: Directory>(
+    fn open_in(
         builder: &mut Builder,
-        directory: &D,
+        directory: &dyn Directory,
         mode: OpenMode,
         policy: CheckpointPolicy,
     ) -> Result<Self> {
@@ -82,15 +75,15 @@ impl Database {
         })
     }
 
-    fn open_writable<D: Directory>(
+    fn open_writable(
         builder: &mut Builder,
-        directory: &D,
+        directory: &dyn Directory,
         mode: OpenMode,
         policy: CheckpointPolicy,
     ) -> Result<Self> {
         let may_create = mode != OpenMode::OpenExisting;
         let lock = directory.lock(may_create)?;
-        let exists = directory::exists(directory)?;
+        let exists = store_files::exists(directory)?;
         if exists && mode == OpenMode::CreateNew {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
@@ -98,36 +91,35 @@ impl Database {
             ));
         }
         if !exists && may_create {
-            if !Recovery::of(directory::read_journal(directory)?).is_empty() {
+            if !Recovery::of(store_files::read_journal(directory)?).is_empty() {
                 return Err(Error::corrupted(
                     "leads.redb is missing, but its journal exists and holds the last writes; restore leads.redb, or \
                      remove leads.journal.0 and leads.journal.1 to create a new store",
                 ));
             }
-            directory::create_atomically(directory, |file| {
+            store_files::create_atomically(directory, |file| {
                 let db = builder.create_with_backend(file).map_err(redb_error)?;
                 initialise(&db)?;
                 db.close().map_err(redb_error)
             })?;
         }
-        directory::remove_temp_file(directory)?;
-        let opened = open_file(builder, || directory::open_store_for_writing(directory))?;
-        let journal = directory::open_journal(directory)?
-            .map(|file| Box::new(file) as Box<dyn StorageBackend>);
+        store_files::remove_temp_file(directory)?;
+        let opened = open_file(builder, || store_files::open_store_for_writing(directory))?;
+        let journal = store_files::open_journal(directory)?;
         Self::recover(opened, journal, Some(lock), policy)
     }
 
     /// Opens the store read-only. Replaying the journal would require writes, so the tables must
     /// already contain its commits.
-    fn open_read_only(builder: &Builder, directory: &impl Directory) -> Result<Self> {
-        let file = directory::open_store(directory, FileMode::ReadOnly)?;
+    fn open_read_only(builder: &Builder, directory: &dyn Directory) -> Result<Self> {
+        let file = store_files::open_store(directory, FileMode::ReadOnly)?;
         let db = catch_corruption_panic(|| {
             builder
                 .open_read_only_with_backend(file.clone())
                 .map_err(redb_error)
         })?;
         let (tables, meta) = CommittedTables::of(&db.begin_read().map_err(redb_error)?)?;
-        if Recovery::of(directory::read_journal(directory)?)
+        if Recovery::of(store_files::read_journal(directory)?)
             .after(&meta)?
             .count()
             > 0
@@ -251,10 +243,10 @@ pub(crate) fn open_memory(
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {
         return open_file(builder, || {
-            ChecksummedFile::open(file.clone()).map_err(failed)
+            ChecksummedFile::open(Box::new(file.clone())).map_err(failed)
         });
     }
-    let file = ChecksummedFile::create(file).map_err(failed)?;
+    let file = ChecksummedFile::create(Box::new(file)).map_err(failed)?;
     let db = builder
         .create_with_backend(file.clone())
         .map_err(redb_error)?;
@@ -265,7 +257,7 @@ pub(crate) fn open_memory(
 /// Sets or removes the format number in the file of a closed store.
 #[cfg(feature = "unstable-testing")]
 pub(crate) fn set_format(directory: &std::path::Path, format: Option<u32>) -> Result<()> {
-    let file = directory::open_store(&RealDirectory::at(directory), FileMode::ReadWrite)?;
+    let file = store_files::open_store(&RealDirectory::at(directory), FileMode::ReadWrite)?;
     let db = Builder::new()
         .create_with_backend(file)
         .map_err(redb_error)?;

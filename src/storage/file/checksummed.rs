@@ -57,7 +57,7 @@ pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 
 impl ChecksummedFile {
     /// Creates a checksummed file in `inner`, which must be empty.
-    pub(crate) fn create(inner: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn create(inner: Box<dyn StorageBackend>) -> io::Result<Self> {
         let seal = Seal::new();
         inner.set_len(FIRST_BLOCK as u64)?;
         inner.write(0, &seal.preface())?;
@@ -65,37 +65,36 @@ impl ChecksummedFile {
     }
 
     /// Opens an existing file for reading and writing.
-    pub(crate) fn open(inner: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn open(inner: Box<dyn StorageBackend>) -> io::Result<Self> {
         Self::open_as(inner, false)
     }
 
     /// Opens an existing file for reading only.
-    pub(crate) fn open_read_only(inner: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn open_read_only(inner: Box<dyn StorageBackend>) -> io::Result<Self> {
         Self::open_as(inner, true)
     }
 
-    fn open_as(inner: impl StorageBackend, is_read_only: bool) -> io::Result<Self> {
+    fn open_as(inner: Box<dyn StorageBackend>, is_read_only: bool) -> io::Result<Self> {
         if inner.len()? < FIRST_BLOCK as u64 {
             return Err(corrupted("the file is too short"));
         }
         let mut preface = [0; PREFACE];
         inner.read(0, &mut preface)?;
         let seal = Seal::of_preface(&preface)?;
-        let superblock = Superblock::read(&inner, &seal)?;
+        let superblock = Superblock::read(&*inner, &seal)?;
         Ok(Self::of(inner, seal, superblock, is_read_only))
     }
 
     fn of(
-        inner: impl StorageBackend,
+        inner: Box<dyn StorageBackend>,
         seal: Seal,
         superblock: Superblock,
         is_read_only: bool,
     ) -> Self {
-        let (inner, superblock) = (Box::new(inner), Mutex::new(superblock));
         let sealed = Arc::new(BlockFile {
             inner,
             seal,
-            superblock,
+            superblock: Mutex::new(superblock),
             ignores_checksums: AtomicBool::new(false),
             unverified: Mutex::default(),
             syncs_left: AtomicU64::new(u64::MAX),

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn cow_file_is_isolated_from_the_original() {
-        let file = ChecksummedFile::create(SharedMemory::default()).unwrap();
+        let file = ChecksummedFile::create(Box::new(SharedMemory::default())).unwrap();
         file.set_len(4 * BLOCK as u64).unwrap();
         for number in 0..4_u8 {
             file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK])

@@ -1,6 +1,6 @@
 //! The location of a store's files.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::StorageBackend;
@@ -8,25 +8,27 @@ use redb::backends::InMemoryBackend;
 
 #[cfg(feature = "unstable-testing")]
 use crate::simulated_disk::SimulatedDisk;
+use crate::storage::file::directory::Directory;
+use crate::storage::file::real::RealDirectory;
+#[cfg(feature = "unstable-testing")]
+use crate::storage::file::simulated::SimulatedDirectory;
 
 /// Location of a store's files.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
-    Directory(PathBuf),
+    Directory(Arc<dyn Directory>),
     Memory(MemoryFiles),
-    #[cfg(feature = "unstable-testing")]
-    Simulated(SimulatedDisk),
 }
 
 impl Location {
-    /// Returns the store's directory, if it is a real one.
-    pub(crate) fn path(&self) -> Option<&std::path::Path> {
-        match self {
-            Self::Directory(path) => Some(path),
-            Self::Memory(_) => None,
-            #[cfg(feature = "unstable-testing")]
-            Self::Simulated(_) => None,
-        }
+    /// Returns the location of a store in a directory of the file system.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self::Directory(Arc::new(RealDirectory::at(path)))
+    }
+
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn on(disk: SimulatedDisk) -> Self {
+        Self::Directory(Arc::new(SimulatedDirectory(disk)))
     }
 
     pub(crate) fn memory() -> Self {

@@ -5,7 +5,9 @@ use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -34,8 +36,6 @@ impl RealDirectory {
 }
 
 impl Directory for RealDirectory {
-    type File = FileBackend;
-
     fn lock(&self, create: bool) -> Result<DirectoryLock> {
         let failed =
             |what: &str, error: io::Error| directory::failure(format_args!("{what} {self}"), error);
@@ -64,6 +64,10 @@ impl Directory for RealDirectory {
         create_private_directory(&self.0)
     }
 
+    fn subdirectory(&self, name: &str) -> Arc<dyn Directory> {
+        Arc::new(Self(self.path(name)))
+    }
+
     fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.0)? {
@@ -87,7 +91,7 @@ impl Directory for RealDirectory {
         std::fs::read(self.path(name))
     }
 
-    fn open(&self, name: &str, mode: FileMode) -> io::Result<FileBackend> {
+    fn open(&self, name: &str, mode: FileMode) -> io::Result<Box<dyn StorageBackend>> {
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -98,7 +102,8 @@ impl Directory for RealDirectory {
             ))
             .create_new(mode == FileMode::CreateNew)
             .truncate(mode == FileMode::Truncate);
-        FileBackend::new(private_file(&mut options, &self.path(name))?).map_err(io::Error::other)
+        let file = private_file(&mut options, &self.path(name))?;
+        Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

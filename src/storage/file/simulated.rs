@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use redb::StorageBackend;
 
@@ -19,36 +20,8 @@ impl fmt::Display for SimulatedDirectory {
     }
 }
 
-impl Directory for SimulatedDirectory {
-    type File = SimulatedFile;
-
-    fn lock(&self, _create: bool) -> Result<DirectoryLock> {
-        match self.0.lock() {
-            Some(lock) => Ok(Box::new(lock)),
-            None => Err(Error::new(
-                ErrorKind::AlreadyOpen,
-                "the store on this simulated disk is already open",
-            )),
-        }
-    }
-
-    fn create(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn names(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-
-    fn exists(&self, name: &str) -> io::Result<bool> {
-        self.0.exists(name)
-    }
-
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        self.0.open(name)?.read_all()
-    }
-
-    fn open(&self, name: &str, mode: FileMode) -> io::Result<SimulatedFile> {
+impl SimulatedDirectory {
+    fn open_file(&self, name: &str, mode: FileMode) -> io::Result<SimulatedFile> {
         if mode == FileMode::CreateNew {
             return self.0.create(name);
         }
@@ -64,6 +37,42 @@ impl Directory for SimulatedDirectory {
             Ok(file) if mode == FileMode::ReadOnly => Ok(file.read_only()),
             opened => opened,
         }
+    }
+}
+
+impl Directory for SimulatedDirectory {
+    fn lock(&self, _create: bool) -> Result<DirectoryLock> {
+        match self.0.lock() {
+            Some(lock) => Ok(Box::new(lock)),
+            None => Err(Error::new(
+                ErrorKind::AlreadyOpen,
+                "the store on this simulated disk is already open",
+            )),
+        }
+    }
+
+    fn create(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn subdirectory(&self, name: &str) -> Arc<dyn Directory> {
+        Arc::new(Self(self.0.directory(name)))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn exists(&self, name: &str) -> io::Result<bool> {
+        self.0.exists(name)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.0.open(name)?.read_all()
+    }
+
+    fn open(&self, name: &str, mode: FileMode) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(self.open_file(name, mode)?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

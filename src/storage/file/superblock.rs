@@ -39,7 +39,7 @@ impl Superblock {
         }
     }
 
-    pub(crate) fn read(file: &impl StorageBackend, seal: &Seal) -> io::Result<Self> {
+    pub(crate) fn read(file: &dyn StorageBackend, seal: &Seal) -> io::Result<Self> {
         let mut superblock = Self::blank();
         for copy in 0..2 {
             let mut bytes = vec![0; COPY];

@@ -34,12 +34,12 @@ pub(crate) struct WriteOnceWriter {
 
 impl WriteOnceWriter {
     /// Starts the file in `file`, which must be empty.
-    pub(crate) fn new(file: impl StorageBackend) -> Self {
+    pub(crate) fn new(file: Box<dyn StorageBackend>) -> Self {
         let seal = Seal::new();
         let mut pending = seal.preface();
         pending.resize(PREFACE + seal.len(), 0);
         Self {
-            file: Box::new(file),
+            file,
             seal,
             offset: 0,
             block: 0,
@@ -120,7 +120,7 @@ pub(crate) struct WriteOnceFile {
 
 impl WriteOnceFile {
     /// Opens a file that [`WriteOnceWriter`] has finished. Verifies only its preface.
-    pub(crate) fn open(file: impl StorageBackend) -> io::Result<Self> {
+    pub(crate) fn open(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let sealed = file
             .len()?
             .checked_sub(PREFACE as u64)
@@ -136,7 +136,7 @@ impl WriteOnceFile {
             .checked_sub(seal.len() as u64)
             .ok_or_else(|| corrupted("the file is truncated"))?;
         Ok(Self {
-            file: Box::new(file),
+            file,
             seal,
             len: blocks * DATA as u64 + rest,
         })
@@ -235,7 +235,7 @@ mod tests {
         let length = PREFACE + (blocks + 1) * seal.len() + data.len();
         // The file in memory cannot grow by a write.
         memory.set_len(length as u64).unwrap();
-        let mut writer = WriteOnceWriter::new(FailingFile::at(failing, memory.clone()));
+        let mut writer = WriteOnceWriter::new(Box::new(FailingFile::at(failing, memory.clone())));
         for part in data.chunks(1_000) {
             let mut rest = part;
             while !rest.is_empty() {
@@ -267,7 +267,7 @@ mod tests {
         #[test]
         fn reads_match_what_was_written(length in lengths(), from in 0..20_u64, count in 0..20_u64) {
             let data = bytes(length);
-            let file = WriteOnceFile::open(written(&data)).unwrap();
+            let file = WriteOnceFile::open(Box::new(written(&data))).unwrap();
             prop_assert_eq!(file.len(), length as u64);
             file.verify().unwrap();
             let [start, end] = [from, from + count].map(|block| (block as usize * DATA).min(length));
@@ -283,7 +283,7 @@ mod tests {
                 // The last write or the sync failed.
                 return Ok(());
             };
-            let file = WriteOnceFile::open(written).unwrap();
+            let file = WriteOnceFile::open(Box::new(written)).unwrap();
             let all = WriteOnceFile::blocks(&(0..length as u64));
             prop_assert_eq!(&*file.read_blocks(all).unwrap(), &data);
         }
@@ -296,7 +296,7 @@ mod tests {
             let mut byte = [0];
             memory.read(at, &mut byte).unwrap();
             memory.write(at, &[byte[0] ^ 4]).unwrap();
-            let verified = |memory: &SharedMemory| WriteOnceFile::open(memory.clone())?.verify();
+            let verified = |memory: &SharedMemory| WriteOnceFile::open(Box::new(memory.clone()))?.verify();
             prop_assert!(verified(&memory).is_err(), "byte {} of {}", at, end);
             memory.write(at, &byte).unwrap();
             memory.set_len(at).unwrap();
