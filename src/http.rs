@@ -1,38 +1,26 @@
 //! The Leads API as a function from an HTTP request to a response, for web front ends that run
 //! offline and for servers (feature `http`). The module opens no socket and needs no async runtime.
 #![doc = include_str!("http/recipes.md")]
-// `route` is the table of paths and methods. `operations`, `trash_operations` and
-// `search_operation` contain one function per operation. Each function parses the request
-// (`params`, `list_params`, `json`, `lead_body`) and calls the store. It then builds the response
-// (`response`, `links`). If a step fails, it returns an `ApiError`.
+// `route` is the table of paths and methods. `operations` has one function per operation. Each
+// function parses the request (`request`) and calls the store. It then builds the response
+// (`response`). If a step fails, it returns an `ApiError`.
 
-mod api_error;
 mod authenticator;
 mod call;
-mod cors;
-mod encrypted_cursor;
-mod entity_tag;
-mod json;
-mod lead_body;
-mod links;
-mod list_params;
-mod media_type;
 mod operations;
-mod params;
+mod request;
 mod response;
 mod route;
-mod search_operation;
-mod trash_operations;
 
 use std::sync::Arc;
 
 use ::http::request::Parts;
 use ::http::{Method, Request, Response};
 
-use self::api_error::{ApiError, ApiErrorCode};
 pub use self::authenticator::Authenticator;
 use self::call::Call;
-use self::cors::Cors;
+use self::response::api_error::{ApiError, ApiErrorCode};
+use self::response::cors::Cors;
 use self::route::Route;
 pub use crate::credential::{
     Credential, CredentialId, CredentialKind, IssuedCredential, NewCredential, Principal, Scope,

@@ -16,7 +16,7 @@
 //!   `schedule`. Its `writer` writes the index `files`, which are stored at a `location`. `payload`
 //!   records what an index was built from, `checksummed_directory` detects corrupted index files,
 //!   and `verify` compares the index with the leads.
-//! - `search_view` is the part of the published view (see `store/view`) that a search reads.
+//! - `search_view` is the part of the published view (see `store/engine/view`) that a search reads.
 //!   `execute` answers a search, and `hit` reports the positions in a lead at which the query
 //!   matches.
 

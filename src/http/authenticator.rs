@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 
 use crate::credential::Principal;
 use crate::error::Result;
-use crate::http::api_error::ApiError;
+use crate::http::response::api_error::ApiError;
 use crate::store::LeadStore;
 
 /// An authenticator of bearer tokens. A [`LeadStore`] uses its own credentials; an application with

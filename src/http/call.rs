@@ -6,9 +6,9 @@ use http::HeaderMap;
 
 use crate::credential::Principal;
 use crate::error::{Error, Result};
-use crate::http::api_error::{ApiError, ApiErrorCode};
-use crate::http::json::{Json, Kind, LONE_SURROGATE, Members};
-use crate::http::params::Params;
+use crate::http::request::json::{Json, Kind, LONE_SURROGATE, Members};
+use crate::http::request::params::Params;
+use crate::http::response::api_error::{ApiError, ApiErrorCode};
 use crate::lead::{Lead, LeadId, TrashedLead, Violation, ViolationCode, Violations};
 use crate::store::{LeadStore, Snapshot, Transaction};
 

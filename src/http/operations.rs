@@ -1,16 +1,20 @@
-//! The operations on leads. Each parses the request, calls the store and builds the response.
+//! The operations. Each parses the request, calls the store and builds the response. Those on live
+//! leads are here; the others are in `search` and `trash`.
+
+pub(crate) mod search;
+pub(crate) mod trash;
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::{ApiError, ApiErrorCode};
 use crate::http::call::Call;
-use crate::http::encrypted_cursor::CursorCipher;
-use crate::http::entity_tag::{self, IfMatch};
-use crate::http::lead_body::LeadBody;
-use crate::http::links::{self, Neighbours};
-use crate::http::list_params;
-use crate::http::params::Params;
+use crate::http::request::encrypted_cursor::CursorCipher;
+use crate::http::request::lead_body::LeadBody;
+use crate::http::request::list_params;
+use crate::http::request::params::Params;
 use crate::http::response;
+use crate::http::response::api_error::{ApiError, ApiErrorCode};
+use crate::http::response::entity_tag::{self, IfMatch};
+use crate::http::response::links::{self, Neighbours};
 use crate::lead::ViolationCode;
 use crate::query::{ListQuery, PageBody};
 use crate::schema::Catalogue;

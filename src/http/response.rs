@@ -1,10 +1,16 @@
-//! Responses to successful requests.
+//! The response. This file builds those to successful requests; `api_error` is the response to a
+//! request that failed. `entity_tag`, `links` and `cors` are the headers.
+
+pub(crate) mod api_error;
+pub(crate) mod cors;
+pub(crate) mod entity_tag;
+pub(crate) mod links;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::http::entity_tag::EntityTag;
+use crate::http::response::entity_tag::EntityTag;
 use crate::lead::Lead;
 
 /// Builds a response with `body` as JSON. Serialization cannot fail for the types of this API.

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use http::{HeaderValue, Method, Response};
 
 use crate::credential::Scope;
-use crate::http::api_error::ApiError;
 use crate::http::call::Call;
-use crate::http::media_type::RequestBody;
-use crate::http::params::percent_decoded;
-use crate::http::{operations, search_operation, trash_operations};
+use crate::http::operations::{self, search, trash};
+use crate::http::request::media_type::RequestBody;
+use crate::http::request::params::percent_decoded;
+use crate::http::response::api_error::ApiError;
 
 /// A path with its operations.
 pub(crate) struct Route {
@@ -51,7 +51,7 @@ static ROUTES: [Route; 6] = [
             method: Method::POST,
             scope: Scope::Read,
             body: RequestBody::Json,
-            run: search_operation::search,
+            run: search::search,
         }],
     },
     Route {
@@ -61,13 +61,13 @@ static ROUTES: [Route; 6] = [
                 method: Method::GET,
                 scope: Scope::Read,
                 body: RequestBody::Ignored,
-                run: trash_operations::list,
+                run: trash::list,
             },
             Operation {
                 method: Method::DELETE,
                 scope: Scope::Delete,
                 body: RequestBody::Ignored,
-                run: trash_operations::empty,
+                run: trash::empty,
             },
         ],
     },
@@ -77,7 +77,7 @@ static ROUTES: [Route; 6] = [
             method: Method::DELETE,
             scope: Scope::Delete,
             body: RequestBody::Ignored,
-            run: trash_operations::purge,
+            run: trash::purge,
         }],
     },
     Route {

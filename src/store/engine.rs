@@ -1,6 +1,7 @@
 //! The parts of an open store that all threads share: the file, the published view, the queue of
-//! writers and the failure latch. The operations on them are in `commit`, `checkpointing` and
-//! `searching`.
+//! writers and the failure latch. `open_store` assembles and ends them. `commit` and
+//! `checkpointing` are the operations on them, and `background` has the background
+//! threads. `view` is the published state, and `failure` the latch.
 //!
 //! # Lock order
 //!
@@ -23,6 +24,15 @@
 //! 10. The locks of files and of the bitmap cache: held for one access. The lock of the journal's
 //!     failure is held for one sync.
 
+pub(crate) mod background;
+pub(crate) mod checkpointing;
+pub(crate) mod commit;
+pub(crate) mod commit_group;
+pub(crate) mod failure;
+pub(crate) mod open_store;
+pub(crate) mod reentrancy;
+pub(crate) mod view;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -32,12 +42,12 @@ use crate::clock::ClockGuard;
 use crate::error::{Error, Result};
 use crate::search::IndexSync;
 use crate::storage::{self, Database, JournalSync};
-use crate::store::background::Wakeup;
-use crate::store::commit_group::CommitQueue;
-use crate::store::failure::FailureLatch;
-use crate::store::reentrancy::ReentrancyGuard;
+use crate::store::engine::background::Wakeup;
+use crate::store::engine::commit_group::CommitQueue;
+use crate::store::engine::failure::FailureLatch;
+use crate::store::engine::reentrancy::ReentrancyGuard;
+use crate::store::engine::view::{PublishedView, StoreView};
 use crate::store::transaction::Rules;
-use crate::store::view::{PublishedView, StoreView};
 use crate::sync::lock;
 
 pub(crate) struct Engine {

@@ -9,9 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::schema::StoreState;
 use crate::storage::Location;
 use crate::store::engine::Engine;
-use crate::store::open_store::OpenStore;
+use crate::store::engine::open_store::OpenStore;
+use crate::store::engine::reentrancy::ReentrancyGuard;
 use crate::store::options::OpenOptions;
-use crate::store::reentrancy::ReentrancyGuard;
 use crate::sync::lock;
 use crate::sync::{read_lock, write_lock};
 

@@ -13,8 +13,8 @@ use crate::search::{SearchState, SearchStatus};
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::{self, DiskSnapshot, Location, ReadView, catch_corruption_panic};
 use crate::store::engine::Engine;
+use crate::store::engine::open_store::OpenStore;
 use crate::store::lead_store::{LeadStore, StoreLifecycle};
-use crate::store::open_store::OpenStore;
 use crate::sync::lock;
 use crate::{schema, search};
 

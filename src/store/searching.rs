@@ -8,7 +8,7 @@ use crate::query::{Facets, Page};
 use crate::schema::StoreState;
 use crate::search::{self, Hit, SearchQuery, SearchStatus, SearchView};
 use crate::store::engine::Engine;
-use crate::store::view::StoreView;
+use crate::store::engine::view::StoreView;
 
 impl Engine {
     pub(crate) fn search(&self, query: &SearchQuery) -> Result<Page<Hit>> {

@@ -11,7 +11,7 @@ use crate::row::{Row, RowSet};
 use crate::schema::StoreState;
 use crate::search::{SearchQuery, SearchView};
 use crate::store::engine::Engine;
-use crate::store::view::StoreView;
+use crate::store::engine::view::StoreView;
 
 /// A snapshot of the store. It has the same reads as [`LeadStore`](super::LeadStore). Later writes
 /// are not visible in it, so paging through it neither skips nor repeats a lead.

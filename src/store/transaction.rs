@@ -19,7 +19,7 @@ use crate::row::{Row, RowSet};
 use crate::schema::keys::BitmapId;
 use crate::schema::{self, Catalogue, LeadChange, StoreState};
 use crate::storage::{ChangeKind, StoredLead, WriteTxn};
-use crate::store::failure::FailureLatch;
+use crate::store::engine::failure::FailureLatch;
 use crate::trash;
 
 #[cfg(feature = "http")]

@@ -2,12 +2,12 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::ApiError;
 use crate::http::call::Call;
-use crate::http::links::{self, Neighbours};
-use crate::http::list_params;
-use crate::http::params::Params;
+use crate::http::request::list_params;
+use crate::http::request::params::Params;
 use crate::http::response;
+use crate::http::response::api_error::ApiError;
+use crate::http::response::links::{self, Neighbours};
 use crate::query::PageBody;
 use crate::trash::TrashQuery;
 

@@ -1,6 +1,6 @@
 //! Links to the previous and next page ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 
-use crate::http::params::percent_decoded;
+use crate::http::request::params::percent_decoded;
 
 /// The next page, by cursor or by number.
 pub(crate) enum Next<'a> {

@@ -2,12 +2,12 @@
 
 use http::{Response, StatusCode};
 
-use crate::http::api_error::ApiError;
 use crate::http::call::Call;
-use crate::http::json::{Json, Kind};
-use crate::http::list_params;
-use crate::http::params::Params;
+use crate::http::request::json::{Json, Kind};
+use crate::http::request::list_params;
+use crate::http::request::params::Params;
 use crate::http::response;
+use crate::http::response::api_error::ApiError;
 use crate::lead::ViolationCode;
 use crate::query::PageBody;
 use crate::schema::Catalogue;

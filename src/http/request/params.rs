@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::str::FromStr;
 
-use crate::http::api_error::{ApiError, ApiErrorCode};
-use crate::http::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
-use crate::http::lead_body::shortened;
+use crate::http::request::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
+use crate::http::request::lead_body::shortened;
+use crate::http::response::api_error::{ApiError, ApiErrorCode};
 use crate::lead::{ViolationCode, Violations};
 
 /// The parameters that have not been taken yet, by name, and the violations that have been found.

@@ -5,8 +5,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use std::ops::Bound;
 
-use crate::http::json::exact_decimal;
-use crate::http::params::Params;
+use crate::http::request::json::exact_decimal;
+use crate::http::request::params::Params;
 use crate::lead::ViolationCode;
 use crate::lead::rule::{self, TextRule};
 use crate::lead::text_field::TextField;

@@ -9,14 +9,14 @@ use crate::error::Result;
 use crate::schema::{self, CommittedState};
 use crate::search::{IndexLocation, IndexStorage, IndexSync};
 use crate::storage::{self, Database, JournalSync, JournalSyncer, Location, OpenMode};
-use crate::store::background::{BackgroundTasks, BackgroundThread};
-use crate::store::commit_group::CommitQueue;
 use crate::store::engine::Engine;
-use crate::store::failure::FailureLatch;
+use crate::store::engine::background::{BackgroundTasks, BackgroundThread};
+use crate::store::engine::commit_group::CommitQueue;
+use crate::store::engine::failure::FailureLatch;
+use crate::store::engine::reentrancy::ReentrancyGuard;
+use crate::store::engine::view::PublishedView;
 use crate::store::options::{Durability, OpenOptions};
-use crate::store::reentrancy::ReentrancyGuard;
 use crate::store::transaction::Rules;
-use crate::store::view::PublishedView;
 use crate::sync::lock;
 
 /// An open store: the engine, and the threads that serve it.

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use crate::http::api_error::ApiError;
+use crate::http::response::api_error::ApiError;
 
 /// The media types of the body that an operation accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use rust_decimal::Decimal;
 
-use crate::http::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
+use crate::http::request::json::{Json, Kind, LONE_SURROGATE, Members, exact_decimal};
 use crate::lead::patch::FieldChange;
 use crate::lead::text_field::{TextField, TextMap};
 use crate::lead::{CustomValue, LeadId, LeadPatch, NewLead, ViolationCode, Violations};
