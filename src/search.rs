@@ -14,8 +14,8 @@
 //!   defines the order of hits, and `results` holds the rows that matched.
 //! - `index/sync` is the thread that keeps the index up to date with the store, scheduled by
 //!   `schedule`. Its `writer` writes the index `files`, which are stored at a `location`. `payload`
-//!   records what an index was built from, `checksummed_directory` detects corrupted index files,
-//!   and `verify` compares the index with the leads.
+//!   records what an index was built from. `directory` gives tantivy files of sealed blocks, which
+//!   it reads through a `block_cache`. `verify` compares the index with the leads.
 //! - `search_view` is the part of the published view (see `store/engine/view`) that a search reads.
 //!   `execute` answers a search, and `hit` reports the positions in a lead at which the query
 //!   matches.

@@ -33,15 +33,15 @@ pub(crate) use database::open::OpenMode;
 pub(crate) use database::open::set_format;
 pub(crate) use database::write_txn::{ChangedLeads, PreparedCommit, TxnBase, WriteTxn};
 pub(crate) use database::{Database, JournalSync, read_only};
-pub(crate) use file::checksummed::CorruptionSlot;
-#[cfg(feature = "unstable-testing")]
-pub(crate) use file::checksummed::FIRST_BLOCK;
 pub(crate) use file::directory::{Directory, FileMode};
 pub(crate) use file::location::Location;
 #[cfg(test)]
 pub(crate) use file::real::RealDirectory;
 #[cfg(feature = "unstable-testing")]
 pub(crate) use file::seal::Seal;
+pub(crate) use file::table_file::CorruptionSlot;
+#[cfg(feature = "unstable-testing")]
+pub(crate) use file::table_file::FIRST_BLOCK;
 pub(crate) use file::write_once::{WriteOnceFile, WriteOnceWriter};
 #[cfg(feature = "unstable-testing")]
 pub(crate) use fuzzing::read_in_every_way;

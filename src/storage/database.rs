@@ -21,8 +21,8 @@ use crate::storage::database::checkpoint::Checkpoint;
 use crate::storage::database::checkpoint_policy::{Backlog, CheckpointPolicy};
 use crate::storage::database::disk_snapshot::DiskSnapshot;
 use crate::storage::database::write_txn::{CommitTarget, PreparedCommit, TxnBase};
-use crate::storage::file::checksummed::{ChecksummedFile, CorruptionSlot};
 use crate::storage::file::directory::DirectoryLock;
+use crate::storage::file::table_file::{CorruptionSlot, TableFile};
 use crate::storage::journal::{Journal, JournalSyncer};
 use crate::storage::record::meta::{Seq, StoreMeta};
 use crate::storage::redb_error::{catch_corruption_panic, redb_error};
@@ -48,7 +48,7 @@ pub(crate) enum JournalSync {
 pub(crate) struct Database {
     pub(crate) files: OpenFiles,
     /// The file that holds the tables.
-    pub(crate) file: ChecksummedFile,
+    pub(crate) file: TableFile,
     /// The newest state, or `None` during a compaction, and after one that left the file
     /// unreadable.
     pub(crate) view: Option<ReadView>,

@@ -3,8 +3,8 @@
 //! metadata or log record must round-trip.
 
 use crate::row::{RowBits, chunk_length};
-use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::location::SharedMemory;
+use crate::storage::file::table_file::TableFile;
 use crate::storage::journal::Recovery;
 use crate::storage::key;
 use crate::storage::record::change_log;
@@ -61,7 +61,7 @@ pub(crate) fn read_in_every_way(bytes: &[u8]) -> Result<(), String> {
         .set_len(bytes.len() as u64)
         .and_then(|()| file.write(0, bytes));
     if written.is_ok()
-        && let Ok(sealed) = ChecksummedFile::open(Box::new(file))
+        && let Ok(sealed) = TableFile::open(Box::new(file))
     {
         let mut out = vec![0; 4_096];
         let _ = (

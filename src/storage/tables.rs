@@ -55,7 +55,7 @@
 //! in its [portable format](https://github.com/RoaringBitmap/RoaringFormatSpec). An empty chunk has
 //! no entry.
 //!
-//! The file is a redb database in checksummed blocks, see `file::checksummed`.
+//! The file is a redb database in sealed blocks, see `file::table_file`.
 //!
 //! Changes committed since the last checkpoint are not in the tables yet, see `journal` and
 //! `overlay`.

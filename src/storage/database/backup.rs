@@ -11,13 +11,13 @@ use crate::row::Row;
 use crate::simulated_disk::SimulatedDisk;
 use crate::storage::database::rebuild;
 use crate::storage::database::{Database, OpenFiles, Writable};
-use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::Directory;
 use crate::storage::file::location::{Location, MemoryFiles, SharedMemory};
 use crate::storage::file::real::{LOCK_FILE, RealDirectory};
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::simulated::SimulatedDirectory;
 use crate::storage::file::store_files;
+use crate::storage::file::table_file::TableFile;
 use crate::storage::index_entries::IndexEntries;
 use crate::storage::read_only;
 use crate::storage::record::lead_record::StoredLead;
@@ -87,7 +87,7 @@ impl Database {
     ) -> Result<()> {
         let view = self.read()?;
         let disk = self.disk_snapshot()?;
-        let fill = |file: ChecksummedFile| {
+        let fill = |file: TableFile| {
             disk.read(|on_disk| {
                 let whole = ReadView {
                     tables: Arc::clone(&on_disk.tables),
@@ -134,7 +134,7 @@ type InstallFile<'f> = Box<dyn FnOnce() -> Result<()> + 'f>;
 /// writing fails, removes the incomplete file.
 fn write_new_file(
     directory: &dyn Directory,
-    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
+    fill: impl FnOnce(TableFile) -> Result<()>,
 ) -> Result<InstallFile<'_>> {
     store_files::write_temp_file(directory, fill).inspect_err(|_| {
         // The first error is the one to report. If the removal fails, the next open for writing
@@ -147,11 +147,11 @@ fn write_new_file(
 /// Writes a new file in memory with `fill`, and returns a closure that installs it.
 fn write_in_memory(
     memory: &MemoryFiles,
-    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
+    fill: impl FnOnce(TableFile) -> Result<()>,
 ) -> Result<InstallFile<'_>> {
     let new = SharedMemory::default();
     fill(
-        ChecksummedFile::create(Box::new(new.clone()))
+        TableFile::create(Box::new(new.clone()))
             .map_err(redb::Error::Io)
             .map_err(redb_error)?,
     )?;

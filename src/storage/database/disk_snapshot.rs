@@ -3,8 +3,8 @@
 use redb::{Builder, ReadableDatabase};
 
 use crate::error::Result;
-use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::cow::CowFile;
+use crate::storage::file::table_file::TableFile;
 use crate::storage::redb_error::redb_error;
 use crate::storage::state::overlay::Overlay;
 use crate::storage::state::read_view::ReadView;
@@ -23,7 +23,7 @@ pub(crate) struct DiskSnapshot {
 }
 
 impl DiskSnapshot {
-    pub(crate) fn new(file: &ChecksummedFile, view: ReadView) -> Result<Self> {
+    pub(crate) fn new(file: &TableFile, view: ReadView) -> Result<Self> {
         Ok(Self {
             file: CowFile::of(file)
                 .map_err(redb::Error::Io)

@@ -8,12 +8,12 @@ use redb::{Builder, ReadableDatabase, StorageBackend};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::checkpoint_policy::CheckpointPolicy;
 use crate::storage::database::{Database, OpenFiles, Writable};
-use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::{Directory, DirectoryLock, FileMode};
 use crate::storage::file::location::{Location, MemoryFiles};
 #[cfg(feature = "unstable-testing")]
 use crate::storage::file::real::RealDirectory;
 use crate::storage::file::store_files;
+use crate::storage::file::table_file::TableFile;
 use crate::storage::journal::{Journal, Recovery};
 use crate::storage::redb_error::catch_corruption_panic;
 use crate::storage::redb_error::redb_error;
@@ -143,7 +143,7 @@ impl Database {
 
     /// Builds the store from its tables and replays the commits that only the journal contains.
     pub(crate) fn recover(
-        (db, file): (redb::Database, ChecksummedFile),
+        (db, file): (redb::Database, TableFile),
         files: Backends,
         lock: Option<DirectoryLock>,
         policy: CheckpointPolicy,
@@ -206,12 +206,12 @@ fn eof_as_corruption(error: Error) -> Error {
 /// Opens an existing database. `file` opens its file, and is called again for a second attempt.
 fn open_file(
     builder: &mut Builder,
-    file: impl Fn() -> Result<ChecksummedFile>,
-) -> Result<(redb::Database, ChecksummedFile)> {
+    file: impl Fn() -> Result<TableFile>,
+) -> Result<(redb::Database, TableFile)> {
     let is_verified = Arc::new(AtomicBool::new(false));
     let verified = Arc::clone(&is_verified);
     builder.set_repair_callback(move |_| verified.store(true, Ordering::Relaxed));
-    let open = |file: &ChecksummedFile| {
+    let open = |file: &TableFile| {
         catch_corruption_panic(|| {
             builder
                 .create_with_backend(file.clone())
@@ -227,7 +227,7 @@ fn open_file(
             if error.kind() == ErrorKind::Corrupted && is_verified.load(Ordering::Relaxed) =>
         {
             let file = file()?;
-            let db = file.ignoring_checksums(|| open(&file))?;
+            let db = file.ignoring_seals(|| open(&file))?;
             Ok((db, file))
         }
         opened => Ok((opened?, first)),
@@ -238,15 +238,15 @@ fn open_file(
 pub(crate) fn open_memory(
     builder: &mut Builder,
     memory: &MemoryFiles,
-) -> Result<(redb::Database, ChecksummedFile)> {
+) -> Result<(redb::Database, TableFile)> {
     let failed = |error| redb_error(redb::Error::Io(error));
     let file = memory.store.clone();
     if file.len().map_err(failed)? > 0 {
         return open_file(builder, || {
-            ChecksummedFile::open(Box::new(file.clone())).map_err(failed)
+            TableFile::open(Box::new(file.clone())).map_err(failed)
         });
     }
-    let file = ChecksummedFile::create(Box::new(file)).map_err(failed)?;
+    let file = TableFile::create(Box::new(file)).map_err(failed)?;
     let db = builder
         .create_with_backend(file.clone())
         .map_err(redb_error)?;

@@ -5,7 +5,7 @@ use redb::{Builder, Database};
 
 use crate::error::Result;
 use crate::row::Row;
-use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::file::table_file::TableFile;
 use crate::storage::index_entries::IndexEntries;
 use crate::storage::journal::RedoOp;
 use crate::storage::random::random_bytes;
@@ -26,11 +26,7 @@ const FLUSH_BYTES: usize = 16 << 20;
 
 /// Copies everything in the tables of `view`, whose overlay must be empty, and reports the number
 /// of copied leads to `progress`.
-pub(crate) fn copy(
-    view: &ReadView,
-    file: ChecksummedFile,
-    progress: &mut dyn FnMut(u64),
-) -> Result<()> {
+pub(crate) fn copy(view: &ReadView, file: TableFile, progress: &mut dyn FnMut(u64)) -> Result<()> {
     fill(file, |tables| {
         let mut copied = 0;
         for tree in Tree::ALL {
@@ -52,7 +48,7 @@ pub(crate) fn copy(
 /// search index is rebuilt too.
 pub(crate) fn rebuild(
     view: &ReadView,
-    file: ChecksummedFile,
+    file: TableFile,
     derive: &dyn Fn(Row, &StoredLead) -> IndexEntries,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
@@ -103,7 +99,7 @@ pub(crate) fn rebuild(
 }
 
 /// Creates a store in a new file, and fills it with `work` in a single transaction.
-fn fill(file: ChecksummedFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
+fn fill(file: TableFile, work: impl FnOnce(&mut OpenTables<'_>) -> Result<()>) -> Result<()> {
     let db = Builder::new()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(file)

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-use crate::storage::file::checksummed::ChecksummedFile;
+use crate::storage::file::table_file::TableFile;
 use crate::sync::lock;
 
 const BLOCK: usize = 4_096;
@@ -18,7 +18,7 @@ const BLOCK: usize = 4_096;
 /// when the `CowFile` is created.
 #[derive(Debug)]
 pub(crate) struct CowFile {
-    file: ChecksummedFile,
+    file: TableFile,
     own: Mutex<CowState>,
 }
 
@@ -32,7 +32,7 @@ struct CowState {
 }
 
 impl CowFile {
-    pub(crate) fn of(file: &ChecksummedFile) -> io::Result<Self> {
+    pub(crate) fn of(file: &TableFile) -> io::Result<Self> {
         let length = file.len()?;
         let mut meta = vec![0; BLOCK];
         file.read(0, &mut meta)?;
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn cow_file_is_isolated_from_the_original() {
-        let file = ChecksummedFile::create(Box::new(SharedMemory::default())).unwrap();
+        let file = TableFile::create(Box::new(SharedMemory::default())).unwrap();
         file.set_len(4 * BLOCK as u64).unwrap();
         for number in 0..4_u8 {
             file.write(u64::from(number) * BLOCK as u64, &[number + 1; BLOCK])

@@ -6,8 +6,8 @@ use std::io;
 use redb::StorageBackend;
 
 use crate::error::{Error, Result};
-use crate::storage::file::checksummed::ChecksummedFile;
 use crate::storage::file::directory::{Directory, FileMode, failure};
+use crate::storage::file::table_file::TableFile;
 use crate::storage::redb_error::redb_error;
 
 pub(crate) const STORE_FILE: &str = "leads.redb";
@@ -35,7 +35,7 @@ pub(crate) fn exists(directory: &dyn Directory) -> Result<bool> {
 /// while redb creates a file can leave a file that redb cannot open.
 pub(crate) fn create_atomically(
     directory: &dyn Directory,
-    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
+    fill: impl FnOnce(TableFile) -> Result<()>,
 ) -> Result<()> {
     write_temp_file(directory, fill)?;
     install_new_file(directory)
@@ -44,7 +44,7 @@ pub(crate) fn create_atomically(
 /// Writes a complete file with `fill` under a temporary name next to the store file, and syncs it.
 pub(crate) fn write_temp_file(
     directory: &dyn Directory,
-    fill: impl FnOnce(ChecksummedFile) -> Result<()>,
+    fill: impl FnOnce(TableFile) -> Result<()>,
 ) -> Result<()> {
     let failed = |error| failure(format_args!("creating {STORE_FILE} in {directory}"), error);
     // A file left by an interrupted creation is overwritten. The directory lock keeps other
@@ -52,7 +52,7 @@ pub(crate) fn write_temp_file(
     fill(
         directory
             .open(NEW_FILE, FileMode::Truncate)
-            .and_then(ChecksummedFile::create)
+            .and_then(TableFile::create)
             .map_err(failed)?,
     )?;
     directory
@@ -84,12 +84,12 @@ pub(crate) fn install_new_file(directory: &dyn Directory) -> Result<()> {
 }
 
 /// Opens the store file, which must exist.
-pub(crate) fn open_store(directory: &dyn Directory, mode: FileMode) -> Result<ChecksummedFile> {
+pub(crate) fn open_store(directory: &dyn Directory, mode: FileMode) -> Result<TableFile> {
     let failed = |error| failure(format_args!("opening {STORE_FILE} in {directory}"), error);
     let file = directory.open(STORE_FILE, mode).map_err(failed)?;
     let opened = match mode {
-        FileMode::ReadOnly => ChecksummedFile::open_read_only(file),
-        _ => ChecksummedFile::open(file),
+        FileMode::ReadOnly => TableFile::open_read_only(file),
+        _ => TableFile::open(file),
     };
     let file = opened.map_err(redb::Error::Io).map_err(redb_error)?;
     // redb would create a new database in an empty file.
@@ -104,7 +104,7 @@ pub(crate) fn open_store(directory: &dyn Directory, mode: FileMode) -> Result<Ch
 /// Opens the store file for writing. A file that was not closed is read from disk again, because
 /// after a failed sync the page cache may hold pages that never reach the disk. redb would build on
 /// these pages, and the next power cut would lose them.
-pub(crate) fn open_store_for_writing(directory: &dyn Directory) -> Result<ChecksummedFile> {
+pub(crate) fn open_store_for_writing(directory: &dyn Directory) -> Result<TableFile> {
     let file = open_store(directory, FileMode::ReadWrite)?;
     let mut flags = [0];
     let failed = |error| failure(format_args!("rereading {STORE_FILE} in {directory}"), error);

@@ -1,4 +1,4 @@
-//! Unit tests of `checksummed`.
+//! Unit tests of `table_file`.
 
 use super::*;
 use crate::error::Error;
@@ -7,21 +7,21 @@ use crate::storage::file::location::SharedMemory;
 use proptest::prelude::*;
 
 /// Returns a file of four blocks filled with `byte`.
-fn filled(byte: u8) -> (SharedMemory, ChecksummedFile) {
+fn filled(byte: u8) -> (SharedMemory, TableFile) {
     let memory = SharedMemory::default();
-    let file = ChecksummedFile::create(Box::new(memory.clone())).unwrap();
+    let file = TableFile::create(Box::new(memory.clone())).unwrap();
     file.set_len(4 * DATA as u64).unwrap();
     (0..4).for_each(|block| file.write(block * DATA as u64, &[byte; DATA]).unwrap());
     (memory, file)
 }
 
 /// Returns the offset of a block in the file, and the length of a seal.
-fn place(file: &ChecksummedFile, block: u64) -> (u64, usize) {
-    let seal = &file.sealed.seal;
+fn place(file: &TableFile, block: u64) -> (u64, usize) {
+    let seal = &file.blocks.seal;
     (block_offset(seal, block).unwrap(), seal.len())
 }
 
-fn read_file(file: &ChecksummedFile) -> io::Result<Vec<u8>> {
+fn read_file(file: &TableFile) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4 * DATA];
     file.read(0, &mut bytes).map(|()| bytes)
 }
@@ -40,7 +40,7 @@ proptest! {
             plain[offset..offset + length].fill(byte);
             match then {
                 0 => file.sync_data().unwrap(),
-                1 => file = ChecksummedFile::open(Box::new(memory.clone())).unwrap(),
+                1 => file = TableFile::open(Box::new(memory.clone())).unwrap(),
                 _ => {}
             }
             prop_assert_eq!(file.len().unwrap(), plain.len() as u64);
@@ -55,14 +55,14 @@ proptest! {
 #[test]
 fn block_moved_to_another_position_fails_its_checksum() {
     let memory = SharedMemory::default();
-    let file = ChecksummedFile::create(Box::new(memory.clone())).unwrap();
+    let file = TableFile::create(Box::new(memory.clone())).unwrap();
     file.set_len(4 * DATA as u64).unwrap();
     (0..4).for_each(|n| file.write(n * DATA as u64, &[n as u8; DATA]).unwrap());
     let ((second, _), (third, _)) = (place(&file, 2), place(&file, 3));
-    let mut block = vec![0; file.sealed.seal.block_len()];
+    let mut block = vec![0; file.blocks.seal.block_len()];
     memory.read(second, &mut block).unwrap();
     memory.write(third, &block).unwrap();
-    let file = ChecksummedFile::open(Box::new(memory)).unwrap();
+    let file = TableFile::open(Box::new(memory)).unwrap();
     let mut data = [0; DATA];
     file.read(2 * DATA as u64, &mut data).unwrap();
     assert_eq!(data, [2; DATA]);
@@ -96,18 +96,18 @@ fn closing_makes_both_copies_of_block_0_identical() {
         let at = (PREFACE + number * COPY + position) as u64;
         let byte = copy(number)[position];
         memory.write(at, &[byte ^ 1]).unwrap();
-        let file = ChecksummedFile::open(Box::new(memory.clone())).unwrap();
+        let file = TableFile::open(Box::new(memory.clone())).unwrap();
         assert_eq!(read_file(&file).unwrap(), [1; 4 * DATA]);
         assert!(!file.was_closed());
         memory.write(at, &[byte]).unwrap();
     }
     assert!(
-        ChecksummedFile::open(Box::new(memory.clone()))
+        TableFile::open(Box::new(memory.clone()))
             .unwrap()
             .was_closed()
     );
     // While the newest copy is unsynced, writes go to it, so the other copy survives.
-    let file = ChecksummedFile::open(Box::new(memory.clone())).unwrap();
+    let file = TableFile::open(Box::new(memory.clone())).unwrap();
     let closed = copy(0);
     (2..6).for_each(|byte| file.write(0, &[byte; DATA]).unwrap());
     assert!((0..2).any(|number| copy(number) == closed));
@@ -140,7 +140,7 @@ fn invalid_files_and_lengths_are_rejected_with_a_reason() {
     assert!(file.with_own_corruption_slot().corruption().get().is_none());
     let reason = |length: u64| {
         memory.set_len(length).unwrap();
-        let error = ChecksummedFile::open(Box::new(memory.clone())).unwrap_err();
+        let error = TableFile::open(Box::new(memory.clone())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         error.to_string()
     };
@@ -151,28 +151,27 @@ fn invalid_files_and_lengths_are_rejected_with_a_reason() {
 
 #[test]
 fn ignored_blocks_get_new_checksums_before_other_writes() {
-    let read = |file: &ChecksummedFile, block: u64| {
+    let read = |file: &TableFile, block: u64| {
         let mut data = vec![0; DATA];
         file.read(block * DATA as u64, &mut data).map(|()| data)
     };
     for (failing, is_sealed) in [(0, false), (1, true), (2, true)] {
         let memory = SharedMemory::default();
-        let file = ChecksummedFile::create(Box::new(memory.clone())).unwrap();
+        let file = TableFile::create(Box::new(memory.clone())).unwrap();
         file.set_len(4 * DATA as u64).unwrap();
         (0..4).for_each(|block| file.write(block * DATA as u64, &[1; DATA]).unwrap());
         let (second, seal) = place(&file, 2);
         memory.write(second + seal as u64, &[7]).unwrap();
         // Operation 0 writes the checksum, 1 syncs it, and 2 writes the data of block 1.
-        let file =
-            ChecksummedFile::open(Box::new(FailingFile::at(failing, memory.clone()))).unwrap();
+        let file = TableFile::open(Box::new(FailingFile::at(failing, memory.clone()))).unwrap();
         assert!(read(&file, 2).is_err());
-        let done: Result<()> = file.ignoring_checksums(|| {
+        let done: Result<()> = file.ignoring_seals(|| {
             assert!(read(&file, 2).unwrap().starts_with(&[7, 1]));
             assert!(file.write(DATA as u64, &[2; DATA]).is_err());
             Err(Error::closed())
         });
         assert!(done.is_err());
-        let file = ChecksummedFile::open(Box::new(memory)).unwrap();
+        let file = TableFile::open(Box::new(memory)).unwrap();
         assert_eq!(
             read(&file, 2).is_ok(),
             is_sealed,

@@ -1,5 +1,5 @@
-//! A file of checksummed blocks, which detects corruption on read. redb trusts the pages that it
-//! reads: a corrupted page can make it return wrong values, panic or abort.
+//! The file under the tables: sealed blocks, which detect corruption on read. redb trusts the pages
+//! that it reads: a corrupted page can make it return wrong values, panic or abort.
 //!
 //! ```text
 //! 0                                      preface, see `seal`
@@ -10,7 +10,7 @@
 //! A power cut can tear a block, but hardly ever a block in use: redb writes pages that nothing
 //! refers to yet, syncs, and only then refers to them from its header, block 0. Where redb does not
 //! sync in between, it detects torn pages by its own checksums when the file is opened: see
-//! [`ignoring_checksums`](ChecksummedFile::ignoring_checksums).
+//! [`ignoring_seals`](TableFile::ignoring_seals).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -29,10 +29,10 @@ use crate::sync::lock;
 /// Offset of block 1 in bytes.
 pub(crate) const FIRST_BLOCK: usize = PREFACE + 2 * COPY;
 
-/// A file of checksummed blocks on top of a plain file. Clones share the same file.
+/// A file of sealed blocks on top of a plain file. Clones share the same file.
 #[derive(Clone, Debug)]
-pub(crate) struct ChecksummedFile {
-    sealed: Arc<BlockFile>,
+pub(crate) struct TableFile {
+    blocks: Arc<BlockFile>,
     corruption: CorruptionSlot,
 }
 
@@ -41,9 +41,9 @@ struct BlockFile {
     inner: Box<dyn StorageBackend>,
     seal: Seal,
     superblock: Mutex<Superblock>,
-    /// True while blocks with a wrong checksum are returned as they are.
-    ignores_checksums: AtomicBool,
-    /// Numbers of the blocks that were returned with a wrong checksum.
+    /// True while blocks with a wrong seal are returned as they are.
+    ignores_seals: AtomicBool,
+    /// Numbers of the blocks that were returned with a wrong seal.
     unverified: Mutex<BTreeSet<u64>>,
     /// Number of syncs after which a sync fails.
     syncs_left: AtomicU64,
@@ -55,8 +55,8 @@ struct BlockFile {
 /// further operations.
 pub(crate) type CorruptionSlot = Arc<OnceLock<String>>;
 
-impl ChecksummedFile {
-    /// Creates a checksummed file in `inner`, which must be empty.
+impl TableFile {
+    /// Creates the file in `inner`, which must be empty.
     pub(crate) fn create(inner: Box<dyn StorageBackend>) -> io::Result<Self> {
         let seal = Seal::new();
         inner.set_len(FIRST_BLOCK as u64)?;
@@ -91,33 +91,31 @@ impl ChecksummedFile {
         superblock: Superblock,
         is_read_only: bool,
     ) -> Self {
-        let sealed = Arc::new(BlockFile {
+        let blocks = Arc::new(BlockFile {
             inner,
             seal,
             superblock: Mutex::new(superblock),
-            ignores_checksums: AtomicBool::new(false),
+            ignores_seals: AtomicBool::new(false),
             unverified: Mutex::default(),
             syncs_left: AtomicU64::new(u64::MAX),
             is_read_only,
         });
         Self {
-            sealed,
+            blocks,
             corruption: CorruptionSlot::default(),
         }
     }
 
-    /// Runs `work`. Meanwhile, reads return blocks even if their checksum is wrong, so `work` must
+    /// Runs `work`. Meanwhile, reads return blocks even if their seal is wrong, so `work` must
     /// detect corruption by other means. Once `work` writes or succeeds, each block that it read
-    /// with a wrong checksum is given a valid one. Such a block may be harmless: if it is torn only
+    /// with a wrong seal is given a valid one. Such a block may be harmless: if it is torn only
     /// in the unused part of a page, which redb's own checksums do not cover, redb accepts it.
-    pub(crate) fn ignoring_checksums<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.sealed.ignores_checksums.store(true, Ordering::Relaxed);
+    pub(crate) fn ignoring_seals<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.blocks.ignores_seals.store(true, Ordering::Relaxed);
         let done = work();
-        self.sealed
-            .ignores_checksums
-            .store(false, Ordering::Relaxed);
-        let done = done.inspect_err(|_| lock(&self.sealed.unverified).clear())?;
-        self.rechecksum_unverified()
+        self.blocks.ignores_seals.store(false, Ordering::Relaxed);
+        let done = done.inspect_err(|_| lock(&self.blocks.unverified).clear())?;
+        self.reseal_unverified()
             .map_err(redb::Error::Io)
             .map_err(redb_error)?;
         Ok(done)
@@ -126,28 +124,28 @@ impl ChecksummedFile {
     /// Runs `work`, which fails once it has synced more than `limit` times. redb may repeat a step
     /// for ever if a faulty program wrote to the file.
     pub(crate) fn limiting_syncs<T>(&self, limit: u64, work: impl FnOnce() -> T) -> T {
-        self.sealed.syncs_left.store(limit, Ordering::Relaxed);
+        self.blocks.syncs_left.store(limit, Ordering::Relaxed);
         let done = work();
-        self.sealed.syncs_left.store(u64::MAX, Ordering::Relaxed);
+        self.blocks.syncs_left.store(u64::MAX, Ordering::Relaxed);
         done
     }
 
-    /// Writes a valid checksum for each block that was returned with a wrong one, and syncs. This
+    /// Writes a valid seal for each block that was returned with a wrong one, and syncs. This
     /// is done before anything else is written: once redb's header on disk says that the file is
-    /// repaired, later opens no longer ignore checksums.
-    fn rechecksum_unverified(&self) -> io::Result<()> {
-        let unverified = std::mem::take(&mut *lock(&self.sealed.unverified));
+    /// repaired, later opens no longer ignore seals.
+    fn reseal_unverified(&self) -> io::Result<()> {
+        let unverified = std::mem::take(&mut *lock(&self.blocks.unverified));
         if unverified.is_empty() {
             return Ok(());
         }
         unverified
             .into_iter()
-            .try_for_each(|block| self.rewrite_checksum(block))?;
+            .try_for_each(|block| self.reseal(block))?;
         self.sync_data()
     }
 
-    fn rewrite_checksum(&self, block: u64) -> io::Result<()> {
-        let BlockFile { inner, seal, .. } = &*self.sealed;
+    fn reseal(&self, block: u64) -> io::Result<()> {
+        let BlockFile { inner, seal, .. } = &*self.blocks;
         let mut sealed = vec![0; seal.block_len()];
         inner.read(block_offset(seal, block)?, &mut sealed)?;
         seal.seal(block, &mut sealed);
@@ -161,7 +159,7 @@ impl ChecksummedFile {
     /// Returns a handle to the same file for another reader, with a corruption slot of its own.
     pub(crate) fn with_own_corruption_slot(&self) -> Self {
         Self {
-            sealed: Arc::clone(&self.sealed),
+            blocks: Arc::clone(&self.blocks),
             corruption: CorruptionSlot::default(),
         }
     }
@@ -172,33 +170,33 @@ impl ChecksummedFile {
     }
 
     fn superblock(&self) -> MutexGuard<'_, Superblock> {
-        lock(&self.sealed.superblock)
+        lock(&self.blocks.superblock)
     }
 
-    /// Reads `count` blocks from `first` on, with their checksums. Fails if a checksum is wrong,
-    /// unless checksums are ignored. Block 0 must not be among the blocks.
+    /// Reads `count` blocks from `first` on, with their seals. Fails if a seal is wrong,
+    /// unless seals are ignored. Block 0 must not be among the blocks.
     fn read_blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
-        let BlockFile { inner, seal, .. } = &*self.sealed;
+        let BlockFile { inner, seal, .. } = &*self.blocks;
         let mut sealed = vec![0; count * seal.block_len()];
         inner.read(block_offset(seal, first)?, &mut sealed)?;
         for (block, sealed) in (first..).zip(sealed.chunks_exact(seal.block_len())) {
             if seal.verify(block, sealed) {
                 continue;
             }
-            if !self.sealed.ignores_checksums.load(Ordering::Relaxed) {
+            if !self.blocks.ignores_seals.load(Ordering::Relaxed) {
                 let what = format!("checksum mismatch in block {block}");
                 return Err(corrupted(self.corruption.get_or_init(|| what)));
             }
-            lock(&self.sealed.unverified).insert(block);
+            lock(&self.blocks.unverified).insert(block);
         }
         Ok(sealed)
     }
 }
 
-impl StorageBackend for ChecksummedFile {
+impl StorageBackend for TableFile {
     fn len(&self) -> io::Result<u64> {
-        let length = self.sealed.inner.len()?.saturating_sub(FIRST_BLOCK as u64);
-        let blocks = length / self.sealed.seal.block_len() as u64;
+        let length = self.blocks.inner.len()?.saturating_sub(FIRST_BLOCK as u64);
+        let blocks = length / self.blocks.seal.block_len() as u64;
         let superblock = u64::from(!self.superblock().is_blank());
         Ok(if blocks == 0 { superblock } else { blocks + 1 } * DATA as u64)
     }
@@ -218,7 +216,7 @@ impl StorageBackend for ChecksummedFile {
             };
         }
         let (mut rest, mut skip) = (out, skip);
-        let seal = &self.sealed.seal;
+        let seal = &self.blocks.seal;
         let sealed = self.read_blocks(first, count)?;
         for sealed in sealed.chunks_exact(seal.block_len()) {
             let data = sealed.get(seal.len() + skip..).unwrap_or_default();
@@ -236,38 +234,38 @@ impl StorageBackend for ChecksummedFile {
                 "the file length must be a positive multiple of the block size",
             ));
         }
-        self.rechecksum_unverified()?;
-        let BlockFile { inner, seal, .. } = &*self.sealed;
+        self.reseal_unverified()?;
+        let BlockFile { inner, seal, .. } = &*self.blocks;
         inner.set_len(block_offset(seal, len / DATA as u64)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let one_less = |left: u64| left.checked_sub(1);
-        let syncs_left = &self.sealed.syncs_left;
+        let syncs_left = &self.blocks.syncs_left;
         syncs_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
             .map_err(|_| corrupted("redb's list of free pages is wrong"))?;
         // Locked during the sync, so that a concurrent write is not recorded as synced.
         let mut superblock = self.superblock();
-        self.sealed.inner.sync_data()?;
+        self.blocks.inner.sync_data()?;
         superblock.synced();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.rechecksum_unverified()?;
+        self.reseal_unverified()?;
         let (first, count, skip) = blocks(offset, data.len());
         if first == 0 {
             let (own, rest) = data.split_at(data.len().min(DATA - skip));
             self.superblock()
-                .write(&*self.sealed.inner, &self.sealed.seal, skip, own)?;
+                .write(&*self.blocks.inner, &self.blocks.seal, skip, own)?;
             return if rest.is_empty() {
                 Ok(())
             } else {
                 self.write(DATA as u64, rest)
             };
         }
-        let BlockFile { inner, seal, .. } = &*self.sealed;
+        let BlockFile { inner, seal, .. } = &*self.blocks;
         let mut sealed = if skip == 0 && data.len() == count * DATA {
             vec![0; count * seal.block_len()]
         } else {
@@ -288,13 +286,13 @@ impl StorageBackend for ChecksummedFile {
     }
 
     fn close(&self) -> io::Result<()> {
-        if self.sealed.is_read_only {
-            return self.sealed.inner.close();
+        if self.blocks.is_read_only {
+            return self.blocks.inner.close();
         }
         let completed = self
             .superblock()
-            .complete(&*self.sealed.inner, &self.sealed.seal);
-        self.sealed.inner.close().and(completed)
+            .complete(&*self.blocks.inner, &self.blocks.seal);
+        self.blocks.inner.close().and(completed)
     }
 
     fn try_lock_range(
@@ -302,7 +300,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<bool, BackendError> {
-        self.sealed.inner.try_lock_range(start, end)
+        self.blocks.inner.try_lock_range(start, end)
     }
 
     fn try_lock_shared_range(
@@ -310,7 +308,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<bool, BackendError> {
-        self.sealed.inner.try_lock_shared_range(start, end)
+        self.blocks.inner.try_lock_shared_range(start, end)
     }
 
     fn lock_range(
@@ -318,7 +316,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<(), BackendError> {
-        self.sealed.inner.lock_range(start, end)
+        self.blocks.inner.lock_range(start, end)
     }
 
     fn lock_shared_range(
@@ -326,7 +324,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<(), BackendError> {
-        self.sealed.inner.lock_shared_range(start, end)
+        self.blocks.inner.lock_shared_range(start, end)
     }
 
     fn unlock_range(
@@ -334,7 +332,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<(), BackendError> {
-        self.sealed.inner.unlock_range(start, end)
+        self.blocks.inner.unlock_range(start, end)
     }
 
     fn query_lock_range(
@@ -342,7 +340,7 @@ impl StorageBackend for ChecksummedFile {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> std::result::Result<bool, BackendError> {
-        self.sealed.inner.query_lock_range(start, end)
+        self.blocks.inner.query_lock_range(start, end)
     }
 }
 
