@@ -11,7 +11,7 @@ use leadstore::{ErrorKind, Filter, LeadPatch, ListQuery, NewLead, SearchQuery, T
 
 use leadstore::testing::layout::{BLOCK, FIRST_BLOCK, write_checksum};
 
-use crate::support::{TestStore, day, options, scale, seed};
+use crate::support::{TestStore, day, options, scale, seed, test_process};
 
 /// Returns the offsets of all blocks except block 0, whose two copies precede the other blocks.
 fn blocks(bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
@@ -297,13 +297,9 @@ fn write_in_child(bytes: &[u8], what: &str) -> ChildOutcome {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("leads.redb"), bytes).unwrap();
     let output = std::fs::File::create(directory.path().join("output")).unwrap();
-    let child = [
-        "--exact",
-        "damage::child_that_writes_to_a_damaged_store",
-        "--nocapture",
-    ];
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(child)
+    let (program, arguments) = test_process("damage::child_that_writes_to_a_damaged_store");
+    let mut child = Command::new(program)
+        .args(arguments)
         .env(STORE, directory.path())
         .env("RUST_BACKTRACE", "1")
         .stdout(output.try_clone().unwrap())

@@ -143,16 +143,13 @@ fn configure<'c>(command: &'c mut Command, path: &Path) -> &'c mut Command {
         .stderr(Stdio::null())
 }
 
-const CHILD: [&str; 3] = [
-    "--exact",
-    "killed::child_that_writes_until_it_is_killed",
-    "--nocapture",
-];
+const CHILD: &str = "killed::child_that_writes_until_it_is_killed";
 
 /// Returns a command that runs the child in a process of its own.
 fn writing_child() -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(CHILD);
+    let (program, arguments) = support::test_process(CHILD);
+    let mut command = Command::new(program);
+    command.args(arguments);
     command
 }
 
@@ -289,7 +286,7 @@ fn acknowledged_by_each(
 /// for the `number`th time. Returns the number of writes that the child has acknowledged.
 fn inject(path: &Path, call: &str, number: u64, effect: &str) -> u64 {
     let inject = format!("inject={call}:{effect}:when={number}");
-    let exe = std::env::current_exe().unwrap();
+    let (program, arguments) = support::test_process(CHILD);
     let mut command = Command::new("strace");
     command.args([
         "-f",
@@ -301,7 +298,7 @@ fn inject(path: &Path, call: &str, number: u64, effect: &str) -> u64 {
         "-e",
         &inject,
     ]);
-    command.arg(exe).args(CHILD).env(WRITES, "12");
+    command.arg(program).args(arguments).env(WRITES, "12");
     let mut traced = configure(&mut command, path).spawn().unwrap();
     let written = acknowledged_writes(traced.stdout.take().unwrap(), 0);
     traced.wait().unwrap();

@@ -18,6 +18,7 @@ mod maintenance;
 mod model;
 mod naughty_strings;
 mod ranking;
+mod resources;
 mod search_index;
 mod searching;
 mod serde;

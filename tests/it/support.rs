@@ -101,6 +101,12 @@ pub fn options(clock: &ManualClock) -> OpenOptions {
     LeadStore::options().clock(clock.clone())
 }
 
+/// Returns a program and its arguments that run one test of this binary in a process of its own.
+pub fn test_process(test: &str) -> (PathBuf, [&str; 3]) {
+    let arguments = ["--exact", test, "--nocapture"];
+    (std::env::current_exe().unwrap(), arguments)
+}
+
 /// Waits until the condition holds. Panics after 30 seconds.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();

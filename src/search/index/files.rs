@@ -12,7 +12,7 @@ use crate::search::index::directory::OpenIndexFiles;
 use crate::search::index::location::IndexLocation;
 use crate::search::index::payload::{CommitPayload, Compatibility};
 use crate::search::search_view::IndexView;
-use crate::search::tantivy_error::tantivy_error;
+use crate::search::tantivy_error::{is_shortage, tantivy_error};
 use crate::search::terms::document::IndexSchema;
 use crate::search::terms::pretokenized::{self, PretokenizedText};
 use crate::storage::StateRef;
@@ -45,11 +45,17 @@ const WRITER_BYTES: usize = 64 << 20;
 impl IndexFiles {
     /// Opens the index in `storage` if it is intact and can be brought up to date with the store.
     /// Otherwise creates an empty one.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the index cannot be created, or for a shortage of memory or file
+    /// descriptors, which says nothing about the files.
     pub(crate) fn open(storage: &IndexStorage, state: StateRef<'_>) -> Result<Self> {
         match storage {
             IndexStorage::Memory => Self::create_in_memory(),
             IndexStorage::Directory(place) => match Self::open_trusted(place, false, state) {
                 Ok(files) => Ok(files),
+                Err(reason) if is_shortage(&reason) => Err(reason),
                 Err(reason) => {
                     log::warn!("rebuilding the search index in {place}: {reason}");
                     Self::create_in(place)
@@ -57,7 +63,8 @@ impl IndexFiles {
             },
             IndexStorage::ReadOnly(place) => match Self::open_trusted(place, true, state) {
                 Ok(files) if files.payload == Some(CommitPayload::of(state.meta)) => Ok(files),
-                _ => Self::create_in_memory(),
+                Err(reason) if is_shortage(&reason) => Err(reason),
+                Ok(_) | Err(_) => Self::create_in_memory(),
             },
         }
     }
