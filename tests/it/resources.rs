@@ -1,5 +1,5 @@
-//! A process that runs out of file descriptors gets errors. It loses nothing, and rebuilds no search
-//! index that is intact.
+//! A process that runs out of file descriptors, or out of space on a real file system, gets errors
+//! and loses nothing. No search index that is intact is rebuilt.
 
 use std::path::Path;
 use std::process::Command;
@@ -123,4 +123,82 @@ fn store_without_file_descriptors_reports_errors_and_loses_nothing() {
     }
     println!("{failed} processes had too few descriptors, {worked} enough");
     assert!(failed > 2 && worked > 2, "{failed}, {worked}");
+}
+
+/// Environment variable with the path of the small file system that the child fills.
+const SMALL: &str = "LEADSTORE_TEST_SMALL_FILE_SYSTEM";
+/// Environment variable with the number of bytes that the child frees when the file system is full.
+const RESERVE: &str = "LEADSTORE_TEST_RESERVE";
+
+/// Not a test of its own: the process that fills a small file system. It writes until there is no
+/// space left, makes space, and checks that each acknowledged write is there and that the store
+/// works again.
+#[test]
+fn child_that_fills_a_small_file_system() {
+    let Some(path) = std::env::var_os(SMALL) else {
+        return;
+    };
+    let path = Path::new(&path);
+    let reserve = std::env::var(RESERVE).unwrap().parse().unwrap();
+    let ballast = path.join("ballast");
+    std::fs::write(&ballast, vec![1; reserve]).unwrap();
+    let store = LeadStore::open(path.join("store")).unwrap();
+    let note = "x".repeat(4_000);
+    let mut written = Vec::new();
+    let error = loop {
+        let lead = NewLead::new("Jane Doe").custom_field("note", note.as_str());
+        match store.create(lead) {
+            Ok(lead) => written.push(lead.id),
+            Err(error) => break error,
+        }
+        assert!(written.len() < 10_000, "the file system is never full");
+    };
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    println!("full: {error}");
+    // Without space, reopening may fail, but must not make anything worse.
+    let _ = store.reopen();
+    std::fs::remove_file(&ballast).unwrap();
+    store.reopen().unwrap();
+    for id in &written {
+        assert!(store.get(*id).unwrap().is_some(), "{id} is lost");
+    }
+    let there = store.count(&Filter::new()).unwrap();
+    // The outcome of the write that failed may have been unknown.
+    assert!(there - written.len() as u64 <= 1, "{there}");
+    store.create(NewLead::new("Jane Doe")).unwrap();
+    let found = store.search(&SearchQuery::new("jane")).unwrap();
+    assert_eq!(found.total, there + 1);
+    assert!(store.check(|_| ()).unwrap().is_ok());
+    store.close().unwrap();
+    println!("{} leads, then space again", written.len());
+}
+
+#[test]
+fn store_on_a_full_file_system_reports_errors_and_loses_nothing() {
+    let mut filled = 0;
+    for kibibytes in [4_000, 6_000, 9_000, 16_000, 30_000] {
+        let directory = tempfile::tempdir().unwrap();
+        let (program, arguments) = test_process("resources::child_that_fills_a_small_file_system");
+        let mount = format!(r#"mount -t tmpfs -o size={kibibytes}k none "$0" && exec "$@""#);
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount])
+            .arg(directory.path())
+            .arg(program)
+            .args(arguments)
+            .env(SMALL, directory.path())
+            .env(RESERVE, (kibibytes * 512).to_string())
+            .output();
+        let Ok(output) = output else {
+            return println!("SKIPPED: unshare is not installed");
+        };
+        let out = String::from_utf8_lossy(&output.stdout);
+        if !out.contains("running 1 test") {
+            return println!("SKIPPED: a file system cannot be mounted here");
+        }
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{kibibytes} KiB: {out}{err}");
+        println!("{kibibytes} KiB: {}", out.replace('\n', " "));
+        filled += u32::from(out.contains("then space again"));
+    }
+    assert!(filled > 2, "only {filled} file systems could be filled");
 }
